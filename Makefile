@@ -1,0 +1,53 @@
+# Each target sets up what it needs in .venv: python >= 3.11 and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SPEC := 784-16-16-10
+
+.PHONY: demo test lint format bench clean
+
+demo: .venv/demo  ## what the textbook network and a real ResNet-50 file cost
+	$(BIN)/python -m nncost.demo
+
+test: .venv/test  ## all tests
+	$(BIN)/python -m pytest -q
+
+lint: .venv/lint  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/bench  ## speed next to the peers, as ratios
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("nncost needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable ".[onnx]"
+	touch $@
+
+.venv/torch: .venv/bin/python constraints.txt
+	$(PIP) torch
+	touch $@
+
+.venv/test: .venv/demo .venv/torch
+	$(PIP) hypothesis pytest onnxruntime
+	touch $@
+
+.venv/lint: .venv/demo
+	$(PIP) import-linter mypy ruff
+	touch $@
+
+.venv/bench: .venv/test
+	$(PIP) onnx-tool
+	touch $@

@@ -1,0 +1,42 @@
+"""nncost: what does this neural network cost?
+
+>>> import nncost
+>>> report = nncost.count("784-16-16-10")
+>>> report.parameters.total, report.forward.mul, report.backward.mul
+(13002, 12960, 13460)
+
+Nothing heavy is imported here: names are resolved when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nncost.api import count as count
+    from nncost.api import explain as explain
+    from nncost.api import formula as formula
+    from nncost.errors import NncostError as NncostError
+    from nncost.report import Report as Report
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "count": "nncost.api",
+    "explain": "nncost.api",
+    "formula": "nncost.api",
+    "NncostError": "nncost.errors",
+    "Report": "nncost.report",
+}
+__all__ = ["NncostError", "Report", "count", "explain", "formula"]  # noqa: F822
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'nncost' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

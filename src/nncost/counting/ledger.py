@@ -1,0 +1,167 @@
+"""The ledger: exact amounts by layer, operation and phase, from one walk over the graph."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nncost.counting.kernels import traffic
+from nncost.counting.quantities import Quantity
+from nncost.counting.rules import costs
+from nncost.counting.taps import ValidTaps
+from nncost.dims import Dim, add_all, sum_over
+from nncost.ir import ops
+from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
+
+ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An amount of one quantity: in which layer, by what operation (and inside it), in which phase."""
+
+    path: str
+    op: str
+    inner: str
+    phase: Phase
+    quantity: Quantity
+    amount: Dim
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An operation that could not be counted."""
+
+    path: str
+    op: str
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Immutable rows, the unknown operations and the operations that are free by rule."""
+
+    rows: tuple[Row, ...]
+    unknown: tuple[Unknown, ...] = ()
+    free: Mapping[str, int] = field(default_factory=dict)
+    neurons: Dim = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every operation was counted or is free by rule."""
+        return not self.unknown
+
+    def amount(self, quantity: Quantity, *phases: Phase) -> Dim:
+        """The total of one quantity, in the given phases or in all."""
+        return add_all(row.amount for row in self.rows if row.quantity == quantity and (not phases or row.phase in phases))
+
+
+_Key = tuple[str, str, str, Phase, Quantity, str]
+
+
+@dataclass(slots=True)
+class _Page:
+    """Amounts under way for one block of items; unlike terms are added only once, at the end."""
+
+    amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
+    unknown: list[Unknown] = field(default_factory=list)
+    free: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    neurons: list[Dim] = field(default_factory=list)
+
+    def absorb(self, inner: _Page, repeat: ops.Repeat) -> None:
+        """Everything in the body of a Repeat, as often as it runs."""
+        for key, amounts in inner.amounts.items():
+            self.amounts[key].append(_repeated(repeat, add_all(amounts)))
+        self.unknown += inner.unknown
+        for name, times in inner.free.items():
+            self.free[name] += times
+        self.neurons.append(_repeated(repeat, add_all(inner.neurons)))
+
+
+def _repeated(repeat: ops.Repeat, amount: Dim) -> Dim:
+    if repeat.index is None:
+        return amount * repeat.times
+    return sum_over(amount, repeat.index, repeat.start, repeat.last)
+
+
+def count_graph(graph: Graph, *, valid_taps: bool = False) -> Ledger:
+    """Walk the graph once. With ``valid_taps``, products with padding are left out."""
+    page = _Page()
+    _count_items(page, graph.items, graph, set(), valid_taps)
+    rows = [
+        Row(*key[:5], amount=amount, note=key[5])
+        for key, amounts in page.amounts.items()
+        if (amount := add_all(amounts)) != 0
+    ]
+    return Ledger(tuple(rows), tuple(page.unknown), dict(page.free), add_all(page.neurons))
+
+
+def _count_items(page: _Page, items: Sequence[Item], graph: Graph, constants: set[Tensor], valid: bool) -> None:
+    taps = ValidTaps(items) if valid else None
+    for node, op_name, inner in _named_nodes(page, items, "", ""):
+        if _folds(node, constants):
+            constants.update(node.outputs)
+        elif isinstance(node.op, ops.Repeat):
+            body = _Page()
+            known = {b for b, x in zip(node.op.body.inputs, node.inputs, strict=True) if x in constants}
+            _count_items(body, node.op.body.items, node.op.body, known, valid)
+            page.absorb(_under(body, op_name), node.op)
+        else:
+            _count_node(page, node, op_name, inner, taps)
+    for path, op_name, inner, phase, quantity, amount in traffic(graph, constants):
+        page.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
+
+
+def _named_nodes(page: _Page, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:
+    """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
+    for item in items:
+        if isinstance(item, Region):
+            name = op or item.name
+            if item.phase == "forward":
+                page.neurons.append(item.neurons)
+                page.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)
+            yield from _named_nodes(page, item.items, name, item.name)
+        else:
+            kind = operation_name(item.op)
+            yield item, op or kind, inner or kind
+
+
+def _under(body: _Page, op_name: str) -> _Page:
+    """The rows of a Repeat that stands inside a region carry the region's name."""
+    if op_name == "repeat":
+        return body
+    renamed = _Page(unknown=body.unknown, free=body.free, neurons=body.neurons)
+    for (path, _, inner, phase, quantity, note), amounts in body.amounts.items():
+        renamed.amounts[path, op_name, inner, phase, quantity, note] += amounts
+    return renamed
+
+
+def _folds(node: Node, constants: set[Tensor]) -> bool:
+    """Nodes that depend only on constants are computed once and are free."""
+    if isinstance(node.op, (ops.Random, ops.Opaque)):
+        return False
+    return isinstance(node.op, ops.Constant) or (bool(node.inputs) and constants.issuperset(node.inputs))
+
+
+def _count_node(page: _Page, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
+    if isinstance(node.op, ops.Opaque):
+        page.unknown.append(Unknown(node.path, node.op.name, node.phase))
+        return
+    counted: Iterable[tuple[Quantity, Dim]] | None = taps.costs(node) if taps is not None else None
+    counted = list(counted if counted is not None else costs(node.op, node.inputs, node.outputs))
+    if not counted:
+        page.free[operation_name(node.op)] += 1
+    note = ESTIMATED if isinstance(node.op, ops.Sort) else getattr(node.op, "note", "")
+    for quantity, amount in counted:
+        page.amounts[node.path, op_name, inner, node.phase, quantity, note].append(amount)
+
+
+def operation_name(op: ops.Op) -> str:
+    """The name of a core operation in reports: ``contract``, ``add``, ``reduce`` …"""
+    if isinstance(op, ops.Map):
+        return op.function
+    if isinstance(op, (ops.Opaque, ops.Algorithm)):
+        return op.name
+    return type(op).__name__.lower()

@@ -1,0 +1,34 @@
+"""The primitive quantities a ledger is made of, and the groups that views add up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Quantity = Literal[
+    "mul", "add", "div", "sqrt", "cmp",
+    "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
+    "random", "int_ops",
+    "macs", "activations", "derivatives", "read_bytes", "write_bytes",
+]  # fmt: skip
+
+ARITHMETIC: tuple[Quantity, ...] = ("mul", "add", "div", "sqrt", "cmp")
+"""Operations of the arithmetic unit."""
+
+ELEMENTARY: tuple[Quantity, ...] = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow")
+"""Elementary functions, each counted as one of its kind."""
+
+PRIMITIVE: tuple[Quantity, ...] = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
+"""What a self-counting run records."""
+
+TRAFFIC: tuple[Quantity, ...] = ("read_bytes", "write_bytes")
+
+ALL: tuple[Quantity, ...] = (*PRIMITIVE, "macs", "activations", "derivatives", *TRAFFIC)
+"""Every quantity in the order reports print them; ``macs`` are the multiplications inside contractions."""
+
+DTYPE_BYTES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8": 1,
+    "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1,
+}  # fmt: skip
+"""Bytes of one element."""
+
+INTEGER_DTYPES = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})

@@ -1,0 +1,104 @@
+"""Every error nncost raises on purpose, drawn as a tree.
+
+::
+
+    NncostError                 code              exit 2
+    ├── SpecError               "spec"            a malformed network spec, with a caret
+    ├── SourceError             "source"          a file that is missing, unreadable or malformed
+    ├── ShapeError              "shape"           tensors that do not fit together
+    ├── OptionError             "option"          an unknown or contradictory setting
+    ├── SymbolError             "symbol"          an unbound, unknown or misused symbol
+    ├── QuantityError           "quantity"        a quantity that does not exist
+    └── MissingExtraError       "missing-extra"   an optional dependency that is not installed
+
+A message says what was received, what is accepted and, where there is one, the next command.
+"""
+
+from __future__ import annotations
+
+
+class NncostError(Exception):
+    """Base of all errors; ``code`` is stable and may be relied on by programs."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+class SpecError(NncostError):
+    """A spec that cannot be read; ``position`` is the zero-based column of the fault."""
+
+    code = "spec"
+    _LINE_WIDTH = 76
+
+    def __init__(self, message: str, spec: str, position: int, *, length: int = 1, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.spec = spec
+        self.position = max(0, min(position, len(spec)))
+        self.length = max(1, length)
+
+    def __str__(self) -> str:
+        line, column = self._visible_line()
+        caret = " " * column + "^" * max(1, min(self.length, len(line) - column))
+        lines = [self.message, f"  {line}", f"  {caret}"]
+        if self.hint is not None:
+            lines.append(self.hint)
+        return "\n".join(lines)
+
+    def _visible_line(self) -> tuple[str, int]:
+        """The line the fault is on, cut to the terminal's width, and the caret's column in it."""
+        start = self.spec.rfind("\n", 0, self.position) + 1
+        end = self.spec.find("\n", start)
+        line = self.spec[start : len(self.spec) if end < 0 else end]
+        line = "".join(character if character.isprintable() else "�" for character in line)
+        column = self.position - start
+        first = max(0, column - self._LINE_WIDTH // 2)
+        return line[first : first + self._LINE_WIDTH], column - first
+
+
+class SourceError(NncostError):
+    """A source that cannot be opened or understood."""
+
+    code = "source"
+
+
+class ShapeError(NncostError):
+    """Tensors whose shapes do not fit the operation."""
+
+    code = "shape"
+
+
+class OptionError(NncostError):
+    """A setting that does not exist or contradicts another."""
+
+    code = "option"
+
+
+class SymbolError(NncostError):
+    """A symbol that is unknown, or a size that had to be a number and is not."""
+
+    code = "symbol"
+
+
+class QuantityError(NncostError):
+    """A quantity path that the report does not have."""
+
+    code = "quantity"
+
+
+class MissingExtraError(NncostError):
+    """An optional dependency that this source needs and that is not installed."""
+
+    code = "missing-extra"
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed.",
+            hint=f'Install it with:  pip install "nncost[{extra}]"',
+        )

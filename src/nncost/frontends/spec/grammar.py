@@ -1,0 +1,203 @@
+"""The spec language's grammar: text to a small syntax tree whose words know their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Union
+
+from nncost.errors import SpecError
+
+if TYPE_CHECKING:
+    from lark import Lark
+
+MAX_LENGTH, MAX_DEPTH = 1_000_000, 40
+"""Characters in a spec, and brackets inside brackets; far above any real network."""
+
+GRAMMAR = r"""
+start: sequence | widths
+widths: width ("-" width)+
+width: WORD [":" WORD] ["*" WORD]   -> width
+     | ELLIPSIS                     -> ellipsis
+sequence: WORD "," items
+items: item ("," item)*
+item: (layer | block) ["*" WORD]
+block: [WORD] "[" items "]"
+layer: WORD argument*
+argument: [WORD "="] WORD
+
+WORD: /[0-9A-Za-z_]+(\.[0-9]+)?/
+ELLIPSIS: /\.\.\.|…/
+COMMENT: /#[^\n]*/
+%import common.WS
+%ignore WS
+%ignore COMMENT
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and the zero-based position of its first character."""
+
+    text: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """``128``, ``128:relu`` or ``128:relu*3`` in the widths form."""
+
+    size: Word
+    activation: Word | None
+    count: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipsis_:
+    """``...``: all members of a family of widths between its neighbours."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """``16`` or ``stride=2`` or the flag ``causal``."""
+
+    key: Word | None
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's name and arguments."""
+
+    name: Word
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """``[…]`` or ``residual[…]``."""
+
+    name: Word | None
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A layer or block, perhaps ``*N`` times."""
+
+    what: Layer | Block
+    count: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence_:
+    """The input shape of one example and the layers after it."""
+
+    shape: Word
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The widths form."""
+
+    widths: tuple[Width | Ellipsis_, ...]
+
+
+Spec = Union[Widths, Sequence_]
+
+
+def parse(text: str) -> Spec:
+    """The syntax tree of a spec. Raises SpecError with the place of the fault."""
+    if len(text) > MAX_LENGTH:
+        raise SpecError(f"a spec may have {MAX_LENGTH:,} characters, received {len(text):,}", text, MAX_LENGTH)
+    if not text.strip():
+        raise SpecError("the spec is empty", text, 0, hint="Write layer widths, for example:  784-16-16-10")
+    _check_depth(text)
+    from lark import UnexpectedInput
+
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _syntax_error(text, error) from None
+    return _start(tree)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Lark:
+    from lark import Lark
+
+    return Lark(GRAMMAR, parser="lalr", maybe_placeholders=True)
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "[") - (character == "]")
+        if depth > MAX_DEPTH:
+            raise SpecError(f"brackets are nested more than {MAX_DEPTH} deep", text, position)
+
+
+def _syntax_error(text: str, error: Any) -> SpecError:
+    position = getattr(error, "pos_in_stream", None)
+    token = getattr(error, "token", None)
+    if position is None or position < 0 or (token is not None and token.type == "$END"):
+        position = len(text.rstrip())
+        received = "the spec ends here"
+    else:
+        length = len(token) if token is not None else 1
+        received = f"received {text[position : position + min(length, 20)]!r}"
+    accepted = sorted(_readable(name) for name in (getattr(error, "accepts", None) or getattr(error, "expected", None) or ()))
+    hint = f"Accepted here: {', '.join(dict.fromkeys(accepted))}." if accepted else "Examples: nncost count --help"
+    return SpecError(f"cannot read the spec: {received}", text, position, hint=hint)
+
+
+_TERMINALS = {
+    "WORD": "a name or a number", "MINUS": "'-'", "COMMA": "','", "COLON": "':'", "STAR": "'*'", "EQUAL": "'='",
+    "LSQB": "'['", "RSQB": "']'", "ELLIPSIS": "'...'", "$END": "the end",
+}  # fmt: skip
+
+
+def _readable(terminal: str) -> str:
+    return _TERMINALS.get(terminal, terminal.lower())
+
+
+def _word(token: Any) -> Word | None:
+    return None if token is None else Word(str(token), token.start_pos)
+
+
+def _required(token: Any) -> Word:
+    return Word(str(token), token.start_pos)
+
+
+def _start(tree: Any) -> Spec:
+    inner = tree.children[0]
+    if inner.data == "widths":
+        return Widths(tuple(_width(child) for child in inner.children))
+    shape, items = inner.children
+    return Sequence_(_required(shape), _items(items))
+
+
+def _width(tree: Any) -> Width | Ellipsis_:
+    if tree.data == "ellipsis":
+        return Ellipsis_(tree.children[0].start_pos)
+    size, activation, count = tree.children
+    return Width(_required(size), _word(activation), _word(count))
+
+
+def _items(tree: Any) -> tuple[Item, ...]:
+    return tuple(Item(_what(child.children[0]), _word(child.children[1])) for child in tree.children)
+
+
+def _what(tree: Any) -> Layer | Block:
+    name, *rest = tree.children
+    if tree.data == "block":
+        return Block(_word(name), _items(rest[0]))
+    return Layer(_required(name), _arguments(rest))
+
+
+def _arguments(trees: Sequence[Any]) -> tuple[Argument, ...]:
+    return tuple(Argument(_word(tree.children[0]), _required(tree.children[1])) for tree in trees)

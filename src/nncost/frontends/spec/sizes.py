@@ -1,0 +1,80 @@
+"""Words of a spec as sizes: numbers, symbols, shapes such as ``3x32x32``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nncost.dims import Dim, Shape, is_symbolic, symbol
+from nncost.errors import SpecError, SymbolError
+from nncost.frontends.spec.grammar import Word
+
+MAX_DIGITS = 1_000
+_NUMBER = re.compile(r"[0-9]+\Z")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class Sizes:
+    """Reads words as sizes under the caller's bindings and remembers which names were used."""
+
+    def __init__(self, spec: str, bindings: Mapping[str, int]) -> None:
+        self.spec = spec
+        self.bindings = bindings
+        self.used: dict[str, None] = {}
+
+    def error(self, message: str, word: Word, *, hint: str | None = None) -> SpecError:
+        """An error with a caret under the word."""
+        return SpecError(message, self.spec, word.position, length=len(word.text), hint=hint)
+
+    def size(self, word: Word, what: str = "a size") -> Dim:
+        """A number ≥ 1 or a symbol."""
+        return self._dim(word.text, word, what)
+
+    def integer(self, word: Word, what: str, *, minimum: int = 1) -> int:
+        """A number; a bound symbol is accepted."""
+        value = self.bindings.get(word.text, word.text) if _NAME.match(word.text) else word.text
+        if isinstance(value, int):
+            self.used[word.text] = None
+            number = value
+        elif _NUMBER.match(value):
+            number = self._number(value, word)
+        else:
+            raise self.error(f"{what} must be a whole number, received {word.text!r}", word)
+        if number < minimum:
+            raise self.error(f"{what} must be at least {minimum}, received {number}", word)
+        return number
+
+    def shape(self, word: Word, what: str = "the input shape") -> Shape:
+        """Sizes with an x between them; a name may contain x only where splitting it gives no shape."""
+        pieces = word.text.split("x")
+        if all(_NUMBER.match(piece) or _NAME.match(piece) for piece in pieces):
+            return tuple(self._dim(piece, word, what) for piece in pieces)
+        return (self._dim(word.text, word, what),)
+
+    def check_bindings(self, extra: set[str]) -> None:
+        """Raise SymbolError where a binding names no symbol of the spec."""
+        for name in self.bindings:
+            if name not in self.used and name not in extra:
+                known = ", ".join(self.used) or "none"
+                raise SymbolError(f"--set {name}=…: the source has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+
+    def _dim(self, text: str, word: Word, what: str) -> Dim:
+        if _NUMBER.match(text):
+            number = self._number(text, word)
+            if number < 1:
+                raise self.error(f"{what} must be at least 1, received {text}", word)
+            return number
+        if not _NAME.match(text):
+            raise self.error(f"{what} must be a whole number or a name, received {word.text!r}", word)
+        self.used[text] = None
+        return self.bindings[text] if text in self.bindings else symbol(text)
+
+    def _number(self, text: str, word: Word) -> int:
+        if len(text) > MAX_DIGITS:
+            raise self.error(f"a size may have {MAX_DIGITS:,} digits, received {len(text):,}", word)
+        return int(text)
+
+
+def number_or_none(dim: Dim) -> int | None:
+    """The number behind a size, or None for a symbol."""
+    return None if is_symbolic(dim) else dim  # type: ignore[return-value]

@@ -1,0 +1,61 @@
+"""Load a network written as a spec."""
+
+from __future__ import annotations
+
+from nncost.dims import Dim, is_symbolic
+from nncost.errors import OptionError
+from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.spec.grammar import Sequence_, parse
+from nncost.frontends.spec.layers import Context
+from nncost.frontends.spec.sequence import SequenceBuilder
+from nncost.frontends.spec.sizes import Sizes
+from nncost.frontends.spec.widths import build_widths
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Region, Tensor
+
+
+def load(source: str, options: LoadOptions) -> Model:
+    """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
+    spec = parse(source)
+    if options.inputs:
+        raise OptionError("--input does not apply to a spec.", hint="The input shape is the first item of the spec itself.")
+    sizes = Sizes(source, options.symbols)
+    batch = _bound(options)
+    builder = Builder(dtype=options.dtype, training=options.training)
+    context = Context(builder, sizes, [])
+    if isinstance(spec, Sequence_):
+        _refuse_widths_options(options)
+        output = SequenceBuilder(context).build(spec, batch)
+    else:
+        output = build_widths(context, spec, batch, options.bias, options.activation)
+    sizes.check_bindings({str(options.batch)})
+    graph = builder.graph(output)
+    return Model(
+        kind="spec",
+        name=" ".join(source.split()),
+        graph=graph,
+        batch=batch,
+        inputs={tensor.name: tensor.shape for tensor in graph.inputs},
+        default_loss="cross_entropy" if _ends_in_softmax(graph.items, output) else "squared_error",
+        default_optimizer="sgd",
+        notes=tuple(context.notes),
+    )
+
+
+def _bound(options: LoadOptions) -> Dim:
+    batch = 1 if options.batch is None else options.batch
+    return options.symbols.get(str(batch), batch) if is_symbolic(batch) else batch
+
+
+def _refuse_widths_options(options: LoadOptions) -> None:
+    if options.bias != "all":
+        raise OptionError("--bias applies to widths such as 784-16-10.", hint="Write bias=no behind a layer instead.")
+    if options.activation != "sigmoid":
+        raise OptionError("--activation applies to widths such as 784-16-10.", hint="Write the activation as a layer.")
+
+
+def _ends_in_softmax(items: tuple[object, ...], output: Tensor) -> bool:
+    last = items[-1] if items else None
+    return isinstance(last, Region) and last.name == "softmax" and last.outputs == (output,)
+
+

@@ -1,0 +1,207 @@
+"""The widths form: ``784-16-16-10``, with activations, repeated widths and whole families of widths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nncost.dims import Dim, indexed, product, symbol
+from nncost.errors import SpecError, SymbolError
+from nncost.frontends.model import BiasChoice
+from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
+from nncost.frontends.spec.layers import MAX_LAYERS, Context, activation_names, affine
+from nncost.frontends.spec.sizes import Sizes
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.library import activations
+
+_MEMBER = re.compile(r"([A-Za-z_]+?)([0-9]+)\Z")
+_INDEX_NAMES = ("k", "i", "j", "m", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``times`` layers of one width; with ``index``, layer ``index`` of a family from ``start`` on."""
+
+    width: Dim
+    activation: str
+    times: Dim = 1
+    index: Dim | None = None
+    start: Dim = 1
+
+
+def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, activation: str) -> Tensor:
+    """Emit a network of dense layers, each neuron with a bias and an activation unless told otherwise."""
+    _check_activation(context.sizes, activation, None)
+    first, *rest = spec.widths
+    if isinstance(first, Ellipsis_):
+        raise SpecError("a network cannot start with ...", context.sizes.spec, first.position, length=3)
+    if first.activation is not None or first.count is not None:
+        raise context.sizes.error("the first item is the input, which has no activation and no count", first.size)
+    expanded = _expand_numbered(context.sizes, spec.widths)
+    family = next((i for i, width in enumerate(expanded) if isinstance(width, Ellipsis_)), None)
+    inputs, steps = _steps(context, expanded, activation) if family is None else _family(context, expanded, family, activation)
+    b = context.builder
+    x = b.input((batch, *inputs), name="x")
+    x = b.reshape(x, (batch, product(inputs)))
+    for number, step in enumerate(steps):
+        has_bias = bias == "all" or (bias == "hidden" and number < len(steps) - 1)
+        x = _layers(context, x, step, has_bias)
+    return x
+
+
+def _layers(context: Context, x: Tensor, step: Step, bias: bool) -> Tensor:
+    b = context.builder
+    if step.index is not None:
+        return _family_layers(b, x, step, bias)
+    context.layers += 1
+    if context.layers > MAX_LAYERS:
+        raise SpecError(f"a spec may write out {MAX_LAYERS:,} layers", context.sizes.spec, 0, hint="Repeat equal widths with *N.")
+    x = _one_layer(b, x, step.width, step.activation, bias)
+    times = step.times - 1
+    if times == 0:
+        return x
+    if times == 1:
+        return _one_layer(b, x, step.width, step.activation, bias)
+
+    def body(inner: Builder, carried: list[Tensor], _: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        return [_one_layer(inner, carried[0], step.width, step.activation, bias)], []
+
+    with b.layer("repeat"):
+        finals, _ = b.repeat(times, [x], body)
+    return finals[0]
+
+
+def _family_layers(b: Builder, x: Tensor, step: Step, bias: bool) -> Tensor:
+    """Layers ``start … start+times−1`` of a family, where layer k maps h[k−1] to h[k]."""
+    assert step.index is not None
+    narrower = step.width.subs(step.index, step.index - 1)  # type: ignore[union-attr]
+
+    def body(inner: Builder, carried: list[Tensor], _: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        return [_one_layer(inner, carried[0], step.width, step.activation, bias)], []
+
+    entering = [Tensor((x.shape[0], narrower), x.dtype)]
+    with b.layer("repeat"):
+        finals, _ = b.repeat(step.times, [x], body, entering=entering, index=step.index, start=step.start)
+    return finals[0]
+
+
+def _one_layer(b: Builder, x: Tensor, width: Dim, activation: str, bias: bool) -> Tensor:
+    with b.layer("dense"):
+        y = affine(b, x, width, bias=bias)
+        if activation == "none":
+            return y
+        if activation in ("softmax", "log_softmax"):
+            return activations.softmax(b, y, layer=True, logarithm=activation == "log_softmax")
+        return activations.activation(b, activation, y)
+
+
+def _check_activation(sizes: Sizes, name: str, word: Word | None) -> str:
+    if name not in activation_names():
+        position = word.position if word is not None else 0
+        message = f"unknown activation {name!r}"
+        hint = f"Activations: {', '.join(activation_names())}."
+        if word is None:
+            from nncost.errors import OptionError
+
+            raise OptionError(f"--activation: {message}", hint=hint)
+        raise SpecError(message, sizes.spec, position, length=len(word.text), hint=hint)
+    return name
+
+
+def _steps(context: Context, widths: Sequence[Width | Ellipsis_], activation: str) -> tuple[tuple[Dim, ...], list[Step]]:
+    first, *rest = widths
+    assert isinstance(first, Width)
+    inputs = context.sizes.shape(first.size)
+    return inputs, [_step(context.sizes, width, activation) for width in rest if isinstance(width, Width)]
+
+
+def _step(sizes: Sizes, width: Width, activation: str) -> Step:
+    name = width.activation.text if width.activation is not None else activation
+    _check_activation(sizes, name, width.activation)
+    times = sizes.size(width.count, "the number of layers") if width.count is not None else 1
+    return Step(sizes.size(width.size, "a width"), name, times)
+
+
+# ------------------------------------------------------------------- families of widths
+def _member(word: Word) -> tuple[str, int] | None:
+    match = _MEMBER.match(word.text)
+    return (match[1], int(match[2])) if match and len(match[2]) <= len(str(MAX_LAYERS)) else None
+
+
+def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Ellipsis_]) -> list[Width | Ellipsis_]:
+    """Write ``h0-h1-...-h4`` (or ``…-hl`` with l bound) out; leave an open end as it is."""
+    places = [i for i, width in enumerate(widths) if isinstance(width, Ellipsis_)]
+    if not places:
+        return list(widths)
+    place = places[0]
+    before, dots = widths[place - 1], widths[place]
+    after = widths[place + 1] if place + 1 < len(widths) else None
+    assert isinstance(dots, Ellipsis_)
+    start = _member(before.size) if isinstance(before, Width) else None
+    if len(places) > 1 or start is None or not isinstance(after, Width):
+        raise SpecError(
+            "... stands once, between members of one family of widths", sizes.spec, dots.position, length=3,
+            hint="For example:  h0-h1-...-hl   or   784-h1-...-h5-10",
+        )  # fmt: skip
+    base, number = start
+    end = after.size.text.removeprefix(base)
+    if not after.size.text.startswith(base) or not end:
+        raise sizes.error(f"... leads from {base}{number} to a width of the same name, such as {base}l", after.size)
+    bound = sizes.bindings.get(end)
+    if bound is not None:
+        sizes.used[end] = None
+    last = bound if bound is not None else int(end) if end.isdigit() and len(end) <= len(str(MAX_LAYERS)) else None
+    if last is None:
+        return list(widths)
+    if last <= number or last > MAX_LAYERS:
+        raise sizes.error(f"the last member must lie above {base}{number} and below {base}{MAX_LAYERS}", after.size)
+    assert isinstance(before, Width)
+    middle = [Width(Word(f"{base}{i}", dots.position), before.activation, None) for i in range(number + 1, last)]
+    final = Width(Word(f"{base}{last}", after.size.position), after.activation, None)
+    return [*widths[:place], *middle, final, *widths[place + 2 :]]
+
+
+def _family(
+    context: Context, widths: Sequence[Width | Ellipsis_], place: int, activation: str
+) -> tuple[tuple[Dim, ...], list[Step]]:
+    """Members of a family whose last index is a symbol: two layers written out, the rest as one indexed step."""
+    sizes = context.sizes
+    before, after = widths[place - 1], widths[place + 1]
+    assert isinstance(before, Width) and isinstance(after, Width)
+    base, number = _member(before.size) or ("", 0)
+    end_name = after.size.text.removeprefix(base)
+    for name in sizes.bindings:
+        if (member := _MEMBER.match(name)) and member[1] == base:
+            raise SymbolError(f"cannot bind {name} while {end_name} is open.", hint=f"Bind {end_name} too: --set {end_name}=3")
+    end = symbol(end_name)
+    sizes.used[end_name] = None
+    names = {str(width.size.text) for width in widths if isinstance(width, Width)} | {end_name, base}
+    index = symbol(next(name for name in _INDEX_NAMES if name not in names))
+    shapes: list[Dim] = []
+    steps: list[Step] = []
+    for width in widths[:place]:
+        assert isinstance(width, Width)
+        member = _member(width.size)
+        if member is not None and member[0] == base:
+            steps.append(Step(indexed(base, member[1]), _named(sizes, width, activation)))
+        elif not steps:
+            shapes.append(product(sizes.shape(width.size)))
+            steps.append(Step(shapes[0], activation))
+        else:
+            steps.append(_step(sizes, width, activation))
+    inputs = sizes.shape(widths[0].size) if shapes else (steps[0].width,)  # type: ignore[union-attr]
+    name, first = _named(sizes, after, activation), number + 1
+    if place == 1:  # The family's first member is the input, whose layer has no input gradient and stands apart.
+        steps.append(Step(indexed(base, first), name))
+        first += 1
+    steps.append(Step(indexed(base, index), name, end - first + 1, index, first))
+    steps += [_step(sizes, width, activation) for width in widths[place + 2 :] if isinstance(width, Width)]
+    return inputs, steps[1:]
+
+
+def _named(sizes: Sizes, width: Width, default: str) -> str:
+    return _check_activation(sizes, width.activation.text if width.activation else default, width.activation)
+
+

@@ -1,0 +1,300 @@
+"""Reverse-mode differentiation, graph → graph.
+
+One table of gradients (:func:`_vjp`) in the same vocabulary, so every other interpretation
+applies to them. A gradient nobody asked for is not computed; a tensor with n consumers adds its
+n gradients with n−1 additions; a composite's own closed form is used where it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from nncost.dims import Dim
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.scalars import SCALARS
+
+
+class Tape:
+    """The gradients gathered so far; several for one tensor are added when it is asked for."""
+
+    def __init__(self, builder: Builder, active: set[Tensor], paths: Mapping[Tensor, str]) -> None:
+        self.builder = builder
+        self.active = active
+        self.replacements: dict[Node, tuple[Item, ...]] = {}
+        self._paths = dict(paths)
+        self._parts: dict[Tensor, list[Tensor]] = {}
+
+    def replace(self, node: Node, items: Sequence[Item]) -> None:
+        """Let other items compute what a forward node did, and more (its saved tensors)."""
+        self.replacements[node] = tuple(items)
+        self.active |= active_tensors(items, self.active)
+        self._paths.update(producer_paths(items))
+
+    def give(self, tensor: Tensor, gradient: Tensor) -> None:
+        """One consumer's gradient."""
+        self._parts.setdefault(tensor, []).append(gradient)
+
+    def take(self, tensor: Tensor) -> Tensor | None:
+        """The whole gradient, or None where no consumer gave one."""
+        parts = self._parts.get(tensor)
+        if parts is None:
+            return None
+        while len(parts) > 1:
+            with self.builder.at(self._paths.get(tensor, self.builder.path), "backward"):
+                parts[:2] = [self.builder.map("add", parts[0], parts[1])]
+        return parts[0]
+
+
+def differentiate(
+    builder: Builder,
+    items: Sequence[Item],
+    seeds: Sequence[tuple[Tensor, Tensor]],
+    wanted: Mapping[Tensor, str],
+) -> tuple[dict[Tensor, Tensor], tuple[Item, ...]]:
+    """Append the backward pass of ``items`` to the builder.
+
+    ``seeds`` pair tensors with their incoming gradients, ``wanted`` maps each tensor whose gradient
+    is asked for to the layer it belongs to. Returns the gradient of each wanted tensor that has
+    one, and the forward items as they must now run: a Repeat also stacks what its backward reads.
+    """
+    active = active_tensors(items, wanted)
+    tape = Tape(builder, active, {**producer_paths(items), **wanted})
+    for tensor, gradient in seeds:
+        if tensor in active:
+            tape.give(tensor, gradient)
+    sweep(tape, items)
+    found = {tensor: tape.take(tensor) for tensor in wanted}
+    gradients = {tensor: gradient for tensor, gradient in found.items() if gradient is not None}
+    return gradients, _replaced(items, tape.replacements)
+
+
+def _replaced(items: Sequence[Item], replacements: Mapping[Node, tuple[Item, ...]]) -> tuple[Item, ...]:
+    if not replacements:
+        return tuple(items)
+    result: list[Item] = []
+    for item in items:
+        if isinstance(item, Region):
+            result.append(replace(item, items=_replaced(item.items, replacements)))
+        elif item in replacements:
+            result.extend(_replaced(replacements[item], replacements))
+        else:
+            result.append(item)
+    return tuple(result)
+
+
+def active_tensors(items: Sequence[Item], wanted: Collection[Tensor]) -> set[Tensor]:
+    """The tensors that depend on a wanted one by a differentiable path."""
+    active = set(wanted)
+    for item in items:
+        if isinstance(item, Region) and item.gradient is None:
+            active |= active_tensors(item.items, active)
+        elif not active.isdisjoint(item.inputs):
+            active.update(_differentiable_outputs(item))
+    return active
+
+
+def producer_paths(items: Sequence[Item]) -> dict[Tensor, str]:
+    """The layer that produces each tensor."""
+    paths: dict[Tensor, str] = {}
+    for item in items:
+        paths.update((tensor, item.path) for tensor in item.outputs)
+        if isinstance(item, Region):
+            paths.update(producer_paths(item.items))
+    return paths
+
+
+_NO_GRADIENT = {"int64", "int32", "bool"}
+_STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "greater", "greater_equal"}
+
+
+def _differentiable_outputs(item: Item) -> list[Tensor]:
+    if isinstance(item, Node) and isinstance(item.op, ops.Map) and item.op.function in _STEP_FUNCTIONS:
+        return []
+    return [tensor for tensor in item.outputs if tensor.dtype not in _NO_GRADIENT]
+
+
+def sweep(tape: Tape, items: Sequence[Item]) -> None:
+    """Visit items from the last to the first and give each active input its gradient."""
+    for item in reversed(items):
+        if isinstance(item, Region):
+            _sweep_region(tape, item)
+        elif any(output in tape.active for output in item.outputs):
+            gradients = [tape.take(output) for output in item.outputs]
+            if any(gradient is not None for gradient in gradients):
+                with tape.builder.at(item.path, "backward", item.origin):
+                    _vjp(tape, item, gradients)
+
+
+def _sweep_region(tape: Tape, region: Region) -> None:
+    if not any(output in tape.active for output in region.outputs):
+        return
+    gradients = [tape.take(output) for output in region.outputs]
+    if all(gradient is None for gradient in gradients):
+        return
+    builder = tape.builder
+    with builder.at(region.path, "backward"), builder.region(region.name, sizes=region.sizes):
+        if region.gradient is None:
+            sweep(tape, region.items)
+            return
+        wanted = frozenset(tensor for tensor in region.inputs if tensor in tape.active)
+        for tensor, gradient in region.gradient(builder, region, gradients, wanted).items():
+            tape.give(tensor, gradient)
+
+
+def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
+    """Give each active input of the node its gradient."""
+    b, op, x = tape.builder, node.op, node.inputs
+    g = gradients[0]
+    if isinstance(op, ops.Repeat):
+        from nncost.ir.repeats import repeat_gradient
+
+        repeat_gradient(tape, node, gradients)
+        return
+    if isinstance(op, ops.Split):
+        pieces = [piece if piece is not None else _zeros(b, out) for piece, out in zip(gradients, node.outputs, strict=True)]
+        tape.give(x[0], b.emit(ops.Concat(op.axis), *pieces))
+        return
+    if g is None:
+        return
+    match op:
+        case ops.Contract():
+            _contract_vjp(tape, op, x, g)
+        case ops.Map(function=name):
+            _map_vjp(tape, name, node, g)
+        case ops.Reduce():
+            _reduce_vjp(tape, op, node, g)
+        case ops.ArgReduce(axis=axis):
+            _arg_reduce_vjp(tape, axis, node, g)
+        case ops.Scan(function=name, axis=axis):
+            if name != "sum":
+                raise NotImplementedError(f"the gradient of a cumulative {name}")
+            flipped = b.emit(ops.Scan("sum", axis), b.emit(ops.Flip((axis,)), g))
+            tape.give(x[0], b.emit(ops.Flip((axis,)), flipped))
+        case ops.Window(axes=axes, strides=strides, dilations=dilations):
+            lengths = tuple(x[0].shape[axis] for axis in axes)
+            tape.give(x[0], b.emit(ops.Fold(axes, lengths, strides, dilations), g))
+        case ops.Fold(axes=axes, strides=strides, dilations=dilations):
+            sizes = x[0].shape[x[0].rank - len(axes) :]
+            tape.give(x[0], b.emit(ops.Window(axes, sizes, strides, dilations), g))
+        case (
+            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
+            | ops.Flip()
+        ):  # fmt: skip
+            _move_vjp(tape, op, x, g)
+        case ops.Gather(axis=axis, along=along):
+            if x[0] in tape.active:
+                tape.give(x[0], b.emit(ops.Scatter(axis, x[0].shape[axis], along), g, x[1]))
+        case ops.Scatter(axis=axis, along=along):
+            tape.give(x[0], b.emit(ops.Gather(axis, along), g, x[1]))
+        case ops.Sort(axis=axis):
+            tape.give(x[0], b.emit(ops.Scatter(axis, x[0].shape[axis], True), g, node.outputs[1]))
+        case ops.Cast():
+            tape.give(x[0], b.emit(ops.Cast(x[0].dtype), g))
+        case ops.Algorithm(name=name) | ops.Opaque(name=name):
+            for tensor in x:
+                if tensor in tape.active:
+                    tape.give(tensor, b.emit(ops.Opaque(f"gradient of {name}", ((tensor.shape, tensor.dtype),)), g))
+        case ops.Random() | ops.Constant() | ops.Repeat():
+            raise AssertionError("has no inputs to differentiate, or was handled above")
+        case _:
+            assert_never(op)
+
+
+def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:
+    """y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
+
+    Miniature, 1×2 times 2×1: y = a1·c1 + a2·c2, so ∂y/∂a1 = c1 and ∂y/∂c1 = a1; with g = 3,
+    c = (5, 7) the left gradient is (15, 21): two products, no addition, as nothing is summed.
+    """
+    left, right, out = op.terms
+    if x[0] in tape.active:
+        tape.give(x[0], tape.builder.contract(f"{out},{right}->{left}", g, x[1]))
+    if x[1] in tape.active:
+        tape.give(x[1], tape.builder.contract(f"{out},{left}->{right}", g, x[0]))
+
+
+def _map_vjp(tape: Tape, name: str, node: Node, g: Tensor) -> None:
+    for operand, derivative in zip(node.inputs, SCALARS[name].derivatives, strict=True):
+        if operand in tape.active and derivative is not None:
+            gradient = derivative(tape.builder, node.inputs, node.outputs[0], g)
+            if operand.rank < gradient.rank:
+                gradient = tape.builder.reduce("sum", gradient, range(gradient.rank))
+            tape.give(operand, gradient)
+
+
+def _reduce_vjp(tape: Tape, op: ops.Reduce, node: Node, g: Tensor) -> None:
+    b, x, y = tape.builder, node.inputs[0], node.outputs[0]
+    kept = tuple(1 if axis in op.axes else dim for axis, dim in enumerate(x.shape))
+    spread = b.broadcast(b.reshape(g, kept), x.shape)
+    match op.function:
+        case "sum":
+            tape.give(x, spread)
+        case "prod":
+            whole = b.broadcast(b.reshape(y, kept), x.shape)
+            tape.give(x, b.map("mul", spread, b.map("div", whole, x)))
+        case "max" | "min":
+            whole = b.broadcast(b.reshape(y, kept), x.shape)
+            order = (x, whole) if op.function == "max" else (whole, x)
+            tape.give(x, b.map("select", b.map("greater_equal", *order), spread, 0.0))
+        case _:
+            assert_never(op.function)
+
+
+def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
+    """The gradient goes to the extreme element alone: one addition for each value."""
+    b, x = tape.builder, node.inputs[0]
+    one_wide = (*g.shape[:axis], 1, *g.shape[axis:])
+    index = b.reshape(node.outputs[1], one_wide)
+    tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
+
+
+def _move_vjp(tape: Tape, op: ops.Move, x: Sequence[Tensor], g: Tensor) -> None:
+    b, shape = tape.builder, x[0].shape
+    match op:
+        case ops.Reshape():
+            tape.give(x[0], b.reshape(g, shape))
+        case ops.Transpose(order=order):
+            tape.give(x[0], b.transpose(g, [order.index(axis) for axis in range(len(order))]))
+        case ops.Pad(before=before, after=after):
+            tape.give(x[0], b.emit(ops.Pad(tuple(-low for low in before), tuple(-high for high in after)), g))
+        case ops.Concat(axis=axis):
+            pieces = b.emit_many(ops.Split(axis, tuple(tensor.shape[axis] for tensor in x)), g)
+            for tensor, piece in zip(x, pieces, strict=True):
+                if tensor in tape.active:
+                    tape.give(tensor, piece)
+        case ops.Stride(axis=axis, step=step):
+            tape.give(x[0], _unstride(b, g, axis, step, shape[axis]))
+        case ops.Broadcast():
+            tape.give(x[0], sum_to(b, g, shape))
+        case ops.Flip():
+            tape.give(x[0], b.emit(op, g))
+        case ops.Split():
+            raise AssertionError("has several outputs and was handled by the caller")
+        case _:
+            assert_never(op)
+
+
+def _unstride(b: Builder, g: Tensor, axis: int, step: int, length: Dim) -> Tensor:
+    """Elements back at every ``step``-th place: step−1 zeros behind each, cut to the length. Moves only."""
+    lifted = b.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
+    none = (0,) * lifted.rank
+    after = (*none[: axis + 1], step - 1, *none[axis + 2 :])
+    merged = (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :])
+    spread = b.reshape(b.emit(ops.Pad(none, after), lifted), merged)
+    none = (0,) * g.rank
+    return b.emit(ops.Pad(none, (*none[:axis], length - merged[axis], *none[axis + 1 :])), spread)
+
+
+def sum_to(b: Builder, g: Tensor, shape: tuple[Dim, ...]) -> Tensor:
+    """The adjoint of broadcasting: ``g`` summed over the axes that were repeated."""
+    extra = g.rank - len(shape)
+    axes = [axis for axis in range(g.rank) if axis < extra or (shape[axis - extra] == 1 and g.shape[axis] != 1)]
+    return b.reshape(b.reduce("sum", g, axes), shape)
+
+
+def _zeros(b: Builder, like: Tensor) -> Tensor:
+    return b.emit(ops.Constant("fill", like.shape, like.dtype, 0.0))

@@ -1,0 +1,235 @@
+"""The one mutable class: a builder that emits nodes, regions and repeats into a graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Union, cast
+
+from nncost.dims import Dim, Shape, is_symbolic, same_shape
+from nncost.ir import ops
+from nncost.ir.graph import Graph, GradientRule, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
+from nncost.ir.shapes import infer, stacked_shape
+
+Operand = Union[Tensor, float]
+Step = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
+"""``step(body_builder, carried, scanned) -> (carried, stacked)``: one iteration of a Repeat."""
+
+
+class RegionHandle:
+    """What a composite says about itself before its region closes."""
+
+    def __init__(self, activations: Dim, neurons: Dim, sizes: Sequence[tuple[str, object]]) -> None:
+        self.activations, self.neurons, self.sizes = activations, neurons, sizes
+        self.outputs: tuple[Tensor, ...] = ()
+        self.saved: tuple[Tensor, ...] = ()
+        self.gradient: GradientRule | None = None
+
+    def returns(self, *outputs: Tensor, saved: Sequence[Tensor] = (), gradient: GradientRule | None = None) -> None:
+        """Name the outputs, the inner tensors the gradient reads, and the closed-form gradient."""
+        self.outputs, self.saved, self.gradient = outputs, tuple(saved), gradient
+
+
+class Builder:
+    """Collects items in execution order under the current path, phase and origin."""
+
+    def __init__(self, *, dtype: str = "float32", training: bool = False, path: str = "", phase: Phase = "forward") -> None:
+        self.dtype = dtype
+        self.training = training
+        self.path = path
+        self.phase: Phase = phase
+        self.origin = ""
+        self.inputs: list[Tensor] = []
+        self.parameters: list[Parameter] = []
+        self.items: list[Item] = []
+        self._numbers: Counter[str] = Counter()
+        self._constants: dict[float, Tensor] = {}
+
+    # ---------------------------------------------------------------- leaves
+    def input(self, shape: Shape, *, dtype: str | None = None, name: str = "") -> Tensor:
+        """A tensor the caller supplies: one batch of examples, targets, a gradient."""
+        tensor = Tensor(shape, dtype or self.dtype, name)
+        self.inputs.append(tensor)
+        return tensor
+
+    def parameter(self, shape: Shape, role: Role, name: str, *, trainable: bool = True) -> Tensor:
+        """A learned block (or a buffer, which is never trainable) of the current layer."""
+        tensor = Tensor(shape, self.dtype, name)
+        self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer"))
+        return tensor
+
+    def constant(self, value: float) -> Tensor:
+        """A scalar constant, one node for each distinct value."""
+        if value not in self._constants:
+            self._constants[value] = self.emit(ops.Constant("fill", (), self.dtype, value))
+        return self._constants[value]
+
+    # ---------------------------------------------------------------- nodes
+    def emit(self, op: ops.Op, *inputs: Tensor) -> Tensor:
+        """Append an operation with a single output and return that output."""
+        return self.emit_many(op, *inputs)[0]
+
+    def emit_many(self, op: ops.Op, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Append an operation and return all its outputs."""
+        outputs = tuple(Tensor(shape, dtype) for shape, dtype in infer(op, inputs))
+        self.items.append(Node(op, inputs, outputs, self.path, self.phase, self.origin))
+        return outputs
+
+    def map(self, function: str, *operands: Operand) -> Tensor:
+        """An elementwise function; numbers become constants, tensors are broadcast to one shape."""
+        tensors = [self.constant(x) if isinstance(x, (int, float)) else x for x in operands]
+        shape = _common_shape([tensor.shape for tensor in tensors if tensor.rank])
+        return self.emit(ops.Map(function), *(self.broadcast(t, shape) if t.rank else t for t in tensors))
+
+    def broadcast(self, x: Tensor, shape: Shape) -> Tensor:
+        """``x`` repeated to ``shape``; ``x`` itself where it has that shape."""
+        return x if same_shape(x.shape, shape) else self.emit(ops.Broadcast(shape), x)
+
+    def contract(self, spec: str, left: Tensor, right: Tensor) -> Tensor:
+        """A two-operand einsum."""
+        return self.emit(ops.Contract(spec), left, right)
+
+    def reshape(self, x: Tensor, shape: Shape) -> Tensor:
+        """``x`` in another shape; ``x`` itself where it has that shape."""
+        return x if same_shape(x.shape, shape) else self.emit(ops.Reshape(shape), x)
+
+    def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
+        """``x`` with its axes reordered."""
+        return self.emit(ops.Transpose(tuple(order)), x)
+
+    def reduce(self, function: str, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
+        """A reduction; with ``keep`` the reduced axes stay with size one."""
+        axes = tuple(axis % x.rank for axis in axes)
+        reduced = self.emit(ops.Reduce(cast("Any", function), axes), x) if axes else x
+        kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
+        return self.reshape(reduced, kept) if keep else reduced
+
+    def mean(self, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
+        """A sum and one division for each result."""
+        axes = tuple(axis % x.rank for axis in axes)
+        total = self.reduce("sum", x, axes, keep=keep)
+        return self.map("div", total, self.size_constant([x.shape[axis] for axis in axes]))
+
+    def size_constant(self, dims: Sequence[Dim], factor: float = 1.0, *, inverse: bool = False) -> Tensor:
+        """A scalar constant ``factor·∏dims`` (or ``factor/∏dims``), symbolic sizes included."""
+        value: Any = factor
+        for dim in dims:
+            value = value / dim if inverse else value * dim
+        if is_symbolic(value) and not isinstance(value, float):
+            return self.emit(ops.Constant("fill", (), self.dtype, value))
+        return self.constant(float(value))
+
+    # ---------------------------------------------------------------- structure
+    @contextmanager
+    def scope(self, name: str) -> Iterator[str]:
+        """Everything inside belongs to the layer ``name`` of the current one."""
+        outer = self.path
+        self.path = f"{outer}.{name}" if outer else name
+        try:
+            yield self.path
+        finally:
+            self.path = outer
+
+    @contextmanager
+    def layer(self, kind: str) -> Iterator[str]:
+        """A scope numbered within the current one: ``dense.1``, ``dense.2`` …"""
+        numbered = f"{self.path}.{kind}" if self.path else kind
+        self._numbers[numbered] += 1
+        with self.scope(f"{kind}.{self._numbers[numbered]}") as path:
+            yield path
+
+    @contextmanager
+    def at(self, path: str, phase: Phase, origin: str = "") -> Iterator[None]:
+        """Emit under another path, phase and origin, as backward and update do for each layer."""
+        outer = self.path, self.phase, self.origin
+        self.path, self.phase, self.origin = path, phase, origin
+        try:
+            yield
+        finally:
+            self.path, self.phase, self.origin = outer
+
+    @contextmanager
+    def region(
+        self,
+        name: str,
+        *inputs: Tensor,
+        activations: Dim = 0,
+        neurons: Dim = 0,
+        sizes: Sequence[tuple[str, object]] = (),
+    ) -> Iterator[RegionHandle]:
+        """A named group of items; call ``returns`` on the handle before it closes."""
+        outer_items, outer_constants = self.items, self._constants
+        self.items, self._constants = [], {}
+        handle = RegionHandle(activations, neurons, sizes)
+        try:
+            yield handle
+            region = Region(
+                name, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
+                handle.saved, handle.gradient, handle.activations, handle.neurons, tuple(handle.sizes),
+            )  # fmt: skip
+            outer_items.append(region)
+        finally:
+            self.items, self._constants = outer_items, outer_constants
+
+    def repeat(
+        self,
+        times: Dim,
+        carried: Sequence[Tensor],
+        step: Step,
+        *,
+        scanned: Sequence[Tensor] = (),
+        slices: Sequence[Tensor] | None = None,
+        entering: Sequence[Tensor] | None = None,
+        reverse: bool = False,
+        index: Dim | None = None,
+        start: Dim = 1,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run ``step`` ``times`` times; returns the final carried values and the stacked outputs.
+
+        Parameters made inside ``step`` are stacked, one slice for each iteration; tensors of this
+        builder used inside are invariant. With ``index``, ``entering`` and ``slices`` give the
+        body's own input tensors, whose shapes depend on it.
+        """
+        body = Builder(dtype=self.dtype, training=self.training, path=self.path, phase=self.phase)
+        body.origin, body._numbers = self.origin, self._numbers
+        heads = list(entering or [Tensor(t.shape, t.dtype, t.name) for t in carried])
+        pieces = list(slices if slices is not None else [Tensor(t.shape[1:], t.dtype, t.name) for t in scanned])
+        finals, stacked = step(body, list(heads), list(pieces))
+        pieces += [parameter.tensor for parameter in body.parameters]
+        invariant = outer_tensors(body.items, (*finals, *stacked), {*heads, *pieces})
+        inputs = (*heads, *pieces, *invariant)
+        graph = Graph(inputs, (), (*finals, *stacked), tuple(body.items))
+        op = ops.Repeat(graph, times, len(heads), len(pieces), reverse, index, start)
+        sources = [*carried, *scanned, *(self._stack(op, p) for p in body.parameters), *invariant]
+        outputs = self.emit_many(op, *sources)
+        return list(outputs[: len(heads)]), list(outputs[len(heads) :])
+
+    def _stack(self, op: ops.Repeat, parameter: Parameter) -> Tensor:
+        tensor = Tensor(stacked_shape(op, parameter.tensor.shape), parameter.tensor.dtype, parameter.tensor.name)
+        self.parameters.append(Parameter(tensor, parameter.role, parameter.path, parameter.trainable))
+        return tensor
+
+    def graph(self, *outputs: Tensor) -> Graph:
+        """Everything built so far as an immutable graph."""
+        return Graph(tuple(self.inputs), tuple(self.parameters), outputs, tuple(self.items))
+
+
+def outer_tensors(items: Sequence[Item], outputs: Sequence[Tensor], known: set[Tensor]) -> list[Tensor]:
+    """Tensors that items (or outputs) use but neither produce nor know, in order of first use."""
+    produced = set(known)
+    found: dict[Tensor, None] = {}
+    for node in walk(items):
+        found.update((tensor, None) for tensor in node.inputs if tensor not in produced)
+        produced.update(node.outputs)
+    found.update((tensor, None) for tensor in outputs if tensor not in produced)
+    return list(found)
+
+
+def _common_shape(shapes: Sequence[Shape]) -> Shape:
+    """NumPy's broadcasting of several shapes; a size of one gives way, others must agree."""
+    if not shapes:
+        return ()
+    rank = max(len(shape) for shape in shapes)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return tuple(next((dim for dim in column if dim != 1), 1) for column in zip(*padded, strict=True))

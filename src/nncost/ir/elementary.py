@@ -1,0 +1,98 @@
+"""The array namespace of ``execute``: NumPy, extended to arrays of arbitrary scalar objects.
+
+A scalar object answers ``exp log tanh sigmoid erf sin cos sqrt sign`` as methods, arithmetic and
+comparisons as operators, and ``selected()``, which is called when it takes part in a selection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def _by_method(name: str) -> Callable[[Array], Array]:
+    return np.frompyfunc(lambda scalar: getattr(scalar, name)(), 1, 1)
+
+
+def _choose(condition: Any, chosen: Any, otherwise: Any) -> Any:
+    for scalar in (chosen, otherwise):
+        if hasattr(scalar, "selected"):
+            scalar.selected()
+            break
+    return chosen if condition else otherwise
+
+
+def _choose_positive(x: Any, chosen: Any, otherwise: Any) -> Any:
+    return chosen if x > 0 else otherwise
+
+
+def _choose_between(x: Any, low: Any, high: Any, chosen: Any) -> Any:
+    above, below = x > low, x < high
+    return chosen if above and below else 0.0
+
+
+_float_erf = np.frompyfunc(math.erf, 1, 1)
+_object_erf, _object_sigmoid, _object_sign = _by_method("erf"), _by_method("sigmoid"), _by_method("sign")
+_object_select = np.frompyfunc(_choose, 3, 1)
+_object_where_positive = np.frompyfunc(_choose_positive, 3, 1)
+_object_where_between = np.frompyfunc(_choose_between, 4, 1)
+
+
+def _any_objects(*operands: Array) -> bool:
+    return any(operand.dtype == object for operand in operands)
+
+
+class Arrays:
+    """NumPy's functions under the names ``scalars.py`` uses."""
+
+    exp, log, tanh, sin, cos, sqrt = np.exp, np.log, np.tanh, np.sin, np.cos, np.sqrt
+    power, absolute, floor, ceil, rint = np.power, np.absolute, np.floor, np.ceil, np.rint
+    maximum, minimum = np.maximum, np.minimum
+
+    def sigmoid(self, x: Array) -> Array:
+        """1/(1+e^−x), computed so that a large |x| does not overflow."""
+        if x.dtype == object:
+            return _object_sigmoid(x)
+        return np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x))
+
+    def erf(self, x: Array) -> Array:
+        """The error function."""
+        return _object_erf(x) if x.dtype == object else np.asarray(_float_erf(x), dtype=x.dtype)
+
+    def sign(self, x: Array) -> Array:
+        """−1, 0 or 1."""
+        return _object_sign(x) if x.dtype == object else np.sign(x)
+
+    def greater(self, a: Array, c: Array) -> Array:
+        """``a > c`` as Boolean values."""
+        return np.greater(a, c).astype(bool)
+
+    def greater_equal(self, a: Array, c: Array) -> Array:
+        """``a >= c`` as Boolean values."""
+        return np.greater_equal(a, c).astype(bool)
+
+    def select(self, condition: Array, chosen: Array, otherwise: Array) -> Array:
+        """``chosen`` where the condition holds."""
+        if _any_objects(chosen, otherwise):
+            return _object_select(condition, chosen, otherwise)
+        return np.where(condition, chosen, otherwise)
+
+    def where_positive(self, x: Array, chosen: Array, otherwise: Array) -> Array:
+        """``chosen`` where ``x > 0``."""
+        if _any_objects(x, chosen, otherwise):
+            return _object_where_positive(x, chosen, otherwise)
+        return np.where(x > 0, chosen, otherwise)
+
+    def where_between(self, x: Array, low: Array, high: Array, chosen: Array) -> Array:
+        """``chosen`` where ``low < x < high``, zero elsewhere."""
+        if _any_objects(x, chosen):
+            return _object_where_between(x, low, high, chosen)
+        return np.where((low < x) & (x < high), chosen, np.zeros((), dtype=chosen.dtype))
+
+
+ARRAYS = Arrays()

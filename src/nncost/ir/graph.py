@@ -1,0 +1,114 @@
+"""Tensors, nodes, regions and graphs: plain immutable data.
+
+A graph is a tree of items in execution order: a :class:`Node` is one core operation, a
+:class:`Region` is a named group of items (a composite such as softmax or a whole convolution).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Union
+
+from nncost.dims import Dim, Shape, product
+from nncost.ir.ops import Op
+
+if TYPE_CHECKING:
+    from nncost.ir.builder import Builder
+
+Phase = Literal["forward", "loss", "backward", "update"]
+PHASES: tuple[Phase, ...] = ("forward", "loss", "backward", "update")
+Role = Literal["weight", "bias", "other", "buffer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A value with a shape and a dtype; two tensors are equal only if they are the same one."""
+
+    shape: Shape
+    dtype: str = "float32"
+    name: str = ""
+
+    @property
+    def elements(self) -> Dim:
+        """The number of elements."""
+        return product(self.shape)
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """A learned number block (or a buffer), the layer it belongs to and what it does there."""
+
+    tensor: Tensor
+    role: Role
+    path: str
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One core operation with the layer it belongs to, its phase and where it came from."""
+
+    op: Op
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    path: str
+    phase: Phase
+    origin: str = ""
+
+
+Gradients = Mapping[Tensor, Tensor]
+GradientRule = Callable[["Builder", "Region", Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
+"""``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A named group of items that reports show as one row.
+
+    ``saved`` are inner tensors that ``gradient`` reads; without ``gradient`` the inside is
+    differentiated. ``activations`` and ``neurons`` are what the region adds to those counts.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    path: str
+    phase: Phase
+    saved: tuple[Tensor, ...] = ()
+    gradient: GradientRule | None = None
+    activations: Dim = 0
+    neurons: Dim = 0
+    sizes: tuple[tuple[str, object], ...] = ()
+
+
+Item = Union[Node, Region]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Items in execution order with the graph's inputs, parameters and outputs."""
+
+    inputs: tuple[Tensor, ...]
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[Tensor, ...]
+    items: tuple[Item, ...]
+
+    def nodes(self) -> Iterator[Node]:
+        """The core operations in execution order; bodies of Repeat are not entered."""
+        return walk(self.items)
+
+
+def walk(items: Sequence[Item]) -> Iterator[Node]:
+    """The nodes of items in execution order, regions opened."""
+    for item in items:
+        if isinstance(item, Region):
+            yield from walk(item.items)
+        else:
+            yield item

@@ -1,0 +1,175 @@
+"""Activation layers: one table from name to composite.
+
+An activation layer counts its output elements as *activations*. Functions that are not elementary
+(gelu, silu, elu …) are written in primitives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from nncost.ir.builder import Builder
+from nncost.ir.graph import GradientRule, Region, Tensor
+
+LEAKY_SLOPE = 0.01
+"""PyTorch's default negative slope of LeakyReLU."""
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Klambauer et al. 2017, Self-Normalizing Neural Networks, equation 14."""
+GELU_CUBIC = 0.044715
+"""Hendrycks and Gimpel 2016, Gaussian Error Linear Units: the tanh approximation."""
+
+Gradients = Mapping[Tensor, Tensor]
+Compute = Callable[[Builder, Tensor], Tensor]
+
+
+def activation(b: Builder, name: str, x: Tensor) -> Tensor:
+    """The activation layer ``name`` on every element (softmax: over the last axis)."""
+    compute, gradient = ACTIVATIONS[name]
+    with b.region(name, x, activations=x.elements) as region:
+        y = compute(b, x)
+        region.returns(y, gradient=gradient)
+    return y
+
+
+def softmax(b: Builder, x: Tensor, axis: int = -1, *, layer: bool = False, logarithm: bool = False) -> Tensor:
+    """Softmax over one axis of n: n−1 cmp, n add, n exp, n−1 add, n div.
+
+    ``layer`` says whether its outputs count as activations; ``logarithm`` gives log-softmax
+    (n−1 cmp, 2n add, n exp, n−1 add, 1 log).
+    """
+    axis %= x.rank
+    name = "log_softmax" if logarithm else "softmax"
+    with b.region(name, x, activations=x.elements if layer else 0, sizes=(("axis", axis),)) as region:
+        shifted = b.map("sub", x, b.reduce("max", x, [axis], keep=True))
+        powers = b.map("exp", shifted)
+        total = b.reduce("sum", powers, [axis], keep=True)
+        if logarithm:
+            y = b.map("sub", shifted, b.map("log", total))
+            region.returns(y, gradient=_log_softmax_gradient)
+        else:
+            y = b.map("div", powers, total)
+            region.returns(y, gradient=_softmax_gradient)
+    return y
+
+
+def _axis(region: Region) -> int:
+    axis = dict(region.sizes)["axis"]
+    assert isinstance(axis, int)
+    return axis
+
+
+def _softmax_gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
+    """dx = p·(g − Σ g·p). Miniature: p = (½, ½), g = (1, 0): Σ = ½, dx = (¼, −¼)."""
+    (x,), (p,), (dy,) = region.inputs, region.outputs, g
+    assert dy is not None
+    weighted = b.reduce("sum", b.map("mul", dy, p), [_axis(region)], keep=True)
+    return {x: b.map("mul", p, b.map("sub", dy, weighted))}
+
+
+def _log_softmax_gradient(
+    b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Gradients:
+    """dx = g − p·Σg with p = e^y."""
+    (x,), (y,), (dy,) = region.inputs, region.outputs, g
+    assert dy is not None
+    total = b.reduce("sum", dy, [_axis(region)], keep=True)
+    return {x: b.map("sub", dy, b.map("mul", b.map("exp", y), total))}
+
+
+def leaky_relu(slope: float = LEAKY_SLOPE) -> tuple[Compute, GradientRule]:
+    """x where x > 0, slope·x elsewhere: 1 mul, 1 cmp; backward the same on the gradient."""
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        return b.map("where_positive", x, x, b.map("mul", slope, x))
+
+    def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
+        (x,), (dy,) = region.inputs, g
+        assert dy is not None
+        return {x: b.map("where_positive", x, dy, b.map("mul", slope, dy))}
+
+    return compute, gradient
+
+
+def elu(alpha: float = 1.0, scale: float = 1.0) -> tuple[Compute, GradientRule]:
+    """scale·x where x > 0, scale·α·(e^x − 1) elsewhere; its gradient below zero is g·(y + scale·α)."""
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        below = b.map("mul", scale * alpha, b.map("sub", b.map("exp", x), 1.0))
+        return b.map("where_positive", x, x if scale == 1.0 else b.map("mul", scale, x), below)
+
+    def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
+        (x,), (y,), (dy,) = region.inputs, region.outputs, g
+        assert dy is not None
+        below = b.map("mul", dy, b.map("add", y, scale * alpha))
+        return {x: b.map("where_positive", x, dy if scale == 1.0 else b.map("mul", scale, dy), below)}
+
+    return compute, gradient
+
+
+def _gelu(b: Builder, x: Tensor) -> Tensor:
+    """x·Φ(x) = ½x·(1 + erf(x/√2))."""
+    tail = b.map("add", 1.0, b.map("erf", b.map("mul", 1 / math.sqrt(2), x)))
+    return b.map("mul", b.map("mul", 0.5, x), tail)
+
+
+def _gelu_tanh(b: Builder, x: Tensor) -> Tensor:
+    """½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))."""
+    cubic = b.map("mul", GELU_CUBIC, b.map("mul", b.map("square", x), x))
+    inner = b.map("mul", math.sqrt(2 / math.pi), b.map("add", x, cubic))
+    return b.map("mul", b.map("mul", 0.5, x), b.map("add", 1.0, b.map("tanh", inner)))
+
+
+def _silu(b: Builder, x: Tensor) -> Tensor:
+    return b.map("mul", x, b.map("sigmoid", x))
+
+
+def _softplus(b: Builder, x: Tensor) -> Tensor:
+    return b.map("log", b.map("add", 1.0, b.map("exp", x)))
+
+
+def _mish(b: Builder, x: Tensor) -> Tensor:
+    return b.map("mul", x, b.map("tanh", _softplus(b, x)))
+
+
+def _hard_sigmoid(b: Builder, x: Tensor) -> Tensor:
+    """min(max(x/6 + ½, 0), 1)."""
+    return b.map("clip", b.map("add", b.map("mul", 1 / 6, x), 0.5), 0.0, 1.0)
+
+
+def _hard_swish(b: Builder, x: Tensor) -> Tensor:
+    return b.map("mul", x, _hard_sigmoid(b, x))
+
+
+def _softsign(b: Builder, x: Tensor) -> Tensor:
+    return b.map("div", x, b.map("add", 1.0, b.map("abs", x)))
+
+
+def _elementary(function: str) -> tuple[Compute, GradientRule | None]:
+    return (lambda b, x: b.map(function, x)), None
+
+
+def clip(low: float, high: float) -> tuple[Compute, GradientRule | None]:
+    """min(max(x, low), high): 2 cmp, and 2 cmp backward."""
+    return (lambda b, x: b.map("clip", x, low, high)), None
+
+
+ACTIVATIONS: Mapping[str, tuple[Compute, GradientRule | None]] = {
+    "relu": _elementary("relu"),
+    "leaky_relu": leaky_relu(),
+    "elu": elu(),
+    "selu": elu(SELU_ALPHA, SELU_SCALE),
+    "gelu": (_gelu, None),
+    "gelu_tanh": (_gelu_tanh, None),
+    "silu": (_silu, None),
+    "mish": (_mish, None),
+    "softplus": (_softplus, None),
+    "softsign": (_softsign, None),
+    "sigmoid": _elementary("sigmoid"),
+    "tanh": _elementary("tanh"),
+    "relu6": clip(0.0, 6.0),
+    "hardtanh": clip(-1.0, 1.0),
+    "hardsigmoid": (_hard_sigmoid, None),
+    "hardswish": (_hard_swish, None),
+}
+"""Elementwise activation layers; ``softmax`` and ``log_softmax`` work on an axis and stand apart."""

@@ -1,0 +1,201 @@
+"""Normalisation: batch, layer, group, instance and RMS norm, and local response normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nncost.dims import Dim, exact_divide, product
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Region, Tensor
+
+EPSILON = 1e-5
+MOMENTUM = 0.1
+"""PyTorch's default share of the new batch in the running averages."""
+
+Gradients = Mapping[Tensor, Tensor]
+
+
+def batch_norm(
+    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float = EPSILON
+) -> Tensor:
+    """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
+
+    Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
+    Training (``b.training``): batch statistics, normalisation, and the running averages.
+    """
+    if b.training:
+        return _batch_norm_training(b, x, scale, shift, mean, variance, epsilon)
+    with b.region("batchnorm", x, scale, shift, mean, variance) as region:
+        factor = b.map("mul", scale, _inverse_deviation(b, variance, epsilon))
+        offset = b.map("sub", shift, b.map("mul", mean, factor))
+        y = b.map("add", b.map("mul", x, _per_channel(b, factor, x)), _per_channel(b, offset, x))
+        region.returns(y)
+    return y
+
+
+def _batch_norm_training(
+    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, epsilon: float
+) -> Tensor:
+    axes = [0, *range(2, x.rank)]
+    count = [x.shape[axis] for axis in axes]
+    with b.region("batchnorm", x, scale, shift, mean, variance) as region:
+        batch_mean = b.mean(x, axes)
+        centred = b.map("sub", x, _per_channel(b, batch_mean, x))
+        batch_variance = b.mean(b.map("square", centred), axes)
+        deviation = _inverse_deviation(b, batch_variance, epsilon)
+        normal = b.map("mul", centred, _per_channel(b, deviation, x))
+        y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
+        _running_average(b, mean, batch_mean)
+        _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count)))
+        region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient)
+    return y
+
+
+def _running_average(b: Builder, average: Tensor, fresh: Tensor) -> Tensor:
+    return b.map("add", b.map("mul", 1 - MOMENTUM, average), b.map("mul", MOMENTUM, fresh))
+
+
+def _bessel(b: Builder, count: Sequence[Dim]) -> Tensor:
+    """n/(n−1): the running variance is unbiased. The factor is a constant, hence free."""
+    n = b.size_constant(count)
+    return b.map("div", n, b.map("max", b.map("sub", n, 1.0), 1.0))
+
+
+def _batch_norm_gradient(
+    b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Gradients:
+    """dx = γ/σ·(g − Σg/n − x̂·Σ(g·x̂)/n), with the two sums being the gradients of β and γ.
+
+    Miniature, n = 2, x̂ = (1, −1), γ/σ = 1, g = (2, 0): Σg/n = 1, Σg·x̂/n = 1, dx = (0, 0): two
+    points are always normalised to ±1, so nothing they do changes y.
+    """
+    x, scale, shift, *_ = region.inputs
+    (normal, deviation), dy = region.saved, g[0]
+    assert dy is not None
+    axes = [0, *range(2, x.rank)]
+    result: dict[Tensor, Tensor] = {}
+    if not {x, scale, shift} & wanted:
+        return result
+    shift_gradient = b.reduce("sum", dy, axes) if {x, shift} & wanted else None
+    scale_gradient = b.reduce("sum", b.map("mul", dy, normal), axes) if {x, scale} & wanted else None
+    if shift in wanted and shift_gradient is not None:
+        result[shift] = shift_gradient
+    if scale in wanted and scale_gradient is not None:
+        result[scale] = scale_gradient
+    if x in wanted and shift_gradient is not None and scale_gradient is not None:
+        n = b.size_constant([x.shape[axis] for axis in axes])
+        mean_gradient = _per_channel(b, b.map("div", shift_gradient, n), x)
+        slope = _per_channel(b, b.map("div", scale_gradient, n), x)
+        inner = b.map("sub", b.map("sub", dy, mean_gradient), b.map("mul", normal, slope))
+        result[x] = b.map("mul", _per_channel(b, b.map("mul", scale, deviation), x), inner)
+    return result
+
+
+def layer_norm(
+    b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, *, axes: int = 1, epsilon: float = EPSILON
+) -> Tensor:
+    """The last ``axes`` axes normalised; ``scale`` and ``shift`` have their shape."""
+    given = [tensor for tensor in (scale, shift) if tensor is not None]
+    sizes = (("D", product(x.shape[x.rank - axes :])), ("P", product(x.shape[: x.rank - axes])))
+    with b.region("layernorm", x, *given, sizes=sizes) as region:
+        region.returns(_normalised(b, x, scale, shift, list(range(x.rank - axes, x.rank)), epsilon, centre=True))
+    return region.outputs[0]
+
+
+def rms_norm(b: Builder, x: Tensor, scale: Tensor | None, *, epsilon: float = EPSILON) -> Tensor:
+    """The last axis divided by its root mean square, times ``scale``."""
+    with b.region("rmsnorm", x, *([] if scale is None else [scale])) as region:
+        region.returns(_normalised(b, x, scale, None, [x.rank - 1], epsilon, centre=False))
+    return region.outputs[0]
+
+
+def group_norm(
+    b: Builder, x: Tensor, groups: int, scale: Tensor | None, shift: Tensor | None,
+    *, epsilon: float = EPSILON, name: str = "groupnorm",
+) -> Tensor:  # fmt: skip
+    """``(B, C, *spatial)`` normalised over each group of channels; affine for each channel."""
+    given = [tensor for tensor in (scale, shift) if tensor is not None]
+    with b.region(name, x, *given) as region:
+        grouped = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))
+        normal = b.reshape(_normalised(b, grouped, None, None, list(range(2, grouped.rank)), epsilon, centre=True), x.shape)
+        if scale is not None:
+            normal = b.map("mul", normal, _per_channel(b, scale, x))
+        if shift is not None:
+            normal = b.map("add", normal, _per_channel(b, shift, x))
+        region.returns(normal)
+    return region.outputs[0]
+
+
+def instance_norm(
+    b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, *, epsilon: float = EPSILON
+) -> Tensor:
+    """Group norm with one group for each channel."""
+    channels = x.shape[1]
+    return group_norm(b, x, channels, scale, shift, epsilon=epsilon, name="instancenorm")  # type: ignore[arg-type]
+
+
+def local_response_norm(
+    b: Builder, x: Tensor, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
+) -> Tensor:
+    """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
+    with b.region("lrn", x) as region:
+        before = (size - 1) // 2
+        none = (0,) * (x.rank - 1)
+        widths = ops.Pad((0, before, *none[1:]), (0, size - 1 - before, *none[1:]))
+        taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), b.emit(widths, b.map("square", x)))
+        total = b.reduce("sum", taps, [x.rank])
+        base = b.map("add", bias, b.map("mul", alpha / size, total))
+        y = b.map("div", x, b.map("pow", base, beta))
+        region.returns(y)
+    return y
+
+
+def _normalised(
+    b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, axes: Sequence[int], epsilon: float, *, centre: bool
+) -> Tensor:
+    """(x − mean)/√(variance + ε), scaled and shifted, as one region with the closed-form gradient."""
+    given = [tensor for tensor in (scale, shift) if tensor is not None]
+    settings = (("axes", tuple(axes)), ("scale", scale is not None), ("centre", centre))
+    with b.region("normalise", x, *given, sizes=settings) as region:
+        centred = b.map("sub", x, b.mean(x, axes, keep=True)) if centre else x
+        deviation = _inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
+        normal = b.map("mul", centred, deviation)
+        y = normal if scale is None else b.map("mul", normal, scale)
+        y = y if shift is None else b.map("add", y, shift)
+        region.returns(y, saved=(normal, deviation), gradient=_normalised_gradient)
+    return y
+
+
+def _normalised_gradient(
+    b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Gradients:
+    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = g·γ; without centring the mean(h) is absent."""
+    x, *given = region.inputs
+    (normal, deviation), dy = region.saved, g[0]
+    assert dy is not None
+    settings = dict(region.sizes)
+    axes: Sequence[int] = settings["axes"]  # type: ignore[assignment]
+    scale = given.pop(0) if settings["scale"] else None
+    outer = list(range(min(axes)))
+    result: dict[Tensor, Tensor] = {}
+    if scale is not None and scale in wanted:
+        result[scale] = b.reduce("sum", b.map("mul", dy, normal), outer)
+    if given and given[0] in wanted:
+        result[given[0]] = b.reduce("sum", dy, outer)
+    if x in wanted:
+        h = dy if scale is None else b.map("mul", dy, scale)
+        slope = b.mean(b.map("mul", h, normal), axes, keep=True)
+        inner = b.map("sub", h, b.mean(h, axes, keep=True)) if settings["centre"] else h
+        result[x] = b.map("mul", deviation, b.map("sub", inner, b.map("mul", normal, slope)))
+    return result
+
+
+def _inverse_deviation(b: Builder, variance: Tensor, epsilon: float) -> Tensor:
+    """1/√(variance + ε): 1 add, 1 sqrt, 1 div."""
+    return b.map("div", 1.0, b.map("sqrt", b.map("add", variance, epsilon)))
+
+
+def _per_channel(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
+    """A vector of C elements over ``(B, C, *spatial)``."""
+    return b.broadcast(b.reshape(vector, (*vector.shape, *(1,) * (x.rank - 2))), x.shape)

@@ -1,0 +1,152 @@
+"""Pooling: maximum, average, global and adaptive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product as combinations
+from typing import cast
+
+from nncost.dims import Dim, product
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.library.conv import pad
+
+Padding = Sequence[tuple[Dim, Dim]]
+
+
+def max_pool(
+    b: Builder, x: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding, dilation: Sequence[int]
+) -> Tensor:
+    """K−1 cmp for each output; backward adds each output's gradient to the element it came from.
+
+    The flat position of each maximum is found by index arithmetic on constants, which is free.
+    """
+    spatial = tuple(range(2, x.rank))
+    window = ops.Window(spatial, tuple(kernel), tuple(stride), tuple(dilation))
+    with b.region("maxpool", x) as region:
+        padded = pad(b, x, padding, float("-inf"))
+        places = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
+        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, places))
+        y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
+        chosen = b.reshape(index, (*index.shape, 1))
+        spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
+        source = b.reshape(b.emit(ops.Gather(spread.rank - 1, along=True), spread, chosen), index.shape)
+        region.returns(y, saved=(source, padded), gradient=_max_pool_gradient)
+    return y
+
+
+def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
+    outer = 2 + (windows.rank - 2) // 2
+    return b.reshape(windows, (*windows.shape[:outer], product(windows.shape[outer:])))
+
+
+def _max_pool_gradient(
+    b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Mapping[Tensor, Tensor]:
+    """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
+    (x,), (source, padded), (g,) = region.inputs, region.saved, gradients
+    if g is None or x not in wanted:
+        return {}
+    flat = (*g.shape[:2], product(g.shape[2:]))
+    scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
+    whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
+    return {x: _cropped(b, whole, x, region)}
+
+
+def _cropped(b: Builder, whole: Tensor, x: Tensor, region: Region) -> Tensor:
+    for node in region.items:
+        op = getattr(node, "op", None)
+        if isinstance(op, ops.Pad):
+            return b.emit(ops.Pad(tuple(-w for w in op.before), tuple(-w for w in op.after)), whole)
+    return whole
+
+
+def average_pool(
+    b: Builder,
+    x: Tensor,
+    *,
+    kernel: Sequence[Dim],
+    stride: Sequence[int],
+    padding: Padding,
+    count_padding: bool = True,
+) -> Tensor:
+    """K−1 add and 1 div for each output. ``count_padding`` divides by K also at the border."""
+    spatial = tuple(range(2, x.rank))
+    window = ops.Window(spatial, tuple(kernel), tuple(stride), (1,) * len(kernel))
+    with b.region("avgpool", x) as region:
+        taps = b.emit(window, pad(b, x, padding))
+        total = b.reduce("sum", taps, range(x.rank, taps.rank))
+        if count_padding:
+            divisor = b.size_constant(kernel)
+        else:
+            ones = b.emit(ops.Constant("fill", (1, 1, *x.shape[2:]), b.dtype, 1.0))
+            inside = b.emit(window, pad(b, ones, padding))
+            divisor = b.broadcast(b.reduce("sum", inside, range(x.rank, taps.rank)), total.shape)
+        y = b.map("div", total, divisor)
+        region.returns(y)
+    return y
+
+
+def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
+    """``(B, C, *spatial) → (B, C)``: the mean of each channel; ``keep`` leaves axes of size one."""
+    with b.region("global_avgpool", x) as region:
+        y = b.mean(x, range(2, x.rank), keep=keep)
+        region.returns(y)
+    return y
+
+
+def global_max_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
+    """``(B, C, *spatial) → (B, C)``: the largest element of each channel."""
+    with b.region("global_maxpool", x) as region:
+        flat = b.reshape(x, (*x.shape[:2], product(x.shape[2:])))
+        y, _ = b.emit_many(ops.ArgReduce("max", 2), flat)
+        if keep:
+            y = b.reshape(y, (*y.shape, *(1,) * (x.rank - 2)))
+        region.returns(y)
+    return y
+
+
+def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str = "average") -> Tensor:
+    """``(B, C, *spatial) → (B, C, *output)`` with windows from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉.
+
+    ``function`` is ``average`` or ``max``. Where the windows are all alike this is ordinary
+    pooling; elsewhere each window is its own reduction and taps are gathered by constant indices.
+    """
+    lengths = cast("tuple[int, ...]", x.shape[2:])
+    if all(n % m == 0 for n, m in zip(lengths, output, strict=True)):
+        kernel = [n // m for n, m in zip(lengths, output, strict=True)]
+        none = [(0, 0)] * len(kernel)
+        if function == "max":
+            return max_pool(b, x, kernel=kernel, stride=kernel, padding=none, dilation=[1] * len(kernel))
+        return average_pool(b, x, kernel=kernel, stride=kernel, padding=none)
+    starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
+    stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
+    with b.region(f"adaptive_{'max' if function == 'max' else 'avg'}pool", x) as region:
+        flat = b.reshape(x, (*x.shape[:2], product(lengths)))
+        values = [
+            _pool_one(b, flat, _flat_indices(lengths, starts, stops, place), function)
+            for place in combinations(*(range(m) for m in output))
+        ]
+        y = b.reshape(b.emit(ops.Concat(2), *values), (*x.shape[:2], *output))
+        region.returns(y)
+    return y
+
+
+def _flat_indices(
+    lengths: Sequence[int], starts: Sequence[Sequence[int]], stops: Sequence[Sequence[int]], place: Sequence[int]
+) -> list[int]:
+    """Row-major indices of the elements in one window."""
+    indices = [0]
+    for axis, i in enumerate(place):
+        indices = [index * lengths[axis] + j for index in indices for j in range(starts[axis][i], stops[axis][i])]
+    return indices
+
+
+def _pool_one(b: Builder, flat: Tensor, indices: list[int], function: str) -> Tensor:
+    index = b.emit(ops.Constant("array", (len(indices),), "int64", indices))
+    taps = b.emit(ops.Gather(2), flat, index)
+    if function == "max":
+        value, _ = b.emit_many(ops.ArgReduce("max", 2), taps)
+        return b.reshape(value, (*value.shape, 1))
+    return b.mean(taps, [2], keep=True)

@@ -1,0 +1,105 @@
+"""Recurrent layers: a cell repeated over the time steps, in PyTorch's form and gate order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nncost.dims import Dim, exact_divide
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+
+State = list[Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class CellKind:
+    """How many gates and states a cell has, how many activations a step takes, and its step."""
+
+    gates: int
+    states: int
+    step: Callable[[Builder, Tensor, Tensor, State], State]
+
+
+@dataclass(frozen=True, slots=True)
+class CellWeights:
+    """``input`` (G·H, F), ``hidden`` (G·H, H) and their biases (G·H,)."""
+
+    input: Tensor
+    hidden: Tensor
+    input_bias: Tensor | None = None
+    hidden_bias: Tensor | None = None
+
+
+def recurrent(
+    b: Builder, kind: str, x: Tensor, weights: CellWeights, *, reverse: bool = False, initial: Sequence[Tensor] = ()
+) -> tuple[Tensor, State]:
+    """``(B, T, F) → (B, T, H)`` and the final states ``(B, H)``; H neurons, from states of zero unless given.
+
+    The input's contraction is done for all steps at once, the hidden state's once for each step.
+    """
+    cell = CELLS[kind]
+    batch, length, _ = x.shape
+    hidden: Dim = weights.hidden.shape[1]
+    states = list(initial) or [
+        b.emit(ops.Constant("fill", (batch, hidden), x.dtype, 0.0)) for _ in range(cell.states)
+    ]
+    projected = b.contract("btf,gf->btg", x, weights.input)
+    if weights.input_bias is not None:
+        projected = b.map("add", projected, weights.input_bias)
+    by_time = b.transpose(projected, (1, 0, 2))
+
+    def step(body: Builder, carried: State, scanned: list[Tensor]) -> tuple[State, State]:
+        product = body.contract("bh,gh->bg", carried[0], weights.hidden)
+        if weights.hidden_bias is not None:
+            product = body.map("add", product, weights.hidden_bias)
+        new = cell.step(body, scanned[0], product, carried)
+        return new, [new[0]]
+
+    finals, (outputs,) = b.repeat(length, states, step, scanned=[by_time], reverse=reverse)
+    return b.transpose(outputs, (1, 0, 2)), finals
+
+
+def _pieces(b: Builder, x: Tensor, count: int) -> tuple[Tensor, ...]:
+    """The gates side by side in the last axis, taken apart."""
+    return b.emit_many(ops.Split(x.rank - 1, (exact_divide(x.shape[-1], count),) * count), x)
+
+
+def _rnn_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
+    """h' = tanh(from_input + from_hidden)."""
+    return [_gate(b, "tanh", b.map("add", from_input, from_hidden))]
+
+
+def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
+    """c' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
+    into, forget, candidate, out = _pieces(b, b.map("add", from_input, from_hidden), 4)
+    kept = b.map("mul", _gate(b, "sigmoid", forget), state[1])
+    written = b.map("mul", _gate(b, "sigmoid", into), _gate(b, "tanh", candidate))
+    cell = b.map("add", kept, written)
+    return [b.map("mul", _gate(b, "sigmoid", out), _gate(b, "tanh", cell)), cell]
+
+
+def _gru_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
+    """h' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
+    reset_x, update_x, new_x = _pieces(b, from_input, 3)
+    reset_h, update_h, new_h = _pieces(b, from_hidden, 3)
+    reset = _gate(b, "sigmoid", b.map("add", reset_x, reset_h))
+    update = _gate(b, "sigmoid", b.map("add", update_x, update_h))
+    new = _gate(b, "tanh", b.map("add", new_x, b.map("mul", reset, new_h)))
+    return [b.map("add", b.map("mul", b.map("sub", 1.0, update), new), b.map("mul", update, state[0]))]
+
+
+def _gate(b: Builder, function: str, x: Tensor) -> Tensor:
+    """An activation inside a cell, counted as one."""
+    with b.region(function, x, activations=x.elements) as region:
+        y = b.map(function, x)
+        region.returns(y)
+    return y
+
+
+CELLS: Mapping[str, CellKind] = {
+    "rnn": CellKind(1, 1, _rnn_step),
+    "lstm": CellKind(4, 2, _lstm_step),
+    "gru": CellKind(3, 1, _gru_step),
+}

@@ -1,0 +1,91 @@
+"""Embedding, dropout and attention."""
+
+from __future__ import annotations
+
+import math
+
+from nncost.dims import Dim, exact_divide, is_symbolic
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.library.activations import softmax
+
+
+def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
+    """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row for each index."""
+    with b.region("embedding", table, indices) as region:
+        y = b.emit(ops.Gather(0), table, indices)
+        region.returns(y)
+    return y
+
+
+def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
+    """In training 1 random, 1 cmp and 2 mul for each element, backward 2 mul; nothing in inference."""
+    if not b.training:
+        return x
+    with b.region("dropout", x) as region:
+        numbers = b.emit(ops.Random(x.shape))
+        kept = b.emit(ops.Cast(x.dtype), b.map("greater_equal", numbers, probability))
+        scale = 1 / (1 - probability) if probability < 1 else 0.0
+        y = b.map("mul", b.map("mul", x, kept), scale)
+        region.returns(y)
+    return y
+
+
+def attention(
+    b: Builder,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    causal: bool = False,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Scaled dot-product attention: ``query`` (B, H, T, E), ``key`` (B, G, S, E), ``value`` (B, G, S, V).
+
+    H must be a multiple of the G key/value heads, which are shared without being copied. For each
+    score: E mul in the contraction, 1 mul for the scale, 1 add for a mask tensor (T, S), 1 cmp if
+    causal, and the softmax.
+    """
+    batch, heads, length, width = query.shape
+    groups, source = key.shape[1], key.shape[2]
+    shared = exact_divide(heads, groups)
+    given = (query, key, value) if mask is None else (query, key, value, mask)
+    with b.region("attention", *given) as region:
+        grouped = b.reshape(query, (batch, groups, shared, length, width))
+        scores = b.contract("bghte,bgse->bghts", grouped, key)
+        scores = b.map("mul", scores, _inverse_root(b, width))
+        if mask is not None:
+            scores = b.map("add", scores, mask)
+        if causal:
+            scores = b.map("select", _lower_triangle(b, length, source), scores, float("-inf"))
+        y = b.contract("bghts,bgsv->bghtv", softmax(b, scores), value)
+        region.returns(b.reshape(y, (batch, heads, length, value.shape[3])))
+    return region.outputs[0]
+
+
+def _inverse_root(b: Builder, width: Dim) -> Tensor:
+    if is_symbolic(width):
+        return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
+    return b.constant(1 / math.sqrt(width))  # type: ignore[arg-type]
+
+
+def _lower_triangle(b: Builder, rows: Dim, columns: Dim) -> Tensor:
+    """Which scores a causal model may see: the last query sees every key. Constant, hence free."""
+    row = b.emit(ops.Constant("iota", (rows, 1), "int64"))
+    column = b.emit(ops.Constant("iota", (1, columns), "int64"))
+    shift = b.emit(ops.Constant("fill", (), "int64", columns - rows))
+    last_seen = b.map("add", row, shift)
+    return b.map("greater_equal", last_seen, column)
+
+
+def split_heads(b: Builder, x: Tensor, heads: Dim) -> Tensor:
+    """``(B, T, H·E) → (B, H, T, E)``."""
+    batch, length, width = x.shape
+    return b.transpose(b.reshape(x, (batch, length, heads, exact_divide(width, heads))), (0, 2, 1, 3))
+
+
+def merge_heads(b: Builder, x: Tensor) -> Tensor:
+    """``(B, H, T, E) → (B, T, H·E)``."""
+    batch, heads, length, width = x.shape
+    return b.reshape(b.transpose(x, (0, 2, 1, 3)), (batch, length, heads * width))

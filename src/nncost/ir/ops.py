@@ -1,0 +1,263 @@
+"""The closed vocabulary: some twenty frozen operations on tensors, without costs or frameworks.
+
+Every interpretation (``shapes``, ``execute``, ``autodiff``, ``counting.rules``) is one exhaustive
+``match`` over :data:`Op` that ends in ``assert_never``: adding an operation makes the type
+checker name each place that must learn it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Union
+
+from nncost.dims import Dim, Shape
+
+if TYPE_CHECKING:
+    from nncost.ir.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A two-operand einsum, e.g. ``Contract("bi,oi->bo")``; indices absent from the output are summed."""
+
+    spec: str
+
+    @property
+    def terms(self) -> tuple[str, str, str]:
+        """The index letters of the left operand, the right operand and the output."""
+        operands, output = self.spec.split("->")
+        left, right = operands.split(",")
+        return left, right, output
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """An elementwise function by its name in ``scalars.py``; operands have one shape or are scalars."""
+
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """``sum``, ``prod``, ``max`` or ``min`` over axes, which disappear."""
+
+    function: Literal["sum", "prod", "max", "min"]
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArgReduce:
+    """The extreme value along one axis and its int64 index: two outputs."""
+
+    function: Literal["max", "min"]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Cumulative ``sum``, ``prod`` or ``max`` along an axis."""
+
+    function: Literal["sum", "prod", "max"]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A strided, dilated view over several axes at once; tap axes are appended. Never pads."""
+
+    axes: tuple[int, ...]
+    sizes: tuple[Dim, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The adjoint of :class:`Window`: taps are added into zeros of the given lengths."""
+
+    axes: tuple[int, ...]
+    lengths: tuple[Dim, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """The same elements in row-major order under another shape."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Axes in another order: output axis ``i`` is input axis ``order[i]``."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """Widths before and after each axis; negative widths crop, so that Pad is its own adjoint."""
+
+    before: tuple[Dim, ...]
+    after: tuple[Dim, ...]
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """An axis cut into consecutive pieces, one output each; the adjoint is one :class:`Concat`."""
+
+    axis: int
+    sizes: tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Tensors joined along an axis."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """Every ``step``-th element of an axis."""
+
+    axis: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Axes of size one (and missing leading axes) repeated to the given shape."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Axes in reverse order."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Values taken by an index tensor.
+
+    ``along=False``: whole slices of ``axis`` (an embedding), the index's axes replace it.
+    ``along=True``: one element for each index, which has the value's rank (``take_along_axis``).
+    """
+
+    axis: int
+    along: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """The adjoint of :class:`Gather`: values added into zeros of ``size`` along ``axis``."""
+
+    axis: int
+    size: Dim
+    along: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Values in ascending order along an axis, and their int64 source index: two outputs."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Uniform numbers in [0, 1)."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The same values in another type."""
+
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """``fill`` (of ``value``), ``iota`` (row-major counter), ``identity`` or an ``array``, which stays lazy."""
+
+    kind: Literal["fill", "iota", "identity", "array"]
+    shape: Shape
+    dtype: str = "float32"
+    value: Any = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A body run ``times`` times, like ``lax.scan``.
+
+    Body inputs: ``carried`` values, ``scanned`` slices of stacked inputs, then invariant inputs.
+    Body outputs: the carried values, then values to be stacked. ``reverse`` runs from the last
+    slice to the first. With ``index``, sizes in the body may depend on that symbol, which runs
+    from ``start``; stacked tensors of such a body are flat, one ragged piece after another.
+    """
+
+    body: Graph
+    times: Dim
+    carried: int
+    scanned: int
+    reverse: bool = False
+    index: Dim | None = None
+    start: Dim = 1
+
+    @property
+    def last(self) -> Dim:
+        """The last value of ``index``."""
+        return self.start + self.times - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
+
+    ``counts`` maps quantities to amounts; ``note`` says *estimated* where the algorithm iterates.
+    """
+
+    name: str
+    outputs: tuple[tuple[Shape, str], ...]
+    counts: Mapping[str, Dim] = field(hash=False)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """An operation nncost does not know: it makes every total incomplete."""
+
+    name: str
+    outputs: tuple[tuple[Shape, str], ...]
+
+
+Move = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]
+Op = Union[
+    Contract,
+    Map,
+    Reduce,
+    ArgReduce,
+    Scan,
+    Window,
+    Fold,
+    Move,
+    Gather,
+    Scatter,
+    Sort,
+    Random,
+    Cast,
+    Constant,
+    Repeat,
+    Algorithm,
+    Opaque,
+]
+
+MOVES = (Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip)

@@ -1,0 +1,205 @@
+"""The gradient of Repeat: a Repeat that runs the other way.
+
+The forward Repeat stacks the tensors its backward reads. Iterations whose gradients differ from
+the others are peeled first: the first one where the initial state needs no gradient (layer 1
+has no input gradient), the last where a final state is not used. A tensor all iterations share
+stacks its T gradients, which are then added with T−1 additions.
+
+Miniature, T = 3, h' = w·h from h0 = 0, loss on the last h only: iteration 1 has no gradient of
+h0 (peeled), 2 and 3 form the Repeat, w receives g1, g2, g3 and two additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from nncost.dims import Dim, is_symbolic
+from nncost.ir import ops
+from nncost.ir.autodiff import Tape, active_tensors, differentiate, sweep
+from nncost.ir.builder import Builder, outer_tensors
+from nncost.ir.graph import Graph, Item, Node, Region, Tensor
+from nncost.ir.shapes import stacked_shape
+
+PEELED = "peeled"
+"""The origin of moves that only take a stack apart or put it together: views, not copies."""
+
+
+def repeat_gradient(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
+    """Give a Repeat's inputs their gradients, peeling iterations where they differ."""
+    op = node.op
+    assert isinstance(op, ops.Repeat)
+    first, last = _iterations_to_peel(tape, node, op, gradients)
+    if first or last:
+        items = _peel(node, op, first, last)
+        tape.replace(node, items)
+        sweep(tape, items)
+    else:
+        _reverse_repeat(tape, node, op, gradients)
+
+
+# -------------------------------------------------------------------- which iterations differ
+def _iterations_to_peel(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[Tensor | None]) -> tuple[int, int]:
+    active_body = _active_in_body(tape, node, op)
+    carried = range(op.carried)
+    steady_active = {i for i in carried if op.body.inputs[i] in active_body}
+    first = int(any(i in steady_active and node.inputs[i] not in tape.active for i in carried))
+    stacked = {t for t, g in zip(op.body.outputs[op.carried :], gradients[op.carried :], strict=True) if g is not None}
+    arriving = {i for i in carried if gradients[i] is not None}
+    last = 0
+    while True:
+        reached = _reached(op.body.items, active_body, stacked | {op.body.outputs[i] for i in arriving})
+        leaving = {i for i in carried if op.body.inputs[i] in reached}
+        if leaving == arriving:
+            break
+        arriving, last = leaving, last + 1
+    if not is_symbolic(op.times):
+        first = min(first, op.times)  # type: ignore[type-var, assignment]
+        last = min(last, op.times - first)  # type: ignore[type-var, assignment]
+    return first, last
+
+
+def _active_in_body(tape: Tape, node: Node, op: ops.Repeat) -> set[Tensor]:
+    """Active tensors of the body in a middle iteration: carried values become active when their output does."""
+    active = {inner for inner, outer in zip(op.body.inputs, node.inputs, strict=True) if outer in tape.active}
+    while True:
+        active = active_tensors(op.body.items, active)
+        grown = {op.body.inputs[i] for i in range(op.carried) if op.body.outputs[i] in active} - active
+        if not grown:
+            return active
+        active |= grown
+
+
+def _reached(items: Sequence[Item], active: Collection[Tensor], sources: set[Tensor]) -> set[Tensor]:
+    """Active tensors that a gradient arriving at ``sources`` reaches."""
+    reached = {tensor for tensor in sources if tensor in active}
+    for item in reversed(items):
+        if isinstance(item, Region) and item.gradient is None:
+            reached |= _reached(item.items, active, reached)
+        elif not reached.isdisjoint(item.outputs):
+            reached.update(tensor for tensor in item.inputs if tensor in active)
+    return reached
+
+
+# -------------------------------------------------------------------- peeling
+def _peel(node: Node, op: ops.Repeat, first: int, last: int) -> list[Item]:
+    """The same Repeat with ``first`` leading and ``last`` trailing iterations written out."""
+    b = Builder(path=node.path, phase=node.phase)
+    b.origin = PEELED
+    middle = op.times - first - last
+    sizes: list[Dim] = [1] * first + ([middle] if middle != 0 else []) + [1] * last
+    carried, scanned = list(node.inputs[: op.carried]), node.inputs[op.carried : op.carried + op.scanned]
+    invariant = node.inputs[op.carried + op.scanned :]
+    pieces = [_cut(b, tensor, sizes) for tensor in scanned]
+    stacks: list[list[Tensor]] = [[] for _ in op.body.outputs[op.carried :]]
+    order = range(len(sizes) - 1, -1, -1) if op.reverse else range(len(sizes))
+    for number in order:
+        whole = middle != 0 and number == first
+        inputs = [*carried, *(piece[number] for piece in pieces), *invariant]
+        if whole:
+            results = list(b.emit_many(replace(op, times=middle), *inputs))
+        else:
+            inputs[op.carried : op.carried + op.scanned] = [
+                b.reshape(tensor, tensor.shape[1:]) for tensor in inputs[op.carried : op.carried + op.scanned]
+            ]
+            results = _inline(b, op.body, inputs)
+        carried = results[: op.carried]
+        for stack, result in zip(stacks, results[op.carried :], strict=True):
+            stack.append(result if whole else b.reshape(result, (1, *result.shape)))
+    for output, final in zip(node.outputs, carried, strict=False):
+        _alias(b, ops.Reshape(final.shape), [final], output)
+    for output, stack in zip(node.outputs[op.carried :], stacks, strict=True):
+        _alias(b, ops.Concat(0), stack[::-1] if op.reverse else stack, output)
+    return b.items
+
+
+def _cut(b: Builder, tensor: Tensor, sizes: Sequence[Dim]) -> Sequence[Tensor]:
+    return [tensor] if len(sizes) == 1 else b.emit_many(ops.Split(0, tuple(sizes)), tensor)
+
+
+def _alias(b: Builder, op: ops.Op, inputs: Sequence[Tensor], output: Tensor) -> None:
+    """Compute an existing tensor by another node."""
+    b.items.append(Node(op, tuple(inputs), (output,), b.path, b.phase, PEELED))
+
+
+def _inline(b: Builder, body: Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
+    mapping = dict(zip(body.inputs, inputs, strict=True))
+    b.items.extend(_clone(body.items, mapping))
+    return [mapping[tensor] for tensor in body.outputs]
+
+
+def _clone(items: Sequence[Item], mapping: dict[Tensor, Tensor]) -> list[Item]:
+    """The same items on other tensors; ``mapping`` learns each new one."""
+
+    def renamed(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(mapping.get(tensor, tensor) for tensor in tensors)
+
+    result: list[Item] = []
+    for item in items:
+        if isinstance(item, Region):
+            inside = tuple(_clone(item.items, mapping))
+            result.append(
+                replace(
+                    item, items=inside, inputs=renamed(item.inputs), outputs=renamed(item.outputs), saved=renamed(item.saved)
+                )
+            )
+        else:
+            mapping.update((tensor, replace(tensor)) for tensor in item.outputs)
+            result.append(replace(item, inputs=renamed(item.inputs), outputs=renamed(item.outputs)))
+    return result
+
+
+# -------------------------------------------------------------------- the reversed loop
+def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[Tensor | None]) -> None:
+    body, b = op.body, tape.builder
+    heads, slices = body.inputs[: op.carried], body.inputs[op.carried : op.carried + op.scanned]
+    shared = body.inputs[op.carried + op.scanned :]
+    flowing = [i for i in range(op.carried) if gradients[i] is not None]
+    arriving = {i: Tensor(body.outputs[i].shape, body.outputs[i].dtype) for i in flowing}
+    stacked = [
+        (inner, Tensor(inner.shape, inner.dtype), outer)
+        for inner, outer in zip(body.outputs[op.carried :], gradients[op.carried :], strict=True)
+        if outer is not None
+    ]
+    seeds = [(body.outputs[i], arriving[i]) for i in flowing] + [(inner, piece) for inner, piece, _ in stacked]
+    inner = Builder(dtype=b.dtype, training=b.training, path=node.path, phase="backward")
+    wanted = {
+        inside: node.path
+        for inside, outside in zip(body.inputs, node.inputs, strict=True)
+        if outside in tape.active or (inside in heads and heads.index(inside) in flowing)
+    }
+    found, forward_items = differentiate(inner, body.items, seeds, wanted)
+
+    # What the backward body reads of the forward one: saved tensors are stacked, slices and shared ones are at hand.
+    results = [found[heads[i]] for i in flowing]
+    scanned_results = [tensor for tensor in slices if tensor in found]
+    shared_results = [tensor for tensor in shared if tensor in found]
+    outputs = [*results, *(found[tensor] for tensor in (*scanned_results, *shared_results))]
+    known = {*arriving.values(), *(piece for _, piece, _ in stacked)}
+    read = outer_tensors(inner.items, outputs, known)
+    saved = [tensor for tensor in read if tensor not in slices and tensor not in shared]
+    saved_stacks = [Tensor(stacked_shape(op, tensor.shape), tensor.dtype) for tensor in saved]
+    forward = replace(op, body=replace(body, items=forward_items, outputs=(*body.outputs, *saved)))
+    tape.replace(node, [replace(node, op=forward, outputs=(*node.outputs, *saved_stacks))])
+
+    used_slices = [tensor for tensor in slices if tensor in read]
+    used_shared = [tensor for tensor in shared if tensor in read]
+    outer = dict(zip(body.inputs, node.inputs, strict=True))
+    inputs = (*arriving.values(), *(piece for _, piece, _ in stacked), *saved, *used_slices, *used_shared)
+    backward = ops.Repeat(
+        Graph(inputs, (), tuple(outputs), tuple(inner.items)),
+        op.times, len(flowing), len(stacked) + len(saved) + len(used_slices), not op.reverse, op.index, op.start,
+    )  # fmt: skip
+    sources = [gradients[i] for i in flowing] + [gradient for _, _, gradient in stacked]
+    made = b.emit_many(
+        backward, *(g for g in sources if g is not None), *saved_stacks, *(outer[t] for t in (*used_slices, *used_shared))
+    )
+    for i, gradient in zip(flowing, made, strict=False):
+        tape.give(node.inputs[i], gradient)
+    rest = made[len(flowing) :]
+    for tensor, gradient in zip(scanned_results, rest, strict=False):
+        tape.give(outer[tensor], gradient)
+    for tensor, gradient in zip(shared_results, rest[len(scanned_results) :], strict=True):
+        tape.give(outer[tensor], b.reduce("sum", gradient, [0]))
+
+

@@ -1,0 +1,171 @@
+"""The one table of elementwise functions: value, primitive counts, derivative.
+
+``value(xp, *operands)`` computes on the array namespace that ``execute`` passes in, so this
+file imports no arrays. ``counts`` are primitive operations for one element and are proven by
+running ``value`` on scalars that count themselves. ``derivatives`` hold, for each operand, a
+function that emits the gradient in the same vocabulary, or ``None`` where there is none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nncost.ir.builder import Builder
+    from nncost.ir.graph import Tensor
+
+Derivative = Callable[["Builder", "tuple[Tensor, ...]", "Tensor", "Tensor"], "Tensor"]
+"""``derivative(builder, operands, output, output_gradient) -> operand_gradient``"""
+
+TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarFunction:
+    """An elementwise function; ``returns`` overrides the dtype of the result."""
+
+    value: Callable[..., Any]
+    counts: Mapping[str, int]
+    derivatives: tuple[Derivative | None, ...]
+    returns: str | None = None
+
+    @property
+    def arity(self) -> int:
+        """The number of operands."""
+        return len(self.derivatives)
+
+
+def _unary(value: Callable[..., Any], counts: Mapping[str, int], derivative: Derivative | None) -> ScalarFunction:
+    return ScalarFunction(value, counts, (derivative,))
+
+
+def _comparison(value: Callable[..., Any]) -> ScalarFunction:
+    return ScalarFunction(value, {"cmp": 1}, (None, None), returns="bool")
+
+
+def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
+    """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
+    return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
+
+
+def _tanh_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
+    """t' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
+    return b.map("mul", g, b.map("sub", 1.0, b.map("square", y)))
+
+
+def _erf_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
+    """erf'(x) = 2/√π · e^(−x²)."""
+    bell = b.map("exp", b.map("neg", b.map("square", x[0])))
+    return b.map("mul", g, b.map("mul", TWO_OVER_SQRT_PI, bell))
+
+
+def _pow_base_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
+    """∂(x^e)/∂x = e·x^(e−1)."""
+    exponent = b.map("sub", x[1], 1.0)
+    return b.map("mul", g, b.map("mul", x[1], b.map("pow", x[0], exponent)))
+
+
+def _pow_exponent_derivative(b: Builder, x: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
+    """∂(x^e)/∂e = x^e·log x."""
+    return b.map("mul", g, b.map("mul", y, b.map("log", x[0])))
+
+
+def _divisor_derivative(b: Builder, x: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
+    """∂(a/c)/∂c = −(a/c)/c, with the quotient that is already there."""
+    return b.map("neg", b.map("div", b.map("mul", g, y), x[1]))
+
+
+SCALARS: Mapping[str, ScalarFunction] = {
+    # Arithmetic. Subtraction counts as an addition; negation, absolute value, sign and rounding are free by rule.
+    "add": ScalarFunction(lambda xp, a, c: a + c, {"add": 1}, (lambda b, x, y, g: g, lambda b, x, y, g: g)),
+    "sub": ScalarFunction(lambda xp, a, c: a - c, {"add": 1}, (lambda b, x, y, g: g, lambda b, x, y, g: b.map("neg", g))),
+    "mul": ScalarFunction(
+        lambda xp, a, c: a * c,
+        {"mul": 1},
+        (lambda b, x, y, g: b.map("mul", g, x[1]), lambda b, x, y, g: b.map("mul", g, x[0])),
+    ),
+    "div": ScalarFunction(
+        lambda xp, a, c: a / c, {"div": 1}, (lambda b, x, y, g: b.map("div", g, x[1]), _divisor_derivative)
+    ),
+    "square": _unary(
+        lambda xp, a: a * a, {"mul": 1}, lambda b, x, y, g: b.map("mul", g, b.map("mul", 2.0, x[0]))
+    ),
+    "neg": _unary(lambda xp, a: -a, {}, lambda b, x, y, g: b.map("neg", g)),
+    "abs": _unary(lambda xp, a: xp.absolute(a), {}, lambda b, x, y, g: b.map("mul", g, b.map("sign", x[0]))),
+    "sign": _unary(lambda xp, a: xp.sign(a), {}, None),
+    "floor": _unary(lambda xp, a: xp.floor(a), {}, None),
+    "ceil": _unary(lambda xp, a: xp.ceil(a), {}, None),
+    "round": _unary(lambda xp, a: xp.rint(a), {}, None),
+    "identity": _unary(lambda xp, a: a, {}, lambda b, x, y, g: g),
+    "sqrt": _unary(
+        lambda xp, a: xp.sqrt(a), {"sqrt": 1}, lambda b, x, y, g: b.map("div", g, b.map("mul", 2.0, y))
+    ),
+    # Elementary functions count as one of their kind.
+    "exp": _unary(lambda xp, a: xp.exp(a), {"exp": 1}, lambda b, x, y, g: b.map("mul", g, y)),
+    "log": _unary(lambda xp, a: xp.log(a), {"log": 1}, lambda b, x, y, g: b.map("div", g, x[0])),
+    "tanh": _unary(lambda xp, a: xp.tanh(a), {"tanh": 1}, _tanh_derivative),
+    "sigmoid": _unary(lambda xp, a: xp.sigmoid(a), {"sigmoid": 1}, _sigmoid_derivative),
+    "erf": _unary(lambda xp, a: xp.erf(a), {"erf": 1}, _erf_derivative),
+    "sin": _unary(lambda xp, a: xp.sin(a), {"sin": 1}, lambda b, x, y, g: b.map("mul", g, b.map("cos", x[0]))),
+    "cos": _unary(
+        lambda xp, a: xp.cos(a), {"cos": 1}, lambda b, x, y, g: b.map("neg", b.map("mul", g, b.map("sin", x[0])))
+    ),
+    "pow": ScalarFunction(
+        lambda xp, a, c: xp.power(a, c), {"pow": 1}, (_pow_base_derivative, _pow_exponent_derivative)
+    ),
+    # Comparisons and selections: one cmp each. relu(x) = max(x, 0) is one, its derivative another.
+    "max": ScalarFunction(
+        lambda xp, a, c: xp.maximum(a, c),
+        {"cmp": 1},
+        (
+            lambda b, x, y, g: b.map("select", b.map("greater_equal", x[0], x[1]), g, 0.0),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[1], x[0]), g, 0.0),
+        ),
+    ),
+    "min": ScalarFunction(
+        lambda xp, a, c: xp.minimum(a, c),
+        {"cmp": 1},
+        (
+            lambda b, x, y, g: b.map("select", b.map("greater_equal", x[1], x[0]), g, 0.0),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[0], x[1]), g, 0.0),
+        ),
+    ),
+    "relu": _unary(
+        lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)
+    ),
+    "greater": _comparison(lambda xp, a, c: xp.greater(a, c)),
+    "greater_equal": _comparison(lambda xp, a, c: xp.greater_equal(a, c)),
+    "select": ScalarFunction(
+        lambda xp, condition, a, c: xp.select(condition, a, c),
+        {"cmp": 1},
+        (
+            None,
+            lambda b, x, y, g: b.map("select", x[0], g, 0.0),
+            lambda b, x, y, g: b.map("select", x[0], 0.0, g),
+        ),
+    ),
+    # x > 0 ? a : c in one comparison: the derivative of relu and its relatives.
+    "where_positive": ScalarFunction(
+        lambda xp, x, a, c: xp.where_positive(x, a, c),
+        {"cmp": 1},
+        (
+            None,
+            lambda b, x, y, g: b.map("where_positive", x[0], g, 0.0),
+            lambda b, x, y, g: b.map("where_positive", x[0], 0.0, g),
+        ),
+    ),
+    # min(max(x, low), high); its derivative passes where low < x < high.
+    "clip": ScalarFunction(
+        lambda xp, x, low, high: xp.minimum(xp.maximum(x, low), high),
+        {"cmp": 2},
+        (lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g), None, None),
+    ),
+    "where_between": ScalarFunction(
+        lambda xp, x, low, high, a: xp.where_between(x, low, high, a),
+        {"cmp": 2},
+        (None, None, None, lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g)),
+    ),
+}

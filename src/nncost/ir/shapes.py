@@ -1,0 +1,175 @@
+"""Shape inference: the shapes and dtypes of each core operation's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from nncost.dims import Dim, Shape, add_all, floor_divide, is_symbolic, product, same, same_shape, shape_text, substitute, sum_over
+from nncost.errors import ShapeError
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+from nncost.ir.scalars import SCALARS
+
+Signature = tuple[Shape, str]
+INDEX_DTYPE = "int64"
+
+
+def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
+    """``(shape, dtype)`` of every output.
+
+    Raises ShapeError where the inputs do not fit the operation.
+    """
+    match op:
+        case ops.Contract():
+            return ((contracted_shape(op, inputs[0].shape, inputs[1].shape), inputs[0].dtype),)
+        case ops.Map():
+            return (_map_signature(op, inputs),)
+        case ops.Reduce(axes=axes):
+            kept = tuple(dim for axis, dim in enumerate(inputs[0].shape) if axis not in axes)
+            return ((kept, inputs[0].dtype),)
+        case ops.ArgReduce(axis=axis):
+            kept = inputs[0].shape[:axis] + inputs[0].shape[axis + 1 :]
+            return ((kept, inputs[0].dtype), (kept, INDEX_DTYPE))
+        case ops.Scan() | ops.Flip():
+            return ((inputs[0].shape, inputs[0].dtype),)
+        case ops.Window():
+            return ((window_shape(op, inputs[0].shape), inputs[0].dtype),)
+        case ops.Fold(axes=axes, lengths=lengths):
+            shape = list(inputs[0].shape[: inputs[0].rank - len(axes)])
+            for axis, length in zip(axes, lengths, strict=True):
+                shape[axis] = length
+            return ((tuple(shape), inputs[0].dtype),)
+        case (
+            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
+        ):
+            return tuple((shape, inputs[0].dtype) for shape in _move_shapes(op, inputs))
+        case ops.Gather(axis=axis, along=along):
+            table, index = inputs
+            taken = table.shape[:axis] + index.shape + table.shape[axis + 1 :]
+            return ((index.shape if along else taken, table.dtype),)
+        case ops.Scatter(axis=axis, size=size, along=along):
+            values, index = inputs
+            tail = axis + 1 if along else axis + index.rank
+            return ((values.shape[:axis] + (size,) + values.shape[tail:], values.dtype),)
+        case ops.Sort():
+            return ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INDEX_DTYPE))
+        case ops.Random(shape=shape):
+            return ((shape, "float32"),)
+        case ops.Cast(dtype=dtype):
+            return ((inputs[0].shape, dtype),)
+        case ops.Constant(shape=shape, dtype=dtype):
+            return ((shape, dtype),)
+        case ops.Repeat():
+            return _repeat_signatures(op)
+        case ops.Algorithm(outputs=outputs) | ops.Opaque(outputs=outputs):
+            return outputs
+        case _:
+            assert_never(op)
+
+
+def contracted_shape(op: ops.Contract, left: Shape, right: Shape) -> Shape:
+    """The output shape of a contraction; equal letters must have equal sizes."""
+    sizes: dict[str, Dim] = {}
+    left_letters, right_letters, output = op.terms
+    for letters, shape in ((left_letters, left), (right_letters, right)):
+        if len(letters) != len(shape):
+            raise ShapeError(f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}")
+        for letter, dim in zip(letters, shape, strict=True):
+            if not same(sizes.setdefault(letter, dim), dim):
+                raise ShapeError(
+                    f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}: "
+                    f"index {letter!r} is {sizes[letter]} on one side and {dim} on the other"
+                )
+    return tuple(sizes[letter] for letter in output)
+
+
+def summed_size(op: ops.Contract, left: Shape) -> Dim:
+    """The number of terms in each sum of a contraction."""
+    left_letters, _, output = op.terms
+    return product(dim for letter, dim in zip(left_letters, left, strict=True) if letter not in output)
+
+
+def window_shape(op: ops.Window, shape: Shape) -> Shape:
+    """Positions of the window on its axes, then one axis of taps for each."""
+    result = list(shape)
+    for axis, size, stride, dilation in zip(op.axes, op.sizes, op.strides, op.dilations, strict=True):
+        reach = dilation * (size - 1) + 1
+        positions = floor_divide(shape[axis] - reach, stride) + 1
+        if not is_symbolic(positions) and positions < 1:  # type: ignore[operator]
+            raise ShapeError(
+                f"a window that reaches over {reach} elements does not fit into {shape[axis]}",
+                hint="Make the kernel smaller, or add padding (pad=…).",
+            )
+        result[axis] = positions
+    return (*result, *op.sizes)
+
+
+def _map_signature(op: ops.Map, inputs: Sequence[Tensor]) -> Signature:
+    function = SCALARS[op.function]
+    if len(inputs) != function.arity:
+        raise ShapeError(f"{op.function} takes {function.arity} operands, received {len(inputs)}")
+    full = [tensor for tensor in inputs if tensor.rank] or list(inputs)
+    for tensor in full[1:]:
+        if not same_shape(full[0].shape, tensor.shape):
+            raise ShapeError(f"{op.function} received {shape_text(full[0].shape)} and {shape_text(tensor.shape)}")
+    values = [tensor for tensor in full if tensor.dtype != "bool"] or [t for t in inputs if t.dtype != "bool"] or full
+    return full[0].shape, function.returns or values[0].dtype
+
+
+def _move_shapes(op: ops.Move, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
+    shape = inputs[0].shape
+    match op:
+        case ops.Reshape(shape=target) | ops.Broadcast(shape=target):
+            if isinstance(op, ops.Reshape) and not same(product(target), product(shape)):
+                raise ShapeError(f"cannot reshape {shape_text(shape)} to {shape_text(target)}")
+            return (target,)
+        case ops.Transpose(order=order):
+            return (tuple(shape[axis] for axis in order),)
+        case ops.Pad(before=before, after=after):
+            return (tuple(low + dim + high for low, dim, high in zip(before, shape, after, strict=True)),)
+        case ops.Split(axis=axis, sizes=sizes):
+            if not same(add_all(sizes), shape[axis]):
+                raise ShapeError(f"cannot split {shape[axis]} elements into {', '.join(map(str, sizes))}")
+            return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
+        case ops.Concat(axis=axis):
+            return (_concatenated_shape(axis, inputs),)
+        case ops.Stride(axis=axis, step=step):
+            return ((*shape[:axis], floor_divide(shape[axis] - 1, step) + 1, *shape[axis + 1 :]),)
+        case ops.Flip():
+            return (shape,)
+        case _:
+            assert_never(op)
+
+
+def _concatenated_shape(axis: int, inputs: Sequence[Tensor]) -> Shape:
+    first = inputs[0].shape
+    for tensor in inputs[1:]:
+        rest, expected = list(tensor.shape), list(first)
+        if len(rest) == len(expected):
+            rest[axis] = expected[axis] = 0
+        if not same_shape(tuple(rest), tuple(expected)):
+            raise ShapeError(f"cannot join {shape_text(first)} and {shape_text(tensor.shape)} along axis {axis}")
+    return (*first[:axis], add_all(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
+
+
+def _repeat_signatures(op: ops.Repeat) -> tuple[Signature, ...]:
+    finals = op.body.outputs[: op.carried]
+    stacked = op.body.outputs[op.carried :]
+    end = op.start if op.reverse else op.last
+    return (
+        *((at_index(tensor.shape, op.index, end), tensor.dtype) for tensor in finals),
+        *((stacked_shape(op, tensor.shape), tensor.dtype) for tensor in stacked),
+    )
+
+
+def at_index(shape: Shape, index: Dim | None, value: Dim) -> Shape:
+    """A body's shape at one value of the iteration index."""
+    return shape if index is None else tuple(substitute(dim, {index: value}) for dim in shape)
+
+
+def stacked_shape(op: ops.Repeat, shape: Shape) -> Shape:
+    """All iterations' tensors of one body shape together; flat where the shape depends on the index."""
+    if op.index is None:
+        return (op.times, *shape)
+    return (sum_over(product(shape), op.index, op.start, op.last),)

@@ -1,0 +1,317 @@
+"""From a source to a report: load, differentiate, count, assemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+from nncost.counting.conventions import Convention, convention_named
+from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph
+from nncost.counting.quantities import ALL, DTYPE_BYTES
+from nncost.dims import Dim, add_all, exact_divide, is_symbolic, symbol
+from nncost.errors import OptionError
+from nncost.frontends import registry
+from nncost.frontends.model import LoadOptions, Model
+from nncost.ir import ops
+from nncost.ir.graph import PHASES, Graph, Item, Parameter, Region
+from nncost.report import ParameterCounts, Report, ReportRow, Run, Source, Totals
+from nncost.training.losses import LOSSES, NO_LOSS
+from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.training.step import StepGraph, accumulation_graph, training_step
+
+TRAIN, INFERENCE = "train", "inference"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything about a count that is not the source; see ``nncost.count``."""
+
+    loss: str | None = None
+    optimizer: str | None = None
+    backward: str = "auto"
+    mode: str | None = None
+    examples: Dim | None = None
+    epochs: int = 1
+    accumulate: int = 1
+    freeze: Sequence[str] = ()
+    taps: str = "dense"
+    convention: str = "nncost"
+    load: LoadOptions = LoadOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A model at one batch size with its training step and the ledgers of its parts."""
+
+    model: Model
+    step: StepGraph
+    ledger: Ledger
+    accumulation: Ledger
+    loss: str
+    optimizer: str
+
+    @property
+    def gradients(self) -> Iterable[Parameter]:
+        """The parameters that receive a gradient."""
+        return self.step.gradients
+
+
+def report_on(source: str | Graph, settings: Settings) -> Report:
+    """Count a source under the settings. Raises an NncostError for anything that does not fit."""
+    _check(settings)
+    convention = convention_named(settings.convention)
+    counted = count_source(source, settings)
+    k = settings.accumulate
+    ledger = _added(_times(counted.ledger, k, ("forward", "loss", "backward")), _times(counted.accumulation, k - 1))
+    rows = [*ledger.rows, *_derivatives(counted)]
+    model = counted.model
+    return Report(
+        source=Source(model.kind, model.name, model.inputs),
+        settings=_settings(settings, counted),
+        parameters=_parameters(model.graph.parameters),
+        neurons=ledger.neurons,
+        totals=_totals(rows, convention),
+        rows=_report_rows(rows, counted),
+        unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
+        free=ledger.free,
+        estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
+        notes=model.notes,
+        run=None if settings.examples is None else _run(source, settings, counted, convention),
+    )
+
+
+def count_source(source: str | Graph, settings: Settings) -> Counted:
+    """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
+    training = _is_training(source, settings)
+    options = replace(settings.load, training=training)
+    model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
+    model = replace(model, graph=_frozen(model.graph, settings.freeze))
+    loss, optimizer = _training_of(model, settings)
+    step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
+    valid = settings.taps == "valid"
+    ledger = count_graph(step.graph, valid_taps=valid)
+    additions = accumulation_graph(list(step.gradients.items()))
+    return Counted(model, step, ledger, count_graph(additions), loss, optimizer)
+
+
+def _model_of(graph: Graph, options: LoadOptions) -> Model:
+    shapes = {tensor.name or f"input.{i}": tensor.shape for i, tensor in enumerate(graph.inputs)}
+    batch: Dim = graph.inputs[0].shape[0] if graph.inputs and graph.inputs[0].rank else 1
+    return Model("graph", "graph", graph, batch, shapes, NO_LOSS, NO_OPTIMIZER)
+
+
+# ------------------------------------------------------------------- settings
+def _check(settings: Settings) -> None:
+    choices: Mapping[str, tuple[object, Sequence[object]]] = {
+        "loss": (settings.loss, (None, *LOSSES)),
+        "optimizer": (settings.optimizer, (None, *OPTIMIZERS, NO_OPTIMIZER)),
+        "backward": (settings.backward, ("auto", "derived")),
+        "mode": (settings.mode, (None, TRAIN, INFERENCE)),
+        "taps": (settings.taps, ("dense", "valid")),
+        "bias": (settings.load.bias, ("all", "hidden", "none")),
+        "dtype": (settings.load.dtype, [name for name in DTYPE_BYTES if "float" in name]),
+    }
+    for name, (value, accepted) in choices.items():
+        if value not in accepted:
+            known = ", ".join(str(choice) for choice in accepted if choice is not None)
+            raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {known}.")
+    numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}
+    for name, number in (*numbers.items(), ("batch", settings.load.batch)):
+        if isinstance(number, bool) or (isinstance(number, int) and number < 1):
+            raise OptionError(f"{name} must be at least 1, received {number}")
+    if settings.examples is None and settings.epochs != 1:
+        raise OptionError("epochs needs examples: the number of training examples.", hint="For example: --examples 60000")
+
+
+def _is_training(source: str | Graph, settings: Settings) -> bool:
+    if settings.mode is not None:
+        return settings.mode == TRAIN
+    if settings.loss is not None:
+        return settings.loss != NO_LOSS
+    if settings.optimizer is not None:
+        return settings.optimizer != NO_OPTIMIZER
+    return isinstance(source, str) and registry.front_end_for(source).kind == "spec"
+
+
+def _training_of(model: Model, settings: Settings) -> tuple[str, str]:
+    """The loss and optimizer: those named, or the defaults of the kind of source."""
+    loss, optimizer = settings.loss, settings.optimizer
+    if loss is None:
+        loss = model.default_loss
+        if loss == NO_LOSS and optimizer not in (None, NO_OPTIMIZER):
+            loss = "cross_entropy" if _ends_in_softmax(model.graph) else "squared_error"
+    if loss == NO_LOSS:
+        if optimizer not in (None, NO_OPTIMIZER):
+            raise OptionError("an optimizer needs a loss, received loss none", hint=f"Losses: {', '.join(LOSSES)}.")
+        return loss, NO_OPTIMIZER
+    return loss, optimizer or model.default_optimizer
+
+
+def _ends_in_softmax(graph: Graph) -> bool:
+    last = graph.items[-1]
+    return isinstance(last, Region) and last.name == "softmax" and last.outputs == graph.outputs
+
+
+def _frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
+    """The graph with the parameters whose path matches a pattern not trainable."""
+    unused = set(patterns)
+
+    def matches(parameter: Parameter) -> bool:
+        names = (parameter.path, f"{parameter.path}.{parameter.tensor.name}")
+        hits = {p for p in patterns if any(fnmatchcase(name, p) or name.startswith(f"{p}.") for name in names)}
+        unused.difference_update(hits)
+        return bool(hits)
+
+    parameters = tuple(replace(p, trainable=False) if matches(p) else p for p in graph.parameters)
+    if unused:
+        known = ", ".join(dict.fromkeys(p.path for p in graph.parameters)) or "none"
+        raise OptionError(f"freeze={sorted(unused)[0]!r} matches no layer.", hint=f"Layers with parameters: {known[:500]}.")
+    return replace(graph, parameters=parameters)
+
+
+def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:
+    training = counted.loss != NO_LOSS
+    mode = settings.mode or (TRAIN if training else INFERENCE)
+    result: dict[str, Any] = {
+        "batch": counted.model.batch, "dtype": settings.load.dtype, "loss": counted.loss,
+        "optimizer": counted.optimizer, "convention": settings.convention, "mode": mode,
+        "backward": "derived", "taps": settings.taps, "accumulate": settings.accumulate,
+    }  # fmt: skip
+    if settings.freeze:
+        result["freeze"] = list(settings.freeze)
+    return result
+
+
+# ------------------------------------------------------------------- ledgers to report
+def _times(ledger: Ledger, times: Dim, phases: Sequence[str] = PHASES) -> Ledger:
+    if times == 1:
+        return ledger
+    rows = tuple(replace(row, amount=row.amount * times) if row.phase in phases else row for row in ledger.rows)
+    return replace(ledger, rows=tuple(row for row in rows if row.amount != 0))
+
+
+def _added(left: Ledger, right: Ledger) -> Ledger:
+    return replace(left, rows=(*left.rows, *right.rows))
+
+
+def _derivatives(counted: Counted) -> list[Row]:
+    """One derivative for each trained parameter, whatever the batch."""
+    ops_by_path = _op_by_path(counted.model.graph.items)
+    return [
+        Row(p.path, ops_by_path.get(p.path, "parameters"), "", "backward", "derivatives", p.tensor.elements)
+        for p in counted.gradients
+    ]
+
+
+def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
+    """The first operation of each layer: the row its parameters stand in."""
+    found: dict[str, str] = {}
+    for item in items:
+        if isinstance(item, Region):
+            found.setdefault(item.path, item.name)
+        elif isinstance(item.op, ops.Repeat):
+            for path, name in _op_by_path(item.op.body.items).items():
+                found.setdefault(path, name)
+    return found
+
+
+def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
+    amounts: dict[str, dict[str, list[Dim]]] = {phase: {} for phase in (*PHASES, "step")}
+    for row in rows:
+        for phase in (row.phase, "step"):
+            amounts[phase].setdefault(row.quantity, []).append(row.amount)
+    return {
+        phase: Totals({name: add_all(parts) for name, parts in counts.items()}, convention)
+        for phase, counts in amounts.items()
+    }
+
+
+def _parameters(parameters: Sequence[Parameter]) -> ParameterCounts:
+    def elements(chosen: Iterable[Parameter]) -> Dim:
+        return add_all(parameter.tensor.elements for parameter in chosen)
+
+    learned = [parameter for parameter in parameters if parameter.role != "buffer"]
+    return ParameterCounts(
+        total=elements(learned),
+        trainable=elements(p for p in learned if p.trainable),
+        weights=elements(p for p in learned if p.role == "weight"),
+        biases=elements(p for p in learned if p.role == "bias"),
+        other=elements(p for p in learned if p.role == "other"),
+        buffers=elements(p for p in parameters if p.role == "buffer"),
+        bytes=add_all(p.tensor.elements * DTYPE_BYTES[p.tensor.dtype] for p in learned),
+    )
+
+
+def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
+    graph = counted.model.graph
+    ops_by_path, times = _op_by_path(graph.items), _times_by_path(graph.items)
+    parameters: dict[str, dict[str, list[Dim]]] = {}
+    for parameter in graph.parameters:
+        parameters.setdefault(parameter.path, {}).setdefault(parameter.role, []).append(parameter.tensor.elements)
+    groups: dict[tuple[str, str, str, str], dict[str, list[Dim]]] = {}
+    for path in parameters:
+        groups[(path, ops_by_path.get(path, "parameters"), "forward", "")] = {}
+    ordered: dict[tuple[str, str, str, str], dict[str, list[Dim]]] = {}
+    for row in rows:
+        inner = row.inner if row.inner != row.op else ""
+        key = (row.path, row.op, row.phase, inner)
+        ordered.setdefault(key, groups.pop(key, {})).setdefault(row.quantity, []).append(row.amount)
+    result = []
+    for (path, op, phase, inner), counts in {**groups, **ordered}.items():
+        holds = phase == "forward" and not inner and ops_by_path.get(path, "parameters") == op
+        roles = parameters.pop(path, {}) if holds else {}
+        amounts = {name: add_all(counts[name]) for name in ALL if name in counts}
+        weights, biases, other = (add_all(roles.get(role, ())) for role in ("weight", "bias", "other"))
+        result.append(ReportRow(path, op, phase, amounts, weights, biases, other, times.get(path, 1), inner))
+    return result
+
+
+def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:
+    """How often each layer inside a repeated block stands there; time steps are not repetitions."""
+    found: dict[str, Dim] = {}
+    for item in items:
+        if isinstance(item, Region):
+            if times != 1:
+                found.setdefault(item.path, times)
+            found |= {p: t for p, t in _times_by_path(item.items, times).items() if p not in found}
+        elif isinstance(item.op, ops.Repeat) and item.path.rpartition(".")[0].endswith("repeat"):
+            for path, inner in _times_by_path(item.op.body.items, times * item.op.times).items():
+                found.setdefault(path, inner)
+    return found
+
+
+# ------------------------------------------------------------------- the whole run
+def _run(source: str | Graph, settings: Settings, counted: Counted, convention: Convention) -> Run:
+    """All steps of all epochs; the last batch of an epoch may be smaller and is counted at its own size."""
+    examples, batch, epochs = cast("Dim", settings.examples), counted.model.batch, settings.epochs
+    if is_symbolic(examples) or is_symbolic(batch):
+        full, rest, assumes = exact_divide(examples, batch), 0, f"{batch} divides {examples}"
+        micro_batches, steps = full, exact_divide(full, settings.accumulate)
+        if settings.accumulate != 1:
+            assumes = f"{batch * settings.accumulate} divides {examples}"
+    else:
+        full, rest = divmod(examples, batch)  # type: ignore[operator]
+        micro_batches, assumes = full + (rest > 0), ""
+        steps = -(-micro_batches // settings.accumulate)
+    parts = [_times(counted.ledger, epochs * full, ("forward", "loss", "backward"))] if full != 0 else []
+    if rest:
+        smaller = replace(settings, load=replace(settings.load, batch=rest))
+        last = count_source(source, smaller)
+        parts.append(_times(last.ledger, epochs, ("forward", "loss", "backward")))
+    rows = [row for part in parts for row in part.rows if row.phase != "update"]
+    updates = [row for row in counted.ledger.rows if row.phase == "update"]
+    rows += [replace(row, amount=row.amount * steps * epochs) for row in updates]
+    rows += [replace(row, amount=row.amount * (micro_batches - steps) * epochs) for row in counted.accumulation.rows]
+    rows += [replace(row, amount=row.amount * steps * epochs) for row in _derivatives(counted)]
+    return Run(examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes)
+
+
+def bound(value: str | int | None, bindings: Mapping[str, int]) -> Dim | None:
+    """A number, or the symbol of that name unless it is bound."""
+    if isinstance(value, str):
+        return bindings[value] if value in bindings else symbol(value)
+    return value
+
+

@@ -1,0 +1,249 @@
+"""The one serialisable result: plain data, JSON schema ``nncost.report/1``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nncost.counting.conventions import Convention
+from nncost.counting.quantities import ALL
+from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
+from nncost.errors import QuantityError
+from nncost.ir.graph import PHASES
+
+SCHEMA = "nncost.report/1"
+
+
+class Totals(Mapping[str, Dim]):
+    """Amounts by quantity, also as attributes (``report.forward.mul``); absent ones are zero."""
+
+    def __init__(self, amounts: Mapping[str, Dim], convention: Convention) -> None:
+        self._amounts = {name: amount for name, amount in amounts.items() if amount != 0}
+        flops = add_all(weight * self._amounts.get(name, 0) for name, weight in convention.weights.items())
+        if flops != 0:
+            self._amounts["flops"] = flops
+
+    def __getitem__(self, name: str) -> Dim:
+        if name in self._amounts:
+            return self._amounts[name]
+        if name in ALL or name == "flops":
+            return 0
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(name for name in (*ALL, "flops") if name in self._amounts)
+
+    def __len__(self) -> int:
+        return len(self._amounts)
+
+    def __getattr__(self, name: str) -> Dim:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no quantity {name!r}; there are {', '.join((*ALL, 'flops'))}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCounts:
+    """Elements by role. ``total`` leaves buffers out; ``bytes`` are those of ``total``."""
+
+    total: Dim
+    trainable: Dim
+    weights: Dim
+    biases: Dim
+    other: Dim
+    buffers: Dim
+    bytes: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One layer and operation in one phase. ``times`` is how often a repeated layer stands there."""
+
+    path: str
+    op: str
+    phase: str
+    counts: Mapping[str, Dim]
+    weights: Dim = 0
+    biases: Dim = 0
+    other: Dim = 0
+    times: Dim = 1
+    inner: str = ""
+
+    @property
+    def parameters(self) -> Dim:
+        """Weights, biases and others of the layer."""
+        return self.weights + self.biases + self.other
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole training run: its steps and the same totals as one step."""
+
+    examples: Dim
+    epochs: int
+    batch: Dim
+    steps: Dim
+    totals: Mapping[str, Totals]
+    assumes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was counted."""
+
+    kind: str
+    name: str
+    inputs: Mapping[str, Shape]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All counts of one source under one setting."""
+
+    source: Source
+    settings: Mapping[str, Any]
+    parameters: ParameterCounts
+    neurons: Dim
+    totals: Mapping[str, Totals]
+    rows: Sequence[ReportRow]
+    unknown: Sequence[Mapping[str, str]] = ()
+    free: Mapping[str, int] = field(default_factory=dict)
+    estimated: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    run: Run | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every operation was counted or is free by rule."""
+        return not self.unknown
+
+    @property
+    def forward(self) -> Totals:
+        """The forward pass."""
+        return self.totals["forward"]
+
+    @property
+    def loss(self) -> Totals:
+        """The loss's value and its gradient at the output."""
+        return self.totals["loss"]
+
+    @property
+    def backward(self) -> Totals:
+        """Everything behind the loss's gradient."""
+        return self.totals["backward"]
+
+    @property
+    def update(self) -> Totals:
+        """The optimizer's update."""
+        return self.totals["update"]
+
+    @property
+    def step(self) -> Totals:
+        """Forward, loss, backward and update together."""
+        return self.totals["step"]
+
+    def quantity(self, path: str) -> Dim:
+        """A quantity by its path in the JSON: ``parameters.total``, ``forward.macs``, ``run.step.flops``.
+
+        Raises QuantityError with the accepted paths.
+        """
+        head, _, rest = path.partition(".")
+        if path == "neurons":
+            return self.neurons
+        if head in ("parameters", "params"):
+            name = rest or "total"
+            if name in ParameterCounts.__slots__:
+                return getattr(self.parameters, name)  # type: ignore[no-any-return]
+        totals = self.totals
+        if head == "run" and self.run is not None:
+            totals = self.run.totals
+            head, _, rest = rest.partition(".")
+        if head == "totals":
+            head, _, rest = rest.partition(".")
+        if head in totals and (rest in ALL or rest == "flops"):
+            return totals[head][rest]
+        raise QuantityError(f"unknown quantity {path!r}", hint=quantity_hint())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Exactly the JSON that ``nncost count --json`` prints."""
+        result: dict[str, Any] = {
+            "schema": SCHEMA,
+            "nncost": _version(),
+            "source": {
+                "kind": self.source.kind,
+                "name": self.source.name,
+                "inputs": {name: [plain(dim) for dim in shape] for name, shape in self.source.inputs.items()},
+            },
+            "settings": {name: plain(value) for name, value in self.settings.items()},
+            "complete": self.complete,
+            "unknown": [dict(item) for item in self.unknown],
+            "parameters": {name: plain(getattr(self.parameters, name)) for name in ParameterCounts.__slots__},
+            "neurons": plain(self.neurons),
+            "totals": _totals(self.totals),
+            "rows": [_row(row) for row in self.rows],
+        }
+        if self.estimated:
+            result["estimated"] = list(self.estimated)
+        if self.notes:
+            result["notes"] = list(self.notes)
+        result["free"] = dict(self.free)
+        if self.run is not None:
+            result["run"] = _run(self.run)
+        return result
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from nncost.views.markdown import markdown
+
+        return {"text/plain": repr(self), "text/markdown": markdown(self)}
+
+
+def quantity_hint() -> str:
+    """One sentence with the paths of quantities."""
+    return (
+        f"Quantities: parameters.{{{','.join(ParameterCounts.__slots__)}}}, neurons, "
+        f"{{{','.join((*PHASES, 'step'))}}}.{{{','.join((*ALL, 'flops'))}}}."
+    )
+
+
+def plain(value: Any) -> Any:
+    """A size as JSON holds it: an integer of any size, or a formula as text."""
+    if hasattr(value, "free_symbols") or is_symbolic(value) and hasattr(value, "is_Integer"):
+        return str(tidy(value))
+    return value
+
+
+def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
+    return {phase: {name: plain(amount) for name, amount in counts.items()} for phase, counts in totals.items()}
+
+
+def _row(row: ReportRow) -> dict[str, Any]:
+    result: dict[str, Any] = {"path": row.path, "op": row.op, "phase": row.phase}
+    if row.inner:
+        result["inner"] = row.inner
+    if row.times != 1:
+        result["times"] = plain(row.times)
+    if row.parameters != 0:
+        result["parameters"] = plain(row.parameters)
+        result |= {
+            name: plain(amount)
+            for name, amount in (("weights", row.weights), ("biases", row.biases), ("other", row.other))
+            if amount != 0
+        }
+    result["counts"] = {name: plain(amount) for name, amount in row.counts.items()}
+    return result
+
+
+def _run(run: Run) -> dict[str, Any]:
+    result = {
+        "examples": plain(run.examples), "epochs": run.epochs, "batch": plain(run.batch), "steps": plain(run.steps),
+        "totals": _totals(run.totals),
+    }  # fmt: skip
+    return result | ({"assumes": run.assumes} if run.assumes else {})
+
+
+def _version() -> str:
+    from nncost import __version__
+
+    return __version__

@@ -1,0 +1,1 @@
+"""Training as graph → graph: loss, derived backward, optimizer update, and the whole run."""

@@ -1,0 +1,95 @@
+"""Losses: the value and its gradient at the network's output, both in phase ``loss``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nncost.dims import Dim
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Graph, Region, Tensor
+
+Seed = tuple[Tensor, Tensor]
+"""A tensor of the forward graph and the gradient that arrives there."""
+
+
+def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Tensor, Seed]:
+    """The scalar loss and where the backward pass starts.
+
+    The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
+    """
+    output = graph.outputs[0]
+    with b.at("loss", "loss"), b.region(name, output) as region:
+        value, seed = _LOSSES[name](b, graph, output, accumulate)
+        region.returns(value)
+    return value, seed
+
+
+def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
+    """mean (y−t)²; gradient (2/n)·(y−t). For n outputs: n add, n mul, n−1 add, 1 div, then n mul."""
+    target = b.input(y.shape, name="target")
+    difference = b.map("sub", y, target)
+    value = b.mean(b.map("square", difference), range(y.rank))
+    factor = b.size_constant((*y.shape, accumulate), 2.0, inverse=True)
+    return value, (y, b.map("mul", difference, factor))
+
+
+def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
+    """−mean log p[t] over the last axis; gradient (p−t)/B at the logits, the softmax included.
+
+    A network that ends in a softmax layer has its p already: the loss reuses it.
+    """
+    rows = y.shape[:-1]
+    labels = b.input(rows, dtype="int64", name="target")
+    ending = graph.items[-1]
+    if isinstance(ending, Region) and ending.name == "softmax" and ending.outputs == (y,):
+        logits, probabilities = ending.inputs[0], y
+        chosen = b.map("log", _picked(b, y, labels))
+    else:
+        logits = y
+        shifted = b.map("sub", y, b.reduce("max", y, [-1], keep=True))
+        powers = b.map("exp", shifted)
+        total = b.reduce("sum", powers, [-1])
+        chosen = b.map("sub", _picked(b, shifted, labels), b.map("log", total))
+        probabilities = b.map("div", powers, b.reshape(total, (*rows, 1)))
+    value = b.map("neg", b.mean(chosen, range(chosen.rank)))
+    table = b.emit(ops.Constant("identity", (y.shape[-1], y.shape[-1]), b.dtype))
+    wanted = b.emit(ops.Gather(0), table, labels)
+    gradient = b.map("div", b.map("sub", probabilities, wanted), b.size_constant((*rows, accumulate)))
+    return value, (logits, gradient)
+
+
+def _picked(b: Builder, x: Tensor, labels: Tensor) -> Tensor:
+    """The element of the last axis that each label names."""
+    index = b.reshape(labels, (*labels.shape, 1))
+    return b.reshape(b.emit(ops.Gather(x.rank - 1, along=True), x, index), labels.shape)
+
+
+def _binary_cross_entropy(b: Builder, graph: Graph, p: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
+    """−mean (t·log p + (1−t)·log(1−p)) of probabilities; gradient (p−t)/(p·(1−p))/n."""
+    target = b.input(p.shape, name="target")
+    rest, other = b.map("sub", 1.0, p), b.map("sub", 1.0, target)
+    terms = b.map("add", b.map("mul", target, b.map("log", p)), b.map("mul", other, b.map("log", rest)))
+    value = b.map("neg", b.mean(terms, range(p.rank)))
+    slope = b.map("div", b.map("sub", p, target), b.map("mul", p, rest))
+    return value, (p, b.map("div", slope, b.size_constant((*p.shape, accumulate))))
+
+
+def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
+    """Σ y; its gradient is the incoming one, broadcast, and free."""
+    value = b.reduce("sum", y, range(y.rank))
+    ones: tuple[Dim, ...] = ()
+    return value, (y, b.broadcast(b.input(ones, name="loss_gradient"), y.shape))
+
+
+_Loss = Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]
+_LOSSES: Mapping[str, _Loss] = {
+    "squared_error": _squared_error,
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "sum": _sum,
+}
+
+NO_LOSS = "none"
+LOSSES = (*_LOSSES, NO_LOSS)
+"""Accepted names; ``none`` counts the forward pass alone."""

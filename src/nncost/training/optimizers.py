@@ -1,0 +1,105 @@
+"""Optimizers as update graphs, in the form PyTorch documents (Lion: its paper).
+
+A step after the first one, so that every state exists. Numbers that are the same for the whole
+step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+
+LEARNING_RATE, EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 0.01
+MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99
+LION_BETA_1, LION_BETA_2 = 0.9, 0.99
+"""PyTorch 2.13's defaults; Lion's from Chen et al. 2023, Symbolic Discovery of Optimization Algorithms."""
+STEP_NUMBER = 10
+"""Any step after the first: bias corrections are step constants, so their value changes no count."""
+
+States = list[Tensor]
+Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
+"""``update(builder, parameter, gradient, states) -> (new parameter, new states)``"""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """The update of one parameter block, its states and the counts of one element."""
+
+    update: Update
+    states: tuple[str, ...]
+    formula: str
+
+
+def _descend(b: Builder, p: Tensor, direction: Tensor) -> Tensor:
+    return b.map("sub", p, b.map("mul", LEARNING_RATE, direction))
+
+
+def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
+    """β·old + (1−β)·new."""
+    return b.map("add", b.map("mul", beta, old), b.map("mul", 1 - beta, new))
+
+
+def _scaled(b: Builder, g: Tensor, square: Tensor) -> Tensor:
+    """g / (√square + ε), times the learning rate."""
+    return b.map("div", b.map("mul", LEARNING_RATE, g), b.map("add", b.map("sqrt", square), EPSILON))
+
+
+def _sgd(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    return _descend(b, p, g), []
+
+
+def _momentum(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    velocity = b.map("add", b.map("mul", MOMENTUM, states[0]), g)
+    return _descend(b, p, velocity), [velocity]
+
+
+def _nesterov(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    velocity = b.map("add", b.map("mul", MOMENTUM, states[0]), g)
+    return _descend(b, p, b.map("add", g, b.map("mul", MOMENTUM, velocity))), [velocity]
+
+
+def _adam(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    first = _blend(b, states[0], g, BETA_1)
+    second = _blend(b, states[1], b.map("square", g), BETA_2)
+    unbiased_first = b.map("div", first, 1 - BETA_1**STEP_NUMBER)
+    unbiased_second = b.map("div", second, 1 - BETA_2**STEP_NUMBER)
+    return b.map("sub", p, _scaled(b, unbiased_first, unbiased_second)), [first, second]
+
+
+def _adamw(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    decayed = b.map("sub", p, b.map("mul", LEARNING_RATE * WEIGHT_DECAY, p))
+    return _adam(b, decayed, g, states)
+
+
+def _rmsprop(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    square = _blend(b, states[0], b.map("square", g), RMSPROP_ALPHA)
+    return b.map("sub", p, _scaled(b, g, square)), [square]
+
+
+def _adagrad(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    total = b.map("add", states[0], b.map("square", g))
+    return b.map("sub", p, _scaled(b, g, total)), [total]
+
+
+def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
+    direction = b.map("sign", _blend(b, states[0], g, LION_BETA_1))
+    return _descend(b, p, direction), [_blend(b, states[0], g, LION_BETA_2)]
+
+
+OPTIMIZERS: Mapping[str, Optimizer] = {
+    "sgd": Optimizer(_sgd, (), "p ← p − η·g"),
+    "momentum": Optimizer(_momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v"),
+    "nesterov": Optimizer(_nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)"),
+    "adam": Optimizer(
+        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)"
+    ),
+    "adamw": Optimizer(_adamw, ("first", "second"), "p ← p − ηλ·p, then as adam"),
+    "rmsprop": Optimizer(_rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)"),
+    "adagrad": Optimizer(_adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)"),
+    "lion": Optimizer(_lion, ("momentum",), "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g"),
+}
+
+NO_OPTIMIZER = "none"

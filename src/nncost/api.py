@@ -12,6 +12,8 @@ from nncost.report import Report
 
 if TYPE_CHECKING:
     from nncost.dims import Shape
+    from nncost.explaining import Explanation
+    from nncost.formulas import Formula
     from nncost.ir.graph import Graph
 
 
@@ -46,6 +48,47 @@ def count(
 
     Raises an NncostError for anything that does not fit.
     """
+    return report_on(source, settings_of(**{name: value for name, value in locals().items() if name != "source"}))
+
+
+def formula(
+    source: str | Graph, quantity: str = "parameters.total", *, at: Mapping[str, int] | None = None, **settings: Any
+) -> Formula:
+    """The closed form of a quantity in every symbol of the source.
+
+    ``quantity`` is a path such as ``"parameters.total"`` or ``"forward.mul"``; ``at`` gives sizes at
+    which the value is wanted; ``settings`` are those of :func:`count`.
+    """
+    from nncost.formulas import formula_of
+
+    report = report_on(source, settings_of(**settings))
+    return formula_of(quantity, report.quantity(quantity), at)
+
+
+def explain(source: str | Graph, topic: str | None = None, **settings: Any) -> Explanation:
+    """The worked arithmetic of a topic (parameters, forward, backward, update, run) or of one quantity.
+
+    ``settings`` are those of :func:`count`. Printing the result shows the text.
+    """
+    from nncost.explaining import explain_source
+
+    return explain_source(source, topic, settings_of(**settings))
+
+
+def settings_of(
+    inputs: Any = None,
+    *,
+    batch: int | str | None = None,
+    symbols: Mapping[str, int] | None = None,
+    examples: int | str | None = None,
+    dtype: str | None = None,
+    bias: str = "all",
+    activation: str = "sigmoid",
+    convention: str | None = None,
+    freeze: Sequence[str] = (),
+    **others: Any,
+) -> Settings:
+    """The settings behind the keywords of :func:`count`."""
     load = LoadOptions(
         batch=bound(batch, symbols or {}),
         symbols=_bindings(symbols),
@@ -54,12 +97,13 @@ def count(
         bias=cast("BiasChoice", bias),
         activation=activation,
     )
-    settings = Settings(
-        loss=loss, optimizer=optimizer, backward=backward, mode=mode, examples=bound(examples, symbols or {}),
-        epochs=epochs, accumulate=accumulate, freeze=tuple(freeze), taps=taps, convention=convention or "nncost",
+    return Settings(
+        examples=bound(examples, symbols or {}),
+        freeze=tuple(freeze),
+        convention=convention or "nncost",
         load=load,
-    )  # fmt: skip
-    return report_on(source, settings)
+        **others,
+    )
 
 
 def _bindings(symbols: Mapping[str, int] | None) -> dict[str, int]:

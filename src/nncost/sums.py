@@ -10,7 +10,7 @@ import sympy
 
 def merge_sums(expression: Any) -> Any:
     """An equal expression in which each kind of term stands in one Sum with the widest limits."""
-    sums: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    sums: dict[tuple[Any, ...], Any] = defaultdict(int)
     rest: dict[Any, Any] = defaultdict(int)
     for term in sympy.Add.make_args(_spread(expression)):
         factor, total = _as_sum(term)
@@ -20,15 +20,16 @@ def merge_sums(expression: Any) -> Any:
         else:
             index, first, last = total.limits[0]
             for part in sympy.Add.make_args(sympy.expand(total.function)):
-                coefficient, bare = part.as_coeff_Mul()
-                sums[(factor * bare, index, last)].append((coefficient, first))
+                coefficient, bare = (factor * part).as_coeff_Mul()
+                sums[(bare, index, first, last)] += coefficient
     merged: dict[tuple[Any, ...], Any] = defaultdict(int)
-    for (function, index, last), parts in sums.items():
-        for coefficient, first in parts:
-            while rest.get(function.subs(index, first - 1), 0) == coefficient:
-                rest[function.subs(index, first - 1)] = 0
-                first -= 1
-            merged[(index, first, last)] += coefficient * function
+    for (function, index, first, last), coefficient in sums.items():
+        if coefficient == 0:
+            continue
+        while rest.get(function.subs(index, first - 1), 0) == coefficient:
+            rest[function.subs(index, first - 1)] = 0
+            first -= 1
+        merged[(index, first, last)] += coefficient * function
     total = sum(coefficient * bare for bare, coefficient in rest.items())
     return total + sum(_pulled(function, limits) for limits, function in merged.items())
 

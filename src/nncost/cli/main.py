@@ -1,30 +1,88 @@
-"""Entry point of the command line: errors become one message and an exit code."""
+"""Entry point of the command line: lazy commands, one message for each error, documented exit codes.
+
+0 done, 1 over budget, 2 wrong usage or bad input, 3 incomplete (an unknown operation), 130 interrupted.
+"""
 
 from __future__ import annotations
 
-import json
+import signal
 import sys
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
-from nncost.api import count
+from nncost.errors import NncostError
+
+EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
+
+_COMMANDS = {
+    "count": "Parameters and every operation: forward, backward, update, run.",
+    "explain": "The worked arithmetic, layer by layer, as a teacher writes it.",
+    "formula": "The closed form of a quantity in every symbol of the source.",
+}
 
 
-@click.group()
+class LazyGroup(click.Group):
+    """Commands whose modules are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+EXAMPLES = """What does this neural network cost?
+
+\b
+  nncost count 784-16-16-10                     parameters and every operation
+  nncost count model.onnx --batch 8             a real model file
+  nncost count 784-h*L-10 --batch B --json      formulas instead of numbers
+  nncost explain 784-16-16-10 backward          how the numbers come about
+  nncost formula h0-h1-...-hl parameters        the formula for any number of layers
+
+Each command has --help with examples.
+"""
+
+
+@click.group(cls=LazyGroup, help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nncost", message="nncost %(version)s")
 def commands() -> None:
-    """What does this neural network cost?"""
+    """Hold the commands."""
 
 
-@commands.command("count")
-@click.argument("source")
-@click.option("--batch", default=None)
-@click.option("--json", "as_json", is_flag=True)
-def count_command(source: str, batch: str | None, as_json: bool) -> None:
-    """Count a network."""
-    number = int(batch) if batch and batch.isdigit() else batch
-    json.dump(count(source, batch=number).to_dict(), sys.stdout)
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # A closed pipe ends the program silently.
+    sys.set_int_max_str_digits(0)  # Sizes have up to a thousand digits, so counts have thousands.
+    sys.exit(run(arguments))
 
 
-def main() -> None:
-    """Run the command line."""
-    commands()
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    try:
+        result: Any = commands.main(arguments, prog_name="nncost", standalone_mode=False)
+    except NncostError as error:
+        return _failed(str(error))
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except (MemoryError, RecursionError) as error:
+        return _failed(f"this source is too large to count here ({type(error).__name__}).")
+    return result if isinstance(result, int) else 0
+
+
+def _failed(message: str) -> int:
+    click.echo(f"nncost: error: {message}", err=True)
+    return EXIT_USAGE

@@ -1,0 +1,78 @@
+"""``nncost count``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from nncost.cli.main import EXIT_INCOMPLETE
+from nncost.cli.options import count_options, keywords, size, source_text
+from nncost.errors import OptionError
+
+HELP = """Count parameters, operations and bytes of SOURCE: a spec, a .nncost or .onnx file, or - for standard input.
+
+\b
+  nncost count 784-16-16-10
+  nncost count 784-128:relu-64:relu-10:softmax --batch 64 --optimizer adam
+  nncost count 784-16-16-10 --examples 60000 --epochs 10 --batch 32
+  nncost count "3x32x32, conv 16 3x3 pad=1, relu, maxpool 2, flatten, dense 10"
+  nncost count "16x8, lstm 32 last, dense 2" --by op
+  nncost count 784-h-h-10 --batch B              formulas in h and B
+  nncost count model.onnx --loss cross_entropy --optimizer sgd
+  nncost count model.onnx --json | jq .totals.forward.macs
+
+Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).
+"""
+
+
+@click.command("count", help=HELP)
+@click.argument("source")
+@click.option("--json", "form", flag_value="json", help="All numbers as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="One line for each layer, operation and phase.")
+@click.option("--markdown", "form", flag_value="markdown", help="Tables in Markdown.")
+@click.option("--latex", "form", flag_value="latex", help="Tables in LaTeX.")
+@click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op or phase.")
+@click.option("--depth", metavar="N", help="Cut layer paths to N names.")
+@click.option("--expand", is_flag=True, help="Show the operations inside each layer.")
+@click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
+@count_options
+def command(
+    source: str, form: str | None, by: str, depth: str | None, expand: bool, allow_unknown: bool, **options: Any
+) -> int:
+    """Count a source and show the report."""
+    from nncost.api import count
+
+    report = count(source_text(source), **keywords(**options))
+    if form == "json":
+        import json
+
+        json.dump(report.to_dict(), sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        _show(report, form, by, depth, expand)
+    return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
+
+
+def _show(report: Any, form: str | None, by: str, depth: str | None, expand: bool) -> None:
+    levels = None if depth is None else size(depth, "--depth", symbolic=False)
+    assert not isinstance(levels, str)
+    if form is None and sys.stdout.isatty():
+        from nncost.views.terminal import show
+
+        show(report, by=by, depth=levels, expand=expand)
+        return
+    if form == "csv":
+        from nncost.views.csv import csv_text
+
+        if by != "layer" or levels is not None or expand:
+            raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
+        sys.stdout.write(csv_text(report))
+        return
+    from nncost.views.latex import latex
+    from nncost.views.markdown import markdown
+    from nncost.views.plain import plain
+
+    view = {"markdown": markdown, "latex": latex, None: plain}[form]
+    click.echo(view(report, by=by, depth=levels, expand=expand))  # type: ignore[operator]

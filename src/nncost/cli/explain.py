@@ -1,0 +1,37 @@
+"""``nncost explain``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nncost.cli.options import count_options, keywords, source_text
+
+HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or one quantity; all topics without it.
+
+\b
+  nncost explain 784-16-16-10                    everything
+  nncost explain 784-16-16-10 parameters         12,960 weights + 42 biases
+  nncost explain 30-30-30 forward                900 or 1,800 multiplications?
+  nncost explain 784-16-16-10 backward           which derivatives, and what they cost
+  nncost explain 784-16-16-10 update --optimizer adam
+  nncost explain 784-16-16-10 run --examples 60000 --epochs 10 --batch 32
+  nncost explain "3x32x32, conv 16 3x3, relu" forward.mul --latex
+"""
+
+
+@click.command("explain", help=HELP)
+@click.argument("source")
+@click.argument("quantity", required=False)
+@click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
+@click.option("--latex", "form", flag_value="latex", help="As LaTeX.")
+@count_options
+def command(source: str, quantity: str | None, form: str | None, **options: Any) -> None:
+    """Explain a source."""
+    from nncost.api import explain
+    from nncost.explaining import latex, markdown, plain
+
+    explanation = explain(source_text(source), quantity, **keywords(**options))
+    view = {"markdown": markdown, "latex": latex, None: plain}[form]
+    click.echo(view.render(explanation))

@@ -1,0 +1,115 @@
+"""Options that every command shares: the command-line twins of ``nncost.count``'s keywords."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nncost.errors import OptionError
+
+MAX_DIGITS = 1_000
+MAX_STANDARD_INPUT = 4_000_000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
+    click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
+    click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input shape of a file, as 1x3x224x224."),
+    click.option("--loss", metavar="NAME", help="squared_error, cross_entropy, binary_cross_entropy, sum or none."),
+    click.option("--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion or none."),
+    click.option("--examples", metavar="N|NAME", help="Training examples: adds the whole run."),
+    click.option("--epochs", metavar="N", help="Passes over the examples (default 1)."),
+    click.option("--accumulate", metavar="N", help="Batches whose gradients are added before an update (default 1)."),
+    click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained, as dense.1 or conv.*; repeatable."),
+    click.option("--mode", metavar="NAME", help="train or inference: dropout and batch norm (default: train with a loss)."),
+    click.option("--bias", metavar="WHICH", help="all, hidden or none: biases of widths such as 784-16-10."),
+    click.option("--no-bias", is_flag=True, help="The same as --bias none."),
+    click.option("--activation", metavar="NAME", help="Activation of widths such as 784-16-10 (default sigmoid)."),
+    click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
+    click.option("--dtype", metavar="NAME", help="float32 (default), float64, float16, bfloat16: sets the bytes."),
+    click.option("--convention", metavar="NAME", help="What a flop is: nncost (default) or torch."),
+    click.option("--backward", metavar="NAME", help="auto or derived."),
+)  # fmt: skip
+
+
+def count_options(command: Command) -> Command:
+    """Add the shared options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def keywords(
+    *,
+    batch: str | None,
+    symbols: tuple[str, ...],
+    inputs: tuple[str, ...],
+    examples: str | None,
+    epochs: str | None,
+    accumulate: str | None,
+    bias: str | None,
+    no_bias: bool,
+    **others: Any,
+) -> dict[str, Any]:
+    """The keywords of ``nncost.count`` that the options stand for."""
+    if no_bias and bias not in (None, "none"):
+        raise OptionError(f"--no-bias contradicts --bias {bias}.")
+    given = {name: value for name, value in others.items() if value not in (None, ())}
+    numbers = {"batch": batch, "examples": examples, "epochs": epochs, "accumulate": accumulate}
+    symbolic = ("batch", "examples")
+    given |= {name: size(value, f"--{name}", name in symbolic) for name, value in numbers.items() if value is not None}
+    if symbols:
+        given["symbols"] = assignments(symbols, "--set")
+    if inputs:
+        given["inputs"] = dict(map(_input, inputs))
+    if no_bias or bias is not None:
+        given["bias"] = "none" if no_bias else bias
+    return given
+
+
+def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
+    """``("h=128", "L=12")`` as a dict."""
+    result: dict[str, int] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not _NAME.match(name):
+            raise OptionError(f"{option} takes NAME=N, received {text!r}", hint=f"For example: {option} h=128")
+        number = size(value, f"{option} {name}", symbolic=False)
+        assert isinstance(number, int)
+        result[name] = number
+    return result
+
+
+def size(text: str, option: str, symbolic: bool) -> int | str:
+    """A number ≥ 1, or a name where symbols are allowed."""
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+        number = int(text)
+        if number >= 1:
+            return number
+    elif symbolic and _NAME.match(text):
+        return text
+    kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
+    raise OptionError(f"{option} takes {kinds}, received {text[:60]!r}")
+
+
+def _input(text: str) -> tuple[str, tuple[int | str, ...]]:
+    name, equals, shape = text.rpartition("=")
+    return (name if equals else ""), tuple(size(piece, "--input", symbolic=True) for piece in shape.split("x"))
+
+
+def source_text(source: str) -> str:
+    """The source itself, or standard input for ``-``."""
+    if source != "-":
+        return source
+    text = sys.stdin.buffer.read(MAX_STANDARD_INPUT + 1)
+    if len(text) > MAX_STANDARD_INPUT:
+        raise OptionError(f"standard input holds more than {MAX_STANDARD_INPUT:,} bytes.")
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise OptionError(f"standard input is not UTF-8 text (byte {error.start}).") from None

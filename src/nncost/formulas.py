@@ -1,0 +1,174 @@
+"""Closed forms: expanded, factored, leading term, values, and four notations.
+
+The Python notation is our own printer of integer expressions: ``lambdify`` would turn floors into
+floats and lose big integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sympy
+
+from nncost.dims import Dim, is_symbolic, substitute, symbol, tidy
+from nncost.errors import SymbolError
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A quantity in every symbol of its source."""
+
+    quantity: str
+    expanded: Dim
+    factored: Dim
+    leading: Dim
+    symbols: tuple[str, ...]
+    value: Dim | None = None
+    at: Mapping[str, int] | None = None
+
+    def python(self) -> str:
+        """A Python function on integers, exact at any size."""
+        name = self.quantity.replace(".", "_")
+        families = sorted(str(base) for base in sympy.sympify(self.expanded).atoms(sympy.IndexedBase))
+        arguments = ", ".join([*(s for s in self.symbols if s not in families), *families])
+        return f"def {name}({arguments}):\n    return {python_integer(self.expanded)}"
+
+    def latex(self) -> str:
+        """LaTeX mathematics."""
+        return str(sympy.latex(self.expanded))
+
+    def mathml(self) -> str:
+        """Presentation MathML."""
+        from sympy.printing.mathml import mathml
+
+        return f'<math xmlns="http://www.w3.org/1998/Math/MathML">{mathml(sympy.sympify(self.expanded), printer="presentation")}</math>'
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; formulas as text."""
+        result = {
+            "quantity": self.quantity, "symbols": list(self.symbols), "expanded": str(self.expanded),
+            "factored": str(self.factored), "leading": str(self.leading),
+        }  # fmt: skip
+        value = self.value if self.value is None or is_symbolic(self.value) is False else str(self.value)
+        return result | ({} if self.at is None else {"at": dict(self.at), "value": value})
+
+
+def formula_of(quantity: str, amount: Dim, at: Mapping[str, int] | None = None) -> Formula:
+    """The formula of an amount, and its value ``at`` sizes of its symbols.
+
+    Raises SymbolError where ``at`` names a symbol the formula does not have.
+    """
+    expanded = tidy(amount)
+    expression = sympy.sympify(expanded)
+    names = tuple(sorted(str(free) for free in expression.free_symbols if not isinstance(free, sympy.Indexed)))
+    value = _value(expanded, names, at) if at else None
+    return Formula(quantity, expanded, _factored(expression), _leading(expression), names, value, at)
+
+
+def _value(expanded: Dim, names: Sequence[str], at: Mapping[str, int]) -> Dim:
+    unknown = [name for name in at if name not in names]
+    if unknown:
+        known = ", ".join(names) or "none: it is a number"
+        raise SymbolError(f"the formula has no symbol {unknown[0]!r}.", hint=f"Its symbols: {known}.")
+    result = substitute(expanded, {symbol(name): number for name, number in at.items()})
+    return cast("Dim", result.doit()) if is_symbolic(result) else result  # type: ignore[union-attr]
+
+
+def _factored(expression: Any) -> Dim:
+    """A shorter product form where factoring gives one."""
+    if expression.has(sympy.Sum):
+        return cast("Dim", expression)
+    candidates = [sympy.factor(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
+    if expression.free_symbols:
+        main = max(expression.free_symbols, key=lambda free: (expression.count(free), str(free)))
+        candidates.append(sympy.collect(expression, main, sympy.factor))
+    return cast("Dim", min(candidates, key=lambda form: (sympy.count_ops(form), len(str(form)))))
+
+
+def _leading(expression: Any) -> Dim:
+    """The terms of highest total degree: what remains when all sizes grow alike."""
+    terms = sympy.Add.make_args(expression)
+    degrees = [_degree(term) for term in terms]
+    return cast("Dim", sympy.Add(*(_leading_term(t) for t, d in zip(terms, degrees, strict=True) if d == max(degrees))))
+
+
+def _degree(term: Any) -> int:
+    """The total degree; a sum has that of its terms, plus one for its length."""
+    if isinstance(term, sympy.Sum):
+        return 1 + max(_degree(part) for part in sympy.Add.make_args(sympy.expand(term.function)))
+    if isinstance(term, sympy.Mul):
+        return sum(_degree(factor) for factor in term.args)
+    if isinstance(term, sympy.Pow) and term.exp.is_Integer:
+        return int(term.exp) * _degree(term.base)
+    if isinstance(term, sympy.Add):
+        return max(_degree(part) for part in term.args)
+    if isinstance(term, (sympy.floor, sympy.ceiling)):
+        return _degree(sympy.expand(term.args[0]))
+    return 1 if term.free_symbols else 0
+
+
+def _leading_term(term: Any) -> Any:
+    if isinstance(term, sympy.Sum):
+        parts = sympy.Add.make_args(sympy.expand(term.function))
+        top = max(map(_degree, parts))
+        return sympy.Sum(sympy.Add(*(part for part in parts if _degree(part) == top)), *term.limits)
+    return term
+
+
+# ------------------------------------------------------------------- integers in Python
+def python_integer(dim: Dim) -> str:
+    """An integer expression as Python source with ``//`` for floors and exact quotients."""
+    return _source(sympy.sympify(dim))
+
+
+def _source(e: Any) -> str:
+    numerator, denominator = sympy.fraction(sympy.together(e)) if _has_quotient(e) else (e, sympy.Integer(1))
+    if denominator != 1:
+        return f"({_source(sympy.expand(numerator))}) // ({_source(denominator)})"
+    if isinstance(e, sympy.Integer):
+        return str(int(e))
+    if isinstance(e, (sympy.Symbol, sympy.IndexedBase)):
+        return str(e)
+    if isinstance(e, sympy.Indexed):
+        return f"{e.base}[{_source(e.indices[0])}]"
+    if isinstance(e, sympy.Add):
+        return " + ".join(_source(part) for part in e.as_ordered_terms()).replace("+ -", "- ")
+    if isinstance(e, sympy.Mul):
+        return _product(e)
+    if isinstance(e, sympy.Pow) and e.exp.is_Integer and e.exp > 0:
+        return f"{_bracketed(e.base)}**{e.exp}"
+    if isinstance(e, sympy.floor):
+        top, bottom = sympy.fraction(sympy.together(e.args[0]))
+        return f"(({_source(sympy.expand(top))}) // {_bracketed(bottom)})"
+    if isinstance(e, sympy.ceiling):
+        top, bottom = sympy.fraction(sympy.together(e.args[0]))
+        return f"(-((-({_source(sympy.expand(top))})) // {_bracketed(bottom)}))"
+    if isinstance(e, sympy.Sum):
+        index, first, last = e.limits[0]
+        return f"sum({_source(e.function)} for {index} in range({_source(first)}, {_source(last)} + 1))"
+    raise SymbolError(f"cannot write {e} as an integer expression")
+
+
+def _has_quotient(e: Any) -> bool:
+    """Whether a division stands outside floors and sums."""
+    if isinstance(e, (sympy.floor, sympy.ceiling, sympy.Sum, sympy.Indexed)):
+        return False
+    if isinstance(e, sympy.Rational):
+        return bool(e.q != 1)
+    if isinstance(e, sympy.Pow):
+        return bool(e.exp.is_negative) or _has_quotient(e.base)
+    return any(_has_quotient(part) for part in e.args)
+
+
+def _product(e: Any) -> str:
+    coefficient, rest = e.as_coeff_Mul()
+    if coefficient == -1:
+        return "-" + _bracketed(rest)
+    return "*".join(_bracketed(factor) for factor in e.as_ordered_factors())
+
+
+def _bracketed(e: Any) -> str:
+    text = _source(e)
+    return f"({text})" if isinstance(e, sympy.Add) or "//" in text and not text.startswith("(") else text

@@ -1,0 +1,209 @@
+"""What the tables of every view hold: titles, columns and cells, before any markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nncost.counting.conventions import CONVENTIONS
+from nncost.counting.quantities import ALL
+from nncost.dims import Dim, add_all, is_symbolic, shape_text
+from nncost.errors import OptionError
+from nncost.ir.graph import PHASES
+from nncost.report import Report, ReportRow, Totals, plain
+from nncost.units import exact
+
+BY = ("layer", "op", "phase")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A caption, column titles (over an optional group title) and rows of amounts; the last row may be a total."""
+
+    caption: str
+    groups: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Dim]]]
+    has_total: bool = False
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A report as title, facts, tables and closing lines."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    warnings: Sequence[str]
+    closing: Sequence[str]
+    symbolic: bool
+    formulas: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(slots=True)
+class _Line:
+    """Everything one row of the layer table shows."""
+
+    weights: list[Dim] = field(default_factory=list)
+    biases: list[Dim] = field(default_factory=list)
+    counts: dict[tuple[str, str], list[Dim]] = field(default_factory=dict)
+    times: Dim = 1
+
+    def amount(self, phase: str, quantity: str) -> Dim:
+        return add_all(self.counts.get((phase, quantity), ()))
+
+
+_Column = tuple[str, str, Callable[[_Line], Dim]]
+
+
+def _count_column(group: str, phase: str, quantity: str, title: str) -> _Column:
+    return group, title, lambda line: line.amount(phase, quantity)
+
+
+LAYER_COLUMNS: Sequence[_Column] = (
+    ("parameters", "weights", lambda line: add_all(line.weights)),
+    ("parameters", "biases", lambda line: add_all(line.biases)),
+    _count_column("forward", "forward", "mul", "mul"),
+    _count_column("forward", "forward", "add", "add"),
+    _count_column("forward", "forward", "activations", "activ."),
+    _count_column("loss", "loss", "mul", "mul"),
+    _count_column("loss", "loss", "add", "add"),
+    _count_column("backward", "backward", "mul", "mul"),
+    _count_column("backward", "backward", "add", "add"),
+    _count_column("update", "update", "mul", "mul"),
+    _count_column("update", "update", "add", "add"),
+)
+
+
+def summarise(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Summary:
+    """The tables of a report, grouped ``by`` layer, op or phase, paths cut to ``depth`` names."""
+    if by not in BY:
+        raise OptionError(f"unknown grouping {by!r}", hint=f"Accepted: {', '.join(BY)}.")
+    symbolic = any(is_symbolic(report.step[name]) for name in report.step) or is_symbolic(report.parameters.total)
+    tables = [_totals_table("One step", report.totals)]
+    if report.run is not None:
+        run = report.run
+        caption = f"The whole run: {exact(run.steps)} steps"
+        tables.append(_totals_table(caption, run.totals, notes=[f"Assumes that {run.assumes}."] if run.assumes else []))
+    if by != "phase":
+        tables.insert(0, _row_table(report, by, depth, expand))
+    return Summary(
+        title=_title(report),
+        facts=_facts(report),
+        tables=tables,
+        warnings=_warnings(report),
+        closing=_closing(report),
+        symbolic=symbolic,
+    )
+
+
+def _title(report: Report) -> str:
+    shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
+    return f"{_shortened(report.source.name)}   ({shapes})"
+
+
+def _shortened(name: str, limit: int = 200) -> str:
+    return name if len(name) <= limit else f"{name[:limit]}…"
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    p, settings = report.parameters, report.settings
+    parts = [f"{exact(p.weights)} weights", f"{exact(p.biases)} biases"]
+    parts += [f"{exact(p.other)} other"] if p.other != 0 else []
+    facts = [("parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)")]
+    if p.trainable != p.total:
+        facts.append(("trainable", exact(p.trainable)))
+    if p.buffers != 0:
+        facts.append(("buffers", f"{exact(p.buffers)} (statistics, not parameters)"))
+    facts.append(("neurons", exact(report.neurons)))
+    setting = f"batch {plain(settings['batch'])}, {settings['dtype']}, {settings['mode']}"
+    if settings["loss"] != "none":
+        setting += f", loss {settings['loss']}, optimizer {settings['optimizer']}"
+    if settings["accumulate"] != 1:
+        setting += f", {settings['accumulate']} micro-batches a step"
+    facts.append(("settings", setting))
+    return facts
+
+
+def _warnings(report: Report) -> list[str]:
+    lines = []
+    if not report.complete:
+        names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
+        lines.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+    if report.estimated:
+        lines.append(f"Estimated, not exact: {', '.join(report.estimated)}")
+    return lines
+
+
+def _closing(report: Report) -> list[str]:
+    convention = CONVENTIONS[report.settings["convention"]]
+    lines = [f"Note: {note}" for note in report.notes]
+    free = ", ".join(sorted(report.free)) or "none"
+    lines.append(f"Free by rule here: {free}.")
+    lines.append(f"Convention {convention.name}: {convention.summary}.")
+    if report.source.kind == "spec":
+        lines.append(f'Next: nncost explain "{_shortened(report.source.name, 60)}"   works every number out.')
+    elif report.settings["loss"] == "none":
+        lines.append("Next: add --loss cross_entropy --optimizer adam   for backward and update.")
+    return lines
+
+
+# ------------------------------------------------------------------- tables
+def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Table:
+    lines: dict[str, _Line] = {}
+    for row in report.rows:
+        line = lines.setdefault(_row_key(row, by, depth, expand), _Line())
+        line.weights.append(row.weights)
+        line.biases.append(row.biases)
+        if by == "layer" and depth is None:
+            line.times = row.times
+        for quantity, amount in row.counts.items():
+            line.counts.setdefault((row.phase, quantity), []).append(amount)
+    used = [column for column in LAYER_COLUMNS if any(column[2](line) != 0 for line in lines.values())]
+    used = [column for column in used if column[0] != "loss" or by == "op"] or list(LAYER_COLUMNS[:4])
+    rows = [
+        (_line_name(key, line), [column[2](line) for column in used])
+        for key, line in _ordered(lines)
+        if any(column[2](line) != 0 for column in used)
+    ]
+    total = [add_all(cells[i] for _, cells in rows) for i in range(len(used))]
+    groups, titles = [column[0] for column in used], [column[1] for column in used]
+    return Table(by.capitalize(), groups, titles, [*rows, ("total", total)], has_total=True)
+
+
+def _row_key(row: ReportRow, by: str, depth: int | None, expand: bool) -> str:
+    key = row.op if by == "op" else cut_path(row.path, depth) or row.op
+    return f"{key} {row.inner or row.op}" if expand else key
+
+
+def cut_path(path: str, depth: int | None) -> str:
+    """The first ``depth`` layers of a path, a number belonging to the name before it."""
+    if depth is None:
+        return path
+    kept: list[str] = []
+    names = 0
+    for part in path.split("."):
+        names += not part.isdigit()
+        if names > depth:
+            break
+        kept.append(part)
+    return ".".join(kept)
+
+
+def _line_name(key: str, line: _Line) -> str:
+    return key if line.times == 1 else f"{key} ×{exact(line.times)}"
+
+
+def _ordered(lines: Mapping[str, _Line]) -> Iterable[tuple[str, _Line]]:
+    """Layers in the order of the forward pass; rows that have none stay behind."""
+    return lines.items()
+
+
+def _totals_table(caption: str, totals: Mapping[str, Totals], notes: Sequence[str] = ()) -> Table:
+    phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
+    if len(phases) <= 2:  # noqa: PLR2004  # the forward pass alone is the step
+        phases = phases[:1]
+    names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
+    rows = [(name, [totals[phase][name] for phase in phases]) for name in names]
+    return Table(caption, [""] * len(phases), phases, rows, notes=notes)

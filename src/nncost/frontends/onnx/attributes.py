@@ -1,0 +1,71 @@
+"""A node's attributes by name and type, with an error for any other type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nncost.errors import SourceError
+
+_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
+_NAMES = {
+    _FLOAT: "a number",
+    _INT: "a whole number",
+    _STRING: "text",
+    _TENSOR: "a tensor",
+    _FLOATS: "numbers",
+    _INTS: "whole numbers",
+}
+"""AttributeProto.AttributeType, as fixed by the file format."""
+
+
+class Attributes:
+    """Reads attributes; a missing one gives the default."""
+
+    def __init__(self, node: Any) -> None:
+        self._by_name = {attribute.name: attribute for attribute in node.attribute}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def _of(self, name: str, kind: int) -> Any:
+        attribute = self._by_name.get(name)
+        if attribute is not None and attribute.type != kind:
+            raise SourceError(f"the attribute {name!r} must be {_NAMES[kind]}, received type {attribute.type}.")
+        return attribute
+
+    def integer(self, name: str, default: int) -> int:
+        """A whole number."""
+        attribute = self._of(name, _INT)
+        return default if attribute is None else int(attribute.i)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """A whole number that stands for yes (not 0) or no."""
+        return self.integer(name, int(default)) != 0
+
+    def integers(self, name: str, default: Sequence[int] | None = None) -> list[int] | None:
+        """Whole numbers, or the default."""
+        attribute = self._of(name, _INTS)
+        if attribute is None:
+            return None if default is None else list(default)
+        return list(attribute.ints)
+
+    def number(self, name: str, default: float) -> float:
+        """A floating-point number."""
+        attribute = self._of(name, _FLOAT)
+        return default if attribute is None else float(attribute.f)
+
+    def numbers(self, name: str) -> list[float]:
+        """Floating-point numbers; none where the attribute is missing."""
+        attribute = self._of(name, _FLOATS)
+        return [] if attribute is None else list(attribute.floats)
+
+    def text(self, name: str, default: str) -> str:
+        """A text."""
+        attribute = self._of(name, _STRING)
+        return default if attribute is None else bytes(attribute.s).decode("utf-8", "replace")
+
+    def tensor(self, name: str) -> Any:
+        """A TensorProto, or None."""
+        attribute = self._of(name, _TENSOR)
+        return None if attribute is None else attribute.t

@@ -1,0 +1,149 @@
+"""One node while it is lowered: its operands as values, tensors or numbers, its attributes, its opset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nncost.dims import Dim, Shape, is_symbolic
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.attributes import Attributes
+from nncost.frontends.onnx.values import (
+    MAX_KNOWN,
+    Absent,
+    Computed,
+    Known,
+    Stored,
+    Unlowered,
+    Value,
+    has_symbols,
+)
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Role, Tensor
+
+if TYPE_CHECKING:
+    from nncost.frontends.onnx.translation import Translation
+
+
+class Call:
+    """A node of the graph with its operands; ``opset`` is the version its operation is defined by."""
+
+    def __init__(self, translation: Translation, node: Any, values: list[Value | None], opset: int) -> None:
+        self.translation = translation
+        self.node = node
+        self.values = values
+        self.opset = opset
+        self.attributes = Attributes(node)
+
+    @property
+    def builder(self) -> Builder:
+        """The builder that collects the graph."""
+        return self.translation.builder
+
+    # ---------------------------------------------------------------- operands
+    def has(self, position: int) -> bool:
+        """Whether an optional operand is given."""
+        return position < len(self.values) and self.values[position] is not None
+
+    def value(self, position: int) -> Value:
+        """A required operand. Raises SourceError where it is not given, Unlowered where it is no tensor."""
+        value = self.values[position] if position < len(self.values) else None
+        if value is None:
+            raise SourceError(f"its operand {position + 1} is missing.")
+        if isinstance(value, Absent):
+            raise Unlowered(value.reason)
+        return value
+
+    def tensor(self, position: int, role: Role = "other") -> Tensor:
+        """A required operand as a tensor; a stored float becomes a parameter of that role."""
+        return self.translation.tensor(self.value(position), role)
+
+    def optional(self, position: int, role: Role = "other") -> Tensor | None:
+        """An operand as a tensor, or None."""
+        return self.tensor(position, role) if self.has(position) else None
+
+    def ranked(self, position: int, least: int, most: int, role: Role = "other") -> Tensor:
+        """An operand with a number of axes in the given range. Raises ShapeError for others."""
+        rank = len(self.value(position).shape)
+        if not least <= rank <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise ShapeError(f"operand {position + 1} must have {wanted} axes, received {rank}.")
+        return self.tensor(position, role)
+
+    def integers(self, position: int) -> list[Dim]:
+        """The integers of an operand that is known before any run. Raises Unlowered for others."""
+        value = self.value(position)
+        if not isinstance(value, Known) or "float" in value.dtype or value.values.ndim > 1:
+            raise Unlowered(f"operand {position + 1} is computed from data")
+        return [cast("Dim", item) for item in value.values.reshape(-1)]
+
+    def numbers(self, position: int) -> list[int]:
+        """Known integers without symbols: axes, pads, splits."""
+        integers = self.integers(position)
+        if any(is_symbolic(item) for item in integers):
+            raise Unlowered(f"operand {position + 1} is a symbol")
+        return cast("list[int]", integers)
+
+    def scalar(self, position: int) -> float | None:
+        """The number an operand of one element holds; None where it is not known."""
+        value = self.value(position)
+        if isinstance(value, Stored) and all(dim == 1 for dim in value.shape):
+            return float(np.asarray(value.root.read()).reshape(-1)[0])
+        if isinstance(value, Known) and value.values.size == 1 and not has_symbols(value):
+            return float(value.values.reshape(-1)[0])
+        return None
+
+    def known(self) -> list[Known] | None:
+        """All operands by value, where each one is known and small."""
+        known = [value for value in self.values if isinstance(value, Known)]
+        return known if known and len(known) == len(self.values) else None
+
+    def integers_at(self, position: int, name: str, since: int) -> list[int] | None:
+        """Integers that are an attribute before an opset and an operand from it on; None where not given."""
+        if self.opset < since:
+            return self.attributes.integers(name)
+        return self.numbers(position) if self.has(position) else None
+
+    # ---------------------------------------------------------------- moves that keep constants lazy
+    def reshaped(self, value: Value, shape: Shape) -> Value:
+        """A value in another shape: values and stored constants stay what they are."""
+        if isinstance(value, Stored):
+            return Stored(value.root, shape, (*value.moves, ops.Reshape(shape)))
+        if isinstance(value, Known) and all(isinstance(dim, int) for dim in shape):
+            return Known(value.values.reshape(shape), value.dtype, value.static)
+        return Computed(self.builder.reshape(self.translation.tensor(value, "other"), shape))
+
+    def transposed(self, value: Value, order: tuple[int, ...]) -> Value:
+        """A value with its axes reordered."""
+        if isinstance(value, Stored):
+            shape = tuple(value.shape[axis] for axis in order)
+            return Stored(value.root, shape, (*value.moves, ops.Transpose(order)))
+        if isinstance(value, Known):
+            return Known(value.values.transpose(order), value.dtype, value.static)
+        return Computed(self.builder.transpose(self.translation.tensor(value, "other"), order))
+
+    # ---------------------------------------------------------------- checks
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis counted from the front. Raises ShapeError where there is no such axis."""
+        if not -rank <= axis < rank:
+            raise ShapeError(f"there is no axis {axis} in {rank} axes.")
+        return axis % rank
+
+    def axes(self, axes: list[int], rank: int) -> tuple[int, ...]:
+        """Distinct axes counted from the front."""
+        found = tuple(self.axis(axis, rank) for axis in axes)
+        if len(set(found)) != len(found):
+            raise ShapeError(f"the axes {axes} name one axis twice.")
+        return found
+
+
+def small(shape: Shape) -> bool:
+    """Whether a constant of this shape may be followed by value."""
+    total = 1
+    for dim in shape:
+        if is_symbolic(dim):
+            return False
+        total *= cast("int", dim)
+    return total <= MAX_KNOWN

@@ -1,0 +1,76 @@
+"""The constants of a file, left where they are: only small ones are followed by value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nncost.errors import SourceError
+from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, Known, Root, Stored, Value, plain
+
+FLOATS = {
+    "FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "FLOAT8E4M3FN": "float8",
+    "FLOAT8E4M3FNUZ": "float8", "FLOAT8E5M2": "float8", "FLOAT8E5M2FNUZ": "float8",
+}  # fmt: skip
+INTEGERS = {
+    "INT64": "int64", "INT32": "int32", "INT16": "int16", "INT8": "int8", "UINT8": "uint8", "BOOL": "bool",
+    "UINT64": "int64", "UINT32": "int32", "UINT16": "int16", "INT4": "int8", "UINT4": "uint8",
+}  # fmt: skip
+"""Types of whole numbers by the type of the same width that counts know."""
+
+
+def type_name(code: int) -> str:
+    """The name ONNX has for an element type: ``FLOAT``, ``INT64`` … Raises SourceError for a code it does not have."""
+    from onnx import TensorProto
+
+    try:
+        return str(TensorProto.DataType.Name(code))
+    except ValueError:
+        raise SourceError(f"{code} is not an ONNX element type.") from None
+
+
+def dtype_named(name: str, float_dtype: str) -> str | None:
+    """The dtype of an element type, all floats alike; None for text and complex numbers."""
+    return float_dtype if name in FLOATS else INTEGERS.get(name)
+
+
+def tensor_value(proto: Any, name: str, float_dtype: str) -> Value:
+    """What a TensorProto stands for.
+
+    Floats with axes are learned until something else turns up; scalars and small integers are known.
+    """
+    shape = tuple(proto.dims)
+    if any(dim < 0 for dim in shape):
+        raise SourceError(f"the tensor {name!r} has a negative size: {list(shape)}.")
+    type_ = type_name(proto.data_type)
+    dtype = dtype_named(type_, float_dtype)
+    if dtype is None:
+        return Absent(f"{name!r} holds {type_.lower()} values")
+    learned = type_ in FLOATS and bool(shape)
+    external = proto.data_location == 1
+    if learned or external or math.prod(shape) > MAX_KNOWN:
+        return Stored(Root(name, shape, dtype, learned, lambda: _values(proto, name)), shape)
+    return known_array(_values(proto, name), dtype)
+
+
+def known_array(values: Array, dtype: str, *, static: bool = True) -> Known:
+    """A small array by value: integers as Python integers, which do not overflow."""
+    if dtype == "bool":
+        return Known(values.astype(bool), dtype, static)
+    if "float" in dtype:
+        return Known(values.astype(np.float64), dtype, static)
+    return Known(plain(values), dtype, static)
+
+
+def _values(proto: Any, name: str) -> Array:
+    """The numbers themselves. Raises SourceError where they are in another file or do not fit the shape."""
+    from onnx import numpy_helper
+
+    if proto.data_location == 1:
+        raise SourceError(f"the values of {name!r} lie in another file, which is not read.")
+    try:
+        return numpy_helper.to_array(proto)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type: {error}.") from None

@@ -1,0 +1,156 @@
+"""The true inputs of a file and their shapes, as the file, the caller and the batch have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, cast
+
+from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
+from nncost.errors import OptionError, SourceError, SymbolError
+from nncost.frontends.model import LoadOptions
+from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
+
+Sizes = tuple[Dim | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input that is not a constant; ``shape`` is None and ``dtype`` is empty for a sequence, map or text."""
+
+    name: str
+    shape: Sizes | None
+    dtype: str
+    float_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The inputs with their final shapes; ``batch_was`` is the file's number of examples where it was replaced."""
+
+    tensors: tuple[tuple[str, Shape, str], ...]
+    others: tuple[str, ...]
+    batch: Dim
+    batch_was: int | None
+    float_types: frozenset[str]
+    as_filed: bool
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Shapes by name."""
+        return {name: shape for name, shape, _ in self.tensors}
+
+
+def read_inputs(graph: Any, options: LoadOptions) -> Inputs:
+    """The inputs under the caller's options.
+
+    Raises OptionError for an input that is not there, SourceError for a size that is not given
+    anywhere, SymbolError for a binding without a symbol.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    constants.update(sparse.values.name for sparse in graph.sparse_initializer)
+    given = [_read(value, options) for value in graph.input if value.name not in constants]
+    _check_bindings(graph, options)
+    filed = [value for value in given if value.dtype]
+    overridden = _overridden(filed, options.inputs)
+    final, batch = _batched(overridden, options)
+    tensors = tuple((value.name, _complete(value), value.dtype) for value in final)
+    before = filed[0].shape[0] if filed and filed[0].shape else None
+    replaced = before is not None and not is_symbolic(before) and not same(before, batch)
+    return Inputs(
+        tensors=tensors,
+        others=tuple(value.name for value in given if not value.dtype),
+        batch=batch,
+        batch_was=cast("int", before) if replaced else None,
+        float_types=frozenset(value.float_type for value in given) - {""},
+        as_filed=final == filed,
+    )
+
+
+def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
+    """A symbol of the file, or the number it is bound to."""
+    return bindings[name] if name in bindings else symbol(name)
+
+
+def _read(value: Any, options: LoadOptions) -> Input:
+    if value.type.WhichOneof("value") != "tensor_type":
+        return Input(value.name, None, "")
+    tensor = value.type.tensor_type
+    type_ = type_name(tensor.elem_type)
+    dtype = dtype_named(type_, options.dtype) or ""
+    if not tensor.HasField("shape"):
+        return Input(value.name, None, dtype, FLOATS.get(type_, ""))
+    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim)
+    return Input(value.name, sizes, dtype, FLOATS.get(type_, ""))
+
+
+def _size(dim: Any, name: str, options: LoadOptions) -> Dim | None:
+    if dim.HasField("dim_value"):
+        if dim.dim_value < 0:
+            raise SourceError(f"the input {name!r} has the size {dim.dim_value}.", hint=_hint(name))
+        return int(dim.dim_value) or None
+    return dim_named(dim.dim_param, options.symbols) if dim.dim_param else None
+
+
+def _hint(name: str) -> str:
+    return f"Give its shape, for example:  --input {name}=1x3x224x224"
+
+
+def _check_bindings(graph: Any, options: LoadOptions) -> None:
+    """A binding must name a size of an input; one that became the batch already has done its work."""
+    names = {dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim if dim.dim_param}
+    for name, number in options.symbols.items():
+        if name not in names and number != options.batch:
+            known = ", ".join(sorted(names)) or "none"
+            raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+
+
+def _overridden(filed: list[Input], shapes: Mapping[str, Shape]) -> list[Input]:
+    names = [value.name for value in filed]
+    chosen: dict[str, Shape] = {}
+    for name, shape in shapes.items():
+        if not name and len(names) != 1:
+            raise OptionError(
+                f"a shape without a name needs a model with one input, this one has {len(names)}.", hint=_known(names)
+            )
+        if name and name not in names:
+            raise OptionError(f"the model has no input {name!r}.", hint=_known(names, name))
+        if any(not is_symbolic(dim) and dim < 1 for dim in shape):
+            raise OptionError(f"sizes are at least 1, received {shape_text(shape)}.")
+        chosen[name or names[0]] = shape
+    return [replace(value, shape=chosen[value.name]) if value.name in chosen else value for value in filed]
+
+
+def _known(names: list[str], wrong: str = "") -> str:
+    close = get_close_matches(wrong, names, 1)
+    return (f"Did you mean {close[0]!r}? " if close else "") + f"Its inputs: {', '.join(names) or 'none'}."
+
+
+def _batched(filed: list[Input], options: LoadOptions) -> tuple[list[Input], Dim]:
+    """The first axis of the first input is the batch, and so is that of each input where it has the same size."""
+    first = filed[0].shape if filed else None
+    if options.batch is None:
+        size = first[0] if first else 1
+        return filed, 1 if size is None else size
+    batch = options.symbols.get(str(options.batch), options.batch) if is_symbolic(options.batch) else options.batch
+    before = first[0] if first else None
+
+    def is_batch(value: Input) -> bool:
+        if not value.shape:
+            return False
+        size = value.shape[0]
+        return size is None or (before is not None and same(size, before))
+
+    return [replace(v, shape=(batch, *v.shape[1:])) if v.shape and is_batch(v) else v for v in filed], batch
+
+
+def _complete(value: Input) -> Shape:
+    if value.shape is None:
+        raise SourceError(f"the file does not say what shape its input {value.name!r} has.", hint=_hint(value.name))
+    missing = [axis for axis, dim in enumerate(value.shape) if dim is None]
+    if missing:
+        raise SourceError(
+            f"the file does not say how large axis {missing[0]} of its input {value.name!r} is.", hint=_hint(value.name)
+        )
+    return tuple(dim for dim in value.shape if dim is not None)

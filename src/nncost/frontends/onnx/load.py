@@ -1,0 +1,111 @@
+"""Load an ONNX file as a graph: headers and shapes, never the weights themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nncost.errors import MissingExtraError, SourceError
+from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.registry import read_bytes
+
+if TYPE_CHECKING:
+    from nncost.dims import Dim
+    from nncost.frontends.onnx.inputs import Inputs
+
+MAX_BYTES = 4 * 2**30
+"""Protocol buffers themselves end at 2 GiB; larger models keep their weights in other files."""
+FIRST_VERSION_WITH_OPSETS = 3
+"""Of the file format; files before it use opset 1."""
+
+
+def load(source: str, options: LoadOptions) -> Model:
+    """The graph of the file at ``source``.
+
+    Floats that feed layers are parameters, named as in the file. ``options.batch`` replaces the
+    first axis of the inputs, ``options.inputs`` whole shapes; named sizes become symbols unless
+    they are bound. Raises SourceError, ShapeError, SymbolError or OptionError for what does not fit,
+    MissingExtraError without the package ``onnx``.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
+    return _load(source, options)
+
+
+def _load(source: str, options: LoadOptions) -> Model:
+    from nncost.frontends.onnx.inputs import dim_named, read_inputs
+    from nncost.frontends.onnx.translation import Translation
+    from nncost.frontends.onnx.unknown import Inference
+    from nncost.frontends.onnx.values import Absent, Computed
+    from nncost.ir.builder import Builder
+
+    model = _parsed(source)
+    opsets = _opsets(model, source)
+    inputs = read_inputs(model.graph, options)
+    symbols = {str(dim) for shape in inputs.shapes.values() for dim in shape if not isinstance(dim, int)}
+
+    def dim_of(name: str) -> Dim | None:
+        return dim_named(name, options.symbols) if name in symbols or name in options.symbols else None
+
+    builder = Builder(dtype=options.dtype, training=options.training)
+    inference = Inference(model, inputs.shapes, options.dtype, dim_of, trust_file=inputs.as_filed)
+    translation = Translation(
+        builder, model.graph, opsets, inference, batch_was=inputs.batch_was, batch_is=inputs.batch
+    )
+    for name, shape, dtype in inputs.tensors:
+        translation.bind(name, Computed(builder.input(shape, dtype=dtype, name=name)))
+    for name in inputs.others:
+        translation.bind(name, Absent(f"the input {name!r} is no tensor of numbers"))
+    for node in model.graph.node:
+        translation.translate(node)
+    return Model(
+        kind="onnx",
+        name=source,
+        graph=builder.graph(*translation.outputs(output.name for output in model.graph.output)),
+        batch=inputs.batch,
+        inputs=inputs.shapes,
+        default_loss="none",
+        default_optimizer="none",
+        notes=(*translation.notes, *_type_notes(inputs, options)),
+    )
+
+
+def _parsed(source: str) -> Any:
+    """The model in the file. Raises SourceError for anything else."""
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    content = read_bytes(source, MAX_BYTES)
+    if not content:
+        raise SourceError(f"{source!r} is empty.")
+    try:
+        model = onnx.load_model_from_string(content)
+    except (DecodeError, ValueError, TypeError) as error:
+        raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
+    if not model.graph.node:
+        raise SourceError(f"{source!r} holds no ONNX graph: there are no nodes in it.")
+    if not model.graph.output:
+        raise SourceError(f"the graph in {source!r} has no output.")
+    return model
+
+
+def _opsets(model: Any, source: str) -> dict[str, int]:
+    """The opset of each domain. Raises SourceError for one that the installed package does not know."""
+    from onnx import defs
+
+    opsets: dict[str, int] = {} if model.ir_version >= FIRST_VERSION_WITH_OPSETS else {"": 1}
+    for entry in model.opset_import:
+        opsets["" if entry.domain == "ai.onnx" else entry.domain] = entry.version
+    newest = defs.onnx_opset_version()
+    if not 1 <= opsets.get("", 1) <= newest:
+        raise SourceError(
+            f"{source!r} uses opset {opsets['']}; the installed onnx package knows 1 to {newest}.",
+            hint="A newer onnx package may know it:  pip install --upgrade onnx",
+        )
+    return opsets
+
+
+def _type_notes(inputs: Inputs, options: LoadOptions) -> list[str]:
+    other = sorted(inputs.float_types - {options.dtype})
+    return [f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}."] if other else []

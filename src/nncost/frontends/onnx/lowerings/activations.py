@@ -1,0 +1,158 @@
+"""Activation layers; their outputs count as activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nncost.dims import product
+from nncost.errors import SourceError
+from nncost.frontends.onnx.broadcasting import check_broadcast
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import Lower, lowers
+from nncost.frontends.onnx.values import Unlowered
+from nncost.ir.builder import Builder
+from nncost.ir.graph import GradientRule, Tensor
+from nncost.ir.library.activations import activation, elu, leaky_relu, softmax
+
+Compute = Callable[[Builder, Tensor], Tensor]
+
+_SIMPLE = {
+    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
+    "HardSwish": "hardswish", "Mish": "mish",
+}  # fmt: skip
+
+
+def _named(name: str) -> Lower:
+    return lambda call: activation(call.builder, name, call.tensor(0))
+
+
+for _operation, _name in _SIMPLE.items():
+    lowers(_operation)(_named(_name))
+
+
+def _layer(call: Call, name: str, compute: Compute, gradient: GradientRule | None = None) -> Tensor:
+    """An activation layer with settings of its own."""
+    x = call.tensor(0)
+    with call.builder.region(name, x, activations=x.elements) as region:
+        region.returns(compute(call.builder, x), gradient=gradient)
+    return region.outputs[0]
+
+
+@lowers("LeakyRelu")
+def _leaky_relu(call: Call) -> Tensor:
+    return _layer(call, "leaky_relu", *leaky_relu(call.attributes.number("alpha", 0.01)))
+
+
+@lowers("Elu")
+def _elu(call: Call) -> Tensor:
+    return _layer(call, "elu", *elu(call.attributes.number("alpha", 1.0)))
+
+
+@lowers("Selu")
+def _selu(call: Call) -> Tensor:
+    """γ·x where x > 0, γ·α·(e^x − 1) elsewhere; the defaults are those ONNX writes out."""
+    alpha = call.attributes.number("alpha", 1.67326319217681884765625)
+    return _layer(call, "selu", *elu(alpha, call.attributes.number("gamma", 1.05070102214813232421875)))
+
+
+@lowers("Celu")
+def _celu(call: Call) -> Tensor:
+    """x where x > 0, α·(e^(x/α) − 1) elsewhere."""
+    alpha = call.attributes.number("alpha", 1.0)
+    if alpha == 0:
+        raise SourceError("the attribute 'alpha' must not be 0.")
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        below = b.map("mul", alpha, b.map("sub", b.map("exp", b.map("div", x, alpha)), 1.0))
+        return b.map("where_positive", x, x, below)
+
+    return _layer(call, "celu", compute)
+
+
+@lowers("HardSigmoid")
+def _hard_sigmoid(call: Call) -> Tensor:
+    """min(max(α·x + β, 0), 1)."""
+    alpha, beta = call.attributes.number("alpha", 0.2), call.attributes.number("beta", 0.5)
+    return _layer(call, "hardsigmoid", lambda b, x: b.map("clip", b.map("add", b.map("mul", alpha, x), beta), 0.0, 1.0))
+
+
+@lowers("ThresholdedRelu")
+def _thresholded_relu(call: Call) -> Tensor:
+    """x where x > α, 0 elsewhere."""
+    alpha = call.attributes.number("alpha", 1.0)
+    return _layer(call, "thresholded_relu", lambda b, x: b.map("select", b.map("greater", x, alpha), x, 0.0))
+
+
+@lowers("Gelu", since=20)
+def _gelu(call: Call) -> Tensor:
+    form = call.attributes.text("approximate", "none")
+    if form not in ("none", "tanh"):
+        raise SourceError(f"the attribute 'approximate' is none or tanh, received {form!r}.")
+    return activation(call.builder, "gelu" if form == "none" else "gelu_tanh", call.tensor(0))
+
+
+@lowers("PRelu")
+def _prelu(call: Call) -> Tensor:
+    """x where x > 0, slope·x elsewhere, with learned slopes; before opset 7 a vector is one slope per channel."""
+    x, slope = call.tensor(0), call.tensor(1, "weight")
+    b = call.builder
+    if call.opset < 7 and slope.rank == 1 and slope.shape[0] != 1 and x.rank > 1:
+        slope = b.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
+    check_broadcast(slope.shape, x.shape)
+    with b.region("prelu", x, slope, activations=x.elements) as region:
+        region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
+    return region.outputs[0]
+
+
+@lowers("Clip")
+def _clip(call: Call) -> Tensor:
+    """min(max(x, low), high); the pairs that networks use as activations are activation layers."""
+    b, x = call.builder, call.tensor(0)
+    if call.opset < 11:
+        low: float | None = call.attributes.number("min", 0.0) if "min" in call.attributes else None
+        high: float | None = call.attributes.number("max", 0.0) if "max" in call.attributes else None
+    else:
+        low, high = _bound(call, 1), _bound(call, 2)
+    name = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hardtanh"}.get((low, high))  # type: ignore[arg-type]
+    if name is not None and "float" in x.dtype:
+        return activation(b, name, x)
+    if low == 0.0 and high is None and "float" in x.dtype:
+        return activation(b, "relu", x)
+    if low is not None and high is not None:
+        return b.map("clip", x, low, high)
+    x = x if low is None else b.map("max", x, low)
+    return x if high is None else b.map("min", x, high)
+
+
+def _bound(call: Call, position: int) -> float | None:
+    if not call.has(position):
+        return None
+    value = call.scalar(position)
+    if value is None:
+        raise Unlowered("its bounds are computed")
+    return value
+
+
+def _softmax(call: Call, *, logarithm: bool) -> Tensor:
+    """Before opset 13 all axes from ``axis`` on are one; from then on it is a single axis."""
+    b, x = call.builder, call.tensor(0)
+    if call.opset >= 13:
+        axis = call.axis(call.attributes.integer("axis", -1), x.rank)
+        return softmax(b, x, axis, layer=True, logarithm=logarithm)
+    first = call.attributes.integer("axis", 1)
+    first = x.rank if first == x.rank else call.axis(first, x.rank)
+    wide = [axis for axis in range(first, x.rank) if x.shape[axis] != 1]
+    if len(wide) <= 1 and first < x.rank:
+        return softmax(b, x, wide[0] if wide else first, layer=True, logarithm=logarithm)
+    flat = b.reshape(x, (product(x.shape[:first]), product(x.shape[first:])))
+    return b.reshape(softmax(b, flat, layer=True, logarithm=logarithm), x.shape)
+
+
+@lowers("Softmax")
+def _plain_softmax(call: Call) -> Tensor:
+    return _softmax(call, logarithm=False)
+
+
+@lowers("LogSoftmax")
+def _log_softmax(call: Call) -> Tensor:
+    return _softmax(call, logarithm=True)

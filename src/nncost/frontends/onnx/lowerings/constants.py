@@ -1,0 +1,145 @@
+"""Nodes that make constants: their values stay in the file or are known from the start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncost.dims import Dim, Shape, is_symbolic
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.call import Call, small
+from nncost.frontends.onnx.constants import FLOATS, dtype_named, known_array, tensor_value, type_name
+from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.values import (
+    MAX_KNOWN,
+    Absent,
+    Computed,
+    Known,
+    Root,
+    Stored,
+    Unlowered,
+    Value,
+    has_symbols,
+    known_integers,
+)
+from nncost.ir import ops
+
+
+@lowers("Constant")
+def _constant(call: Call) -> Value:
+    name, given, dtype = call.node.output[0], call.attributes, call.builder.dtype
+    if "value" in given:
+        return tensor_value(given.tensor("value"), name, dtype)
+    if "value_float" in given:
+        return known_array(np.asarray(given.number("value_float", 0.0)), dtype)
+    if "value_int" in given:
+        return known_integers(np.asarray(given.integer("value_int", 0), dtype=object))
+    if "value_ints" in given:
+        return known_integers(np.asarray(given.integers("value_ints"), dtype=object))
+    if "value_floats" in given:
+        numbers = given.numbers("value_floats")
+        return _stored(name, (len(numbers),), dtype, lambda: np.asarray(numbers))
+    return Absent(f"the constant {name!r} holds no plain numbers")
+
+
+def _stored(name: str, shape: Shape, dtype: str, read: object) -> Stored:
+    return Stored(Root(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
+
+
+@lowers("ConstantOfShape")
+def _constant_of_shape(call: Call) -> Lowered:
+    """A tensor of one value. With a shape from the file alone, floats are weights whose values were left out."""
+    shape, value = tuple(call.integers(0)), call.value(0)
+    if any(not is_symbolic(dim) and dim < 0 for dim in shape):
+        raise ShapeError(f"it makes a tensor with a negative size: {list(shape)}.")
+    dtype, fill = _fill(call)
+    static = isinstance(value, Known) and value.static
+    if "float" in dtype and shape and static:
+        return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill), shape))
+    if small(shape) and ("float" not in dtype or not shape):
+        return known_array(np.full(shape, fill), dtype, static=static)
+    return call.builder.emit(ops.Constant("fill", shape, dtype, fill))
+
+
+def _fill(call: Call) -> tuple[str, float]:
+    proto = call.attributes.tensor("value")
+    if proto is None:
+        return call.builder.dtype, 0.0
+    type_ = type_name(proto.data_type)
+    dtype = dtype_named(type_, call.builder.dtype)
+    if dtype is None:
+        raise Unlowered(f"a constant of {type_.lower()} values")
+    if np.prod(proto.dims, dtype=object) != 1:
+        raise SourceError(f"the attribute 'value' must hold one element, its shape is {list(proto.dims)}.")
+    read = tensor_value(proto, call.node.output[0], call.builder.dtype)
+    if isinstance(read, Stored):
+        return dtype, float(np.asarray(read.root.read()).reshape(-1)[0])
+    assert isinstance(read, Known)
+    return dtype, read.values.reshape(-1)[0]
+
+
+@lowers("Shape")
+def _shape(call: Call) -> Value:
+    """The sizes of a tensor: known before any run, though some may be symbols."""
+    value = call.value(0)
+    shape = value.shape
+    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(shape))
+    return _sizes(list(shape[start:end]), static=not isinstance(value, Computed))
+
+
+@lowers("Size")
+def _size(call: Call) -> Value:
+    value, total = call.value(0), 1
+    for dim in value.shape:
+        total = total * dim
+    return known_integers(np.asarray(total, dtype=object), static=not isinstance(value, Computed))
+
+
+def _sizes(dims: list[Dim], *, static: bool) -> Known:
+    values = np.empty(len(dims), dtype=object)
+    values[:] = dims
+    return known_integers(values, static=static)
+
+
+@lowers("Range", since=11)
+def _range(call: Call) -> Value:
+    known = call.known()
+    if known is None or len(known) != 3 or any("float" in value.dtype or value.shape for value in known):
+        raise Unlowered("a range computed from data")
+    start, stop, step = (value.values.item() for value in known)
+    if any(is_symbolic(item) for item in (start, stop, step)):
+        return _symbolic_range(call, start, stop, step)
+    if step == 0 or len(range(start, stop, step)) > MAX_KNOWN:
+        raise Unlowered("a long range")
+    return _sizes(list(range(start, stop, step)), static=all(value.static for value in known))
+
+
+def _symbolic_range(call: Call, start: Dim, stop: Dim, step: Dim) -> Value:
+    if start != 0 or step != 1:
+        raise Unlowered("a range of symbols")
+    return Computed(call.builder.emit(ops.Constant("iota", (stop,), "int64")))
+
+
+@lowers("Cast")
+def _cast(call: Call) -> Lowered:
+    """Another type; all floats are of one type here, so that changes among them are no operation."""
+    value, type_ = call.value(0), type_name(call.attributes.integer("to", 0))
+    dtype = dtype_named(type_, call.builder.dtype)
+    if dtype is None:
+        raise Unlowered(f"values as {type_.lower()}")
+    if isinstance(value, Stored) and value.root.learned and type_ in FLOATS:
+        return value
+    if isinstance(value, Known) and not _symbolic_float(value, dtype):
+        truncated = np.trunc(value.values) if value.dtype != dtype and "float" in value.dtype else value.values
+        return known_array(truncated if "float" not in dtype else value.values, dtype, static=value.static)
+    x = call.tensor(0)
+    return x if x.dtype == dtype else call.builder.emit(ops.Cast(dtype), x)
+
+
+def _symbolic_float(value: Known, dtype: str) -> bool:
+    """Whether a symbol would have to become a float or a Boolean."""
+    return has_symbols(value) and (dtype == "bool" or "float" in dtype)
+
+
+@lowers("Identity")
+def _identity(call: Call) -> Value:
+    return call.value(0)

@@ -1,0 +1,72 @@
+"""Values taken by index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncost.dims import is_symbolic
+from nncost.errors import ShapeError
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.values import Known, Stored, has_symbols
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+from nncost.ir.library import sequence
+
+
+@lowers("Gather")
+def _gather(call: Call) -> Lowered:
+    """Slices of one axis; the rows of a learned table by computed indices are an embedding."""
+    table, index = call.value(0), call.value(1)
+    axis = call.axis(call.attributes.integer("axis", 0), len(table.shape))
+    if isinstance(index, Known):
+        _check_index(index, table.shape[axis])
+        if isinstance(table, Known) and not has_symbols(index):
+            taken = np.take(table.values, index.values.astype(np.int64), axis=axis)
+            return Known(np.asarray(taken, dtype=table.values.dtype), table.dtype, table.static and index.static)
+    is_embedding = isinstance(table, Stored) and table.root.learned and axis == 0 and len(table.shape) == 2
+    if is_embedding and not isinstance(index, (Known, Stored)):
+        return sequence.embedding(call.builder, call.tensor(1), call.tensor(0, "weight"))
+    return call.builder.emit(ops.Gather(axis), call.tensor(0), call.tensor(1))
+
+
+def _check_index(index: Known, length: object) -> None:
+    if is_symbolic(length) or has_symbols(index):
+        return
+    for item in index.values.flat:
+        if not -length <= item < length:  # type: ignore[operator]
+            raise ShapeError(f"there is no element {item} in {length}.")
+
+
+@lowers("GatherElements", since=11)
+def _gather_elements(call: Call) -> Tensor:
+    """One element for each index."""
+    x = call.tensor(0)
+    axis = call.axis(call.attributes.integer("axis", 0), x.rank)
+    index = call.ranked(1, x.rank, x.rank)
+    return call.builder.emit(ops.Gather(axis, along=True), x, index)
+
+
+def _extreme(call: Call, function: str) -> Tensor:
+    """The index of the extreme element of an axis; of several, the first one."""
+    from nncost.frontends.onnx.values import Unlowered
+
+    if call.attributes.flag("select_last_index", False):
+        raise Unlowered("the last index of equal elements")
+    x = call.tensor(0)
+    axis = call.axis(call.attributes.integer("axis", 0), x.rank)
+    op = ops.ArgReduce("max" if function == "max" else "min", axis)
+    index = call.builder.emit_many(op, x)[1]
+    if not call.attributes.flag("keepdims", True):
+        return index
+    return call.builder.reshape(index, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+
+
+@lowers("ArgMax")
+def _arg_max(call: Call) -> Tensor:
+    return _extreme(call, "max")
+
+
+@lowers("ArgMin")
+def _arg_min(call: Call) -> Tensor:
+    return _extreme(call, "min")

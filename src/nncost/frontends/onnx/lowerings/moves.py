@@ -1,0 +1,185 @@
+"""Joining, cutting, padding and repeating tensors."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from nncost.dims import Dim, Shape, exact_divide, is_symbolic, shape_text
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.values import Array, Known, Unlowered, known_integers
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+
+MAX_REFLECTED = 1_000_000
+"""Positions of an axis that is padded by reflection, which are listed one by one."""
+
+
+@lowers("Concat")
+def _concat(call: Call) -> Lowered:
+    if not call.values:
+        raise SourceError("it has no operands.")
+    rank = len(call.value(0).shape)
+    axis = call.axis(call.attributes.integer("axis", 1), rank)
+    known = call.known()
+    if known is not None and "float" not in known[0].dtype:
+        static = all(value.static for value in known)
+        joined = np.concatenate([value.values for value in known], axis=axis)
+        return known_integers(joined, dtype=known[0].dtype, static=static)
+    tensors = [call.tensor(position) for position in range(len(call.values))]
+    return tensors[0] if len(tensors) == 1 else call.builder.emit(ops.Concat(axis), *tensors)
+
+
+@lowers("Split")
+def _split(call: Call) -> Lowered:
+    value = call.value(0)
+    axis = call.axis(call.attributes.integer("axis", 0), len(value.shape))
+    sizes = _split_sizes(call, value.shape[axis])
+    if len(sizes) != len(call.node.output):
+        raise ShapeError(f"{len(sizes)} sizes for {len(call.node.output)} outputs.")
+    if isinstance(value, Known):
+        pieces = np.split(value.values, np.cumsum(sizes)[:-1].astype(int), axis=axis)
+        return tuple(Known(piece, value.dtype, value.static) for piece in pieces)
+    return call.builder.emit_many(ops.Split(axis, sizes), call.tensor(0))
+
+
+def _split_sizes(call: Call, length: Dim) -> tuple[Dim, ...]:
+    """The sizes given, or equal ones; with num_outputs the last one may be smaller."""
+    given = call.integers_at(1, "split", 13)
+    if given is not None:
+        if any(size < 0 for size in given):
+            raise ShapeError(f"sizes are at least 0, received {given}.")
+        return tuple(given)
+    count = len(call.node.output)
+    if is_symbolic(length) or call.opset < 18:
+        return (exact_divide(length, count),) * count
+    size = -(cast("int", length) // -count)
+    return (*(size,) * (count - 1), length - size * (count - 1))
+
+
+@lowers("Slice", since=1)
+def _slice(call: Call) -> Lowered:
+    """Elements from start to end of each axis: a crop, then every ``step``-th, backwards from the end for a negative one."""
+    value = call.value(0)
+    rank = len(value.shape)
+    starts, ends, axes, steps = _slice_bounds(call, rank)
+    if isinstance(value, Known):
+        index = [slice(None)] * rank
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+            index[axis] = slice(start, end if step > 0 or end >= -value.values.shape[axis] else None, step)
+        return Known(np.asarray(value.values[tuple(index)]), value.dtype, value.static)
+    x = call.tensor(0)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        x = _sliced(call, x, axis, start, end, step)
+    return x
+
+
+def _slice_bounds(call: Call, rank: int) -> tuple[list[int], list[int], tuple[int, ...], list[int]]:
+    if call.opset < 10:
+        starts, ends = call.attributes.integers("starts") or [], call.attributes.integers("ends") or []
+        axes, steps = call.attributes.integers("axes"), None
+    else:
+        starts, ends = call.numbers(1), call.numbers(2)
+        axes = call.numbers(3) if call.has(3) else None
+        steps = call.numbers(4) if call.has(4) else None
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise SourceError(f"starts {starts}, ends {ends}, axes {axes} and steps {steps} do not belong together.")
+    return starts, ends, call.axes(axes, rank), steps
+
+
+def _sliced(call: Call, x: Tensor, axis: int, start: int, end: int, step: int) -> Tensor:
+    length, b = x.shape[axis], call.builder
+    if step < 0:
+        if is_symbolic(length):
+            raise Unlowered("a backward slice of a symbolic size")
+        x = b.emit(ops.Flip((axis,)), x)
+        picked = range(cast("int", length))[start : end if end >= -cast("int", length) else None : step]
+        first, behind = (cast("int", length) - 1 - picked.start, picked.stop + 1) if len(picked) else (0, length)
+    else:
+        first, behind = _crop(length, start, end)
+    if first != 0 or behind != 0:
+        none = (0,) * x.rank
+        crop = ops.Pad((*none[:axis], -first, *none[axis + 1 :]), (*none[:axis], -behind, *none[axis + 1 :]))
+        x = b.emit(crop, x)
+    size = x.shape[axis]
+    if not is_symbolic(size) and size < 1:
+        raise ShapeError(f"it leaves {size} elements of axis {axis} of {shape_text(call.value(0).shape)}.")
+    return x if abs(step) == 1 else b.emit(ops.Stride(axis, abs(step)), x)
+
+
+def _crop(length: Dim, start: int, end: int) -> tuple[Dim, Dim]:
+    """Elements to leave out before and behind; a symbolic size is taken to hold the whole slice."""
+    if not is_symbolic(length):
+        begin, stop, _ = slice(start, end).indices(cast("int", length))
+        return begin, length - stop
+    first: Dim = start if start >= 0 else length + start
+    behind: Dim = -end if end < 0 else length - end
+    return first, 0 if end >= _OPEN_END else behind
+
+
+_OPEN_END = 2**31 - 1
+"""Exporters write the largest integer for an open end."""
+
+
+@lowers("Pad")
+def _pad(call: Call) -> Tensor:
+    x = call.tensor(0)
+    mode = call.attributes.text("mode", "constant")
+    if call.opset < 11:
+        pads = call.attributes.integers("pads" if "pads" in call.attributes else "paddings") or []
+        value, axes = call.attributes.number("value", 0.0), range(x.rank)
+    else:
+        pads = call.numbers(1)
+        filled = call.scalar(2) if call.has(2) else 0.0
+        if filled is None:
+            raise Unlowered("its filling is computed")
+        value = filled
+        axes = call.axes(call.numbers(3), x.rank) if call.has(3) else range(x.rank)  # type: ignore[assignment]
+    if len(pads) != 2 * len(axes):
+        raise SourceError(f"pads must have {2 * len(axes)} numbers, received {len(pads)}.")
+    before, after = [0] * x.rank, [0] * x.rank
+    for number, axis in enumerate(axes):
+        before[axis], after[axis] = pads[number], pads[len(axes) + number]
+    _check_padded(x.shape, before, after)
+    if mode == "constant":
+        return call.builder.emit(ops.Pad(tuple(before), tuple(after), value), x)
+    return _mirrored(call, x, before, after, mode)
+
+
+def _check_padded(shape: Shape, before: list[int], after: list[int]) -> None:
+    sizes = [low + dim + high for low, dim, high in zip(before, shape, after, strict=True)]
+    if any(not is_symbolic(size) and size < 1 for size in sizes):
+        raise ShapeError(f"pads {before} and {after} leave nothing of {shape_text(shape)}.")
+
+
+def _mirrored(call: Call, x: Tensor, before: list[int], after: list[int], mode: str) -> Tensor:
+    """Padding with elements of the tensor itself, gathered by constant positions."""
+    if mode not in ("reflect", "edge", "wrap"):
+        raise SourceError(f"mode is constant, reflect, edge or wrap, received {mode!r}.")
+    for axis, (low, high) in enumerate(zip(before, after, strict=True)):
+        if low == high == 0:
+            continue
+        length = x.shape[axis]
+        if is_symbolic(length) or low < 0 or high < 0 or low + high + length > MAX_REFLECTED:
+            raise Unlowered(f"padding by {mode} of a size that is not listed")
+        positions: Array = np.pad(np.arange(cast("int", length)), (low, high), mode=mode)  # type: ignore[call-overload]
+        index = call.builder.emit(ops.Constant("array", positions.shape, "int64", positions))
+        x = call.builder.emit(ops.Gather(axis), x, index)
+    return x
+
+
+@lowers("Tile", since=6)
+def _tile(call: Call) -> Tensor:
+    """Each axis repeated as a whole."""
+    x, repeats = call.tensor(0), call.integers(1)
+    if len(repeats) != x.rank or any(not is_symbolic(times) and times < 1 for times in repeats):
+        raise ShapeError(f"repeats {repeats} do not fit {shape_text(x.shape)}.")
+    b, pairs = call.builder, list(zip(repeats, x.shape, strict=True))
+    spread = b.reshape(x, tuple(dim for _, size in pairs for dim in (1, size)))
+    spread = b.broadcast(spread, tuple(dim for times, size in pairs for dim in (times, size)))
+    return b.reshape(spread, tuple(times * size for times, size in pairs))

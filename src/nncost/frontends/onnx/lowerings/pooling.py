@@ -1,0 +1,55 @@
+"""Maximum and average pooling, windowed and global."""
+
+from __future__ import annotations
+
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.values import Unlowered
+from nncost.frontends.onnx.windows import Padding, window_sizes
+from nncost.ir.graph import Tensor
+from nncost.ir.library import conv, pool
+
+SPATIAL_RANKS = (3, 5)
+"""Batch, channels and one to three spatial axes."""
+
+
+def _sum(left: Padding, right: Padding) -> Padding:
+    return [(a + c, b + d) for (a, b), (c, d) in zip(left, right, strict=True)]
+
+
+@lowers("MaxPool")
+def _max_pool(call: Call) -> Tensor:
+    x = call.ranked(0, *SPATIAL_RANKS)
+    window = window_sizes(call, x.shape[2:])
+    return pool.max_pool(
+        call.builder, x, kernel=window.kernel, stride=window.strides,
+        padding=_sum(window.padding, window.overhang), dilation=window.dilations,
+    )  # fmt: skip
+
+
+@lowers("AveragePool")
+def _average_pool(call: Call) -> Tensor:
+    """The divisor counts elements of the input, and with count_include_pad also its padding, but no overhang."""
+    x = call.ranked(0, *SPATIAL_RANKS)
+    window = window_sizes(call, x.shape[2:])
+    if any(dilation != 1 for dilation in window.dilations):
+        raise Unlowered("dilated average pooling")
+    b, padding = call.builder, _sum(window.padding, window.overhang)
+    if call.attributes.flag("count_include_pad", False):
+        overhangs = any(width != 0 for pair in window.overhang for width in pair)
+        if overhangs:
+            x, padding = conv.pad(b, x, window.padding), window.overhang
+        all_taps = not overhangs
+    else:
+        all_taps = not window.is_padded
+    return pool.average_pool(b, x, kernel=window.kernel, stride=window.strides, padding=padding, count_padding=all_taps)
+
+
+@lowers("GlobalAveragePool")
+def _global_average_pool(call: Call) -> Tensor:
+    return pool.global_average_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
+
+
+@lowers("GlobalMaxPool")
+def _global_max_pool(call: Call) -> Tensor:
+    return pool.global_max_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)

@@ -1,0 +1,139 @@
+"""Reshape and its relatives, which keep constants lazy and shapes known."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same, shape_text, substitute
+from nncost.errors import ShapeError
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.values import Computed, Known, Value
+
+
+@lowers("Reshape")
+def _reshape(call: Call) -> Value:
+    """The same elements under another shape: 0 keeps a size, −1 takes the rest.
+
+    Where the file's batch was replaced, a target that starts with the file's own batch starts with
+    the new one, if the tensor does, too.
+    """
+    value = call.value(0)
+    target: list[Dim] = list(call.attributes.integers("shape") or []) if call.opset < 5 else call.integers(1)
+    allow_zero = call.attributes.flag("allowzero", False)
+    if isinstance(value, Computed):
+        target = _with_new_batch(call, value.shape, target)
+    shape = _resolved(value.shape, target, allow_zero=allow_zero)
+    if not same(product(shape), product(value.shape)):
+        raise ShapeError(
+            f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.",
+            hint=None if call.translation.batch_was is None else _BATCH_HINT,
+        )
+    return call.reshaped(value, shape)
+
+
+_BATCH_HINT = "The file fixes a shape for its own batch size; leave --batch out, or export it with a named batch axis."
+
+
+def _with_new_batch(call: Call, shape: Shape, target: list[Dim]) -> list[Dim]:
+    was, now = call.translation.batch_was, call.translation.batch_is
+    if was is None or not target or not shape or target[0] != was or not same(shape[0], now):
+        return target
+    call.translation.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
+    return [now, *target[1:]]
+
+
+def _resolved(shape: Shape, target: list[Dim], *, allow_zero: bool) -> Shape:
+    result, free = list(target), [axis for axis, dim in enumerate(target) if dim == -1]
+    if len(free) > 1 or any(not is_symbolic(dim) and dim < -1 for dim in target):
+        raise ShapeError(f"a shape has sizes and at most one -1, received {target}.")
+    for axis, dim in enumerate(target):
+        if dim == 0 and not allow_zero:
+            if axis >= len(shape):
+                raise ShapeError(f"0 keeps axis {axis}, which {shape_text(shape)} does not have.")
+            result[axis] = shape[axis]
+    if free:
+        rest = product(dim for dim in result if dim != -1)
+        try:
+            result[free[0]] = substitute(exact_divide(product(shape), rest), {})
+        except (ValueError, ZeroDivisionError):
+            raise ShapeError(f"cannot reshape {shape_text(shape)} to {target}.") from None
+    return tuple(result)
+
+
+@lowers("Flatten")
+def _flatten(call: Call) -> Value:
+    """Two axes: all before ``axis``, and all from it on."""
+    value = call.value(0)
+    rank, axis = len(value.shape), call.attributes.integer("axis", 1)
+    axis = axis if axis == rank else call.axis(axis, rank)
+    return call.reshaped(value, (product(value.shape[:axis]), product(value.shape[axis:])))
+
+
+@lowers("Squeeze")
+def _squeeze(call: Call) -> Value:
+    value, axes = call.value(0), call.integers_at(1, "axes", 13)
+    rank = len(value.shape)
+    gone = [axis for axis, dim in enumerate(value.shape) if dim == 1] if axes is None else call.axes(axes, rank)
+    for axis in gone:
+        if not is_symbolic(value.shape[axis]) and value.shape[axis] != 1:
+            raise ShapeError(f"cannot squeeze axis {axis} of {shape_text(value.shape)}.")
+    return call.reshaped(value, tuple(dim for axis, dim in enumerate(value.shape) if axis not in gone))
+
+
+@lowers("Unsqueeze")
+def _unsqueeze(call: Call) -> Value:
+    value, axes = call.value(0), call.integers_at(1, "axes", 13) or []
+    rank = len(value.shape) + len(axes)
+    new, old = call.axes(axes, rank), iter(value.shape)
+    return call.reshaped(value, tuple(1 if axis in new else next(old) for axis in range(rank)))
+
+
+@lowers("Transpose")
+def _transpose(call: Call) -> Value:
+    value = call.value(0)
+    rank = len(value.shape)
+    order = call.attributes.integers("perm") or list(reversed(range(rank)))
+    if sorted(order) != list(range(rank)):
+        raise ShapeError(f"perm {order} is no order of the axes of {shape_text(value.shape)}.")
+    return call.transposed(value, tuple(order))
+
+
+@lowers("Expand", since=8)
+def _expand(call: Call) -> Value:
+    """Broadcast to a shape; both sides give way where they are one."""
+    from nncost.frontends.onnx.broadcasting import common_shape
+
+    value = call.value(0)
+    shape = common_shape([value.shape, tuple(call.integers(1))])
+    if isinstance(value, Known) and not any(is_symbolic(dim) for dim in shape) and product(shape) == value.values.size:
+        return call.reshaped(value, shape)
+    return Computed(call.builder.broadcast(call.tensor(0), shape))
+
+
+@lowers("DepthToSpace")
+def _depth_to_space(call: Call) -> Value:
+    """``(B, C·s², H, W) → (B, C, H·s, W·s)``."""
+    x, size = call.ranked(0, 4, 4), call.attributes.integer("blocksize", 0)
+    batch, channels, height, width = x.shape
+    if size < 1:
+        raise ShapeError(f"blocksize must be at least 1, received {size}.")
+    inner = exact_divide(channels, size * size)
+    columns_first = call.attributes.text("mode", "DCR") == "CRD"
+    split = (batch, inner, size, size, height, width) if columns_first else (batch, size, size, inner, height, width)
+    order = (0, 1, 4, 2, 5, 3) if columns_first else (0, 3, 4, 1, 5, 2)
+    moved = call.builder.transpose(call.builder.reshape(x, split), order)
+    return Computed(call.builder.reshape(moved, (batch, inner, height * size, width * size)))
+
+
+@lowers("SpaceToDepth")
+def _space_to_depth(call: Call) -> Value:
+    """``(B, C, H·s, W·s) → (B, s²·C, H, W)``."""
+    x, size = call.ranked(0, 4, 4), call.attributes.integer("blocksize", 0)
+    batch, channels, height, width = x.shape
+    if size < 1:
+        raise ShapeError(f"blocksize must be at least 1, received {size}.")
+    rows, columns = exact_divide(height, size), exact_divide(width, size)
+    moved = call.builder.reshape(x, (batch, channels, rows, size, columns, size))
+    moved = call.builder.transpose(moved, (0, 3, 5, 1, 2, 4))
+    return Computed(call.builder.reshape(moved, (batch, cast("int", channels) * size * size, rows, columns)))

@@ -1,0 +1,197 @@
+"""The walk over the nodes of an ONNX graph: each is lowered, folded, or becomes an unknown operation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nncost.dims import Dim
+from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
+from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.constants import tensor_value
+from nncost.frontends.onnx.lowering import Lowered, lowering_for
+from nncost.frontends.onnx.unknown import Inference, captured_names
+from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Node, Role, Tensor
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+class Translation:
+    """The state of one walk: the graph under construction and what each name stands for.
+
+    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape).
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        graph: Any,
+        opsets: Mapping[str, int],
+        inference: Inference,
+        *,
+        batch_was: int | None,
+        batch_is: Dim,
+    ) -> None:
+        self.builder = builder
+        self.opsets = opsets
+        self.batch_was, self.batch_is = batch_was, batch_is
+        self.names: dict[str, Value] = {}
+        self.notes: dict[str, None] = {}
+        self._inference = inference
+        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self._parameters: dict[Root, Tensor] = {}
+        self._used_names: Counter[str] = Counter()
+        for sparse in graph.sparse_initializer:
+            self.names[sparse.values.name] = Absent("a sparse constant")
+
+    # ---------------------------------------------------------------- names
+    def value(self, name: str) -> Value:
+        """What a name stands for. Raises SourceError where nothing produces it."""
+        found = self.names.get(name)
+        if found is None:
+            proto = self._initializers.get(name)
+            if proto is None:
+                raise SourceError(
+                    f"it reads {name!r}, which no node before it produces.",
+                    hint="The nodes of an ONNX file must stand in execution order, without cycles.",
+                )
+            found = self.names[name] = tensor_value(proto, name, self.builder.dtype)
+        return found
+
+    def bind(self, name: str, value: Value) -> None:
+        """Let a name stand for a value. Raises SourceError where it already stands for another."""
+        if name in self.names or name in self._initializers:
+            raise SourceError(f"{name!r} is produced twice.")
+        self.names[name] = value
+
+    def tensor(self, value: Value, role: Role) -> Tensor:
+        """A value as a tensor of the graph; a learned constant becomes a parameter of the current layer."""
+        if isinstance(value, Computed):
+            return value.tensor
+        if isinstance(value, Stored):
+            return self._stored(value, role)
+        if isinstance(value, Known):
+            return self._constant(value)
+        raise Unlowered(value.reason)
+
+    def _stored(self, value: Stored, role: Role) -> Tensor:
+        root = value.root
+        if root not in self._parameters:
+            self._parameters[root] = (
+                self.builder.parameter(root.shape, role, root.name)
+                if root.learned
+                else self.builder.emit(ops.Constant("array", root.shape, root.dtype, root.read))
+            )
+        tensor = self._parameters[root]
+        for move in value.moves:
+            tensor = self.builder.emit(move, tensor)
+        return tensor
+
+    def _constant(self, known: Known) -> Tensor:
+        b = self.builder
+        if known.shape == () and "float" in known.dtype:
+            return b.constant(float(known.values))
+        if known.shape == ():
+            return b.emit(ops.Constant("fill", (), known.dtype, known.values.item()))
+        if has_symbols(known):
+            parts = [b.emit(ops.Constant("fill", (1,), known.dtype, item)) for item in known.values.flat]
+            return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
+        return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
+
+    def outputs(self, names: Iterable[str]) -> list[Tensor]:
+        """The graph's outputs as tensors; one that is no tensor is left out."""
+        found = []
+        for name in names:
+            self.builder.origin = f"the output {name!r}"
+            if not self._is_bound(name):
+                raise SourceError(f"the graph's output {name!r} is produced by no node.")
+            value = self.value(name)
+            if not isinstance(value, Absent):
+                found.append(self.tensor(value, "other"))
+        if not found:
+            raise SourceError("no output of the graph is a tensor of numbers.")
+        return found
+
+    # ---------------------------------------------------------------- nodes
+    def translate(self, node: Any) -> None:
+        """Emit one node and bind its outputs. Raises an NncostError that names the node."""
+        domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
+        kind = node.op_type if not domain else f"{domain}.{node.op_type}"
+        self.builder.origin = f"onnx.{kind} {node.name or ', '.join(node.output)}".strip()
+        try:
+            values = [self.value(name) if name else None for name in node.input]
+            with self._layer(node):
+                outputs = self._lowered(node, domain, values)
+                if outputs is None:
+                    outputs = self._unknown(node, kind, values)
+            for name, value in zip(node.output, outputs, strict=False):
+                if name:
+                    self.bind(name, value)
+            for name in node.output[len(outputs) :]:
+                if name:
+                    self.bind(name, Absent(f"output {name!r} of {kind}"))
+        except (ShapeError, SourceError, SymbolError) as error:
+            raise type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint) from error
+        except NncostError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
+            raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
+
+    @contextmanager
+    def _layer(self, node: Any) -> Iterator[None]:
+        name = node.name
+        if not name:
+            with self.builder.layer(node.op_type.lower() or "node"):
+                yield
+            return
+        self._used_names[name] += 1
+        if self._used_names[name] > 1:
+            name = f"{name}.{self._used_names[name]}"
+        with self.builder.scope(name):
+            yield
+
+    def _lowered(self, node: Any, domain: str, values: list[Value | None]) -> list[Value] | None:
+        """The outputs of a node that has a lowering; None for an unknown one."""
+        opset = self.opsets.get(domain)
+        if opset is None:
+            if not domain:
+                raise SourceError("the file does not say which opset it uses.", hint="opset_import is missing.")
+            return None
+        lower = lowering_for(domain, node.op_type, opset)
+        if lower is None or any(isinstance(value, Computed) and not value.certain for value in values):
+            return None
+        items = self.builder.items
+        before = len(items)
+        try:
+            return _as_values(lower(Call(self, node, values, opset)))
+        except Unlowered:
+            # Scalar constants are shared with later layers, so they stay.
+            items[before:] = [
+                item for item in items[before:] if isinstance(item, Node) and isinstance(item.op, ops.Constant)
+            ]
+            return None
+
+    def _unknown(self, node: Any, kind: str, values: list[Value | None]) -> list[Value]:
+        """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
+        read = [*values, *(self.value(name) for name in captured_names(node) if self._is_bound(name))]
+        kept = [v for v in read if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
+        tensors = [self.tensor(value, "other") for value in kept]
+        shapes = [self._inference.signature(name) for name in node.output]
+        signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
+        outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
+        return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
+
+    def _is_bound(self, name: str) -> bool:
+        return name in self.names or name in self._initializers
+
+
+def _as_values(lowered: Lowered) -> list[Value]:
+    several = lowered if isinstance(lowered, tuple) else (lowered,)
+    return [Computed(value) if isinstance(value, Tensor) else value for value in several]

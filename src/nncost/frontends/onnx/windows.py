@@ -1,0 +1,105 @@
+"""Kernels, strides, dilations and paddings as convolutions and poolings write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nncost.dims import Dim, ceil_divide, is_symbolic
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.values import Unlowered
+
+Padding = list[tuple[Dim, Dim]]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSizes:
+    """The window on each spatial axis; ``overhang`` is what ceil_mode adds behind the padding."""
+
+    kernel: list[Dim]
+    strides: list[int]
+    dilations: list[int]
+    padding: Padding
+    overhang: Padding
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any window may reach over the input's border."""
+        return any(width != 0 for pair in (*self.padding, *self.overhang) for width in pair)
+
+
+def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | None = None) -> WindowSizes:
+    """The windows over spatial axes of the given lengths; poolings read their kernel from the node.
+
+    Raises SourceError for attributes of the wrong length or sign, ShapeError for a kernel that
+    contradicts the weights.
+    """
+    axes = len(lengths)
+    named = _per_axis(call, "kernel_shape", axes, None, least=1)
+    if kernel is None and named is None:
+        raise SourceError("the attribute 'kernel_shape' is missing.")
+    sizes: list[Dim] = list(kernel if kernel is not None else named or [])
+    if named is not None and any(not is_symbolic(a) and a != b for a, b in zip(sizes, named, strict=True)):
+        raise ShapeError(f"kernel_shape {named} contradicts weights with a kernel of {sizes}.")
+    strides = _per_axis(call, "strides", axes, 1, least=1) or []
+    dilations = _per_axis(call, "dilations", axes, 1, least=1) or []
+    reaches = [d * (k - 1) + 1 for k, d in zip(sizes, dilations, strict=True)]
+    padding = paddings(call, lengths, reaches, strides)
+    ceil = call.attributes.flag("ceil_mode", False)
+    overhang: Padding = [(0, 0)] * axes
+    if ceil:
+        overhang = [(0, _overhang(*axis)) for axis in zip(lengths, padding, reaches, strides, strict=True)]
+    return WindowSizes(sizes, strides, dilations, padding, overhang)
+
+
+def paddings(call: Call, lengths: Sequence[Dim], reaches: Sequence[Dim], strides: Sequence[int]) -> Padding:
+    """Widths before and after each spatial axis, from ``pads`` or ``auto_pad``."""
+    mode, axes = call.attributes.text("auto_pad", "NOTSET"), len(lengths)
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        totals = [_same_total(*axis) for axis in zip(lengths, reaches, strides, strict=True)]
+        return [split_padding(total, mode) for total in totals]
+    if mode not in ("NOTSET", "VALID", ""):
+        raise SourceError(f"auto_pad is NOTSET, SAME_UPPER, SAME_LOWER or VALID, received {mode!r}.")
+    pads = _per_axis(call, "pads", 2 * axes, 0, least=0) or []
+    return [(0, 0)] * axes if mode == "VALID" else list(zip(pads[:axes], pads[axes:], strict=True))
+
+
+def split_padding(total: Dim, mode: str) -> tuple[Dim, Dim]:
+    """A width in two halves; the odd element goes behind (SAME_UPPER) or in front (SAME_LOWER)."""
+    more, less = ceil_divide(total, 2), total - ceil_divide(total, 2)
+    return (less, more) if mode == "SAME_UPPER" else (more, less)
+
+
+def _same_total(length: Dim, reach: Dim, stride: int) -> Dim:
+    """The padding that leaves ⌈length/stride⌉ positions."""
+    if stride == 1:
+        return reach - 1
+    needed = (ceil_divide(length, stride) - 1) * stride + reach - length
+    if is_symbolic(needed):
+        raise Unlowered("auto_pad with a stride over a symbolic size")
+    return max(0, needed)
+
+
+def _overhang(length: Dim, padding: tuple[Dim, Dim], reach: Dim, stride: int) -> Dim:
+    """How far the last window of ceil_mode reaches over the padded end.
+
+    A window that would start behind the input and the padding before it is left out.
+    """
+    span = length + padding[0] + padding[1] - reach
+    steps = ceil_divide(span, stride)
+    if not is_symbolic(steps) and steps * stride >= length + padding[0]:
+        steps -= 1
+    over = steps * stride - span
+    return over if is_symbolic(over) else max(0, over)
+
+
+def _per_axis(call: Call, name: str, count: int, default: int | None, *, least: int) -> list[int] | None:
+    numbers = call.attributes.integers(name)
+    if not numbers:
+        return None if default is None else [default] * count
+    if len(numbers) != count:
+        raise SourceError(f"the attribute {name!r} must have {count} numbers, received {len(numbers)}.")
+    if min(numbers) < least:
+        raise SourceError(f"the attribute {name!r} must have numbers of at least {least}, received {numbers}.")
+    return numbers

@@ -110,7 +110,9 @@ def add_all(terms: Iterable[Dim]) -> Dim:
 
 
 def sum_over(amount: Dim, index: Dim, first: Dim, last: Dim) -> Dim:
-    """``Σ amount`` for ``index`` from ``first`` to ``last``, left unevaluated."""
+    """``Σ amount`` for ``index`` from ``first`` to ``last``, left unevaluated unless it is zero."""
+    if amount == 0:
+        return 0
     import sympy
 
     return cast("Dim", sympy.Sum(amount, (index, first, last)))
@@ -130,7 +132,9 @@ def text(dim: Dim) -> str:
 
 def shape_text(shape: Shape) -> str:
     """A shape as specs and options write it: ``3x32x32``; ``scalar`` for none."""
-    return "x".join(text(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"
+    return (
+        "x".join(text(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"
+    )
 
 
 def _as_dim(expression: Any) -> Dim:

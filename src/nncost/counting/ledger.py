@@ -12,6 +12,7 @@ from nncost.counting.rules import costs
 from nncost.counting.taps import ValidTaps
 from nncost.dims import Dim, add_all, sum_over
 from nncost.ir import ops
+from nncost.ir.constants import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 
 ESTIMATED = "estimated"
@@ -55,7 +56,9 @@ class Ledger:
 
     def amount(self, quantity: Quantity, *phases: Phase) -> Dim:
         """The total of one quantity, in the given phases or in all."""
-        return add_all(row.amount for row in self.rows if row.quantity == quantity and (not phases or row.phase in phases))
+        return add_all(
+            row.amount for row in self.rows if row.quantity == quantity and (not phases or row.phase in phases)
+        )
 
 
 _Key = tuple[str, str, str, Phase, Quantity, str]
@@ -101,12 +104,11 @@ def count_graph(graph: Graph, *, valid_taps: bool = False) -> Ledger:
 def _count_items(page: _Page, items: Sequence[Item], graph: Graph, constants: set[Tensor], valid: bool) -> None:
     taps = ValidTaps(items) if valid else None
     for node, op_name, inner in _named_nodes(page, items, "", ""):
-        if _folds(node, constants):
+        if folds(node, constants):
             constants.update(node.outputs)
         elif isinstance(node.op, ops.Repeat):
             body = _Page()
-            known = {b for b, x in zip(node.op.body.inputs, node.inputs, strict=True) if x in constants}
-            _count_items(body, node.op.body.items, node.op.body, known, valid)
+            _count_items(body, node.op.body.items, node.op.body, _constant_inputs(node, node.op, constants), valid)
             page.absorb(_under(body, op_name), node.op)
         else:
             _count_node(page, node, op_name, inner, taps)
@@ -138,11 +140,10 @@ def _under(body: _Page, op_name: str) -> _Page:
     return renamed
 
 
-def _folds(node: Node, constants: set[Tensor]) -> bool:
-    """Nodes that depend only on constants are computed once and are free."""
-    if isinstance(node.op, (ops.Random, ops.Opaque)):
-        return False
-    return isinstance(node.op, ops.Constant) or (bool(node.inputs) and constants.issuperset(node.inputs))
+def _constant_inputs(node: Node, repeat: ops.Repeat, constants: set[Tensor]) -> set[Tensor]:
+    """The body's inputs that are constants in every iteration; a carried value is one at most in the first."""
+    pairs = list(zip(repeat.body.inputs, node.inputs, strict=True))[repeat.carried :]
+    return {inside for inside, outside in pairs if outside in constants}
 
 
 def _count_node(page: _Page, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:

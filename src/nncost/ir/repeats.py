@@ -18,6 +18,7 @@ from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.autodiff import Tape, active_tensors, differentiate, sweep
 from nncost.ir.builder import Builder, outer_tensors
+from nncost.ir.constants import constant_nodes
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor
 from nncost.ir.shapes import stacked_shape
 
@@ -140,7 +141,11 @@ def _clone(items: Sequence[Item], mapping: dict[Tensor, Tensor]) -> list[Item]:
             inside = tuple(_clone(item.items, mapping))
             result.append(
                 replace(
-                    item, items=inside, inputs=renamed(item.inputs), outputs=renamed(item.outputs), saved=renamed(item.saved)
+                    item,
+                    items=inside,
+                    inputs=renamed(item.inputs),
+                    outputs=renamed(item.outputs),
+                    saved=renamed(item.saved),
                 )
             )
         else:
@@ -170,12 +175,15 @@ def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[
     }
     found, forward_items = differentiate(inner, body.items, seeds, wanted)
 
-    # What the backward body reads of the forward one: saved tensors are stacked, slices and shared ones are at hand.
+    # What the backward body reads of the forward one: constants are made again, saved tensors are
+    # stacked, slices and shared ones are at hand.
     results = [found[heads[i]] for i in flowing]
     scanned_results = [tensor for tensor in slices if tensor in found]
     shared_results = [tensor for tensor in shared if tensor in found]
     outputs = [*results, *(found[tensor] for tensor in (*scanned_results, *shared_results))]
     known = {*arriving.values(), *(piece for _, piece, _ in stacked)}
+    constants = constant_nodes(forward_items, outer_tensors(inner.items, outputs, known))
+    inner.items[:0] = [replace(constant, phase="backward") for constant in constants]
     read = outer_tensors(inner.items, outputs, known)
     saved = [tensor for tensor in read if tensor not in slices and tensor not in shared]
     saved_stacks = [Tensor(stacked_shape(op, tensor.shape), tensor.dtype) for tensor in saved]
@@ -192,7 +200,10 @@ def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[
     )  # fmt: skip
     sources = [gradients[i] for i in flowing] + [gradient for _, _, gradient in stacked]
     made = b.emit_many(
-        backward, *(g for g in sources if g is not None), *saved_stacks, *(outer[t] for t in (*used_slices, *used_shared))
+        backward,
+        *(g for g in sources if g is not None),
+        *saved_stacks,
+        *(outer[t] for t in (*used_slices, *used_shared)),
     )
     for i, gradient in zip(flowing, made, strict=False):
         tape.give(node.inputs[i], gradient)
@@ -201,5 +212,3 @@ def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[
         tape.give(outer[tensor], gradient)
     for tensor, gradient in zip(shared_results, rest[len(scanned_results) :], strict=True):
         tape.give(outer[tensor], b.reduce("sum", gradient, [0]))
-
-

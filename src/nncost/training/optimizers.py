@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
-LEARNING_RATE, EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 0.01
+LEARNING_RATE, EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
 MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99
 LION_BETA_1, LION_BETA_2 = 0.9, 0.99
 """PyTorch 2.13's defaults; Lion's from Chen et al. 2023, Symbolic Discovery of Optimization Algorithms."""
@@ -42,9 +42,9 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
     return b.map("add", b.map("mul", beta, old), b.map("mul", 1 - beta, new))
 
 
-def _scaled(b: Builder, g: Tensor, square: Tensor) -> Tensor:
+def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
     """g / (√square + ε), times the learning rate."""
-    return b.map("div", b.map("mul", LEARNING_RATE, g), b.map("add", b.map("sqrt", square), EPSILON))
+    return b.map("div", b.map("mul", LEARNING_RATE, g), b.map("add", b.map("sqrt", square), epsilon))
 
 
 def _sgd(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
@@ -81,7 +81,7 @@ def _rmsprop(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, 
 
 def _adagrad(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
     total = b.map("add", states[0], b.map("square", g))
-    return b.map("sub", p, _scaled(b, g, total)), [total]
+    return b.map("sub", p, _scaled(b, g, total, ADAGRAD_EPSILON)), [total]
 
 
 def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
@@ -93,9 +93,7 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
     "sgd": Optimizer(_sgd, (), "p ← p − η·g"),
     "momentum": Optimizer(_momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v"),
     "nesterov": Optimizer(_nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)"),
-    "adam": Optimizer(
-        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)"
-    ),
+    "adam": Optimizer(_adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)"),
     "adamw": Optimizer(_adamw, ("first", "second"), "p ← p − ηλ·p, then as adam"),
     "rmsprop": Optimizer(_rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)"),
     "adagrad": Optimizer(_adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
@@ -70,9 +71,5 @@ def _show(report: Any, form: str | None, by: str, depth: str | None, expand: boo
             raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
         sys.stdout.write(csv_text(report))
         return
-    from nncost.views.latex import latex
-    from nncost.views.markdown import markdown
-    from nncost.views.plain import plain
-
-    view = {"markdown": markdown, "latex": latex, None: plain}[form]
-    click.echo(view(report, by=by, depth=levels, expand=expand))  # type: ignore[operator]
+    view = import_module(f"nncost.views.{form or 'plain'}")
+    click.echo(getattr(view, form or "plain")(report, by=by, depth=levels, expand=expand))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from textwrap import wrap
 
 from nncost.dims import Dim
@@ -11,6 +12,7 @@ from nncost.units import compact, exact
 from nncost.views.summary import Summary, Table, summarise
 
 GAP = "  "
+MAX_NAME = 34
 ROUNDED = "Numbers above 99,999 are cut to four digits here; --json, --csv and a wider terminal hold all of them."
 
 
@@ -50,41 +52,62 @@ def formula_lines(table: Table, width: int | None) -> list[str]:
         for group, column, cell in zip(table.groups, table.columns, cells, strict=True):
             if cell != 0:
                 title = f"{group} {column}".strip()
-                text = f"    {title:<18}{exact(cell)}"
-                lines += [text] if width is None else wrap(text, width, subsequent_indent=" " * 22, break_long_words=False)
+                text = f"    {title:<20}{exact(cell)}"
+                lines += [text] if width is None else wrap(text, width, subsequent_indent=" " * 24, break_long_words=False)
     return lines
 
 
 def fitting_grid(table: Table, width: int | None) -> list[str]:
-    """The table with exact numbers, or shortened ones where those do not fit."""
+    """The table with exact numbers where they fit, else shortened, else without its last group of columns."""
     lines = grid(table, exact)
     if width is None or max(map(len, lines)) <= width:
         return lines
-    return [*grid(table, compact), ROUNDED]
+    notes = wrap(ROUNDED, width)
+    for kept in (table, *_narrower(table)):
+        for gap in (GAP, " "):
+            lines = grid(kept, compact, gap)
+            if max(map(len, lines)) <= width:
+                return [*lines, *notes]
+    return [*(line[:width] for line in lines), *notes]
 
 
-def grid(table: Table, text: Callable[[Dim], str]) -> list[str]:
+def _narrower(table: Table) -> Iterator[Table]:
+    """The table without update, then without backward, then with shortened names."""
+    for dropped in (("update",), ("update", "backward")):
+        keep = [i for i, group in enumerate(table.groups) if group not in dropped]
+        if keep:
+            rows = [(name, [cells[i] for i in keep]) for name, cells in table.rows]
+            table = replace(table, groups=[table.groups[i] for i in keep], columns=[table.columns[i] for i in keep], rows=rows)
+            yield table
+    yield replace(table, rows=[(_ending(name), cells) for name, cells in table.rows])
+
+
+def _ending(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"
+
+
+def grid(table: Table, text: Callable[[Dim], str], gap: str = GAP) -> list[str]:
     """Aligned columns under their titles."""
     cells = [[name, *(text(cell) for cell in row)] for name, row in table.rows]
     titles = ["", *table.columns]
     widths = [max(len(line[i]) for line in [titles, *cells]) for i in range(len(titles))]
-    lines = [_group_line(table.groups, widths)] if any(table.groups) else []
-    lines.append(_aligned(titles, widths))
+    lines = [_group_line(table.groups, widths, gap)] if any(table.groups) else []
+    lines.append(_aligned(titles, widths, gap))
     rule = "-" * len(lines[-1])
     lines.append(rule)
     for number, line in enumerate(cells):
         if table.has_total and number == len(cells) - 1:
             lines.append(rule)
-        lines.append(_aligned(line, widths))
+        lines.append(_aligned(line, widths, gap))
     return lines
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _aligned(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     first, *rest = cells
-    return GAP.join([first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(rest, widths[1:], strict=True))])
+    return gap.join([first.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(rest, widths[1:], strict=True))])
 
 
-def _group_line(groups: Sequence[str], widths: Sequence[int]) -> str:
+def _group_line(groups: Sequence[str], widths: Sequence[int], gap: str) -> str:
     """Group titles, each right-aligned over its columns."""
     line = " " * widths[0]
     start = 0
@@ -92,7 +115,7 @@ def _group_line(groups: Sequence[str], widths: Sequence[int]) -> str:
         end = start
         while end + 1 < len(groups) and groups[end + 1] == groups[start]:
             end += 1
-        span = sum(widths[1 + start : 2 + end]) + len(GAP) * (end - start)
-        line += GAP + groups[start][:span].rjust(span)
+        span = sum(widths[1 + start : 2 + end]) + len(gap) * (end - start)
+        line += gap + groups[start][:span].rjust(span)
         start = end + 1
     return line

@@ -78,7 +78,7 @@ def _kind(context: Context, node: Layer) -> LayerKind:
 
     name = ALIASES.get(node.name.text, node.name.text)
     if name not in LAYERS:
-        close = get_close_matches(name, [*LAYERS, *ALIASES], 1)
+        close = get_close_matches(name, [*LAYERS, *ALIASES], 1, cutoff=0.5)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise context.sizes.error(f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…].")
     return LAYERS[name]

@@ -122,15 +122,38 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str
         return average_pool(b, x, kernel=kernel, stride=kernel, padding=none)
     starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
+    places = combinations(*(range(m) for m in output))
+    windows = [_flat_indices(lengths, starts, stops, place) for place in places]
     with b.region(f"adaptive_{'max' if function == 'max' else 'avg'}pool", x) as region:
-        flat = b.reshape(x, (*x.shape[:2], product(lengths)))
-        values = [
-            _pool_one(b, flat, _flat_indices(lengths, starts, stops, place), function)
-            for place in combinations(*(range(m) for m in output))
-        ]
-        y = b.reshape(b.emit(ops.Concat(2), *values), (*x.shape[:2], *output))
-        region.returns(y)
+        taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)
+        shape = (*x.shape[:2], *output)
+        if function == "max":
+            extremes = [b.emit_many(ops.ArgReduce("max", 2), window) for window in taps]
+            y = b.reshape(b.emit(ops.Concat(2), *(_column(b, value) for value, _ in extremes)), shape)
+            found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
+            source = b.reshape(b.emit(ops.Concat(2), *found), shape)
+            region.returns(y, saved=(source, x), gradient=_max_pool_gradient)
+        else:
+            y = b.reshape(b.emit(ops.Concat(2), *(b.mean(window, [2], keep=True) for window in taps)), shape)
+            region.returns(y)
     return y
+
+
+def _gathered(b: Builder, flat: Tensor, windows: Sequence[list[int]]) -> Sequence[Tensor]:
+    """The elements of all windows, gathered once, so that backward scatters each of them once."""
+    indices = [index for window in windows for index in window]
+    index = b.emit(ops.Constant("array", (len(indices),), "int64", indices))
+    return b.emit_many(ops.Split(2, tuple(map(len, windows))), b.emit(ops.Gather(2), flat, index))
+
+
+def _sources(b: Builder, index: Tensor, window: list[int]) -> Tensor:
+    """The flat position of each maximum: a look-up in the window's constant indices."""
+    positions = b.emit(ops.Constant("array", (len(window),), "int64", window))
+    return _column(b, b.emit(ops.Gather(0), positions, index))
+
+
+def _column(b: Builder, x: Tensor) -> Tensor:
+    return b.reshape(x, (*x.shape, 1))
 
 
 def _flat_indices(
@@ -142,11 +165,3 @@ def _flat_indices(
         indices = [index * lengths[axis] + j for index in indices for j in range(starts[axis][i], stops[axis][i])]
     return indices
 
-
-def _pool_one(b: Builder, flat: Tensor, indices: list[int], function: str) -> Tensor:
-    index = b.emit(ops.Constant("array", (len(indices),), "int64", indices))
-    taps = b.emit(ops.Gather(2), flat, index)
-    if function == "max":
-        value, _ = b.emit_many(ops.ArgReduce("max", 2), taps)
-        return b.reshape(value, (*value.shape, 1))
-    return b.mean(taps, [2], keep=True)

@@ -1,0 +1,155 @@
+"""Write the tables of the documents from the code: ``python docs/generate.py``; ``--check`` only compares."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nncost.counting.conventions import CONVENTIONS
+from nncost.counting.ledger import Ledger, count_graph
+from nncost.counting.quantities import PRIMITIVE
+from nncost.dims import symbol
+from nncost.formulas import formula_of
+from nncost.frontends import registry
+from nncost.frontends.model import LoadOptions
+from nncost.frontends.spec.layers import layer_table
+from nncost.ir.autodiff import differentiate
+from nncost.ir.builder import Builder
+from nncost.ir.scalars import SCALARS
+from nncost.pipeline import Settings, count_source
+from nncost.training.losses import LOSSES, NO_LOSS
+from nncost.training.optimizers import OPTIMIZERS
+
+FOLDER = Path(__file__).parent
+MARKER = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+COMPOSITES: Sequence[tuple[str, str]] = (
+    ("dense", "N, dense M"),
+    ("dense, no bias", "N, dense M bias=no"),
+    ("conv", "CxN, conv M K"),
+    ("conv, 2-D, groups=2", "2x8x8, conv 4 3x3 pad=1 groups=2"),
+    ("conv_transpose", "CxN, conv_transpose M K"),
+    ("maxpool", "CxN, maxpool 3 stride=2"),
+    ("avgpool", "CxN, avgpool 3 stride=2"),
+    ("global_avgpool", "CxHxW, global_avgpool"),
+    ("global_maxpool", "CxHxW, global_maxpool"),
+    ("adaptive_avgpool", "1x5x5, adaptive_avgpool 3"),
+    ("adaptive_maxpool", "1x5x5, adaptive_maxpool 3"),
+    ("batchnorm, training", "CxHxW, batchnorm"),
+    ("layernorm", "N, layernorm"),
+    ("rmsnorm", "N, rmsnorm"),
+    ("groupnorm", "CxN, groupnorm 2"),
+    ("instancenorm", "CxN, instancenorm affine"),
+    ("lrn", "CxHxW, lrn 5"),
+    ("embedding", "T, embedding V D"),
+    ("dropout, training", "N, dropout 0.5"),
+    ("attention", "TxD, attention heads=2"),
+    ("attention, causal, shared heads", "TxD, attention heads=4 kv_heads=2 causal"),
+    ("rnn", "TxF, rnn H"),
+    ("lstm", "TxF, lstm H"),
+    ("gru", "TxF, gru H"),
+    ("residual", "N, residual[relu]"),
+    ("softmax", "N, softmax"),
+    ("log_softmax", "N, log_softmax"),
+    *((name, f"N, {name}") for name in (
+        "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign", "sigmoid",
+        "tanh", "relu6", "hardtanh", "hardsigmoid", "hardswish",
+    )),
+)  # fmt: skip
+"""A name and the smallest spec that shows it; B is the batch."""
+
+
+def main(check: bool) -> int:
+    """Rewrite (or compare) every document with markers; 1 where one is out of date."""
+    stale = []
+    for path in sorted(FOLDER.glob("*.md")):
+        old = path.read_text()
+        new = MARKER.sub(lambda match: match[1] + "\n".join(TABLES[match[2]]()) + "\n" + match[3], old)
+        if new != old:
+            stale.append(path.name)
+            if not check:
+                path.write_text(new)
+    if stale and check:
+        sys.stderr.write(f"out of date: {', '.join(stale)}; run python docs/generate.py\n")
+    return int(bool(stale) and check)
+
+
+def _table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def _amounts(ledger: Ledger, phase: str) -> str:
+    totals = {name: ledger.amount(name, phase) for name in (*PRIMITIVE, "activations")}  # type: ignore[arg-type]
+    shown = (f"{name} `{formula_of(name, amount).factored}`" for name, amount in totals.items() if amount != 0)
+    return "<br>".join(shown) or "free"
+
+
+def scalars() -> list[str]:
+    """Every elementwise function and what one element costs."""
+    rows = ((f"`{name}`", ", ".join(f"{n} {q}" for q, n in f.counts.items()) or "free") for name, f in SCALARS.items())
+    return _table(["function", "one element"], rows)
+
+
+def composites() -> list[str]:
+    """Every composite with its counts for a batch of B, forward and backward (input gradient included)."""
+    return _table(["composite", "smallest spec", "forward", "backward"], map(_composite, *zip(*COMPOSITES, strict=True)))
+
+
+def _composite(name: str, spec: str) -> tuple[str, str, str, str]:
+    model = registry.load(spec, LoadOptions(batch=symbol("B"), training=True))
+    b = Builder(training=True)
+    gradient = b.input(model.graph.outputs[0].shape)
+    wanted = {p.tensor: p.path for p in model.graph.parameters if p.trainable}
+    wanted |= {tensor: "" for tensor in model.graph.inputs if tensor.dtype == "float32"}
+    _, forward = differentiate(b, model.graph.items, [(model.graph.outputs[0], gradient)], wanted)
+    b.items[:0] = forward
+    ledger = count_graph(b.graph(model.graph.outputs[0]))
+    return name, f"`{spec}`", _amounts(ledger, "forward"), _amounts(ledger, "backward")
+
+
+def losses() -> list[str]:
+    """Every loss on B examples of C outputs."""
+
+    def row(name: str) -> tuple[str, str]:
+        ledger = count_source("N, dense C", Settings(loss=name, load=LoadOptions(batch=symbol("B")))).ledger
+        return f"`{name}`", _amounts(ledger, "loss")
+
+    return _table(["loss", "value and gradient at the output"], map(row, (n for n in LOSSES if n != NO_LOSS)))
+
+
+def optimizers() -> list[str]:
+    """Every optimizer on one parameter."""
+
+    def row(name: str) -> tuple[str, str, str]:
+        ledger = count_source("1, dense 1 bias=no", Settings(optimizer=name)).ledger
+        return f"`{name}`", f"`{OPTIMIZERS[name].formula}`", _amounts(ledger, "update")
+
+    return _table(["optimizer", "update", "one parameter"], map(row, OPTIMIZERS))
+
+
+def conventions() -> list[str]:
+    """Every convention and its weights."""
+    return _table(["name", "flops"], ((f"`{c.name}`", c.summary) for c in CONVENTIONS.values()))
+
+
+def layers() -> list[str]:
+    """Every layer of the spec language."""
+
+    def row(name: str) -> tuple[str, str]:
+        kind = layer_table()[name]
+        words = [name, *(p.upper() for p in kind.positional), *(f"[{o}=]" for o in kind.options), *(f"[{f}]" for f in kind.flags)]
+        return f"`{' '.join(words)}`", kind.summary
+
+    return _table(["layer", "what it is"], map(row, layer_table()))
+
+
+TABLES: Mapping[str, Callable[[], list[str]]] = {
+    "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
+    "conventions": conventions, "layers": layers,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv))

@@ -94,4 +94,4 @@ def assert_close(ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-3) 
     if theirs.dtype.kind in "iub":
         np.testing.assert_array_equal(ours, theirs)
     elif theirs.size:
-        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.abs(theirs).max()))
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.nanmax(np.abs(theirs))))

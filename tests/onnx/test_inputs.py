@@ -1,0 +1,145 @@
+"""Input shapes: from the file, from the caller, with another batch, with symbols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, ValueInfoProto, helper
+
+import nncost
+from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
+from tests.onnx.examples import weights
+from tests.onnx.models import make_model, node, saved
+
+
+def dense(folder: Path, *shape: Any) -> str:
+    return saved(make_model([node("MatMul", "x w")], {"x": shape}, constants={"w": weights(3, 4)}), folder)
+
+
+def test_the_batch_replaces_the_first_axis(tmp_path: Path) -> None:
+    report = nncost.count(dense(tmp_path, 2, 3), batch=5)
+    assert (report.forward.macs, report.settings["batch"], report.source.inputs) == (60, 5, {"x": (5, 3)})
+
+
+def test_inputs_that_share_the_batch_follow_it_and_others_stay(tmp_path: Path) -> None:
+    nodes = [node("Add", "a b", "c"), node("MatMul", "c d")]
+    path = saved(make_model(nodes, {"a": (2, 3), "b": (2, 3), "d": (3, 4)}), tmp_path)
+    assert nncost.count(path, batch=5).source.inputs == {"a": (5, 3), "b": (5, 3), "d": (3, 4)}
+
+
+def test_named_sizes_are_symbols_until_they_are_bound(tmp_path: Path) -> None:
+    path = dense(tmp_path, "n", "t", 3)
+    assert str(nncost.count(path).forward.macs) == "12*n*t"
+    assert nncost.count(path, symbols={"n": 2, "t": 5}).forward.macs == 120
+    assert nncost.count(path, batch="n", symbols={"n": 2, "t": 5}).forward.macs == 120
+    assert str(nncost.count(path, batch=7).forward.macs) == "84*t"
+    with pytest.raises(SymbolError, match="no symbol 'm'"):
+        nncost.count(path, symbols={"m": 2})
+
+
+def test_shapes_are_overridden_by_name_or_for_the_only_input(tmp_path: Path) -> None:
+    path = dense(tmp_path, 2, 3)
+    assert nncost.count(path, (9, 3)).forward.macs == nncost.count(path, {"x": (9, 3)}).forward.macs == 108
+    with pytest.raises(OptionError, match="no input 'y'"):
+        nncost.count(path, {"y": (9, 3)})
+    with pytest.raises(OptionError, match="at least 1"):
+        nncost.count(path, (0, 3))
+    both = saved(make_model([node("MatMul", "a b")], {"a": (2, 3), "b": (3, 4)}), tmp_path)
+    with pytest.raises(OptionError, match="this one has 2"):
+        nncost.count(both, (9, 3))
+
+
+@pytest.mark.parametrize("shape", [(2, None), (2, 0), None])
+def test_a_missing_size_asks_for_the_shape(shape: tuple[int | None, ...] | None, tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"x": shape}, constants={"w": weights(3, 4)})
+    with pytest.raises(SourceError, match="--input x="):
+        nncost.count(saved(model, tmp_path))
+    assert nncost.count(saved(model, tmp_path), (2, 3)).forward.macs == 24
+
+
+def test_a_missing_batch_is_given_by_the_batch(tmp_path: Path) -> None:
+    assert nncost.count(dense(tmp_path, None, 3), batch=2).forward.macs == 24
+
+
+def reshaping(folder: Path, *target: int) -> str:
+    nodes = [node("Reshape", "x s", "r"), node("MatMul", "r w")]
+    constants = {"s": np.array(target), "w": weights(target[-1] if target[-1] > 0 else 6, 4)}
+    return saved(make_model(nodes, {"x": (2, 3, 2)}, constants=constants), folder)
+
+
+@pytest.mark.parametrize("target", [(2, 6), (2, -1), (-1, 6), (0, 6)])
+def test_a_fixed_shape_that_starts_with_the_batch_follows_it(target: tuple[int, ...], tmp_path: Path) -> None:
+    path = reshaping(tmp_path, *target)
+    assert nncost.count(path, batch=5).forward.macs == 5 * 24
+    assert str(nncost.count(path, batch="B").forward.macs) == "24*B"
+    assert bool(nncost.count(path, batch=5).notes) == (target[0] == 2)
+
+
+def test_another_fixed_shape_is_an_error_that_names_the_node(tmp_path: Path) -> None:
+    path = reshaping(tmp_path, 4, 3)
+    assert nncost.count(path).forward.macs == 48
+    with pytest.raises(ShapeError, match=r"onnx\.Reshape r: cannot reshape 5x3x2 to 4x3"):
+        nncost.count(path, batch=5)
+
+
+def test_shapes_that_are_computed_follow_symbols(tmp_path: Path) -> None:
+    """x.view(x.shape[0], -1) as exporters write it."""
+    nodes = [
+        node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axis", "m"),
+        node("Concat", "m rest", "t", axis=0), node("Reshape", "x t", "r"), node("MatMul", "r w"),
+    ]  # fmt: skip
+    constants = {"zero": np.int64(0), "axis": np.array([0]), "rest": np.array([-1]), "w": weights(6, 4)}
+    path = saved(make_model(nodes, {"x": ("n", 3, 2)}, constants=constants), tmp_path)
+    assert str(nncost.count(path).forward.macs) == "24*n"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        node("Conv", "x w", strides=[2, 2], pads=[1, 1, 1, 1]), node("Conv", "x w", auto_pad="SAME_UPPER"),
+        node("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), node("Softmax", "x"),
+        node("AveragePool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1]), node("GlobalAveragePool", "x"), node("Flatten", "x"),
+        node("ConvTranspose", "x v", strides=[2, 2]), node("Slice", "x a b c"), node("ReduceMean", "x c", keepdims=0),
+        node("Split", "x", "y z", axis=1, num_outputs=2), node("InstanceNormalization", "x g g"),
+    ],
+    ids=lambda last: last.op_type,
+)  # fmt: skip
+def test_formulas_agree_with_numbers(last: Any, tmp_path: Path) -> None:
+    constants = {
+        "w": weights(5, 4, 3, 3), "v": weights(4, 5, 3, 3), "g": weights(4),
+        "a": np.array([1]), "b": np.array([-1]), "c": np.array([2]),
+    }  # fmt: skip
+    path = saved(make_model([last], {"x": ("n", 4, "h", 8)}, constants=constants, outputs=(last.output[0],)), tmp_path)
+    bound = {"n": 3, "h": 11}
+    for phase, options in (("forward", {}), ("step", {"loss": "sum"})):
+        formulas = nncost.count(path, **options).totals[phase]
+        for quantity, amount in nncost.count(path, symbols=bound, **options).totals[phase].items():
+            assert _at(formulas[quantity], bound) == amount
+
+
+def _at(formula: Any, bound: dict[str, int]) -> int:
+    return formula if isinstance(formula, int) else int(formula.subs({s: bound[s.name] for s in formula.free_symbols}))
+
+
+def test_a_sequence_as_input_is_unknown(tmp_path: Path) -> None:
+    model = make_model(
+        [node("SequenceAt", "q i", "x"), node("MatMul", "x w")],
+        {"i": ()},
+        constants={"w": weights(3, 4)},
+        types={"i": TensorProto.INT64},
+    )
+    model.graph.input.append(helper.make_tensor_sequence_value_info("q", TensorProto.FLOAT, None))
+    report = nncost.count(saved(model, tmp_path))
+    assert not report.complete
+    assert [entry["op"] for entry in report.unknown] == ["SequenceAt", "MatMul"]
+    assert report.parameters.total == 12
+
+
+def test_initializers_among_the_inputs_are_constants(tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"x": (2, 3), "w": (3, 4)}, constants={"w": weights(3, 4)})
+    report = nncost.count(saved(model, tmp_path), batch=5)
+    assert (report.source.inputs, report.parameters.total) == ({"x": (5, 3)}, 12)
+    assert isinstance(model.graph.input[1], ValueInfoProto)

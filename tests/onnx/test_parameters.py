@@ -1,0 +1,121 @@
+"""What is a parameter, in which role, and in which layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+import nncost
+from nncost.ir.graph import Region
+from tests.onnx.examples import weights
+from tests.onnx.models import loaded, make_model, node, saved
+
+
+def roles(
+    nodes: list[NodeProto], folder: Path, shape: tuple[int, ...] = (2, 3), **constants: np.ndarray
+) -> dict[str, str]:
+    model = loaded(make_model(nodes, {"x": shape}, constants=constants), folder)
+    return {parameter.tensor.name: parameter.role for parameter in model.graph.parameters}
+
+
+def test_weights_multiply_and_biases_add(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "a"), node("Add", "a b", "c"), node("Mul", "c s", "d"), node("Sub", "d m")]
+    found = roles(nodes, tmp_path, w=weights(3, 4), b=weights(4), s=weights(4), m=weights(4))
+    assert found == {"w": "weight", "b": "bias", "s": "weight", "m": "other"}
+
+
+def test_batch_norm_statistics_are_buffers(tmp_path: Path) -> None:
+    vectors = {name: weights(4) for name in "sbmv"}
+    found = roles([node("BatchNormalization", "x s b m v")], tmp_path, (2, 4), **vectors)
+    assert found == {"s": "weight", "b": "bias", "m": "buffer", "v": "buffer"}
+
+
+def test_a_tied_tensor_counts_once_through_moves(tmp_path: Path) -> None:
+    """An embedding whose table is, transposed, the output layer."""
+    nodes = [node("Gather", "w i0", "e"), node("Transpose", "w", "t"), node("MatMul", "e t")]
+    model = make_model(nodes, {"i0": (2, 3)}, constants={"w": weights(10, 4)}, types={"i0": TensorProto.INT64})
+    report = nncost.count(saved(model, tmp_path))
+    assert (report.parameters.total, report.forward.macs) == (40, 2 * 3 * 10 * 4)
+
+
+def test_moves_keep_the_role_and_the_name(tmp_path: Path) -> None:
+    nodes = [node("Unsqueeze", "w a", "u"), node("Identity", "u", "v"), node("Squeeze", "v a", "t"), node("Mul", "x t")]
+    assert roles(nodes, tmp_path, w=weights(3), a=np.array([0, 2])) == {"w": "weight"}
+
+
+def test_unused_integer_and_scalar_constants_are_no_parameters(tmp_path: Path) -> None:
+    nodes = [node("Gather", "x i", "g", axis=1), node("Mul", "g one")]
+    assert roles(nodes, tmp_path, i=np.array([0, 1]), one=np.array(1.5), unused=weights(9)) == {}
+
+
+def test_a_fill_of_the_inputs_shape_is_no_parameter(tmp_path: Path) -> None:
+    nodes = [node("Shape", "x", "s"), node("ConstantOfShape", "s", "z"), node("Add", "x z")]
+    assert roles(nodes, tmp_path) == {}
+
+
+def test_constant_nodes_are_parameters(tmp_path: Path) -> None:
+    value = numpy_helper.from_array(weights(3, 4).astype(np.float32))
+    assert roles([node("Constant", "", "w", value=value), node("MatMul", "x w")], tmp_path) == {"w": "weight"}
+
+
+def test_paths_are_node_names_or_numbered_kinds(tmp_path: Path) -> None:
+    named = node("MatMul", "x w", "a")
+    named.name = "encoder/fc"
+    nodes = [named, node("MatMul", "a v", "b"), node("MatMul", "b v", "c"), node("Relu", "c")]
+    graph = loaded(make_model(nodes, {"x": (2, 3)}, constants={"w": weights(3, 4), "v": weights(4, 4)}), tmp_path).graph
+    assert [item.path for item in graph.items if isinstance(item, Region)] == [
+        "encoder/fc",
+        "matmul.1",
+        "matmul.2",
+        "relu.1",
+    ]
+    assert graph.items[-1].items[0].origin == "onnx.Relu y"  # type: ignore[union-attr]
+
+
+def test_two_nodes_of_one_name_have_two_paths(tmp_path: Path) -> None:
+    nodes = [node("Relu", "x", "a"), node("Tanh", "a")]
+    for each in nodes:
+        each.name = "same"
+    graph = loaded(make_model(nodes, {"x": (2, 3)}), tmp_path).graph
+    assert [item.path for item in graph.items] == ["same", "same.2"]
+
+
+@pytest.mark.parametrize("op", ["Gemm", "MatMul"])
+def test_neurons_and_activations_of_a_dense_layer(op: str, tmp_path: Path) -> None:
+    nodes = [node(op, "x w", "a"), node("Relu", "a")]
+    report = nncost.count(saved(make_model(nodes, {"x": (8, 3)}, constants={"w": weights(3, 4)}), tmp_path))
+    assert (report.neurons, report.forward.activations) == (4, 8 * 4)
+
+
+def test_weights_in_another_file_are_counted_and_not_read(tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"x": (2, 1000)})
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1000, 10**9], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="nowhere.bin")
+    model.graph.initializer.append(tensor)
+    assert nncost.count(saved(model, tmp_path)).parameters.total == 10**12
+
+
+def test_all_floats_are_of_the_type_asked_for(tmp_path: Path) -> None:
+    nodes = [node("Cast", "w", "v", to=TensorProto.FLOAT16), node("MatMul", "x v")]
+    model = make_model(nodes, {"x": (2, 3)}, constants={"w": weights(3, 4)}, types={"x": TensorProto.FLOAT16})
+    report = nncost.count(saved(model, tmp_path))
+    assert report.parameters.bytes == 12 * 4
+    assert "float16" in report.notes[0]
+    assert nncost.count(saved(model, tmp_path), dtype="float16").parameters.bytes == 12 * 2
+
+
+def test_dropout_and_batch_statistics_follow_the_mode(tmp_path: Path) -> None:
+    nodes = [node("BatchNormalization", "x s b m v", "a"), node("Dropout", "a")]
+    model = make_model(nodes, {"x": (2, 4)}, constants={name: weights(4) for name in "sbmv"})
+    path = saved(model, tmp_path)
+    assert nncost.count(path).forward["random"] == 0
+    assert nncost.count(path, mode="train").forward["random"] == 8
+    assert nncost.count(path, loss="squared_error").backward.derivatives == 8
+
+
+def test_a_constant_condition_is_no_parameter(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Where", ["c", "x", "low"], ["y"])]
+    assert roles(nodes, tmp_path, c=np.tri(3, dtype=bool)[:2], low=np.array(-1e9)) == {}

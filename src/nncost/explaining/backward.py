@@ -1,0 +1,145 @@
+"""The backward pass: which derivatives there are, the chain rule of each layer, and the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncost.counting.quantities import ALL, Quantity
+from nncost.dims import Dim, add_all, tidy
+from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
+from nncost.explaining.context import Context, chosen
+from nncost.explaining.derivation import forward as formulas_of
+from nncost.explaining.derivation import gradient_parts, trace
+from nncost.explaining.document import Block, Equation, Heading, Maths, Paragraph, Section
+from nncost.explaining.formulas import written
+from nncost.explaining.forward import no_loss
+from nncost.explaining.numerals import ratio
+from nncost.explaining.parameters import derivatives
+from nncost.explaining.phase import (
+    SHOWN,
+    batch_note,
+    cards_of,
+    explained,
+    flops,
+    formula,
+    formula_table,
+    letters_line,
+    plain_note,
+    sums,
+)
+from nncost.training.losses import NO_LOSS
+
+
+def backward(context: Context, quantity: str | None) -> Section:
+    """From the loss back to the first layer."""
+    title = "Backward pass" if quantity is None else f"backward.{quantity}"
+    if context.counted.loss == NO_LOSS:
+        return Section(title, (no_loss(),))
+    if quantity == "flops":
+        return Section(title, tuple(flops(context, "backward")))
+    if quantity == "derivatives":
+        return Section(title, (*_derivatives(context),))
+    quantities = chosen(SHOWN if quantity is None else ALL, quantity)
+    entries = [e for e in context.accounts.of("backward") if any(e.amounts.get(name, 0) != 0 for name in quantities)]
+    content: list[Block] = []
+    if quantity is None:
+        content += [*_derivatives(context), *_chain_rule(context)]
+    for card in cards_of(entries):
+        content += _card(card, quantities)
+    content += [*plain_note(entries), *batch_note(context)]
+    content += sums(context, "backward", quantities) or [
+        Paragraph(f"{title} is 0." if quantity else "Nothing to compute.")
+    ]
+    if quantity in (None, "mul", "macs"):
+        content += _first_layers(context)
+    if quantity is None:
+        content += [*_reused(context), *_ratio(context)]
+    return Section(title, tuple(content))
+
+
+# ------------------------------------------------------------------- which derivatives
+def _derivatives(context: Context) -> list[Block]:
+    total = written(tidy(context.report.backward.derivatives))
+    intro = (
+        "For every weight and every bias training asks: if this number grew a little, how would the loss L change? "
+        f"Each answer is one derivative, so there are as many as trainable parameters: {total.text}. "
+        "The size of the batch does not change their number."
+    )
+    return [Heading("Derivatives (backward.derivatives)"), Paragraph(intro), derivatives(context)]
+
+
+def _chain_rule(context: Context) -> list[Block]:
+    text = (
+        "The loss hands over its gradient at the output. The backward pass carries it from the last layer to the "
+        "first by the chain rule: each layer receives the gradient of its output (g, or δ behind an activation) and "
+        "computes the gradients of its parameters and, for the layer before it, of its input."
+    )
+    return [Heading("The chain rule, layer by layer"), Paragraph(text)]
+
+
+# ------------------------------------------------------------------- one kind of layer
+def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
+    content: list[Block] = [Heading(card.title)]
+    content += [Equation(equation) for equation in card.gradients or card.equations]
+    content.append(letters_line(card))
+    labels = frozenset(trace(card).labelled)
+    if not labels:
+        return content + formula_table(card, formulas_of(card), quantities)
+    rows: list[tuple[str | Maths, ...]] = []
+    for part, counts in gradient_parts(card, labels, frozenset({0})):
+        why = card.why_backward.get(part, "")
+        for name in (name for name in quantities if name in counts):
+            rows.append((part or "all", name, formula(card, counts[name]), why))
+            why = ""
+    return content + explained(("gradient", "count", "formula", "why"), rows)
+
+
+# ------------------------------------------------------------------- what is not computed
+def _first_layers(context: Context) -> list[Block]:
+    """Layers that compute a weight gradient more often than the gradient of their input."""
+    often: dict[str, dict[str, list[Dim]]] = {}
+    for entry in context.accounts.of("backward", "mul"):
+        if entry.reading is not None and INPUT in trace(entry.reading.card).labelled:
+            often.setdefault(entry.place[0], {}).setdefault(entry.part, []).append(entry.times)
+    for path, parts in often.items():
+        with_weights, with_input = (add_all(parts.get(part, ())) for part in (WEIGHTS, INPUT))
+        if with_weights != 0 and tidy(with_weights - with_input) == 1:
+            return [Paragraph(_spared(context, path, repeated=with_weights != 1))]
+    return []
+
+
+def _spared(context: Context, path: str, *, repeated: bool) -> str:
+    layer = f"The first {path}" if repeated else path
+    text = f"{layer} has no {INPUT}: nobody asks how the input of the network should change, so it is not computed."
+    products = [e for e in context.accounts.of("backward", "mul") if e.place[0] == path and e.part == WEIGHTS]
+    amount = written(tidy(products[0].amounts["mul"])).text
+    return f"{text} That spares {amount} multiplications, as many as its {WEIGHTS} takes."
+
+
+def _reused(context: Context) -> list[Block]:
+    saved = [card.saved for card in cards_of(context.accounts.of("backward")) if card.saved]
+    if not saved:
+        return []
+    return [
+        Heading("What is reused"),
+        Paragraph(
+            f"The forward pass keeps {'; '.join(dict.fromkeys(saved))}. Nothing of it is computed a second time."
+        ),
+    ]
+
+
+def _ratio(context: Context) -> list[Block]:
+    forward, back = context.report.forward.mul, context.report.backward.mul
+    if forward == 0:
+        return []
+    reason = (
+        "A layer with weights does its forward products once more for ∂L/∂W and once more for ∂L/∂x: two for one. "
+        "But the first layer needs no ∂L/∂x, and activations add some of their own, so “twice the forward pass” is "
+        "a limit that deep, wide networks come close to, not a rule."
+    )
+    content: list[Block] = [Heading("Backward against forward (multiplications)")]
+    if isinstance(forward, int) and isinstance(back, int):
+        above, below, quotient = written(back), written(forward), ratio(back, forward)
+        text = f"{above.text} / {below.text} ≈ {quotient}"
+        content.append(Equation(Maths(text, rf"{above.latex} / {below.latex} \approx {quotient}")))
+    return [*content, Paragraph(reason)]

@@ -1,0 +1,55 @@
+"""A teacher's card: the equation of one kind of layer, its letters, and how to build it from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from nncost.dims import Dim
+from nncost.explaining.document import Maths
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Region, Tensor
+
+Sizes = Mapping[str, Dim]
+Build = Callable[[Builder, Sizes], Mapping[str, Tensor]]
+"""``build(builder, sizes)`` emits the composite's region and names the tensors that may receive a gradient."""
+
+BATCH = "B"
+"""The letter of the batch, which is left out of worked lines where the batch is one example."""
+
+ROWS = {BATCH: "examples in the batch"}
+INPUT, WEIGHTS = "∂L/∂x", "∂L/∂W"
+"""Gradients that explanations speak about."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Card:
+    """One kind of layer with one choice of options.
+
+    ``letters`` give each letter its meaning, in the order in which formulas write their factors.
+    ``why`` explains each quantity of the forward pass, ``why_backward`` each gradient. Formulas are
+    not written here: they come from counting what ``build`` builds.
+    """
+
+    title: str
+    letters: Mapping[str, str]
+    build: Build
+    equations: tuple[Maths, ...]
+    gradients: tuple[Maths, ...] = ()
+    why: Mapping[str, str] = field(default_factory=dict)
+    why_backward: Mapping[str, str] = field(default_factory=dict)
+    parameters: str = ""
+    saved: str = ""
+    training: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A card and the sizes that one layer puts in place of its letters, in the card's order."""
+
+    card: Card
+    values: tuple[Dim, ...]
+
+
+Reader = Callable[[Region], tuple[Reading, ...]]
+"""The readings a region may have; the first whose numbers equal the ledger's is shown."""

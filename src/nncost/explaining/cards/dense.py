@@ -1,0 +1,99 @@
+"""Dense layers and residual sums."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from nncost.dims import product
+from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.document import Maths
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.library.dense import dense
+
+
+def read_dense(region: Region) -> tuple[Reading, ...]:
+    """B examples (of T positions each, where the layer works on a sequence), N inputs, M neurons."""
+    x, weight, *bias = region.inputs
+    width_out, width_in = weight.shape
+    if x.rank <= 2:
+        return (Reading(dense_card(bool(bias), positions=False), (product(x.shape[:-1]), width_in, width_out)),)
+    batch, *positions, _ = x.shape
+    return (Reading(dense_card(bool(bias), positions=True), (batch, product(positions), width_in, width_out)),)
+
+
+@cache
+def dense_card(bias: bool, *, positions: bool) -> Card:
+    """The card of a dense layer."""
+
+    def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
+        rows = (sizes[BATCH], sizes["T"]) if positions else (sizes[BATCH],)
+        x = b.input((*rows, sizes["N"]))
+        weight = b.parameter((sizes["M"], sizes["N"]), "weight", "weight")
+        shift = b.parameter((sizes["M"],), "bias", "bias") if bias else None
+        dense(b, x, weight, shift)
+        return {INPUT: x, "∂L/∂W": weight} | ({"∂L/∂b": shift} if shift is not None else {})
+
+    rows = "B·T rows" if positions else "B examples"
+    text, latex = ("b_j + ", "b_j + ") if bias else ("", "")
+    return Card(
+        title="dense layer" if bias else "dense layer without biases",
+        letters=ROWS | ({"T": "positions of each example"} if positions else {}) | {"N": "inputs", "M": "neurons"},
+        build=build,
+        equations=(
+            Maths(
+                f"z_j = {text}Σᵢ W_ji·x_i    for j = 1 … M",
+                rf"z_j = {latex}\sum_{{i=1}}^{{N}} W_{{ji}}\,x_i \qquad j = 1, \dots, M",
+            ),
+        ),
+        gradients=(
+            Maths("∂L/∂W = δ·xᵀ", r"\frac{\partial L}{\partial W} = \delta\,x^{\mathsf T}"),
+            *((Maths("∂L/∂b = δ", r"\frac{\partial L}{\partial b} = \delta"),) if bias else ()),
+            Maths("∂L/∂x = Wᵀ·δ", r"\frac{\partial L}{\partial x} = W^{\mathsf T}\delta"),
+        ),
+        why={
+            "mul": "each of the M neurons multiplies its N inputs by its N weights",
+            "add": "each of the M sums has N products and the bias: N + 1 terms, N additions"
+            if bias
+            else "each of the M sums has N products: N − 1 additions",
+        },
+        why_backward={
+            "∂L/∂W": f"one product δ_j·x_i for each weight; then the {rows} are added up",
+            "∂L/∂b": f"δ itself, a copy; only the {rows} are added up",
+            INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
+        },
+        parameters="one weight for each pair of an input and a neuron"
+        + (", one bias for each neuron" if bias else ", no biases"),
+        saved="the dense layers' inputs x (for ∂L/∂W)",
+    )
+
+
+def read_residual(region: Region) -> tuple[Reading, ...]:
+    """B examples of E values."""
+    batch, *rest = region.outputs[0].shape
+    return (Reading(residual_card(), (batch, product(rest))),)
+
+
+@cache
+def residual_card() -> Card:
+    """The card of a residual sum."""
+
+    def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
+        x, inner = (b.input((sizes[BATCH], sizes["E"])) for _ in range(2))
+        with b.region("residual", x, inner) as region:
+            region.returns(b.map("add", inner, x))
+        return {INPUT: x, "∂L/∂F": inner}
+
+    return Card(
+        title="residual",
+        letters=ROWS | {"E": "values of one example"},
+        build=build,
+        equations=(Maths("y = x + F(x)", "y = x + F(x)"),),
+        gradients=(
+            Maths(
+                "∂L/∂F = ∂L/∂y    the sum passes its gradient on to both sides",
+                r"\frac{\partial L}{\partial F} = \frac{\partial L}{\partial y}",
+            ),
+        ),
+        why={"add": "one for each value"},
+    )

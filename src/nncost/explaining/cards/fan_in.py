@@ -1,0 +1,37 @@
+"""The sum of gradients where a value was used more than once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from nncost.explaining.cards.card import Card, Reading, Sizes
+from nncost.explaining.document import Maths
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Node, Tensor
+
+
+def read_fan_in(node: Node) -> Reading | None:
+    """E values whose gradients are added; None for any other operation."""
+    if node.phase != "backward" or node.op != ops.Map("add"):
+        return None
+    return Reading(fan_in_card(), (node.outputs[0].elements,))
+
+
+@cache
+def fan_in_card() -> Card:
+    """The card of adding two gradients of one value."""
+
+    def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
+        first, second = (b.input((sizes["E"],)) for _ in range(2))
+        with b.region("add", first, second) as region:
+            region.returns(b.map("add", first, second))
+        return {}
+
+    return Card(
+        title="add: gradients of one value",
+        letters={"E": "values that were used once more"},
+        build=build,
+        equations=(Maths("g = g₁ + g₂", "g = g_1 + g_2"),),
+        why={"add": "a value used n times receives n gradients: n − 1 additions"},
+    )

@@ -1,0 +1,105 @@
+"""Recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from nncost.dims import Dim, exact_divide
+from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.document import Maths
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
+
+_EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
+    "rnn": (Maths("h_t = tanh(W·x_t + b + U·h_t−1 + c)", r"h_t = \tanh(W x_t + b + U h_{t-1} + c)"),),
+    "lstm": (
+        Maths("(i, f, g, o) = W·x_t + b + U·h_t−1 + c", r"(i, f, g, o) = W x_t + b + U h_{t-1} + c"),
+        Maths("c_t = σ(f)⊙c_t−1 + σ(i)⊙tanh(g)", r"c_t = \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(g)"),
+        Maths("h_t = σ(o)⊙tanh(c_t)", r"h_t = \sigma(o) \odot \tanh(c_t)"),
+    ),
+    "gru": (
+        Maths("(r, z, n) = W·x_t + b,  (r', z', n') = U·h_t−1 + c", r"(r, z, n) = W x_t + b, \quad (r', z', n') = U h_{t-1} + c"),
+        Maths("m = tanh(n + σ(r + r')⊙n')", r"m = \tanh(n + \sigma(r + r') \odot n')"),
+        Maths("h_t = (1 − u)⊙m + u⊙h_t−1    with u = σ(z + z')", r"h_t = (1 - u) \odot m + u \odot h_{t-1}, \qquad u = \sigma(z + z')"),
+    ),
+}  # fmt: skip
+
+
+def read_recurrent(region: Region) -> tuple[Reading, ...]:
+    """B examples of T steps of F features, H units."""
+    batch, steps, features = region.inputs[0].shape
+    loops = [item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Repeat)]
+    hidden = exact_divide(region.outputs[0].shape[-1], len(loops))
+    biases = int(_adds_vector(region.items)) + int(_adds_vector(loops[0].body.items))
+    card = recurrent_card(region.name, len(loops), biases)
+    return (Reading(card, (batch, steps, features, hidden)),)
+
+
+def _adds_vector(items: tuple[object, ...]) -> bool:
+    """Whether the first addition behind a contraction is that of a broadcast vector, a bias."""
+    products: set[Tensor] = set()
+    vectors: set[Tensor] = set()
+    for item in items:
+        if isinstance(item, Node) and isinstance(item.op, ops.Contract):
+            products.update(item.outputs)
+        elif isinstance(item, Node) and isinstance(item.op, ops.Broadcast) and item.inputs[0].rank == 1:
+            vectors.update(item.outputs)
+        elif isinstance(item, Node) and item.op == ops.Map("add") and products & set(item.inputs):
+            return bool(vectors & set(item.inputs))
+    return False
+
+
+@cache
+def recurrent_card(kind: str, directions: int, biases: int) -> Card:
+    """The card of an ``rnn``, ``lstm`` or ``gru`` in one or two directions."""
+    gates = CELLS[kind].gates
+
+    def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
+        x = b.input((sizes[BATCH], sizes["T"], sizes["F"]))
+        rows: Dim = gates * sizes["H"]
+        labelled = {INPUT: x}
+        with b.region(kind, x, neurons=sizes["H"] * directions) as region:
+            results, finals = [], []
+            for direction in range(directions):
+                weights = CellWeights(
+                    b.parameter((rows, sizes["F"]), "weight", "weight_ih"),
+                    b.parameter((rows, sizes["H"]), "weight", "weight_hh"),
+                    b.parameter((rows,), "bias", "bias_ih") if biases > 0 else None,
+                    b.parameter((rows,), "bias", "bias_hh") if biases > 1 else None,
+                )
+                y, states = recurrent(b, kind, x, weights, reverse=direction == 1)
+                results.append(y)
+                finals.append(states[0])
+                mark = "'" * direction
+                named = {"W": weights.input, "U": weights.hidden, "b": weights.input_bias, "c": weights.hidden_bias}
+                labelled |= {f"∂L/∂{name}{mark}": tensor for name, tensor in named.items() if tensor is not None}
+            region.returns(results[0] if directions == 1 else b.emit(ops.Concat(2), *results), *finals)
+        return labelled
+
+    both = " in each of two directions" if directions == 2 else ""
+    return Card(
+        title=f"{kind} in two directions" if directions == 2 else kind,
+        letters=ROWS | {"T": "steps in time", "F": "features of each step", "H": "units" + both},
+        build=build,
+        equations=_EQUATIONS[kind],
+        gradients=(
+            Maths(
+                "δ runs back through time, from step T to step 1, by the same chain rule",
+                r"\delta_T \to \delta_{T-1} \to \dots \to \delta_1",
+            ),
+        ),
+        why={
+            "mul": f"at each step {gates}·H sums over F features and H former states, and the products of the gates",
+            "add": "these sums, the biases and the sums of the gates",
+            "sigmoid": "the gates at each step",
+            "tanh": "at each step",
+            "activations": "the gates and states at each step",
+        },
+        why_backward={INPUT: "all steps share one set of weights, so T gradients are added up for each"},
+        parameters=f"{gates} gates with F·H + H·H weights each"
+        + (f" and {biases}·H biases" if biases else "") + both,
+        saved=f"the {kind}'s gates and states of all steps",
+    )  # fmt: skip

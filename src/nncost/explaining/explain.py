@@ -1,0 +1,103 @@
+"""From a source to its explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nncost.dims import Dim, is_symbolic, tidy
+from nncost.errors import QuantityError
+from nncost.explaining.accounts import keep_accounts
+from nncost.explaining.backward import backward
+from nncost.explaining.context import Context
+from nncost.explaining.document import Explanation, Paragraph, Section
+from nncost.explaining.formulas import written
+from nncost.explaining.forward import forward, loss
+from nncost.explaining.neurons import neurons
+from nncost.explaining.parameters import parameters
+from nncost.explaining.run import run
+from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TOPICS, Topic, parse
+from nncost.explaining.update import step, update
+from nncost.ir.graph import Graph
+from nncost.ir.library.activations import ACTIVATIONS
+from nncost.pipeline import Settings, count_source, report_on
+from nncost.training.losses import NO_LOSS
+
+_TITLE = 200
+"""Characters of a name that a title shows."""
+_FEW_LAYERS = 8
+"""So many layers are told one by one at the start."""
+
+_SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
+    PARAMETERS: parameters,
+    "forward": forward,
+    "loss": loss,
+    "backward": backward,
+    "update": update,
+    STEP: step,
+}
+
+
+def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Explanation:
+    """The worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
+
+    Raises QuantityError for an unknown topic, and an NncostError for anything that does not fit.
+    """
+    asked = None if topic is None else parse(topic)
+    if asked is not None and asked.head == RUN and settings.examples is None:
+        raise QuantityError("a run needs the number of examples.", hint="For example: --examples 60000 --epochs 10")
+    counted = count_source(source, settings)
+    accounts = keep_accounts(counted, valid_taps=settings.taps == "valid")
+    context = Context(source, settings, counted, report_on(source, settings), accounts)
+    wanted = [asked] if asked is not None else _all_topics(context)
+    sections = [_introduction(context), *(_section(context, each) for each in wanted)]
+    return Explanation(f"{_short(context.report.source.name)}, worked out", tuple(sections))
+
+
+def _short(name: str) -> str:
+    """A long spec with its middle left out."""
+    return name if len(name) <= _TITLE else f"{name[: _TITLE - _TITLE // 4]} … {name[-_TITLE // 4 :]}"
+
+
+def _all_topics(context: Context) -> list[Topic]:
+    heads = [head for head in TOPICS if head != RUN or context.report.run is not None]
+    if context.counted.loss == NO_LOSS:
+        heads = [head for head in heads if head not in ("loss", "backward", "update", STEP)]
+    return [Topic(head) for head in heads]
+
+
+def _section(context: Context, topic: Topic) -> Section:
+    if topic.head == RUN:
+        return run(context, topic)
+    return neurons(context) if topic.head == NEURONS else _SECTIONS[topic.head](context, topic.quantity)
+
+
+def _introduction(context: Context) -> Section:
+    settings, batch = context.report.settings, context.counted.model.batch
+    size = written(tidy(batch)).text
+    examples = f"{size} example{'' if batch == 1 else 's'}" if not is_symbolic(batch) else f"{size} examples"
+    batches = "" if settings["accumulate"] == 1 else f"{settings['accumulate']} batches of "
+    if settings["loss"] == NO_LOSS:
+        text = f"The forward pass of {batches}{examples}, without training."
+    else:
+        text = f"One training step on {batches}{examples}: loss {settings['loss']}, optimizer {settings['optimizer']}."
+    content = [Paragraph(text), *_chain(context)]
+    content += [Paragraph(note) for note in context.report.notes]
+    if not context.report.complete:
+        unknown = ", ".join(f"{item['op']} ({item['path']})" for item in context.report.unknown)
+        content.append(Paragraph(f"Incomplete: these operations are unknown and not counted: {unknown}."))
+    return Section("", tuple(content))
+
+
+def _chain(context: Context) -> list[Paragraph]:
+    """How to read the widths of a network of dense layers."""
+    sizes: list[tuple[Dim, Dim]] = []
+    for entry in context.accounts.of("forward"):
+        if entry.place[1] == "dense" and entry.reading is not None and entry.times == 1 and not entry.family:
+            sizes.append((entry.reading.values[-2], entry.reading.values[-1]))
+        elif entry.place[1] not in ACTIVATIONS and entry.place[1] != "softmax":
+            return []
+    if not 1 <= len(sizes) <= _FEW_LAYERS:
+        return []
+    steps = ", ".join(f"{written(narrow).text} → {written(wide).text}" for narrow, wide in sizes)
+    layers = "1 layer" if len(sizes) == 1 else f"{len(sizes)} layers"
+    return [Paragraph(f"The first number is the input, not a layer, so these are {layers}: {steps}.")]

@@ -1,0 +1,83 @@
+"""The forward pass and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncost.counting.quantities import ALL, Quantity
+from nncost.dims import tidy
+from nncost.explaining.accounts import Entry
+from nncost.explaining.context import Context, chosen
+from nncost.explaining.derivation import forward as formulas_of
+from nncost.explaining.document import Block, Equation, Heading, Paragraph, Section
+from nncost.explaining.formulas import written
+from nncost.explaining.phase import SHOWN, batch_note, cards_of, flops, formula_table, letters_line, plain_note, sums
+from nncost.training.losses import NO_LOSS
+
+
+def forward(context: Context, quantity: str | None) -> Section:
+    """From the input to the output: the equation of each kind of layer, then the sums."""
+    title = "Forward pass" if quantity is None else f"forward.{quantity}"
+    if quantity == "flops":
+        return Section(title, tuple(flops(context, "forward")))
+    quantities = chosen(SHOWN if quantity is None else ALL, quantity)
+    entries = _with_any(context.accounts.of("forward"), quantities)
+    content: list[Block] = []
+    if quantity is None:
+        content.append(
+            Paragraph("From the input to the output, one layer after the other. How a layer works, and what it takes:")
+        )
+    for card in cards_of(entries):
+        content += [Heading(card.title), *map(Equation, card.equations)]
+        content += [letters_line(card), *formula_table(card, formulas_of(card), quantities)]
+    content += [*plain_note(entries), *batch_note(context)] if entries else []
+    content += sums(context, "forward", quantities) or _nothing(context, "forward", quantity)
+    if quantity is None:
+        content += _closing(context)
+    return Section(title, tuple(content))
+
+
+def _with_any(entries: list[Entry], quantities: Sequence[Quantity]) -> list[Entry]:
+    return [entry for entry in entries if any(entry.amounts.get(name, 0) != 0 for name in quantities)]
+
+
+def _nothing(context: Context, phase: str, quantity: str | None) -> list[Block]:
+    return [Paragraph(f"{phase}.{quantity} is 0." if quantity else f"The {phase} pass computes nothing.")]
+
+
+def _closing(context: Context) -> list[Block]:
+    macs = context.report.forward.macs
+    if macs == 0:
+        return []
+    text = f"Of these multiplications {written(tidy(macs)).text} are terms of sums of products; others call them macs."
+    if macs == context.report.forward.mul:
+        text = "All these multiplications are terms of sums of products; others call them macs."
+    return [Paragraph(text)]
+
+
+def loss(context: Context, quantity: str | None) -> Section:
+    """The loss's value and its gradient at the output."""
+    title = "Loss" if quantity is None else f"loss.{quantity}"
+    if context.counted.loss == NO_LOSS:
+        return Section(title, (no_loss(),))
+    if quantity == "flops":
+        return Section(title, tuple(flops(context, "loss")))
+    quantities = chosen(SHOWN if quantity is None else ALL, quantity)
+    entries = context.accounts.of("loss")
+    content: list[Block] = []
+    for card in cards_of(entries):
+        content += [Heading(card.title), *map(Equation, card.equations), letters_line(card)]
+        content.append(
+            Paragraph("Counted are its value and its gradient at the output, where the backward pass starts.")
+        )
+        content += formula_table(card, formulas_of(card), quantities)
+    content += batch_note(context)
+    content += sums(context, "loss", quantities) or _nothing(context, "loss", quantity)
+    return Section(title, tuple(content))
+
+
+def no_loss() -> Paragraph:
+    """What to do where there is no loss."""
+    return Paragraph(
+        "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
+    )

@@ -1,0 +1,44 @@
+"""Numbers as text: exact at any size, with thousands separators, or abbreviated for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_CHUNK_DIGITS = 3_000
+"""Python converts at most 4,300 digits at once; a multiple of three keeps the separators aligned."""
+_SHOWN_DIGITS = 36
+_KEPT_DIGITS = 9
+_LONG_NUMBER = re.compile(r"\d{1,3}(?:,\d{3}){12,}")
+
+
+def grouped(number: int) -> str:
+    """``13002`` as ``13,002``; negative numbers with a minus sign."""
+    if number < 0:
+        return f"−{grouped(-number)}"
+    chunks: list[str] = []
+    while number >= 10**_CHUNK_DIGITS:
+        number, chunk = divmod(number, 10**_CHUNK_DIGITS)
+        padded = str(chunk).zfill(_CHUNK_DIGITS)
+        chunks.append(",".join(padded[i : i + 3] for i in range(0, _CHUNK_DIGITS, 3)))
+    return ",".join([f"{number:,}", *reversed(chunks)])
+
+
+def abbreviated(text: str) -> str:
+    """The text with the middle of every number of more than 36 digits left out."""
+    return _LONG_NUMBER.sub(_shortened, text)
+
+
+def _shortened(match: re.Match[str]) -> str:
+    number = match[0]
+    digits = number.count(",") * 3 + len(number.split(",", 1)[0])
+    if digits <= _SHOWN_DIGITS:
+        return number
+    kept = _KEPT_DIGITS + _KEPT_DIGITS // 3 - 1
+    head = number[: len(number.split(",", 1)[0]) + kept - 3]
+    return f"{head},…,{number[-kept:]} ({digits:,} digits)"
+
+
+def ratio(numerator: int, denominator: int) -> str:
+    """A quotient rounded to two decimals, without floating-point limits: ``1.04``."""
+    hundredths = (200 * numerator + denominator) // (2 * denominator)
+    return f"{grouped(hundredths // 100)}.{hundredths % 100:02d}"

@@ -1,0 +1,186 @@
+"""Parameters: the weights, biases and other learned numbers of each layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from nncost.counting.quantities import DTYPE_BYTES
+from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
+from nncost.explaining.accounts import Entry
+from nncost.explaining.context import Context
+from nncost.explaining.derivation import blocks, letters_of, put_in
+from nncost.explaining.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
+from nncost.explaining.formulas import multiplied, written
+from nncost.explaining.neurons import input_values
+from nncost.explaining.phase import cards_of
+from nncost.explaining.working import gathered, summed
+from nncost.ir.graph import Parameter, Role
+
+_ROLES: tuple[tuple[Role, str, str], ...] = (
+    ("weight", "weights", "Weights"),
+    ("bias", "biases", "Biases"),
+    ("other", "other", "Other learned numbers"),
+)
+_ALL_ROLES = (None, "total", "trainable", "bytes")
+
+
+def parameters(context: Context, quantity: str | None) -> Section:
+    """All parameters, or one of their quantities."""
+    roles = [(role, title) for role, name, title in _ROLES if quantity in (*_ALL_ROLES, name)]
+    if quantity == "buffers":
+        roles = [("buffer", "Buffers: stored averages that no derivative changes")]
+    content: list[Block] = _cards(context) if quantity is None else []
+    for role, title in roles:
+        given = [p for p in context.counted.model.graph.parameters if p.role == role]
+        if given:
+            content += [Heading(title), _lines(context, given)]
+    content += _together(context, quantity)
+    if quantity is None:
+        content += _remarks(context)
+    return Section("Parameters" if quantity is None else f"parameters.{quantity}", tuple(content))
+
+
+def _cards(context: Context) -> list[Block]:
+    content: list[Block] = []
+    for card in cards_of(context.accounts.of("forward")):
+        if card.parameters:
+            content += [Equation(equation) for equation in card.equations] if card.title == "dense layer" else []
+            content.append(Paragraph(f"{card.title[0].upper()}{card.title[1:]}: {card.parameters}."))
+    return content or [Paragraph("Nothing here is learned: the network has no parameters.")]
+
+
+# ------------------------------------------------------------------- worked lines
+def _lines(context: Context, given: Sequence[Parameter]) -> Work:
+    """One line for each tensor, with its name where a layer has several of its role."""
+    tensors = Counter(parameter.path for parameter in given)
+    cards = _entries_with_parameters(context)
+    number: Counter[str] = Counter()
+    lines: list[tuple[Line, Dim]] = []
+    for parameter in given:
+        path, elements = parameter.path, parameter.tensor.elements
+        name = f"{path}.{parameter.tensor.name}" if tensors[path] > 1 else path
+        formula, numbers = _derived(cards.get(path), parameter, number[path])
+        number[path] += 1
+        lines.append((Line(name, formula, numbers, written(tidy(elements))), elements))
+    return gathered(lines)
+
+
+def derivatives(context: Context) -> Work:
+    """One derivative for each trained number: every layer's tensors added up."""
+    by_path: dict[str, list[Parameter]] = {}
+    for parameter in context.counted.gradients:
+        by_path.setdefault(parameter.path, []).append(parameter)
+    numbers: Counter[tuple[str, Role]] = Counter()
+    cards = _entries_with_parameters(context)
+    lines: list[tuple[Line, Dim]] = []
+    for path, given in by_path.items():
+        total = add_all(parameter.tensor.elements for parameter in given)
+        forms: list[tuple[Maths | None, Maths | None]] = []
+        for parameter in given:
+            forms.append(_derived(cards.get(path), parameter, numbers[path, parameter.role]))
+            numbers[path, parameter.role] += 1
+        lines.append((_added(path, given, forms, written(tidy(total))), total))
+    return gathered(lines)
+
+
+def _added(
+    path: str, given: Sequence[Parameter], forms: Sequence[tuple[Maths | None, Maths | None]], result: Maths
+) -> Line:
+    """The tensors of one layer with plus signs between them."""
+    in_numbers = _plus(
+        [numbers or written(tidy(p.tensor.elements)) for (_, numbers), p in zip(forms, given, strict=True)]
+    )
+    formulas = [formula for formula, _ in forms if formula is not None]
+    in_letters = _plus(formulas) if len(formulas) == len(forms) else None
+    return Line(path, in_letters, None if in_numbers.text == result.text else in_numbers, result)
+
+
+def _plus(parts: Sequence[Maths]) -> Maths:
+    return Maths(" + ".join(part.text for part in parts), " + ".join(part.latex for part in parts))
+
+
+def _entries_with_parameters(context: Context) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for entry in context.accounts.of("forward"):
+        if entry.reading is not None and blocks(entry.reading.card) and not entry.family:
+            found.setdefault(entry.place[0], entry)
+    return found
+
+
+def _derived(entry: Entry | None, parameter: Parameter, number: int) -> tuple[Maths | None, Maths | None]:
+    """A tensor's size in letters and with numbers put in; its shape where no card gives them."""
+    if entry is None or entry.reading is None:
+        return None, _shape(parameter)
+    card = entry.reading.card
+    sizes = [size for role, _, size in blocks(card) if role == parameter.role]
+    values = dict(zip(letters_of(card), entry.reading.values, strict=True))
+    times = _times(parameter.tensor.elements, put_in(sizes[number], values)) if number < len(sizes) else None
+    if times is None:
+        return None, _shape(parameter)
+    forms = (written(sizes[number], letters_of(card)), written(sizes[number], letters_of(card), values))
+    formula, numbers = (form if times == 1 else multiplied(times, form, loose=False) for form in forms)
+    result = written(tidy(parameter.tensor.elements)).text
+    return None if formula.text == result else formula, None if numbers.text in (result, formula.text) else numbers
+
+
+def _times(elements: Dim, each: Dim) -> Dim | None:
+    """How many layers of a repeated block share one stacked tensor; None where they do not fit."""
+    try:
+        return tidy(exact_divide(elements, each))
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _shape(parameter: Parameter) -> Maths | None:
+    """The sizes of a tensor, multiplied."""
+    sizes = [dim for dim in parameter.tensor.shape if dim != 1]
+    if len(sizes) < 2 or any(is_symbolic(dim) for dim in sizes):
+        return None
+    pieces = [written(dim) for dim in sizes]
+    return Maths("·".join(m.text for m in pieces), r" \cdot ".join(m.latex for m in pieces))
+
+
+# ------------------------------------------------------------------- sums and remarks
+def _together(context: Context, quantity: str | None) -> list[Block]:
+    counts = context.report.parameters
+    parts = [written(tidy(amount)) for amount in (counts.weights, counts.biases, counts.other) if amount != 0]
+    result: list[Block] = []
+    if quantity in _ALL_ROLES and len(parts) > 1:
+        result += [Heading("Together"), Work((Line("parameters", None, _plus(parts), written(tidy(counts.total))),))]
+    if quantity == "trainable" or (quantity is None and counts.trainable != counts.total):
+        whole, frozen = written(tidy(counts.total)), written(tidy(counts.total - counts.trainable))
+        numbers = Maths(f"{whole.text} − {frozen.text}", f"{whole.latex} - {frozen.latex}")
+        result.append(Work((Line("all − frozen", None, numbers, written(tidy(counts.trainable))),)))
+    return result + (_bytes(context) if quantity == "bytes" else [])
+
+
+def _bytes(context: Context) -> list[Block]:
+    by_type: dict[str, list[Dim]] = {}
+    for parameter in context.counted.model.graph.parameters:
+        if parameter.role != "buffer":
+            by_type.setdefault(parameter.tensor.dtype, []).append(parameter.tensor.elements)
+    lines = []
+    for dtype, parts in by_type.items():
+        width, amount = DTYPE_BYTES[dtype], tidy(add_all(parts))
+        numbers = multiplied(width, written(amount), loose=is_symbolic(amount))
+        lines.append(Line(f"{dtype}, {width} bytes", None, numbers, written(tidy(width * amount))))
+    return [Heading("Bytes"), summed(tuple(lines), context.report.parameters.bytes)]
+
+
+def _remarks(context: Context) -> list[Block]:
+    result: list[Block] = []
+    buffers, neurons = context.report.parameters.buffers, context.report.neurons
+    if buffers != 0:
+        text = f"Besides these there are {written(tidy(buffers)).text} buffers: stored averages, not parameters."
+        result.append(Paragraph(text))
+    inputs = input_values(context)
+    if inputs and neurons != 0:
+        result.append(
+            Paragraph(
+                f"Input nodes are not neurons: the {written(tidy(product(inputs))).text} input values are given, not "
+                "computed, so they have no weights, no bias and no activation of their own. The network has "
+                f"{written(tidy(neurons)).text} neurons."
+            )
+        )
+    return result

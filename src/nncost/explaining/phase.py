@@ -1,0 +1,129 @@
+"""The parts that the forward pass, the loss and the backward pass share: cards and worked sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nncost.counting.conventions import convention_named
+from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
+from nncost.dims import Dim, add_all, tidy
+from nncost.explaining.accounts import Entry
+from nncost.explaining.cards.card import BATCH, Card
+from nncost.explaining.context import Context, in_words
+from nncost.explaining.derivation import Counts, letters_of
+from nncost.explaining.document import Block, Heading, Line, Maths, Paragraph, Table
+from nncost.explaining.formulas import multiplied, written
+from nncost.explaining.working import gathered, summed, work
+from nncost.ir.graph import Phase
+
+SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
+"""The quantities a whole section works out; others are explained when they are asked for."""
+
+
+def cards_of(entries: Iterable[Entry]) -> list[Card]:
+    """Each card once, in the order in which its layers are executed."""
+    return list(dict.fromkeys(entry.reading.card for entry in entries if entry.reading is not None))
+
+
+def letters_line(card: Card) -> Paragraph:
+    """``N inputs; M neurons; B examples in the batch``."""
+    ordered = sorted(card.letters.items(), key=lambda pair: pair[0] == BATCH)
+    return Paragraph("; ".join(f"{letter} {meaning}" for letter, meaning in ordered) + ".")
+
+
+def formula(card: Card, dim: Dim) -> Maths:
+    """A formula in a card's letters."""
+    return written(dim, letters_of(card))
+
+
+def formula_table(card: Card, counts: Counts, quantities: Sequence[Quantity]) -> list[Block]:
+    """Quantity, formula and reason, for the quantities there are."""
+    rows = [(name, formula(card, counts[name]), card.why.get(name, "")) for name in quantities if name in counts]
+    return explained(("count", "formula", "why"), rows)
+
+
+def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) -> list[Block]:
+    """A table whose last column says why; without it where there is nothing to say."""
+    if not rows:
+        return []
+    if not any(row[-1] for row in rows):
+        return [Table(header[:-1], tuple(row[:-1] for row in rows))]
+    return [Table(header, tuple(rows))]
+
+
+def sums(context: Context, phase: Phase, quantities: Sequence[Quantity]) -> list[Block]:
+    """For each quantity, the worked lines of every layer and their sum."""
+    result: list[Block] = []
+    for quantity in quantities:
+        blocks = _sum(context, phase, quantity)
+        if blocks:
+            result += [Heading(f"{in_words(quantity)} ({phase}.{quantity})"), *blocks]
+    return result
+
+
+def _sum(context: Context, phase: Phase, quantity: Quantity) -> list[Block]:
+    if quantity in TRAFFIC:
+        return traffic(context, phase, quantity)
+    entries = context.accounts.of(phase, quantity)
+    micro_batches = context.micro_batches if phase != "update" else 1
+    worked = work(context.accounts, entries, quantity, micro_batches=micro_batches)
+    extra = [row.amount for row in context.counted.accumulation.rows if row.quantity == quantity and row.phase == phase]
+    if context.micro_batches == 1 or not extra:
+        return [worked] if entries else []
+    added = add_all(extra) * (context.micro_batches - 1)
+    once = written(tidy(add_all(extra)))
+    line = Line(
+        "adding up gradients", None, multiplied(context.micro_batches - 1, once, loose=False), written(tidy(added))
+    )
+    total = add_all([*(entry.total(quantity) * micro_batches for entry in entries), added])
+    return [summed((*worked.lines, line), total)]
+
+
+def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
+    """Bytes depend on a layer's neighbours, so they are the report's rows, without formulas."""
+    rows = [row for row in context.report.rows if row.phase == phase and row.counts.get(quantity, 0) != 0]
+    if not rows:
+        return []
+    amounts: dict[str, list[Dim]] = {}
+    for row in rows:
+        amounts.setdefault(f"{row.path} {row.op}", []).append(row.counts[quantity])
+    sizes = {name: add_all(parts) for name, parts in amounts.items()}
+    rule = (
+        "Every distinct input of a layer is read once and every output that anyone else uses is written once; "
+        f"each value is a {context.settings.load.dtype}, unless it is an index."
+    )
+    return [
+        Paragraph(rule),
+        gathered([(Line(name, None, None, written(tidy(size))), size) for name, size in sizes.items()]),
+    ]
+
+
+def flops(context: Context, phase: str) -> list[Block]:
+    """The convention's sum over a phase's quantities."""
+    convention = convention_named(context.settings.convention)
+    totals = context.report.totals[phase]
+    lines: list[Line] = []
+    for name, weight in convention.weights.items():
+        amount = totals[name]
+        if amount != 0:
+            numbers = None if weight == 1 else multiplied(weight, written(tidy(amount)), loose=False)
+            lines.append(Line(name, None, numbers, written(tidy(weight * amount))))
+    intro = Paragraph(f"Convention {convention.name}: {convention.summary}.")
+    heading = Heading(f"Flops ({phase}.flops)")
+    return [heading, intro, *([summed(tuple(lines), totals["flops"])] if lines else [])]
+
+
+def batch_note(context: Context) -> list[Block]:
+    """Why B is missing from the lines of a batch of one."""
+    batch = context.counted.model.batch
+    if batch != 1:
+        return []
+    return [Paragraph("The batch is one example here (B = 1), so B is left out of the lines below.")]
+
+
+def plain_note(entries: Sequence[Entry]) -> list[Block]:
+    """Which layers are shown by their numbers alone."""
+    names = list(dict.fromkeys(entry.place[1] for entry in entries if entry.reading is None))
+    if not names:
+        return []
+    return [Paragraph(f"Shown without a formula, with the counts of the ledger: {', '.join(names)}.")]

@@ -1,0 +1,125 @@
+"""A whole training run: how many steps, and what they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nncost.counting.quantities import PRIMITIVE
+from nncost.dims import Dim, is_symbolic, tidy
+from nncost.explaining.context import Context, in_words
+from nncost.explaining.document import Block, Heading, Line, Maths, Paragraph, Section, Table, Work
+from nncost.explaining.formulas import written
+from nncost.explaining.topics import Topic
+from nncost.ir.graph import PHASES
+from nncost.pipeline import report_on
+from nncost.report import Report, Run
+
+
+def run(context: Context, topic: Topic) -> Section:
+    """The steps, then each quantity of one epoch and of all."""
+    assert context.report.run is not None
+    title = "The whole run" if topic.quantity is None else topic.path
+    content = _steps(context, context.report.run)
+    if topic.quantity is not None:
+        content += _quantity(context, context.report.run, topic.phase, topic.quantity)
+    else:
+        content += _totals(context, context.report.run)
+    return Section(title, tuple(content))
+
+
+def _steps(context: Context, run: Run) -> list[Block]:
+    examples, batch, epochs = written(run.examples), written(run.batch), run.epochs
+    together, accumulate = run.batch * context.micro_batches, context.micro_batches
+    size = written(together)
+    formula = Maths("epochs × ⌈examples / batch⌉", r"\text{epochs} \times \lceil \text{examples} / \text{batch} \rceil")
+    numbers = Maths(
+        f"{epochs} × ⌈{examples.text} / {size.text}⌉", rf"{epochs} \times \lceil {examples.latex} / {size.latex} \rceil"
+    )
+    content: list[Block] = [Work((Line("steps", formula, numbers, written(tidy(run.steps))),))]
+    if accumulate != 1:
+        content.append(
+            Paragraph(f"One step gathers the gradients of {accumulate} batches of {batch.text}: {size.text} examples.")
+        )
+    if run.assumes:
+        content.append(Paragraph(f"This assumes that {run.assumes}."))
+    rest = _rest(run)
+    if rest:
+        full = written(_whole(run))
+        content.append(
+            Paragraph(
+                f"{full.text} batches are full; the last one of each epoch has the remaining {rest:,} "
+                f"example{'s' if rest > 1 else ''} and is counted at its own size."
+            )
+        )
+    return content
+
+
+def _whole(run: Run) -> Dim:
+    assert isinstance(run.examples, int) and isinstance(run.batch, int)
+    return run.examples // run.batch
+
+
+def _rest(run: Run) -> int:
+    if is_symbolic(run.examples) or is_symbolic(run.batch):
+        return 0
+    assert isinstance(run.examples, int) and isinstance(run.batch, int)
+    return run.examples % run.batch
+
+
+def _totals(context: Context, run: Run) -> list[Block]:
+    """One row for each quantity: a step, and the whole run."""
+    names = [name for name in (*PRIMITIVE, "flops") if run.totals["step"][name] != 0]
+    rows = tuple(
+        (name, written(tidy(context.report.step[name])), written(tidy(run.totals["step"][name]))) for name in names
+    )
+    advice = Paragraph(
+        f"The parts of one of them: explain run.step.{names[0]}." if names else "The run computes nothing."
+    )
+    return [Heading("Totals"), Table(("count", "one full step", "whole run"), rows), advice]
+
+
+def _quantity(context: Context, run: Run, phase: str, quantity: str) -> list[Block]:
+    """Every phase of the run as full batches, the last batch and updates."""
+    phases = PHASES if phase == "step" else (phase,)
+    total = written(tidy(run.totals[phase][quantity]))
+    content: list[Block] = [Heading(f"{in_words(quantity)} (run.{phase}.{quantity})")]
+    lines = [
+        line
+        for name in phases
+        if run.totals[name][quantity] != 0
+        for line in [_phase_line(context, run, name, quantity)]
+    ]
+    return [*content, Work(tuple(lines), Line("sum", None, None, total) if len(lines) > 1 else None)]
+
+
+def _phase_line(context: Context, run: Run, phase: str, quantity: str) -> Line:
+    """One phase: full batches and the smaller last one, or once for each step."""
+    amount = run.totals[phase][quantity]
+    numbers = _pieces(context, run, phase, quantity, amount)
+    return Line(phase, None, numbers, written(tidy(amount)))
+
+
+def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) -> Maths | None:
+    once = context.report.totals[phase][quantity]
+    if context.micro_batches != 1 or is_symbolic(run.examples) or is_symbolic(run.batch) or is_symbolic(once):
+        return None
+    epochs, per_epoch = run.epochs, run.steps // run.epochs
+    if phase == "update" or quantity == "derivatives" or not _rest(run):
+        return _product(epochs, written(per_epoch), written(once)) if epochs * per_epoch * once == amount else None
+    last = _last_batch(context, _rest(run)).totals[phase][quantity]
+    if epochs * (_whole(run) * once + last) != amount:
+        return None
+    whole, one, end = written(_whole(run)), written(once), written(last)
+    return Maths(
+        f"{epochs} × ({whole.text} × {one.text} + {end.text})",
+        rf"{epochs} \times \left({whole.latex} \times {one.latex} + {end.latex}\right)",
+    )
+
+
+def _product(epochs: int, steps: Maths, once: Maths) -> Maths:
+    return Maths(f"{epochs} × {steps.text} × {once.text}", rf"{epochs} \times {steps.latex} \times {once.latex}")
+
+
+def _last_batch(context: Context, rest: int) -> Report:
+    load = replace(context.settings.load, batch=rest)
+    return report_on(context.source, replace(context.settings, load=load, examples=None, epochs=1))

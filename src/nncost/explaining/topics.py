@@ -1,0 +1,61 @@
+"""What can be explained: whole topics, or one quantity by its path in the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from nncost.counting.quantities import ALL
+from nncost.errors import QuantityError
+from nncost.ir.graph import PHASES
+from nncost.report import ParameterCounts
+
+PARAMETERS, NEURONS, STEP, RUN = "parameters", "neurons", "step", "run"
+TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN)
+"""The topics in the order of a whole explanation; ``run`` is there when examples are given."""
+
+_COUNTS = (*ALL, "flops")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A head such as ``forward`` and, for one quantity alone, its name; ``phase`` is that of a run."""
+
+    head: str
+    quantity: str | None = None
+    phase: str = STEP
+
+    @property
+    def path(self) -> str:
+        """The quantity's path in the report."""
+        middle = f".{self.phase}" if self.head == RUN else ""
+        return self.head if self.quantity is None else f"{self.head}{middle}.{self.quantity}"
+
+
+def parse(topic: str) -> Topic:
+    """Read a topic. Raises QuantityError with what is accepted."""
+    head, _, rest = topic.removeprefix("totals.").partition(".")
+    head = {"params": PARAMETERS}.get(head, head)
+    if not rest and (head in TOPICS or head == NEURONS):
+        return Topic(head)
+    if head == PARAMETERS and rest in ParameterCounts.__slots__:
+        return Topic(head, rest)
+    if head in (*PHASES, STEP) and rest in _COUNTS:
+        return Topic(head, rest)
+    phase, _, quantity = rest.removeprefix("totals.").partition(".")
+    if head == RUN and phase in (*PHASES, STEP) and quantity in _COUNTS:
+        return Topic(head, quantity, phase)
+    raise QuantityError(f"cannot explain {topic!r}: there is no such topic or quantity.", hint=_hint(topic))
+
+
+def _hint(topic: str) -> str:
+    paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__slots__]
+    paths += [f"{phase}.{name}" for phase in (*PHASES, STEP) for name in _COUNTS]
+    close = get_close_matches(topic, [*TOPICS, NEURONS, *paths], 1)
+    phases = ", ".join((*PHASES, STEP))
+    return (
+        (f"Did you mean {close[0]!r}? " if close else "")
+        + f"Topics: {', '.join((*TOPICS, NEURONS))}. "
+        + f"Quantities: {PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__slots__)}; "
+        + f"PHASE.NAME with PHASE one of {phases} (or run.PHASE) and NAME one of {', '.join(_COUNTS)}."
+    )

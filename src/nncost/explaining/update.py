@@ -1,0 +1,98 @@
+"""The optimizer's update, the whole step and the whole run."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from nncost.counting.conventions import convention_named
+from nncost.counting.quantities import PRIMITIVE, TRAFFIC
+from nncost.dims import Dim, symbol, tidy
+from nncost.explaining.context import Context, chosen, in_words
+from nncost.explaining.derivation import Counts, count_item, put_in
+from nncost.explaining.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
+from nncost.explaining.formulas import mathematics, multiplied, written
+from nncost.explaining.phase import flops, traffic
+from nncost.explaining.working import summed
+from nncost.ir.builder import Builder
+from nncost.ir.graph import PHASES
+from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+
+
+def update(context: Context, quantity: str | None) -> Section:
+    """The operations for one parameter, times the parameters."""
+    title = "Update" if quantity is None else f"update.{quantity}"
+    name = context.counted.optimizer
+    if name == NO_OPTIMIZER:
+        return Section(title, (Paragraph("No optimizer is named, so no parameter is updated."),))
+    if quantity == "flops":
+        return Section(title, tuple(flops(context, "update")))
+    for name_of_bytes in chosen(TRAFFIC, quantity) if quantity is not None else ():
+        return Section(title, tuple(traffic(context, "update", name_of_bytes)))
+    content: list[Block] = [
+        Paragraph(f"The optimizer {name} moves every parameter p by its derivative g:"),
+        *(Equation(Maths(part.strip(), mathematics(part.strip()))) for part in OPTIMIZERS[name].formula.split(";")),
+    ]
+    if quantity is None:
+        content.append(
+            Paragraph("Numbers that are the same for the whole step, such as the learning rate η, are free.")
+        )
+    return Section(title, (*content, *_sums(context, name, quantity)))
+
+
+@cache
+def each(optimizer: str) -> tuple[Dim, Counts]:
+    """The letter n and what an update of n parameters takes."""
+    n = symbol("n")
+    rule = OPTIMIZERS[optimizer]
+    b = Builder(phase="update")
+    p, g = b.input((n,)), b.input((n,))
+    states = [b.input((n,)) for _ in rule.states]
+    with b.region(optimizer, p, g, *states) as region:
+        new, new_states = rule.update(b, p, g, states)
+        region.returns(new, *new_states)
+    return n, count_item(b.items[-1], set())
+
+
+def _sums(context: Context, optimizer: str, quantity: str | None) -> list[Block]:
+    n, counts = each(optimizer)
+    trained = context.report.backward.derivatives
+    content: list[Block] = []
+    for name in chosen(PRIMITIVE, quantity):
+        total = context.report.update[name]
+        if total == 0:
+            continue
+        per_parameter = put_in(counts.get(name, 0), {n: 1})
+        line = Line("all parameters", None, None, written(tidy(total)))
+        if put_in(counts.get(name, 0), {n: trained}) == total or tidy(per_parameter * trained - total) == 0:
+            one = written(per_parameter)
+            numbers = multiplied(per_parameter, written(tidy(trained)), loose=" " in written(tidy(trained)).text)
+            formula = Maths(f"{one.text} for each parameter", rf"{one.latex} \text{{ for each parameter}}")
+            line = Line("all parameters", formula, numbers, written(tidy(total)))
+        content += [Heading(f"{in_words(name)} (update.{name})"), Work((line,))]
+    return content or [Paragraph(f"update.{quantity} is 0.")]
+
+
+def step(context: Context, quantity: str | None) -> Section:
+    """The four phases added up."""
+    title = "One step together" if quantity is None else f"step.{quantity}"
+    totals = context.report.totals
+    shown = [name for name in (*PRIMITIVE, "flops") if totals["step"][name] != 0] if quantity is None else [quantity]
+    content: list[Block] = [Paragraph("Forward pass, loss, backward pass and update added up.")]
+    if "flops" in shown:
+        convention = convention_named(context.settings.convention)
+        content.append(Paragraph(f"Convention {convention.name}: {convention.summary}."))
+    for name in shown:
+        content += [Heading(f"{in_words(name)} (step.{name})"), _phases(context, name)]
+    if quantity is not None:
+        content.append(Paragraph(f"Each line has its own explanation, for example of forward.{quantity}."))
+    return Section(title, tuple(content))
+
+
+def _phases(context: Context, quantity: str) -> Work:
+    totals = context.report.totals
+    lines = [
+        Line(phase, None, None, written(tidy(totals[phase][quantity])))
+        for phase in PHASES
+        if totals[phase][quantity] != 0
+    ]
+    return summed(tuple(lines), totals["step"][quantity])

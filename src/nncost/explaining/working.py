@@ -1,0 +1,172 @@
+"""Worked lines: formula, numbers put in, result; like layers merged, and the sum below."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nncost.counting.quantities import Quantity
+from nncost.dims import Dim, add_all, is_symbolic, tidy
+from nncost.explaining.accounts import Accounts, Entry
+from nncost.explaining.cards.card import BATCH
+from nncost.explaining.derivation import letters_of, put_in, simplest, trace
+from nncost.explaining.document import Line, Maths, Work
+from nncost.explaining.formulas import is_sum, multiplied, written
+
+MERGED_FROM = 4
+"""This many like layers share one line; fewer stand on their own."""
+_NAMED_TOGETHER = 6
+"""Up to this many layers of one parent are all named."""
+_LISTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """An entry and the layers it stands for."""
+
+    entry: Entry
+    paths: tuple[str, ...]
+
+
+def work(accounts: Accounts, entries: Sequence[Entry], quantity: Quantity, *, micro_batches: int = 1) -> Work:
+    """The lines of one quantity and their sum."""
+    chosen = [replace(e, times=e.times * micro_batches) for e in entries if e.amounts.get(quantity, 0) != 0]
+    lines = tuple(_line(accounts, layers, quantity) for layers in merged(chosen, quantity))
+    return summed(lines, add_all(entry.total(quantity) for entry in chosen))
+
+
+def summed(lines: tuple[Line, ...], total: Dim) -> Work:
+    """Lines with their sum, which a single line does not need."""
+    return Work(lines, Line("sum", None, None, written(tidy(total))) if len(lines) > 1 else None)
+
+
+# ------------------------------------------------------------------- like layers
+def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[Layers]:
+    """One item for equal entries of one layer, and for each group of many layers alike."""
+    groups: dict[object, list[Entry]] = {}
+    for number, entry in enumerate(entries):
+        path, operation, phase = entry.place
+        letters = (entry.reading, entry.part) if entry.reading is not None else number
+        groups.setdefault((operation, phase, letters, entry.family, _kind(path)), []).append(entry)
+    result: list[tuple[int, Layers]] = []
+    for members in groups.values():
+        by_path: dict[str, list[Entry]] = {}
+        for entry in members:
+            by_path.setdefault(entry.place[0], []).append(entry)
+        alike = [_together(same_path) for same_path in by_path.values()]
+        first = entries.index(members[0])
+        if len(alike) >= MERGED_FROM:
+            result.append((first, Layers(_together(alike), tuple(by_path))))
+        else:
+            result += [(entries.index(by_path[e.place[0]][0]), Layers(e, (e.place[0],))) for e in alike]
+    return [layers for _, layers in sorted(result, key=lambda pair: pair[0])]
+
+
+def _together(entries: Sequence[Entry]) -> Entry:
+    return replace(entries[0], times=simplest(add_all(entry.times for entry in entries)))
+
+
+def named(paths: Sequence[str], suffix: str = "") -> str:
+    """``dense.3 … dense.50 (48 alike)`` for many layers, or the few names there are."""
+    if len(paths) <= _LISTED:
+        return ", ".join(paths) + suffix
+    parents, names = zip(*(path.rpartition(".")[::2] for path in paths), strict=True)
+    if len(set(parents)) == 1 and not any(name.isdigit() for name in names) and len(paths) <= _NAMED_TOGETHER:
+        return f"{parents[0]}.({', '.join(names)}){suffix}"
+    ordered = sorted(paths, key=_place)
+    return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
+
+
+def _place(path: str) -> list[tuple[int, str]]:
+    """Numbers in a path compared as numbers."""
+    return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
+
+
+def _kind(path: str) -> str:
+    """What must agree for layers to share a line: the path without its numbers and a last name of its own."""
+    parent, _, name = path.rpartition(".")
+    return re.sub(r"\d+", "", path if name.isdigit() else parent)
+
+
+def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:
+    """Lines with their amounts; many equal ones share a line."""
+    groups: dict[object, list[int]] = {}
+    for number, (line, _) in enumerate(lines):
+        groups.setdefault((line.formula, line.numbers, line.result, _kind(line.label)), []).append(number)
+    result: dict[int, Line] = {}
+    for numbers in groups.values():
+        if len(numbers) < MERGED_FROM:
+            result |= {number: lines[number][0] for number in numbers}
+        else:
+            result[numbers[0]] = _many([lines[number] for number in numbers])
+    return summed(tuple(result[number] for number in sorted(result)), add_all(amount for _, amount in lines))
+
+
+def _many(members: Sequence[tuple[Line, Dim]]) -> Line:
+    line, count = members[0][0], len(members)
+    formula = None if line.formula is None else multiplied(count, line.formula, loose=_loose(line.formula))
+    one = line.numbers or line.result
+    total = written(tidy(add_all(amount for _, amount in members)))
+    return Line(
+        named([member.label for member, _ in members]), formula, multiplied(count, one, loose=_loose(one)), total
+    )
+
+
+def _loose(maths: Maths) -> bool:
+    return bool(re.search(r" [+−] (?![^(]*\))", maths.text))
+
+
+# ------------------------------------------------------------------- one line
+def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
+    entry = layers.entry
+    result = written(tidy(entry.total(quantity)))
+    formula, numbers = _derived(entry, quantity)
+    if numbers is not None and numbers.text == result.text:
+        numbers = None
+    if formula is not None and formula.text == result.text:
+        formula = None
+    if formula is not None and numbers is not None and formula.text == numbers.text:
+        numbers = None
+    return Line(label(accounts, layers), formula, numbers, result)
+
+
+def label(accounts: Accounts, layers: Layers) -> str:
+    """The layers' names, with the operation and the gradient where they need telling apart."""
+    path, operation, _ = layers.entry.place
+    suffix = f" {operation}" if operation != accounts.main_operation.get(path) else ""
+    card = layers.entry.reading.card if layers.entry.reading is not None else None
+    if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
+        suffix += f" {layers.entry.part}"
+    return named(layers.paths, suffix)
+
+
+def _derived(entry: Entry, quantity: Quantity) -> tuple[Maths | None, Maths | None]:
+    """The formula in letters and with numbers put in."""
+    if entry.reading is None:
+        return None, None
+    letters = letters_of(entry.reading.card)
+    values = dict(zip(letters, entry.reading.values, strict=True))
+    one = {
+        x: 1 for x, name in zip(letters, entry.reading.card.letters, strict=True) if name == BATCH and values[x] == 1
+    }
+    formula = simplest(put_in(entry.formulas[quantity], one))
+    if not is_symbolic(formula):
+        return None, None if entry.times == 1 else _repeated(entry, formula, written(formula))
+    in_letters = written(formula, letters)
+    in_numbers = written(formula, letters, values)
+    return _repeated(entry, formula, in_letters), _repeated(entry, formula, in_numbers)
+
+
+def _repeated(entry: Entry, formula: Dim, inner: Maths) -> Maths:
+    """The formula as often as the layer stands there, or summed over its family."""
+    if entry.times != 1:
+        inner = multiplied(entry.times, inner, loose=is_sum(formula))
+    for loop in reversed(entry.family):
+        held = Maths(f"({inner.text})", rf"\left({inner.latex}\right)") if is_sum(formula) else inner
+        index, first, last = (written(dim) for dim in (loop.index, loop.start, loop.last))
+        inner = Maths(
+            f"Σ[{index.text}={first.text}…{last.text}] {held.text}",
+            rf"\sum_{{{index.latex}={first.latex}}}^{{{last.latex}}} {held.latex}",
+        )
+    return inner

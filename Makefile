@@ -23,7 +23,7 @@ format: .venv/lint
 	$(BIN)/ruff format .
 
 bench: .venv/bench  ## speed next to the peers, as ratios
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf .venv

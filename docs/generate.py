@@ -95,7 +95,9 @@ def scalars() -> list[str]:
 
 def composites() -> list[str]:
     """Every composite with its counts for a batch of B, forward and backward (input gradient included)."""
-    return _table(["composite", "smallest spec", "forward", "backward"], map(_composite, *zip(*COMPOSITES, strict=True)))
+    return _table(
+        ["composite", "smallest spec", "forward", "backward"], map(_composite, *zip(*COMPOSITES, strict=True))
+    )
 
 
 def _composite(name: str, spec: str) -> tuple[str, str, str, str]:
@@ -140,7 +142,12 @@ def layers() -> list[str]:
 
     def row(name: str) -> tuple[str, str]:
         kind = layer_table()[name]
-        words = [name, *(p.upper() for p in kind.positional), *(f"[{o}=]" for o in kind.options), *(f"[{f}]" for f in kind.flags)]
+        words = [
+            name,
+            *(p.upper() for p in kind.positional),
+            *(f"[{o}=]" for o in kind.options),
+            *(f"[{f}]" for f in kind.flags),
+        ]
         return f"`{' '.join(words)}`", kind.summary
 
     return _table(["layer", "what it is"], map(row, layer_table()))

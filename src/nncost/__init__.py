@@ -1,4 +1,4 @@
-"""nncost: what does this neural network cost?
+"""What does this neural network cost?
 
 >>> import nncost
 >>> report = nncost.count("784-16-16-10")
@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nncost.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from nncost.api import count as count
     from nncost.api import explain as explain
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from nncost.errors import NncostError as NncostError
     from nncost.report import Report as Report
 
-__version__ = "0.1.0"
 
 _NAMES = {
     "count": "nncost.api",
@@ -29,7 +30,7 @@ _NAMES = {
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
-__all__ = ["NncostError", "Report", "count", "explain", "formula"]  # noqa: F822
+__all__ = ["NncostError", "Report", "count", "explain", "formula"]
 
 
 def __getattr__(name: str) -> Any:

@@ -124,6 +124,6 @@ def _shapes(inputs: Any) -> dict[str, Shape]:
 def _shape(value: Any) -> Shape:
     shape = getattr(value, "shape", value)
     try:
-        return tuple(bound(dim, {}) if isinstance(dim, str) else int(dim) for dim in shape)  # type: ignore[misc]
+        return tuple(bound(dim, {}) if isinstance(dim, str) else int(dim) for dim in shape)
     except (TypeError, ValueError):
         raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {value!r}") from None

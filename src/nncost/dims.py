@@ -31,7 +31,7 @@ def symbol(name: str) -> Dim:
 
 
 def indexed(base: str, index: Dim) -> Dim:
-    """One member ``base[index]`` of a family of sizes, such as the widths h[0], h[1], …"""
+    """One member ``base[index]`` of a family of sizes, such as the widths h[0], h[1] and so on."""
     import sympy
 
     return cast("Dim", sympy.IndexedBase(base, integer=True, positive=True)[index])
@@ -47,10 +47,6 @@ def product(dims: Iterable[Dim]) -> Dim:
 
 def floor_divide(numerator: Dim, denominator: int) -> Dim:
     """``⌊numerator / denominator⌋``."""
-    if is_symbolic(numerator):
-        import sympy
-
-        return cast("Dim", sympy.floor(numerator / sympy.Integer(denominator)))
     return numerator // denominator
 
 
@@ -71,11 +67,15 @@ def exact_divide(numerator: Dim, denominator: Dim) -> Dim:
 
 def ceil_log2(dim: Dim) -> Dim:
     """``⌈log₂ dim⌉`` (0 for 1)."""
-    if is_symbolic(dim):
-        import sympy
+    if isinstance(dim, int):
+        return (dim - 1).bit_length()
+    if not hasattr(dim, "free_symbols"):  # A NumPy column: exact Python integers, one by one.
+        import numpy as np
 
-        return cast("Dim", sympy.ceiling(sympy.log(dim, 2)))
-    return (cast("int", dim) - 1).bit_length()
+        return cast("Dim", np.array([(int(number) - 1).bit_length() for number in dim], dtype=object))
+    import sympy
+
+    return cast("Dim", sympy.ceiling(sympy.log(dim, 2)))
 
 
 def same(left: Dim, right: Dim) -> bool:

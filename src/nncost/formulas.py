@@ -171,4 +171,4 @@ def _product(e: Any) -> str:
 
 def _bracketed(e: Any) -> str:
     text = _source(e)
-    return f"({text})" if isinstance(e, sympy.Add) or "//" in text and not text.startswith("(") else text
+    return f"({text})" if isinstance(e, sympy.Add) or ("//" in text and not text.startswith("(")) else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
@@ -38,7 +38,7 @@ class Settings:
     freeze: Sequence[str] = ()
     taps: str = "dense"
     convention: str = "nncost"
-    load: LoadOptions = LoadOptions()
+    load: LoadOptions = field(default_factory=LoadOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,9 @@ def _check(settings: Settings) -> None:
         if isinstance(number, bool) or (isinstance(number, int) and number < 1):
             raise OptionError(f"{name} must be at least 1, received {number}")
     if settings.examples is None and settings.epochs != 1:
-        raise OptionError("epochs needs examples: the number of training examples.", hint="For example: --examples 60000")
+        raise OptionError(
+            "epochs needs examples: the number of training examples.", hint="For example: --examples 60000"
+        )
 
 
 def _is_training(source: str | Graph, settings: Settings) -> bool:
@@ -167,7 +169,7 @@ def _frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
     parameters = tuple(replace(p, trainable=False) if matches(p) else p for p in graph.parameters)
     if unused:
         known = ", ".join(dict.fromkeys(p.path for p in graph.parameters)) or "none"
-        raise OptionError(f"freeze={sorted(unused)[0]!r} matches no layer.", hint=f"Layers with parameters: {known[:500]}.")
+        raise OptionError(f"freeze={min(unused)!r} matches no layer.", hint=f"Layers with parameters: {known[:500]}.")
     return replace(graph, parameters=parameters)
 
 
@@ -262,7 +264,7 @@ def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
     for (path, op, phase, inner), counts in {**groups, **ordered}.items():
         holds = phase == "forward" and not inner and ops_by_path.get(path, "parameters") == op
         roles = parameters.pop(path, {}) if holds else {}
-        amounts = {name: add_all(counts[name]) for name in ALL if name in counts}
+        amounts: dict[str, Dim] = {name: add_all(counts[name]) for name in ALL if name in counts}
         weights, biases, other = (add_all(roles.get(role, ())) for role in ("weight", "bias", "other"))
         result.append(ReportRow(path, op, phase, amounts, weights, biases, other, times.get(path, 1), inner))
     return result
@@ -292,7 +294,7 @@ def _run(source: str | Graph, settings: Settings, counted: Counted, convention: 
         if settings.accumulate != 1:
             assumes = f"{batch * settings.accumulate} divides {examples}"
     else:
-        full, rest = divmod(examples, batch)  # type: ignore[operator]
+        full, rest = divmod(examples, batch)
         micro_batches, assumes = full + (rest > 0), ""
         steps = -(-micro_batches // settings.accumulate)
     parts = [_times(counted.ledger, epochs * full, ("forward", "loss", "backward"))] if full != 0 else []
@@ -305,7 +307,9 @@ def _run(source: str | Graph, settings: Settings, counted: Counted, convention: 
     rows += [replace(row, amount=row.amount * steps * epochs) for row in updates]
     rows += [replace(row, amount=row.amount * (micro_batches - steps) * epochs) for row in counted.accumulation.rows]
     rows += [replace(row, amount=row.amount * steps * epochs) for row in _derivatives(counted)]
-    return Run(examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes)
+    return Run(
+        examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes
+    )
 
 
 def bound(value: str | int | None, bindings: Mapping[str, int]) -> Dim | None:
@@ -313,5 +317,3 @@ def bound(value: str | int | None, bindings: Mapping[str, int]) -> Dim | None:
     if isinstance(value, str):
         return bindings[value] if value in bindings else symbol(value)
     return value
-
-

@@ -11,6 +11,7 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
+from nncost.version import __version__
 
 SCHEMA = "nncost.report/1"
 
@@ -155,7 +156,7 @@ class Report:
         if head in ("parameters", "params"):
             name = rest or "total"
             if name in ParameterCounts.__slots__:
-                return getattr(self.parameters, name)  # type: ignore[no-any-return]
+                return getattr(self.parameters, name)
         totals = self.totals
         if head == "run" and self.run is not None:
             totals = self.run.totals
@@ -170,7 +171,7 @@ class Report:
         """Exactly the JSON that ``nncost count --json`` prints."""
         result: dict[str, Any] = {
             "schema": SCHEMA,
-            "nncost": _version(),
+            "nncost": __version__,
             "source": {
                 "kind": self.source.kind,
                 "name": self.source.name,
@@ -193,11 +194,6 @@ class Report:
             result["run"] = _run(self.run)
         return result
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from nncost.views.markdown import markdown
-
-        return {"text/plain": repr(self), "text/markdown": markdown(self)}
-
 
 def quantity_hint() -> str:
     """One sentence with the paths of quantities."""
@@ -209,7 +205,7 @@ def quantity_hint() -> str:
 
 def plain(value: Any) -> Any:
     """A size as JSON holds it: an integer of any size, or a formula as text."""
-    if hasattr(value, "free_symbols") or is_symbolic(value) and hasattr(value, "is_Integer"):
+    if hasattr(value, "free_symbols") or (is_symbolic(value) and hasattr(value, "is_Integer")):
         return str(tidy(value))
     return value
 
@@ -241,9 +237,3 @@ def _run(run: Run) -> dict[str, Any]:
         "totals": _totals(run.totals),
     }  # fmt: skip
     return result | ({"assumes": run.assumes} if run.assumes else {})
-
-
-def _version() -> str:
-    from nncost import __version__
-
-    return __version__

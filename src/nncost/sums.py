@@ -26,10 +26,11 @@ def merge_sums(expression: Any) -> Any:
     for (function, index, first, last), coefficient in sums.items():
         if coefficient == 0:
             continue
-        while rest.get(function.subs(index, first - 1), 0) == coefficient:
-            rest[function.subs(index, first - 1)] = 0
-            first -= 1
-        merged[(index, first, last)] += coefficient * function
+        start = first
+        while rest.get(function.subs(index, start - 1), 0) == coefficient:
+            rest[function.subs(index, start - 1)] = 0
+            start -= 1
+        merged[(index, start, last)] += coefficient * function
     total = sum(coefficient * bare for bare, coefficient in rest.items())
     return total + sum(_pulled(function, limits) for limits, function in merged.items())
 

@@ -15,10 +15,10 @@ def exact(amount: Dim) -> str:
     """``12,960``; a formula for a symbolic amount; the leading digits and the length of a giant."""
     if is_symbolic(amount):
         return str(tidy(amount))
-    digits = str(abs(amount))  # type: ignore[arg-type]
+    digits = str(abs(amount))
     if len(digits) <= MAX_PRINTED_DIGITS:
         return f"{amount:,}"
-    sign = "-" if amount < 0 else ""  # type: ignore[operator]
+    sign = "-" if amount < 0 else ""
     return f"{sign}{digits[0]}.{digits[1:4]}e{len(digits) - 1} ({len(digits):,} digits)"
 
 
@@ -26,7 +26,7 @@ def compact(amount: Dim) -> str:
     """At most six characters where possible: ``12,960``, ``829.4k``, ``4.089G``; cut, not rounded up."""
     if is_symbolic(amount):
         return str(tidy(amount))
-    number = int(amount)  # type: ignore[arg-type]
+    number = int(amount)
     if abs(number) < 100 * _THOUSAND:
         return f"{number:,}"
     power = (len(str(abs(number))) - 1) // 3

@@ -26,7 +26,14 @@ def test_json_matches_the_documented_schema(capsys: pytest.CaptureFixture[str]) 
     report = json.loads(capsys.readouterr().out)
     assert report["schema"] == "nncost.report/1"
     assert report["source"] == {"kind": "spec", "name": "784-16-16-10", "inputs": {"x": [32, 784]}}
-    settings = {"batch": 32, "dtype": "float32", "loss": "squared_error", "optimizer": "sgd", "convention": "nncost", "mode": "train"}
+    settings = {
+        "batch": 32,
+        "dtype": "float32",
+        "loss": "squared_error",
+        "optimizer": "sgd",
+        "convention": "nncost",
+        "mode": "train",
+    }
     assert settings.items() <= report["settings"].items()
     assert report["complete"] is True
     assert report["unknown"] == []
@@ -154,7 +161,9 @@ def test_missing_extra_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\x08\x07")
     hidden = "import sys; sys.modules['onnx'] = None; from nncost.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", hidden, "count", str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "count", str(path)], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 2
     assert 'pip install "nncost[onnx]"' in done.stderr
 

@@ -48,7 +48,11 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     formulas = []
     for path in chosen:
         amount = report.quantity(path)
-        wanted = values if quantity else {n: v for n, v in values.items() if n in map(str, getattr(amount, "free_symbols", ()))}
+        wanted = (
+            values
+            if quantity
+            else {n: v for n, v in values.items() if n in map(str, getattr(amount, "free_symbols", ()))}
+        )
         formulas.append(formula_of(path, amount, wanted))
     if form == "json":
         import json
@@ -67,7 +71,9 @@ def _text(formula: Formula) -> str:
 
     lines = [formula.quantity, f"  = {exact(formula.expanded)}"]
     if not formula.symbols:
-        return "\n".join([*lines, "  A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."])
+        return "\n".join(
+            [*lines, "  A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."]
+        )
     if str(formula.factored) != str(formula.expanded):
         lines.append(f"  = {formula.factored}")
     lines.append(f"  leading term  {formula.leading}")

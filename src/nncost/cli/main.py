@@ -27,9 +27,11 @@ class LazyGroup(click.Group):
     """Commands whose modules are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
         if cmd_name not in _COMMANDS:
             return None
         return cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)

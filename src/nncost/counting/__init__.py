@@ -1,0 +1,1 @@
+"""Counts: quantities, rules, ledger, traffic, conventions."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from nncost.counting.quantities import DTYPE_BYTES, Quantity
 from nncost.dims import Dim, add_all
 from nncost.ir import ops
+from nncost.ir.autodiff import PEELED
+from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor, walk
-from nncost.ir.repeats import PEELED
 
 Traffic = tuple[str, str, str, Phase, Quantity, Dim]
-_VIEWS = (ops.Reshape, ops.Transpose, ops.Broadcast, ops.Window, ops.Split, ops.Stride)
-
+_PIECES = (ops.Split, ops.Stride)
 
 
 @dataclass(slots=True)
@@ -34,11 +34,13 @@ class Kernel:
 
 def traffic(graph: Graph, constants: set[Tensor]) -> Iterator[Traffic]:
     """Bytes read and written by every kernel outside Repeat bodies."""
-    base = _bases(graph.items)
-    kernels = [
-        kernel for group in _groups(graph.items, "", constants) for kernel in _connected(group, base)
-    ]
-    owner = {output: number for number, kernel in enumerate(kernels) for node in kernel.nodes for output in node.outputs}
+    padding = window_padding(graph.items).difference(graph.outputs)
+    base = _bases(graph.items, padding)
+    idle = constants | padding
+    kernels = [kernel for group in _groups(graph.items, "", idle) for kernel in _connected(group, base)]
+    owner = {
+        output: number for number, kernel in enumerate(kernels) for node in kernel.nodes for output in node.outputs
+    }
     escaping = {base.get(tensor, tensor) for tensor in graph.outputs}
     reads: list[dict[Tensor, Dim]] = []
     for number, kernel in enumerate(kernels):
@@ -54,14 +56,14 @@ def traffic(graph: Graph, constants: set[Tensor]) -> Iterator[Traffic]:
 
 
 def _is_view(node: Node) -> bool:
-    return isinstance(node.op, _VIEWS) or (node.origin == PEELED and isinstance(node.op, ops.MOVES))
+    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.MOVES))
 
 
-def _bases(items: Sequence[Item]) -> dict[Tensor, Tensor]:
+def _bases(items: Sequence[Item], padding: set[Tensor]) -> dict[Tensor, Tensor]:
     """The tensor behind each view. Pieces of a split are read on their own."""
     base: dict[Tensor, Tensor] = {}
     for node in walk(items):
-        if _is_view(node) and not isinstance(node.op, (ops.Split, ops.Stride, ops.Concat)):
+        if (_is_view(node) or node.outputs[0] in padding) and not isinstance(node.op, (*_PIECES, ops.Concat)):
             source = node.inputs[0]
             base[node.outputs[0]] = base.get(source, source)
     return base

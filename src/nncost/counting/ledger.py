@@ -12,7 +12,7 @@ from nncost.counting.rules import costs
 from nncost.counting.taps import ValidTaps
 from nncost.dims import Dim, add_all, sum_over
 from nncost.ir import ops
-from nncost.ir.constants import folds
+from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 
 ESTIMATED = "estimated"
@@ -160,7 +160,7 @@ def _count_node(page: _Page, node: Node, op_name: str, inner: str, taps: ValidTa
 
 
 def operation_name(op: ops.Op) -> str:
-    """The name of a core operation in reports: ``contract``, ``add``, ``reduce`` …"""
+    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
     if isinstance(op, ops.Map):
         return op.function
     if isinstance(op, (ops.Opaque, ops.Algorithm)):

@@ -83,7 +83,11 @@ class ValidTaps:
 
 
 def _axes(
-    op: ops.Window | ops.Fold, positions: Sequence[Dim], taps: Sequence[Dim], before: Sequence[Dim], length: Sequence[Dim]
+    op: ops.Window | ops.Fold,
+    positions: Sequence[Dim],
+    taps: Sequence[Dim],
+    before: Sequence[Dim],
+    length: Sequence[Dim],
 ) -> list[Axis]:
     result: list[Axis] = []
     for number, axis in enumerate(op.axes):
@@ -91,7 +95,7 @@ def _axes(
         for value in values:
             if is_symbolic(value):
                 raise SymbolError(f"--taps valid needs numbers, received the size {value}", hint="Bind it with --set.")
-        result.append(values)  # type: ignore[arg-type]
+        result.append(values)
     return result
 
 
@@ -105,7 +109,7 @@ def _scaled(total: Dim, axes: Sequence[Axis]) -> Dim:
     """``total`` taps reduced to those that meet an element: exact, axis by axis."""
     for axis in axes:
         positions, taps, *_ = axis
-        total = total // (positions * taps) * sum(_valid_positions(axis))  # type: ignore[operator]
+        total = total // (positions * taps) * sum(_valid_positions(axis))
     return total
 
 

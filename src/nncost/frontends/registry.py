@@ -43,7 +43,9 @@ def front_end_for(source: str) -> FrontEnd:
             return front_end
     if _LOOKS_LIKE_FILE.search(source):
         known = ", ".join(ending for front_end in FRONT_ENDS for ending in front_end.endings)
-        raise SourceError(f"{source!r} looks like a file of an unknown kind.", hint=f"Accepted: {known}, or a spec such as 784-16-10.")
+        raise SourceError(
+            f"{source!r} looks like a file of an unknown kind.", hint=f"Accepted: {known}, or a spec such as 784-16-10."
+        )
     return SPEC_TEXT
 
 

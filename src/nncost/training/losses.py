@@ -26,7 +26,7 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
 
 
 def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
-    """mean (y−t)²; gradient (2/n)·(y−t). For n outputs: n add, n mul, n−1 add, 1 div, then n mul."""
+    """Mean (y−t)²; gradient (2/n)·(y−t). For n outputs: n add, n mul, n−1 add, 1 div, then n mul."""
     target = b.input(y.shape, name="target")
     difference = b.map("sub", y, target)
     value = b.mean(b.map("square", difference), range(y.rank))

@@ -43,7 +43,7 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
 
 
 def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """g / (√square + ε), times the learning rate."""
+    """G / (√square + ε), times the learning rate."""
     return b.map("div", b.map("mul", LEARNING_RATE, g), b.map("add", b.map("sqrt", square), epsilon))
 
 

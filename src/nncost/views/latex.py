@@ -26,7 +26,12 @@ def latex(report: Report, *, by: str = "layer", depth: int | None = None, expand
 
 def _table(table: Table) -> list[str]:
     titles = [f"{group} {column}".strip() for group, column in zip(table.groups, table.columns, strict=True)]
-    lines = [rf"\begin{{tabular}}{{l{'r' * len(titles)}}}", r"\toprule", " & ".join(["", *map(escaped, titles)]) + r" \\", r"\midrule"]
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(titles)}}}",
+        r"\toprule",
+        " & ".join(["", *map(escaped, titles)]) + r" \\",
+        r"\midrule",
+    ]
     for number, (name, cells) in enumerate(table.rows):
         if table.has_total and number == len(table.rows) - 1:
             lines.append(r"\midrule")

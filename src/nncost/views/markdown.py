@@ -21,7 +21,10 @@ def markdown(report: Report, *, by: str = "layer", depth: int | None = None, exp
 def _table(table: Table) -> list[str]:
     titles = [f"{group} {column}".strip() for group, column in zip(table.groups, table.columns, strict=True)]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
-    lines += ["| " + " | ".join([_escaped(name), *(_escaped(exact(cell)) for cell in cells)]) + " |" for name, cells in table.rows]
+    lines += [
+        "| " + " | ".join([_escaped(name), *(_escaped(exact(cell)) for cell in cells)]) + " |"
+        for name, cells in table.rows
+    ]
     return lines
 
 

@@ -16,7 +16,9 @@ MAX_NAME = 34
 ROUNDED = "Numbers above 99,999 are cut to four digits here; --json, --csv and a wider terminal hold all of them."
 
 
-def plain(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False, width: int | None = None) -> str:
+def plain(
+    report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False, width: int | None = None
+) -> str:
     """The report as text. With a ``width``, tables that are too wide hold shortened numbers."""
     summary = summarise(report, by=by, depth=depth, expand=expand)
     return "\n".join([summary.title, "", *fact_lines(summary), *body(summary, width), *closing_lines(summary, width)])
@@ -53,7 +55,9 @@ def formula_lines(table: Table, width: int | None) -> list[str]:
             if cell != 0:
                 title = f"{group} {column}".strip()
                 text = f"    {title:<20}{exact(cell)}"
-                lines += [text] if width is None else wrap(text, width, subsequent_indent=" " * 24, break_long_words=False)
+                lines += (
+                    [text] if width is None else wrap(text, width, subsequent_indent=" " * 24, break_long_words=False)
+                )
     return lines
 
 
@@ -77,7 +81,9 @@ def _narrower(table: Table) -> Iterator[Table]:
         keep = [i for i, group in enumerate(table.groups) if group not in dropped]
         if keep:
             rows = [(name, [cells[i] for i in keep]) for name, cells in table.rows]
-            table = replace(table, groups=[table.groups[i] for i in keep], columns=[table.columns[i] for i in keep], rows=rows)
+            table = replace(
+                table, groups=[table.groups[i] for i in keep], columns=[table.columns[i] for i in keep], rows=rows
+            )
             yield table
     yield replace(table, rows=[(_ending(name), cells) for name, cells in table.rows])
 

@@ -202,7 +202,7 @@ def _ordered(lines: Mapping[str, _Line]) -> Iterable[tuple[str, _Line]]:
 
 def _totals_table(caption: str, totals: Mapping[str, Totals], notes: Sequence[str] = ()) -> Table:
     phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
-    if len(phases) <= 2:  # noqa: PLR2004  # the forward pass alone is the step
+    if len(phases) <= 2:  # the forward pass alone is the step
         phases = phases[:1]
     names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
     rows = [(name, [totals[phase][name] for phase in phases]) for name in names]

@@ -1,0 +1,35 @@
+"""Interleaved timing: candidates take turns, and each one's fastest run counts."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def fastest(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds of each candidate's fastest run, all of them warmed up once and run in turn."""
+    for candidate in candidates.values():
+        candidate()
+    best = dict.fromkeys(candidates, float("inf"))
+    for _ in range(rounds):
+        for name, candidate in candidates.items():
+            start = time.perf_counter()
+            candidate()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def process(arguments: Sequence[str]) -> Callable[[], object]:
+    """A candidate that runs a program to its end."""
+    return lambda: subprocess.run(arguments, check=True, capture_output=True)
+
+
+def print_ratios(
+    title: str, seconds: Mapping[str, float], reference: str, aims: Mapping[str, float] | None = None
+) -> None:
+    """One line for each candidate: its time as a multiple of the reference's."""
+    print(f"\n{title}")
+    for name, value in seconds.items():
+        aim = f"   (aim {aims[name]:g})" if aims and name in aims else ""
+        print(f"  {name:<58}{value / seconds[reference]:8.2f}{aim}")

@@ -1,0 +1,1 @@
+"""The graph, and one interpretation a file."""

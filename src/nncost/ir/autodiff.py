@@ -17,6 +17,9 @@ from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.scalars import SCALARS
 
+PEELED = "peeled"
+"""The origin of moves that only take a stack apart or put it together: views, not copies."""
+
 
 class Tape:
     """The gradients gathered so far; several for one tensor are added when it is asked for."""
@@ -27,6 +30,7 @@ class Tape:
         self.replacements: dict[Node, tuple[Item, ...]] = {}
         self._paths = dict(paths)
         self._parts: dict[Tensor, list[Tensor]] = {}
+        self._stacks: set[Tensor] = set()
 
     def replace(self, node: Node, items: Sequence[Item]) -> None:
         """Let other items compute what a forward node did, and more (its saved tensors)."""
@@ -38,15 +42,30 @@ class Tape:
         """One consumer's gradient."""
         self._parts.setdefault(tensor, []).append(gradient)
 
+    def give_stack(self, tensor: Tensor, gradients: Tensor) -> None:
+        """One gradient for each iteration, along the first axis."""
+        self._stacks.add(gradients)
+        self.give(tensor, gradients)
+
     def take(self, tensor: Tensor) -> Tensor | None:
         """The whole gradient, or None where no consumer gave one."""
         parts = self._parts.get(tensor)
         if parts is None:
             return None
-        while len(parts) > 1:
-            with self.builder.at(self._paths.get(tensor, self.builder.path), "backward"):
-                parts[:2] = [self.builder.map("add", parts[0], parts[1])]
+        with self.builder.at(self._paths.get(tensor, self.builder.path), "backward"):
+            if not self._stacks.isdisjoint(parts):
+                parts[:] = [self.builder.reduce("sum", self._stacked(parts), [0])]
+            while len(parts) > 1:
+                with self.builder.region("add"):  # Each addition is a kernel of its own, wherever it stands.
+                    parts[:2] = [self.builder.map("add", parts[0], parts[1])]
         return parts[0]
+
+    def _stacked(self, parts: Sequence[Tensor]) -> Tensor:
+        """All parts in one stack, so that T iterations cost T−1 additions wherever some were peeled off."""
+        b = self.builder
+        with b.at(b.path, b.phase, PEELED):
+            pieces = [part if part in self._stacks else b.reshape(part, (1, *part.shape)) for part in parts]
+            return pieces[0] if len(pieces) == 1 else b.emit(ops.Concat(0), *pieces)
 
 
 def differentiate(
@@ -155,7 +174,9 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         repeat_gradient(tape, node, gradients)
         return
     if isinstance(op, ops.Split):
-        pieces = [piece if piece is not None else _zeros(b, out) for piece, out in zip(gradients, node.outputs, strict=True)]
+        pieces = [
+            piece if piece is not None else _zeros(b, out) for piece, out in zip(gradients, node.outputs, strict=True)
+        ]
         tape.give(x[0], b.emit(ops.Concat(op.axis), *pieces))
         return
     if g is None:
@@ -205,7 +226,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
 
 
 def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:
-    """y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
+    """Y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
 
     Miniature, 1×2 times 2×1: y = a1·c1 + a2·c2, so ∂y/∂a1 = c1 and ∂y/∂c1 = a1; with g = 3,
     c = (5, 7) the left gradient is (15, 21): two products, no addition, as nothing is summed.

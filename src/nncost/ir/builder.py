@@ -9,7 +9,7 @@ from typing import Any, Union, cast
 
 from nncost.dims import Dim, Shape, is_symbolic, same_shape
 from nncost.ir import ops
-from nncost.ir.graph import Graph, GradientRule, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
+from nncost.ir.graph import GradientRule, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
 from nncost.ir.shapes import infer, stacked_shape
 
 Operand = Union[Tensor, float]
@@ -34,7 +34,9 @@ class RegionHandle:
 class Builder:
     """Collects items in execution order under the current path, phase and origin."""
 
-    def __init__(self, *, dtype: str = "float32", training: bool = False, path: str = "", phase: Phase = "forward") -> None:
+    def __init__(
+        self, *, dtype: str = "float32", training: bool = False, path: str = "", phase: Phase = "forward"
+    ) -> None:
         self.dtype = dtype
         self.training = training
         self.path = path
@@ -133,7 +135,7 @@ class Builder:
 
     @contextmanager
     def layer(self, kind: str) -> Iterator[str]:
-        """A scope numbered within the current one: ``dense.1``, ``dense.2`` …"""
+        """A scope numbered within the current one: ``dense.1``, then ``dense.2``."""
         numbered = f"{self.path}.{kind}" if self.path else kind
         self._numbers[numbered] += 1
         with self.scope(f"{kind}.{self._numbers[numbered]}") as path:

@@ -16,7 +16,8 @@ Array = Any
 
 
 def _by_method(name: str) -> Callable[[Array], Array]:
-    return np.frompyfunc(lambda scalar: getattr(scalar, name)(), 1, 1)
+    method: Callable[[Array], Array] = np.frompyfunc(lambda scalar: getattr(scalar, name)(), 1, 1)
+    return method
 
 
 def _choose(condition: Any, chosen: Any, otherwise: Any) -> Any:

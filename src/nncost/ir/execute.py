@@ -14,7 +14,7 @@ from typing import Any, assert_never, cast
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Shape, is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.elementary import ARRAYS
@@ -74,7 +74,7 @@ class _Machine:
         return _apply(op, arguments, self.dtype)
 
     def _repeat(self, op: ops.Repeat, x: Sequence[Array]) -> list[Array]:
-        times = cast("int", _integers((op.times,))[0])
+        times = _integers((op.times,))[0]
         carried, scanned = list(x[: op.carried]), x[op.carried : op.carried + op.scanned]
         invariant = x[op.carried + op.scanned :]
         collected: list[list[Array]] = [[] for _ in op.body.outputs[op.carried :]]
@@ -125,7 +125,7 @@ def _apply(op: ops.Op, x: Sequence[Array], dtype: str) -> Sequence[Array]:
         ):
             return _move(op, x)
         case ops.Gather(axis=axis, along=along):
-            return (np.take_along_axis(*x, axis=axis) if along else np.take(*x, axis=axis),)
+            return (np.take_along_axis(x[0], x[1], axis=axis) if along else np.take(x[0], x[1], axis=axis),)
         case ops.Scatter():
             return (_scatter(op, *x),)
         case ops.Sort(axis=axis):
@@ -257,9 +257,8 @@ def _constant(op: ops.Constant, dtype: str) -> Array:
         case "iota":
             return np.arange(math.prod(shape), dtype=kind).reshape(shape)
         case "identity":
-            return np.eye(*shape, dtype=kind)
+            return np.eye(shape[0], dtype=kind)
         case "array":
             return np.asarray(op.value() if callable(op.value) else op.value, dtype=kind).reshape(shape)
         case _:
             assert_never(op.kind)
-

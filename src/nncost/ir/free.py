@@ -1,4 +1,4 @@
-"""Constants: nodes that depend on nothing else are computed once, before the network runs, and are free."""
+"""Nodes that cost nothing: constants, computed once before the network runs, and views of other tensors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,31 @@ def folds(node: Node, constants: Collection[Tensor]) -> bool:
     return isinstance(node.op, ops.Constant) or (bool(node.inputs) and all(x in constants for x in node.inputs))
 
 
-def constant_nodes(items: Sequence[Item], wanted: Collection[Tensor]) -> list[Node]:
-    """The nodes that compute those of the wanted tensors that are constants, in execution order."""
-    constants: dict[Tensor, Node] = {}
+def window_padding(items: Sequence[Item]) -> set[Tensor]:
+    """Padded tensors that only windows read: a kernel makes the border while it reads, no copy is written."""
+    padded = {node.outputs[0] for node in walk(items) if isinstance(node.op, ops.Pad)}
     for node in walk(items):
-        if folds(node, constants):
-            constants.update(dict.fromkeys(node.outputs, node))
+        if not isinstance(node.op, ops.Window):
+            padded.difference_update(node.inputs)
+    return padded
+
+
+def free_nodes(items: Sequence[Item], wanted: Collection[Tensor]) -> list[Node]:
+    """The constants and views that the wanted tensors consist of, in execution order."""
+    constants: set[Tensor] = set()
+    free: dict[Tensor, Node] = {}
+    padding = window_padding(items)
+    for node in walk(items):
+        folded = folds(node, constants)
+        if folded:
+            constants.update(node.outputs)
+        if folded or isinstance(node.op, ops.VIEWS) or node.outputs[0] in padding:
+            free.update(dict.fromkeys(node.outputs, node))
     needed: set[Node] = set()
-    waiting = [tensor for tensor in wanted if tensor in constants]
+    waiting = [tensor for tensor in wanted if tensor in free]
     while waiting:
-        node = constants[waiting.pop()]
+        node = free[waiting.pop()]
         if node not in needed:
             needed.add(node)
-            waiting.extend(node.inputs)
-    return [node for node in dict.fromkeys(constants.values()) if node in needed]
+            waiting.extend(tensor for tensor in node.inputs if tensor in free)
+    return [node for node in dict.fromkeys(free.values()) if node in needed]

@@ -261,3 +261,5 @@ Op = Union[
 ]
 
 MOVES = (Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip)
+VIEWS = (Reshape, Transpose, Broadcast, Window)
+"""Operations that look at their input's elements in place."""

@@ -11,19 +11,16 @@ h0 (peeled), 2 and 3 form the Repeat, w receives g1, g2, g3 and two additions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
-from nncost.ir.autodiff import Tape, active_tensors, differentiate, sweep
+from nncost.ir.autodiff import PEELED, Tape, active_tensors, differentiate, sweep
 from nncost.ir.builder import Builder, outer_tensors
-from nncost.ir.constants import constant_nodes
+from nncost.ir.free import free_nodes
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor
 from nncost.ir.shapes import stacked_shape
-
-PEELED = "peeled"
-"""The origin of moves that only take a stack apart or put it together: views, not copies."""
 
 
 def repeat_gradient(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
@@ -37,6 +34,9 @@ def repeat_gradient(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) 
         sweep(tape, items)
     else:
         _reverse_repeat(tape, node, op, gradients)
+    if node.origin != PEELED:  # The last of a peeled loop's parts is handled: what they share is complete.
+        for shared in node.inputs[op.carried + op.scanned :]:
+            tape.take(shared)
 
 
 # -------------------------------------------------------------------- which iterations differ
@@ -55,8 +55,8 @@ def _iterations_to_peel(tape: Tape, node: Node, op: ops.Repeat, gradients: Seque
             break
         arriving, last = leaving, last + 1
     if not is_symbolic(op.times):
-        first = min(first, op.times)  # type: ignore[type-var, assignment]
-        last = min(last, op.times - first)  # type: ignore[type-var, assignment]
+        first = min(first, op.times)
+        last = min(last, op.times - first)
     return first, last
 
 
@@ -84,18 +84,19 @@ def _reached(items: Sequence[Item], active: Collection[Tensor], sources: set[Ten
 
 # -------------------------------------------------------------------- peeling
 def _peel(node: Node, op: ops.Repeat, first: int, last: int) -> list[Item]:
-    """The same Repeat with ``first`` leading and ``last`` trailing iterations written out."""
+    """The same Repeat with the ``first`` and the ``last`` iterations it runs written out."""
     b = Builder(path=node.path, phase=node.phase)
     b.origin = PEELED
     middle = op.times - first - last
-    sizes: list[Dim] = [1] * first + ([middle] if middle != 0 else []) + [1] * last
+    below, above = (last, first) if op.reverse else (first, last)
+    sizes: list[Dim] = [1] * below + ([middle] if middle != 0 else []) + [1] * above
     carried, scanned = list(node.inputs[: op.carried]), node.inputs[op.carried : op.carried + op.scanned]
     invariant = node.inputs[op.carried + op.scanned :]
     pieces = [_cut(b, tensor, sizes) for tensor in scanned]
     stacks: list[list[Tensor]] = [[] for _ in op.body.outputs[op.carried :]]
     order = range(len(sizes) - 1, -1, -1) if op.reverse else range(len(sizes))
     for number in order:
-        whole = middle != 0 and number == first
+        whole = middle != 0 and number == below
         inputs = [*carried, *(piece[number] for piece in pieces), *invariant]
         if whole:
             results = list(b.emit_many(replace(op, times=middle), *inputs))
@@ -175,15 +176,15 @@ def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[
     }
     found, forward_items = differentiate(inner, body.items, seeds, wanted)
 
-    # What the backward body reads of the forward one: constants are made again, saved tensors are
-    # stacked, slices and shared ones are at hand.
+    # What the backward body reads of the forward one: constants and views are made again, saved
+    # tensors are stacked, slices and shared ones are at hand.
     results = [found[heads[i]] for i in flowing]
     scanned_results = [tensor for tensor in slices if tensor in found]
     shared_results = [tensor for tensor in shared if tensor in found]
     outputs = [*results, *(found[tensor] for tensor in (*scanned_results, *shared_results))]
     known = {*arriving.values(), *(piece for _, piece, _ in stacked)}
-    constants = constant_nodes(forward_items, outer_tensors(inner.items, outputs, known))
-    inner.items[:0] = [replace(constant, phase="backward") for constant in constants]
+    free = free_nodes(forward_items, outer_tensors(inner.items, outputs, known))
+    inner.items[:0] = [replace(node, phase="backward") for node in free]
     read = outer_tensors(inner.items, outputs, known)
     saved = [tensor for tensor in read if tensor not in slices and tensor not in shared]
     saved_stacks = [Tensor(stacked_shape(op, tensor.shape), tensor.dtype) for tensor in saved]
@@ -211,4 +212,4 @@ def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[
     for tensor, gradient in zip(scanned_results, rest, strict=False):
         tape.give(outer[tensor], gradient)
     for tensor, gradient in zip(shared_results, rest[len(scanned_results) :], strict=True):
-        tape.give(outer[tensor], b.reduce("sum", gradient, [0]))
+        tape.give_stack(outer[tensor], gradient)

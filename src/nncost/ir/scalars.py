@@ -47,12 +47,12 @@ def _comparison(value: Callable[..., Any]) -> ScalarFunction:
 
 
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
+    """S' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
 
 
 def _tanh_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """t' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
+    """T' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
     return b.map("mul", g, b.map("sub", 1.0, b.map("square", y)))
 
 
@@ -81,7 +81,9 @@ def _divisor_derivative(b: Builder, x: tuple[Tensor, ...], y: Tensor, g: Tensor)
 SCALARS: Mapping[str, ScalarFunction] = {
     # Arithmetic. Subtraction counts as an addition; negation, absolute value, sign and rounding are free by rule.
     "add": ScalarFunction(lambda xp, a, c: a + c, {"add": 1}, (lambda b, x, y, g: g, lambda b, x, y, g: g)),
-    "sub": ScalarFunction(lambda xp, a, c: a - c, {"add": 1}, (lambda b, x, y, g: g, lambda b, x, y, g: b.map("neg", g))),
+    "sub": ScalarFunction(
+        lambda xp, a, c: a - c, {"add": 1}, (lambda b, x, y, g: g, lambda b, x, y, g: b.map("neg", g))
+    ),
     "mul": ScalarFunction(
         lambda xp, a, c: a * c,
         {"mul": 1},
@@ -90,9 +92,7 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "div": ScalarFunction(
         lambda xp, a, c: a / c, {"div": 1}, (lambda b, x, y, g: b.map("div", g, x[1]), _divisor_derivative)
     ),
-    "square": _unary(
-        lambda xp, a: a * a, {"mul": 1}, lambda b, x, y, g: b.map("mul", g, b.map("mul", 2.0, x[0]))
-    ),
+    "square": _unary(lambda xp, a: a * a, {"mul": 1}, lambda b, x, y, g: b.map("mul", g, b.map("mul", 2.0, x[0]))),
     "neg": _unary(lambda xp, a: -a, {}, lambda b, x, y, g: b.map("neg", g)),
     "abs": _unary(lambda xp, a: xp.absolute(a), {}, lambda b, x, y, g: b.map("mul", g, b.map("sign", x[0]))),
     "sign": _unary(lambda xp, a: xp.sign(a), {}, None),
@@ -100,9 +100,7 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "ceil": _unary(lambda xp, a: xp.ceil(a), {}, None),
     "round": _unary(lambda xp, a: xp.rint(a), {}, None),
     "identity": _unary(lambda xp, a: a, {}, lambda b, x, y, g: g),
-    "sqrt": _unary(
-        lambda xp, a: xp.sqrt(a), {"sqrt": 1}, lambda b, x, y, g: b.map("div", g, b.map("mul", 2.0, y))
-    ),
+    "sqrt": _unary(lambda xp, a: xp.sqrt(a), {"sqrt": 1}, lambda b, x, y, g: b.map("div", g, b.map("mul", 2.0, y))),
     # Elementary functions count as one of their kind.
     "exp": _unary(lambda xp, a: xp.exp(a), {"exp": 1}, lambda b, x, y, g: b.map("mul", g, y)),
     "log": _unary(lambda xp, a: xp.log(a), {"log": 1}, lambda b, x, y, g: b.map("div", g, x[0])),
@@ -133,9 +131,7 @@ SCALARS: Mapping[str, ScalarFunction] = {
             lambda b, x, y, g: b.map("select", b.map("greater", x[0], x[1]), g, 0.0),
         ),
     ),
-    "relu": _unary(
-        lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)
-    ),
+    "relu": _unary(lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)),
     "greater": _comparison(lambda xp, a, c: xp.greater(a, c)),
     "greater_equal": _comparison(lambda xp, a, c: xp.greater_equal(a, c)),
     "select": ScalarFunction(

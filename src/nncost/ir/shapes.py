@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from nncost.dims import Dim, Shape, add_all, floor_divide, is_symbolic, product, same, same_shape, shape_text, substitute, sum_over
+from nncost.dims import (
+    Dim,
+    Shape,
+    add_all,
+    floor_divide,
+    is_symbolic,
+    product,
+    same,
+    same_shape,
+    shape_text,
+    substitute,
+    sum_over,
+)
 from nncost.errors import ShapeError
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -40,9 +52,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
             for axis, length in zip(axes, lengths, strict=True):
                 shape[axis] = length
             return ((tuple(shape), inputs[0].dtype),)
-        case (
-            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
-        ):
+        case ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast():
             return tuple((shape, inputs[0].dtype) for shape in _move_shapes(op, inputs))
         case ops.Gather(axis=axis, along=along):
             table, index = inputs
@@ -51,7 +61,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
         case ops.Scatter(axis=axis, size=size, along=along):
             values, index = inputs
             tail = axis + 1 if along else axis + index.rank
-            return ((values.shape[:axis] + (size,) + values.shape[tail:], values.dtype),)
+            return (((*values.shape[:axis], size, *values.shape[tail:]), values.dtype),)
         case ops.Sort():
             return ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INDEX_DTYPE))
         case ops.Random(shape=shape):
@@ -96,7 +106,7 @@ def window_shape(op: ops.Window, shape: Shape) -> Shape:
     for axis, size, stride, dilation in zip(op.axes, op.sizes, op.strides, op.dilations, strict=True):
         reach = dilation * (size - 1) + 1
         positions = floor_divide(shape[axis] - reach, stride) + 1
-        if not is_symbolic(positions) and positions < 1:  # type: ignore[operator]
+        if not is_symbolic(positions) and positions < 1:
             raise ShapeError(
                 f"a window that reaches over {reach} elements does not fit into {shape[axis]}",
                 hint="Make the kernel smaller, or add padding (pad=…).",

@@ -1,0 +1,1 @@
+"""Networks written as specs, such as ``784-16-16-10``."""

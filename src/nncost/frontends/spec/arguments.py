@@ -15,7 +15,9 @@ from nncost.frontends.spec.sizes import Sizes
 class Arguments:
     """Positional words, ``key=value`` options and flags of a layer, checked against its signature."""
 
-    def __init__(self, sizes: Sizes, layer: Layer, positional: Sequence[str], options: Sequence[str], flags: Sequence[str]) -> None:
+    def __init__(
+        self, sizes: Sizes, layer: Layer, positional: Sequence[str], options: Sequence[str], flags: Sequence[str]
+    ) -> None:
         self.sizes = sizes
         self.layer = layer
         self._words: dict[str, Word] = {}
@@ -52,7 +54,9 @@ class Arguments:
         """The word of an argument that must be there."""
         word = self._words.get(name)
         if word is None:
-            raise self.sizes.error(f"{self.layer.name.text} needs {name.upper()}", self.layer.name, hint=f"For example:  {example}")
+            raise self.sizes.error(
+                f"{self.layer.name.text} needs {name.upper()}", self.layer.name, hint=f"For example:  {example}"
+            )
         return word
 
     def size(self, name: str, example: str) -> Dim:

@@ -29,10 +29,8 @@ argument: [WORD "="] WORD
 
 WORD: /[0-9A-Za-z_]+(\.[0-9]+)?/
 ELLIPSIS: /\.\.\.|…/
-COMMENT: /#[^\n]*/
-%import common.WS
-%ignore WS
-%ignore COMMENT
+SPACE: /([ \t\r\n\f]|#[^\n]*)+/
+%ignore SPACE
 """
 
 
@@ -130,7 +128,7 @@ def parse(text: str) -> Spec:
 def _parser() -> Lark:
     from lark import Lark
 
-    return Lark(GRAMMAR, parser="lalr", maybe_placeholders=True)
+    return Lark(GRAMMAR, parser="lalr", lexer="basic", maybe_placeholders=True)
 
 
 def _check_depth(text: str) -> None:
@@ -150,7 +148,9 @@ def _syntax_error(text: str, error: Any) -> SpecError:
     else:
         length = len(token) if token is not None else 1
         received = f"received {text[position : position + min(length, 20)]!r}"
-    accepted = sorted(_readable(name) for name in (getattr(error, "accepts", None) or getattr(error, "expected", None) or ()))
+    accepted = sorted(
+        _readable(name) for name in (getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
+    )
     hint = f"Accepted here: {', '.join(dict.fromkeys(accepted))}." if accepted else "Examples: nncost count --help"
     return SpecError(f"cannot read the spec: {received}", text, position, hint=hint)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from nncost.dims import Dim, ceil_divide, is_symbolic, product, shape_text
-from nncost.errors import SpecError
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.grammar import Layer
 from nncost.frontends.spec.sizes import Sizes, number_or_none
@@ -67,7 +67,9 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
     kind = _kind(context, node)
     context.layers += 1
     if context.layers > MAX_LAYERS:
-        raise context.sizes.error(f"a spec may write out {MAX_LAYERS:,} layers", node.name, hint="Repeat equal blocks with *N.")
+        raise context.sizes.error(
+            f"a spec may write out {MAX_LAYERS:,} layers", node.name, hint="Repeat equal blocks with *N."
+        )
     arguments = Arguments(context.sizes, node, kind.positional, kind.options, kind.flags)
     with context.builder.layer(kind.name):
         return kind.build(context, x, arguments)
@@ -80,7 +82,9 @@ def _kind(context: Context, node: Layer) -> LayerKind:
     if name not in LAYERS:
         close = get_close_matches(name, [*LAYERS, *ALIASES], 1, cutoff=0.5)
         hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise context.sizes.error(f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…].")
+        raise context.sizes.error(
+            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
+        )
     return LAYERS[name]
 
 
@@ -125,10 +129,10 @@ def _padding(
     for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
         reach = d * (k - 1) + 1
         total = (ceil_divide(n, s) - 1) * s + reach - n if s > 1 else reach - 1
-        if is_symbolic(total):
+        if is_symbolic(total) and s > 1:
             raise a.sizes.error("pad=same with a symbolic size and a stride above 1 has no closed form", word)
-        total = max(0, total)  # type: ignore[type-var]
-        widths.append((total // 2, total - total // 2))  # type: ignore[operator]
+        total = total if is_symbolic(total) else max(0, total)
+        widths.append((total // 2, total - total // 2))
     return widths
 
 
@@ -195,8 +199,10 @@ def _conv_transpose(c: Context, x: Tensor, a: Arguments) -> Tensor:
         c.builder, x, weight, bias,
         stride=stride, padding=padding, dilation=dilation, output_padding=extra, groups=groups,
     )  # fmt: skip
-    if any(not is_symbolic(n) and n < 1 for n in y.shape):  # type: ignore[operator]
-        raise c.sizes.error(f"pad= leaves nothing of the output: {shape_text(y.shape[1:])}", a.word("pad") or a.layer.name)
+    if any(not is_symbolic(n) and n < 1 for n in y.shape):
+        raise c.sizes.error(
+            f"pad= leaves nothing of the output: {shape_text(y.shape[1:])}", a.word("pad") or a.layer.name
+        )
     return y
 
 
@@ -262,7 +268,7 @@ def _adaptive(c: Context, x: Tensor, a: Arguments, function: str) -> Tensor:
     output = a.per_axis("out", axes, 1)
     for dim, size in zip(x.shape[2:], output, strict=True):
         number = number_or_none(dim)
-        if number is None or number < size or product(output) > MAX_ADAPTIVE_WINDOWS:  # type: ignore[operator]
+        if number is None or number < size or product(output) > MAX_ADAPTIVE_WINDOWS:
             raise c.sizes.error(
                 f"cannot pool {shape_text(x.shape[2:])} to {shape_text(tuple(output))}: sizes must be numbers, "
                 f"no larger than the input, and at most {MAX_ADAPTIVE_WINDOWS:,} windows",
@@ -396,7 +402,10 @@ def _recurrent(kind: str) -> Build:
         neurons = hidden * directions
         last: list[Tensor] = []
         for number in range(1, layers + 1):
-            with c.builder.scope(f"layer.{number}") if layers > 1 else _nothing(), _region(c, kind, x, neurons) as region:
+            with (
+                c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext(),
+                c.builder.region(kind, x, neurons=neurons) as region,
+            ):
                 x, last = _directions(c.builder, kind, x, hidden, biases, directions)
                 region.returns(x, *last)
         if not a.flag("last"):
@@ -405,16 +414,6 @@ def _recurrent(kind: str) -> Build:
 
     build.__doc__ = f"{kind.upper()} layers of H units over a sequence."
     return build
-
-
-def _nothing():  # type: ignore[no-untyped-def]
-    from contextlib import nullcontext
-
-    return nullcontext()
-
-
-def _region(c: Context, kind: str, x: Tensor, neurons: Dim):  # type: ignore[no-untyped-def]
-    return c.builder.region(kind, x, neurons=neurons)
 
 
 def _directions(
@@ -466,6 +465,3 @@ def layer_table() -> Mapping[str, LayerKind]:
 def activation_names() -> list[str]:
     """Names accepted behind a colon in the widths form."""
     return [*activations.ACTIVATIONS, "softmax", "log_softmax", "none"]
-
-
-__all__ = ["Context", "SpecError", "activation_names", "affine", "build_layer", "layer_table"]

@@ -50,7 +50,9 @@ class SequenceBuilder:
             if what.name is None:
                 return self._items(context, x, what.items)
             if what.name.text != "residual":
-                raise context.sizes.error(f"unknown block {what.name.text!r}", what.name, hint="Blocks: […] and residual[…].")
+                raise context.sizes.error(
+                    f"unknown block {what.name.text!r}", what.name, hint="Blocks: […] and residual[…]."
+                )
             return self._residual(context, x, what)
         except SpecError:
             raise
@@ -114,5 +116,3 @@ def _starts_with_embedding(items: Sequence[Item]) -> bool:
     if isinstance(first, Block):
         return _starts_with_embedding(first.items)
     return first.name.text == "embedding"
-
-

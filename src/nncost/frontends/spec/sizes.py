@@ -77,4 +77,4 @@ class Sizes:
 
 def number_or_none(dim: Dim) -> int | None:
     """The number behind a size, or None for a symbol."""
-    return None if is_symbolic(dim) else dim  # type: ignore[return-value]
+    return None if is_symbolic(dim) else dim

@@ -18,7 +18,9 @@ def load(source: str, options: LoadOptions) -> Model:
     """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
     spec = parse(source)
     if options.inputs:
-        raise OptionError("--input does not apply to a spec.", hint="The input shape is the first item of the spec itself.")
+        raise OptionError(
+            "--input does not apply to a spec.", hint="The input shape is the first item of the spec itself."
+        )
     sizes = Sizes(source, options.symbols)
     batch = _bound(options)
     builder = Builder(dtype=options.dtype, training=options.training)
@@ -28,7 +30,8 @@ def load(source: str, options: LoadOptions) -> Model:
         output = SequenceBuilder(context).build(spec, batch)
     else:
         output = build_widths(context, spec, batch, options.bias, options.activation)
-    sizes.check_bindings({str(options.batch)})
+    # A name that became the batch already has done its work.
+    sizes.check_bindings({name for name, number in options.symbols.items() if number == batch})
     graph = builder.graph(output)
     return Model(
         kind="spec",
@@ -57,5 +60,3 @@ def _refuse_widths_options(options: LoadOptions) -> None:
 def _ends_in_softmax(items: tuple[object, ...], output: Tensor) -> bool:
     last = items[-1] if items else None
     return isinstance(last, Region) and last.name == "softmax" and last.outputs == (output,)
-
-

@@ -34,14 +34,16 @@ class Step:
 def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, activation: str) -> Tensor:
     """Emit a network of dense layers, each neuron with a bias and an activation unless told otherwise."""
     _check_activation(context.sizes, activation, None)
-    first, *rest = spec.widths
+    first = spec.widths[0]
     if isinstance(first, Ellipsis_):
         raise SpecError("a network cannot start with ...", context.sizes.spec, first.position, length=3)
     if first.activation is not None or first.count is not None:
         raise context.sizes.error("the first item is the input, which has no activation and no count", first.size)
     expanded = _expand_numbered(context.sizes, spec.widths)
     family = next((i for i, width in enumerate(expanded) if isinstance(width, Ellipsis_)), None)
-    inputs, steps = _steps(context, expanded, activation) if family is None else _family(context, expanded, family, activation)
+    inputs, steps = (
+        _steps(context, expanded, activation) if family is None else _family(context, expanded, family, activation)
+    )
     b = context.builder
     x = b.input((batch, *inputs), name="x")
     x = b.reshape(x, (batch, product(inputs)))
@@ -57,7 +59,9 @@ def _layers(context: Context, x: Tensor, step: Step, bias: bool) -> Tensor:
         return _family_layers(b, x, step, bias)
     context.layers += 1
     if context.layers > MAX_LAYERS:
-        raise SpecError(f"a spec may write out {MAX_LAYERS:,} layers", context.sizes.spec, 0, hint="Repeat equal widths with *N.")
+        raise SpecError(
+            f"a spec may write out {MAX_LAYERS:,} layers", context.sizes.spec, 0, hint="Repeat equal widths with *N."
+        )
     x = _one_layer(b, x, step.width, step.activation, bias)
     times = step.times - 1
     if times == 0:
@@ -110,7 +114,9 @@ def _check_activation(sizes: Sizes, name: str, word: Word | None) -> str:
     return name
 
 
-def _steps(context: Context, widths: Sequence[Width | Ellipsis_], activation: str) -> tuple[tuple[Dim, ...], list[Step]]:
+def _steps(
+    context: Context, widths: Sequence[Width | Ellipsis_], activation: str
+) -> tuple[tuple[Dim, ...], list[Step]]:
     first, *rest = widths
     assert isinstance(first, Width)
     inputs = context.sizes.shape(first.size)
@@ -169,12 +175,15 @@ def _family(
     """Members of a family whose last index is a symbol: two layers written out, the rest as one indexed step."""
     sizes = context.sizes
     before, after = widths[place - 1], widths[place + 1]
-    assert isinstance(before, Width) and isinstance(after, Width)
+    assert isinstance(before, Width)
+    assert isinstance(after, Width)
     base, number = _member(before.size) or ("", 0)
     end_name = after.size.text.removeprefix(base)
     for name in sizes.bindings:
-        if (member := _MEMBER.match(name)) and member[1] == base:
-            raise SymbolError(f"cannot bind {name} while {end_name} is open.", hint=f"Bind {end_name} too: --set {end_name}=3")
+        if (match := _MEMBER.match(name)) and match[1] == base:
+            raise SymbolError(
+                f"cannot bind {name} while {end_name} is open.", hint=f"Bind {end_name} too: --set {end_name}=3"
+            )
     end = symbol(end_name)
     sizes.used[end_name] = None
     names = {str(width.size.text) for width in widths if isinstance(width, Width)} | {end_name, base}
@@ -203,5 +212,3 @@ def _family(
 
 def _named(sizes: Sizes, width: Width, default: str) -> str:
     return _check_activation(sizes, width.activation.text if width.activation else default, width.activation)
-
-

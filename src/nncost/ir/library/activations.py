@@ -60,7 +60,7 @@ def _axis(region: Region) -> int:
 
 
 def _softmax_gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
-    """dx = p·(g − Σ g·p). Miniature: p = (½, ½), g = (1, 0): Σ = ½, dx = (¼, −¼)."""
+    """Dx = p·(g − Σ g·p). Miniature: p = (½, ½), g = (1, 0): Σ = ½, dx = (¼, −¼)."""
     (x,), (p,), (dy,) = region.inputs, region.outputs, g
     assert dy is not None
     weighted = b.reduce("sum", b.map("mul", dy, p), [_axis(region)], keep=True)
@@ -70,7 +70,7 @@ def _softmax_gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wa
 def _log_softmax_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """dx = g − p·Σg with p = e^y."""
+    """Dx = g − p·Σg with p = e^y."""
     (x,), (y,), (dy,) = region.inputs, region.outputs, g
     assert dy is not None
     total = b.reduce("sum", dy, [_axis(region)], keep=True)
@@ -78,7 +78,7 @@ def _log_softmax_gradient(
 
 
 def leaky_relu(slope: float = LEAKY_SLOPE) -> tuple[Compute, GradientRule]:
-    """x where x > 0, slope·x elsewhere: 1 mul, 1 cmp; backward the same on the gradient."""
+    """X where x > 0, slope·x elsewhere: 1 mul, 1 cmp; backward the same on the gradient."""
 
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("where_positive", x, x, b.map("mul", slope, x))

@@ -129,7 +129,7 @@ def _check(x: Tensor, weight: Tensor, groups: int, dims: int) -> None:
         raise ShapeError(f"a convolution with kernel {shape_text(tuple(kernel))} received {shape_text(x.shape)}")
     if any(is_symbolic(dim) for dim in (x.shape[1], channels_in, channels_out)):
         return
-    if channels_in * groups != x.shape[1] or channels_out % groups:  # type: ignore[operator]
+    if channels_in * groups != x.shape[1] or channels_out % groups:
         raise ShapeError(
             f"a convolution from {channels_in * groups} to {channels_out} channels in {groups} groups "
             f"received {shape_text(x.shape)}",

@@ -65,7 +65,7 @@ def _bessel(b: Builder, count: Sequence[Dim]) -> Tensor:
 def _batch_norm_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """dx = γ/σ·(g − Σg/n − x̂·Σ(g·x̂)/n), with the two sums being the gradients of β and γ.
+    """Dx = γ/σ·(g − Σg/n − x̂·Σ(g·x̂)/n), with the two sums being the gradients of β and γ.
 
     Miniature, n = 2, x̂ = (1, −1), γ/σ = 1, g = (2, 0): Σg/n = 1, Σg·x̂/n = 1, dx = (0, 0): two
     points are always normalised to ±1, so nothing they do changes y.
@@ -118,7 +118,9 @@ def group_norm(
     given = [tensor for tensor in (scale, shift) if tensor is not None]
     with b.region(name, x, *given) as region:
         grouped = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))
-        normal = b.reshape(_normalised(b, grouped, None, None, list(range(2, grouped.rank)), epsilon, centre=True), x.shape)
+        normal = b.reshape(
+            _normalised(b, grouped, None, None, list(range(2, grouped.rank)), epsilon, centre=True), x.shape
+        )
         if scale is not None:
             normal = b.map("mul", normal, _per_channel(b, scale, x))
         if shift is not None:
@@ -132,13 +134,13 @@ def instance_norm(
 ) -> Tensor:
     """Group norm with one group for each channel."""
     channels = x.shape[1]
-    return group_norm(b, x, channels, scale, shift, epsilon=epsilon, name="instancenorm")  # type: ignore[arg-type]
+    return group_norm(b, x, channels, scale, shift, epsilon=epsilon, name="instancenorm")
 
 
 def local_response_norm(
     b: Builder, x: Tensor, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
 ) -> Tensor:
-    """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
+    """X / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
     with b.region("lrn", x) as region:
         before = (size - 1) // 2
         none = (0,) * (x.rank - 1)
@@ -152,7 +154,14 @@ def local_response_norm(
 
 
 def _normalised(
-    b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, axes: Sequence[int], epsilon: float, *, centre: bool
+    b: Builder,
+    x: Tensor,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    axes: Sequence[int],
+    epsilon: float,
+    *,
+    centre: bool,
 ) -> Tensor:
     """(x − mean)/√(variance + ε), scaled and shifted, as one region with the closed-form gradient."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
@@ -170,7 +179,7 @@ def _normalised(
 def _normalised_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = g·γ; without centring the mean(h) is absent."""
+    """Dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = g·γ; without centring the mean(h) is absent."""
     x, *given = region.inputs
     (normal, deviation), dy = region.saved, g[0]
     assert dy is not None

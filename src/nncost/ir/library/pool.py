@@ -164,4 +164,3 @@ def _flat_indices(
     for axis, i in enumerate(place):
         indices = [index * lengths[axis] + j for index in indices for j in range(starts[axis][i], stops[axis][i])]
     return indices
-

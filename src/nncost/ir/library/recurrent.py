@@ -42,19 +42,20 @@ def recurrent(
     cell = CELLS[kind]
     batch, length, _ = x.shape
     hidden: Dim = weights.hidden.shape[1]
-    states = list(initial) or [
-        b.emit(ops.Constant("fill", (batch, hidden), x.dtype, 0.0)) for _ in range(cell.states)
-    ]
+    states = list(initial) or [b.emit(ops.Constant("fill", (batch, hidden), x.dtype, 0.0)) for _ in range(cell.states)]
     projected = b.contract("btf,gf->btg", x, weights.input)
     if weights.input_bias is not None:
         projected = b.map("add", projected, weights.input_bias)
     by_time = b.transpose(projected, (1, 0, 2))
 
     def step(body: Builder, carried: State, scanned: list[Tensor]) -> tuple[State, State]:
-        product = body.contract("bh,gh->bg", carried[0], weights.hidden)
-        if weights.hidden_bias is not None:
-            product = body.map("add", product, weights.hidden_bias)
-        new = cell.step(body, scanned[0], product, carried)
+        given = (weights.hidden, *([] if weights.hidden_bias is None else [weights.hidden_bias]))
+        with body.region("step", scanned[0], *carried, *given) as region:
+            product = body.contract("bh,gh->bg", carried[0], weights.hidden)
+            if weights.hidden_bias is not None:
+                product = body.map("add", product, weights.hidden_bias)
+            new = cell.step(body, scanned[0], product, carried)
+            region.returns(*new)
         return new, [new[0]]
 
     finals, (outputs,) = b.repeat(length, states, step, scanned=[by_time], reverse=reverse)
@@ -67,12 +68,12 @@ def _pieces(b: Builder, x: Tensor, count: int) -> tuple[Tensor, ...]:
 
 
 def _rnn_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """h' = tanh(from_input + from_hidden)."""
+    """H' = tanh(from_input + from_hidden)."""
     return [_gate(b, "tanh", b.map("add", from_input, from_hidden))]
 
 
 def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """c' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
+    """C' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
     into, forget, candidate, out = _pieces(b, b.map("add", from_input, from_hidden), 4)
     kept = b.map("mul", _gate(b, "sigmoid", forget), state[1])
     written = b.map("mul", _gate(b, "sigmoid", into), _gate(b, "tanh", candidate))
@@ -81,7 +82,7 @@ def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State
 
 
 def _gru_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """h' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
+    """H' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
     reset_x, update_x, new_x = _pieces(b, from_input, 3)
     reset_h, update_h, new_h = _pieces(b, from_hidden, 3)
     reset = _gate(b, "sigmoid", b.map("add", reset_x, reset_h))

@@ -67,7 +67,7 @@ def attention(
 def _inverse_root(b: Builder, width: Dim) -> Tensor:
     if is_symbolic(width):
         return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
-    return b.constant(1 / math.sqrt(width))  # type: ignore[arg-type]
+    return b.constant(1 / math.sqrt(width))
 
 
 def _lower_triangle(b: Builder, rows: Dim, columns: Dim) -> Tensor:

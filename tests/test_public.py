@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import nncost
 
@@ -36,3 +39,21 @@ def test_counting_numbers_needs_neither_arrays_nor_symbols() -> None:
 
 def test_symbols_bring_sympy_alone() -> None:
     assert loaded_after("import nncost; nncost.count('784-h-10')") == {"sympy"}
+
+
+def test_paths_and_strangers_as_sources(tmp_path: Path) -> None:
+    path = tmp_path / "net.nncost"
+    path.write_text("784-16-16-10")
+    assert nncost.count(path).parameters.total == 13_002
+    with pytest.raises(nncost.NncostError, match=r"cannot count a builtins\.int"):
+        nncost.count(784)
+    assert "13002 parameters" in repr(nncost.count(path))
+
+
+def test_quantities_by_path() -> None:
+    report = nncost.count("784-16-16-10", examples=64, batch=32)
+    assert report.quantity("params") == report.quantity("parameters.total") == 13_002
+    assert report.quantity("backward.derivatives") == 13_002
+    assert report.quantity("run.forward.mul") == report.quantity("run.totals.forward.mul") == 64 * 12_960
+    with pytest.raises(nncost.NncostError, match=r"unknown quantity 'forward\.cost'"):
+        report.quantity("forward.cost")

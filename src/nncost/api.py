@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, cast
 
-from nncost.errors import OptionError
+from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.pipeline import Settings, bound, report_on
 from nncost.report import Report
@@ -48,7 +49,9 @@ def count(
 
     Raises an NncostError for anything that does not fit.
     """
-    return report_on(source, settings_of(**{name: value for name, value in locals().items() if name != "source"}))
+    return report_on(
+        _source(source), settings_of(**{name: value for name, value in locals().items() if name != "source"})
+    )
 
 
 def formula(
@@ -61,7 +64,7 @@ def formula(
     """
     from nncost.formulas import formula_of
 
-    report = report_on(source, settings_of(**settings))
+    report = report_on(_source(source), settings_of(**settings))
     return formula_of(quantity, report.quantity(quantity), at)
 
 
@@ -72,7 +75,21 @@ def explain(source: str | Graph, topic: str | None = None, **settings: Any) -> E
     """
     from nncost.explaining import explain_source
 
-    return explain_source(source, topic, settings_of(**settings))
+    return explain_source(_source(source), topic, settings_of(**settings))
+
+
+def _source(source: object) -> str | Graph:
+    """A spec, a path or a graph; anything else is refused by name."""
+    from nncost.ir.graph import Graph
+
+    if isinstance(source, (str, Graph)):
+        return source
+    if isinstance(source, PathLike):
+        return str(fspath(source))
+    raise SourceError(
+        f"cannot count a {type(source).__module__}.{type(source).__qualname__}.",
+        hint='Accepted: a spec such as "784-16-10", the path of a .nncost or .onnx file, a Graph.',
+    )
 
 
 def settings_of(

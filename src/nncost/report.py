@@ -99,7 +99,7 @@ class Source:
     inputs: Mapping[str, Shape]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """All counts of one source under one setting."""
 
@@ -114,6 +114,10 @@ class Report:
     estimated: Sequence[str] = ()
     notes: Sequence[str] = ()
     run: Run | None = None
+
+    def __repr__(self) -> str:
+        kind = "" if self.complete else ", incomplete"
+        return f"<Report of {self.source.name[:60]}: {self.parameters.total} parameters, {self.step.flops} flops a step{kind}>"
 
     @property
     def complete(self) -> bool:

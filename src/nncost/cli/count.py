@@ -18,7 +18,7 @@ HELP = """Count parameters, operations and bytes of SOURCE: a spec, a .nncost or
   nncost count 784-16-16-10
   nncost count 784-128:relu-64:relu-10:softmax --batch 64 --optimizer adam
   nncost count 784-16-16-10 --examples 60000 --epochs 10 --batch 32
-  nncost count "3x32x32, conv 16 3x3 pad=1, relu, maxpool 2, flatten, dense 10"
+  nncost count "3x32x32, conv 16 3x3, relu, maxpool 2, flatten, dense 10"
   nncost count "16x8, lstm 32 last, dense 2" --by op
   nncost count 784-h-h-10 --batch B              formulas in h and B
   nncost count model.onnx --loss cross_entropy --optimizer sgd

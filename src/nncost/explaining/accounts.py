@@ -7,7 +7,7 @@ layer must then equal the ledger's row. Where either differs, the row is kept wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -135,26 +135,23 @@ class _Auditor:
         self.constants, self.valid_taps = constants, valid_taps
         self.trained = {parameter.path for parameter in counted.gradients}
         self.known: dict[tuple[str, str], dict[Reading, None]] = defaultdict(dict)
+        for item, _ in walk_layers(counted.model.graph.items, ()):
+            if isinstance(item, Region):
+                self.known[item.path, item.name] |= dict.fromkeys(readings(item))
 
     def entries(self, item: Item, loops: Loops) -> list[Entry]:
         amounts = count_item(item, self.constants, valid_taps=self.valid_taps)
         name = item.name if isinstance(item, Region) else operation_name(item.op)
         place: Place = (item.path, name, item.phase)
         whole = Entry(place, "", None, {}, amounts, *repetition(loops))
-        if isinstance(item, Node):
-            return [_single(whole, item)] if amounts else []
-        if item.phase == "backward":
+        if not amounts and isinstance(item, Node):
+            return []
+        if item.phase == "forward":
+            return [_explained(whole, self.known[whole.place[:2]])]
+        shared = read_fan_in(item)
+        if item.phase == "backward" and not shared:
             return self._backward(whole)
-        return [self._forward(whole, item)]
-
-    def _forward(self, whole: Entry, region: Region) -> Entry:
-        for reading in readings(region):
-            if region.phase == "forward":
-                self.known[whole.place[:2]][reading] = None
-            formulas = forward(reading.card)
-            if _agree(_at(formulas, reading), whole.amounts):
-                return replace(whole, reading=reading, formulas=formulas)
-        return whole
+        return [_explained(whole, shared or readings(item))]
 
     def _backward(self, whole: Entry) -> list[Entry]:
         path, name, _ = whole.place
@@ -169,10 +166,12 @@ class _Auditor:
         return [whole]
 
 
-def _single(whole: Entry, node: Node) -> Entry:
-    reading = read_fan_in(node)
-    if reading is not None and _agree(_at(forward(reading.card), reading), whole.amounts):
-        return replace(whole, reading=reading, formulas=forward(reading.card))
+def _explained(whole: Entry, candidates: Iterable[Reading]) -> Entry:
+    """The entry with the first reading whose formulas give its amounts."""
+    for reading in candidates:
+        formulas = forward(reading.card)
+        if _agree(_at(formulas, reading), whole.amounts):
+            return replace(whole, reading=reading, formulas=formulas)
     return whole
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, cast
@@ -14,6 +14,7 @@ from nncost.explaining.cards.card import INPUT, Card
 from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder, outer_tensors
+from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Region, Role, Tensor, walk
 
 Counts = Mapping[Quantity, Dim]
@@ -72,7 +73,8 @@ def backward(card: Card, wanted: frozenset[str], arriving: frozenset[int]) -> Co
     inputs = {traced.labelled[label]: "layer" for label in sorted(wanted)}
     differentiate(b, [traced.region], seeds, inputs)
     constants = constant_tensors((traced.region, *b.items))
-    found = [count_item(item, constants) for item in b.items if isinstance(item, Region)]
+    name = traced.region.name
+    found = [count_item(item, constants) for item in b.items if isinstance(item, Region) and item.name == name]
     return found[0] if found else {}
 
 
@@ -88,16 +90,15 @@ def gradient_parts(card: Card, wanted: frozenset[str], arriving: frozenset[int])
     return (("" if len(ordered) != 1 else ordered[0], whole),)
 
 
-def constant_tensors(items: Sequence[Item]) -> set[Tensor]:
-    """The tensors that depend on constants alone, which the ledger leaves out."""
-    found: set[Tensor] = set()
+def constant_tensors(items: Sequence[Item], known: Collection[Tensor] = ()) -> set[Tensor]:
+    """The tensors that depend on constants alone, which the ledger leaves out; Repeat bodies included."""
+    found = set(known)
     for node in walk(items):
         if isinstance(node.op, ops.Repeat):
-            pairs = zip(node.op.body.inputs[node.op.carried :], node.inputs[node.op.carried :], strict=True)
-            found.update(inner for inner, outer in pairs if outer in found)
-            found |= constant_tensors(node.op.body.items)
-        elif isinstance(node.op, ops.Constant) or (node.inputs and found.issuperset(node.inputs)):
-            found.update(node.outputs if not isinstance(node.op, (ops.Random, ops.Opaque)) else ())
+            pairs = list(zip(node.op.body.inputs, node.inputs, strict=True))[node.op.carried :]
+            found |= constant_tensors(node.op.body.items, {inner for inner, outer in pairs if outer in found})
+        elif folds(node, found):
+            found.update(node.outputs)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nncost.explaining.cards import activation, conv, dense, loss, norm, pool, recurrent, sequence
 from nncost.explaining.cards.card import Reader, Reading
-from nncost.ir.graph import Region
+from nncost.ir.graph import Item, Region
 
 READERS: Mapping[str, Reader] = {
     "dense": dense.read_dense,
@@ -30,12 +30,14 @@ READERS: Mapping[str, Reader] = {
 }
 
 
-def readings(region: Region) -> tuple[Reading, ...]:
+def readings(region: Item) -> tuple[Reading, ...]:
     """The cards a region may be explained by, with its sizes; none where no card fits."""
+    if not isinstance(region, Region):
+        return ()
     reader = loss.READERS.get(region.name) if region.phase == "loss" else READERS.get(region.name)
     if reader is None:
         return ()
     try:
         return reader(region)
-    except (ValueError, KeyError, StopIteration, IndexError, AssertionError):
+    except (ArithmeticError, AssertionError, LookupError, StopIteration, ValueError):
         return ()  # Another form of the layer than the card's: the ledger's numbers are shown without a formula.

@@ -8,14 +8,15 @@ from nncost.explaining.cards.card import Card, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Item, Tensor, walk
 
 
-def read_fan_in(node: Node) -> Reading | None:
-    """E values whose gradients are added; None for any other operation."""
-    if node.phase != "backward" or node.op != ops.Map("add"):
-        return None
-    return Reading(fan_in_card(), (node.outputs[0].elements,))
+def read_fan_in(item: Item) -> tuple[Reading, ...]:
+    """E values whose gradients are added; nothing for any other operation."""
+    nodes = list(walk([item]))
+    if item.phase != "backward" or [node.op for node in nodes] != [ops.Map("add")]:
+        return ()
+    return (Reading(fan_in_card(), (nodes[0].outputs[0].elements,)),)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from nncost.dims import Dim, exact_divide
@@ -10,7 +10,7 @@ from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Size
 from nncost.explaining.document import Maths
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Node, Region, Tensor, walk
 from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
 
 _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
@@ -33,22 +33,22 @@ def read_recurrent(region: Region) -> tuple[Reading, ...]:
     batch, steps, features = region.inputs[0].shape
     loops = [item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Repeat)]
     hidden = exact_divide(region.outputs[0].shape[-1], len(loops))
-    biases = int(_adds_vector(region.items)) + int(_adds_vector(loops[0].body.items))
+    biases = int(_adds_vector(walk(region.items))) + int(_adds_vector(walk(loops[0].body.items)))
     card = recurrent_card(region.name, len(loops), biases)
     return (Reading(card, (batch, steps, features, hidden)),)
 
 
-def _adds_vector(items: tuple[object, ...]) -> bool:
+def _adds_vector(nodes: Iterable[Node]) -> bool:
     """Whether the first addition behind a contraction is that of a broadcast vector, a bias."""
     products: set[Tensor] = set()
     vectors: set[Tensor] = set()
-    for item in items:
-        if isinstance(item, Node) and isinstance(item.op, ops.Contract):
-            products.update(item.outputs)
-        elif isinstance(item, Node) and isinstance(item.op, ops.Broadcast) and item.inputs[0].rank == 1:
-            vectors.update(item.outputs)
-        elif isinstance(item, Node) and item.op == ops.Map("add") and products & set(item.inputs):
-            return bool(vectors & set(item.inputs))
+    for node in nodes:
+        if isinstance(node.op, ops.Contract):
+            products.update(node.outputs)
+        elif isinstance(node.op, ops.Broadcast) and node.inputs[0].rank == 1:
+            vectors.update(node.outputs)
+        elif node.op == ops.Map("add") and not products.isdisjoint(node.inputs):
+            return not vectors.isdisjoint(node.inputs)
     return False
 
 

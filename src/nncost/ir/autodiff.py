@@ -108,12 +108,17 @@ def _replaced(items: Sequence[Item], replacements: Mapping[Node, tuple[Item, ...
 def active_tensors(items: Sequence[Item], wanted: Collection[Tensor]) -> set[Tensor]:
     """The tensors that depend on a wanted one by a differentiable path."""
     active = set(wanted)
+    _activate(items, active)
+    return active
+
+
+def _activate(items: Sequence[Item], active: set[Tensor]) -> None:
+    """Let ``active`` grow along the items."""
     for item in items:
         if isinstance(item, Region) and item.gradient is None:
-            active |= active_tensors(item.items, active)
+            _activate(item.items, active)
         elif not active.isdisjoint(item.inputs):
             active.update(_differentiable_outputs(item))
-    return active
 
 
 def producer_paths(items: Sequence[Item]) -> dict[Tensor, str]:

@@ -74,12 +74,17 @@ def _active_in_body(tape: Tape, node: Node, op: ops.Repeat) -> set[Tensor]:
 def _reached(items: Sequence[Item], active: Collection[Tensor], sources: set[Tensor]) -> set[Tensor]:
     """Active tensors that a gradient arriving at ``sources`` reaches."""
     reached = {tensor for tensor in sources if tensor in active}
+    _reach(items, active, reached)
+    return reached
+
+
+def _reach(items: Sequence[Item], active: Collection[Tensor], reached: set[Tensor]) -> None:
+    """Let ``reached`` grow against the order of the items."""
     for item in reversed(items):
         if isinstance(item, Region) and item.gradient is None:
-            reached |= _reached(item.items, active, reached)
+            _reach(item.items, active, reached)
         elif not reached.isdisjoint(item.outputs):
             reached.update(tensor for tensor in item.inputs if tensor in active)
-    return reached
 
 
 # -------------------------------------------------------------------- peeling

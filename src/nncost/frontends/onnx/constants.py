@@ -61,6 +61,8 @@ def known_array(values: Array, dtype: str, *, static: bool = True) -> Known:
         return Known(values.astype(bool), dtype, static)
     if "float" in dtype:
         return Known(values.astype(np.float64), dtype, static)
+    if values.dtype.kind == "V":
+        values = values.astype(np.int64)  # Four-bit integers are a type of their own.
     return Known(plain(values), dtype, static)
 
 

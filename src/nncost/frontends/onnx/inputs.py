@@ -74,6 +74,10 @@ def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
 
 
 def _read(value: Any, options: LoadOptions) -> Input:
+    if any(
+        isinstance(text, bytes) for text in (value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim))
+    ):
+        raise SourceError("the name of an input or of its size is not UTF-8 text; the file is damaged.")
     if value.type.WhichOneof("value") != "tensor_type":
         return Input(value.name, None, "")
     tensor = value.type.tensor_type

@@ -49,7 +49,7 @@ def _load(source: str, options: LoadOptions) -> Model:
         return dim_named(name, options.symbols) if name in symbols or name in options.symbols else None
 
     builder = Builder(dtype=options.dtype, training=options.training)
-    inference = Inference(model, inputs.shapes, options.dtype, dim_of, trust_file=inputs.as_filed)
+    inference = Inference(model, options.dtype, dim_of, trust_file=inputs.as_filed)
     translation = Translation(
         builder, model.graph, opsets, inference, batch_was=inputs.batch_was, batch_is=inputs.batch
     )

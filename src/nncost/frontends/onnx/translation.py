@@ -121,6 +121,8 @@ class Translation:
     # ---------------------------------------------------------------- nodes
     def translate(self, node: Any) -> None:
         """Emit one node and bind its outputs. Raises an NncostError that names the node."""
+        if any(isinstance(text, bytes) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
+            raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
         domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
         kind = node.op_type if not domain else f"{domain}.{node.op_type}"
         self.builder.origin = f"onnx.{kind} {node.name or ', '.join(node.output)}".strip()
@@ -129,7 +131,7 @@ class Translation:
             with self._layer(node):
                 outputs = self._lowered(node, domain, values)
                 if outputs is None:
-                    outputs = self._unknown(node, kind, values)
+                    outputs = self._unknown(node, kind)
             for name, value in zip(node.output, outputs, strict=False):
                 if name:
                     self.bind(name, value)
@@ -178,12 +180,14 @@ class Translation:
             ]
             return None
 
-    def _unknown(self, node: Any, kind: str, values: list[Value | None]) -> list[Value]:
+    def _unknown(self, node: Any, kind: str) -> list[Value]:
         """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
-        read = [*values, *(self.value(name) for name in captured_names(node) if self._is_bound(name))]
-        kept = [v for v in read if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
+        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
+        operands = {name: self.value(name) for name in names if self._is_bound(name)}
+        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        shapes = [self._inference.signature(name) for name in node.output]
+        certain = {n: v for n, v in operands.items() if not isinstance(v, Computed) or v.certain}
+        shapes = self._inference.signatures(node, certain)
         signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
         outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
         return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]

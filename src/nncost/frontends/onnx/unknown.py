@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nncost.dims import Dim, Shape
-from nncost.frontends.onnx.constants import dtype_named, type_name
-from nncost.frontends.onnx.values import MAX_KNOWN
+import numpy as np
+
+from nncost.dims import Dim, Shape, is_symbolic
+from nncost.frontends.onnx.call import small
+from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
+from nncost.frontends.onnx.values import Absent, Computed, Known, Stored, Value, has_symbols
 
 Signature = tuple[Shape, str]
+MAX_INFERRED = 2**20
+"""The largest number handed to the inference, which is C++ and may allocate what a broken file asks for."""
 
 
 class Inference:
-    """Shapes by name, inferred by the package ``onnx`` when the first unknown operation asks.
+    """Shapes of an unknown node's outputs, inferred by the package ``onnx`` from those of its operands.
 
-    The model is copied without its weights and with the input shapes in use; ``dim_of`` turns a
-    named size into a Dim, or None where the name is none of the model's own.
+    ``dim_of`` turns a named size into a Dim, or None where the name is none of the model's own.
+    With ``trust_file``, shapes that the file itself states are used where inference finds none.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        shapes: Mapping[str, Shape],
-        dtype: str,
-        dim_of: Callable[[str], Dim | None],
-        *,
-        trust_file: bool,
-    ) -> None:
-        self._model, self._shapes, self._dtype, self._dim_of, self._trust_file = (
-            model,
-            shapes,
-            dtype,
-            dim_of,
-            trust_file,
-        )
-        self._found: dict[str, Any] | None = None
+    def __init__(self, model: Any, dtype: str, dim_of: Callable[[str], Dim | None], *, trust_file: bool) -> None:
+        self._model, self._dtype, self._dim_of = model, dtype, dim_of
+        stated = (*model.graph.value_info, *model.graph.output) if trust_file else ()
+        self._stated = {described.name: described for described in stated}
 
-    def signature(self, name: str) -> Signature | None:
-        """The shape and dtype of a tensor, or None where either is unknown."""
-        if self._found is None:
-            self._found = self._infer()
-        described = self._found.get(name)
+    def signatures(self, node: Any, operands: Mapping[str, Value]) -> list[Signature | None]:
+        """The shape and dtype of each output, None where either is unknown."""
+        found = self._inferred(node, operands)
+        return [self._signature(found.get(name)) or self._signature(self._stated.get(name)) for name in node.output]
+
+    def _signature(self, described: Any) -> Signature | None:
         if described is None or not described.type.tensor_type.HasField("shape"):
             return None
         tensor = described.type.tensor_type
@@ -57,47 +49,63 @@ class Inference:
             return int(dim.dim_value) if dim.dim_value >= 0 else None
         return self._dim_of(dim.dim_param) if dim.dim_param else None
 
-    def _infer(self) -> dict[str, Any]:
+    def _inferred(self, node: Any, operands: Mapping[str, Value]) -> dict[str, Any]:
         from onnx import shape_inference
 
         try:
-            graph = shape_inference.infer_shapes(self._stripped(), data_prop=True).graph
-        except Exception:  # noqa: BLE001 - inference is C++ and raises many types; without it shapes stay unknown
+            graph = shape_inference.infer_shapes(self._alone(node, operands)).graph
+        except Exception:  # noqa: BLE001 - inference raises many types; without it shapes stay unknown
             return {}
         return {described.name: described for described in (*graph.value_info, *graph.output)}
 
-    def _stripped(self) -> Any:
-        """The model with large initializers as inputs, so that no weights are copied."""
+    def _alone(self, node: Any, operands: Mapping[str, Value]) -> Any:
+        """A model of this node, with small constants by value and every other operand by shape."""
         import onnx
 
-        source, result = self._model.graph, onnx.ModelProto()
-        result.ir_version = self._model.ir_version
+        result = onnx.ModelProto(ir_version=self._model.ir_version)
         result.opset_import.extend(self._model.opset_import)
         result.functions.extend(self._model.functions)
         graph = result.graph
-        graph.name = "stripped"
-        graph.node.extend(source.node)
-        for tensor in source.initializer:
-            if math.prod(tensor.dims) <= MAX_KNOWN and tensor.data_location != 1:
-                graph.initializer.append(tensor)
-            elif tensor.name not in self._shapes:
-                graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-        for given in source.input:
-            shape = self._shapes.get(given.name)
-            if shape is None:
-                graph.input.append(given)
-            else:
-                dims = [dim if isinstance(dim, int) else str(dim) for dim in shape]
-                graph.input.append(
-                    onnx.helper.make_tensor_value_info(given.name, given.type.tensor_type.elem_type, dims)
-                )
-        for output in source.output:
-            graph.output.add().name = output.name
-        if self._trust_file:
-            graph.value_info.extend(source.value_info)
-            del graph.output[:]
-            graph.output.extend(source.output)
+        graph.name = "node"
+        graph.node.append(node)
+        graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
+        for name, value in operands.items():
+            constant = _small_constant(value)
+            if constant is not None:
+                graph.initializer.append(onnx.numpy_helper.from_array(constant, name))
+            elif not isinstance(value, Absent):
+                dims = [str(dim) if is_symbolic(dim) else dim for dim in value.shape]
+                graph.input.append(onnx.helper.make_tensor_value_info(name, _element_type(value), dims))
         return result
+
+
+def _small_constant(value: Value) -> Any:
+    """The values of an operand that its output's shape may depend on, or None."""
+    if isinstance(value, Stored) and value.root.learned and small(value.shape) and not value.moves:
+        return np.asarray(value.root.read(), dtype=np.float32).reshape(value.shape)
+    if not isinstance(value, Known) or has_symbols(value):
+        return None
+    if value.dtype == "bool":
+        return value.values
+    if "float" in value.dtype:
+        return value.values.astype(np.float32)
+    if any(abs(item) > MAX_INFERRED for item in value.values.flat):
+        return None
+    return value.values.astype(value.dtype)
+
+
+def _element_type(value: Computed | Known | Stored) -> int:
+    """The ONNX code of an operand's type; all floats are of one type here."""
+    from onnx import TensorProto
+
+    dtype = (
+        value.tensor.dtype
+        if isinstance(value, Computed)
+        else value.root.dtype
+        if isinstance(value, Stored)
+        else value.dtype
+    )
+    return int(TensorProto.DataType.Value("FLOAT" if dtype in FLOATS.values() else dtype.upper()))
 
 
 def captured_names(node: Any) -> Iterator[str]:

@@ -64,6 +64,8 @@ def _folded(call: Call, fold: Fold) -> Value | None:
     if known is None:
         return None
     common_shape([value.shape for value in known])
+    if len({value.dtype for value in known}) > 1:
+        raise SourceError(f"its operands are of different types: {', '.join(value.dtype for value in known)}.")
     static = all(value.static for value in known)
     result: Array = np.asarray(known[0].values)
     if "float" in known[0].dtype:

@@ -1,0 +1,103 @@
+"""Operations without a lowering: listed, never zero, never a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+import nncost
+from nncost.ir import ops
+from tests.onnx.examples import weights
+from tests.onnx.models import loaded, make_model, node, saved
+
+DENSE = {"w": weights(3, 4), "v": weights(4, 5)}
+
+
+def test_the_shape_is_inferred_and_counting_goes_on(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "a"), node("Hardmax", "a", "b"), node("MatMul", "b v")]
+    report = nncost.count(
+        saved(make_model(nodes, {"x": (2, 3)}, constants=DENSE), tmp_path), loss="squared_error", optimizer="sgd"
+    )
+    assert not report.complete
+    assert report.unknown[0] == {"path": "hardmax.1", "op": "Hardmax", "phase": "forward"}
+    assert report.forward.macs == 2 * (12 + 20)
+    assert (report.parameters.total, report.backward.derivatives) == (32, 32)
+
+
+def test_the_shape_is_inferred_for_another_batch_and_for_symbols(tmp_path: Path) -> None:
+    nodes = [node("Hardmax", "x", "b"), node("MatMul", "b w")]
+    path = saved(make_model(nodes, {"x": (2, 3)}, constants={"w": weights(3, 4)}), tmp_path)
+    assert nncost.count(path, batch=5).forward.macs == 60
+    assert str(nncost.count(path, batch="B").forward.macs) == "12*B"
+
+
+def test_everything_behind_an_unknown_shape_is_unknown(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Mystery", ["x"], ["a"], domain="com.example"), node("MatMul", "a w", "b"), node("MatMul", "b v", "c"),
+        node("Reshape", "c s"),
+    ]  # fmt: skip
+    model = make_model(nodes, {"x": (2, 3)}, constants={**DENSE, "s": np.array([2, 5])})
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    report = nncost.count(saved(model, tmp_path))
+    assert [entry["op"] for entry in report.unknown] == ["com.example.Mystery", "MatMul", "MatMul", "Reshape"]
+    assert (report.parameters.total, report.forward.macs) == (32, 0)
+
+
+def test_a_size_that_depends_on_data_is_unknown(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "i"), node("Shape", "i", "s"), node("Expand", "x s", "e"), node("ReduceSum", "e")]
+    report = nncost.count(saved(make_model(nodes, {"x": (2, 3)}), tmp_path))
+    assert {"NonZero", "Shape", "Expand"} <= {entry["op"] for entry in report.unknown}
+
+
+def test_a_form_that_is_not_lowered_is_unknown(tmp_path: Path) -> None:
+    nodes = [node("Add", "x x", "a"), node("AveragePool", "a", kernel_shape=[2, 2], dilations=[2, 2])]
+    report = nncost.count(saved(make_model(nodes, {"x": (1, 2, 8, 8)}), tmp_path))
+    assert [entry["op"] for entry in report.unknown] == ["AveragePool"]
+
+
+def test_an_optional_output_that_is_used_is_unknown_there(tmp_path: Path) -> None:
+    nodes = [node("MaxPool", "x", "y i", kernel_shape=[2, 2]), node("Cast", "i", "z", to=TensorProto.FLOAT)]
+    model = make_model(nodes, {"x": (1, 2, 8, 8)}, outputs=("y", "z"))
+    assert [entry["op"] for entry in nncost.count(saved(model, tmp_path)).unknown] == ["Cast"]
+
+
+def branches(depth: int) -> onnx.NodeProto:
+    """An If whose branches hold an If … whose branches read a weight from outside."""
+    if depth == 0:
+        return helper.make_node("MatMul", ["x", "w"], ["y0"])
+    inner = branches(depth - 1)
+    body = helper.make_graph([inner], "body", [], [onnx.ValueInfoProto(name=inner.output[0])])
+    return helper.make_node("If", ["c"], [f"y{depth}"], then_branch=body, else_branch=body)
+
+
+def test_bodies_of_branches_are_unknown_and_keep_their_parameters(tmp_path: Path) -> None:
+    model = make_model(
+        [branches(5)],
+        {"x": (2, 3), "c": ()},
+        constants={"w": weights(3, 4)},
+        outputs=("y5",),
+        types={"c": TensorProto.BOOL},
+    )
+    report = nncost.count(saved(model, tmp_path))
+    assert [entry["op"] for entry in report.unknown] == ["If"]
+    assert report.parameters.total == 12
+
+
+def test_functions_of_the_file_are_unknown(tmp_path: Path) -> None:
+    call = helper.make_node("Twice", ["x"], ["y"], domain="local")
+    model = make_model([call], {"x": (2, 3)})
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    body = [node("Add", "a a", "b")]
+    model.functions.append(helper.make_function("local", "Twice", ["a"], ["b"], body, [helper.make_opsetid("", 21)]))
+    assert [entry["op"] for entry in nncost.count(saved(model, tmp_path)).unknown] == ["local.Twice"]
+
+
+def test_a_failed_lowering_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Only the unknown operation and shared scalars stand in the graph."""
+    nodes = [node("Clip", "x - h"), node("Relu", "y", "z")]
+    model = make_model(nodes, {"x": (2, 3), "h": ()}, outputs=("z",))
+    kinds = [type(each.op) for each in loaded(model, tmp_path).graph.nodes()]
+    assert kinds == [ops.Opaque, ops.Map]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
 from nncost.errors import QuantityError
@@ -54,7 +56,8 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
 
 
 def _short(name: str) -> str:
-    """A long spec with its middle left out."""
+    """The name of a file, or a spec, whose middle is left out where it is long."""
+    name = name if "," in name else re.split(r"[/\\\\]", name)[-1]
     return name if len(name) <= _TITLE else f"{name[: _TITLE - _TITLE // 4]} … {name[-_TITLE // 4 :]}"
 
 
@@ -67,8 +70,12 @@ def _all_topics(context: Context) -> list[Topic]:
 
 def _section(context: Context, topic: Topic) -> Section:
     if topic.head == RUN:
-        return run(context, topic)
-    return neurons(context) if topic.head == NEURONS else _SECTIONS[topic.head](context, topic.quantity)
+        section = run(context, topic)
+    else:
+        section = neurons(context) if topic.head == NEURONS else _SECTIONS[topic.head](context, topic.quantity)
+    if topic.quantity is None:
+        return section
+    return replace(section, title=f"{topic.path} = {written(tidy(context.report.quantity(topic.path))).text}")
 
 
 def _introduction(context: Context) -> Section:
@@ -98,6 +105,6 @@ def _chain(context: Context) -> list[Paragraph]:
             return []
     if not 1 <= len(sizes) <= _FEW_LAYERS:
         return []
-    steps = ", ".join(f"{written(narrow).text} → {written(wide).text}" for narrow, wide in sizes)
+    steps = ", ".join(f"{written(narrow).text}→{written(wide).text}" for narrow, wide in sizes)
     layers = "1 layer" if len(sizes) == 1 else f"{len(sizes)} layers"
     return [Paragraph(f"The first number is the input, not a layer, so these are {layers}: {steps}.")]

@@ -25,7 +25,7 @@ def forward(context: Context, quantity: str | None) -> Section:
     content: list[Block] = []
     if quantity is None:
         content.append(
-            Paragraph("From the input to the output, one layer after the other. How a layer works, and what it takes:")
+            Paragraph("From the input to the output. First how each kind of layer works, then the sums layer by layer.")
         )
     for card in cards_of(entries):
         content += [Heading(card.title), *map(Equation, card.equations)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from nncost.explaining.document import (
     Block,
@@ -30,6 +31,8 @@ _SYMBOLS = {
 }  # fmt: skip
 _SYMBOLS |= {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _HAT = "\u0302"
+_ROWS = 36
+"""Worked lines in one table, which LaTeX does not break over pages."""
 
 
 def render(explanation: Explanation) -> str:
@@ -84,13 +87,20 @@ def _block(block: Block) -> str:
 
 # ------------------------------------------------------------------- worked lines and tables
 def _work(work: Work) -> str:
-    """Each line in columns: label, formula, numbers and result."""
+    """Each line in columns: label, formula, numbers and result; tables that fit on a page."""
     rows = [_row(line) for line in work.lines]
     if work.total is not None:
         rows[-1] += r" \\ \hline"
         rows.append(_row(work.total))
-    body = "\n".join(row if row.endswith(r"\hline") else rf"{row} \\" for row in rows)
-    return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{@{{}}l@{{\\quad}}l@{{}}l@{{}}r@{{}}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
+    rows = [row if row.endswith(r"\hline") else rf"{row} \\" for row in rows]
+    return "\n\n".join(
+        _tabular(r"@{}l@{\quad}l@{}l@{}r@{}", rows[first : first + _ROWS]) for first in range(0, len(rows), _ROWS)
+    )
+
+
+def _tabular(columns: str, rows: Sequence[str]) -> str:
+    body = "\n".join(rows)
+    return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
 
 
 def _row(line: Line) -> str:

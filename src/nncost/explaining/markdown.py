@@ -76,5 +76,9 @@ def _cell(cell: str | Maths | None) -> str:
 
 
 def _table(table: Table) -> str:
-    rows = [list(table.header), [":--"] * len(table.header), *([_cell(cell) for cell in row] for row in table.rows)]
+    rows = [
+        [escaped(title) for title in table.header],
+        [":--"] * len(table.header),
+        *([_cell(cell) for cell in row] for row in table.rows),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -22,6 +22,8 @@ from nncost.explaining.numerals import abbreviated
 WIDTH = 80
 _INDENT, _EQUATION_INDENT = "  ", "      "
 _GAP, _EQUALS = "  ", " = "
+_FEW_OF = 3
+"""Columns are kept while at most one label in so many is too long for them."""
 _NARROWEST = 24
 """The least room for a table's last column; with less, it stands below the others."""
 
@@ -36,7 +38,8 @@ def render(explanation: Explanation) -> str:
 
 
 def _section(section: Section) -> list[str]:
-    lines = ["", section.title, "─" * len(section.title)] if section.title else []
+    title = _wrapped(abbreviated(section.title), "") if section.title else []
+    lines = ["", *title, "─" * max(map(len, title))] if title else []
     previous: Block | None = None
     for block in section.blocks:
         if not (isinstance(previous, Heading) or (isinstance(block, Equation) and isinstance(previous, Equation))):
@@ -74,13 +77,17 @@ def _equation(maths: Maths) -> list[str]:
 def _work(work: Work) -> list[str]:
     """In columns where every line fits; otherwise each line as compactly as it can be."""
     lines = [*work.lines, *([work.total] if work.total is not None else [])]
-    labels, middles, results = (max(map(len, texts)) for texts in zip(*map(_texts, lines), strict=True))
-    joint = len(_EQUALS) if middles else 0
-    if len(_INDENT) + labels + len(_GAP) + middles + joint + results > WIDTH:
+    texts = [_texts(line) for line in lines]
+    middles, results = (max(len(text[column]) for text in texts) for column in (1, 2))
+    behind = len(_GAP) + middles + (len(_EQUALS) if middles else 0) + results
+    room = WIDTH - len(_INDENT) - behind
+    labels = max((len(line.label) for line in lines if len(line.label) <= room), default=0)
+    long = sum(len(line.label) > room for line in lines)
+    if room < len("sum") or _FEW_OF * long > len(lines):
         return [text for line in lines for text in _compact(line)]
-    rows = [_aligned(line, labels, middles, results) for line in lines]
+    rows = [row for line in lines for row in _aligned(line, labels, middles, results)]
     if work.total is not None:
-        rows.insert(-1, " " * (len(_INDENT) + labels + len(_GAP) + middles + joint) + "─" * results)
+        rows.insert(-1, " " * (len(_INDENT) + labels + behind - results) + "─" * results)
     return rows
 
 
@@ -90,10 +97,12 @@ def _texts(line: Line) -> tuple[str, str, str]:
     return line.label, middle, abbreviated(line.result.text)
 
 
-def _aligned(line: Line, labels: int, middles: int, results: int) -> str:
+def _aligned(line: Line, labels: int, middles: int, results: int) -> list[str]:
+    """A row of the columns; a label that is too long stands above it."""
     label, middle, result = _texts(line)
     joint = (_EQUALS if middle else " " * len(_EQUALS)) if middles else ""
-    return f"{_INDENT}{label:<{labels}}{_GAP}{middle:<{middles}}{joint}{result:>{results}}"
+    above = _wrapped(label, _INDENT) if len(label) > labels else []
+    return [*above, f"{_INDENT}{'' if above else label:<{labels}}{_GAP}{middle:<{middles}}{joint}{result:>{results}}"]
 
 
 def _compact(line: Line) -> list[str]:

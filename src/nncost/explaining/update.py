@@ -27,7 +27,8 @@ def update(context: Context, quantity: str | None) -> Section:
     if quantity == "flops":
         return Section(title, tuple(flops(context, "update")))
     for name_of_bytes in chosen(TRAFFIC, quantity) if quantity is not None else ():
-        return Section(title, tuple(traffic(context, "update", name_of_bytes)))
+        heading = Heading(f"{in_words(name_of_bytes)} ({title})")
+        return Section(title, (heading, *traffic(context, "update", name_of_bytes)))
     content: list[Block] = [
         Paragraph(f"The optimizer {name} moves every parameter p by its derivative g:"),
         *(Equation(Maths(part.strip(), mathematics(part.strip()))) for part in OPTIMIZERS[name].formula.split(";")),
@@ -84,7 +85,7 @@ def step(context: Context, quantity: str | None) -> Section:
     for name in shown:
         content += [Heading(f"{in_words(name)} (step.{name})"), _phases(context, name)]
     if quantity is not None:
-        content.append(Paragraph(f"Each line has its own explanation, for example of forward.{quantity}."))
+        content.append(Paragraph(f"Each line has an explanation of its own, for example: forward.{quantity}."))
     return Section(title, tuple(content))
 
 

@@ -73,7 +73,8 @@ def named(paths: Sequence[str], suffix: str = "") -> str:
         return ", ".join(paths) + suffix
     parents, names = zip(*(path.rpartition(".")[::2] for path in paths), strict=True)
     if len(set(parents)) == 1 and not any(name.isdigit() for name in names) and len(paths) <= _NAMED_TOGETHER:
-        return f"{parents[0]}.({', '.join(names)}){suffix}"
+        together = ", ".join(names)
+        return f"{parents[0]}.({together}){suffix}" if parents[0] else together + suffix
     ordered = sorted(paths, key=_place)
     return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
 

@@ -61,7 +61,7 @@ def conv_card(bias: bool, grouped: bool) -> Card:
         ),
         gradients=(
             Maths(
-                "∂L/∂W_mck = Σ_p δ_mp·x_c,p+k",
+                "∂L/∂W_mck = Σ_p δ_mp·x_c,p+k    with δ = ∂L/∂y",
                 r"\frac{\partial L}{\partial W_{mck}} = \sum_p \delta_{mp}\,x_{c,p+k}",
             ),
             *((Maths("∂L/∂b_m = Σ_p δ_mp", r"\frac{\partial L}{\partial b_m} = \sum_p \delta_{mp}"),) if bias else ()),
@@ -136,7 +136,7 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
         ),
         gradients=(
             Maths(
-                "∂L/∂W_cmk = Σ_q x_cq·δ_m,q+k",
+                "∂L/∂W_cmk = Σ_q x_cq·δ_m,q+k    with δ = ∂L/∂y",
                 r"\frac{\partial L}{\partial W_{cmk}} = \sum_q x_{cq}\,\delta_{m,q+k}",
             ),
             Maths(

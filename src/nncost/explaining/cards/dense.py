@@ -47,7 +47,10 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             ),
         ),
         gradients=(
-            Maths("∂L/∂W = δ·xᵀ", r"\frac{\partial L}{\partial W} = \delta\,x^{\mathsf T}"),
+            Maths(
+                "∂L/∂W = δ·xᵀ    with δ = ∂L/∂z",
+                r"\frac{\partial L}{\partial W} = \delta\,x^{\mathsf T}, \qquad \delta = \frac{\partial L}{\partial z}",
+            ),
             *((Maths("∂L/∂b = δ", r"\frac{\partial L}{\partial b} = \delta"),) if bias else ()),
             Maths("∂L/∂x = Wᵀ·δ", r"\frac{\partial L}{\partial x} = W^{\mathsf T}\delta"),
         ),

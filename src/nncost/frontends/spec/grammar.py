@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 MAX_LENGTH, MAX_DEPTH = 1_000_000, 40
 """Characters in a spec, and brackets inside brackets; far above any real network."""
 
-GRAMMAR = r"""
+_WORD = r"[0-9A-Za-z_]+(?:\.[0-9]+)?"
+_WIDTH = re.compile(rf"({_WORD})(?::({_WORD}))?(?:\*({_WORD}))?")
+
+GRAMMAR = rf"""
 start: sequence | widths
 widths: width ("-" width)+
 width: WORD [":" WORD] ["*" WORD]   -> width
@@ -27,7 +31,7 @@ block: [WORD] "[" items "]"
 layer: WORD argument*
 argument: [WORD "="] WORD
 
-WORD: /[0-9A-Za-z_]+(\.[0-9]+)?/
+WORD: /{_WORD}/
 ELLIPSIS: /\.\.\.|…/
 SPACE: /([ \t\r\n\f]|#[^\n]*)+/
 %ignore SPACE
@@ -115,6 +119,26 @@ def parse(text: str) -> Spec:
     if not text.strip():
         raise SpecError("the spec is empty", text, 0, hint="Write layer widths, for example:  784-16-16-10")
     _check_depth(text)
+    return _plain_widths(text) or parse_by_grammar(text)
+
+
+def _plain_widths(text: str) -> Widths | None:
+    """Widths without spaces and ellipsis: a regular language, read without loading the parser."""
+    place, widths = 0, []
+    while match := _WIDTH.match(text, place):
+        size, activation, count = (Word(match[i], match.start(i)) if match[i] else None for i in (1, 2, 3))
+        assert size is not None
+        widths.append(Width(size, activation, count))
+        place = match.end() + 1
+        if place > len(text):
+            return Widths(tuple(widths)) if len(widths) > 1 else None
+        if text[place - 1] != "-":
+            return None
+    return None
+
+
+def parse_by_grammar(text: str) -> Spec:
+    """The syntax tree of any spec, by the grammar, which also knows what was expected at a fault."""
     from lark import UnexpectedInput
 
     try:

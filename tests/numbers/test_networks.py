@@ -21,7 +21,7 @@ RATE = 0.001
 
 @pytest.mark.parametrize(("spec", "factory"), NETWORKS, ids=[spec for spec, _ in NETWORKS])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_training_step(spec: str, factory: Factory, batch: int) -> None:
+def test_gradients_equal_pytorch(spec: str, factory: Factory, batch: int) -> None:
     if batch == 1 and "dense 4, batchnorm" in spec:
         pytest.skip("PyTorch refuses a batch of one value for each channel")
     twins = Twins(spec, factory, batch=batch, loss="squared_error")

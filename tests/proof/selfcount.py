@@ -128,7 +128,9 @@ def counted_array(values: np.ndarray, tally: Tally) -> np.ndarray:
     return result
 
 
-def random_feeds(graph: Graph, seed: int = 0, overrides: Mapping[Tensor, Any] | None = None) -> dict[Tensor, np.ndarray]:
+def random_feeds(
+    graph: Graph, seed: int = 0, overrides: Mapping[Tensor, Any] | None = None
+) -> dict[Tensor, np.ndarray]:
     """Positive random numbers for every input and parameter; indices stay below two."""
     rng = np.random.default_rng(seed)
     feeds: dict[Tensor, np.ndarray] = {}

@@ -78,7 +78,9 @@ ACTIVATIONS = [
 ]  # fmt: skip
 
 
-def prove(spec: str, *, batch: int = 2, loss: str | None = "squared_error", optimizer: str = "sgd", **settings: object) -> None:
+def prove(
+    spec: str, *, batch: int = 2, loss: str | None = "squared_error", optimizer: str = "sgd", **settings: object
+) -> None:
     options = LoadOptions(batch=batch)
     counted = count_source(spec, Settings(loss=loss, optimizer=optimizer, load=options, **settings))  # type: ignore[arg-type]
     assert_proven(counted.step.graph)

@@ -32,7 +32,8 @@ def costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> It
 
 
 def _is_integer(op: ops.Op, inputs: Sequence[Tensor]) -> bool:
-    return isinstance(op, (ops.Map, ops.Reduce, ops.Scan)) and all(x.dtype in INTEGER_DTYPES for x in inputs)
+    """Whole numbers alone; quantized contractions keep their products, and an algorithm says itself what it does."""
+    return not isinstance(op, (ops.Contract, ops.Algorithm)) and all(x.dtype in INTEGER_DTYPES for x in inputs)
 
 
 def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Iterator[Cost]:

@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, is_symbolic, product
-from nncost.errors import SymbolError
+from nncost.errors import OptionError, SymbolError
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Tensor, walk
 
 Axis = tuple[int, int, int, int, int, int]
 """Positions, taps, stride, dilation, padding before, length of the unpadded axis."""
+
+MAX_TAPS = 1_000_000
+"""Far above any kernel; keeps a count from running for hours."""
 
 
 class ValidTaps:
@@ -39,13 +42,14 @@ class ValidTaps:
         return None
 
     def _contraction(self, node: Node, op: ops.Contract) -> list[tuple[Quantity, Dim]] | None:
-        window = next((w for w in map(self._window_behind, node.inputs) if w is not None), None)
-        if window is not None:
-            axes = self._windowed_axes(window)
-            if axes is None:
-                return None
-            products = _scaled(_all_products(node, op), axes)
-            return [("mul", products), ("macs", products), ("add", products - node.outputs[0].elements)]
+        for tensor, letters in zip(node.inputs, op.terms, strict=False):
+            window = self._window_behind(tensor)
+            axes = None if window is None else self._windowed_axes(window)
+            if axes is not None:
+                products = _scaled(_all_products(node, op), axes)
+                keeps_taps = letters[-1] in op.terms[2]
+                sums = _touched(node.outputs[0].elements, axes, keeps_taps=keeps_taps)
+                return [("mul", products), ("macs", products), ("add", products - sums)]
         fold = self._fold_ahead(node.outputs[0])
         axes = None if fold is None else self._folded_axes(fold)
         if axes is None:
@@ -113,11 +117,37 @@ def _scaled(total: Dim, axes: Sequence[Axis]) -> Dim:
     return total
 
 
+def _touched(outputs: Dim, axes: Sequence[Axis], *, keeps_taps: bool) -> Dim:
+    """The sums with at least one product: those of positions (or taps, in a weight gradient) beside the padding."""
+    for axis in axes:
+        positions, taps, *_ = axis
+        if keeps_taps:
+            outputs = outputs // taps * sum(1 for first, last in _valid_ranges(axis) if first <= last)
+        else:
+            outputs = outputs // positions * _union(_valid_ranges(axis))
+    return outputs
+
+
 def _valid_positions(axis: Axis) -> Iterator[int]:
     """For each tap, the number of positions where it meets an element of the unpadded axis."""
+    return (max(0, last - first + 1) for first, last in _valid_ranges(axis))
+
+
+def _valid_ranges(axis: Axis) -> Iterator[tuple[int, int]]:
+    """For each tap, the first and the last position where it meets an element; reversed where there is none."""
     positions, taps, stride, dilation, before, length = axis
+    if taps > MAX_TAPS:
+        raise OptionError(f"--taps valid counts tap by tap, up to {MAX_TAPS:,} on an axis; received {taps}")
     for tap in range(taps):
         offset = tap * dilation - before
-        first = max(0, -(offset // stride))
-        last = min(positions - 1, (length - 1 - offset) // stride)
-        yield max(0, last - first + 1)
+        yield max(0, -(offset // stride)), min(positions - 1, (length - 1 - offset) // stride)
+
+
+def _union(ranges: Iterator[tuple[int, int]]) -> int:
+    """How many positions lie in at least one range."""
+    count, reached = 0, -1
+    for first, last in sorted(pair for pair in ranges if pair[0] <= pair[1]):
+        if last > reached:
+            count += last - max(first, reached + 1) + 1
+            reached = last
+    return count

@@ -147,6 +147,7 @@ CONSTANTS = [
     Example("Identity", [node("Identity", "w", "v"), node("Add", "x v")], {"x": X}, {"w": weights(5)}),
     Example("Size", [node("Size", "x", "n"), node("Cast", "n", "f", to=1), node("Div", "x f")], {"x": X}),
     Example("Cast(ints)", [node("Cast", "i0", to=1)], {"i0": (2, 3)}), Example("Cast(floats)", [node("Cast", "x", "c", to=7), node("Cast", "c", to=1)], {"x": X}),
+    Example("Cast(known)", [node("Cast", "f", "n", to=7), node("Gather", "x n", "g", axis=1), node("Cast", "n", "m", to=1), node("Mul", "g m")], {"x": X}, {"f": _float(1.9)}),
     Example("Range", [node("Range", "a b c", "r"), node("Gather", "x r", axis=2)], {"x": X}, {"a": np.int64(0), "b": np.int64(5), "c": np.int64(2)}),
 ]  # fmt: skip
 SHAPES = [

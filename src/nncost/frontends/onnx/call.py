@@ -77,7 +77,7 @@ class Call:
         value = self.value(position)
         if not isinstance(value, Known) or "float" in value.dtype or value.values.ndim > 1:
             raise Unlowered(f"operand {position + 1} is computed from data")
-        return [cast("Dim", item) for item in value.values.reshape(-1)]
+        return cast("list[Dim]", value.values.reshape(-1).tolist())
 
     def numbers(self, position: int) -> list[int]:
         """Known integers without symbols: axes, pads, splits."""

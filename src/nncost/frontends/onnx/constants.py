@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ INTEGERS = {
 """Types of whole numbers by the type of the same width that counts know."""
 
 
+@lru_cache(maxsize=64)
 def type_name(code: int) -> str:
     """The name ONNX has for an element type: ``FLOAT``, ``INT64`` … Raises SourceError for a code it does not have."""
     from onnx import TensorProto
@@ -61,9 +63,19 @@ def known_array(values: Array, dtype: str, *, static: bool = True) -> Known:
         return Known(values.astype(bool), dtype, static)
     if "float" in dtype:
         return Known(values.astype(np.float64), dtype, static)
-    if values.dtype.kind == "V":
-        values = values.astype(np.int64)  # Four-bit integers are a type of their own.
-    return Known(plain(values), dtype, static)
+    return Known(_as_integers(values), dtype, static)
+
+
+def _as_integers(values: Array) -> Array:
+    match values.dtype.kind:
+        case "i" | "u":
+            return values.astype(object)
+        case "O":
+            return plain(values)
+        case "f":
+            return np.asarray(np.frompyfunc(int, 1, 1)(values), dtype=object)
+        case _:  # Booleans, and four-bit integers, which are a type of their own
+            return values.astype(np.int64).astype(object)
 
 
 def _values(proto: Any, name: str) -> Array:
@@ -72,7 +84,14 @@ def _values(proto: Any, name: str) -> Array:
 
     if proto.data_location == 1:
         raise SourceError(f"the values of {name!r} lie in another file, which is not read.")
+    if proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
+        # Shapes come by the hundred; this is what the general way below does for them.
+        return np.frombuffer(proto.raw_data, dtype="<i8").reshape(tuple(proto.dims))
     try:
         return numpy_helper.to_array(proto)
     except (ValueError, TypeError, KeyError) as error:
         raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type: {error}.") from None
+
+
+_INT64, _INT64_BYTES = 7, 8
+"""TensorProto.INT64 and the bytes of one."""

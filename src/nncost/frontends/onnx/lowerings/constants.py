@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from nncost.dims import Dim, Shape, is_symbolic
@@ -54,27 +57,29 @@ def _constant_of_shape(call: Call) -> Lowered:
     dtype, fill = _fill(call)
     static = isinstance(value, Known) and value.static
     if "float" in dtype and shape and static:
-        return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill), shape))
+        return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill()), shape))
     if small(shape) and ("float" not in dtype or not shape):
-        return known_array(np.full(shape, fill), dtype, static=static)
-    return call.builder.emit(ops.Constant("fill", shape, dtype, fill))
+        return known_array(np.full(shape, fill()), dtype, static=static)
+    return call.builder.emit(ops.Constant("fill", shape, dtype, fill()))
 
 
-def _fill(call: Call) -> tuple[str, float]:
+def _fill(call: Call) -> tuple[str, Callable[[], float]]:
+    """The type, and the one value, which weights never ask for."""
     proto = call.attributes.tensor("value")
     if proto is None:
-        return call.builder.dtype, 0.0
+        return call.builder.dtype, lambda: 0.0
     type_ = type_name(proto.data_type)
     dtype = dtype_named(type_, call.builder.dtype)
     if dtype is None:
         raise Unlowered(f"a constant of {type_.lower()} values")
-    if np.prod(proto.dims, dtype=object) != 1:
+    if math.prod(proto.dims) != 1:
         raise SourceError(f"the attribute 'value' must hold one element, its shape is {list(proto.dims)}.")
-    read = tensor_value(proto, call.node.output[0], call.builder.dtype)
-    if isinstance(read, Stored):
-        return dtype, float(np.asarray(read.root.read()).reshape(-1)[0])
-    assert isinstance(read, Known)
-    return dtype, read.values.reshape(-1)[0]
+    return dtype, lambda: _only_element(tensor_value(proto, call.node.output[0], call.builder.dtype))
+
+
+def _only_element(value: Value) -> float:
+    array = value.root.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
+    return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
 
 
 @lowers("Shape")
@@ -129,8 +134,7 @@ def _cast(call: Call) -> Lowered:
     if isinstance(value, Stored) and value.root.learned and type_ in FLOATS:
         return value
     if isinstance(value, Known) and not _symbolic_float(value, dtype):
-        truncated = np.trunc(value.values) if value.dtype != dtype and "float" in value.dtype else value.values
-        return known_array(truncated if "float" not in dtype else value.values, dtype, static=value.static)
+        return known_array(value.values, dtype, static=value.static)
     x = call.tensor(0)
     return x if x.dtype == dtype else call.builder.emit(ops.Cast(dtype), x)
 

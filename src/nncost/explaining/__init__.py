@@ -1,6 +1,7 @@
 """Worked arithmetic: how every number of a report comes about, layer by layer, as a teacher writes it."""
 
+from nncost.explaining import latex, markdown, plain
 from nncost.explaining.document import Explanation
 from nncost.explaining.explain import explain_source
 
-__all__ = ["Explanation", "explain_source"]
+__all__ = ["Explanation", "explain_source", "latex", "markdown", "plain"]

@@ -100,7 +100,8 @@ def _chain(context: Context) -> list[Paragraph]:
     sizes: list[tuple[Dim, Dim]] = []
     for entry in context.accounts.of("forward"):
         if entry.place[1] == "dense" and entry.reading is not None and entry.times == 1 and not entry.family:
-            sizes.append((entry.reading.values[-2], entry.reading.values[-1]))
+            narrow, wide = entry.reading.values[-2:]
+            sizes.append((narrow, wide))
         elif entry.place[1] not in ACTIVATIONS and entry.place[1] != "softmax":
             return []
     if not 1 <= len(sizes) <= _FEW_LAYERS:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nncost.dims import Dim, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic
 from nncost.explaining.document import Maths
 from nncost.explaining.numerals import grouped
 
@@ -96,7 +96,7 @@ def _upright(match: re.Match[str]) -> str:
     return rf"\text{{{match[0]} }}" if " " in match[0] else rf"\operatorname{{{match[0]}}}"
 
 
-def written(dim: Dim, letters: Sequence[Dim] = (), values: Mapping[Dim, Dim] | None = None) -> Maths:
+def written(dim: Dim, letters: Sequence[Dim] = (), values: Mapping[Dim, Dim | Shape] | None = None) -> Maths:
     """A size or formula in both forms; ``letters`` order the factors, ``values`` stand in their place."""
     place = {letter: position for position, letter in enumerate(letters)}
     return Maths(*(_Writer(dialect, place, values or {}).whole(dim) for dialect in (UNICODE, LATEX)))
@@ -119,7 +119,7 @@ def is_sum(dim: Dim) -> bool:
 class _Writer:
     """Writes one SymPy expression in one dialect."""
 
-    def __init__(self, dialect: Dialect, place: Mapping[Dim, int], values: Mapping[Dim, Dim]) -> None:
+    def __init__(self, dialect: Dialect, place: Mapping[Dim, int], values: Mapping[Dim, Dim | Shape]) -> None:
         self.dialect, self.place, self.values = dialect, place, values
 
     def whole(self, dim: Dim) -> str:
@@ -131,7 +131,7 @@ class _Writer:
         if isinstance(dim, int) or dim.is_Integer:
             return d.number(int(dim)), _ATOM if dim >= 0 else _SUM
         if dim in self.values:
-            return _Writer(d, {}, {})._piece(self.values[dim])
+            return self._value(self.values[dim])
         if dim.is_Symbol:
             return d.name(dim.name), _ATOM
         if dim.is_Add:
@@ -139,6 +139,14 @@ class _Writer:
         if dim.is_Mul or dim.is_Pow or dim.is_Rational:
             return self._product(dim)
         return self._function(dim)
+
+    def _value(self, size: Dim | Shape) -> tuple[str, int]:
+        """A size, or several of them multiplied; ones are left out."""
+        plain = _Writer(self.dialect, {}, {})
+        factors = [dim for dim in size if dim != 1] if isinstance(size, tuple) else [size]
+        if len(factors) < 2:
+            return plain._piece(factors[0] if factors else 1)
+        return self.dialect.times.join(plain._held(dim, _ATOM) for dim in factors), _PRODUCT
 
     def _function(self, dim: Any) -> tuple[str, int]:
         import sympy

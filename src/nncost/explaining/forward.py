@@ -55,6 +55,12 @@ def _closing(context: Context) -> list[Block]:
     return [Paragraph(text)]
 
 
+_FUSED = (
+    "The network ends in softmax, so p is there already. And p − t is the gradient in front of the softmax: the "
+    "backward pass starts there and has no lines for that layer."
+)
+
+
 def loss(context: Context, quantity: str | None) -> Section:
     """The loss's value and its gradient at the output."""
     title = "Loss" if quantity is None else f"loss.{quantity}"
@@ -71,6 +77,8 @@ def loss(context: Context, quantity: str | None) -> Section:
             Paragraph("Counted are its value and its gradient at the output, where the backward pass starts.")
         )
         content += formula_table(card, formulas_of(card), quantities)
+        if card.title == "cross_entropy" and "exp" not in formulas_of(card):
+            content.append(Paragraph(_FUSED))
     content += batch_note(context)
     content += sums(context, "loss", quantities) or _nothing(context, "loss", quantity)
     return Section(title, tuple(content))

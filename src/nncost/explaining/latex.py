@@ -33,6 +33,8 @@ _SYMBOLS |= {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵
 _HAT = "\u0302"
 _ROWS = 36
 """Worked lines in one table, which LaTeX does not break over pages."""
+_LONG = 70
+"""Characters of a line that fit on a page."""
 
 
 def render(explanation: Explanation) -> str:
@@ -88,14 +90,12 @@ def _block(block: Block) -> str:
 # ------------------------------------------------------------------- worked lines and tables
 def _work(work: Work) -> str:
     """Each line in columns: label, formula, numbers and result; tables that fit on a page."""
-    rows = [_row(line) for line in work.lines]
+    rows = [row for line in work.lines for row in _rows(line)]
     if work.total is not None:
-        rows[-1] += r" \\ \hline"
-        rows.append(_row(work.total))
-    rows = [row if row.endswith(r"\hline") else rf"{row} \\" for row in rows]
-    return "\n\n".join(
-        _tabular(r"@{}l@{\quad}l@{}l@{}r@{}", rows[first : first + _ROWS]) for first in range(0, len(rows), _ROWS)
-    )
+        rows[-1] += r" \hline"
+        rows += _rows(work.total)
+    pages = [rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS)]
+    return "\n\n".join(_tabular(r"@{}l@{\quad}l@{}l@{}r@{}", page) for page in pages)
 
 
 def _tabular(columns: str, rows: Sequence[str]) -> str:
@@ -103,13 +103,20 @@ def _tabular(columns: str, rows: Sequence[str]) -> str:
     return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
 
 
-def _row(line: Line) -> str:
-    cells = [escaped(line.label)]
-    joint = ""
+def _rows(line: Line) -> list[str]:
+    """One row; where it is long, the label and each step of the sum on a row of its own."""
+    cells, joint = [], ""
     for maths in (line.formula, line.numbers, line.result):
         cells.append("" if maths is None else f"${joint}{maths.latex}$")
         joint = joint if maths is None else "{} = "
-    return " & ".join(cells)
+    if len(_texts(line)) <= _LONG:
+        return [" & ".join([escaped(line.label), *cells]) + r" \\"]
+    label = rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{escaped(line.label)}}} \\"
+    return [label, *(rf" & \multicolumn{{3}}{{l@{{}}}}{{{cell}}} \\" for cell in cells if cell)]
+
+
+def _texts(line: Line) -> str:
+    return line.label + "".join(maths.text for maths in (line.formula, line.numbers, line.result) if maths is not None)
 
 
 def _table(table: Table) -> str:

@@ -115,10 +115,11 @@ def _derived(entry: Entry | None, parameter: Parameter, number: int) -> tuple[Ma
     card = entry.reading.card
     sizes = [size for role, _, size in blocks(card) if role == parameter.role]
     values = dict(zip(letters_of(card), entry.reading.values, strict=True))
+    shown = dict(zip(letters_of(card), entry.reading.sizes, strict=True))
     times = _times(parameter.tensor.elements, put_in(sizes[number], values)) if number < len(sizes) else None
     if times is None:
         return None, _shape(parameter)
-    forms = (written(sizes[number], letters_of(card)), written(sizes[number], letters_of(card), values))
+    forms = (written(sizes[number], letters_of(card)), written(sizes[number], letters_of(card), shown))
     formula, numbers = (form if times == 1 else multiplied(times, form, loose=False) for form in forms)
     result = written(tidy(parameter.tensor.elements)).text
     return None if formula.text == result else formula, None if numbers.text in (result, formula.text) else numbers

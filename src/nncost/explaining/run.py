@@ -55,14 +55,16 @@ def _steps(context: Context, run: Run) -> list[Block]:
 
 
 def _whole(run: Run) -> Dim:
-    assert isinstance(run.examples, int) and isinstance(run.batch, int)
+    assert isinstance(run.examples, int)
+    assert isinstance(run.batch, int)
     return run.examples // run.batch
 
 
 def _rest(run: Run) -> int:
     if is_symbolic(run.examples) or is_symbolic(run.batch):
         return 0
-    assert isinstance(run.examples, int) and isinstance(run.batch, int)
+    assert isinstance(run.examples, int)
+    assert isinstance(run.batch, int)
     return run.examples % run.batch
 
 

@@ -134,8 +134,8 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 
 def label(accounts: Accounts, layers: Layers) -> str:
     """The layers' names, with the operation and the gradient where they need telling apart."""
-    path, operation, _ = layers.entry.place
-    suffix = f" {operation}" if operation != accounts.main_operation.get(path) else ""
+    path, operation, phase = layers.entry.place
+    suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase != "loss" else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"
@@ -155,7 +155,7 @@ def _derived(entry: Entry, quantity: Quantity) -> tuple[Maths | None, Maths | No
     if not is_symbolic(formula):
         return None, None if entry.times == 1 else _repeated(entry, formula, written(formula))
     in_letters = written(formula, letters)
-    in_numbers = written(formula, letters, values)
+    in_numbers = written(formula, letters, dict(zip(letters, entry.reading.sizes, strict=True)))
     return _repeated(entry, formula, in_letters), _repeated(entry, formula, in_numbers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
-from nncost.dims import Dim, product
+from nncost.dims import Dim, Shape, product
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
@@ -87,12 +87,12 @@ _WHY_BACKWARD = {
 }
 
 
-def _values(region: Region) -> tuple[bool, tuple[Dim, ...]]:
+def _values(region: Region) -> tuple[bool, tuple[Dim | Shape, ...]]:
     """Whether the values are a vector of neurons, and B and their number."""
     shape = region.inputs[0].shape
     if len(shape) < 2:
         return True, (1, product(shape))
-    return len(shape) == 2, (shape[0], product(shape[1:]))
+    return len(shape) == 2, (shape[0], shape[1:])
 
 
 def _read(name: str, region: Region) -> tuple[Reading, ...]:
@@ -120,7 +120,7 @@ def activation_card(name: str, letter: str) -> Card:
         build=build,
         equations=(curve.value,),
         gradients=(curve.gradient,),
-        why={"activations": "one for each value", "cmp": "for each value"}
+        why={"activations": "one for each value", "cmp": "one for each value"}
         | ({name: _ELEMENTARY[name]} if name in _ELEMENTARY else {}),
         why_backward={INPUT: _WHY_BACKWARD.get(name, "")},
         saved=f"{name}'s {'output' if curve.saved == 'a' else 'values'} {curve.saved}",
@@ -175,7 +175,7 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
 
 def _read_dropout(region: Region) -> tuple[Reading, ...]:
     shape = region.inputs[0].shape
-    return (Reading(dropout_card(), (shape[0], product(shape[1:]))),)
+    return (Reading(dropout_card(), (shape[0], shape[1:])),)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape, product
 from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
@@ -45,10 +45,18 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A card and the sizes that one layer puts in place of its letters, in the card's order."""
+    """A card and the sizes that one layer puts in place of its letters, in the card's order.
+
+    Several sizes for one letter, such as height and width, are multiplied.
+    """
 
     card: Card
-    values: tuple[Dim, ...]
+    sizes: tuple[Dim | Shape, ...]
+
+    @property
+    def values(self) -> tuple[Dim, ...]:
+        """One size for each letter."""
+        return tuple(product(size) if isinstance(size, tuple) else size for size in self.sizes)
 
 
 Reader = Callable[[Region], tuple[Reading, ...]]

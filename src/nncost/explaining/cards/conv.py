@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from nncost.dims import Dim, exact_divide, product
+from nncost.dims import Dim, Shape, exact_divide
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
@@ -24,7 +24,7 @@ def read_conv(region: Region) -> tuple[Reading, ...]:
     (y,) = region.outputs
     channels = weight.shape[1]
     groups = exact_divide(x.shape[1], channels)
-    values: tuple[Dim, ...] = (x.shape[0], product(y.shape[2:]), y.shape[1], channels, product(weight.shape[2:]))
+    values: tuple[Dim | Shape, ...] = (x.shape[0], y.shape[2:], y.shape[1], channels, weight.shape[2:])
     card = conv_card(bool(bias), groups != 1)
     return (Reading(card, values if groups == 1 else (*values, groups)),)
 
@@ -92,8 +92,8 @@ def read_conv_transpose(region: Region) -> tuple[Reading, ...]:
     x, weight, *bias = region.inputs
     (y,) = region.outputs
     groups = exact_divide(y.shape[1], weight.shape[1])
-    values: tuple[Dim, ...] = (
-        x.shape[0], product(x.shape[2:]), x.shape[1], y.shape[1], product(weight.shape[2:]), product(y.shape[2:]),
+    values: tuple[Dim | Shape, ...] = (
+        x.shape[0], x.shape[2:], x.shape[1], y.shape[1], weight.shape[2:], y.shape[2:],
     )  # fmt: skip
     card = conv_transpose_card(bool(bias), groups != 1)
     return (Reading(card, values if groups == 1 else (*values, groups)),)

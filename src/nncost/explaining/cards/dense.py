@@ -19,7 +19,7 @@ def read_dense(region: Region) -> tuple[Reading, ...]:
     if x.rank <= 2:
         return (Reading(dense_card(bool(bias), positions=False), (product(x.shape[:-1]), width_in, width_out)),)
     batch, *positions, _ = x.shape
-    return (Reading(dense_card(bool(bias), positions=True), (batch, product(positions), width_in, width_out)),)
+    return (Reading(dense_card(bool(bias), positions=True), (batch, tuple(positions), width_in, width_out)),)
 
 
 @cache
@@ -74,7 +74,7 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
 def read_residual(region: Region) -> tuple[Reading, ...]:
     """B examples of E values."""
     batch, *rest = region.outputs[0].shape
-    return (Reading(residual_card(), (batch, product(rest))),)
+    return (Reading(residual_card(), (batch, tuple(rest))),)
 
 
 @cache

@@ -55,6 +55,12 @@ _WHY: Mapping[str, Mapping[str, str]] = {
     "sum": {"add": "the sum of all outputs"},
 }
 
+_WHY_FUSED = {
+    "add": "p − t, and the sum over the rows",
+    "log": "one for each row",
+    "div": "the gradient's mean and the loss's mean",
+}
+
 
 def _read(name: str, region: Region) -> tuple[Reading, ...]:
     shape = region.inputs[0].shape
@@ -84,7 +90,7 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         letters=rows | {"M": "outputs of the network" if flat else "outputs in each row"},
         build=build,
         equations=(value, gradient),
-        why=_WHY.get(name, {}),
+        why=_WHY_FUSED if fused else _WHY.get(name, {}),
     )
 
 

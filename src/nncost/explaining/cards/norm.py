@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from nncost.dims import Dim, product
+from nncost.dims import Dim, Shape, product
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir import ops
@@ -50,7 +50,7 @@ def read_batch_norm(region: Region) -> tuple[Reading, ...]:
     """C channels and n values in each of them."""
     batch, channels, *spatial = region.inputs[0].shape
     training = region.gradient is not None
-    return (Reading(batch_norm_card(training), (batch * product(spatial), channels)),)
+    return (Reading(batch_norm_card(training), ((batch, *spatial), channels)),)
 
 
 @cache
@@ -94,7 +94,7 @@ def read_layer_norm(region: Region) -> tuple[Reading, ...]:
     width = product(x.shape[x.rank - axes :])
     settings = _settings(region)
     card = row_norm_card(True, bool(settings["scale"]), len(given) > int(bool(settings["scale"])), bool(rows))
-    return (Reading(card, (batch, product(rows), width) if rows else (batch, width)),)
+    return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
 
 
 def read_rms_norm(region: Region) -> tuple[Reading, ...]:
@@ -102,7 +102,7 @@ def read_rms_norm(region: Region) -> tuple[Reading, ...]:
     x, *given = region.inputs
     batch, *rows = x.shape[:-1]
     card = row_norm_card(False, bool(given), False, bool(rows))
-    return (Reading(card, (batch, product(rows), x.shape[-1]) if rows else (batch, x.shape[-1])),)
+    return (Reading(card, (batch, tuple(rows), x.shape[-1]) if rows else (batch, x.shape[-1])),)
 
 
 def _settings(region: Region) -> dict[str, object]:
@@ -150,7 +150,7 @@ def read_group_norm(region: Region) -> tuple[Reading, ...]:
     """B examples, G groups, C channels of S values; instance norm has one group for each channel."""
     x, *given = region.inputs
     batch, channels, *spatial = x.shape
-    values: tuple[Dim, ...] = (batch, channels, product(spatial))
+    values: tuple[Dim | Shape, ...] = (batch, channels, tuple(spatial))
     if region.name == "instancenorm":
         return tuple(Reading(group_norm_card(n >= 1, n >= 2, True), values) for n in (len(given),))
     inner = next(item for item in region.items if isinstance(item, Region))
@@ -190,7 +190,7 @@ def read_lrn(region: Region) -> tuple[Reading, ...]:
     windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
     (size,) = next(windows).sizes
     assert isinstance(size, int)
-    return (Reading(lrn_card(size), (batch, channels, product(spatial))),)
+    return (Reading(lrn_card(size), (batch, channels, tuple(spatial))),)
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from nncost.dims import product
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir import ops
@@ -19,8 +18,8 @@ def read_window(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels, P output positions, K values in each window."""
     (y,) = region.outputs
     windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
-    taps = product(next(windows).sizes)
-    return (Reading(window_card(region.name), (y.shape[0], y.shape[1], product(y.shape[2:]), taps)),)
+    taps = next(windows).sizes
+    return (Reading(window_card(region.name), (y.shape[0], y.shape[1], y.shape[2:], taps)),)
 
 
 @cache
@@ -59,7 +58,7 @@ def window_card(name: str) -> Card:
 def read_global(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels of S values."""
     batch, channels, *spatial = region.inputs[0].shape
-    return (Reading(global_card(region.name), (batch, channels, product(spatial))),)
+    return (Reading(global_card(region.name), (batch, channels, tuple(spatial))),)
 
 
 @cache

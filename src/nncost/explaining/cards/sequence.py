@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from nncost.dims import Dim, product, same
+from nncost.dims import Dim, same
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.explaining.document import Maths
 from nncost.ir import ops
@@ -18,7 +18,7 @@ def read_embedding(region: Region) -> tuple[Reading, ...]:
     """B examples of T indices, a table of V rows of D values."""
     table, indices = region.inputs
     batch = indices.shape[0] if indices.rank else 1
-    return (Reading(embedding_card(), (batch, product(indices.shape[1:]), *table.shape)),)
+    return (Reading(embedding_card(), (batch, indices.shape[1:], *table.shape)),)
 
 
 @cache
@@ -98,7 +98,7 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
                 "∂L/∂Q = ∂L/∂S·K/√E,  ∂L/∂K = (∂L/∂S)ᵀ·Q/√E",
                 r"\frac{\partial L}{\partial Q} = \frac{\partial L}{\partial S} \frac{K}{\sqrt E}, \quad \frac{\partial L}{\partial K} = \left(\frac{\partial L}{\partial S}\right)^{\mathsf T} \frac{Q}{\sqrt E}",
             ),
-        ),  # fmt: skip
+        ),
         why={
             "mul": f"Q·Kᵀ and P·V, and 1 for each of the T·{keys} scores (the scale)",
             "add": "the sums of both products, and the softmax" + (", and the mask" if mask else ""),

@@ -164,7 +164,8 @@ def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Ellipsis_]) -> list[
     if last <= number or last > MAX_LAYERS:
         raise sizes.error(f"the last member must lie above {base}{number} and below {base}{MAX_LAYERS}", after.size)
     assert isinstance(before, Width)
-    middle = [Width(Word(f"{base}{i}", dots.position), before.activation, None) for i in range(number + 1, last)]
+    between = before.activation if place > 1 else after.activation
+    middle = [Width(Word(f"{base}{i}", dots.position), between, None) for i in range(number + 1, last)]
     final = Width(Word(f"{base}{last}", after.size.position), after.activation, None)
     return [*widths[:place], *middle, final, *widths[place + 2 :]]
 
@@ -201,11 +202,16 @@ def _family(
         else:
             steps.append(_step(sizes, width, activation))
     inputs = sizes.shape(widths[0].size) if shapes else (steps[0].width,)  # type: ignore[union-attr]
-    name, first = _named(sizes, after, activation), number + 1
+    last_name, first = _named(sizes, after, activation), number + 1
+    name = _named(sizes, before, activation) if place > 1 else last_name
     if place == 1:  # The family's first member is the input, whose layer has no input gradient and stands apart.
         steps.append(Step(indexed(base, first), name))
         first += 1
-    steps.append(Step(indexed(base, index), name, end - first + 1, index, first))
+    if name == last_name:
+        steps.append(Step(indexed(base, index), name, end - first + 1, index, first))
+    else:
+        steps.append(Step(indexed(base, index), name, end - first, index, first))
+        steps.append(Step(indexed(base, end), last_name))
     steps += [_step(sizes, width, activation) for width in widths[place + 2 :] if isinstance(width, Width)]
     return inputs, steps[1:]
 

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from nncost.cli.main import run
 
-
-def commands() -> list[list[str]]:
-    """The commands of the demonstration, one real ONNX file among them."""
-    import onnx
-
-    model = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_resnet50.onnx"
-    textbook = "784-16-16-10"
-    return [
-        ["count", textbook],
-        ["formula", "h0-h1-...-hl", "parameters"],
-        ["explain", textbook, "parameters"],
-        ["explain", textbook, "backward.mul"],
-        ["count", str(model), "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"],
-    ]
+COMMANDS = (
+    ("count", "784-16-16-10"),
+    ("formula", "h0-h1-...-hl", "parameters"),
+    ("explain", "784-16-16-10", "parameters"),
+    ("explain", "784-16-16-10", "backward.mul"),
+    ("count", "light_resnet50.onnx", "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"),
+)
+"""The last one reads a real file, which the onnx package ships."""
 
 
 def main() -> int:
     """Run them one after the other; the first exit code that is not zero."""
-    for command in commands():
+    import onnx
+
+    os.chdir(Path(onnx.__file__).parent / "backend" / "test" / "data" / "light")
+    for command in COMMANDS:
         shown = [f'"{word}"' if " " in word else word for word in command]
         print(f"\n$ nncost {' '.join(shown)}\n", flush=True)  # noqa: T201
-        code = run(command)
+        code = run(list(command))
         if code:
             return code
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import combinations
 
 from nncost.counting.ledger import operation_name
@@ -36,6 +37,8 @@ Loops = tuple[ops.Repeat, ...]
 Place = tuple[str, str, Phase]
 """Path, operation and phase: a row of the ledger."""
 
+_REMEMBERED = 4096
+"""Layers of one kind and size are worked out once, for so many of them."""
 _FEW_GRADIENTS = 4
 """Up to this many gradients of one layer, every choice of wanted ones is tried."""
 
@@ -157,11 +160,10 @@ class _Auditor:
         path, name, _ = whole.place
         for reading in self.known[path, name]:
             for wanted, arriving in _choices(reading, path in self.trained):
-                if _agree(_at(backward(reading.card, wanted, arriving), reading), whole.amounts):
-                    parts = gradient_parts(reading.card, wanted, arriving)
+                if _agree(_backward_at(reading, wanted, arriving), whole.amounts):
                     return [
-                        replace(whole, part=part, reading=reading, formulas=counts, amounts=_at(counts, reading))
-                        for part, counts in parts
+                        replace(whole, part=part, reading=reading, formulas=formulas, amounts=amounts)
+                        for part, formulas, amounts in _parts_at(reading, wanted, arriving)
                     ]
         return [whole]
 
@@ -169,9 +171,8 @@ class _Auditor:
 def _explained(whole: Entry, candidates: Iterable[Reading]) -> Entry:
     """The entry with the first reading whose formulas give its amounts."""
     for reading in candidates:
-        formulas = forward(reading.card)
-        if _agree(_at(formulas, reading), whole.amounts):
-            return replace(whole, reading=reading, formulas=formulas)
+        if _agree(_forward_at(reading), whole.amounts):
+            return replace(whole, reading=reading, formulas=forward(reading.card))
     return whole
 
 
@@ -181,6 +182,25 @@ def repetition(loops: Loops) -> tuple[Dim, Loops]:
     for loop in loops:
         times = times * loop.times if loop.index is None else times
     return times, tuple(loop for loop in loops if loop.index is not None)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _forward_at(reading: Reading) -> Counts:
+    return _at(forward(reading.card), reading)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _backward_at(reading: Reading, wanted: frozenset[str], arriving: frozenset[int]) -> Counts:
+    return _at(backward(reading.card, wanted, arriving), reading)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parts_at(
+    reading: Reading, wanted: frozenset[str], arriving: frozenset[int]
+) -> tuple[tuple[str, Counts, Counts], ...]:
+    """Each gradient's name, formulas and amounts."""
+    parts = gradient_parts(reading.card, wanted, arriving)
+    return tuple((part, formulas, _at(formulas, reading)) for part, formulas in parts)
 
 
 def _at(formulas: Counts, reading: Reading) -> Counts:

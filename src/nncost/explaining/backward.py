@@ -46,7 +46,7 @@ def backward(context: Context, quantity: str | None) -> Section:
         content += [*_derivatives(context), *_chain_rule(context)]
     for card in cards_of(entries):
         content += _card(card, quantities)
-    content += [*plain_note(entries), *batch_note(context)]
+    content += [*plain_note(entries), *batch_note(context, added_up="add" in quantities)]
     content += sums(context, "backward", quantities) or [
         Paragraph(f"{title} is 0." if quantity else "Nothing to compute.")
     ]
@@ -71,8 +71,8 @@ def _derivatives(context: Context) -> list[Block]:
 def _chain_rule(context: Context) -> list[Block]:
     text = (
         "The loss hands over its gradient at the output. The backward pass carries it from the last layer to the "
-        "first by the chain rule: each layer receives the gradient of its output (g, or δ behind an activation) and "
-        "computes the gradients of its parameters and, for the layer before it, of its input."
+        "first by the chain rule: each layer receives g, the gradient of its output, and computes the gradients of its "
+        "parameters and, for the layer before it, of its input. Behind an activation the gradient is called δ."
     )
     return [Heading("The chain rule, layer by layer"), Paragraph(text)]
 
@@ -91,7 +91,7 @@ def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
         for name in (name for name in quantities if name in counts):
             rows.append((part or "all", name, formula(card, counts[name]), why))
             why = ""
-    return content + explained(("gradient", "count", "formula", "why"), rows)
+    return content + explained(("gradient", "quantity", "formula", "why"), rows)
 
 
 # ------------------------------------------------------------------- what is not computed

@@ -6,6 +6,7 @@ import re
 
 _CHUNK_DIGITS = 3_000
 """Python converts at most 4,300 digits at once; a multiple of three keeps the separators aligned."""
+_CHUNK = 10**_CHUNK_DIGITS
 _SHOWN_DIGITS = 36
 _KEPT_DIGITS = 9
 _LONG_NUMBER = re.compile(r"\d{1,3}(?:,\d{3}){12,}")
@@ -16,8 +17,8 @@ def grouped(number: int) -> str:
     if number < 0:
         return f"−{grouped(-number)}"
     chunks: list[str] = []
-    while number >= 10**_CHUNK_DIGITS:
-        number, chunk = divmod(number, 10**_CHUNK_DIGITS)
+    while number >= _CHUNK:
+        number, chunk = divmod(number, _CHUNK)
         padded = str(chunk).zfill(_CHUNK_DIGITS)
         chunks.append(",".join(padded[i : i + 3] for i in range(0, _CHUNK_DIGITS, 3)))
     return ",".join([f"{number:,}", *reversed(chunks)])

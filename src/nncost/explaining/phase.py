@@ -39,7 +39,7 @@ def formula(card: Card, dim: Dim) -> Maths:
 def formula_table(card: Card, counts: Counts, quantities: Sequence[Quantity]) -> list[Block]:
     """Quantity, formula and reason, for the quantities there are."""
     rows = [(name, formula(card, counts[name]), card.why.get(name, "")) for name in quantities if name in counts]
-    return explained(("count", "formula", "why"), rows)
+    return explained(("quantity", "formula", "why"), rows)
 
 
 def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) -> list[Block]:
@@ -113,12 +113,13 @@ def flops(context: Context, phase: str) -> list[Block]:
     return [heading, intro, *([summed(tuple(lines), totals["flops"])] if lines else [])]
 
 
-def batch_note(context: Context) -> list[Block]:
-    """Why B is missing from the lines of a batch of one."""
-    batch = context.counted.model.batch
-    if batch != 1:
+def batch_note(context: Context, *, added_up: bool = False) -> list[Block]:
+    """Why B is missing from the lines of a batch of one; ``added_up`` where sums over the batch vanish with it."""
+    if context.counted.model.batch != 1:
         return []
-    return [Paragraph("The batch is one example here (B = 1), so B is left out of the lines below.")]
+    text = "The batch is one example here (B = 1), so B is left out of the lines below."
+    vanished = " With one example there is nothing to add up over the batch: B − 1 is 0."
+    return [Paragraph(text + vanished if added_up else text)]
 
 
 def plain_note(entries: Sequence[Entry]) -> list[Block]:

@@ -77,7 +77,7 @@ def _totals(context: Context, run: Run) -> list[Block]:
     advice = Paragraph(
         f"The parts of one of them: explain run.step.{names[0]}." if names else "The run computes nothing."
     )
-    return [Heading("Totals"), Table(("count", "one full step", "whole run"), rows), advice]
+    return [Heading("Totals"), Table(("quantity", "one full step", "whole run"), rows), advice]
 
 
 def _quantity(context: Context, run: Run, phase: str, quantity: str) -> list[Block]:

@@ -68,8 +68,9 @@ def _read(name: str, region: Region) -> tuple[Reading, ...]:
         rows, width = product(shape[:-1]), shape[-1]
     else:
         rows, width = (shape[0] if shape else 1), product(shape[1:])
+    choices = (True, False) if name == "cross_entropy" else (False,)
     flat = len(shape) <= 2 or name != "cross_entropy"
-    return tuple(Reading(loss_card(name, fused, flat), (rows, width)) for fused in (True, False))
+    return tuple(Reading(loss_card(name, fused, flat), (rows, width)) for fused in choices)
 
 
 @cache

@@ -54,3 +54,17 @@ def test_a_quantity_that_is_zero() -> None:
     assert explained("8-4-2", "forward.exp").sections[-1].title == "forward.exp = 0"
     assert explained("8-4-2", "backward.exp").sections[-1].title == "backward.exp = 0"
     assert explained("8-4-2", "update.div").sections[-1].title == "update.div = 0"
+
+
+def test_a_graph_is_explained_as_a_spec_is() -> None:
+    from nncost.explaining import explain_source, plain
+    from nncost.ir.builder import Builder
+    from nncost.ir.library.dense import dense
+    from nncost.pipeline import Settings
+
+    b = Builder()
+    with b.layer("dense"):
+        y = dense(b, b.input((2, 5), name="x"), b.parameter((3, 5), "weight", "weight"))
+    text = plain.render(explain_source(b.graph(y), "forward.mul", Settings()))
+    assert "forward.mul = 30" in text
+    assert "dense.1  B·N·M = 2·5·3 = 30" in text

@@ -72,8 +72,8 @@ def test_run_equals_onnxruntime(name: str) -> None:
     fed = _fed_model(name, weights)
     theirs = reference(fed, {fed.graph.input[0].name: image, **weights})
     assert np.std(theirs[-1]) > 1e-3 * np.abs(theirs[-1]).max() > 0
-    assert_close(ours[0], theirs[0])
-    assert_close(ours[1].reshape(theirs[-1].shape), theirs[-1])
+    assert_close(ours[0], theirs[0], 1e-4)
+    assert_close(ours[1].reshape(theirs[-1].shape), theirs[-1], 1e-4)
 
 
 def _random_weights(model: Model) -> Iterator[tuple[str, np.ndarray]]:

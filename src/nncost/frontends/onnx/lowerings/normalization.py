@@ -23,7 +23,7 @@ def _per_channel(call: Call, position: int, channels: Dim, role: Role) -> Tensor
 
 @lowers("BatchNormalization")
 def _batch_normalization(call: Call) -> Tensor:
-    """Scale and shift are learned; mean and variance are buffers."""
+    """Scale and shift are learned, mean and variance are buffers; the caller's mode decides, not training_mode."""
     x = call.ranked(0, 2, 5)
     if call.opset < 9 and not call.attributes.flag("spatial", True):
         raise Unlowered("statistics for each position")
@@ -88,7 +88,7 @@ def _local_response_normalization(call: Call) -> Tensor:
 
 @lowers("Dropout")
 def _dropout(call: Call) -> Tensor:
-    """Nothing in inference; the share is an attribute before opset 12 and an operand from it on."""
+    """Nothing in inference, whatever the file says of training; the share is an attribute before opset 12 and an operand from it on."""
     if call.opset < 12:
         probability: float | None = call.attributes.number("ratio", 0.5)
     else:

@@ -91,7 +91,7 @@ def same(left: Dim, right: Dim) -> bool:
 
 def same_shape(left: Shape, right: Shape) -> bool:
     """Whether two shapes have the same rank and equal sizes."""
-    return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    return left == right or (len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True)))
 
 
 def add_all(terms: Iterable[Dim]) -> Dim:

@@ -1,39 +1,73 @@
-"""Numbers as people read them; exact at any size, without a float in between."""
+"""Numbers as people read them: exact at any size, with thousands separators, or cut to fit a column."""
 
 from __future__ import annotations
 
+import re
+
 from nncost.dims import Dim, is_symbolic, tidy
 
-MAX_PRINTED_DIGITS = 30
-"""Longer integers are shortened on a screen; JSON and CSV always hold every digit."""
+_CHUNK_DIGITS = 3_000
+"""Python converts at most 4,300 digits at once; a multiple of three keeps the separators aligned."""
+_CHUNK = 10**_CHUNK_DIGITS
+_SHOWN_DIGITS = 36
+_KEPT_DIGITS = 9
+_LONG_NUMBER = re.compile(r"\d{1,3}(?:,\d{3}){12,}")
 
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
-_THOUSAND = 1_000
+
+def grouped(number: int) -> str:
+    """``13002`` as ``13,002``; negative numbers with a minus sign."""
+    if number < 0:
+        return f"−{grouped(-number)}"
+    chunks: list[str] = []
+    while number >= _CHUNK:
+        number, chunk = divmod(number, _CHUNK)
+        padded = str(chunk).zfill(_CHUNK_DIGITS)
+        chunks.append(",".join(padded[i : i + 3] for i in range(0, _CHUNK_DIGITS, 3)))
+    return ",".join([f"{number:,}", *reversed(chunks)])
+
+
+def abbreviated(text: str) -> str:
+    """The text with the middle of every number of more than 36 digits left out."""
+    return _LONG_NUMBER.sub(_shortened, text)
+
+
+def _shortened(match: re.Match[str]) -> str:
+    number = match[0]
+    digits = number.count(",") * 3 + len(number.split(",", 1)[0])
+    if digits <= _SHOWN_DIGITS:
+        return number
+    kept = _KEPT_DIGITS + _KEPT_DIGITS // 3 - 1
+    head = number[: len(number.split(",", 1)[0]) + kept - 3]
+    return f"{head},…,{number[-kept:]} ({digits:,} digits)"
+
+
+def ratio(numerator: int, denominator: int) -> str:
+    """A quotient rounded to two decimals, without floating-point limits: ``1.04``."""
+    hundredths = (200 * numerator + denominator) // (2 * denominator)
+    return f"{grouped(hundredths // 100)}.{hundredths % 100:02d}"
 
 
 def exact(amount: Dim) -> str:
-    """``12,960``; a formula for a symbolic amount; the leading digits and the length of a giant."""
-    if is_symbolic(amount):
-        return str(tidy(amount))
-    digits = str(abs(amount))
-    if len(digits) <= MAX_PRINTED_DIGITS:
-        return f"{amount:,}"
-    sign = "-" if amount < 0 else ""
-    return f"{sign}{digits[0]}.{digits[1:4]}e{len(digits) - 1} ({len(digits):,} digits)"
+    """``12,960``; a formula for a symbolic amount; a giant without its middle, which JSON and CSV hold."""
+    return str(tidy(amount)) if is_symbolic(amount) else abbreviated(grouped(amount))
+
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_THOUSAND = 1_000
+_SHOWN_WHOLE = 100 * _THOUSAND
 
 
 def compact(amount: Dim) -> str:
     """At most six characters where possible: ``12,960``, ``829.4k``, ``4.089G``; cut, not rounded up."""
     if is_symbolic(amount):
         return str(tidy(amount))
-    number = int(amount)
-    if abs(number) < 100 * _THOUSAND:
-        return f"{number:,}"
-    power = (len(str(abs(number))) - 1) // 3
-    if power >= len(_PREFIXES):
-        digits = str(number)
-        return f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
-    whole, rest = divmod(number, _THOUSAND**power)
-    decimals = 4 - len(str(whole))
-    fraction = str(rest * 10**decimals // _THOUSAND**power).zfill(decimals)
-    return f"{whole}.{fraction}{_PREFIXES[power]}"
+    if amount < 0:
+        return f"−{compact(-amount)}"
+    text = grouped(amount)
+    if amount < _SHOWN_WHOLE:
+        return text
+    leading, *groups = text.split(",")
+    if len(groups) >= len(_PREFIXES):
+        digits = leading + groups[0]
+        return f"{digits[0]}.{digits[1]}e{3 * len(groups) + len(leading) - 1}"
+    return f"{leading}.{(groups[0] + groups[1] if len(groups) > 1 else groups[0])[: 4 - len(leading)]}{_PREFIXES[len(groups)]}"

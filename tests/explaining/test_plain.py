@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nncost.explaining import latex, markdown, plain
-from nncost.explaining.numerals import abbreviated, grouped, ratio
+from nncost.units import abbreviated, grouped, ratio
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 
 GOLDEN = Path(__file__).parent / "golden"

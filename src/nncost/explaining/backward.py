@@ -13,7 +13,6 @@ from nncost.explaining.derivation import gradient_parts, trace
 from nncost.explaining.document import Block, Equation, Heading, Maths, Paragraph, Section
 from nncost.explaining.formulas import written
 from nncost.explaining.forward import no_loss
-from nncost.explaining.numerals import ratio
 from nncost.explaining.parameters import derivatives
 from nncost.explaining.phase import (
     SHOWN,
@@ -28,6 +27,7 @@ from nncost.explaining.phase import (
     sums,
 )
 from nncost.training.losses import NO_LOSS
+from nncost.units import ratio
 
 
 def backward(context: Context, quantity: str | None) -> Section:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic
 from nncost.explaining.document import Maths
-from nncost.explaining.numerals import grouped
+from nncost.units import grouped
 
 _SUM, _PRODUCT, _ATOM = range(3)
 """How tightly a piece of text holds together; looser pieces are put in brackets."""

@@ -17,7 +17,7 @@ from nncost.explaining.document import (
     Table,
     Work,
 )
-from nncost.explaining.numerals import abbreviated
+from nncost.units import abbreviated
 
 WIDTH = 80
 _INDENT, _EQUATION_INDENT = "  ", "      "

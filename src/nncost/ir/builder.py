@@ -232,6 +232,8 @@ def _common_shape(shapes: Sequence[Shape]) -> Shape:
     """NumPy's broadcasting of several shapes; a size of one gives way, others must agree."""
     if not shapes:
         return ()
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     return tuple(next((dim for dim in column if dim != 1), 1) for column in zip(*padded, strict=True))

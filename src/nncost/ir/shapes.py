@@ -130,9 +130,15 @@ def _map_signature(op: ops.Map, inputs: Sequence[Tensor]) -> Signature:
 def _move_shapes(op: ops.Move, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
     shape = inputs[0].shape
     match op:
-        case ops.Reshape(shape=target) | ops.Broadcast(shape=target):
-            if isinstance(op, ops.Reshape) and not same(product(target), product(shape)):
+        case ops.Reshape(shape=target):
+            if not same(product(target), product(shape)):
                 raise ShapeError(f"cannot reshape {shape_text(shape)} to {shape_text(target)}")
+            return (target,)
+        case ops.Broadcast(shape=target):
+            if len(shape) > len(target) or not all(
+                dim == 1 or same(dim, wide) for dim, wide in zip(reversed(shape), reversed(target), strict=False)
+            ):
+                raise ShapeError(f"cannot repeat {shape_text(shape)} to {shape_text(target)}")
             return (target,)
         case ops.Transpose(order=order):
             return (tuple(shape[axis] for axis in order),)

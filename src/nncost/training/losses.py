@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
@@ -35,34 +35,50 @@ def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tupl
 
 
 def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
-    """−mean log p[t] over the last axis; gradient (p−t)/B at the logits, the softmax included.
+    """−mean log p[t] over the classes; gradient (p−t)/B at the logits, the softmax included.
 
-    A network that ends in a softmax layer has its p already: the loss reuses it.
+    A network that ends in a softmax layer has its p already: the loss reuses it, and its axis.
     """
-    rows = y.shape[:-1]
-    labels = b.input(rows, dtype="int64", name="target")
     ending = graph.items[-1]
     if isinstance(ending, Region) and ending.name == "softmax" and ending.outputs == (y,):
+        axis = int(str(dict(ending.sizes)["axis"]))
+        labels = _labels(b, y, axis)
         logits, probabilities = ending.inputs[0], y
-        chosen = b.map("log", _picked(b, y, labels))
+        chosen = b.map("log", _picked(b, y, labels, axis))
     else:
-        logits = y
-        shifted = b.map("sub", y, b.reduce("max", y, [-1], keep=True))
+        logits, axis = y, y.rank - 1
+        labels = _labels(b, y, axis)
+        shifted = b.map("sub", y, b.reduce("max", y, [axis], keep=True))
         powers = b.map("exp", shifted)
-        total = b.reduce("sum", powers, [-1])
-        chosen = b.map("sub", _picked(b, shifted, labels), b.map("log", total))
-        probabilities = b.map("div", powers, b.reshape(total, (*rows, 1)))
+        total = b.reduce("sum", powers, [axis])
+        chosen = b.map("sub", _picked(b, shifted, labels, axis), b.map("log", total))
+        probabilities = b.map("div", powers, b.reshape(total, _with_axis(total.shape, axis, 1)))
     value = b.map("neg", b.mean(chosen, range(chosen.rank)))
-    table = b.emit(ops.Constant("identity", (y.shape[-1], y.shape[-1]), b.dtype))
-    wanted = b.emit(ops.Gather(0), table, labels)
-    gradient = b.map("div", b.map("sub", probabilities, wanted), b.size_constant((*rows, accumulate)))
+    table = b.emit(ops.Constant("identity", (y.shape[axis], y.shape[axis]), b.dtype))
+    wanted = _last_to(b, b.emit(ops.Gather(0), table, labels), axis)
+    gradient = b.map("div", b.map("sub", probabilities, wanted), b.size_constant((*labels.shape, accumulate)))
     return value, (logits, gradient)
 
 
-def _picked(b: Builder, x: Tensor, labels: Tensor) -> Tensor:
-    """The element of the last axis that each label names."""
-    index = b.reshape(labels, (*labels.shape, 1))
-    return b.reshape(b.emit(ops.Gather(x.rank - 1, along=True), x, index), labels.shape)
+def _labels(b: Builder, y: Tensor, axis: int) -> Tensor:
+    """The right class of each row: an input without the class axis."""
+    return b.input((*y.shape[:axis], *y.shape[axis + 1 :]), dtype="int64", name="target")
+
+
+def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
+    return (*shape[:axis], size, *shape[axis:])
+
+
+def _picked(b: Builder, x: Tensor, labels: Tensor, axis: int) -> Tensor:
+    """The element of the class axis that each label names."""
+    index = b.reshape(labels, _with_axis(labels.shape, axis, 1))
+    return b.reshape(b.emit(ops.Gather(axis, along=True), x, index), labels.shape)
+
+
+def _last_to(b: Builder, x: Tensor, axis: int) -> Tensor:
+    """``x`` with its last axis moved to ``axis``."""
+    last = x.rank - 1
+    return x if axis == last else b.transpose(x, [*range(axis), last, *range(axis, last)])
 
 
 def _binary_cross_entropy(b: Builder, graph: Graph, p: Tensor, accumulate: int) -> tuple[Tensor, Seed]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any, Union, cast
 
-from nncost.dims import Dim, Shape, is_symbolic, same_shape
+from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
 from nncost.ir import ops
 from nncost.ir.graph import GradientRule, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
 from nncost.ir.shapes import infer, stacked_shape
@@ -114,13 +115,15 @@ class Builder:
         return self.map("div", total, self.size_constant([x.shape[axis] for axis in axes]))
 
     def size_constant(self, dims: Sequence[Dim], factor: float = 1.0, *, inverse: bool = False) -> Tensor:
-        """A scalar constant ``factor·∏dims`` (or ``factor/∏dims``), symbolic sizes included."""
-        value: Any = factor
+        """A scalar constant ``factor·∏dims`` (or ``factor/∏dims``), symbolic sizes and those beyond floats included."""
+        numbers = product(dim for dim in dims if not is_symbolic(dim))
+        value: Any = _as_float(Fraction(factor) / numbers if inverse else Fraction(factor) * numbers)
         for dim in dims:
-            value = value / dim if inverse else value * dim
+            if is_symbolic(dim):
+                value = value / dim if inverse else value * dim
         if is_symbolic(value) and not isinstance(value, float):
             return self.emit(ops.Constant("fill", (), self.dtype, value))
-        return self.constant(float(value))
+        return self.constant(value)
 
     # ---------------------------------------------------------------- structure
     @contextmanager
@@ -215,6 +218,14 @@ class Builder:
     def graph(self, *outputs: Tensor) -> Graph:
         """Everything built so far as an immutable graph."""
         return Graph(tuple(self.inputs), tuple(self.parameters), outputs, tuple(self.items))
+
+
+def _as_float(value: Fraction) -> float:
+    """The nearest float; an integer where floats end, which is counted but never run."""
+    try:
+        return float(value)
+    except OverflowError:
+        return int(value)
 
 
 def outer_tensors(items: Sequence[Item], outputs: Sequence[Tensor], known: set[Tensor]) -> list[Tensor]:

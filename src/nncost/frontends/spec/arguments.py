@@ -74,7 +74,8 @@ class Arguments:
         if word is None:
             return [default] * axes
         pieces = [
-            self.sizes.integer(Word(piece, word.position), name, minimum=minimum) for piece in word.text.split("x")
+            self.sizes.integer(Word(piece or word.text, word.position), name, minimum=minimum)
+            for piece in word.text.split("x")
         ]
         if len(pieces) == 1:
             return pieces * axes

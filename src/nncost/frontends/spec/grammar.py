@@ -13,8 +13,8 @@ from nncost.errors import SpecError
 if TYPE_CHECKING:
     from lark import Lark
 
-MAX_LENGTH, MAX_DEPTH = 1_000_000, 40
-"""Characters in a spec, and brackets inside brackets; far above any real network."""
+MAX_LENGTH, MAX_DEPTH, MAX_ITEMS = 1_000_000, 40, 10_000
+"""Characters in a spec, brackets inside brackets, items between separators; far above any real network."""
 
 _WORD = r"[0-9A-Za-z_]+(?:\.[0-9]+)?"
 _WIDTH = re.compile(rf"({_WORD})(?::({_WORD}))?(?:\*({_WORD}))?")
@@ -118,7 +118,7 @@ def parse(text: str) -> Spec:
         raise SpecError(f"a spec may have {MAX_LENGTH:,} characters, received {len(text):,}", text, MAX_LENGTH)
     if not text.strip():
         raise SpecError("the spec is empty", text, 0, hint="Write layer widths, for example:  784-16-16-10")
-    _check_depth(text)
+    _check_extent(text)
     return _plain_widths(text) or parse_by_grammar(text)
 
 
@@ -155,12 +155,15 @@ def _parser() -> Lark:
     return Lark(GRAMMAR, parser="lalr", lexer="basic", maybe_placeholders=True)
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
+def _check_extent(text: str) -> None:
+    depth = items = 0
     for position, character in enumerate(text):
         depth += (character == "[") - (character == "]")
         if depth > MAX_DEPTH:
             raise SpecError(f"brackets are nested more than {MAX_DEPTH} deep", text, position)
+        items += character in "-,"
+        if items > MAX_ITEMS:
+            raise SpecError(f"a spec may have {MAX_ITEMS:,} items", text, position, hint="Repeat equal ones with *N.")
 
 
 def _syntax_error(text: str, error: Any) -> SpecError:

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 
 from nncost.dims import Dim, ceil_divide, is_symbolic, product, shape_text
 from nncost.frontends.spec.arguments import Arguments
-from nncost.frontends.spec.grammar import Layer
+from nncost.frontends.spec.grammar import Layer, Word
 from nncost.frontends.spec.sizes import Sizes, number_or_none
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import activations, conv, dense, norm, pool, recurrent, sequence
 
-MAX_LAYERS = 100_000
-"""Layers one spec may write out; a block repeated with ``*N`` counts once."""
+MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
+"""Layers one spec may write out, without and with symbols; a block repeated with ``*N`` counts once."""
+MAX_RECURRENT_LAYERS = 64
+"""Layers of one recurrent network, each of which is written out; far above any real one."""
+MAX_SIZE_OPERATIONS = 32
+"""Operations in the formula of a size: ten convolutions with a stride, one after another, on a symbol."""
 
 Build = Callable[["Context", Tensor, Arguments], Tensor]
 
@@ -28,6 +32,22 @@ class Context:
     sizes: Sizes
     notes: list[str]
     layers: int = 0
+
+    def begin_layer(self, word: Word) -> None:
+        """Note that a layer is written out. Raises SpecError where there are too many for a quick answer."""
+        self.layers += 1
+        limit = MAX_SYMBOLIC_LAYERS if self.sizes.open_names else MAX_LAYERS
+        if self.layers > limit:
+            kind = "layers of symbolic sizes" if self.sizes.open_names else "layers"
+            raise self.sizes.error(f"a spec may write out {limit:,} {kind}", word, hint="Repeat equal ones with *N.")
+
+    def check_size(self, x: Tensor, word: Word) -> None:
+        """Raise SpecError where the formula of a size has grown too long to work with."""
+        for dim in x.shape:
+            if not isinstance(dim, int) and dim.count_ops() > MAX_SIZE_OPERATIONS:
+                raise self.sizes.error(
+                    "the formula of the output's size is too long", word, hint="Write a number for the input's size."
+                )
 
     def scratch(self) -> Context:
         """A context for trying a block out, whose graph is thrown away."""
@@ -65,14 +85,12 @@ def layer(
 def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
     """Emit one layer. Raises SpecError under the layer's name for what does not fit."""
     kind = _kind(context, node)
-    context.layers += 1
-    if context.layers > MAX_LAYERS:
-        raise context.sizes.error(
-            f"a spec may write out {MAX_LAYERS:,} layers", node.name, hint="Repeat equal blocks with *N."
-        )
+    context.begin_layer(node.name)
     arguments = Arguments(context.sizes, node, kind.positional, kind.options, kind.flags)
     with context.builder.layer(kind.name):
-        return kind.build(context, x, arguments)
+        y = kind.build(context, x, arguments)
+    context.check_size(y, node.name)
+    return y
 
 
 def _kind(context: Context, node: Layer) -> LayerKind:
@@ -277,7 +295,7 @@ def _adaptive(c: Context, x: Tensor, a: Arguments, function: str) -> Tensor:
     return pool.adaptive_pool(c.builder, x, output, function=function)
 
 
-MAX_ADAPTIVE_WINDOWS = 10_000
+MAX_ADAPTIVE_WINDOWS = 2_500
 """Each window of an adaptive pooling is a reduction of its own."""
 
 
@@ -399,6 +417,8 @@ def _recurrent(kind: str) -> Build:
             raise c.sizes.error("biases is 1 or 2", a.required("biases", ""))
         directions = 2 if a.flag("bidirectional") else 1
         layers = a.integer("layers", 1)
+        if layers > MAX_RECURRENT_LAYERS:
+            raise c.sizes.error(f"layers is at most {MAX_RECURRENT_LAYERS}", a.required("layers", ""))
         neurons = hidden * directions
         last: list[Tensor] = []
         for number in range(1, layers + 1):

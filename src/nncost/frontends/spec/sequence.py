@@ -12,7 +12,7 @@ from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
-MAX_UNROLLED = 10_000
+MAX_UNROLLED = 500
 """Repetitions that are written out where a block never keeps its shape."""
 
 

@@ -9,7 +9,8 @@ from nncost.dims import Dim, Shape, is_symbolic, symbol
 from nncost.errors import SpecError, SymbolError
 from nncost.frontends.spec.grammar import Word
 
-MAX_DIGITS = 1_000
+MAX_DIGITS, MAX_NAMES, MAX_NAME_LENGTH = 1_000, 100, 100
+"""Digits of a number, open symbols of a spec, characters of a symbol: formulas stay readable and quick."""
 _NUMBER = re.compile(r"[0-9]+\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -51,6 +52,11 @@ class Sizes:
             return tuple(self._dim(piece, word, what) for piece in pieces)
         return (self._dim(word.text, word, what),)
 
+    @property
+    def open_names(self) -> int:
+        """How many symbols have no number."""
+        return sum(name not in self.bindings for name in self.used)
+
     def check_bindings(self, extra: set[str]) -> None:
         """Raise SymbolError where a binding names no symbol of the spec."""
         for name in self.bindings:
@@ -66,8 +72,16 @@ class Sizes:
             return number
         if not _NAME.match(text):
             raise self.error(f"{what} must be a whole number or a name, received {word.text!r}", word)
+        if len(text) > MAX_NAME_LENGTH:
+            raise self.error(f"a name may have {MAX_NAME_LENGTH} characters, received {len(text):,}", word)
         self.used[text] = None
-        return self.bindings[text] if text in self.bindings else symbol(text)
+        if text in self.bindings:
+            return self.bindings[text]
+        if self.open_names > MAX_NAMES:
+            raise self.error(
+                f"a spec may have {MAX_NAMES} symbols without a number", word, hint="Bind some, e.g. --set h=128."
+            )
+        return symbol(text)
 
     def _number(self, text: str, word: Word) -> int:
         if len(text) > MAX_DIGITS:

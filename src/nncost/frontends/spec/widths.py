@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nncost.dims import Dim, indexed, product, symbol
+from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
@@ -47,21 +47,29 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
     b = context.builder
     x = b.input((batch, *inputs), name="x")
     x = b.reshape(x, (batch, product(inputs)))
+    if bias == "hidden":
+        steps[-1:] = _hidden_and_last(steps[-1])
     for number, step in enumerate(steps):
         has_bias = bias == "all" or (bias == "hidden" and number < len(steps) - 1)
-        x = _layers(context, x, step, has_bias)
+        x = _layers(context, x, step, has_bias, first.size)
     return x
 
 
-def _layers(context: Context, x: Tensor, step: Step, bias: bool) -> Tensor:
+def _hidden_and_last(step: Step) -> list[Step]:
+    """The last step as its hidden layers and the output layer."""
+    if step.times == 1 and step.index is None:
+        return [step]
+    last = step.width
+    if step.index is not None:
+        last = substitute(step.width, {step.index: step.start + step.times - 1})
+    return [replace(step, times=step.times - 1), Step(last, step.activation)]
+
+
+def _layers(context: Context, x: Tensor, step: Step, bias: bool, first: Word) -> Tensor:
     b = context.builder
     if step.index is not None:
         return _family_layers(b, x, step, bias)
-    context.layers += 1
-    if context.layers > MAX_LAYERS:
-        raise SpecError(
-            f"a spec may write out {MAX_LAYERS:,} layers", context.sizes.spec, 0, hint="Repeat equal widths with *N."
-        )
+    context.begin_layer(first)
     x = _one_layer(b, x, step.width, step.activation, bias)
     times = step.times - 1
     if times == 0:

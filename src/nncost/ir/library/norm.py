@@ -147,7 +147,7 @@ def local_response_norm(
         widths = ops.Pad((0, before, *none[1:]), (0, size - 1 - before, *none[1:]))
         taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), b.emit(widths, b.map("square", x)))
         total = b.reduce("sum", taps, [x.rank])
-        base = b.map("add", bias, b.map("mul", alpha / size, total))
+        base = b.map("add", bias, b.map("mul", b.size_constant([size], alpha, inverse=True), total))
         y = b.map("div", x, b.map("pow", base, beta))
         region.returns(y)
     return y

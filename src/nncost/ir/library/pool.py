@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product as combinations
 from typing import cast
 
@@ -122,8 +124,10 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str
         return average_pool(b, x, kernel=kernel, stride=kernel, padding=none)
     starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
-    places = combinations(*(range(m) for m in output))
-    windows = [_flat_indices(lengths, starts, stops, place) for place in places]
+    windows = [
+        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, place, strict=True)])
+        for place in combinations(*(range(m) for m in output))
+    ]
     with b.region(f"adaptive_{'max' if function == 'max' else 'avg'}pool", x) as region:
         taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)
         shape = (*x.shape[:2], *output)
@@ -139,28 +143,37 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str
     return y
 
 
-def _gathered(b: Builder, flat: Tensor, windows: Sequence[list[int]]) -> Sequence[Tensor]:
+@dataclass(frozen=True, slots=True)
+class _TapIndices:
+    """Row-major indices of the elements in one window, listed when the graph runs: there may be billions."""
+
+    lengths: Sequence[int]
+    ranges: Sequence[range]
+
+    @property
+    def count(self) -> int:
+        """How many there are; ``len`` cannot say it of a range beyond 2⁶³."""
+        return math.prod(axis.stop - axis.start for axis in self.ranges)
+
+    def __call__(self) -> list[int]:
+        indices = [0]
+        for length, axis in zip(self.lengths, self.ranges, strict=True):
+            indices = [index * length + j for index in indices for j in axis]
+        return indices
+
+
+def _gathered(b: Builder, flat: Tensor, windows: Sequence[_TapIndices]) -> Sequence[Tensor]:
     """The elements of all windows, gathered once, so that backward scatters each of them once."""
-    indices = [index for window in windows for index in window]
-    index = b.emit(ops.Constant("array", (len(indices),), "int64", indices))
-    return b.emit_many(ops.Split(2, tuple(map(len, windows))), b.emit(ops.Gather(2), flat, index))
+    counts = tuple(window.count for window in windows)
+    index = b.emit(ops.Constant("array", (sum(counts),), "int64", lambda: [i for window in windows for i in window()]))
+    return b.emit_many(ops.Split(2, counts), b.emit(ops.Gather(2), flat, index))
 
 
-def _sources(b: Builder, index: Tensor, window: list[int]) -> Tensor:
+def _sources(b: Builder, index: Tensor, window: _TapIndices) -> Tensor:
     """The flat position of each maximum: a look-up in the window's constant indices."""
-    positions = b.emit(ops.Constant("array", (len(window),), "int64", window))
+    positions = b.emit(ops.Constant("array", (window.count,), "int64", window))
     return _column(b, b.emit(ops.Gather(0), positions, index))
 
 
 def _column(b: Builder, x: Tensor) -> Tensor:
     return b.reshape(x, (*x.shape, 1))
-
-
-def _flat_indices(
-    lengths: Sequence[int], starts: Sequence[Sequence[int]], stops: Sequence[Sequence[int]], place: Sequence[int]
-) -> list[int]:
-    """Row-major indices of the elements in one window."""
-    indices = [0]
-    for axis, i in enumerate(place):
-        indices = [index * lengths[axis] + j for index in indices for j in range(starts[axis][i], stops[axis][i])]
-    return indices

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from nncost.dims import Dim, exact_divide, is_symbolic
+from nncost.dims import Dim, exact_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -65,9 +63,8 @@ def attention(
 
 
 def _inverse_root(b: Builder, width: Dim) -> Tensor:
-    if is_symbolic(width):
-        return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
-    return b.constant(1 / math.sqrt(width))
+    """1/√width: a constant, hence free."""
+    return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 
 
 def _lower_triangle(b: Builder, rows: Dim, columns: Dim) -> Tensor:

@@ -12,7 +12,7 @@ from tests.proof.selfcount import assert_proven
 
 small = st.integers(1, 4)
 modest = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
 losses = st.sampled_from(["squared_error", "cross_entropy", "sum", "none"])
 

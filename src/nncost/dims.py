@@ -9,6 +9,7 @@ imported only when a symbol appears.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union, cast
 
 if TYPE_CHECKING:
@@ -146,8 +147,12 @@ def tidy(dim: Dim) -> Dim:
 
     ``h[0]*h[1] + Sum(h[k-1]*h[k], (k, 2, l))`` becomes ``Sum(h[k-1]*h[k], (k, 1, l))``.
     """
-    if not is_symbolic(dim):
-        return dim
+    return _tidied(dim) if is_symbolic(dim) else dim
+
+
+@lru_cache(maxsize=10_000)
+def _tidied(dim: Any) -> Dim:
+    """As ``tidy``; the same amount stands in many rows and phases."""
     import sympy
 
     if not any(isinstance(part, sympy.Sum) for part in sympy.preorder_traversal(dim)):

@@ -14,7 +14,7 @@ from nncost.dims import symbol
 from nncost.formulas import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
-from nncost.frontends.spec.layers import layer_table
+from nncost.frontends.spec.kinds import layer_table
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
-from nncost.frontends.spec.layers import layer_table
+from nncost.frontends.spec.kinds import layer_table
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.scalars import SCALARS
 from nncost.training.losses import LOSSES

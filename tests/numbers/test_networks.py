@@ -82,7 +82,7 @@ def test_every_activation_has_a_twin() -> None:
 
 
 def test_every_layer_of_the_spec_language_is_compared() -> None:
-    from nncost.frontends.spec.layers import layer_table
+    from nncost.frontends.spec.kinds import layer_table
 
     written = " ".join(spec.replace("[", " ").replace(",", " ") for spec, _ in NETWORKS).split()
     assert set(layer_table()) - set(written) <= set(ACTIVATIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nncost.frontends.spec.layers import layer_table
+from nncost.frontends.spec.kinds import layer_table
 from nncost.ir.library.activations import ACTIVATIONS as ACTIVATION_LAYERS
 from tests.proof.test_selfcount import ACTIVATIONS, LAYER_SPECS
 

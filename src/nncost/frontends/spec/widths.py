@@ -10,7 +10,8 @@ from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
-from nncost.frontends.spec.layers import MAX_LAYERS, Context, activation_names, affine
+from nncost.frontends.spec.kinds.basic import activation_names, affine
+from nncost.frontends.spec.layers import MAX_LAYERS, Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

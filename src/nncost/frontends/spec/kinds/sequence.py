@@ -1,0 +1,105 @@
+"""Layers over sequences: embedding, attention and recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from nncost.dims import Dim, exact_divide
+from nncost.frontends.spec.arguments import Arguments
+from nncost.frontends.spec.kinds.basic import affine
+from nncost.frontends.spec.layers import Build, Context, layer, needs
+from nncost.frontends.spec.sizes import number_or_none
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.library import recurrent, sequence
+
+MAX_RECURRENT_LAYERS = 64
+"""Layers of one recurrent network, each of which is written out; far above any real one."""
+
+
+@layer("embedding", ["v", "d"])
+def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
+    """Rows of a table of V vectors of D; the input shape is the sequence length."""
+    rows, width = a.size("v", "embedding 50257 768"), a.size("d", "embedding 50257 768")
+    if x.dtype != "int64":
+        raise c.sizes.error("embedding takes indices, so it must be the first layer", a.layer.name)
+    return sequence.embedding(c.builder, x, c.builder.parameter((rows, width), "weight", "weight"))
+
+
+@layer("attention", [], ["heads", "kv_heads", "bias"], ["causal"])
+def _attention(c: Context, x: Tensor, a: Arguments) -> Tensor:
+    """Self-attention with its query, key, value and output projections."""
+    needs(a, x, (3,), "sequence x width", c)
+    b, width = c.builder, x.shape[-1]
+    heads = c.sizes.integer(a.required("heads", "attention heads=12 causal"), "heads")
+    groups, bias = a.integer("kv_heads", heads), a.yes_or_no("bias", True)
+    number = number_or_none(width)
+    if number is not None and number % heads:
+        raise c.sizes.error(f"heads={heads} does not divide the width {number}", a.required("heads", ""))
+    if heads % groups:
+        raise c.sizes.error(f"kv_heads={groups} does not divide heads={heads}", a.required("kv_heads", ""))
+    shared_width = exact_divide(width, heads) * groups
+    projected: list[Tensor] = []
+    for name, size, count in (("query", width, heads), ("key", shared_width, groups), ("value", shared_width, groups)):
+        with b.scope(name):
+            projected.append(sequence.split_heads(b, affine(b, x, size, bias=bias), count))
+    y = sequence.merge_heads(b, sequence.attention(b, *projected, causal=a.flag("causal")))
+    with b.scope("output"):
+        return affine(b, y, width, bias=bias)
+
+
+def _recurrent(kind: str) -> Build:
+    def build(c: Context, x: Tensor, a: Arguments) -> Tensor:
+        needs(a, x, (3,), "sequence x features", c)
+        hidden, biases = a.size("h", f"{kind} 128"), a.integer("biases", 2)
+        if biases > 2:
+            raise c.sizes.error("biases is 1 or 2", a.required("biases", ""))
+        directions = 2 if a.flag("bidirectional") else 1
+        layers = a.integer("layers", 1)
+        if layers > MAX_RECURRENT_LAYERS:
+            raise c.sizes.error(f"layers is at most {MAX_RECURRENT_LAYERS}", a.required("layers", ""))
+        neurons = hidden * directions
+        last: list[Tensor] = []
+        for number in range(1, layers + 1):
+            with (
+                c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext(),
+                c.builder.region(kind, x, neurons=neurons) as region,
+            ):
+                x, last = _directions(c.builder, kind, x, hidden, biases, directions)
+                region.returns(x, *last)
+        if not a.flag("last"):
+            return x
+        return last[0] if directions == 1 else _joined(c.builder, last)
+
+    build.__doc__ = f"{kind.upper()} layers of H units over a sequence."
+    return build
+
+
+def _directions(
+    b: Builder, kind: str, x: Tensor, hidden: Dim, biases: int, directions: int
+) -> tuple[Tensor, list[Tensor]]:
+    """All directions of one recurrent layer: the joined outputs, and each direction's final state."""
+    outputs, finals = [], []
+    for direction in range(directions):
+        rows = recurrent.CELLS[kind].gates * hidden
+        weights = recurrent.CellWeights(
+            b.parameter((rows, x.shape[-1]), "weight", "weight_ih"),
+            b.parameter((rows, hidden), "weight", "weight_hh"),
+            b.parameter((rows,), "bias", "bias_ih"),
+            b.parameter((rows,), "bias", "bias_hh") if biases == 2 else None,
+        )
+        y, states = recurrent.recurrent(b, kind, x, weights, reverse=direction == 1)
+        outputs.append(y)
+        finals.append(states[0])
+    return outputs[0] if directions == 1 else _joined(b, outputs), finals
+
+
+def _joined(b: Builder, tensors: Sequence[Tensor]) -> Tensor:
+    from nncost.ir.ops import Concat
+
+    return b.emit(Concat(tensors[0].rank - 1), *tensors)
+
+
+for _kind_name in recurrent.CELLS:
+    layer(_kind_name, ["h"], ["biases", "layers"], ["bidirectional", "last"])(_recurrent(_kind_name))

@@ -246,28 +246,46 @@ def _parameters(parameters: Sequence[Parameter]) -> ParameterCounts:
     )
 
 
+_Place = tuple[str, str, str]
+"""Path, operation and phase of a report row."""
+
+
 def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
+    """Rows by place; forward in the order of the network, the other phases in the order they run."""
     graph = counted.model.graph
     ops_by_path, times = _op_by_path(graph.items), _times_by_path(graph.items)
-    parameters: dict[str, dict[str, list[Dim]]] = {}
-    for parameter in graph.parameters:
-        parameters.setdefault(parameter.path, {}).setdefault(parameter.role, []).append(parameter.tensor.elements)
-    groups: dict[tuple[str, str, str, str], dict[str, list[Dim]]] = {}
-    for path in parameters:
-        groups[(path, ops_by_path.get(path, "parameters"), "forward", "")] = {}
-    ordered: dict[tuple[str, str, str, str], dict[str, list[Dim]]] = {}
+    roles: dict[_Place, dict[str, list[Dim]]] = {}
+    for p in graph.parameters:
+        place = (p.path, ops_by_path.get(p.path, "parameters"), "forward")
+        roles.setdefault(place, {}).setdefault(p.role, []).append(p.tensor.elements)
+    places: dict[_Place, list[Row]] = {place: [] for place in roles}
     for row in rows:
-        inner = row.inner if row.inner != row.op else ""
-        key = (row.path, row.op, row.phase, inner)
-        ordered.setdefault(key, groups.pop(key, {})).setdefault(row.quantity, []).append(row.amount)
-    result = []
-    for (path, op, phase, inner), counts in {**groups, **ordered}.items():
-        holds = phase == "forward" and not inner and ops_by_path.get(path, "parameters") == op
-        roles = parameters.pop(path, {}) if holds else {}
-        amounts: dict[str, Dim] = {name: add_all(counts[name]) for name in ALL if name in counts}
-        weights, biases, other = (add_all(roles.get(role, ())) for role in ("weight", "bias", "other"))
-        result.append(ReportRow(path, op, phase, amounts, weights, biases, other, times.get(path, 1), inner))
-    return result
+        places.setdefault((row.path, row.op, row.phase), []).append(row)
+    order = {path: number for number, path in enumerate(ops_by_path)}
+
+    def position(place: _Place) -> tuple[int, int]:
+        path, _, phase = place
+        return PHASES.index(phase), order.get(path, 0) if phase == "forward" else 0
+
+    return [
+        _report_row(place, places[place], roles.get(place, {}), times.get(place[0], 1))
+        for place in sorted(places, key=position)
+    ]
+
+
+def _report_row(place: _Place, rows: Sequence[Row], roles: Mapping[str, Sequence[Dim]], times: Dim) -> ReportRow:
+    path, op, phase = place
+    weights, biases, other = (add_all(roles.get(role, ())) for role in ("weight", "bias", "other"))
+    names = dict.fromkeys(row.inner or op for row in rows)
+    inside = {name: _amounts(row for row in rows if (row.inner or op) == name) for name in names}
+    return ReportRow(path, op, phase, _amounts(rows), weights, biases, other, times, inside if len(names) > 1 else {})
+
+
+def _amounts(rows: Iterable[Row]) -> dict[str, Dim]:
+    parts: dict[str, list[Dim]] = {}
+    for row in rows:
+        parts.setdefault(row.quantity, []).append(row.amount)
+    return {name: add_all(parts[name]) for name in ALL if name in parts}
 
 
 def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:

@@ -60,7 +60,11 @@ class ParameterCounts:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One layer and operation in one phase. ``times`` is how often a repeated layer stands there."""
+    """One layer and operation in one phase.
+
+    ``times`` is how often a repeated layer stands there; ``inside`` holds the counts of the
+    operations within, where there is more than one.
+    """
 
     path: str
     op: str
@@ -70,7 +74,7 @@ class ReportRow:
     biases: Dim = 0
     other: Dim = 0
     times: Dim = 1
-    inner: str = ""
+    inside: Mapping[str, Mapping[str, Dim]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Dim:
@@ -220,8 +224,6 @@ def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
 
 def _row(row: ReportRow) -> dict[str, Any]:
     result: dict[str, Any] = {"path": row.path, "op": row.op, "phase": row.phase}
-    if row.inner:
-        result["inner"] = row.inner
     if row.times != 1:
         result["times"] = plain(row.times)
     if row.parameters != 0:
@@ -232,6 +234,10 @@ def _row(row: ReportRow) -> dict[str, Any]:
             if amount != 0
         }
     result["counts"] = {name: plain(amount) for name, amount in row.counts.items()}
+    if row.inside:
+        result["inside"] = {
+            op: {name: plain(amount) for name, amount in counts.items()} for op, counts in row.inside.items()
+        }
     return result
 
 

@@ -195,3 +195,17 @@ def test_torch_convention_equals_torch(spec: str) -> None:
     with FlopCounterMode(display=False) as counter:
         network(x, x, x) if "attention" in spec else network(x)
     assert nncost.count(spec, batch=2, convention="torch", loss="none").forward.flops == counter.get_total_flops()
+
+
+def test_rows_of_a_layer_are_one_and_show_their_inside() -> None:
+    report = nncost.count("4x6, layernorm, attention heads=2", loss="none")
+    paths = [row.path for row in report.rows]
+    assert paths == [
+        "layernorm.1", "attention.1.query", "attention.1.key", "attention.1.value", "attention.1", "attention.1.output",
+    ]  # fmt: skip
+    core = report.rows[4]
+    assert set(core.inside) == {"attention", "softmax"}
+    for name, amount in core.counts.items():
+        assert amount == sum(counts.get(name, 0) for counts in core.inside.values())
+    assert report.rows[0].parameters == 12
+    assert report.rows[0].counts["mul"] == 3 * 24

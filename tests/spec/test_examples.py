@@ -205,3 +205,12 @@ def test_options_of_the_other_form() -> None:
         nncost.count("3, dense 4", activation="relu")
     with pytest.raises(OptionError, match="unknown activation 'rule'"):
         nncost.count("3-4", activation="rule")
+
+
+def test_dense_says_so_where_there_are_several_axes() -> None:
+    report = nncost.count("3x32x32, dense 10, dense 10")
+    assert report.notes == (
+        "dense works on the last axis of 3x32x32; flatten before it would use all 3072 values.",
+        "dense works on the last axis of 3x32x10; flatten before it would use all 960 values.",
+    )
+    assert nncost.count("3x32x32, flatten, dense 10").notes == ()

@@ -8,7 +8,7 @@ from io import StringIO
 from nncost.counting.quantities import ALL
 from nncost.report import Report, plain
 
-_FIRST = ("path", "op", "phase", "inner", "times", "parameters", "weights", "biases", "other")
+_FIRST = ("path", "op", "phase", "times", "parameters", "weights", "biases", "other")
 
 
 def csv_text(report: Report) -> str:

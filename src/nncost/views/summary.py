@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.counting.conventions import CONVENTIONS
@@ -10,7 +10,7 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all, is_symbolic, shape_text
 from nncost.errors import OptionError
 from nncost.ir.graph import PHASES
-from nncost.report import Report, ReportRow, Totals, plain
+from nncost.report import Report, Totals, plain
 from nncost.units import exact
 
 BY = ("layer", "op", "phase")
@@ -153,28 +153,26 @@ def _closing(report: Report) -> list[str]:
 def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Table:
     lines: dict[str, _Line] = {}
     for row in report.rows:
-        line = lines.setdefault(_row_key(row, by, depth, expand), _Line())
-        line.weights.append(row.weights)
-        line.biases.append(row.biases)
-        if by == "layer" and depth is None:
-            line.times = row.times
-        for quantity, amount in row.counts.items():
-            line.counts.setdefault((row.phase, quantity), []).append(amount)
+        key = row.op if by == "op" else cut_path(row.path, depth) or row.op
+        for inner, counts in (row.inside or {row.op: row.counts}).items() if expand else [("", row.counts)]:
+            line = lines.setdefault(f"{key} {inner}".rstrip(), _Line())
+            if by == "layer" and depth is None:
+                line.times = row.times
+            for quantity, amount in counts.items():
+                line.counts.setdefault((row.phase, quantity), []).append(amount)
+        owner = lines.setdefault(f"{key} {row.op}" if expand else key, _Line())
+        owner.weights.append(row.weights)
+        owner.biases.append(row.biases)
     used = [column for column in LAYER_COLUMNS if any(column[2](line) != 0 for line in lines.values())]
     used = [column for column in used if column[0] != "loss" or by == "op"] or list(LAYER_COLUMNS[:4])
     rows = [
         (_line_name(key, line), [column[2](line) for column in used])
-        for key, line in _ordered(lines)
+        for key, line in lines.items()
         if any(column[2](line) != 0 for column in used)
     ]
     total = [add_all(cells[i] for _, cells in rows) for i in range(len(used))]
     groups, titles = [column[0] for column in used], [column[1] for column in used]
     return Table(by.capitalize(), groups, titles, [*rows, ("total", total)], has_total=True)
-
-
-def _row_key(row: ReportRow, by: str, depth: int | None, expand: bool) -> str:
-    key = row.op if by == "op" else cut_path(row.path, depth) or row.op
-    return f"{key} {row.inner or row.op}" if expand else key
 
 
 def cut_path(path: str, depth: int | None) -> str:
@@ -193,11 +191,6 @@ def cut_path(path: str, depth: int | None) -> str:
 
 def _line_name(key: str, line: _Line) -> str:
     return key if line.times == 1 else f"{key} ×{exact(line.times)}"
-
-
-def _ordered(lines: Mapping[str, _Line]) -> Iterable[tuple[str, _Line]]:
-    """Layers in the order of the forward pass; rows that have none stay behind."""
-    return lines.items()
 
 
 def _totals_table(caption: str, totals: Mapping[str, Totals], notes: Sequence[str] = ()) -> Table:

@@ -45,6 +45,11 @@ class Context:
                     "the formula of the output's size is too long", word, hint="Write a number for the input's size."
                 )
 
+    def note(self, sentence: str) -> None:
+        """Tell the reader something, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
     def scratch(self) -> Context:
         """A context for trying a block out, whose graph is thrown away."""
         b = Builder(dtype=self.builder.dtype, training=self.builder.training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncost.dims import Dim, product, shape_text
+from nncost.dims import Dim, product, shape_text, text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.layers import Build, Context, layer
 from nncost.ir.builder import Builder
@@ -14,10 +14,10 @@ from nncost.ir.library import activations, dense, sequence
 def _dense(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """N outputs from the last axis."""
     width = a.size("n", "dense 10")
-    if x.rank > 3 or (x.rank == 3 and any("conv" in str(p.path) for p in c.builder.parameters)):
-        c.notes.append(
-            f"{c.builder.path} works on the last axis of {shape_text(x.shape[1:])}; "
-            f"write flatten before it to use all {shape_text((product(x.shape[1:]),))} values."
+    if x.rank > 2:  # the batch and more than one axis
+        c.note(
+            f"dense works on the last axis of {shape_text(x.shape[1:])}; "
+            f"flatten before it would use all {text(product(x.shape[1:]))} values."
         )
     return affine(c.builder, x, width, bias=a.yes_or_no("bias", True))
 

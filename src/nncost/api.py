@@ -109,6 +109,7 @@ def settings_of(
     load = LoadOptions(
         batch=bound(batch, symbols or {}),
         symbols=_bindings(symbols),
+        named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
         inputs=_shapes(inputs),
         dtype=dtype or "float32",
         bias=cast("BiasChoice", bias),

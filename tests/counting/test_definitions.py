@@ -68,6 +68,13 @@ def test_kernels_of_a_convolution_gradient() -> None:
     assert row.counts["write_bytes"] == 4 * (4 + weight + image)
 
 
+def test_batch_norm_writes_its_running_averages() -> None:
+    report = nncost.count("4x3x3, batchnorm", loss="squared_error", batch=2)
+    row = next(row for row in report.rows if row.op == "batchnorm" and row.phase == "forward")
+    # The output, the normalised values that backward reads, and both averages of four channels.
+    assert row.counts["write_bytes"] == 4 * (72 + 72 + 4 + 4)
+
+
 def test_unknown_makes_the_total_incomplete() -> None:
     b = Builder()
     x = b.input((2, 3))
@@ -162,6 +169,16 @@ def test_accumulated_step() -> None:
     assert three.backward.mul == 3 * one.backward.mul
     assert three.backward.add == 3 * one.backward.add + 2 * one.parameters.total
     assert dict(three.update) == dict(one.update)
+
+
+def test_a_symbol_may_be_used_by_the_run_alone() -> None:
+    report = nncost.count("5-4-3", batch="B", examples="N", symbols={"B": 4, "N": 12})
+    assert report.run is not None
+    assert report.run.steps == 3
+    open_run = nncost.count("5-4-3", batch="B", examples="N").run
+    assert open_run is not None
+    assert str(open_run.steps) == "N/B"
+    assert open_run.assumes == "B divides N"
 
 
 def test_conventions() -> None:

@@ -48,7 +48,7 @@ def traffic(graph: Graph, constants: set[Tensor]) -> Iterator[Traffic]:
         outside = {tensor: amount for tensor, amount in read.items() if owner.get(tensor) != number}
         escaping.update(outside)
         reads.append(outside)
-    escaping |= _repeat_inputs(graph.items, base)
+    escaping |= _repeat_inputs(graph.items, base) | _effects(graph.items)
     for kernel, read in zip(kernels, reads, strict=True):
         written = [t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in escaping]
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "read_bytes", add_all(read.values())
@@ -135,3 +135,12 @@ def _repeat_inputs(items: Sequence[Item], base: dict[Tensor, Tensor]) -> set[Ten
         if isinstance(node.op, (ops.Repeat, ops.Opaque, ops.Split, ops.Stride)) or node.origin == PEELED:
             used.update(base.get(tensor, tensor) for tensor in node.inputs)
     return used
+
+
+def _effects(items: Sequence[Item]) -> set[Tensor]:
+    """Tensors that outlive their region although nothing in the graph reads them."""
+    found: set[Tensor] = set()
+    for item in items:
+        if isinstance(item, Region):
+            found |= {*item.effects} | _effects(item.items)
+    return found

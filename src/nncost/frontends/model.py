@@ -18,11 +18,13 @@ class LoadOptions:
 
     ``batch`` is the number of examples (None: one, or what the file says), ``symbols`` bind names
     to sizes, ``inputs`` override input shapes by name (or under ``""`` for the only one).
+    ``named_elsewhere`` are names that the batch or the examples have: a source need not have them.
     ``bias`` and ``activation`` apply to widths such as ``784-16-10``.
     """
 
     batch: Dim | None = None
     symbols: Mapping[str, int] = field(default_factory=dict)
+    named_elsewhere: frozenset[str] = frozenset()
     inputs: Mapping[str, Shape] = field(default_factory=dict)
     training: bool = False
     dtype: str = "float32"

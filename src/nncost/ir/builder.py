@@ -26,10 +26,17 @@ class RegionHandle:
         self.outputs: tuple[Tensor, ...] = ()
         self.saved: tuple[Tensor, ...] = ()
         self.gradient: GradientRule | None = None
+        self.effects: tuple[Tensor, ...] = ()
 
-    def returns(self, *outputs: Tensor, saved: Sequence[Tensor] = (), gradient: GradientRule | None = None) -> None:
-        """Name the outputs, the inner tensors the gradient reads, and the closed-form gradient."""
-        self.outputs, self.saved, self.gradient = outputs, tuple(saved), gradient
+    def returns(
+        self,
+        *outputs: Tensor,
+        saved: Sequence[Tensor] = (),
+        gradient: GradientRule | None = None,
+        effects: Sequence[Tensor] = (),
+    ) -> None:
+        """Name the outputs, the inner tensors the gradient reads, its closed form, and tensors that outlive it."""
+        self.outputs, self.saved, self.gradient, self.effects = outputs, tuple(saved), gradient, tuple(effects)
 
 
 class Builder:
@@ -171,7 +178,7 @@ class Builder:
             yield handle
             region = Region(
                 name, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
-                handle.saved, handle.gradient, handle.activations, handle.neurons, tuple(handle.sizes),
+                handle.saved, handle.gradient, handle.effects, handle.activations, handle.neurons, tuple(handle.sizes),
             )  # fmt: skip
             outer_items.append(region)
         finally:

@@ -72,7 +72,8 @@ class Region:
     """A named group of items that reports show as one row.
 
     ``saved`` are inner tensors that ``gradient`` reads; without ``gradient`` the inside is
-    differentiated. ``activations`` and ``neurons`` are what the region adds to those counts.
+    differentiated. ``effects`` are inner tensors that outlive the region, such as running averages.
+    ``activations`` and ``neurons`` are what the region adds to those counts.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Region:
     phase: Phase
     saved: tuple[Tensor, ...] = ()
     gradient: GradientRule | None = None
+    effects: tuple[Tensor, ...] = ()
     activations: Dim = 0
     neurons: Dim = 0
     sizes: tuple[tuple[str, object], ...] = ()

@@ -152,6 +152,7 @@ def _clone(items: Sequence[Item], mapping: dict[Tensor, Tensor]) -> list[Item]:
                     inputs=renamed(item.inputs),
                     outputs=renamed(item.outputs),
                     saved=renamed(item.saved),
+                    effects=renamed(item.effects),
                 )
             )
         else:

@@ -102,10 +102,10 @@ def _hint(name: str) -> str:
 
 
 def _check_bindings(graph: Any, options: LoadOptions) -> None:
-    """A binding must name a size of an input; one that became the batch already has done its work."""
+    """A binding must name a size of an input, unless the batch or the examples have that name."""
     names = {dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim if dim.dim_param}
-    for name, number in options.symbols.items():
-        if name not in names and number != options.batch:
+    for name in options.symbols:
+        if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
             raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 

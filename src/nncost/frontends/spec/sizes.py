@@ -57,7 +57,7 @@ class Sizes:
         """How many symbols have no number."""
         return sum(name not in self.bindings for name in self.used)
 
-    def check_bindings(self, extra: set[str]) -> None:
+    def check_bindings(self, extra: frozenset[str]) -> None:
         """Raise SymbolError where a binding names no symbol of the spec."""
         for name in self.bindings:
             if name not in self.used and name not in extra:

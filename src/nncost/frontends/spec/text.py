@@ -30,8 +30,7 @@ def load(source: str, options: LoadOptions) -> Model:
         output = SequenceBuilder(context).build(spec, batch)
     else:
         output = build_widths(context, spec, batch, options.bias, options.activation)
-    # A name that became the batch already has done its work.
-    sizes.check_bindings({name for name, number in options.symbols.items() if number == batch})
+    sizes.check_bindings(options.named_elsewhere)
     graph = builder.graph(output)
     return Model(
         kind="spec",

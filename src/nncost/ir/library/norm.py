@@ -46,9 +46,11 @@ def _batch_norm_training(
         deviation = _inverse_deviation(b, batch_variance, epsilon)
         normal = b.map("mul", centred, _per_channel(b, deviation, x))
         y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
-        _running_average(b, mean, batch_mean)
-        _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count)))
-        region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient)
+        averages = (
+            _running_average(b, mean, batch_mean),
+            _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count))),
+        )
+        region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
     return y
 
 

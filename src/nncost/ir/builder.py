@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any, Union, cast
 
 from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
@@ -124,7 +123,7 @@ class Builder:
     def size_constant(self, dims: Sequence[Dim], factor: float = 1.0, *, inverse: bool = False) -> Tensor:
         """A scalar constant ``factor·∏dims`` (or ``factor/∏dims``), symbolic sizes and those beyond floats included."""
         numbers = product(dim for dim in dims if not is_symbolic(dim))
-        value: Any = _as_float(Fraction(factor) / numbers if inverse else Fraction(factor) * numbers)
+        value: Any = _scaled(factor, numbers, inverse)
         for dim in dims:
             if is_symbolic(dim):
                 value = value / dim if inverse else value * dim
@@ -227,12 +226,12 @@ class Builder:
         return Graph(tuple(self.inputs), tuple(self.parameters), outputs, tuple(self.items))
 
 
-def _as_float(value: Fraction) -> float:
-    """The nearest float; an integer where floats end, which is counted but never run."""
+def _scaled(factor: float, number: int, inverse: bool) -> float:
+    """``factor·number`` or ``factor/number``; where floats end, a stand-in that is counted but never run."""
     try:
-        return float(value)
+        return factor / number if inverse else factor * number
     except OverflowError:
-        return int(value)
+        return 0.0 if inverse else number
 
 
 def outer_tensors(items: Sequence[Item], outputs: Sequence[Tensor], known: set[Tensor]) -> list[Tensor]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nncost.dims import shape_text
+from nncost.dims import Dim, shape_text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.grammar import Layer, Word
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.library.dense import dense
 
 MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
 """Layers one spec may write out, without and with symbols; a block repeated with ``*N`` counts once."""
@@ -119,3 +120,9 @@ def needs(a: Arguments, x: Tensor, rank: Sequence[int], form: str, context: Cont
         raise context.sizes.error(
             f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}", a.layer.name
         )
+
+
+def affine(b: Builder, x: Tensor, width: Dim, *, bias: bool) -> Tensor:
+    """A dense layer with new parameters at the builder's path."""
+    weight = b.parameter((width, x.shape[-1]), "weight", "weight")
+    return dense(b, x, weight, b.parameter((width,), "bias", "bias") if bias else None)

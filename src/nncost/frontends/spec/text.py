@@ -7,7 +7,6 @@ from nncost.errors import OptionError
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.spec.grammar import Sequence_, parse
 from nncost.frontends.spec.layers import Context
-from nncost.frontends.spec.sequence import SequenceBuilder
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.widths import build_widths
 from nncost.ir.builder import Builder
@@ -26,6 +25,8 @@ def load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     context = Context(builder, sizes, [])
     if isinstance(spec, Sequence_):
+        from nncost.frontends.spec.sequence import SequenceBuilder  # It brings the layers of every kind.
+
         _refuse_widths_options(options)
         output = SequenceBuilder(context).build(spec, batch)
     else:

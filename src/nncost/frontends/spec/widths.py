@@ -10,8 +10,7 @@ from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
-from nncost.frontends.spec.kinds.basic import activation_names, affine
-from nncost.frontends.spec.layers import MAX_LAYERS, Context
+from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -227,3 +226,8 @@ def _family(
 
 def _named(sizes: Sizes, width: Width, default: str) -> str:
     return _check_activation(sizes, width.activation.text if width.activation else default, width.activation)
+
+
+def activation_names() -> list[str]:
+    """Names accepted behind a colon in the widths form."""
+    return [*activations.ACTIVATIONS, "softmax", "log_softmax", "none"]

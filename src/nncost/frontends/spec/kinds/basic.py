@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from nncost.dims import Dim, product, shape_text, text
+from nncost.dims import product, shape_text, text
 from nncost.frontends.spec.arguments import Arguments
-from nncost.frontends.spec.layers import Build, Context, layer
-from nncost.ir.builder import Builder
+from nncost.frontends.spec.layers import Build, Context, affine, layer
 from nncost.ir.graph import Tensor
-from nncost.ir.library import activations, dense, sequence
+from nncost.ir.library import activations, sequence
 
 
 @layer("dense", ["n"], ["bias"])
@@ -20,12 +19,6 @@ def _dense(c: Context, x: Tensor, a: Arguments) -> Tensor:
             f"flatten before it would use all {text(product(x.shape[1:]))} values."
         )
     return affine(c.builder, x, width, bias=a.yes_or_no("bias", True))
-
-
-def affine(b: Builder, x: Tensor, width: Dim, *, bias: bool) -> Tensor:
-    """A dense layer with new parameters at the builder's path."""
-    weight = b.parameter((width, x.shape[-1]), "weight", "weight")
-    return dense.dense(b, x, weight, b.parameter((width,), "bias", "bias") if bias else None)
 
 
 @layer("flatten")
@@ -63,8 +56,3 @@ def _activation(name: str) -> Build:
 
 for _name in activations.ACTIVATIONS:
     layer(_name)(_activation(_name))
-
-
-def activation_names() -> list[str]:
-    """Names accepted behind a colon in the widths form."""
-    return [*activations.ACTIVATIONS, "softmax", "log_softmax", "none"]

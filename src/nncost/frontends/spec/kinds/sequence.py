@@ -7,8 +7,7 @@ from contextlib import nullcontext
 
 from nncost.dims import Dim, exact_divide
 from nncost.frontends.spec.arguments import Arguments
-from nncost.frontends.spec.kinds.basic import affine
-from nncost.frontends.spec.layers import Build, Context, layer, needs
+from nncost.frontends.spec.layers import Build, Context, affine, layer, needs
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

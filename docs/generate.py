@@ -14,7 +14,10 @@ from nncost.dims import symbol
 from nncost.formulas import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
-from nncost.frontends.spec.kinds import layer_table
+from nncost.frontends.spec import grammar, sizes
+from nncost.frontends.spec import layers as layer_limits
+from nncost.frontends.spec import sequence as comma_form
+from nncost.frontends.spec.kinds import layer_table, pool, sequence
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
@@ -153,9 +156,26 @@ def layers() -> list[str]:
     return _table(["layer", "what it is"], map(row, layer_table()))
 
 
+def limits() -> list[str]:
+    """What a spec may hold."""
+    rows = (
+        ("digits of a size", sizes.MAX_DIGITS),
+        ("symbols without a number", sizes.MAX_NAMES),
+        ("characters of a name", sizes.MAX_NAME_LENGTH),
+        ("characters of a spec", grammar.MAX_LENGTH),
+        ("brackets inside brackets", grammar.MAX_DEPTH),
+        ("layers written out", layer_limits.MAX_LAYERS),
+        ("layers written out with symbols", layer_limits.MAX_SYMBOLIC_LAYERS),
+        ("repetitions of a block that never keeps its shape", comma_form.MAX_UNROLLED),
+        ("layers= of a recurrent layer", sequence.MAX_RECURRENT_LAYERS),
+        ("windows of an uneven adaptive pooling", pool.MAX_ADAPTIVE_WINDOWS),
+    )
+    return _table(["limit", "value"], ((what, f"{value:,}") for what, value in rows))
+
+
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
-    "conventions": conventions, "layers": layers,
+    "conventions": conventions, "layers": layers, "limits": limits,
 }  # fmt: skip
 
 if __name__ == "__main__":

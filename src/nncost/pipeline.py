@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from nncost.counting.conventions import Convention, convention_named
-from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph
+from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
 from nncost.counting.quantities import ALL, DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, symbol
 from nncost.errors import OptionError
@@ -208,15 +208,24 @@ def _derivatives(counted: Counted) -> list[Row]:
 
 
 def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
-    """The first operation of each layer: the row its parameters stand in."""
-    found: dict[str, str] = {}
+    """Each layer, in the order of the network, with the first operation there that is not a mere move."""
+    order: dict[str, str] = {}
+    working: dict[str, str] = {}
+    _name_layers(items, order, working)
+    return order | working
+
+
+def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str, str]) -> None:
     for item in items:
         if isinstance(item, Region):
-            found.setdefault(item.path, item.name)
+            order.setdefault(item.path, item.name)
+            working.setdefault(item.path, item.name)
         elif isinstance(item.op, ops.Repeat):
-            for path, name in _op_by_path(item.op.body.items).items():
-                found.setdefault(path, name)
-    return found
+            _name_layers(item.op.body.items, order, working)
+        else:
+            order.setdefault(item.path, operation_name(item.op))
+            if not isinstance(item.op, (*ops.MOVES, ops.Constant)):
+                working.setdefault(item.path, operation_name(item.op))
 
 
 def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:

@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 import nncost
 from nncost.ir.graph import Region
 from tests.onnx.examples import weights
-from tests.onnx.models import loaded, make_model, node, saved
+from tests.onnx.models import light, loaded, make_model, node, saved
 
 
 def roles(
@@ -119,3 +119,12 @@ def test_dropout_and_batch_statistics_follow_the_mode(tmp_path: Path) -> None:
 def test_a_constant_condition_is_no_parameter(tmp_path: Path) -> None:
     nodes = [helper.make_node("Where", ["c", "x", "low"], ["y"])]
     assert roles(nodes, tmp_path, c=np.tri(3, dtype=bool)[:2], low=np.array(-1e9)) == {}
+
+
+def test_rows_follow_the_network_and_name_the_work() -> None:
+    report = nncost.count(str(light("densenet121")))
+    rows = [(row.path, row.op) for row in report.rows[:6]]
+    assert rows == [
+        ("n0", "conv"), ("n1", "batchnorm"), ("n3", "mul"), ("n5", "add"), ("n6", "relu"), ("n7", "maxpool"),
+    ]  # fmt: skip
+    assert report.rows[2].weights == report.rows[3].biases == 64

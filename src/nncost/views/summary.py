@@ -49,6 +49,7 @@ class _Line:
     biases: list[Dim] = field(default_factory=list)
     counts: dict[tuple[str, str], list[Dim]] = field(default_factory=dict)
     times: Dim = 1
+    op: str = ""
 
     def amount(self, phase: str, quantity: str) -> Dim:
         return add_all(self.counts.get((phase, quantity), ()))
@@ -158,6 +159,7 @@ def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Tabl
             line = lines.setdefault(f"{key} {inner}".rstrip(), _Line())
             if by == "layer" and depth is None:
                 line.times = row.times
+                line.op = line.op or (row.op if report.source.kind != "spec" and not expand else "")
             for quantity, amount in counts.items():
                 line.counts.setdefault((row.phase, quantity), []).append(amount)
         owner = lines.setdefault(f"{key} {row.op}" if expand else key, _Line())
@@ -190,7 +192,9 @@ def cut_path(path: str, depth: int | None) -> str:
 
 
 def _line_name(key: str, line: _Line) -> str:
-    return key if line.times == 1 else f"{key} ×{exact(line.times)}"
+    """A layer with how often it stands there, and what it is where a file's own names may not tell."""
+    name = f"{key} {line.op}" if line.op and line.op not in key else key
+    return name if line.times == 1 else f"{name} ×{exact(line.times)}"
 
 
 def _totals_table(caption: str, totals: Mapping[str, Totals], notes: Sequence[str] = ()) -> Table:

@@ -71,8 +71,14 @@ def fitting_grid(table: Table, width: int | None) -> list[str]:
         for gap in (GAP, " "):
             lines = grid(kept, compact, gap)
             if max(map(len, lines)) <= width:
-                return [*lines, *notes]
+                return [*lines, *_left_out(table, kept), *notes]
     return [*(line[:width] for line in lines), *notes]
+
+
+def _left_out(table: Table, kept: Table) -> list[str]:
+    """Which groups of columns did not fit."""
+    missing = [group for group in dict.fromkeys(table.groups) if group not in kept.groups]
+    return [f"No room here for: {', '.join(missing)}."] if missing else []
 
 
 def _narrower(table: Table) -> Iterator[Table]:
@@ -80,7 +86,7 @@ def _narrower(table: Table) -> Iterator[Table]:
     for dropped in (("update",), ("update", "backward")):
         keep = [i for i, group in enumerate(table.groups) if group not in dropped]
         if keep:
-            rows = [(name, [cells[i] for i in keep]) for name, cells in table.rows]
+            rows = [(name, [cells[i] for i in keep]) for name, cells in table.rows if any(cells[i] != 0 for i in keep)]
             table = replace(
                 table, groups=[table.groups[i] for i in keep], columns=[table.columns[i] for i in keep], rows=rows
             )

@@ -12,7 +12,7 @@ h0 (peeled), 2 and 3 form the Repeat, w receives g1, g2, g3 and two additions.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
@@ -162,60 +162,70 @@ def _clone(items: Sequence[Item], mapping: dict[Tensor, Tensor]) -> list[Item]:
 
 
 # -------------------------------------------------------------------- the reversed loop
-def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[Tensor | None]) -> None:
-    body, b = op.body, tape.builder
-    heads, slices = body.inputs[: op.carried], body.inputs[op.carried : op.carried + op.scanned]
-    shared = body.inputs[op.carried + op.scanned :]
-    flowing = [i for i in range(op.carried) if gradients[i] is not None]
-    arriving = {i: Tensor(body.outputs[i].shape, body.outputs[i].dtype) for i in flowing}
-    stacked = [
-        (inner, Tensor(inner.shape, inner.dtype), outer)
-        for inner, outer in zip(body.outputs[op.carried :], gradients[op.carried :], strict=True)
-        if outer is not None
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A gradient at an output of the Repeat: the body's output, what stands for its gradient there, and the whole."""
+
+    output: Tensor
+    inner: Tensor
+    outer: Tensor
+
+
+def _arrivals(outputs: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[_Arrival]:
+    return [
+        _Arrival(output, Tensor(output.shape, output.dtype), gradient)
+        for output, gradient in zip(outputs, gradients, strict=True)
+        if gradient is not None
     ]
-    seeds = [(body.outputs[i], arriving[i]) for i in flowing] + [(inner, piece) for inner, piece, _ in stacked]
+
+
+def _reverse_repeat(tape: Tape, node: Node, op: ops.Repeat, gradients: Sequence[Tensor | None]) -> None:
+    """Emit the Repeat that runs the other way and hand its results to the Repeat's inputs."""
+    body, b = op.body, tape.builder
+    flowing = [i for i in range(op.carried) if gradients[i] is not None]
+    heads = [body.inputs[i] for i in flowing]
+    carried = _arrivals(body.outputs[: op.carried], gradients[: op.carried])
+    stacked = _arrivals(body.outputs[op.carried :], gradients[op.carried :])
     inner = Builder(dtype=b.dtype, training=b.training, path=node.path, phase="backward")
-    wanted = {
-        inside: node.path
-        for inside, outside in zip(body.inputs, node.inputs, strict=True)
-        if outside in tape.active or (inside in heads and heads.index(inside) in flowing)
-    }
+    outer = dict(zip(body.inputs, node.inputs, strict=True))
+    wanted = {tensor: node.path for tensor in body.inputs if outer[tensor] in tape.active or tensor in heads}
+    seeds = [(arrival.output, arrival.inner) for arrival in (*carried, *stacked)]
     found, forward_items = differentiate(inner, body.items, seeds, wanted)
 
-    # What the backward body reads of the forward one: constants and views are made again, saved
-    # tensors are stacked, slices and shared ones are at hand.
-    results = [found[heads[i]] for i in flowing]
-    scanned_results = [tensor for tensor in slices if tensor in found]
-    shared_results = [tensor for tensor in shared if tensor in found]
-    outputs = [*results, *(found[tensor] for tensor in (*scanned_results, *shared_results))]
-    known = {*arriving.values(), *(piece for _, piece, _ in stacked)}
-    free = free_nodes(forward_items, outer_tensors(inner.items, outputs, known))
-    inner.items[:0] = [replace(node, phase="backward") for node in free]
-    read = outer_tensors(inner.items, outputs, known)
-    saved = [tensor for tensor in read if tensor not in slices and tensor not in shared]
-    saved_stacks = [Tensor(stacked_shape(op, tensor.shape), tensor.dtype) for tensor in saved]
-    forward = replace(op, body=replace(body, items=forward_items, outputs=(*body.outputs, *saved)))
-    tape.replace(node, [replace(node, op=forward, outputs=(*node.outputs, *saved_stacks))])
+    slices = [tensor for tensor in body.inputs[op.carried : op.carried + op.scanned] if tensor in found]
+    shared = [tensor for tensor in body.inputs[op.carried + op.scanned :] if tensor in found]
+    results = [found[tensor] for tensor in (*heads, *slices, *shared)]
+    read = _read_by_backward(inner, forward_items, results, {arrival.inner for arrival in (*carried, *stacked)})
+    saved = _save(tape, node, op, forward_items, [tensor for tensor in read if tensor not in body.inputs[op.carried :]])
 
-    used_slices = [tensor for tensor in slices if tensor in read]
-    used_shared = [tensor for tensor in shared if tensor in read]
-    outer = dict(zip(body.inputs, node.inputs, strict=True))
-    inputs = (*arriving.values(), *(piece for _, piece, _ in stacked), *saved, *used_slices, *used_shared)
-    backward = ops.Repeat(
-        Graph(inputs, (), tuple(outputs), tuple(inner.items)),
-        op.times, len(flowing), len(stacked) + len(saved) + len(used_slices), not op.reverse, op.index, op.start,
-    )  # fmt: skip
-    sources = [gradients[i] for i in flowing] + [gradient for _, _, gradient in stacked]
-    made = b.emit_many(
-        backward,
-        *(g for g in sources if g is not None),
-        *saved_stacks,
-        *(outer[t] for t in (*used_slices, *used_shared)),
-    )
-    for i, gradient in zip(flowing, made, strict=False):
-        tape.give(node.inputs[i], gradient)
-    rest = made[len(flowing) :]
-    for tensor, gradient in zip(scanned_results, rest, strict=False):
-        tape.give(outer[tensor], gradient)
-    for tensor, gradient in zip(shared_results, rest[len(scanned_results) :], strict=True):
-        tape.give_stack(outer[tensor], gradient)
+    scanned = {arrival.inner: arrival.outer for arrival in stacked} | saved
+    scanned |= {t: outer[t] for t in body.inputs[op.carried : op.carried + op.scanned] if t in read}
+    invariant = {t: outer[t] for t in body.inputs[op.carried + op.scanned :] if t in read}
+    inputs = (*(arrival.inner for arrival in carried), *scanned, *invariant)
+    graph = Graph(inputs, (), tuple(results), tuple(inner.items))
+    backward = ops.Repeat(graph, op.times, len(heads), len(scanned), not op.reverse, op.index, op.start)
+    sources = (*(arrival.outer for arrival in carried), *scanned.values(), *invariant.values())
+    made = dict(zip((*heads, *slices, *shared), b.emit_many(backward, *sources), strict=True))
+    for tensor in (*heads, *slices):
+        tape.give(outer[tensor], made[tensor])
+    for tensor in shared:
+        tape.give_stack(outer[tensor], made[tensor])
+
+
+def _read_by_backward(
+    inner: Builder, forward_items: Sequence[Item], results: Sequence[Tensor], known: set[Tensor]
+) -> list[Tensor]:
+    """What the backward body reads of the forward one; constants and views it makes again by itself."""
+    free = free_nodes(forward_items, outer_tensors(inner.items, results, known))
+    inner.items[:0] = [replace(node, phase="backward") for node in free]
+    return outer_tensors(inner.items, results, known)
+
+
+def _save(
+    tape: Tape, node: Node, op: ops.Repeat, forward_items: tuple[Item, ...], tensors: Sequence[Tensor]
+) -> dict[Tensor, Tensor]:
+    """Let the forward Repeat stack these tensors of its body; the stack of each."""
+    stacks = {tensor: Tensor(stacked_shape(op, tensor.shape), tensor.dtype) for tensor in tensors}
+    forward = replace(op, body=replace(op.body, items=forward_items, outputs=(*op.body.outputs, *stacks)))
+    tape.replace(node, [replace(node, op=forward, outputs=(*node.outputs, *stacks.values()))])
+    return stacks

@@ -57,3 +57,35 @@ def test_quantities_by_path() -> None:
     assert report.quantity("run.forward.mul") == report.quantity("run.totals.forward.mul") == 64 * 12_960
     with pytest.raises(nncost.NncostError, match=r"unknown quantity 'forward\.cost'"):
         report.quantity("forward.cost")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "fragment"),
+    [
+        ({"batch": 1.5}, "batch must be a whole number"),
+        ({"batch": "B C"}, "a name such as B"),
+        ({"batch": True}, "received True"),
+        ({"batch": [1]}, "batch must be"),
+        ({"epochs": "3", "examples": 5}, "epochs must be"),
+        ({"accumulate": 2.5}, "accumulate must be"),
+        ({"examples": -1}, "examples must be"),
+        ({"freeze": [3]}, "freeze takes layer paths"),
+        ({"freeze": 3}, "freeze takes layer paths"),
+        ({"symbols": [1]}, "names with numbers"),
+        ({"symbols": {"h": 3.5}}, "the symbol h must be"),
+        ({"inputs": 3}, "inputs are shapes"),
+        ({"dtype": "int8"}, "Accepted: float64"),
+        ({"mode": "eval"}, "Accepted: train, inference"),
+    ],
+)
+def test_keywords_are_checked_at_the_edge(keywords: dict[str, object], fragment: str) -> None:
+    with pytest.raises(nncost.NncostError) as raised:
+        nncost.count("784-16-10", **keywords)  # type: ignore[arg-type]
+    assert fragment in str(raised.value)
+
+
+def test_keywords_of_other_integer_types() -> None:
+    import numpy as np
+
+    assert nncost.count("784-16-10", batch=np.int64(3)).forward.mul == 3 * nncost.count("784-16-10").forward.mul
+    assert nncost.count("784-16-10", freeze="dense.1").update.mul == 170

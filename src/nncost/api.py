@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
+from nncost.dims import symbol
 from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import BiasChoice, LoadOptions
-from nncost.pipeline import Settings, bound, report_on
+from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
-    from nncost.dims import Shape
+    from nncost.dims import Dim, Shape
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
     from nncost.ir.graph import Graph
@@ -31,7 +33,7 @@ def count(
     examples: int | str | None = None,
     epochs: int = 1,
     accumulate: int = 1,
-    freeze: Sequence[str] = (),
+    freeze: str | Sequence[str] = (),
     taps: str = "dense",
     convention: str | None = None,
     dtype: str | None = None,
@@ -102,13 +104,16 @@ def settings_of(
     bias: str = "all",
     activation: str = "sigmoid",
     convention: str | None = None,
-    freeze: Sequence[str] = (),
+    freeze: str | Sequence[str] = (),
+    epochs: int = 1,
+    accumulate: int = 1,
     **others: Any,
 ) -> Settings:
-    """The settings behind the keywords of :func:`count`."""
+    """The settings behind the keywords of :func:`count`, each checked here, at the edge."""
+    bindings = _bindings(symbols)
     load = LoadOptions(
-        batch=bound(batch, symbols or {}),
-        symbols=_bindings(symbols),
+        batch=None if batch is None else _size("batch", batch, bindings),
+        symbols=bindings,
         named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
         inputs=_shapes(inputs),
         dtype=dtype or "float32",
@@ -116,19 +121,49 @@ def settings_of(
         activation=activation,
     )
     return Settings(
-        examples=bound(examples, symbols or {}),
-        freeze=tuple(freeze),
+        examples=None if examples is None else _size("examples", examples, bindings),
+        epochs=_whole("epochs", epochs),
+        accumulate=_whole("accumulate", accumulate),
+        freeze=_patterns(freeze),
         convention=convention or "nncost",
         load=load,
         **others,
     )
 
 
-def _bindings(symbols: Mapping[str, int] | None) -> dict[str, int]:
-    for name, value in (symbols or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise OptionError(f"the symbol {name} must be a whole number of at least 1, received {value!r}")
-    return dict(symbols or {})
+def _whole(name: str, value: object) -> int:
+    """An integer of at least 1, of any integer type."""
+    try:
+        number = 0 if isinstance(value, bool) else index(cast("SupportsIndex", value))
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise OptionError(f"{name} must be a whole number of at least 1, received {value!r}")
+    return number
+
+
+def _size(name: str, value: object, bindings: Mapping[str, int]) -> Dim:
+    """A whole number, or the symbol of that name unless it is bound."""
+    if not isinstance(value, str):
+        return _whole(name, value)
+    if not (value.isascii() and value.isidentifier()):
+        raise OptionError(f"{name} must be a whole number or a name such as B, received {value[:60]!r}")
+    return bindings[value] if value in bindings else symbol(value)
+
+
+def _patterns(freeze: object) -> tuple[str, ...]:
+    patterns = tuple(freeze) if isinstance(freeze, (list, tuple, set, frozenset)) else (freeze,)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise OptionError(f"freeze takes layer paths such as 'dense.1', received {pattern!r}")
+    return patterns
+
+
+def _bindings(symbols: object) -> dict[str, int]:
+    if not isinstance(symbols or {}, Mapping):
+        raise OptionError(f"symbols are names with numbers such as {{'h': 128}}, received {symbols!r}")
+    given = cast("Mapping[str, object]", symbols or {})
+    return {str(name): _whole(f"the symbol {name}", value) for name, value in given.items()}
 
 
 def _shapes(inputs: Any) -> dict[str, Shape]:
@@ -142,6 +177,6 @@ def _shapes(inputs: Any) -> dict[str, Shape]:
 def _shape(value: Any) -> Shape:
     shape = getattr(value, "shape", value)
     try:
-        return tuple(bound(dim, {}) if isinstance(dim, str) else int(dim) for dim in shape)
+        return tuple(_size("a size of inputs", dim, {}) for dim in shape)
     except (TypeError, ValueError):
         raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {value!r}") from None

@@ -10,7 +10,7 @@ from typing import Any, cast
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
 from nncost.counting.quantities import ALL, DTYPE_BYTES
-from nncost.dims import Dim, add_all, exact_divide, is_symbolic, symbol
+from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
@@ -337,10 +337,3 @@ def _run(source: str | Graph, settings: Settings, counted: Counted, convention: 
     return Run(
         examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes
     )
-
-
-def bound(value: str | int | None, bindings: Mapping[str, int]) -> Dim | None:
-    """A number, or the symbol of that name unless it is bound."""
-    if isinstance(value, str):
-        return bindings[value] if value in bindings else symbol(value)
-    return value

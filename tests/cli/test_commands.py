@@ -186,6 +186,24 @@ def test_closed_pipe_ends_silently() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    "arguments", ["count 3-2", "count 3-2 --json", "count 784-16*400-10 --csv", "explain 3-2", "formula 3-h-2"]
+)
+def test_full_disk_is_one_clear_error(arguments: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*NNCOST, *arguments.split()], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "nncost: error: cannot write the output: No space left on device.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX shell")
+def test_closed_output_is_one_clear_error() -> None:
+    command = f'"{sys.executable}" -c "from nncost.cli.main import main; main()" count 3-2 >&-'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "nncost: error: standard output is closed.\n")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_interrupt_exits_with_130() -> None:
     script = (

@@ -49,8 +49,7 @@ def command(
     if form == "json":
         import json
 
-        json.dump(report.to_dict(), sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        click.echo(json.dumps(report.to_dict()))
     else:
         _show(report, form, by, depth, expand)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
@@ -69,7 +68,7 @@ def _show(report: Any, form: str | None, by: str, depth: str | None, expand: boo
 
         if by != "layer" or levels is not None or expand:
             raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
-        sys.stdout.write(csv_text(report))
+        click.echo(csv_text(report), nl=False)
         return
     view = import_module(f"nncost.views.{form or 'plain'}")
     click.echo(getattr(view, form or "plain")(report, by=by, depth=levels, expand=expand))

@@ -57,7 +57,7 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     if form == "json":
         import json
 
-        click.echo(json.dumps([formula.to_dict() for formula in formulas], ensure_ascii=False))
+        click.echo(json.dumps([formula.to_dict() for formula in formulas]))
         return
     for number, formula in enumerate(formulas):
         if form is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -71,8 +72,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
+    if sys.stdout is None:
+        return _failed("standard output is closed.")
     try:
         result: Any = commands.main(arguments, prog_name="nncost", standalone_mode=False)
+        sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
         return _failed(str(error))
     except click.ClickException as error:
@@ -80,9 +84,19 @@ def run(arguments: list[str] | None = None) -> int:
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
+    except OSError as error:
+        _discard_output()
+        return _failed(f"cannot write the output: {error.strerror or error}.")
     except (MemoryError, RecursionError) as error:
         return _failed(f"this source is too large to count here ({type(error).__name__}).")
     return result if isinstance(result, int) else 0
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not try to write it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _failed(message: str) -> int:

@@ -89,3 +89,9 @@ def test_keywords_of_other_integer_types() -> None:
 
     assert nncost.count("784-16-10", batch=np.int64(3)).forward.mul == 3 * nncost.count("784-16-10").forward.mul
     assert nncost.count("784-16-10", freeze="dense.1").update.mul == 170
+
+
+def test_printing_an_explanation_shows_the_text() -> None:
+    text = str(nncost.explain("784-16-16-10", "parameters"))
+    assert text.startswith("784-16-16-10, worked out")
+    assert "12,960 + 42 = 13,002" in text

@@ -78,3 +78,9 @@ class Explanation:
 
     title: str
     sections: tuple[Section, ...]
+
+    def __str__(self) -> str:
+        """The text a terminal shows."""
+        from nncost.explaining.plain import render
+
+        return render(self)

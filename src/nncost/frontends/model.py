@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from nncost.dims import Dim, Shape
-from nncost.ir.graph import Graph
+from nncost.ir.graph import Graph, Parameter
+from nncost.ir.trace import Trace
 
 BiasChoice = Literal["all", "hidden", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorShape:
+    """A shape that stands for a tensor; ``dtype`` is None where the model decides."""
+
+    shape: Shape
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The arguments of a model's call; leaves are tensors, :class:`TensorShape` or plain values."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a front end that traces a framework's own training step must know.
+
+    ``loss`` is a name, a callable of the model's output or None; ``optimizer`` a name, a class, an
+    instance or None. ``backward`` is ``auto`` (the framework's own) or ``derived`` (ours).
+    """
+
+    loss: Any = None
+    optimizer: Any = None
+    backward: str = "auto"
+    mode: str | None = None
+    freeze: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +51,9 @@ class LoadOptions:
     ``batch`` is the number of examples (None: one, or what the file says), ``symbols`` bind names
     to sizes, ``inputs`` override input shapes by name (or under ``""`` for the only one).
     ``named_elsewhere`` are names that the batch or the examples have: a source need not have them.
-    ``bias`` and ``activation`` apply to widths such as ``784-16-10``.
+    ``bias`` and ``activation`` apply to widths such as ``784-16-10``. ``given`` are a module's
+    arguments as they were given, ``steps`` what it is trained with; ``reuse`` lets equal blocks be
+    analysed once.
     """
 
     batch: Dim | None = None
@@ -30,11 +64,18 @@ class LoadOptions:
     dtype: str = "float32"
     bias: BiasChoice = "all"
     activation: str = "sigmoid"
+    given: Inputs | None = None
+    steps: Training = field(default_factory=Training)
+    reuse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded source: its forward graph, the batch it was built for and what a reader should know."""
+    """A loaded source: its forward graph, the batch it was built for and what a reader should know.
+
+    A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
+    parameters that received a gradient; the graph then holds the parameters alone.
+    """
 
     kind: str
     name: str
@@ -44,3 +85,5 @@ class Model:
     default_loss: str
     default_optimizer: str
     notes: tuple[str, ...] = ()
+    trace: Trace | None = None
+    trained: tuple[Parameter, ...] = ()

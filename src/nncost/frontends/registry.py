@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
 
 Load = Callable[[str, LoadOptions], Model]
+LoadObject = Callable[[Any, LoadOptions], Model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,29 @@ class FrontEnd:
         return cast("Load", import_module(self.module).load)(source, options)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectFrontEnd:
+    """A framework whose models are counted as objects: known by a base class, without importing it."""
+
+    kind: str
+    base: str
+    module: str
+
+    def reads(self, source: Any) -> bool:
+        """Whether the base class is among those of the object."""
+        return any(f"{cls.__module__}.{cls.__qualname__}" == self.base for cls in type(source).__mro__)
+
+    def load(self, source: Any, options: LoadOptions) -> Model:
+        """Read the object. Raises an NncostError for anything that does not fit."""
+        return cast("LoadObject", import_module(self.module).load_module)(source, options)
+
+
 SPEC_TEXT = FrontEnd("spec", (), "nncost.frontends.spec.text")
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
     FrontEnd("onnx", (".onnx",), "nncost.frontends.onnx.load"),
 ]
+OBJECT_FRONT_ENDS = [ObjectFrontEnd("torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load")]
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")
 
 
@@ -49,9 +68,22 @@ def front_end_for(source: str) -> FrontEnd:
     return SPEC_TEXT
 
 
-def load(source: str, options: LoadOptions) -> Model:
-    """Read any source: a spec, or the path of a file."""
-    return front_end_for(source).load(source, options)
+def load(source: Any, options: LoadOptions) -> Model:
+    """Read any source: a spec, the path of a file, or a framework's own model."""
+    if isinstance(source, str):
+        return front_end_for(source).load(source, options)
+    return load_object(source, options)
+
+
+def load_object(source: Any, options: LoadOptions) -> Model:
+    """Read a framework's own model. Raises SourceError for an object no front end reads."""
+    for front_end in OBJECT_FRONT_ENDS:
+        if front_end.reads(source):
+            return front_end.load(source, options)
+    raise SourceError(
+        f"cannot count a {type(source).__module__}.{type(source).__qualname__}.",
+        hint='Accepted: a spec such as "784-16-10", the path of a file, a torch.nn.Module, a Graph.',
+    )
 
 
 def read_bytes(path: str, limit: int) -> bytes:

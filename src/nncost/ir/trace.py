@@ -1,0 +1,66 @@
+"""A framework's own step as it ran: which kernels, in which layer and phase, in which order.
+
+A kernel is a region of core operations made once for each distinct call (same operation, shapes,
+types and options) and shared by all calls like it, so that a network of many equal layers costs
+little more to count than one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Union
+
+from nncost.ir.graph import Phase, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kernel that ran for a layer in a phase."""
+
+    kernel: Region
+    path: str
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Calls with paths relative to a layer; one block is shared by all layers that are alike."""
+
+    items: tuple[TraceItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCall:
+    """A block that ran for the layer at ``path``."""
+
+    block: Block
+    path: str
+
+
+TraceItem = Union[Call, BlockCall]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything a step ran, in order."""
+
+    items: tuple[TraceItem, ...]
+
+    def calls(self) -> Iterator[Call]:
+        """Every call with its full path, blocks opened."""
+        return _opened(self.items, "")
+
+
+def _opened(items: tuple[TraceItem, ...], prefix: str) -> Iterator[Call]:
+    for item in items:
+        path = joined(prefix, item.path)
+        if isinstance(item, Call):
+            yield replace(item, path=path)
+        else:
+            yield from _opened(item.block.items, path)
+
+
+def joined(prefix: str, path: str) -> str:
+    """A path below a prefix."""
+    return f"{prefix}.{path}" if prefix and path else prefix or path

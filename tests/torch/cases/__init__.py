@@ -1,0 +1,19 @@
+"""Modules with hand-derived counts: the truth that the tracer of PyTorch modules is tested against."""
+
+from __future__ import annotations
+
+from tests.torch.cases import (
+    convolution,
+    dense,
+    recurrent,
+)
+from tests.torch.cases.case import Case, call, loss, quiet
+
+ALL: tuple[Case, ...] = (
+    *dense.CASES,
+    *convolution.CASES,
+    *recurrent.CASES,
+)
+BY_NAME: dict[str, Case] = {case.name: case for case in ALL}
+
+__all__ = ["ALL", "BY_NAME", "Case", "call", "loss", "quiet"]

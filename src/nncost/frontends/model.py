@@ -75,6 +75,7 @@ class Model:
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
     parameters that received a gradient; the graph then holds the parameters alone.
+    ``active_parameters`` are those that one token uses, where a router chooses among experts.
     """
 
     kind: str
@@ -87,3 +88,4 @@ class Model:
     notes: tuple[str, ...] = ()
     trace: Trace | None = None
     trained: tuple[Parameter, ...] = ()
+    active_parameters: Dim | None = None

@@ -1,0 +1,126 @@
+"""Build the network of a configuration on the meta device: shapes alone, no memory, no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nncost.errors import NncostError, SourceError
+from nncost.frontends.huggingface import document
+from nncost.frontends.huggingface.classes import configuration_class, model_class
+from nncost.frontends.huggingface.inputs import inputs_of
+from nncost.frontends.huggingface.library import transformers
+from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.model import Inputs, LoadOptions
+
+MAX_MODULES = 500_000
+"""The largest mixtures of experts have some 100,000."""
+RANDOM_IN_TRAINING = {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0, "apply_spec_augment": False}
+"""Layers and inputs dropped at random in training, by Python: switched off, so that every layer is counted."""
+
+
+def build(source: str, options: LoadOptions) -> tuple[Any, Inputs]:
+    """The module and its arguments. Raises an NncostError for anything that cannot be built."""
+    module, inputs, _ = build_with_notes(source, options)
+    return module, inputs
+
+
+def build_with_notes(source: str, options: LoadOptions) -> tuple[Any, Inputs, tuple[str, ...]]:
+    """As :func:`build`, with what a reader should know."""
+    values = document.read(source)
+    library = transformers()
+    with undisturbed(), _one_error(source, library.__version__):
+        module, named = _module(source, values, options)
+        _check_sizes(source, module)
+        inputs, notes = inputs_of(module, options)
+    return module, inputs, (_origin(module, values, named, library.__version__), *_notes(values, options), *notes)
+
+
+def _module(source: str, values: Mapping[str, Any], options: LoadOptions) -> tuple[Any, bool]:
+    import torch
+
+    wanted = document.building(values)
+    if options.training:
+        wanted |= {name: off for name, off in RANDOM_IN_TRAINING.items() if name in wanted}
+    config = configuration_class(values, source).from_dict(wanted)
+    if options.training:
+        for name, off in RANDOM_IN_TRAINING.items():
+            if hasattr(config, name):
+                setattr(config, name, off)
+    found, named = model_class(config, values.get("architectures"))
+    with torch.device("meta"), _counted_modules():
+        module = found._from_config(config, dtype=getattr(torch, options.dtype))
+    return module.train(options.training), named
+
+
+@contextmanager
+def _counted_modules() -> Iterator[None]:
+    """Stop a construction that goes on and on."""
+    from torch.nn.modules.module import register_module_module_registration_hook
+
+    made = 0
+
+    def made_one(*_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > MAX_MODULES:
+            raise SourceError(f"the network has more than {MAX_MODULES:,} modules; nncost builds no larger one.")
+
+    handle = register_module_module_registration_hook(made_one)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _one_error(source: str, version: str) -> Iterator[None]:
+    """Whatever transformers or torch raises becomes one sentence."""
+    try:
+        yield
+    except NncostError:
+        raise
+    except ConnectionError as error:
+        raise SourceError(
+            f"{source!r} takes a part from the Hugging Face hub: {_first_line(error)}",
+            hint="nncost downloads nothing: the configuration must hold everything, backbone_config included.",
+        ) from None
+    except Exception as error:  # noqa: BLE001 - models raise anything
+        raise SourceError(
+            f"transformers {version} cannot build {source!r}: {type(error).__name__}: {_first_line(error)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300] or type(error).__name__
+
+
+def _check_sizes(source: str, module: Any) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.numel() == 0:
+            raise SourceError(f"{source!r}: its parameter {name} would be empty, of shape {tuple(parameter.shape)}.")
+
+
+def _origin(module: Any, values: Mapping[str, Any], named: bool, version: str) -> str:
+    name = type(module).__name__
+    text = f"{name}, built by transformers {version} from its configuration: no weights, nothing downloaded."
+    if named:
+        return text
+    wanted = values.get("architectures")
+    stated = f"the class it names, {str(wanted[0])[:60]}, is not one of its family" if wanted else "it names no class"
+    return f"{text} {stated.capitalize()}; this is the family's network without a head."
+
+
+def _notes(values: Mapping[str, Any], options: LoadOptions) -> Iterator[str]:
+    named = document.number_format(values)
+    if named and named != options.dtype:
+        yield f"The configuration says {named[:30]}; bytes are counted in {options.dtype}."
+    if values.get("quantization_config"):
+        yield "quantization_config is not applied: parameters are those of the network before quantization."
+    if values.get("auto_map"):
+        yield "auto_map is not used: the code is that of transformers."
+    dropped = [name for name in RANDOM_IN_TRAINING if values.get(name)]
+    if options.training and dropped:
+        yield f"{', '.join(dropped)}: what is dropped at random in training is counted as kept."

@@ -1,0 +1,31 @@
+"""Load a Hugging Face configuration: the network it describes, traced without weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nncost.frontends import registry
+from nncost.frontends.huggingface.build import build_with_notes
+from nncost.frontends.huggingface.experts import active_parameters
+from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.model import LoadOptions, Model
+
+
+def load(source: str, options: LoadOptions) -> Model:
+    """The model of the configuration at ``source``: a JSON file, or a folder that holds ``config.json``.
+
+    ``options.inputs`` are shapes by the model's own names of its inputs or short ones such as
+    ``ids``; a documented default stands for each one that is missing. Nothing is downloaded and no
+    code but that of transformers is run. Raises SourceError, OptionError, SymbolError or ShapeError
+    for what does not fit, MissingExtraError without torch or transformers.
+    """
+    module, inputs, notes = build_with_notes(source, options)
+    with undisturbed():
+        model = registry.load_object(module, replace(options, given=inputs, inputs={}, symbols={}))
+    return replace(
+        model,
+        kind="huggingface",
+        name=source,
+        notes=(*notes, *model.notes),
+        active_parameters=active_parameters(module, module.config),
+    )

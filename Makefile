@@ -41,7 +41,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch
-	$(PIP) hypothesis pytest onnxruntime
+	$(PIP) gguf h5py hypothesis pytest onnxruntime safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo

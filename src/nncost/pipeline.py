@@ -10,6 +10,7 @@ from typing import Any, cast
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
 from nncost.counting.quantities import ALL, DTYPE_BYTES
+from nncost.counting.storage import bytes_of, storage_of
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
@@ -78,6 +79,7 @@ def report_on(source: str | Graph, settings: Settings) -> Report:
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
         notes=model.notes,
+        storage=storage_of(model.graph.parameters),
         run=None if settings.examples is None else _run(source, settings, counted, convention),
     )
 
@@ -251,7 +253,7 @@ def _parameters(parameters: Sequence[Parameter]) -> ParameterCounts:
         biases=elements(p for p in learned if p.role == "bias"),
         other=elements(p for p in learned if p.role == "other"),
         buffers=elements(p for p in parameters if p.role == "buffer"),
-        bytes=add_all(p.tensor.elements * DTYPE_BYTES[p.tensor.dtype] for p in learned),
+        bytes=add_all(map(bytes_of, learned)),
     )
 
 

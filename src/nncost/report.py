@@ -8,6 +8,7 @@ from typing import Any
 
 from nncost.counting.conventions import Convention
 from nncost.counting.quantities import ALL
+from nncost.counting.storage import Storage
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
@@ -118,6 +119,7 @@ class Report:
     estimated: Sequence[str] = ()
     notes: Sequence[str] = ()
     run: Run | None = None
+    storage: Storage | None = None
 
     def __repr__(self) -> str:
         kind = "" if self.complete else ", incomplete"
@@ -198,6 +200,8 @@ class Report:
         if self.notes:
             result["notes"] = list(self.notes)
         result["free"] = dict(self.free)
+        if self.storage is not None:
+            result["storage"] = _storage(self.storage)
         if self.run is not None:
             result["run"] = _run(self.run)
         return result
@@ -247,3 +251,23 @@ def _run(run: Run) -> dict[str, Any]:
         "totals": _totals(run.totals),
     }  # fmt: skip
     return result | ({"assumes": run.assumes} if run.assumes else {})
+
+
+def _storage(storage: Storage) -> dict[str, Any]:
+    bits = storage.bits_per_weight
+    result: dict[str, Any] = {"bytes": storage.bytes}
+    if bits is not None:
+        result |= {"bits_per_weight": float(bits), "formula": storage.formula}
+    result["dtypes"] = {
+        dtype: {"tensors": t.tensors, "parameters": t.parameters, "bytes": t.bytes}
+        | ({"buffers": t.buffers} if t.buffers else {})
+        for dtype, t in storage.dtypes.items()
+    }
+    result["tensors"] = [
+        {
+            "name": t.name, "dtype": t.dtype, "shape": [plain(dim) for dim in t.shape], "role": t.role,
+            "elements": plain(t.elements), "bytes": t.bytes,
+        }
+        for t in storage.tensors
+    ]  # fmt: skip
+    return result

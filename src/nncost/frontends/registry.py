@@ -47,9 +47,13 @@ class ObjectFrontEnd:
 
 
 SPEC_TEXT = FrontEnd("spec", (), "nncost.frontends.spec.text")
+CHECKPOINTS = (
+    ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
+)  # fmt: skip
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
     FrontEnd("onnx", (".onnx",), "nncost.frontends.onnx.load"),
+    FrontEnd("weights", CHECKPOINTS, "nncost.frontends.weights.load"),
 ]
 OBJECT_FRONT_ENDS = [ObjectFrontEnd("torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load")]
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")

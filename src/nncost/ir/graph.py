@@ -42,12 +42,16 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
-    """A learned number block (or a buffer), the layer it belongs to and what it does there."""
+    """A learned number block (or a buffer), the layer it belongs to and what it does there.
+
+    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read.
+    """
 
     tensor: Tensor
     role: Role
     path: str
     trainable: bool = True
+    stored_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,6 +79,10 @@ LAYER_COLUMNS: Sequence[_Column] = (
 
 def summarise(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Summary:
     """The tables of a report, grouped ``by`` layer, op or phase, paths cut to ``depth`` names."""
+    if report.storage is not None:
+        from nncost.views.checkpoint import summarise_checkpoint
+
+        return summarise_checkpoint(report, report.storage, by=by, depth=depth)
     if by not in BY:
         raise OptionError(f"unknown grouping {by!r}", hint=f"Accepted: {', '.join(BY)}.")
     symbolic = any(is_symbolic(report.step[name]) for name in report.step) or is_symbolic(report.parameters.total)

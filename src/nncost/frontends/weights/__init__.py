@@ -1,0 +1,1 @@
+"""Checkpoints: parameters and bytes of files that hold tensors without operations."""

@@ -1,0 +1,36 @@
+"""What every reader of a checkpoint gives: its tensors by name, with what their headers say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nncost.ir.graph import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored tensor.
+
+    ``name`` has dots between its parts, ``bytes`` are those of its numbers as the file stores them;
+    ``role`` is what the format itself tells, if it does.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    role: Role | None = None
+
+    @property
+    def elements(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The tensors of a checkpoint in the order of the file, and what a reader should know."""
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""Headers of Keras checkpoints: ``.weights.h5`` of Keras 3, and the ``.h5`` files of earlier versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from math import ceil, prod
+from typing import Any
+
+from nncost.errors import MissingExtraError
+from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.files import HDF5, damaged, opened
+from nncost.ir.graph import Role
+
+_MAX_OBJECTS = 1_000_000
+_STRUCTURE = frozenset({"layers", "_layer_checkpoint_dependencies", "model_weights", "vars"})
+"""Groups that hold layers and are none themselves."""
+_STATE = ("optimizer", "optimizer_weights")
+_NORMALIZATION, _SEED, _POSITION = "batch_normalization", "seed_generator", "position"
+_STATISTICS = 2
+
+
+def read(path: str) -> Contents:
+    """The variables of the layers. Raises SourceError, or MissingExtraError without the package ``h5py``."""
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError("reading an .h5 file", "h5py", "weights") from None
+    with opened(path, HDF5) as (_, size):
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                stored = _datasets(file, size)
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, OverflowError) as error:
+            raise damaged(path, HDF5, error) from None
+    kept = [entry for entry in stored if entry.name.split("/")[0] not in _STATE]
+    notes = (f"{len(stored) - len(kept)} tensors of the optimizer are left out.",) if len(kept) < len(stored) else ()
+    return Contents(tuple(_named(kept)), notes)
+
+
+def _datasets(file: Any, size: int) -> list[Entry]:
+    """All arrays, found without following links out of the file."""
+    found: list[Entry] = []
+    objects = 0
+
+    def visit(name: str, item: Any) -> None:
+        nonlocal objects
+        objects += 1
+        if objects > _MAX_OBJECTS:
+            raise ValueError(f"it holds more than {_MAX_OBJECTS:,} objects")
+        if hasattr(item, "shape"):
+            found.append(_entry(name, item, size))
+
+    file.visititems(visit)
+    return found
+
+
+def _entry(name: str, item: Any, size: int) -> Entry:
+    if item.shape is None or item.dtype.hasobject:
+        return Entry(name, (), "text", 0, "buffer")
+    entry = Entry(name, tuple(int(dim) for dim in item.shape), item.dtype.name, item.nbytes)
+    if item.is_virtual or item.external:
+        raise ValueError(f"the numbers of {name!r} are in another file")
+    if item.chunks is not None:
+        chunks = prod(ceil(dim / chunk) for dim, chunk in zip(entry.shape, item.chunks, strict=True))
+        if item.id.get_num_chunks() != chunks:
+            raise ValueError(f"{name!r} should have {chunks:,} chunks")
+    elif item.id.get_storage_size() != entry.bytes or entry.bytes > size:
+        raise ValueError(f"{name!r} claims {entry.bytes:,} bytes, {item.id.get_storage_size():,} are stored")
+    return entry
+
+
+def _named(entries: Sequence[Entry]) -> list[Entry]:
+    """Each variable under its layer's path, with the role that its place among the layer's variables tells."""
+    result: list[Entry] = []
+    for group, members in groupby(entries, key=lambda entry: entry.name.rpartition("/")[0]):
+        variables = list(members)
+        path = _layer_path(group)
+        for number, entry in enumerate(variables):
+            last = entry.name.rpartition("/")[2].removesuffix(":0")
+            role = entry.role or (_role(path, number, variables) if group.endswith("vars") else None)
+            result.append(replace(entry, name=f"{path}.{last}" if path else last, role=role))
+    return result
+
+
+def _layer_path(group: str) -> str:
+    """``layers/dense/vars`` as ``dense``; Keras 2 repeats names, as in ``dense/dense``."""
+    parts = [part for part in group.split("/") if part not in _STRUCTURE]
+    return ".".join(name for name, _ in groupby(parts))
+
+
+def _role(path: str, number: int, variables: Sequence[Entry]) -> Role:
+    """Kernels come before biases; of two lists of one length the second is the shift of a norm."""
+    layer = path.rpartition(".")[2]
+    entry, most = variables[number], max(len(each.shape) for each in variables)
+    if layer.startswith(_SEED) or layer == "normalization":
+        return "buffer"
+    if layer.startswith(_NORMALIZATION) and number >= len(variables) - _STATISTICS:
+        return "buffer"
+    if _POSITION in layer:
+        return "other"
+    is_recurrent_bias = number == 2 and variables[0].shape[-1:] == entry.shape[-1:]
+    return "bias" if number and (len(entry.shape) < most or most == 1 or is_recurrent_bias) else "weight"

@@ -1,0 +1,91 @@
+"""Load a checkpoint: parameters and bytes from its headers alone. Its data is never read, and nothing in it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from nncost.errors import OptionError, SourceError
+from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.roles import is_packed, role_of
+from nncost.ir.graph import Graph, Parameter, Tensor
+
+READERS: Mapping[str, str] = {
+    ".safetensors.index.json": "shards", ".bin.index.json": "shards", ".safetensors": "safetensors_file", ".gguf": "gguf_file",
+    ".npz": "npz", ".h5": "keras_h5", ".hdf5": "keras_h5", ".pt": "pytorch", ".pth": "pytorch", ".bin": "pytorch",
+    ".ckpt": "pytorch",
+}  # fmt: skip
+"""The module that reads each ending."""
+NO_OPERATIONS = (
+    "A checkpoint holds parameters, not operations, so only parameters and bytes are counted. "
+    "Operations follow from the architecture:  nncost count config.json  or  nncost count model.onnx"
+)
+
+
+def load(source: str, options: LoadOptions) -> Model:
+    """A graph of the parameters in the file at ``source``, without operations.
+
+    Raises SourceError for a file that is damaged or not what its ending says, OptionError for settings
+    that need operations, MissingExtraError without the package of its format.
+    """
+    _check(options)
+    contents = read(source)
+    if not contents.entries:
+        raise SourceError(f"there are no tensors in {source!r}.")
+    parameters = tuple(_parameters(contents))
+    return Model(
+        kind="weights",
+        name=source,
+        graph=Graph((), parameters, (), ()),
+        batch=1,
+        inputs={},
+        default_loss="none",
+        default_optimizer="none",
+        notes=(NO_OPERATIONS, *contents.notes, *_packed_note(contents)),
+    )
+
+
+def read(source: str) -> Contents:
+    """The tensors of a file, by the reader of its ending."""
+    ending = next(ending for ending in READERS if source.lower().endswith(ending))
+    contents: Contents = import_module(f"nncost.frontends.weights.{READERS[ending]}").read(source)
+    return contents
+
+
+def _check(options: LoadOptions) -> None:
+    given = {
+        "batch": options.batch is not None,
+        "symbols": bool(options.symbols),
+        "inputs": bool(options.inputs),
+        "loss or mode=train": options.training,
+    }
+    refused = [name for name, is_given in given.items() if is_given]
+    if refused:
+        raise OptionError(f"{refused[0]} does not apply to a checkpoint.", hint=NO_OPERATIONS)
+
+
+def _parameters(contents: Contents) -> Iterator[Parameter]:
+    for entry in contents.entries:
+        role, name = role_of(entry), _printable(entry.name)
+        tensor = Tensor(entry.shape, entry.dtype, name)
+        yield Parameter(tensor, role, path_of(name), trainable=role != "buffer", stored_bytes=entry.bytes)
+
+
+def path_of(name: str) -> str:
+    """The layer of a tensor: its name without the last part."""
+    return name.rpartition(".")[0] or name
+
+
+def _printable(name: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in name)
+
+
+def _packed_note(contents: Contents) -> Iterator[str]:
+    packed: list[Entry] = [entry for entry in contents.entries if is_packed(entry, role_of(entry))]
+    if packed:
+        dtypes = ", ".join(sorted({entry.dtype for entry in packed}))
+        yield (
+            f"{len(packed)} weight tensors are stored as {dtypes} and counted as stored: where a quantizer packed several "
+            "weights into one integer, the network has more of them."
+        )

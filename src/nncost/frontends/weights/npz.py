@@ -1,0 +1,73 @@
+"""Headers of the arrays in ``.npz`` files. Arrays of objects are pickles and are refused."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING
+from zipfile import ZipFile, ZipInfo
+
+from nncost.errors import SourceError
+from nncost.frontends.weights.archive import archive, beginning
+from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.files import ZIP, damaged, opened
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MAX_HEADER = 10_000
+"""NumPy's own limit for files that are not trusted (``numpy.lib.format``)."""
+_MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+_MAX_SIZE = 2**63
+
+
+def read(path: str) -> Contents:
+    """The arrays of one file in its order. Raises SourceError."""
+    with opened(path, ZIP) as (file, size):
+        try:
+            with archive(file, size) as content:
+                return Contents(tuple(_entry(path, content, member) for member in content.infolist()))
+        except ValueError as error:
+            raise damaged(path, ".npz", error) from None
+
+
+def _entry(path: str, content: ZipFile, member: ZipInfo) -> Entry:
+    name = member.filename.removesuffix(".npy")
+    if name == member.filename:
+        raise ValueError(f"its member {name[:200]!r} is no array (.npy)")
+    shape, dtype, header_bytes = _header(beginning(content, member, _MAX_HEADER))
+    if dtype.hasobject:
+        raise SourceError(
+            f"the array {name!r} in {path!r} holds Python objects, which only running a pickle could read.",
+            hint="Nothing was run. Save arrays of numbers instead.",
+        )
+    if any(not 0 <= dim < _MAX_SIZE for dim in shape):
+        raise ValueError(f"the array {name!r} has the shape {shape}"[:300])
+    entry = Entry(name.replace("/", "."), shape, dtype.name, 0)
+    stored = entry.elements * dtype.itemsize
+    if header_bytes + stored != member.file_size:
+        raise ValueError(f"the array {name!r} claims {stored:,} bytes, {member.file_size - header_bytes:,} are stored")
+    return Entry(entry.name, shape, entry.dtype, stored)
+
+
+def _header(start: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Shape, type and the number of bytes before the numbers."""
+    from numpy.lib import format as numpy_format
+
+    version = (start[6], start[7]) if start.startswith(_MAGIC) and len(start) > len(_MAGIC) + 1 else (0, 0)
+    if version not in _LENGTH_BYTES:
+        raise ValueError("it holds no array of NumPy's format 1.0 or 2.0")
+    first = len(_MAGIC) + 2
+    behind_length = first + _LENGTH_BYTES[version]
+    end = behind_length + int.from_bytes(start[first:behind_length], "little")
+    if end > len(start):
+        raise ValueError(f"the header of an array claims {end:,} bytes")
+    reader = numpy_format.read_array_header_1_0 if version == (1, 0) else numpy_format.read_array_header_2_0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shape, _, dtype = reader(BytesIO(start[first:end]))
+    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"the header of an array cannot be read: {error}") from None
+    return shape, dtype, end

@@ -1,0 +1,88 @@
+"""Checkpoints in several files, named by ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nncost.errors import SourceError
+from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.files import damaged, opened, unique_json
+
+_MAX_INDEX = 64 * 2**20
+_HINT = 'An index is {"weight_map": {"tensor name": "file in the same folder", …}}.'
+
+
+def read(path: str) -> Contents:
+    """The tensors the index names, from the shards next to it. Raises SourceError for what does not fit."""
+    places = _weight_map(path)
+    read_shard = _shard_reader(path)
+    shards = list(dict.fromkeys(places.values()))
+    found: dict[str, Entry] = {}
+    unnamed = 0
+    for shard in shards:
+        for entry in read_shard(_shard_path(path, shard)).entries:
+            if places.get(entry.name) == shard:
+                found[entry.name] = entry
+            else:
+                unnamed += 1
+    missing = [name for name in places if name not in found]
+    if missing:
+        raise SourceError(
+            f"{path!r} says that {places[missing[0]]!r} holds the tensor {missing[0]!r}, but it does not "
+            f"({len(missing)} such tensors).",
+            hint="Index and shards must belong together: download all of them again.",
+        )
+    notes = [f"Counted from {len(shards)} files that the index names."]
+    if unnamed:
+        notes.append(f"{unnamed} tensors in these files are not in the index and are not counted.")
+    return Contents(tuple(found[name] for name in _order(found)), tuple(notes))
+
+
+def _order(found: Mapping[str, Entry]) -> list[str]:
+    from nncost.frontends.weights.safetensors_file import natural
+
+    return sorted(found, key=natural)
+
+
+def _weight_map(path: str) -> dict[str, str]:
+    with opened(path) as (file, size):
+        if size > _MAX_INDEX:
+            raise SourceError(f"{path!r} has {size:,} bytes; an index has at most {_MAX_INDEX:,}.")
+        content = file.read(_MAX_INDEX)
+    try:
+        index: Any = unique_json(content)
+    except ValueError as error:
+        raise damaged(path, "JSON index", error) from None
+    places = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
+        raise SourceError(f"{path!r} has no weight_map from names to files.", hint=_HINT)
+    return places
+
+
+def _shard_reader(path: str) -> Any:
+    from nncost.frontends.weights import pytorch, safetensors_file
+
+    return safetensors_file.read if path.lower().endswith(".safetensors.index.json") else pytorch.read
+
+
+def _shard_path(index: str, name: str) -> str:
+    """Where a shard lies: a plain name, in the folder of the index, also after links are followed."""
+    folder = Path(index).absolute().parent
+    if not name.isprintable() or name in ("", ".", "..") or any(sign in name for sign in "/\\:"):
+        raise SourceError(
+            f"{index!r} names the file {name[:200]!r}, which is not a plain name in its own folder.", hint=_HINT
+        )
+    shard = folder / name
+    if not shard.exists():
+        raise SourceError(f"the shard {name!r} of {index!r} is not there.", hint=f"Download it into {str(folder)!r}.")
+    if shard.resolve().parent not in _own_folders(folder):
+        raise SourceError(f"the shard {name!r} of {index!r} is a link out of its folder.", hint=_HINT)
+    return str(Path(index).parent / name)
+
+
+def _own_folders(folder: Path) -> tuple[Path, ...]:
+    """The folder; in the Hugging Face cache, ``snapshots/<revision>`` links to the ``blobs`` of the same model."""
+    own = folder.resolve()
+    return (own, own.parent.parent / "blobs") if own.parent.name == "snapshots" else (own,)

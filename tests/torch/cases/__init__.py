@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.torch.cases import (
+    attention,
     convolution,
     dense,
     recurrent,
@@ -11,6 +12,7 @@ from tests.torch.cases.case import Case, call, loss, quiet
 
 ALL: tuple[Case, ...] = (
     *dense.CASES,
+    *attention.CASES,
     *convolution.CASES,
     *recurrent.CASES,
 )

@@ -163,13 +163,9 @@ CASES: tuple[Case, ...] = (
         biases=0,
         forward_macs=B * OUT * I1 * I2 + B * OUT * I2,
         backward_macs=2 * B * OUT * I1 * I2 + B * OUT * I2,
-        backward_readings=(
-            2 * B * OUT * I1 * I2,
-            2 * B * OUT * I1 * I2 + B * OUT * I1,
-            2 * B * OUT * I1 * I2 + 2 * B * OUT * I2,
-        ),
-        note="dT = g ⊗ x₂ (B·O·I₂) serves both dW = Σ_b x₁ ⊗ dT and dx₁ = Σ W·dT, B·O·I₁·I₂ each. PyTorch's kernel for dx₁"
-        " contracts g with W first; the readings differ by terms of one-term sums.",
+        backward_readings=(2 * B * OUT * I1 * I2, 2 * B * OUT * I1 * I2 + B * I1 * I2),
+        note="dT = g ⊗ x₂ (B·O·I₂) serves both dW = Σ_b x₁ ⊗ dT and dx₁ = Σ W·dT, B·O·I₁·I₂ each. Without the sums of one"
+        " term 2·B·O·I₁·I₂; g with W first, then x₂, is the last reading.",
     ),
     Case(
         name="embedding",

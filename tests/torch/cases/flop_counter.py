@@ -8,6 +8,7 @@ from __future__ import annotations
 
 _GROUPS = "the weight gradient of a grouped convolution is counted `groups` times"
 _BILINEAR = "aten._trilinear is not in its table: 0"
+_FAST_PATH = "the fused inference kernel is not in its table: 0"
 
 FLOP_COUNTER_WRONG: dict[str, str] = {
     "conv2d_groups": f"{_GROUPS}: 2",
@@ -16,6 +17,8 @@ FLOP_COUNTER_WRONG: dict[str, str] = {
     "conv2d_depthwise_separable": f"{_GROUPS}: 6",
     "conv3d_strided_groups_behind": f"{_GROUPS}: 4",
     "conv_transpose2d_groups_behind": f"{_GROUPS}: 2",
+    "multihead_eval_fast_path": _FAST_PATH,
+    "encoder_layer_eval_fast_path": _FAST_PATH,
     "bilinear": _BILINEAR,
     "bilinear_behind": _BILINEAR,
 }

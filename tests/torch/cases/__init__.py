@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.torch.cases import (
+    algebra,
     attention,
     convolution,
     dense,
@@ -12,6 +13,7 @@ from tests.torch.cases.case import Case, call, loss, quiet
 
 ALL: tuple[Case, ...] = (
     *dense.CASES,
+    *algebra.CASES,
     *attention.CASES,
     *convolution.CASES,
     *recurrent.CASES,

@@ -9,6 +9,7 @@ from __future__ import annotations
 _GROUPS = "the weight gradient of a grouped convolution is counted `groups` times"
 _BILINEAR = "aten._trilinear is not in its table: 0"
 _FAST_PATH = "the fused inference kernel is not in its table: 0"
+_VECTORS = "aten.{} is not in its table: 0"
 
 FLOP_COUNTER_WRONG: dict[str, str] = {
     "conv2d_groups": f"{_GROUPS}: 2",
@@ -19,6 +20,18 @@ FLOP_COUNTER_WRONG: dict[str, str] = {
     "conv_transpose2d_groups_behind": f"{_GROUPS}: 2",
     "multihead_eval_fast_path": _FAST_PATH,
     "encoder_layer_eval_fast_path": _FAST_PATH,
+    "matmul_matrix_vector": _VECTORS.format("mv"),
+    "matmul_stack_vector": _VECTORS.format("mv"),
+    "matmul_dot": _VECTORS.format("dot"),
+    "addbmm": _VECTORS.format("addbmm"),
+    "addmv": _VECTORS.format("addmv"),
+    "mv": _VECTORS.format("mv"),
+    "mv_learned_vector": _VECTORS.format("mv"),
+    "dot": _VECTORS.format("dot"),
+    "vdot_complex": _VECTORS.format("vdot"),
+    "linalg_vecdot": _VECTORS.format("linalg_vecdot"),
+    "chain_from_the_right": _VECTORS.format("mv"),
+    "cdist_by_matmul": _VECTORS.format("_euclidean_dist"),
     "bilinear": _BILINEAR,
     "bilinear_behind": _BILINEAR,
 }

@@ -71,7 +71,7 @@ def report_on(source: str | Graph, settings: Settings) -> Report:
     return Report(
         source=Source(model.kind, model.name, model.inputs),
         settings=_settings(settings, counted),
-        parameters=_parameters(model.graph.parameters),
+        parameters=_parameters(model.graph.parameters, model.active_parameters),
         neurons=ledger.neurons,
         totals=_totals(rows, convention),
         rows=_report_rows(rows, counted),
@@ -241,7 +241,7 @@ def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
     }
 
 
-def _parameters(parameters: Sequence[Parameter]) -> ParameterCounts:
+def _parameters(parameters: Sequence[Parameter], active: Dim | None) -> ParameterCounts:
     def elements(chosen: Iterable[Parameter]) -> Dim:
         return add_all(parameter.tensor.elements for parameter in chosen)
 
@@ -254,6 +254,7 @@ def _parameters(parameters: Sequence[Parameter]) -> ParameterCounts:
         other=elements(p for p in learned if p.role == "other"),
         buffers=elements(p for p in parameters if p.role == "buffer"),
         bytes=add_all(map(bytes_of, learned)),
+        active=elements(learned) if active is None else active,
     )
 
 

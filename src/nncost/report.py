@@ -48,7 +48,10 @@ class Totals(Mapping[str, Dim]):
 
 @dataclass(frozen=True, slots=True)
 class ParameterCounts:
-    """Elements by role. ``total`` leaves buffers out; ``bytes`` are those of ``total``."""
+    """Elements by role. ``total`` leaves buffers out; ``bytes`` are those of ``total``.
+
+    ``active`` are those that one token uses: fewer than ``total`` where a router chooses among experts.
+    """
 
     total: Dim
     trainable: Dim
@@ -57,6 +60,7 @@ class ParameterCounts:
     other: Dim
     buffers: Dim
     bytes: Dim
+    active: Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ class Report:
             "settings": {name: plain(value) for name, value in self.settings.items()},
             "complete": self.complete,
             "unknown": [dict(item) for item in self.unknown],
-            "parameters": {name: plain(getattr(self.parameters, name)) for name in ParameterCounts.__slots__},
+            "parameters": _parameters(self.parameters),
             "neurons": plain(self.neurons),
             "totals": _totals(self.totals),
             "rows": [_row(row) for row in self.rows],
@@ -220,6 +224,13 @@ def plain(value: Any) -> Any:
     if hasattr(value, "free_symbols") or (is_symbolic(value) and hasattr(value, "is_Integer")):
         return str(tidy(value))
     return value
+
+
+def _parameters(counts: ParameterCounts) -> dict[str, Any]:
+    amounts = {name: plain(getattr(counts, name)) for name in ParameterCounts.__slots__}
+    if counts.active == counts.total:
+        del amounts["active"]
+    return amounts
 
 
 def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:

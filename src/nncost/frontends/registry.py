@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from os.path import isdir
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,10 +51,13 @@ SPEC_TEXT = FrontEnd("spec", (), "nncost.frontends.spec.text")
 CHECKPOINTS = (
     ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
 )  # fmt: skip
+FOLDER = FrontEnd("huggingface", (".json",), "nncost.frontends.huggingface.load")
+"""Also reads a folder, by the ``config.json`` in it."""
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
     FrontEnd("onnx", (".onnx",), "nncost.frontends.onnx.load"),
     FrontEnd("weights", CHECKPOINTS, "nncost.frontends.weights.load"),
+    FOLDER,
 ]
 OBJECT_FRONT_ENDS = [ObjectFrontEnd("torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load")]
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")
@@ -64,6 +68,8 @@ def front_end_for(source: str) -> FrontEnd:
     for front_end in FRONT_ENDS:
         if source.lower().endswith(front_end.endings):
             return front_end
+    if isdir(source):  # noqa: PTH112 - a spec too long to be a path is none
+        return FOLDER
     if _LOOKS_LIKE_FILE.search(source):
         known = ", ".join(ending for front_end in FRONT_ENDS for ending in front_end.endings)
         raise SourceError(

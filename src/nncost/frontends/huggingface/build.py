@@ -109,8 +109,8 @@ def _origin(module: Any, values: Mapping[str, Any], named: bool, version: str) -
     if named:
         return text
     wanted = values.get("architectures")
-    stated = f"the class it names, {str(wanted[0])[:60]}, is not one of its family" if wanted else "it names no class"
-    return f"{text} {stated.capitalize()}; this is the family's network without a head."
+    stated = f"The class it names, {str(wanted)[:60]}, is not one of its family" if wanted else "It names no class"
+    return f"{text} {stated}; this is the family's plain network."
 
 
 def _notes(values: Mapping[str, Any], options: LoadOptions) -> Iterator[str]:

@@ -13,7 +13,8 @@ FAMILIES = (
     "AutoModel", "AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForPreTraining",
     "AutoModelForImageTextToText", "AutoModelForSpeechSeq2Seq", "AutoModelForImageClassification",
     "AutoModelForObjectDetection", "AutoModelForSemanticSegmentation", "AutoModelForAudioClassification",
-    "AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram", "AutoBackbone",
+    "AutoModelForDepthEstimation", "AutoModelForKeypointDetection", "AutoModelForMaskGeneration",
+    "AutoModelForUniversalSegmentation", "AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram", "AutoBackbone",
 )  # fmt: skip
 """Asked in this order where the configuration names no class: the network without a head comes first."""
 

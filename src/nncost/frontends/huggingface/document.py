@@ -15,8 +15,8 @@ CONFIG = "config.json"
 MAX_BYTES = 16 * 2**20
 """The longest real configurations name 21,843 classes in about 2 MB."""
 MAX_DEPTH = 32
-MAX_LAYERS = 10_000
-"""Ten times the deepest published transformer (DeepNet, arXiv 2203.00555: 1,000 layers)."""
+MAX_LAYERS = 2_000
+"""Twice the deepest published transformer (DeepNet, arXiv 2203.00555: 1,000 layers)."""
 MAX_COUNT = 2**40
 MAX_LABELS = 1_000_000
 MAX_DIGITS = 300

@@ -24,6 +24,8 @@ def inputs_of(module: Any, options: LoadOptions) -> tuple[Inputs, tuple[str, ...
     model does not have or of the wrong rank, SourceError where a shape must be given.
     """
     accepted, main = accepted_inputs(module), _main_input(module)
+    if main not in accepted:
+        raise _unknown_shape(main, module, accepted)
     if options.given is not None:
         named = {full_name(name, main, accepted): value for name, value in options.given.kwargs.items()}
         return Inputs(options.given.args, named | _switches(module)), ()
@@ -38,7 +40,7 @@ def inputs_of(module: Any, options: LoadOptions) -> tuple[Inputs, tuple[str, ...
             raise _unknown_shape(name, module, accepted)
         shapes[name] = (batch, *sizes)
         notes.append(f"Input {name}: {shape_text(shapes[name])} by default; --input {name}=… gives another.")
-    tensors = {name: TensorShape(shape, dtype_of(name, options.dtype)) for name, shape in shapes.items()}
+    tensors = {n: TensorShape(shapes[n], dtype_of(n, options.dtype)) for n in accepted if n in shapes}
     return Inputs(kwargs=tensors | _switches(module)), tuple(notes)
 
 
@@ -76,11 +78,7 @@ def _unused_positions(module: Any) -> int:
     import torch
 
     for name, part in module.named_modules():
-        if (
-            name.endswith("position_embeddings")
-            and isinstance(part, torch.nn.Embedding)
-            and part.padding_idx is not None
-        ):
+        if name.endswith("position_embeddings") and isinstance(part, torch.nn.Embedding) and part.padding_idx:
             return part.padding_idx + 1
     return 0
 

@@ -8,8 +8,9 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 from nncost.dims import symbol
-from nncost.errors import OptionError, SourceError
-from nncost.frontends.model import BiasChoice, LoadOptions
+from nncost.errors import OptionError
+from nncost.arguments import arguments_of, is_shape, shape_of
+from nncost.frontends.model import BiasChoice, Inputs, LoadOptions
 from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
@@ -17,17 +18,16 @@ if TYPE_CHECKING:
     from nncost.dims import Dim, Shape
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
-    from nncost.ir.graph import Graph
 
 
 def count(
-    source: str | Graph,
+    source: Any,
     inputs: Any = None,
     *,
     batch: int | str | None = None,
     symbols: Mapping[str, int] | None = None,
-    loss: str | None = None,
-    optimizer: str | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
     backward: str = "auto",
     mode: str | None = None,
     examples: int | str | None = None,
@@ -42,8 +42,9 @@ def count(
 ) -> Report:
     """Count everything a network computes, exactly.
 
-    ``source`` is a spec such as ``"784-16-16-10"``, the path of an ``.onnx`` or ``.nncost`` file, or a
-    Graph. ``inputs`` are shapes: a tuple for the only input, or a dict by name. ``batch`` and
+    ``source`` is a spec such as ``"784-16-16-10"``, the path of a file, a ``torch.nn.Module`` or a
+    Graph. ``inputs`` are one tensor, a tuple (positional), a dict (keyword) or ``nncost.Inputs``; a
+    shape such as ``(1, 3, 224, 224)`` or ``"1x128:int64"`` stands for a tensor anywhere. ``batch`` and
     ``examples`` are numbers or names of symbols; ``symbols`` bind names to numbers. ``loss`` and
     ``optimizer`` are names (``"none"`` leaves them out); ``accumulate`` micro-batches of ``batch``
     examples make one step; ``freeze`` takes layer paths or patterns. ``dtype`` is the type of
@@ -57,7 +58,7 @@ def count(
 
 
 def formula(
-    source: str | Graph, quantity: str = "parameters.total", *, at: Mapping[str, int] | None = None, **settings: Any
+    source: Any, quantity: str = "parameters.total", *, at: Mapping[str, int] | None = None, **settings: Any
 ) -> Formula:
     """The closed form of a quantity in every symbol of the source.
 
@@ -70,7 +71,7 @@ def formula(
     return formula_of(quantity, report.quantity(quantity), at)
 
 
-def explain(source: str | Graph, topic: str | None = None, **settings: Any) -> Explanation:
+def explain(source: Any, topic: str | None = None, **settings: Any) -> Explanation:
     """The worked arithmetic of a topic (parameters, forward, backward, update, run) or of one quantity.
 
     ``settings`` are those of :func:`count`. Printing the result shows the text.
@@ -80,18 +81,9 @@ def explain(source: str | Graph, topic: str | None = None, **settings: Any) -> E
     return explain_source(_source(source), topic, settings_of(**settings))
 
 
-def _source(source: object) -> str | Graph:
-    """A spec, a path or a graph; anything else is refused by name."""
-    from nncost.ir.graph import Graph
-
-    if isinstance(source, (str, Graph)):
-        return source
-    if isinstance(source, PathLike):
-        return str(fspath(source))
-    raise SourceError(
-        f"cannot count a {type(source).__module__}.{type(source).__qualname__}.",
-        hint='Accepted: a spec such as "784-16-10", the path of a .nncost or .onnx file, a Graph.',
-    )
+def _source(source: object) -> Any:
+    """A spec, a path, a graph or a framework's model; the registry refuses anything else by name."""
+    return str(fspath(source)) if isinstance(source, PathLike) else source
 
 
 def settings_of(
@@ -116,6 +108,7 @@ def settings_of(
         symbols=bindings,
         named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
         inputs=_shapes(inputs),
+        given=arguments_of(inputs),
         dtype=dtype or "float32",
         bias=cast("BiasChoice", bias),
         activation=activation,
@@ -167,16 +160,9 @@ def _bindings(symbols: object) -> dict[str, int]:
 
 
 def _shapes(inputs: Any) -> dict[str, Shape]:
-    if inputs is None:
+    """The shapes of a file's inputs by name; those of a module are read from its arguments."""
+    if inputs is None or isinstance(inputs, Inputs):
         return {}
     if isinstance(inputs, Mapping):
-        return {name: _shape(value) for name, value in inputs.items()}
-    return {"": _shape(inputs)}
-
-
-def _shape(value: Any) -> Shape:
-    shape = getattr(value, "shape", value)
-    try:
-        return tuple(_size("a size of inputs", dim, {}) for dim in shape)
-    except (TypeError, ValueError):
-        raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {value!r}") from None
+        return {name: shape_of(value) for name, value in inputs.items() if is_shape(value)}
+    return {"": shape_of(inputs)} if is_shape(inputs) else {}

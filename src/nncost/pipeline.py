@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
+from nncost.counting.traced import count_trace
 from nncost.counting.quantities import ALL, DTYPE_BYTES
 from nncost.counting.storage import bytes_of, storage_of
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
-from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.model import LoadOptions, Model, Training, matches
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Graph, Item, Parameter, Region
 from nncost.report import ParameterCounts, Report, ReportRow, Run, Source, Totals
@@ -29,8 +29,8 @@ TRAIN, INFERENCE = "train", "inference"
 class Settings:
     """Everything about a count that is not the source; see ``nncost.count``."""
 
-    loss: str | None = None
-    optimizer: str | None = None
+    loss: Any = None
+    optimizer: Any = None
     backward: str = "auto"
     mode: str | None = None
     examples: Dim | None = None
@@ -59,7 +59,7 @@ class Counted:
         return self.step.gradients
 
 
-def report_on(source: str | Graph, settings: Settings) -> Report:
+def report_on(source: Any, settings: Settings) -> Report:
     """Count a source under the settings. Raises an NncostError for anything that does not fit."""
     _check(settings)
     convention = convention_named(settings.convention)
@@ -84,18 +84,30 @@ def report_on(source: str | Graph, settings: Settings) -> Report:
     )
 
 
-def count_source(source: str | Graph, settings: Settings) -> Counted:
+def count_source(source: Any, settings: Settings) -> Counted:
     """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
     training = _is_training(source, settings)
-    options = replace(settings.load, training=training)
+    steps = Training(settings.loss, settings.optimizer, settings.backward, settings.mode, tuple(settings.freeze))
+    options = replace(settings.load, training=training, steps=steps)
     model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
-    loss, optimizer = _training_of(model, settings)
-    step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
     valid = settings.taps == "valid"
-    ledger = count_graph(step.graph, valid_taps=valid)
+    if model.trace is not None:
+        loss, optimizer = model.default_loss, model.default_optimizer
+        step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
+        ledger = _per_example(count_trace(model.trace, valid_taps=valid), model.batch)
+    else:
+        _check_names(settings)
+        loss, optimizer = _training_of(model, settings)
+        step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
+        ledger = count_graph(step.graph, valid_taps=valid)
     additions = accumulation_graph(list(step.gradients.items()))
     return Counted(model, step, ledger, count_graph(additions), loss, optimizer)
+
+
+def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
+    """A traced ledger with the neurons of one example."""
+    return replace(ledger, neurons=exact_divide(ledger.neurons, batch)) if ledger.neurons != 0 else ledger
 
 
 def _model_of(graph: Graph, options: LoadOptions) -> Model:
@@ -107,18 +119,13 @@ def _model_of(graph: Graph, options: LoadOptions) -> Model:
 # ------------------------------------------------------------------- settings
 def _check(settings: Settings) -> None:
     choices: Mapping[str, tuple[object, Sequence[object]]] = {
-        "loss": (settings.loss, (None, *LOSSES)),
-        "optimizer": (settings.optimizer, (None, *OPTIMIZERS, NO_OPTIMIZER)),
         "backward": (settings.backward, ("auto", "derived")),
         "mode": (settings.mode, (None, TRAIN, INFERENCE)),
         "taps": (settings.taps, ("dense", "valid")),
         "bias": (settings.load.bias, ("all", "hidden", "none")),
         "dtype": (settings.load.dtype, [name for name in DTYPE_BYTES if "float" in name]),
     }
-    for name, (value, accepted) in choices.items():
-        if value not in accepted:
-            known = ", ".join(str(choice) for choice in accepted if choice is not None)
-            raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {known}.")
+    _check_choices(choices)
     numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}
     for name, number in (*numbers.items(), ("batch", settings.load.batch)):
         if isinstance(number, bool) or (isinstance(number, int) and number < 1):
@@ -129,7 +136,20 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _is_training(source: str | Graph, settings: Settings) -> bool:
+def _check_choices(choices: Mapping[str, tuple[object, Sequence[object]]]) -> None:
+    for name, (value, accepted) in choices.items():
+        if value not in accepted:
+            known = ", ".join(str(choice) for choice in accepted if choice is not None)
+            raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {known}.")
+
+
+def _check_names(settings: Settings) -> None:
+    """Our own losses and optimizers have names; a framework's may be objects."""
+    losses, optimizers = (None, *LOSSES), (None, *OPTIMIZERS, NO_OPTIMIZER)
+    _check_choices({"loss": (settings.loss, losses), "optimizer": (settings.optimizer, optimizers)})
+
+
+def _is_training(source: Any, settings: Settings) -> bool:
     if settings.mode is not None:
         return settings.mode == TRAIN
     if settings.loss is not None:
@@ -162,13 +182,12 @@ def _frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
     """The graph with the parameters whose path matches a pattern not trainable."""
     unused = set(patterns)
 
-    def matches(parameter: Parameter) -> bool:
-        names = (parameter.path, f"{parameter.path}.{parameter.tensor.name}")
-        hits = {p for p in patterns if any(fnmatchcase(name, p) or name.startswith(f"{p}.") for name in names)}
+    def hit(parameter: Parameter) -> bool:
+        hits = {p for p in patterns if matches(p, parameter.path, parameter.tensor.name)}
         unused.difference_update(hits)
         return bool(hits)
 
-    parameters = tuple(replace(p, trainable=False) if matches(p) else p for p in graph.parameters)
+    parameters = tuple(replace(p, trainable=False) if hit(p) else p for p in graph.parameters)
     if unused:
         known = ", ".join(dict.fromkeys(p.path for p in graph.parameters)) or "none"
         raise OptionError(f"freeze={min(unused)!r} matches no layer.", hint=f"Layers with parameters: {known[:500]}.")
@@ -181,7 +200,7 @@ def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:
     result: dict[str, Any] = {
         "batch": counted.model.batch, "dtype": settings.load.dtype, "loss": counted.loss,
         "optimizer": counted.optimizer, "convention": settings.convention, "mode": mode,
-        "backward": "derived", "taps": settings.taps, "accumulate": settings.accumulate,
+        "backward": "derived" if counted.model.trace is None or not training else "traced", "taps": settings.taps, "accumulate": settings.accumulate,
     }  # fmt: skip
     if settings.freeze:
         result["freeze"] = list(settings.freeze)
@@ -202,11 +221,16 @@ def _added(left: Ledger, right: Ledger) -> Ledger:
 
 def _derivatives(counted: Counted) -> list[Row]:
     """One derivative for each trained parameter, whatever the batch."""
-    ops_by_path = _op_by_path(counted.model.graph.items)
+    ops_by_path = _layers(counted.model)
     return [
         Row(p.path, ops_by_path.get(p.path, "parameters"), "", "backward", "derivatives", p.tensor.elements)
         for p in counted.gradients
     ]
+
+
+def _layers(model: Model) -> Mapping[str, str]:
+    """Each layer, in the order of the network, with what it does."""
+    return _op_by_path(model.graph.items) if model.layers is None else model.layers
 
 
 def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
@@ -265,7 +289,7 @@ _Place = tuple[str, str, str]
 def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
     """Rows by place; forward in the order of the network, the other phases in the order they run."""
     graph = counted.model.graph
-    ops_by_path, times = _op_by_path(graph.items), _times_by_path(graph.items)
+    ops_by_path, times = _layers(counted.model), _times_by_path(graph.items)
     roles: dict[_Place, dict[str, list[Dim]]] = {}
     for p in graph.parameters:
         place = (p.path, ops_by_path.get(p.path, "parameters"), "forward")
@@ -315,7 +339,7 @@ def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:
 
 
 # ------------------------------------------------------------------- the whole run
-def _run(source: str | Graph, settings: Settings, counted: Counted, convention: Convention) -> Run:
+def _run(source: Any, settings: Settings, counted: Counted, convention: Convention) -> Run:
     """All steps of all epochs; the last batch of an epoch may be smaller and is counted at its own size."""
     examples, batch, epochs = cast("Dim", settings.examples), counted.model.batch, settings.epochs
     if is_symbolic(examples) or is_symbolic(batch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from nncost.dims import Dim, Shape
@@ -74,7 +75,8 @@ class Model:
     """A loaded source: its forward graph, the batch it was built for and what a reader should know.
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
-    parameters that received a gradient; the graph then holds the parameters alone.
+    parameters that received a gradient; the graph then holds the parameters alone. ``layers`` name
+    what each layer is, in the order of the network.
     ``active_parameters`` are those that one token uses, where a router chooses among experts.
     """
 
@@ -87,5 +89,12 @@ class Model:
     default_optimizer: str
     notes: tuple[str, ...] = ()
     trace: Trace | None = None
+    layers: Mapping[str, str] | None = None
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
+
+
+def matches(pattern: str, layer: str, leaf: str) -> bool:
+    """Whether a pattern of ``freeze`` names a parameter: its layer, its own name, or all below a layer."""
+    names = (layer, f"{layer}.{leaf}" if layer else leaf)
+    return any(fnmatchcase(name, pattern) or name.startswith(f"{pattern}.") for name in names)

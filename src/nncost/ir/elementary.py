@@ -77,6 +77,14 @@ class Arrays:
         """``a >= c`` as Boolean values."""
         return np.greater_equal(a, c).astype(bool)
 
+    def equal(self, a: Array, c: Array) -> Array:
+        """``a == c`` as Boolean values."""
+        return np.equal(a, c).astype(bool)
+
+    def not_equal(self, a: Array, c: Array) -> Array:
+        """``a != c`` as Boolean values."""
+        return np.not_equal(a, c).astype(bool)
+
     def select(self, condition: Array, chosen: Array, otherwise: Array) -> Array:
         """``chosen`` where the condition holds."""
         if _any_objects(chosen, otherwise):

@@ -134,6 +134,13 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "relu": _unary(lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)),
     "greater": _comparison(lambda xp, a, c: xp.greater(a, c)),
     "greater_equal": _comparison(lambda xp, a, c: xp.greater_equal(a, c)),
+    "equal": _comparison(lambda xp, a, c: xp.equal(a, c)),
+    "not_equal": _comparison(lambda xp, a, c: xp.not_equal(a, c)),
+    # Operations on bits are free by rule.
+    "and": ScalarFunction(lambda xp, a, c: a & c, {}, (None, None)),
+    "or": ScalarFunction(lambda xp, a, c: a | c, {}, (None, None)),
+    "xor": ScalarFunction(lambda xp, a, c: a ^ c, {}, (None, None)),
+    "not": _unary(lambda xp, a: ~a, {}, None),
     "select": ScalarFunction(
         lambda xp, condition, a, c: xp.select(condition, a, c),
         {"cmp": 1},

@@ -1,8 +1,7 @@
 """A framework's own step as it ran: which kernels, in which layer and phase, in which order.
 
-A kernel is a region of core operations made once for each distinct call (same operation, shapes,
-types and options) and shared by all calls like it, so that a network of many equal layers costs
-little more to count than one of them.
+A kernel is made once for each distinct call (same operation, shapes, types and options) and shared
+by all calls like it, so that a network of many equal layers costs little more to count than one.
 """
 
 from __future__ import annotations
@@ -11,16 +10,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Union
 
-from nncost.ir.graph import Phase, Region
+from nncost.ir.graph import Graph, Phase
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """One operation in core operations; only the items of phase ``own`` are its work.
+
+    The kernel of a gradient also holds, in phase ``forward``, what the forward pass left behind, so
+    that it can be run; that is not counted again.
+    """
+
+    graph: Graph
+    own: Phase = "forward"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kernel that ran for a layer in a phase."""
+    """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not."""
 
-    kernel: Region
+    kernel: Kernel
     path: str
     phase: Phase
+    op: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,97 @@
+"""What users give as inputs: tensors, shapes, or structures of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from operator import index
+from typing import Any
+
+from nncost.dims import Dim, Shape, is_symbolic, symbol
+from nncost.errors import OptionError
+from nncost.frontends.model import Inputs, TensorShape
+
+_TEXT = re.compile(r"([A-Za-z0-9_]+(?:x[0-9A-Za-z_]+)*)?(?::([a-z0-9_]+))?")
+MAX_DIGITS = 1_000
+
+
+def arguments_of(inputs: Any) -> Inputs | None:
+    """The arguments of a model's call. Raises OptionError for what is neither tensor nor shape."""
+    if inputs is None or isinstance(inputs, Inputs):
+        return inputs if inputs is None else Inputs(tuple(map(_leaf, inputs.args)), {k: _leaf(v) for k, v in inputs.kwargs.items()})
+    if isinstance(inputs, Mapping):
+        named = {name: _leaf(value) for name, value in inputs.items() if name}
+        unnamed = tuple(_leaf(value) for name, value in inputs.items() if not name)
+        return Inputs(unnamed, named)
+    if is_shape(inputs) or not isinstance(inputs, (list, tuple)):
+        return Inputs((_leaf(inputs),))
+    return Inputs(tuple(_leaf(value) for value in inputs))
+
+
+def is_shape(value: Any) -> bool:
+    """Whether a value is a shape, or has one."""
+    if isinstance(value, (TensorShape, str)) or hasattr(value, "shape"):
+        return True
+    return isinstance(value, (list, tuple)) and all(_is_size(dim) for dim in value)
+
+
+def _is_size(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, str) or is_symbolic(value) or hasattr(value, "__index__") and not hasattr(value, "shape")
+
+
+def shape_of(value: Any) -> Shape:
+    """The shape that a value is or has. Raises OptionError where it is none."""
+    if isinstance(value, str):
+        return parsed(value).shape
+    try:
+        return tuple(size(dim) for dim in getattr(value, "shape", value))
+    except TypeError:
+        raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {value!r}") from None
+
+
+def size(value: Any) -> Dim:
+    """A whole number of at least 1, or the symbol of that name."""
+    if isinstance(value, str):
+        if value.isdigit() and value.isascii() and len(value) <= MAX_DIGITS:
+            value = int(value)
+        elif value.isascii() and value.isidentifier():
+            return symbol(value)
+        else:
+            raise OptionError(f"a size is a whole number or a name such as B, received {value[:60]!r}")
+    if is_symbolic(value):
+        return value  # type: ignore[no-any-return]
+    try:
+        number = -1 if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = -1
+    if number < 1:
+        raise OptionError(f"a size of inputs must be a whole number of at least 1, received {value!r}")
+    return number
+
+
+def parsed(text: str) -> TensorShape:
+    """``"1x128:int64"``. Raises OptionError with an example."""
+    match = _TEXT.fullmatch(text)
+    if match is None or not text:
+        raise OptionError(f"a shape is written as 1x3x224x224 or 1x128:int64, received {text[:60]!r}")
+    sizes, dtype = match.groups()
+    return TensorShape(tuple(size(piece) for piece in sizes.split("x")) if sizes else (), dtype)
+
+
+def _leaf(value: Any) -> Any:
+    """Shapes become TensorShape; structures are walked; everything else stays."""
+    if isinstance(value, TensorShape) or hasattr(value, "shape"):
+        return value
+    if isinstance(value, str):
+        return parsed(value)
+    if isinstance(value, Mapping):
+        return {key: _leaf(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and value and is_shape(value):
+        return TensorShape(shape_of(value))
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_leaf, value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_leaf, value))
+    return value

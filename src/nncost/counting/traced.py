@@ -1,0 +1,78 @@
+"""The ledger of a trace: each kernel is counted once, each block of equal layers is added up once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nncost.counting.ledger import Ledger, Row, Unknown, count_graph
+from nncost.counting.quantities import Quantity
+from nncost.dims import Dim, add_all
+from nncost.ir.graph import Phase
+from nncost.ir.trace import Block, BlockCall, Call, Kernel, Trace, TraceItem, joined
+
+_Key = tuple[str, str, str, Phase, Quantity, str]
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """Amounts of a list of calls, by relative path."""
+
+    amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
+    unknown: list[Unknown] = field(default_factory=list)
+    free: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    neurons: list[Dim] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Counter:
+    valid: bool
+    kernels: dict[Kernel, Ledger] = field(default_factory=dict)
+    blocks: dict[Block, tuple[list[tuple[_Key, Dim]], _Sheet]] = field(default_factory=dict)
+
+    def sheet(self, items: Sequence[TraceItem]) -> _Sheet:
+        """Everything the items ran."""
+        sheet = _Sheet()
+        for item in items:
+            if isinstance(item, Call):
+                self._add_call(sheet, item)
+            else:
+                self._add_block(sheet, item)
+        return sheet
+
+    def _add_call(self, sheet: _Sheet, call: Call) -> None:
+        ledger = self.kernels.get(call.kernel)
+        if ledger is None:
+            ledger = self.kernels[call.kernel] = count_graph(call.kernel.graph, valid_taps=self.valid)
+        own, forward = call.kernel.own, call.phase == "forward"
+        for row in ledger.rows:
+            if row.phase == own and (forward or row.quantity != "activations"):
+                key = (call.path, call.op or row.op, row.inner, call.phase, row.quantity, row.note)
+                sheet.amounts[key].append(row.amount)
+        sheet.unknown += [Unknown(call.path, unknown.op, call.phase) for unknown in ledger.unknown]
+        for name, times in ledger.free.items():
+            sheet.free[name] += times
+        if forward and ledger.neurons != 0:
+            sheet.neurons.append(ledger.neurons)
+
+    def _add_block(self, sheet: _Sheet, item: BlockCall) -> None:
+        if item.block not in self.blocks:
+            inner = self.sheet(item.block.items)
+            self.blocks[item.block] = [(key, add_all(amounts)) for key, amounts in inner.amounts.items()], inner
+        rows, inner = self.blocks[item.block]
+        for (path, *rest), amount in rows:
+            sheet.amounts[joined(item.path, path), *rest].append(amount)  # type: ignore[index]
+        sheet.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown]
+        for name, times in inner.free.items():
+            sheet.free[name] += times
+        sheet.neurons += inner.neurons
+
+
+def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
+    """The ledger of everything a trace ran."""
+    sheet = _Counter(valid_taps).sheet(trace.items)
+    rows = [
+        Row(*key[:5], amount=amount, note=key[5]) for key, amounts in sheet.amounts.items() if (amount := add_all(amounts)) != 0
+    ]
+    return Ledger(tuple(rows), tuple(sheet.unknown), dict(sheet.free), add_all(sheet.neurons))

@@ -1,0 +1,1 @@
+"""PyTorch modules: traced as they run, lowered to core operations."""

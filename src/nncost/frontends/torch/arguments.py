@@ -1,0 +1,150 @@
+"""A module's arguments: given as tensors or shapes, turned into stand-ins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from nncost.dims import Dim, Shape, is_symbolic, shape_text
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.model import Inputs, TensorShape
+
+INTEGER_NAMES = ("ids", "tokens", "indices", "index", "idx", "labels", "target")
+"""Names whose shapes stand for whole numbers when no type is given."""
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """PyTorch's type of that name. Raises ShapeError with the names accepted."""
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise ShapeError(f"unknown type {name!r} of an input", hint="For example: --input ids=1x128:int64")
+    return found
+
+
+def floating_dtype(module: nn.Module) -> torch.dtype:
+    """The type of the module's first floating-point parameter."""
+    for parameter in module.parameters():
+        if parameter.dtype.is_floating_point:
+            return parameter.dtype
+    return torch.get_default_dtype()
+
+
+def has_values(inputs: Inputs) -> bool:
+    """Whether every tensor among the arguments is real."""
+    leaves = list(_leaves((inputs.args, dict(inputs.kwargs))))
+    tensors = [leaf for leaf in leaves if isinstance(leaf, (torch.Tensor, TensorShape))]
+    return bool(tensors) and all(isinstance(t, torch.Tensor) and t.device.type != "meta" for t in tensors)
+
+
+def described(inputs: Inputs, module: nn.Module) -> dict[str, Shape]:
+    """The shape of every tensor among the arguments by name."""
+    names = _parameter_names(module)
+    result: dict[str, Shape] = {}
+    for position, value in enumerate(inputs.args):
+        _describe(names[position] if position < len(names) else f"input.{position}", value, result)
+    for name, value in inputs.kwargs.items():
+        _describe(name, value, result)
+    return result
+
+
+def converted(
+    inputs: Inputs,
+    module: nn.Module,
+    batch: Dim | None,
+    make: Callable[[Shape, torch.dtype], torch.Tensor],
+    fake: Callable[[torch.Tensor], torch.Tensor],
+) -> Inputs:
+    """The arguments with ``make(shape, dtype)`` for every shape and ``fake(tensor)`` for every tensor."""
+    names, floating = _parameter_names(module), floating_dtype(module)
+
+    def convert(value: Any, name: str) -> Any:
+        if isinstance(value, TensorShape):
+            shape = value.shape if batch is None or not value.shape else (batch, *value.shape[1:])
+            return make(shape, dtype_named(value.dtype) if value.dtype else _default_dtype(name, floating))
+        if isinstance(value, torch.Tensor):
+            return fake(value)
+        if isinstance(value, Mapping):
+            return {key: convert(item, str(key)) for key, item in value.items()}
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return type(value)(*(convert(item, name) for item in value))
+        if isinstance(value, (list, tuple)):
+            return type(value)(convert(item, name) for item in value)
+        return value
+
+    args = tuple(
+        convert(value, names[position] if position < len(names) else "") for position, value in enumerate(inputs.args)
+    )
+    return Inputs(args, {name: convert(value, name) for name, value in inputs.kwargs.items()})
+
+
+def check_names(inputs: Inputs, module: nn.Module) -> None:
+    """Raises SourceError where the module's forward cannot take the arguments."""
+    try:
+        signature = inspect.signature(module.forward)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*inputs.args, **inputs.kwargs)
+    except TypeError as error:
+        accepted = ", ".join(str(parameter) for parameter in signature.parameters.values())
+        raise SourceError(
+            f"{type(module).__name__}.forward does not take these inputs: {error}.",
+            hint=f"It accepts ({accepted[:300]}). For example: --input {_example(signature)}",
+        ) from None
+
+
+def batch_of(shapes: Mapping[str, Shape]) -> Dim:
+    """The number of examples: the first size of the first input."""
+    first = next((shape for shape in shapes.values() if shape), (1,))
+    return first[0]
+
+
+def _example(signature: inspect.Signature) -> str:
+    name = next(iter(signature.parameters), "x")
+    return f"{name}=1x128:int64" if _is_integer_name(name) else f"{name}=1x3x224x224"
+
+
+def _is_integer_name(name: str) -> bool:
+    return any(name == known or name.endswith(f"_{known}") for known in INTEGER_NAMES)
+
+
+def _default_dtype(name: str, floating: torch.dtype) -> torch.dtype:
+    return torch.int64 if _is_integer_name(name) else floating
+
+
+def _parameter_names(module: nn.Module) -> list[str]:
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _describe(name: str, value: Any, result: dict[str, Shape]) -> None:
+    if isinstance(value, (TensorShape, torch.Tensor)):
+        result[name] = tuple(value.shape)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _describe(f"{name}.{key}", item, result)
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            _describe(f"{name}.{position}", item, result)
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, (list, tuple)) and not isinstance(value, str):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def concrete(shape: Shape) -> tuple[int, ...]:
+    """A shape of whole numbers. Raises ShapeError for a symbol."""
+    if any(is_symbolic(dim) for dim in shape):
+        raise ShapeError(f"{shape_text(shape)} has symbols")
+    return tuple(int(dim) for dim in shape)

@@ -1,0 +1,260 @@
+"""From a ``torch.nn.Module`` to a model: staged, run on shapes alone, lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from nncost.dims import Dim, Shape
+from nncost.errors import SourceError
+from nncost.frontends.model import Inputs, LoadOptions, Model, matches
+from nncost.frontends.torch.arguments import batch_of, check_names, concrete, converted, described, has_values
+from nncost.frontends.torch.kernels import dtype_name, kernel_of
+from nncost.frontends.torch.roles import role_of
+from nncost.frontends.torch.staging import layer_names, staged
+from nncost.frontends.torch.step import data_mark, own_loss, run_backward
+from nncost.frontends.torch.tracer import DATA, LEARNED, STORED, Tracer
+from nncost.frontends.torch.update import optimizer_name, trace_update
+from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.trace import Call, Trace, TraceItem
+
+NO_LOSS = "none"
+
+
+@dataclass(slots=True)
+class Traced:
+    """What one run left: the tracer, the tensors' stand-ins by name, which parameters got a gradient."""
+
+    tracer: Tracer
+    tensors: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    trained: list[str]
+    loss: Any
+    output: Any
+    inputs: Inputs
+
+
+def load_module(module: nn.Module, options: LoadOptions) -> Model:
+    """Count a module as it runs. Raises an NncostError for what does not fit, and what the module raises."""
+    given = options.given
+    if given is None:
+        raise SourceError(
+            f"counting a {type(module).__name__} needs its inputs.",
+            hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
+        )
+    check_names(given, module)
+    traced = trace_module(module, given, options)
+    return _model(module, given, options, traced)
+
+
+def trace_module(module: nn.Module, given: Inputs, options: LoadOptions) -> Traced:
+    """Run the module on stand-ins; with its real inputs where its course depends on their values."""
+    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+
+    try:
+        return _run(module, given, options, real=False)
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        if not has_values(given):
+            raise SourceError(
+                f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
+                hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
+            ) from error
+    return _run(module, given, options, real=True)
+
+
+def _run(module: nn.Module, given: Inputs, options: LoadOptions, *, real: bool) -> Traced:
+    mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
+    wants_backward = options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
+    stand_ins = StandIns(mode, options, wants_backward)
+    tracer = Tracer(None if mode is None else stand_ins.of_stray)
+    stage = staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=_wrapper(tracer))
+    with stage as tensors:
+        arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
+        for name, (_, stand_in) in tensors.items():
+            tracer.owner_of_variable[id(stand_in)] = name.rpartition(".")[0]
+        with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
+            output = module(*arguments.args, **arguments.kwargs)
+            loss = _loss_of(output, options)
+            if wants_backward:
+                run_backward(tracer, output, loss)
+        trained = [name for name, (_, stand_in) in tensors.items() if stand_in.grad is not None]
+    return Traced(tracer, dict(tensors), trained, loss, output, arguments)
+
+
+def _loss_of(output: Any, options: LoadOptions) -> Any:
+    """The loss that was asked for, or the one that goes with an optimizer alone."""
+    loss, optimizer = options.steps.loss, options.steps.optimizer
+    if loss is not None:
+        return loss
+    if optimizer in (None, "none"):
+        return NO_LOSS
+    return "own" if own_loss(output) is not None else "squared_error"
+
+
+@contextmanager
+def _modes(mode: Any) -> Iterator[None]:
+    if mode is None:
+        yield
+        return
+    with mode:
+        yield
+
+
+def _flag(module: nn.Module, options: LoadOptions) -> bool | None:
+    """The training flag for all layers; None leaves a model in training with the layers its owner set apart."""
+    if not options.training:
+        return False
+    return None if module.training else True
+
+
+def _wrapper(tracer: Tracer) -> Callable[[nn.Module, str, Any], Any]:
+    """Each layer's forward, telling the tracer which layer runs."""
+
+    def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            outer, tracer.path = tracer.path, name
+            try:
+                return forward(*args, **kwargs)
+            except Exception as error:
+                _explain(error, layer, name, args)
+                raise
+            finally:
+                tracer.path = outer
+
+        return run
+
+    return wrap
+
+
+def _explain(error: Exception, layer: nn.Module, name: str, args: Sequence[Any]) -> None:
+    """Say once in which layer an exception arose and what it received."""
+    if getattr(error, "__nncost__", None) is None:
+        shapes = ", ".join("x".join(map(str, a.shape)) or "()" for a in args if isinstance(a, torch.Tensor))
+        where = f"in layer {name!r}" if name else "in the model's own forward"
+        note = f"{where} ({type(layer).__name__}), which received {shapes or 'no tensor'}"
+        try:
+            error.__nncost__ = note  # type: ignore[attr-defined]
+        except AttributeError:
+            return
+        error.add_note(f"nncost: {note}")
+
+
+class StandIns:
+    """Makes stand-ins: shapes without storage, or copies where values are needed."""
+
+    def __init__(self, mode: FakeTensorMode | None, options: LoadOptions, gradients: bool) -> None:
+        self._mode, self._options, self._gradients = mode, options, gradients
+        self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of_tensor(self, tensor: torch.Tensor, name: str, learned: bool) -> torch.Tensor:
+        """A parameter's or a buffer's."""
+        made = self._like(tensor)
+        layer, _, leaf = name.rpartition(".")
+        if learned:
+            made._is_param = True  # type: ignore[attr-defined]
+            frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
+            if self._gradients and tensor.requires_grad and not frozen:
+                made.requires_grad_()
+        made._nncost_mark = (LEARNED, name) if learned else (STORED, "")  # type: ignore[attr-defined]
+        return made
+
+    def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A tensor that is no parameter and no buffer."""
+        found = self._strays.get(id(tensor))
+        if found is None:
+            found = self._strays[id(tensor)] = (tensor, self._like(tensor))
+        return found[1]
+
+    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+        """An input of that shape."""
+        with _modes(self._mode):
+            return data_mark(torch.empty(concrete(shape), dtype=dtype))
+
+    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
+        """An input given as a tensor."""
+        made = self._like(tensor)
+        made._nncost_mark = (DATA, "")  # type: ignore[attr-defined]
+        return made
+
+    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise SourceError("the module has lazy parameters without a shape.", hint="Call it once on real data first.")
+        if self._mode is None:
+            return tensor.detach().clone()
+        if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
+            return self._mode.from_tensor(tensor.detach())
+        with self._mode:
+            return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+
+
+def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
+    parameters = _parameters(traced)
+    trained = tuple(parameters[name] for name in traced.trained)
+    layers = {name: type(layer).__name__ for layer, name in layer_names(module).items()}
+    items = list(_calls(traced.tracer.records, layers))
+    optimizer = options.steps.optimizer
+    if optimizer is None or traced.loss == NO_LOSS:
+        optimizer = "none"
+    if optimizer != "none":
+        items += _updates(optimizer, traced, parameters)
+    shapes = {name: shape if options.batch is None or not shape else (options.batch, *shape[1:]) for name, shape in described(given, module).items()}
+    batch: Dim = batch_of(shapes)
+    graph = Graph((), tuple(parameters.values()), (), ())
+    return Model(
+        "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
+        trace=Trace(tuple(items)), trained=trained, layers=layers,
+    )  # fmt: skip
+
+
+def _named(loss: Any) -> str:
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+
+
+def _calls(records: Sequence[Any], layers: Mapping[str, str]) -> Iterator[Call]:
+    """Calls whose rows are named by the kind of layer, as ``Linear``."""
+    for signature, path, phase in records:
+        kernel = kernel_of(signature)
+        if kernel.graph.items:
+            yield Call(kernel, path, phase, layers.get(path, ""))
+
+
+def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -> list[TraceItem]:
+    """The update of every trained parameter; those of one shape and group share their operations."""
+    items: list[TraceItem] = []
+    known: dict[Any, Any] = {}
+    name = optimizer_name(optimizer)
+    for trained in traced.trained:
+        original, stand_in = traced.tensors[trained]
+        key = (tuple(stand_in.shape), stand_in.dtype, _group_of(optimizer, original))
+        if key not in known:
+            records = trace_update(optimizer, stand_in, original)
+            known[key] = [] if records is None else list(_calls(records, {"": name}))
+        path = parameters[trained].path
+        items += [Call(call.kernel, path, "update", name) for call in known[key]]
+    return items
+
+
+def _group_of(optimizer: Any, original: torch.Tensor) -> int:
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        return 0
+    groups = [i for i, group in enumerate(optimizer.param_groups) if any(p is original for p in group["params"])]
+    return groups[0] if groups else -1
+
+
+def _parameters(traced: Traced) -> dict[str, Parameter]:
+    uses: dict[str, list[tuple[str, str]]] = {}
+    for name, operator, argument in traced.tracer.uses:
+        uses.setdefault(name, []).append((operator, argument))
+    found: dict[str, Parameter] = {}
+    for name, (original, stand_in) in traced.tensors.items():
+        path, _, leaf = name.rpartition(".")
+        tensor = Tensor(tuple(original.shape), dtype_name(original.dtype), leaf)
+        learned = getattr(stand_in, "_is_param", False)
+        role = role_of(name, tensor.shape, uses.get(name, ())) if learned else "buffer"
+        found[name] = Parameter(tensor, role, path, learned and original.requires_grad)
+    return found

@@ -1,0 +1,103 @@
+"""The registry of lowerings: how a PyTorch operator is written in core operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
+
+from nncost.errors import OptionError
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.shapes import Signature
+
+Lowered = Union[Tensor, None, Sequence[Union[Tensor, None]]]
+Lowering = Callable[["Call"], Lowered]
+
+_LOWERINGS: dict[str, Lowering] = {}
+_GRADIENTS: set[str] = set()
+_revision = [0]
+
+
+class Call:
+    """One call of an operator: its arguments by the names of its schema, its outputs' shapes and types.
+
+    Tensors are graph tensors; everything else is as it was given. A lowering emits into
+    ``builder`` and returns the tensors that stand for the outputs.
+    """
+
+    __slots__ = ("arguments", "builder", "name", "outputs", "overload", "parameters")
+
+    def __init__(
+        self,
+        builder: Builder,
+        name: str,
+        overload: str,
+        arguments: Mapping[str, Any],
+        outputs: tuple[Signature, ...],
+        parameters: frozenset[Tensor],
+    ) -> None:
+        self.builder, self.name, self.overload = builder, name, overload
+        self.arguments, self.outputs, self.parameters = arguments, outputs, parameters
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An argument, or the default where it was not given."""
+        value = self.arguments.get(name)
+        return default if value is None else value
+
+    def tensor(self, name: str) -> Tensor:
+        """An argument that must be a tensor of the graph."""
+        value = self.arguments[name]
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{self.name}: {name} is {value!r}, not a tensor")
+        return value
+
+    @property
+    def dtype(self) -> str:
+        """The type of the first output."""
+        return self.outputs[0][1]
+
+
+def lowers(*names: str) -> Callable[[Lowering], Lowering]:
+    """Register how an operator is counted, by its name ``"namespace::operator"``.
+
+    The function receives a :class:`Call`, emits core operations into ``call.builder`` and returns a
+    tensor for each output. An overload (``"aten::pow.Scalar"``) goes before the plain name. Shapes,
+    counts, gradients and execution follow from the operations emitted.
+    Raises OptionError for a name without a namespace.
+    """
+    for name in names:
+        if name.count("::") != 1:
+            raise OptionError(
+                f"an operator's name is namespace::operator, received {name!r}", hint='@nncost.lowers("my::op")'
+            )
+
+    def register(lowering: Lowering) -> Lowering:
+        _LOWERINGS.update(dict.fromkeys(names, lowering))
+        _revision[0] += 1
+        return lowering
+
+    return register
+
+
+def lowers_gradient(*names: str) -> Callable[[Lowering], Lowering]:
+    """As :func:`lowers`, for an operator that is the gradient of another: what it needs of the forward is not recounted."""
+    _GRADIENTS.update(names)
+    return lowers(*names)
+
+
+def lowering_for(name: str, overload: str) -> Lowering | None:
+    """The lowering of an operator, or None."""
+    return _LOWERINGS.get(f"{name}.{overload}") or _LOWERINGS.get(name)
+
+
+def is_gradient(name: str) -> bool:
+    """Whether the operator's own work is a backward pass."""
+    return name in _GRADIENTS
+
+
+def revision() -> int:
+    """How many registrations there have been."""
+    return _revision[0]

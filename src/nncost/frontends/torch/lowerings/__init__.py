@@ -1,0 +1,29 @@
+"""One decorated function for each PyTorch operator, a file for each family; importing this registers all."""
+
+from nncost.frontends.torch.lowerings import (
+    activations,
+    attention,
+    contractions,
+    convolution,
+    elementwise,
+    indexing,
+    losses,
+    moves,
+    normalization,
+    pooling,
+    reductions,
+)
+
+__all__ = [
+    "activations",
+    "attention",
+    "contractions",
+    "convolution",
+    "elementwise",
+    "indexing",
+    "losses",
+    "moves",
+    "normalization",
+    "pooling",
+    "reductions",
+]

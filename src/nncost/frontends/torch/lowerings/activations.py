@@ -1,0 +1,212 @@
+"""Activation functions and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nncost.frontends.torch.gradients import gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.library.activations import ACTIVATIONS, activation, clip, elu, leaky_relu, softmax
+
+Compute = Callable[[Builder, Tensor], Tensor]
+_PLAIN = {
+    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "mish": "mish",
+    "hardsigmoid": "hardsigmoid", "hardswish": "hardswish", "softsign": "softsign",
+}  # fmt: skip
+
+
+def _layer(name: str) -> Compute:
+    return lambda b, x: activation(b, name, x)
+
+
+def _custom(name: str, pair: Any) -> Compute:
+    """An activation with its own numbers as a layer."""
+    compute, rule = pair
+
+    def apply(b: Builder, x: Tensor) -> Tensor:
+        with b.region(name, x, activations=x.elements) as region:
+            region.returns(compute(b, x), gradient=rule)
+        return region.outputs[0]
+
+    return apply
+
+
+def _number(call: Call, name: str, default: float) -> float:
+    return float(call.get(name, default))
+
+
+def _gelu(call: Call) -> Compute:
+    return _layer("gelu_tanh" if call.get("approximate", "none") == "tanh" else "gelu")
+
+
+def _elu(call: Call) -> Compute:
+    alpha, scale = _number(call, "alpha", 1.0), _number(call, "scale", 1.0)
+    return _custom("elu", elu(alpha, scale))
+
+
+def _leaky(call: Call) -> Compute:
+    return _custom("leaky_relu", leaky_relu(_number(call, "negative_slope", 0.01)))
+
+
+def _clip(call: Call) -> Compute:
+    low, high = call.get("min_val", call.get("min", -1.0)), call.get("max_val", call.get("max", 1.0))
+    return _custom("hardtanh", clip(float(low), float(high)))
+
+
+def _softplus(call: Call) -> Compute:
+    return _layer("softplus")
+
+
+def _log_sigmoid(call: Call) -> Compute:
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        return b.map("log", b.map("sigmoid", x))
+
+    return _custom("log_sigmoid", (compute, None))
+
+
+def _plain(name: str) -> Callable[[Call], Compute]:
+    return lambda call: _layer(name)
+
+
+_FORWARD: dict[str, Callable[[Call], Compute]] = {
+    **{name: _plain(layer) for name, layer in _PLAIN.items()},
+    "gelu": _gelu, "elu": _elu, "leaky_relu": _leaky, "hardtanh": _clip, "softplus": _softplus,
+}  # fmt: skip
+
+
+def _lower(make: Callable[[Call], Compute]) -> Callable[[Call], Tensor]:
+    return lambda call: make(call)(call.builder, cast(call.builder, call.tensor("self"), call.dtype))
+
+
+for _name, _make in _FORWARD.items():
+    lowers(f"aten::{_name}")(_lower(_make))
+
+
+@lowers("aten::log_sigmoid_forward")
+def _log_sigmoid_forward(call: Call) -> Lowered:
+    y = _log_sigmoid(call)(call.builder, call.tensor("self"))
+    return y, None
+
+
+@lowers("aten::_prelu_kernel", "aten::prelu")
+def _prelu(call: Call) -> Tensor:
+    return _prelu_of(call.builder, call.tensor("self"), call.tensor("weight"))
+
+
+def _prelu_of(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
+    """X where positive, slope·x elsewhere: 1 mul, 1 cmp."""
+    with b.region("prelu", x, slope, activations=x.elements) as region:
+        region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
+    return region.outputs[0]
+
+
+@lowers_gradient("aten::_prelu_kernel_backward")
+def _prelu_backward(call: Call) -> Lowered:
+    pair = (call.tensor("self"), call.tensor("weight"))
+    return gradient(call.builder, _prelu_of, pair, call.tensor("grad_output"), (True, True))
+
+
+def _backward(make: Callable[[Call], Compute], saved: str) -> Callable[[Call], Lowered]:
+    """The derivative from the input (``self``) or, where PyTorch saved it, from the output (``output``)."""
+
+    def lower(call: Call) -> Lowered:
+        b, g = call.builder, call.tensor("grad_output")
+        given = call.tensor(saved)
+        x = Tensor(given.shape, given.dtype) if saved in ("output", "result") else given
+        results = (given,) if saved in ("output", "result") else ()
+        return gradient(b, make(call), (x,), g, (True,), results=results)[0]
+
+    return lower
+
+
+for _name, _make, _saved in (
+    ("sigmoid_backward", _plain("sigmoid"), "output"),
+    ("tanh_backward", _plain("tanh"), "output"),
+    ("silu_backward", _plain("silu"), "self"),
+    ("mish_backward", _plain("mish"), "self"),
+    ("hardsigmoid_backward", _plain("hardsigmoid"), "self"),
+    ("hardswish_backward", _plain("hardswish"), "self"),
+    ("hardtanh_backward", _clip, "self"),
+    ("gelu_backward", _gelu, "self"),
+    ("leaky_relu_backward", _leaky, "self"),
+    ("softplus_backward", _softplus, "self"),
+    ("log_sigmoid_backward", _log_sigmoid, "self"),
+):
+    lowers_gradient(f"aten::{_name}")(_backward(_make, _saved))
+
+
+@lowers_gradient("aten::elu_backward")
+def _elu_backward(call: Call) -> Lowered:
+    given = call.tensor("self_or_result")
+    compute = _custom("elu", elu(_number(call, "alpha", 1.0), _number(call, "scale", 1.0)))
+    return gradient(call.builder, compute, (given,), call.tensor("grad_output"), (True,))[0]
+
+
+@lowers("aten::threshold_backward")
+def _threshold_backward(call: Call) -> Tensor:
+    """ReLU's gradient: 1 cmp."""
+    return elementwise(call, "where_positive", call["self"], call["grad_output"], 0.0)
+
+
+@lowers("aten::_softmax", "aten::softmax")
+def _softmax(call: Call) -> Tensor:
+    return _softmax_of(call, logarithm=False)
+
+
+@lowers("aten::_log_softmax", "aten::log_softmax")
+def _log_softmax(call: Call) -> Tensor:
+    return _softmax_of(call, logarithm=True)
+
+
+def _softmax_of(call: Call, *, logarithm: bool) -> Tensor:
+    """A layer of its own where it is over rows of a matrix; between more axes it is attention's."""
+    x = cast(call.builder, call.tensor("self"), call.dtype)
+    if x.rank == 0:
+        return call.builder.map("identity", x)
+    return softmax(call.builder, x, call["dim"], layer=x.rank <= 2, logarithm=logarithm)
+
+
+def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
+    def lower(call: Call) -> Lowered:
+        y = call.tensor("output")
+        x = Tensor(y.shape, y.dtype)
+
+        def forward(b: Builder, x: Tensor) -> Tensor:
+            return softmax(b, x, call["dim"], logarithm=logarithm)
+
+        return gradient(call.builder, forward, (x,), call.tensor("grad_output"), (True,), results=(y,))[0]
+
+    return lower
+
+
+lowers_gradient("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
+lowers_gradient("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
+
+
+@lowers("aten::glu")
+def _glu(call: Call) -> Tensor:
+    return _glu_of(call.builder, call.tensor("self"), call.get("dim", -1))
+
+
+def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
+    from nncost.dims import exact_divide
+    from nncost.ir import ops
+
+    axis = dim % x.rank
+    half = exact_divide(x.shape[axis], 2)
+    with b.region("glu", x, activations=exact_divide(x.elements, 2)) as region:
+        value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
+        region.returns(b.map("mul", value, b.map("sigmoid", gate)))
+    return region.outputs[0]
+
+
+@lowers_gradient("aten::glu_backward")
+def _glu_backward(call: Call) -> Lowered:
+    dim = call["dim"]
+    return gradient(
+        call.builder, lambda b, x: _glu_of(b, x, dim), (call.tensor("self"),), call.tensor("grad_output"), (True,)
+    )[0]

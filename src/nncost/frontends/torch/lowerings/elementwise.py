@@ -1,0 +1,278 @@
+"""Arithmetic on elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nncost.frontends.torch.lowering import Call, lowers
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+
+_UNARY = {
+    "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg", "abs": "abs",
+    "floor": "floor", "ceil": "ceil", "round": "round", "sign": "sign", "sgn": "sign", "trunc": "floor",
+    "positive": "identity", "fill": "identity",
+}  # fmt: skip
+_BINARY = {"mul": "mul", "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
+
+
+def _unary(function: str) -> Callable[[Call], Tensor]:
+    return lambda call: elementwise(call, function, call["self"])
+
+
+for _name, _function in _UNARY.items():
+    lowers(f"aten::{_name}")(_unary(_function))
+
+
+def _binary(function: str) -> Callable[[Call], Tensor]:
+    return lambda call: elementwise(call, function, call["self"], call["other"])
+
+
+for _name, _function in _BINARY.items():
+    lowers(f"aten::{_name}")(_binary(_function))
+
+
+@lowers("aten::div", "aten::true_divide", "aten::floor_divide")
+def _div(call: Call) -> Tensor:
+    """A quotient; rounding it is free. By a number too: it is a division that is written."""
+    return elementwise(call, "div", call["self"], call["other"])
+
+
+def _scaled(call: Call, value: Any, alpha: Any) -> Any:
+    """``alpha·value``; a factor of one and a product of numbers are free."""
+    if alpha in (None, 1):
+        return value
+    if not isinstance(value, Tensor):
+        return value * alpha
+    return elementwise(call, "mul", value, alpha)
+
+
+@lowers("aten::add")
+def _add(call: Call) -> Tensor:
+    return elementwise(call, "add", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
+
+
+@lowers("aten::sub")
+def _sub(call: Call) -> Tensor:
+    return elementwise(call, "sub", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
+
+
+@lowers("aten::rsub")
+def _rsub(call: Call) -> Tensor:
+    return elementwise(call, "sub", call["other"], _scaled(call, call["self"], call.get("alpha", 1)))
+
+
+@lowers("aten::reciprocal")
+def _reciprocal(call: Call) -> Tensor:
+    return elementwise(call, "div", 1.0, call["self"])
+
+
+@lowers("aten::rsqrt")
+def _rsqrt(call: Call) -> Tensor:
+    return elementwise(call, "div", 1.0, elementwise(call, "sqrt", call["self"]))
+
+
+@lowers("aten::square")
+def _square(call: Call) -> Tensor:
+    return elementwise(call, "square", call["self"])
+
+
+@lowers("aten::pow")
+def _pow(call: Call) -> Tensor:
+    """x^e: powers that are products, a root or a quotient are counted as those."""
+    base, exponent = call["self"], call["exponent"]
+    if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
+        return elementwise(call, "pow", base, exponent)
+    return power(call, base, float(exponent))
+
+
+def power(call: Call, x: Tensor, exponent: float) -> Tensor:
+    """x^e for a number e; a whole one up to four by multiplication, negative ones by its reciprocal."""
+    if exponent < 0:
+        return elementwise(call, "div", 1.0, power(call, x, -exponent))
+    if exponent in (0.0, 1.0):
+        return elementwise(call, "identity", x)
+    if exponent == 0.5:
+        return elementwise(call, "sqrt", x)
+    if exponent == 2:
+        return elementwise(call, "square", x)
+    if exponent == 3:
+        return elementwise(call, "mul", elementwise(call, "square", x), x)
+    if exponent == 4:
+        return elementwise(call, "square", elementwise(call, "square", x))
+    return elementwise(call, "pow", x, exponent)
+
+
+@lowers("aten::expm1")
+def _expm1(call: Call) -> Tensor:
+    return elementwise(call, "sub", elementwise(call, "exp", call["self"]), 1.0)
+
+
+@lowers("aten::exp2")
+def _exp2(call: Call) -> Tensor:
+    return elementwise(call, "pow", 2.0, call["self"])
+
+
+@lowers("aten::log1p")
+def _log1p(call: Call) -> Tensor:
+    return elementwise(call, "log", elementwise(call, "add", call["self"], 1.0))
+
+
+@lowers("aten::log2", "aten::log10")
+def _log_of_base(call: Call) -> Tensor:
+    """The natural logarithm, times a constant."""
+    return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1.0)
+
+
+@lowers("aten::tan")
+def _tan(call: Call) -> Tensor:
+    return elementwise(call, "div", elementwise(call, "sin", call["self"]), elementwise(call, "cos", call["self"]))
+
+
+def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
+    def lower(call: Call) -> Tensor:
+        pair = (call["other"], call["self"]) if swapped else (call["self"], call["other"])
+        return elementwise(call, function, *pair, dtype=_common_type(*pair))
+
+    return lower
+
+
+def _common_type(*values: Any) -> str:
+    """The type in which tensors are compared: a floating one where there is one."""
+    types = [value.dtype for value in values if isinstance(value, Tensor)]
+    if not all(isinstance(value, (Tensor, int)) for value in values):
+        types += ["float32"] if not any("float" in t for t in types) else []
+    return next((t for t in types if "float" in t), next((t for t in types if t != "bool"), types[0]))
+
+
+for _name, _function, _swapped in (
+    ("gt", "greater", False), ("ge", "greater_equal", False), ("lt", "greater", True), ("le", "greater_equal", True),
+    ("eq", "equal", False), ("ne", "not_equal", False),
+):  # fmt: skip
+    lowers(f"aten::{_name}")(_comparison(_function, swapped=_swapped))
+
+for _name, _function in (
+    ("logical_and", "and"), ("logical_or", "or"), ("logical_xor", "xor"),
+    ("bitwise_and", "and"), ("bitwise_or", "or"), ("bitwise_xor", "xor"), ("__and__", "and"), ("__or__", "or"),
+    ("__xor__", "xor"),
+):  # fmt: skip
+    lowers(f"aten::{_name}")(_binary(_function))
+
+
+@lowers("aten::logical_not", "aten::bitwise_not")
+def _not(call: Call) -> Tensor:
+    return call.builder.map("not", call.tensor("self"))
+
+
+@lowers("aten::isnan", "aten::isinf", "aten::isposinf", "aten::isneginf", "aten::isfinite")
+def _classified(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return elementwise(call, "not_equal", x, x, dtype=x.dtype)
+
+
+@lowers("aten::where")
+def _where(call: Call) -> Tensor:
+    return select(call, call["condition"], call["self"], call["other"])
+
+
+@lowers("aten::masked_fill")
+def _masked_fill(call: Call) -> Tensor:
+    return select(call, call["mask"], call["value"], call["self"])
+
+
+def select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
+    """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
+    b = call.builder
+    pair = [operand(call, value) for value in (chosen, otherwise)]
+    return b.map("select", condition, *(x if isinstance(x, Tensor) else constant(b, x, call.dtype) for x in pair))
+
+
+@lowers("aten::clamp", "aten::clip", "aten::hardtanh")
+def _clamp(call: Call) -> Tensor:
+    low = call.get("min", call.get("min_val"))
+    high = call.get("max", call.get("max_val"))
+    if call.name == "aten::hardtanh":
+        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    x: Any = call["self"]
+    if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        return elementwise(call, "clip", x, low, high)
+    for function, bound in (("max", low), ("min", high)):
+        if bound is not None:
+            x = elementwise(call, function, x, bound)
+    return x if isinstance(x, Tensor) else call.tensor("self")
+
+
+@lowers("aten::clamp_min")
+def _clamp_min(call: Call) -> Tensor:
+    return elementwise(call, "max", call["self"], call["min"])
+
+
+@lowers("aten::clamp_max")
+def _clamp_max(call: Call) -> Tensor:
+    return elementwise(call, "min", call["self"], call["max"])
+
+
+@lowers("aten::lerp")
+def _lerp(call: Call) -> Tensor:
+    """Start + weight·(end − start)."""
+    distance = elementwise(call, "sub", call["end"], call["self"])
+    return elementwise(call, "add", call["self"], elementwise(call, "mul", call["weight"], distance))
+
+
+def _ternary(function: str) -> Callable[[Call], Tensor]:
+    """Self + value·(tensor1 op tensor2)."""
+
+    def lower(call: Call) -> Tensor:
+        inner = elementwise(call, function, call["tensor1"], call["tensor2"])
+        return elementwise(call, "add", call["self"], _scaled(call, inner, call.get("value", 1)))
+
+    return lower
+
+
+lowers("aten::addcmul")(_ternary("mul"))
+lowers("aten::addcdiv")(_ternary("div"))
+
+
+@lowers("aten::remainder", "aten::fmod")
+def _remainder(call: Call) -> Tensor:
+    """X − y·⌊x/y⌋."""
+    quotient = elementwise(call, "floor", elementwise(call, "div", call["self"], call["other"]))
+    return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
+
+
+@lowers("aten::atan2", "aten::atan", "aten::asin", "aten::acos", "aten::sinh", "aten::cosh", "aten::asinh", "aten::acosh",
+        "aten::atanh", "aten::erfc", "aten::erfinv", "aten::lgamma", "aten::digamma", "aten::special_i0",
+        "aten::special_i0e", "aten::special_i1", "aten::special_i1e", "aten::i0", "aten::hypot", "aten::logit",
+        "aten::sinc", "aten::polygamma", "aten::nextafter")  # fmt: skip
+def _elementary(call: Call) -> Tensor:
+    """Other elementary functions: one of the kind they are computed by."""
+    kind = {"erfc": "erf", "erfinv": "erf", "lgamma": "log", "digamma": "log", "polygamma": "log", "logit": "log",
+            "sinh": "exp", "cosh": "exp", "asinh": "log", "acosh": "log", "atanh": "log", "hypot": "sqrt"}  # fmt: skip
+    quantity = kind.get(call.name.removeprefix("aten::"), "sin" if "special" not in call.name else "exp")
+    tensors = [value for value in call.arguments.values() if isinstance(value, Tensor)]
+    shape, dtype = call.outputs[0]
+    amount = Tensor(shape).elements
+    op = ops.Algorithm(call.name.removeprefix("aten::"), ((shape, dtype),), {quantity: amount})
+    return call.builder.emit(op, *tensors)
+
+
+@lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")
+def _to_copy(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.emit(ops.Cast(call.dtype), x)
+
+
+@lowers("aten::copy")
+def _copy(call: Call) -> Tensor:
+    """The source's values, in the shape and type of the target."""
+    b, source = call.builder, call["src"]
+    x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
+    full = b.broadcast(x, call.outputs[0][0])
+    return b.emit(ops.Cast(call.dtype), full)
+
+
+@lowers("aten::clone", "aten::contiguous")
+def _clone(call: Call) -> Tensor:
+    return call.builder.map("identity", cast(call.builder, call.tensor("self"), call.dtype))

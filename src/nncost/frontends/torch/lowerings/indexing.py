@@ -1,0 +1,124 @@
+"""Taking and putting elements by index, sorting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nncost.dims import product
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.operands import cast
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+
+
+@lowers("aten::embedding")
+def _embedding(call: Call) -> Tensor:
+    """Rows of the table: no arithmetic."""
+    return call.builder.emit(ops.Gather(0), call.tensor("weight"), call.tensor("indices"))
+
+
+@lowers("aten::embedding_dense_backward")
+def _embedding_backward(call: Call) -> Tensor:
+    """Each row's gradient is added to the table's: one add for each value."""
+    g, indices = call.tensor("grad_output"), call.tensor("indices")
+    return call.builder.emit(ops.Scatter(0, call["num_weights"]), g, indices)
+
+
+@lowers("aten::index_select")
+def _index_select(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.emit(ops.Gather(call["dim"] % max(x.rank, 1)), x, call.tensor("index"))
+
+
+@lowers("aten::gather")
+def _gather(call: Call) -> Lowered:
+    x, index = call.tensor("self"), call.tensor("index")
+    return call.builder.emit(ops.Gather(call["dim"] % max(x.rank, 1), along=True), x, index)
+
+
+@lowers("aten::index", "aten::_unsafe_index", "aten::_unsafe_masked_index")
+def _index(call: Call) -> Tensor:
+    """Elements at the places that index tensors name; finding a place is free."""
+    b, x = call.builder, call.tensor("self")
+    shape, dtype = call.outputs[0]
+    places = [index for index in call["indices"] if index is not None]
+    if len(places) == 1 and places[0].dtype != "bool":
+        axis = next(axis for axis, index in enumerate(call["indices"]) if index is not None)
+        return b.emit(ops.Gather(axis), x, places[0])
+    flat = b.emit(ops.Constant("iota", shape, "int64"))
+    taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), flat)
+    return b.reshape(cast(b, taken, dtype), shape)
+
+
+@lowers("aten::index_put", "aten::_unsafe_index_put", "aten::_index_put_impl", "aten::index_copy", "aten::index_fill",
+        "aten::masked_scatter", "aten::put", "aten::index_add", "aten::index_reduce")  # fmt: skip
+def _index_put(call: Call) -> Tensor:
+    """Values put at places; with ``accumulate`` one add for each value."""
+    b, x = call.builder, call.tensor("self")
+    values: Any = call.get("values", call.get("source", call.get("value")))
+    adds = bool(call.get("accumulate", False)) or call.name in ("aten::index_add", "aten::index_reduce")
+    if not adds or not isinstance(values, Tensor):
+        return b.map("identity", x)
+    index = _first_index(call)
+    amount = max(product(values.shape), product(index.shape) if index is not None else 1)  # type: ignore[type-var]
+    op = ops.Algorithm("index_put", ((x.shape, x.dtype),), {"add": amount})
+    return b.emit(op, x, values)
+
+
+def _first_index(call: Call) -> Tensor | None:
+    given = call.get("indices", call.get("index"))
+    if isinstance(given, Tensor):
+        return given
+    return next((index for index in given or () if index is not None), None)
+
+
+@lowers("aten::scatter_add", "aten::scatter", "aten::scatter_reduce")
+def _scatter(call: Call) -> Tensor:
+    """Values put (or, in an adding form, added: one add each) at the places an index names."""
+    b, x = call.builder, call.tensor("self")
+    index = call.tensor("index")
+    adding = call.name != "aten::scatter" or call.get("reduce") is not None
+    if not adding:
+        return b.map("identity", x)
+    quantity = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}.get(call.get("reduce", "sum"), "add")
+    source = call.get("src", call.get("value"))
+    op = ops.Algorithm("scatter", ((x.shape, x.dtype),), {quantity: index.elements})
+    return b.emit(op, x, index, *([source] if isinstance(source, Tensor) else []))
+
+
+@lowers("aten::sort", "aten::topk", "aten::msort", "aten::kthvalue", "aten::median", "aten::nanmedian", "aten::mode")
+def _sort(call: Call) -> Lowered:
+    """Sorted along an axis; the first k of it are a view."""
+    b, x = call.builder, call.tensor("self")
+    shape = call.outputs[0][0]
+    axis = call.get("dim", -1) % max(x.rank, 1)
+    values, places = b.emit_many(ops.Sort(axis), x)
+    if shape != x.shape and len(shape) == x.rank:
+        rest = x.shape[axis] - shape[axis]
+        values, _ = b.emit_many(ops.Split(axis, (shape[axis], rest)), values)
+        places, _ = b.emit_many(ops.Split(axis, (shape[axis], rest)), places)
+    return (values, places) if len(call.outputs) > 1 else values
+
+
+@lowers("aten::argsort")
+def _argsort(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.emit_many(ops.Sort(call.get("dim", -1) % max(x.rank, 1)), x)[1]
+
+
+@lowers("aten::histc", "aten::bincount")
+def _histogram(call: Call) -> Tensor:
+    """One addition for each element counted."""
+    x = call.tensor("self")
+    op = ops.Algorithm("histogram", (call.outputs[0],), {"int_ops": x.elements})
+    return call.builder.emit(op, x)
+
+
+@lowers("aten::nonzero", "aten::masked_select", "aten::repeat_interleave", "aten::unique_consecutive")
+def _selected(call: Call) -> Tensor:
+    """What is taken depends on the data; taking is free, finding what is not zero is 1 cmp each."""
+    x = next(value for value in call.arguments.values() if isinstance(value, Tensor))
+    op = ops.Algorithm(call.name.removeprefix("aten::"), call.outputs, {"cmp": x.elements})
+    return call.builder.emit_many(op, x)[0]
+
+

@@ -1,0 +1,113 @@
+"""One step as PyTorch runs it: forward, loss, its own backward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from nncost.errors import OptionError
+from nncost.frontends.torch.tracer import DATA, Tracer
+
+PREFERRED = ("logits", "prediction_logits", "last_hidden_state", "logits_per_image", "pooler_output", "reconstruction", "out")
+"""The outputs a loss is taken of, by name, where a model returns several."""
+LOSS_PATH = "loss"
+
+
+def data_mark(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, marked as coming from the user's data."""
+    tensor._nncost_mark = (DATA, "")  # type: ignore[attr-defined]
+    return tensor
+
+
+def primary(output: Any) -> torch.Tensor:
+    """The tensor a loss is taken of. Raises OptionError where there is none."""
+    tensor = _primary(output)
+    if tensor is None:
+        raise OptionError(
+            f"the model returns {type(output).__name__} without a floating-point tensor to take a loss of.",
+            hint="Give loss a function of the model's output.",
+        )
+    return tensor
+
+
+def _primary(output: Any) -> torch.Tensor | None:
+    if isinstance(output, torch.Tensor):
+        return output if output.dtype.is_floating_point or output.dtype.is_complex else None
+    if isinstance(output, Mapping):
+        named = [output[name] for name in PREFERRED if name in output]
+        items = [*named, *output.values()]
+    elif isinstance(output, (list, tuple)):
+        items = list(output)
+    elif hasattr(output, "__dict__"):
+        items = [vars(output)[name] for name in (*PREFERRED, *vars(output)) if name in vars(output)]
+    else:
+        return None
+    return next((found for item in items if (found := _primary(item)) is not None), None)
+
+
+def own_loss(output: Any) -> torch.Tensor | None:
+    """The loss a model computed itself, as Hugging Face's do when they are given labels."""
+    loss = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
+
+
+def run_backward(tracer: Tracer, output: Any, loss: Any) -> None:
+    """The loss and the backward pass from it. Raises OptionError for a loss that does not fit."""
+    tracer.path, tracer.phase = LOSS_PATH, "loss"
+    if loss == "sum":
+        tensor = primary(output)
+        _check_differentiable(tensor)
+        with torch.no_grad():
+            tracer.quiet += 1
+            ones = data_mark(torch.ones_like(tensor))
+            tracer.quiet -= 1
+        tracer.path = ""
+        torch.autograd.backward([tensor], [ones])
+        return
+    value = loss_value(output, loss)
+    _check_differentiable(value)
+    tracer.path = ""
+    value.backward()  # type: ignore[no-untyped-call]
+
+
+def loss_value(output: Any, loss: Any) -> torch.Tensor:
+    """The loss as a scalar tensor."""
+    if loss == "own":
+        value = own_loss(output)
+        if value is None:
+            raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
+        return value
+    if callable(loss):
+        value = loss(output)
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
+        return value
+    tensor = primary(output)
+    if loss == "squared_error":
+        return functional.mse_loss(tensor, data_mark(torch.empty_like(tensor, requires_grad=False)))
+    if loss == "binary_cross_entropy":
+        target = data_mark(torch.empty_like(tensor, requires_grad=False))
+        return functional.binary_cross_entropy_with_logits(tensor, target)
+    return _cross_entropy(tensor)
+
+
+def _cross_entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
+    if logits.dim() == 0:
+        raise OptionError("cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error")
+    if logits.dim() == 3:
+        logits = logits.reshape(-1, logits.shape[-1])
+    shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
+    target = data_mark(torch.empty(shape, dtype=torch.int64, device=logits.device))
+    return functional.cross_entropy(logits, target)
+
+
+def _check_differentiable(value: torch.Tensor) -> None:
+    if not value.requires_grad:
+        raise OptionError(
+            "nothing is trained: the model's output depends on no trainable parameter.",
+            hint="Check requires_grad and freeze.",
+        )

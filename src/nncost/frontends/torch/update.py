@@ -1,0 +1,127 @@
+"""The optimizer's step as PyTorch runs it, once for each distinct parameter shape."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from nncost.errors import OptionError
+from nncost.frontends.torch.step import data_mark
+from nncost.frontends.torch.tracer import Tracer
+
+LATE_STEP = 1000
+"""A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
+
+_NAMED: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {"lr": 0.1}),
+    "momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    "nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adagrad": ("Adagrad", {}),
+}
+_REFUSED = {"LBFGS": "it runs the model again as often as its line search asks", "SparseAdam": "it needs sparse gradients"}
+
+Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
+"""``make(stand_in, original) → an optimizer of the stand-in alone``."""
+
+
+def optimizer_name(optimizer: Any) -> str:
+    """How a report names an optimizer: ``adamw``."""
+    if isinstance(optimizer, str):
+        return optimizer
+    return (optimizer if isinstance(optimizer, type) else type(optimizer)).__name__.lower()
+
+
+def known_optimizers() -> list[str]:
+    """The names accepted: ours, and those of ``torch.optim`` in small letters."""
+    theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
+    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+
+
+def _is_optimizer_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+
+
+def maker(optimizer: Any) -> Make:
+    """How to build the optimizer for one parameter. Raises OptionError with the accepted names."""
+    if isinstance(optimizer, torch.optim.Optimizer):
+        _refuse(type(optimizer).__name__)
+        return lambda stand_in, original: _copied(optimizer, stand_in, original)
+    if isinstance(optimizer, str):
+        cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
+        cls = next((c for n, c in vars(torch.optim).items() if n == cls_name or n.lower() == optimizer.lower() and _is_optimizer_class(c)), None)
+    else:
+        cls, options = optimizer, {}
+    if not callable(cls):
+        raise OptionError(f"unknown optimizer {optimizer!r}", hint=f"Accepted: {', '.join(known_optimizers())}, lion, none.")
+    _refuse(getattr(cls, "__name__", ""))
+    return lambda stand_in, original: _plain_loop(cls([stand_in], **options))
+
+
+def _refuse(name: str) -> None:
+    if name in _REFUSED:
+        raise OptionError(f"{name} has no fixed cost: {_REFUSED[name]}.", hint="Name another optimizer.")
+
+
+def _copied(optimizer: torch.optim.Optimizer, stand_in: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
+    """A copy of the user's optimizer with one parameter and no state; the user's is not touched."""
+    groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
+    if not groups:
+        raise KeyError
+    alone = copy.copy(optimizer)
+    alone.param_groups = [{**groups[0], "params": [stand_in]}]
+    alone.state = defaultdict(dict)
+    return _plain_loop(alone)
+
+
+def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """One parameter after another: the fused and foreach forms do the same arithmetic."""
+    for group in optimizer.param_groups:
+        for option in ("foreach", "fused", "capturable"):
+            if option in group:
+                group[option] = False
+    return optimizer
+
+
+def trace_update(optimizer: Any, stand_in: torch.Tensor, original: torch.Tensor) -> list[Any] | None:
+    """The operations of one late step of one parameter; None where the optimizer does not train it.
+
+    Raises OptionError for an optimizer that cannot be run.
+    """
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        parameter = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype)).requires_grad_()
+        parameter._is_param = True  # type: ignore[attr-defined]
+        gradient = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype))
+    tracer = Tracer(None)
+    tracer.phase, tracer.only_fake = "update", True
+    try:
+        alone = maker(optimizer)(parameter, original)
+    except KeyError:
+        return None
+    try:
+        parameter.grad = gradient
+        alone.step()
+        for state in alone.state.values():
+            _late(state)
+        with tracer:
+            alone.step()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        shape = "x".join(map(str, stand_in.shape))
+        raise OptionError(f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}.") from error
+    return tracer.records
+
+
+def _late(state: dict[str, Any]) -> None:
+    step = state.get("step")
+    if isinstance(step, torch.Tensor) and step.numel() == 1:
+        step.fill_(LATE_STEP)
+    elif isinstance(step, (int, float)):
+        state["step"] = LATE_STEP

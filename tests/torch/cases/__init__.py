@@ -7,6 +7,9 @@ from tests.torch.cases import (
     attention,
     convolution,
     dense,
+    experts,
+    normalization,
+    numeric,
     recurrent,
 )
 from tests.torch.cases.case import Case, call, loss, quiet
@@ -16,6 +19,9 @@ ALL: tuple[Case, ...] = (
     *algebra.CASES,
     *attention.CASES,
     *convolution.CASES,
+    *experts.CASES,
+    *normalization.CASES,
+    *numeric.CASES,
     *recurrent.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in ALL}

@@ -160,7 +160,7 @@ CASES: tuple[Case, ...] = (
           "An elementwise product summed, over norms: 0 as PyTorch writes it; its dot product read as a contraction is A·D.",
           forward_readings=(A * D,)),
     plain("pairwise_distance", functional.pairwise_distance, ((A, D), (A, D)), 0, "A norm of differences."),
-    plain("covariance", torch.cov, ((A, D),), A * A * D, "Rows centred, then X·Xᵀ: A·A·D.",),
+    plain("covariance", torch.cov, ((A, D),), A * A * D, "Rows centred, then X·Xᵀ: A·A·D."),
     plain("integer_matmul", lambda x, y: x.long() @ y.long(), ((A, B), (B, C)), A * B * C, "Products of integers are products."),
     learned("empty_sum", lambda w, x: x @ w, ((0, C),), ((A, 0),), 0, 0, "A sum of no terms: 0."),
     learned("gram", lambda w: w @ w.T, ((A, B),), (), A * A * B, 2 * A * A * B,

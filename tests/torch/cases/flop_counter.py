@@ -10,6 +10,10 @@ _GROUPS = "the weight gradient of a grouped convolution is counted `groups` time
 _BILINEAR = "aten._trilinear is not in its table: 0"
 _FAST_PATH = "the fused inference kernel is not in its table: 0"
 _VECTORS = "aten.{} is not in its table: 0"
+_COMPLEX = "a complex product is counted as one, it is four"
+_SPARSE = "the sparse matrix is counted as if it were dense"
+_SPARSE_MM = "aten._sparse_mm is not in its table: 0; its gradient is counted as if it were dense"
+_QUANTIZED = "packed products are not in its table: 0"
 
 FLOP_COUNTER_WRONG: dict[str, str] = {
     "conv2d_groups": f"{_GROUPS}: 2",
@@ -32,6 +36,17 @@ FLOP_COUNTER_WRONG: dict[str, str] = {
     "linalg_vecdot": _VECTORS.format("linalg_vecdot"),
     "chain_from_the_right": _VECTORS.format("mv"),
     "cdist_by_matmul": _VECTORS.format("_euclidean_dist"),
+    "fourier_layer": _COMPLEX,
+    "complex_linear": _COMPLEX,
+    "complex_by_real_weight": _COMPLEX,
+    "graph_layer_sparse_coo": _SPARSE,
+    "graph_layer_sparse_csr": _SPARSE,
+    "sparse_learned_weight": _SPARSE_MM,
+    "sparse_operand_given": _SPARSE_MM,
+    "linear_quantized_dynamic": _QUANTIZED,
+    "lstm_quantized_dynamic": _QUANTIZED,
+    "experts_grouped_mm": "grouped products are not in its table: 0",
+    "affine_grid_and_sample": "aten.affine_grid_generator is not in its table: 0",
     "bilinear": _BILINEAR,
     "bilinear_behind": _BILINEAR,
 }

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from torch import nn
+from torch.ao.nn.quantized import dynamic
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,8 +24,10 @@ def learned(module: nn.Module) -> int:
     for parameter in {id(p): p for p in module.parameters()}.values():
         total += parameter._nnz() if parameter.layout is not torch.strided else parameter.numel()
     for part in module.modules():
-        if type(part).__module__.startswith("torch.ao.nn.quantized"):
-            total += sum(x.numel() for x in part._weight_bias() if x is not None)
+        if isinstance(part, dynamic.Linear):
+            total += part.weight().numel() + (0 if part.bias() is None else part.bias().numel())
+        elif isinstance(part, dynamic.LSTM):
+            total += sum(x.numel() for x in [*part.get_weight().values(), *part.get_bias().values()])
     return total
 
 

@@ -7,9 +7,9 @@ from operator import index
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
+from nncost.arguments import arguments_of, is_shape, shape_of
 from nncost.dims import symbol
 from nncost.errors import OptionError
-from nncost.arguments import arguments_of, is_shape, shape_of
 from nncost.frontends.model import BiasChoice, Inputs, LoadOptions
 from nncost.pipeline import Settings, report_on
 from nncost.report import Report

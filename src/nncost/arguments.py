@@ -18,7 +18,11 @@ MAX_DIGITS = 1_000
 def arguments_of(inputs: Any) -> Inputs | None:
     """The arguments of a model's call. Raises OptionError for what is neither tensor nor shape."""
     if inputs is None or isinstance(inputs, Inputs):
-        return inputs if inputs is None else Inputs(tuple(map(_leaf, inputs.args)), {k: _leaf(v) for k, v in inputs.kwargs.items()})
+        return (
+            inputs
+            if inputs is None
+            else Inputs(tuple(map(_leaf, inputs.args)), {k: _leaf(v) for k, v in inputs.kwargs.items()})
+        )
     if isinstance(inputs, Mapping):
         named = {name: _leaf(value) for name, value in inputs.items() if name}
         unnamed = tuple(_leaf(value) for name, value in inputs.items() if not name)
@@ -36,9 +40,9 @@ def is_shape(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    if isinstance(value, bool):
+    if isinstance(value, (bool, Mapping, list, tuple)) or hasattr(value, "shape"):
         return False
-    return isinstance(value, str) or is_symbolic(value) or hasattr(value, "__index__") and not hasattr(value, "shape")
+    return isinstance(value, str) or hasattr(value, "free_symbols") or hasattr(value, "__index__")
 
 
 def shape_of(value: Any) -> Shape:

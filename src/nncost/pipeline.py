@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
-from nncost.counting.traced import count_trace
 from nncost.counting.quantities import ALL, DTYPE_BYTES
 from nncost.counting.storage import bytes_of, storage_of
+from nncost.counting.traced import count_trace
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
@@ -106,8 +106,11 @@ def count_source(source: Any, settings: Settings) -> Counted:
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
-    """A traced ledger with the neurons of one example."""
-    return replace(ledger, neurons=exact_divide(ledger.neurons, batch)) if ledger.neurons != 0 else ledger
+    """A traced ledger with the neurons of one example; all of them where the batch is not what is divided."""
+    neurons = ledger.neurons
+    if not is_symbolic(neurons) and not is_symbolic(batch) and (batch == 0 or neurons % batch):
+        return ledger
+    return replace(ledger, neurons=exact_divide(neurons, batch))
 
 
 def _model_of(graph: Graph, options: LoadOptions) -> Model:

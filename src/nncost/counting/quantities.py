@@ -27,6 +27,7 @@ ALL: tuple[Quantity, ...] = (*PRIMITIVE, "macs", "activations", "derivatives", *
 
 DTYPE_BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8": 1,
+    "complex128": 16, "complex64": 8, "complex32": 4,
     "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1,
 }  # fmt: skip
 """Bytes of one element."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from nncost.counting.complex import complex_costs
 from nncost.counting.quantities import INTEGER_DTYPES, Quantity
 from nncost.dims import Dim, ceil_log2, product
 from nncost.ir import ops
@@ -26,6 +27,8 @@ def costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> It
     Integer and Boolean arithmetic is ``int_ops``, whatever it does.
     """
     arithmetic = _costs(op, inputs, outputs)
+    if any(tensor.dtype.startswith("complex") for tensor in (*inputs, *outputs)):
+        arithmetic = complex_costs(op, inputs, outputs, arithmetic)
     if outputs and outputs[0].dtype in INTEGER_DTYPES and _is_integer(op, inputs):
         arithmetic = (("int_ops", amount) for quantity, amount in arithmetic if quantity != "macs")
     yield from arithmetic

@@ -73,6 +73,8 @@ def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
     """The ledger of everything a trace ran."""
     sheet = _Counter(valid_taps).sheet(trace.items)
     rows = [
-        Row(*key[:5], amount=amount, note=key[5]) for key, amounts in sheet.amounts.items() if (amount := add_all(amounts)) != 0
+        Row(*key[:5], amount=amount, note=key[5])
+        for key, amounts in sheet.amounts.items()
+        if (amount := add_all(amounts)) != 0
     ]
     return Ledger(tuple(rows), tuple(sheet.unknown), dict(sheet.free), add_all(sheet.neurons))

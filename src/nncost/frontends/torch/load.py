@@ -183,10 +183,16 @@ class StandIns:
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
         if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-            raise SourceError("the module has lazy parameters without a shape.", hint="Call it once on real data first.")
+            raise SourceError(
+                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
+            )
         if self._mode is None:
             return tensor.detach().clone()
-        if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
+        if (
+            tensor.layout is not torch.strided
+            or tensor.is_quantized
+            or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
+        ):
             return self._mode.from_tensor(tensor.detach())
         with self._mode:
             return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
@@ -202,7 +208,10 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
         optimizer = "none"
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
-    shapes = {name: shape if options.batch is None or not shape else (options.batch, *shape[1:]) for name, shape in described(given, module).items()}
+    shapes = {
+        name: shape if options.batch is None or not shape else (options.batch, *shape[1:])
+        for name, shape in described(given, module).items()
+    }
     batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
     return Model(

@@ -42,6 +42,10 @@ _SILENT = {
     "aten::lift", "aten::detach_", "aten::_assert_scalar", "aten::sym_constrain_range", "aten::sym_constrain_range_for_size",
     "aten::is_nonzero", "aten::item", "aten::_local_scalar_dense", "aten::equal", "aten::is_pinned", "aten::pin_memory",
 }  # fmt: skip
+_MOVED_IN_PLACE = {
+    "aten::t_", "aten::transpose_", "aten::squeeze_", "aten::unsqueeze_", "aten::swapaxes_", "aten::swapdims_",
+    "aten::as_strided_",
+}  # fmt: skip
 _COPIES_MAYBE = {"aten::reshape", "aten::contiguous", "aten::to", "aten::flatten"}
 
 _plans: dict[Any, Plan] = {}
@@ -96,7 +100,7 @@ def _handling(operator: Any, name: str) -> tuple[Handling, Any]:
         a.alias_info is not None and a.alias_info.is_write for a in schema.arguments
     ):
         return Handling.SILENT, None
-    if _is_view(schema) and name not in _COPIES_MAYBE:
+    if schema.name in _MOVED_IN_PLACE or (_is_view(schema) and name not in _COPIES_MAYBE):
         return Handling.VIEW, None
     if operator._can_decompose():
         return Handling.DECOMPOSED, None

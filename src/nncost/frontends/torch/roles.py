@@ -12,7 +12,19 @@ _WEIGHT_USES = {
     ("aten::native_group_norm", "weight"), ("aten::_fused_rms_norm", "weight"), ("aten::linear", "weight"),
     ("aten::addmm", "mat2"), ("aten::addmm", "mat1"), ("aten::_prelu_kernel", "weight"),
 }  # fmt: skip
-_MULTIPLYING = {"mm", "bmm", "mul", "mv", "dot", "baddbmm", "matmul", "_grouped_mm", "einsum", "_weight_norm_interface", "div"}
+_MULTIPLYING = {
+    "mm",
+    "bmm",
+    "mul",
+    "mv",
+    "dot",
+    "baddbmm",
+    "matmul",
+    "_grouped_mm",
+    "einsum",
+    "_weight_norm_interface",
+    "div",
+}
 _ADDING = {"add", "sub", "rsub"}
 
 
@@ -20,7 +32,7 @@ def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]
     """``weight``, ``bias`` or ``other``: by its uses, and by its name where they do not tell."""
     seen = set(uses)
     leaf = name.rpartition(".")[2]
-    if _is_position_table(name):
+    if _is_position_table(name) or any(argument in ("state", "hx", "cx", "hx_", "cx_") for _, argument in seen):
         return "other"
     if any(argument == "bias" for _, argument in seen) or ("aten::addmm", "self") in seen:
         return "bias"
@@ -39,4 +51,6 @@ def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]
 
 
 def _is_position_table(name: str) -> bool:
-    return any(word in name.lower() for word in ("position_embed", "pos_embed", "wpe.", "embed_positions", "positional"))
+    return any(
+        word in name.lower() for word in ("position_embed", "pos_embed", "wpe.", "embed_positions", "positional")
+    )

@@ -69,6 +69,17 @@ def eager() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def written_out() -> Iterator[None]:
+    """Multi-head attention runs as its layers say, not as the single operator inference may choose."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
 def layer_names(module: nn.Module) -> dict[nn.Module, str]:
     """The first name of every module, without the wrapper that ``torch.compile`` adds."""
     return {
@@ -90,6 +101,7 @@ def staged(
     with ExitStack() as stack:
         stack.enter_context(random_state_kept())
         stack.enter_context(eager())
+        stack.enter_context(written_out())
         snapshots = [Snapshot(layer) for layer in names]
         stack.callback(lambda: [snapshot.restore() for snapshot in reversed(snapshots)])
         stand_ins = _swapped(names, convert)

@@ -11,7 +11,15 @@ from torch.nn import functional
 from nncost.errors import OptionError
 from nncost.frontends.torch.tracer import DATA, Tracer
 
-PREFERRED = ("logits", "prediction_logits", "last_hidden_state", "logits_per_image", "pooler_output", "reconstruction", "out")
+PREFERRED = (
+    "logits",
+    "prediction_logits",
+    "last_hidden_state",
+    "logits_per_image",
+    "pooler_output",
+    "reconstruction",
+    "out",
+)
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
 
@@ -97,7 +105,9 @@ def loss_value(output: Any, loss: Any) -> torch.Tensor:
 def _cross_entropy(logits: torch.Tensor) -> torch.Tensor:
     """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
     if logits.dim() == 0:
-        raise OptionError("cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error")
+        raise OptionError(
+            "cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error"
+        )
     if logits.dim() == 3:
         logits = logits.reshape(-1, logits.shape[-1])
     shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()

@@ -167,6 +167,8 @@ class Tracer(TorchDispatchMode):
         self._mark(plan, args, kwargs, result, marks, learned, is_view)
         if not is_view and not folded:
             path, phase = self._place()
+            if phase == "backward":
+                self._add_context(plan, arguments)
             signature = self._signature(func, plan, tuple(arguments), result)
             self.records.append((signature, path, phase))
             if self.log is not None:
@@ -223,6 +225,17 @@ class Tracer(TorchDispatchMode):
             return self.owner_of_variable.get(id(variable), self.path), "backward"
         return place[0], "loss" if place[1] == "loss" else "backward"
 
+    def _add_context(self, plan: Plan, arguments: list[tuple[str, Any]]) -> None:
+        """What the schema of a backward operator does not say: which gradients were asked for, whose product it is."""
+        if plan.name in _ASKED:
+            node = torch._C._current_autograd_node()
+            if node is not None:
+                arguments.append(("asked", tuple((bool, target is not None) for target, _ in node.next_functions)))
+        elif plan.name == "aten::mul":
+            node = torch._C._current_autograd_node()
+            if node is not None and node.name() in _CONTRACTIONS:
+                arguments.append(("contraction", node.name()))
+
     # ---------------------------------------------------------------- marks
     def _mark(self, plan: Plan, args: Any, kwargs: Any, result: Any, marks: int, learned: Any, view: bool) -> None:
         bits = marks | (STORED if plan.random else 0)
@@ -238,13 +251,27 @@ class Tracer(TorchDispatchMode):
                     self._written.add(tensor.untyped_storage()._cdata)
 
     def _note_uses(self, plan: Plan, args: Any, kwargs: Any) -> None:
-        for name, value in (*zip(plan.names, args, strict=False), *kwargs.items()):
-            for tensor in _tensors(value):
-                mark = getattr(tensor, "_nncost_mark", None)
-                if mark is not None and mark[1]:
-                    self.uses[mark[1], plan.name, name] = None
+        learned = [
+            (tensor._nncost_mark[1], name)
+            for name, value in (*zip(plan.names, args, strict=False), *kwargs.items())
+            for tensor in _tensors(value)
+            if getattr(tensor, "_nncost_mark", _UNMARKED)[1]
+        ]
+        for position, (parameter, argument) in enumerate(learned):
+            state = position + 1 < len(learned) and (plan.name, argument) in _LEFT
+            self.uses[parameter, plan.name, "state" if state else argument] = None
 
 
+_ASKED = {
+    "aten::mkldnn_rnn_layer_backward", "aten::_scaled_dot_product_flash_attention_for_cpu_backward",
+    "aten::_scaled_dot_product_flash_attention_backward", "aten::_scaled_dot_product_efficient_attention_backward",
+    "aten::_prelu_kernel_backward",
+}  # fmt: skip
+"""Operators that compute all gradients; the autograd node knows which of them lead anywhere."""
+_CONTRACTIONS = {"MvBackward0", "AddmvBackward0", "DotBackward0", "VdotBackward0", "LinalgVecdotBackward0"}
+"""Nodes whose gradients are outer products of a contraction: with a batch they would be matrix products."""
+_LEFT = {("aten::mm", "self"), ("aten::bmm", "self"), ("aten::addmm", "mat1"), ("aten::linear", "input")}
+"""Left operands: a learned one before a learned matrix is a state that the matrix multiplies."""
 _UNMARKED = (STORED, "")
 _KEEPS_PARAMETER = {
     "aten::_to_copy",

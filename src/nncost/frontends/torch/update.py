@@ -26,7 +26,10 @@ _NAMED: Mapping[str, tuple[str, dict[str, Any]]] = {
     "rmsprop": ("RMSprop", {}),
     "adagrad": ("Adagrad", {}),
 }
-_REFUSED = {"LBFGS": "it runs the model again as often as its line search asks", "SparseAdam": "it needs sparse gradients"}
+_REFUSED = {
+    "LBFGS": "it runs the model again as often as its line search asks",
+    "SparseAdam": "it needs sparse gradients",
+}
 
 Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
 """``make(stand_in, original) → an optimizer of the stand-in alone``."""
@@ -56,11 +59,20 @@ def maker(optimizer: Any) -> Make:
         return lambda stand_in, original: _copied(optimizer, stand_in, original)
     if isinstance(optimizer, str):
         cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
-        cls = next((c for n, c in vars(torch.optim).items() if n == cls_name or n.lower() == optimizer.lower() and _is_optimizer_class(c)), None)
+        cls = next(
+            (
+                c
+                for n, c in vars(torch.optim).items()
+                if n == cls_name or (n.lower() == optimizer.lower() and _is_optimizer_class(c))
+            ),
+            None,
+        )
     else:
         cls, options = optimizer, {}
     if not callable(cls):
-        raise OptionError(f"unknown optimizer {optimizer!r}", hint=f"Accepted: {', '.join(known_optimizers())}, lion, none.")
+        raise OptionError(
+            f"unknown optimizer {optimizer!r}", hint=f"Accepted: {', '.join(known_optimizers())}, lion, none."
+        )
     _refuse(getattr(cls, "__name__", ""))
     return lambda stand_in, original: _plain_loop(cls([stand_in], **options))
 
@@ -115,7 +127,9 @@ def trace_update(optimizer: Any, stand_in: torch.Tensor, original: torch.Tensor)
             alone.step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         shape = "x".join(map(str, stand_in.shape))
-        raise OptionError(f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}.") from error
+        raise OptionError(
+            f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}."
+        ) from error
     return tracer.records
 
 

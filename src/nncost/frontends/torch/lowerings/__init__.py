@@ -11,6 +11,7 @@ from nncost.frontends.torch.lowerings import (
     moves,
     normalization,
     pooling,
+    recurrent,
     reductions,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "moves",
     "normalization",
     "pooling",
+    "recurrent",
     "reductions",
 ]

@@ -10,7 +10,7 @@ from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradie
 from nncost.frontends.torch.lowerings.operands import cast, elementwise
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import ACTIVATIONS, activation, clip, elu, leaky_relu, softmax
+from nncost.ir.library.activations import activation, clip, elu, leaky_relu, softmax
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {

@@ -57,5 +57,5 @@ def _backward(call: Call) -> Lowered:
     def forward(past: Builder, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return _core(call, past, query, key, value)
 
-    found = gradient(call.builder, forward, operands, g, (True, True, True))
+    found = gradient(call.builder, forward, operands, g, call.get("asked", (True,) * 3)[:3])
     return (*found, *(None for _ in call.outputs[3:]))

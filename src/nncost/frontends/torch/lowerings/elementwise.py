@@ -15,7 +15,7 @@ _UNARY = {
     "floor": "floor", "ceil": "ceil", "round": "round", "sign": "sign", "sgn": "sign", "trunc": "floor",
     "positive": "identity", "fill": "identity",
 }  # fmt: skip
-_BINARY = {"mul": "mul", "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
+_BINARY = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
 
 
 def _unary(function: str) -> Callable[[Call], Tensor]:
@@ -32,6 +32,23 @@ def _binary(function: str) -> Callable[[Call], Tensor]:
 
 for _name, _function in _BINARY.items():
     lowers(f"aten::{_name}")(_binary(_function))
+
+
+@lowers("aten::mul")
+def _mul(call: Call) -> Tensor:
+    """An elementwise product; in the gradient of a contraction, an outer product with a sum of one term."""
+    b, left, right = call.builder, call["self"], call["other"]
+    if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
+        return elementwise(call, "mul", left, right)
+    shape = call.outputs[0][0]
+    letters = "abcdefghijklmnopqrstuvw"[: len(shape)]
+    sides = []
+    for tensor in (left, right):
+        kept = [i for i in range(tensor.rank) if tensor.shape[i] != 1 or shape[i + len(shape) - tensor.rank] == 1]
+        names = "".join(letters[i + len(shape) - tensor.rank] for i in kept)
+        flat = b.reshape(tensor, (*(tensor.shape[i] for i in kept), 1))
+        sides.append((names + "z", flat))
+    return b.contract(f"{sides[0][0]},{sides[1][0]}->{letters}", sides[0][1], sides[1][1])
 
 
 @lowers("aten::div", "aten::true_divide", "aten::floor_divide")

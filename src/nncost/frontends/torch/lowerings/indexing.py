@@ -120,5 +120,3 @@ def _selected(call: Call) -> Tensor:
     x = next(value for value in call.arguments.values() if isinstance(value, Tensor))
     op = ops.Algorithm(call.name.removeprefix("aten::"), call.outputs, {"cmp": x.elements})
     return call.builder.emit_many(op, x)[0]
-
-

@@ -29,7 +29,9 @@ def _mse_backward(call: Call) -> Tensor:
     """g·(2/n)·(x − t): the factor is a constant."""
     b = call.builder
     difference = elementwise(call, "sub", call["self"], call["target"])
-    return b.map("mul", elementwise(call, "mul", difference, 2.0), b.broadcast(call.tensor("grad_output"), difference.shape))
+    return b.map(
+        "mul", elementwise(call, "mul", difference, 2.0), b.broadcast(call.tensor("grad_output"), difference.shape)
+    )
 
 
 @lowers("aten::nll_loss_forward", "aten::nll_loss2d_forward")
@@ -37,7 +39,9 @@ def _nll(call: Call) -> Lowered:
     """The chosen log-probabilities, averaged (weights by class: 1 mul each)."""
     b, x, target = call.builder, call.tensor("self"), call.tensor("target")
     axis = x.rank - 1 if x.rank < 3 else 1
-    place = b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:])) if x.rank > 1 else b.reshape(target, (1,))
+    place = (
+        b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:])) if x.rank > 1 else b.reshape(target, (1,))
+    )
     chosen = b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, place), target.shape))
     weight = call.get("weight")
     if weight is not None:
@@ -53,7 +57,11 @@ def _nll_backward(call: Call) -> Tensor:
     value = b.map("neg", b.map("div", g, float(1)) if call.get("reduction", MEAN) == MEAN else g)
     whole = b.broadcast(value, x.shape) if value.rank == 0 else value
     del target
-    return b.map("identity", whole) if whole.shape == x.shape else b.broadcast(b.reshape(whole, _unsqueezed(whole, x)), x.shape)
+    return (
+        b.map("identity", whole)
+        if whole.shape == x.shape
+        else b.broadcast(b.reshape(whole, _unsqueezed(whole, x)), x.shape)
+    )
 
 
 def _unsqueezed(whole: Tensor, x: Tensor) -> tuple[object, ...]:

@@ -87,9 +87,7 @@ def _axes(call: Call) -> int:
 
 @lowers("aten::native_layer_norm", "aten::layer_norm")
 def _layer_norm(call: Call) -> Lowered:
-    y = norm.layer_norm(
-        call.builder, call.tensor("input"), call.get("weight"), call.get("bias"), axes=_axes(call)
-    )
+    y = norm.layer_norm(call.builder, call.tensor("input"), call.get("weight"), call.get("bias"), axes=_axes(call))
     return (y, *_unused(call.builder, call))
 
 
@@ -140,9 +138,7 @@ def _group_norm_backward(call: Call) -> Lowered:
     scale = _filled(b, call.get("weight"), x.shape[1], 1.0, x.dtype)
     shift = Tensor((x.shape[1],), x.dtype)
     mask = [bool(flag) for flag in call["output_mask"]]
-    return gradient(
-        b, lambda past, x, w, s: _grouped(past, x, w, s, groups), (x, scale, shift), call["grad_out"], mask
-    )
+    return gradient(b, lambda past, x, w, s: _grouped(past, x, w, s, groups), (x, scale, shift), call["grad_out"], mask)
 
 
 @lowers("aten::_weight_norm_interface", "aten::_weight_norm")
@@ -166,5 +162,3 @@ def _weight_norm_backward(call: Call) -> Lowered:
     return gradient(
         call.builder, lambda b, v, g: _weight_normed(b, v, g, dim), pair, call.tensor("grad_w"), (True, True)
     )
-
-

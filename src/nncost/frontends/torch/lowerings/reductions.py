@@ -84,7 +84,9 @@ def _variance(call: Call, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
         count *= x.shape[axis]  # type: ignore[assignment]
     divisor = count - correction if isinstance(count, int) else count
     kept = mean if keep else b.reshape(mean, total.shape)
-    return b.map("div", total, float(divisor) if isinstance(divisor, (int, float)) else b.size_constant([divisor])), kept
+    return b.map(
+        "div", total, float(divisor) if isinstance(divisor, (int, float)) else b.size_constant([divisor])
+    ), kept
 
 
 @lowers("aten::var", "aten::std")

@@ -68,9 +68,10 @@ def report_on(source: Any, settings: Settings) -> Report:
     ledger = _added(_times(counted.ledger, k, ("forward", "loss", "backward")), _times(counted.accumulation, k - 1))
     rows = [*ledger.rows, *_derivatives(counted)]
     model = counted.model
+    storage = storage_of(model.graph.parameters)
     return Report(
         source=Source(model.kind, model.name, model.inputs),
-        settings=_settings(settings, counted),
+        settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
         parameters=_parameters(model.graph.parameters, model.active_parameters),
         neurons=ledger.neurons,
         totals=_totals(rows, convention),
@@ -79,7 +80,7 @@ def report_on(source: Any, settings: Settings) -> Report:
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
         notes=model.notes,
-        storage=storage_of(model.graph.parameters),
+        storage=storage,
         run=None if settings.examples is None else _run(source, settings, counted, convention),
     )
 

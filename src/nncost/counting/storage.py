@@ -74,6 +74,11 @@ class Storage:
         """How ``bits_per_weight`` comes about."""
         return f"{BITS} * {self.parameter_bytes} / {self.parameters}"
 
+    @property
+    def dtype(self) -> str:
+        """The type of all tensors, or ``mixed``."""
+        return next(iter(self.dtypes)) if len(self.dtypes) == 1 else "mixed"
+
     @cached_property
     def dtypes(self) -> dict[str, StoredType]:
         """The sums for each type, in the order of the file."""

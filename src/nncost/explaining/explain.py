@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
-from nncost.errors import QuantityError
+from nncost.errors import OptionError, QuantityError
 from nncost.explaining.accounts import keep_accounts
 from nncost.explaining.backward import backward
 from nncost.explaining.context import Context
@@ -26,6 +26,8 @@ from nncost.training.losses import NO_LOSS
 
 _TITLE = 200
 """Characters of a name that a title shows."""
+CHECKPOINT = "weights"
+"""The kind of source that holds parameters alone."""
 _FEW_LAYERS = 8
 """So many layers are told one by one at the start."""
 
@@ -48,6 +50,8 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     if asked is not None and asked.head == RUN and settings.examples is None:
         raise QuantityError("a run needs the number of examples.", hint="For example: --examples 60000 --epochs 10")
     counted = count_source(source, settings)
+    if counted.model.kind == CHECKPOINT:
+        raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])
     accounts = keep_accounts(counted, valid_taps=settings.taps == "valid")
     context = Context(source, settings, counted, report_on(source, settings), accounts)
     wanted = [asked] if asked is not None else _all_topics(context)

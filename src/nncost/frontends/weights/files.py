@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from nncost.errors import SourceError
 SAFETENSORS, GGUF, ZIP, HDF5, PICKLE = "safetensors", "GGUF", "zip", "HDF5", "pickle"
 HEAD_BYTES = 16
 _MAGIC = {b"GGUF": GGUF, b"FUGG": GGUF, b"PK\x03\x04": ZIP, b"PK\x05\x06": ZIP, b"\x89HDF\r\n\x1a\n": HDF5}
-_FOURTH_PROTOCOL = 4
 _LENGTH_BYTES = 8
+_SAFETENSORS = b"\0\0\0\0{"
+"""The upper half of a header's length, and its first character."""
 _ENDINGS = {
     SAFETENSORS: ".safetensors", GGUF: ".gguf", ZIP: ".npz (NumPy) or .pt (PyTorch)", HDF5: ".h5", PICKLE: ".pt",
 }  # fmt: skip
@@ -53,9 +55,9 @@ def kind_of(head: bytes) -> str:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
-    if len(head) > 1 and head[0] == ord("\x80") and head[1] <= _FOURTH_PROTOCOL + 1:
-        return PICKLE
-    return SAFETENSORS if head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" else ""
+    if head[_LENGTH_BYTES // 2 :].startswith(_SAFETENSORS):
+        return SAFETENSORS
+    return PICKLE if len(head) > 1 and head[0] == ord("\x80") and head[1] <= pickle.HIGHEST_PROTOCOL else ""
 
 
 def _expect(path: str, head: bytes, kinds: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from io import BytesIO
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 from zipfile import ZipFile, ZipInfo
 
@@ -68,6 +69,6 @@ def _header(start: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             shape, _, dtype = reader(BytesIO(start[first:end]))
-    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+    except (TypeError, SyntaxError, MemoryError, RecursionError, TokenError) as error:
         raise ValueError(f"the header of an array cannot be read: {error}") from None
     return shape, dtype, end

@@ -21,6 +21,8 @@ _MAX_PICKLE = 64 * 2**20
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 """The first pickle of a file before PyTorch 1.6 (``torch.serialization.MAGIC_NUMBER``)."""
 _PROTOCOL_VERSION = 1001
+_LENGTH_BYTES = 8
+"""Each storage begins with its number of elements."""
 
 
 def read(path: str) -> Contents:
@@ -76,8 +78,8 @@ def _from_pickles(file: BinaryIO, size: int) -> Contents:
         raise RefusedError("a bare pickle")
     described_value(stream)
     value, keys = described_value(stream), described_value(stream)
-    left = size - stream.tell()
     known = {key for key in keys if isinstance(key, str)} if isinstance(keys, list) else set()
+    left = size - stream.tell() - _LENGTH_BYTES * len(known)
 
     def check(storage: StorageRecord) -> None:
         """All storages together fit into what is left of the file."""

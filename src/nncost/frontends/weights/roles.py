@@ -46,7 +46,7 @@ def role_of(entry: Entry) -> Role:
         return "other"
     if BIAS.match(last):
         return "bias"
-    return "weight" if last in FACTORS or len(entry.shape) >= _MATRIX_AXES else "other"
+    return "weight" if last in FACTORS or last.startswith("weight") or len(entry.shape) >= _MATRIX_AXES else "other"
 
 
 def is_packed(entry: Entry, role: Role) -> bool:

@@ -11,6 +11,7 @@ from tests.torch.cases import (
     normalization,
     numeric,
     recurrent,
+    structure,
 )
 from tests.torch.cases.case import Case, call, loss, quiet
 
@@ -23,6 +24,7 @@ ALL: tuple[Case, ...] = (
     *normalization.CASES,
     *numeric.CASES,
     *recurrent.CASES,
+    *structure.CASES,
 )
 BY_NAME: dict[str, Case] = {case.name: case for case in ALL}
 

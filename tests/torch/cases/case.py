@@ -124,6 +124,7 @@ class Behind(nn.Module):
 KNOWN_WARNINGS = (
     "LSTM with projections is not supported with oneDNN",
     "Using padding='same' with even kernel lengths",
+    "Using `torch.compile\\(module\\)` when there are global hooks",
 )
 
 

@@ -47,6 +47,13 @@ FLOP_COUNTER_WRONG: dict[str, str] = {
     "lstm_quantized_dynamic": _QUANTIZED,
     "experts_grouped_mm": "grouped products are not in its table: 0",
     "affine_grid_and_sample": "aten.affine_grid_generator is not in its table: 0",
+    "spectral_norm_train": _VECTORS.format("mv and aten.vdot"),
+    "spectral_norm_eval": _VECTORS.format("mv and aten.vdot"),
     "bilinear": _BILINEAR,
     "bilinear_behind": _BILINEAR,
+}
+
+FLOP_COUNTER_UNABLE: dict[str, str] = {
+    "gradient_inside_forward": "FlopCounterMode raises when a forward asks for gradients",
+    "higher_order_scan": "FlopCounterMode does not support the operator scan",
 }

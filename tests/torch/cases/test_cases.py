@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +14,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.torch.cases import ALL, BY_NAME, Case, call, loss, quiet
-from tests.torch.cases.flop_counter import FLOP_COUNTER_WRONG
+from tests.torch.cases.executed import WITNESSED, witness
+from tests.torch.cases.flop_counter import FLOP_COUNTER_UNABLE, FLOP_COUNTER_WRONG
 
 NAMES = pytest.mark.parametrize("case", ALL, ids=str)
 
@@ -73,8 +75,28 @@ def counted(case: Case) -> tuple[int, int | None]:
 
 @NAMES
 def test_flop_counter(case: Case) -> None:
+    if case.name in FLOP_COUNTER_UNABLE:
+        pytest.skip(FLOP_COUNTER_UNABLE[case.name])
     seen = counted(case)
     if case.name in FLOP_COUNTER_WRONG:
         assert seen != (case.forward_macs, case.backward_macs), "FlopCounterMode is right here now"
     else:
         assert seen == (case.forward_macs, case.backward_macs)
+
+
+@pytest.mark.parametrize("name", WITNESSED)
+def test_loops_agree(name: str) -> None:
+    case = BY_NAME[name]
+    torch.manual_seed(0)
+    module = case.build().double()
+    inputs = tuple(x.double() if x.is_floating_point() else x for x in case.inputs())
+    run = witness(module, inputs)
+    assert (run.forward, run.backward) == (case.forward_macs, case.backward_macs)
+    with quiet():
+        outputs = call(module, inputs)
+        loss(outputs).backward()
+    output = outputs[0] if isinstance(outputs, tuple) else outputs
+    np.testing.assert_allclose(run.output, output.detach().numpy(), rtol=1e-9, atol=1e-9)
+    parameters = dict(module.named_parameters())
+    for parameter, gradient in run.gradients.items():
+        np.testing.assert_allclose(gradient, parameters[parameter].grad.numpy(), rtol=1e-9, atol=1e-9)

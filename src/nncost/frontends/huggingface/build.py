@@ -51,7 +51,19 @@ def _module(source: str, values: Mapping[str, Any], options: LoadOptions) -> tup
     found, named = model_class(config, values.get("architectures"))
     with torch.device("meta"), _counted_modules():
         module = found._from_config(config, dtype=getattr(torch, options.dtype))
+    _without_memory(module)
     return module.train(options.training), named
+
+
+def _without_memory(module: Any) -> None:
+    """Move the parameters that a layer made elsewhere in spite of all."""
+    import torch
+
+    for layer in module.modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            if not parameter.is_meta:
+                moved = torch.nn.Parameter(parameter.detach().to("meta"), requires_grad=parameter.requires_grad)
+                layer._parameters[name] = moved
 
 
 @contextmanager

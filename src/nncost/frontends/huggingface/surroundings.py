@@ -23,6 +23,7 @@ def undisturbed() -> Iterator[None]:
         warnings.simplefilter("ignore")
         stack.enter_context(_offline())
         stack.enter_context(_same_random_numbers())
+        stack.enter_context(_portable_experts())
         yield
 
 
@@ -62,3 +63,19 @@ def _same_random_numbers() -> Iterator[None]:
         random.setstate(state)
         np.random.set_state(numpy_state)  # noqa: NPY002
         torch.set_rng_state(torch_state)
+
+
+@contextmanager
+def _portable_experts() -> Iterator[None]:
+    """Mixtures of experts multiply by transformers' own grouped product: PyTorch's knows shapes for bfloat16 alone."""
+    from transformers.integrations import moe
+
+    before: Any = getattr(moe, "_can_use_grouped_mm", None)
+    if before is None:
+        yield
+        return
+    moe._can_use_grouped_mm = lambda *_: False
+    try:
+        yield
+    finally:
+        moe._can_use_grouped_mm = before

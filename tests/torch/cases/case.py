@@ -123,6 +123,7 @@ class Behind(nn.Module):
 
 KNOWN_WARNINGS = (
     "LSTM with projections is not supported with oneDNN",
+    "`torch.jit.script_method` is deprecated",
     "Using padding='same' with even kernel lengths",
     "Using `torch.compile\\(module\\)` when there are global hooks",
 )

@@ -57,3 +57,20 @@ FLOP_COUNTER_UNABLE: dict[str, str] = {
     "gradient_inside_forward": "FlopCounterMode raises when a forward asks for gradients",
     "higher_order_scan": "FlopCounterMode does not support the operator scan",
 }
+
+_FLASH = "aten._scaled_dot_product_flash_attention_for_cpu is not in its table: the core is 0"
+_MKLDNN = "aten.mkldnn_rnn_layer is not in its table: 0"
+FUSED = (
+    "multihead_self_fused multihead_distinct_key_and_value multihead_causal_mask sdpa sdpa_causal sdpa_mask"
+    " sdpa_lengths_differ sdpa_grouped sdpa_one_query sdpa_no_parameters encoder_layer encoder_layer_norm_first"
+    " encoder_layer_sequence_first encoder_two_layers decoder_layer decoder_layer_norm_first_causal transformer"
+    " tiny_gpt_tied"
+)
+RECURRENT = (
+    "lstm lstm_batch_first lstm_no_bias lstm_three_layers_dropout lstm_bidirectional lstm_bidirectional_two_layers"
+    " lstm_given_state lstm_unbatched"
+)
+# Wrong as well where nothing is turned off, on a CPU with oneDNN.
+FLOP_COUNTER_WRONG_BY_DEFAULT: dict[str, str] = dict.fromkeys(FUSED.split(), _FLASH) | dict.fromkeys(
+    RECURRENT.split(), _MKLDNN
+)

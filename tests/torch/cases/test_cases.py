@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.torch.cases import ALL, BY_NAME, Case, call, loss, quiet
 from tests.torch.cases.executed import WITNESSED, witness
-from tests.torch.cases.flop_counter import FLOP_COUNTER_UNABLE, FLOP_COUNTER_WRONG
+from tests.torch.cases.flop_counter import FLOP_COUNTER_UNABLE, FLOP_COUNTER_WRONG, FLOP_COUNTER_WRONG_BY_DEFAULT
 
 NAMES = pytest.mark.parametrize("case", ALL, ids=str)
 
@@ -100,3 +100,14 @@ def test_loops_agree(name: str) -> None:
     parameters = dict(module.named_parameters())
     for parameter, gradient in run.gradients.items():
         np.testing.assert_allclose(gradient, parameters[parameter].grad.numpy(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", FLOP_COUNTER_UNABLE)
+def test_gradients_exist_where_nobody_else_counts(name: str) -> None:
+    module = BY_NAME[name].build()
+    with quiet():
+        loss(call(module, BY_NAME[name].inputs())).backward()
+
+
+def test_lists_name_cases() -> None:
+    assert {*FLOP_COUNTER_WRONG, *FLOP_COUNTER_UNABLE, *FLOP_COUNTER_WRONG_BY_DEFAULT, *WITNESSED} <= set(BY_NAME)

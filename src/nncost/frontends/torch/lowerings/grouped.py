@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.dims import is_symbolic
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -21,7 +21,7 @@ def _grouped(call: Call) -> Tensor:
     return _rows(call.builder, "esk,ekn->esn", call.tensor("input"), call.tensor("weight"))
 
 
-@lowers_gradient("transformers::grouped_mm_fallback_backward")
+@lowers("transformers::grouped_mm_fallback_backward")
 def _grouped_backward(call: Call) -> Lowered:
     """Of the rows: each gradient by its matrix, turned. Of the matrices: sums over the rows of each group."""
     b, weight, g = call.builder, call.tensor("weight"), call.tensor("grad_output")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 from nncost.dims import Dim
@@ -63,3 +63,44 @@ def shaped(b: Builder, x: Tensor, shape: Sequence[Dim]) -> Tensor:
 def kept_shape(x: Tensor, axes: Sequence[int]) -> tuple[Dim, ...]:
     """``x``'s shape with the axes at size one."""
     return tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
+
+
+def tensors_of(call: Call) -> list[Tensor]:
+    """Every tensor among the arguments once, lists opened."""
+    found: dict[Tensor, None] = {}
+    for value in call.arguments.values():
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Tensor):
+                found[item] = None
+    return list(found)
+
+
+def algorithm(
+    call: Call, counts: Mapping[str, Dim], *, note: str = "", name: str = "", reads: Sequence[Tensor] | None = None
+) -> list[Tensor]:
+    """A named algorithm with the call's outputs and these amounts; with ``reads``, of those tensors alone."""
+    op = ops.Algorithm(name or call.name.partition("::")[2].strip("_"), call.outputs, counts, note)
+    return list(call.builder.emit_many(op, *(tensors_of(call) if reads is None else reads)))
+
+
+def scaled_counts(counts: Mapping[str, Dim], times: Dim) -> dict[str, Dim]:
+    """The amounts, ``times`` over."""
+    return {quantity: amount * times for quantity, amount in counts.items()}
+
+
+def added_counts(*parts: Mapping[str, Dim]) -> dict[str, Dim]:
+    """The amounts of several steps together."""
+    total: dict[str, Dim] = {}
+    for part in parts:
+        for quantity, amount in part.items():
+            total[quantity] = total.get(quantity, 0) + amount
+    return total
+
+
+def in_complex(counts: Mapping[str, Dim], dtype: str) -> dict[str, Dim]:
+    """Amounts of an algorithm on complex numbers in real operations: a product is 4 mul and 2 add, a sum 2 add."""
+    if not dtype.startswith("complex"):
+        return dict(counts)
+    mul, add, div = (counts.get(quantity, 0) for quantity in ("mul", "add", "div"))
+    rest = {quantity: amount for quantity, amount in counts.items() if quantity not in ("mul", "add", "div")}
+    return {"mul": 4 * mul, "add": 2 * mul + 2 * add, "div": 2 * div, **rest}

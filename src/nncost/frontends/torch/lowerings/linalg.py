@@ -1,0 +1,176 @@
+"""Linear algebra: each operator by the algorithm LAPACK uses for it; batches multiply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from nncost.dims import product
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings import factors
+from nncost.frontends.torch.lowerings.operands import added_counts, algorithm, in_complex, scaled_counts
+from nncost.ir.graph import Tensor
+
+ESTIMATED = "estimated"
+TAYLOR_PRODUCTS = 5
+"""Products of the degree-18 polynomial of PyTorch's matrix exponential (Bader, Blanes and Casas 2019), no squaring."""
+
+
+def _sizes(x: Tensor) -> tuple[int, int]:
+    """Rows and columns."""
+    return cast("tuple[int, int]", x.shape[-2:])
+
+
+def _emit(call: Call, matrix: Tensor, *parts: factors.Counts, note: str = "") -> list[Tensor]:
+    """The amounts for one matrix, for every matrix of the batch."""
+    counts = in_complex(added_counts(*parts), matrix.dtype)
+    return algorithm(call, scaled_counts(counts, product(matrix.shape[:-2])), note=note)
+
+
+def _direct(name: str, argument: str, counts: Callable[[int, int], factors.Counts], note: str = "") -> None:
+    """Register an operator whose amounts follow from one matrix."""
+
+    def lower(call: Call) -> Lowered:
+        matrix = call.tensor(argument)
+        return _one_or_all(call, _emit(call, matrix, counts(*_sizes(matrix)), note=note))
+
+    lowers(f"aten::{name}")(lower)
+
+
+def _one_or_all(call: Call, outputs: list[Tensor]) -> Lowered:
+    return outputs if len(call.outputs) > 1 else outputs[0]
+
+
+for _name in ("linalg_lu_factor_ex", "linalg_lu"):
+    _direct(_name, "A", factors.lu)
+for _name in ("linalg_cholesky_ex", "cholesky"):
+    _direct(_name, "self", lambda n, _: factors.cholesky(n))
+_direct("linalg_inv_ex", "A", lambda n, _: added_counts(factors.lu(n, n), factors.inverse_from_lu(n)))  # type: ignore[arg-type, return-value]
+_direct("cholesky_inverse", "self", lambda n, _: factors.inverse_from_cholesky(n))
+_direct("linalg_ldl_factor_ex", "self", lambda n, _: factors.ldl(n))
+_direct("geqrf", "self", factors.qr)
+_direct("_linalg_det", "A", lambda n, _: added_counts(factors.lu(n, n), {"mul": max(n - 1, 0)}))  # type: ignore[arg-type, return-value]
+_direct(
+    "_linalg_slogdet", "A",
+    lambda n, _: added_counts(factors.lu(n, n), {"log": n, "add": max(n - 1, 0)}),  # type: ignore[arg-type, return-value]
+)  # fmt: skip
+_direct("linalg_eig", "self", lambda n, _: factors.general_eigen(n, vectors=True), ESTIMATED)
+for _name in ("linalg_eigvals", "_linalg_eigvals"):
+    _direct(_name, "self", lambda n, _: factors.general_eigen(n, vectors=False), ESTIMATED)
+_direct(
+    "linalg_matrix_exp", "self",
+    lambda n, _: cast("factors.Counts", scaled_counts(factors.multiply(n, n, n), TAYLOR_PRODUCTS)), ESTIMATED,
+)  # fmt: skip
+
+
+@lowers("aten::lu_unpack")
+def _lu_unpack(call: Call) -> Lowered:
+    """Triangles taken apart and a permutation written out: moves."""
+    return algorithm(call, {})
+
+
+@lowers("aten::_linalg_solve_ex")
+def _solve(call: Call) -> Lowered:
+    """LU, then two substitutions for each column; the lower factor's diagonal is ones."""
+    matrix, given = call.tensor("A"), call.tensor("B")
+    n, columns = _sizes(matrix)[0], _columns(matrix, given, left=bool(call.get("left", True)))
+    both = factors.triangular(n, columns, unit=True), factors.triangular(n, columns)
+    return _emit(call, matrix, factors.lu(n, n), *both)
+
+
+def _columns(matrix: Tensor, given: Tensor, *, left: bool) -> int:
+    """The right-hand sides of one matrix; a vector for each matrix is one."""
+    if given.rank == matrix.rank - 1:
+        return 1
+    return _sizes(given)[1] if left else _sizes(given)[0]
+
+
+def _substitution(name: str, matrix: str, given: str, *, times: int, unit: bool) -> None:
+    """Register a solver with triangular factors at hand; ``unit``: the first factor's diagonal is ones."""
+
+    def lower(call: Call) -> Lowered:
+        factor, right = call.tensor(matrix), call.tensor(given)
+        n, columns = _sizes(factor)[0], _columns(factor, right, left=bool(call.get("left", True)))
+        ones = unit or bool(call.get("unitriangular", False))
+        parts = [factors.triangular(n, columns, unit=ones), *[factors.triangular(n, columns)] * (times - 1)]
+        batch = max((factor, right), key=lambda x: x.rank)
+        return _one_or_all(call, _emit(call, batch, *parts))
+
+    lowers(f"aten::{name}")(lower)
+
+
+_substitution("linalg_solve_triangular", "self", "B", times=1, unit=False)
+_substitution("triangular_solve", "A", "self", times=1, unit=False)
+_substitution("cholesky_solve", "input2", "self", times=2, unit=False)
+_substitution("_cholesky_solve_helper", "A", "self", times=2, unit=False)
+_substitution("linalg_lu_solve", "LU", "B", times=2, unit=True)
+_substitution("linalg_ldl_solve", "LD", "B", times=2, unit=True)
+
+
+@lowers("aten::linalg_qr")
+def _qr(call: Call) -> Lowered:
+    matrix = call.tensor("A")
+    m, n = _sizes(matrix)
+    mode = call.get("mode", "reduced")
+    columns = {"r": 0, "complete": m}.get(mode, min(m, n))
+    formed = factors.q_formed(m, columns, min(m, n)) if columns else {}
+    return _emit(call, matrix, factors.qr(m, n), formed)
+
+
+@lowers("aten::linalg_householder_product")
+def _householder(call: Call) -> Lowered:
+    matrix = call.tensor("input")
+    m, n = _sizes(matrix)
+    return _emit(call, matrix, factors.q_formed(m, n, cast("int", call.tensor("tau").shape[-1])))[0]
+
+
+@lowers("aten::ormqr")
+def _q_applied(call: Call) -> Lowered:
+    target = call.tensor("input3")
+    rows, columns = _sizes(target)
+    if not call.get("left", True):
+        rows, columns = columns, rows
+    return _emit(call, target, factors.q_applied(rows, columns, cast("int", call.tensor("input2").shape[-1])))[0]
+
+
+@lowers("aten::_linalg_svd")
+def _svd(call: Call) -> Lowered:
+    matrix = call.tensor("A")
+    full, vectors = bool(call.get("full_matrices", False)), bool(call.get("compute_uv", True))
+    return _emit(call, matrix, factors.svd(*_sizes(matrix), vectors=vectors, full=full), note=ESTIMATED)
+
+
+@lowers("aten::_linalg_eigh")
+def _eigh(call: Call) -> Lowered:
+    matrix = call.tensor("A")
+    vectors = bool(call.get("compute_v", True))
+    return _emit(call, matrix, factors.symmetric_eigen(_sizes(matrix)[0], vectors=vectors), note=ESTIMATED)
+
+
+@lowers("aten::linalg_lstsq")
+def _lstsq(call: Call) -> Lowered:
+    """QR of the larger side, Qᵀ times the right-hand sides, a substitution; drivers other than gels do more: estimated."""
+    matrix, given = call.tensor("self"), call.tensor("b")
+    m, n = max(_sizes(matrix)), min(_sizes(matrix))
+    columns = _columns(matrix, given, left=True)
+    parts = factors.qr(m, n), factors.q_applied(m, columns, n), factors.triangular(n, columns)
+    return _emit(call, matrix, *parts, note="" if call.get("driver") == "gels" else ESTIMATED)
+
+
+@lowers("aten::linalg_pinv")
+def _pinv(call: Call) -> Lowered:
+    """Singular values, their reciprocals, V·S⁺ and its product with Uᵀ."""
+    matrix = call.tensor("self")
+    m, n = _sizes(matrix)
+    k = min(m, n)
+    parts = factors.svd(m, n, vectors=True), {"div": k, "cmp": 2 * k, "mul": n * k}, factors.multiply(n, k, m)
+    return _emit(call, matrix, *parts, note=ESTIMATED)[0]
+
+
+@lowers("aten::_compute_linear_combination")
+def _combination(call: Call) -> Lowered:
+    """Sums of the inputs' slices, each with its coefficient: a contraction of coefficients and slices."""
+    x, coefficients = call.tensor("input"), call.tensor("coefficients")
+    flat = call.builder.reshape(x, (x.shape[0], product(x.shape[1:])))
+    y = call.builder.contract("ki,in->kn", coefficients, flat)
+    return call.builder.reshape(y, call.outputs[0][0])

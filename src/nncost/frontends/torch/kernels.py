@@ -10,7 +10,7 @@ import torch
 from nncost.errors import NncostError
 from nncost.frontends.torch import lowerings as _lowerings  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.lowering import Call, Lowered, is_gradient, lowering_for
-from nncost.frontends.torch.tracer import Operand, Signature
+from nncost.frontends.torch.signatures import Literal, Operand, Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Node, Region, Tensor
@@ -43,25 +43,22 @@ def _kernel(signature: Signature) -> Kernel:
     builder = Builder()
     tensors: dict[int, Tensor] = {}
     learned: set[Tensor] = set()
-    count = 0
 
     def convert(value: Any) -> Any:
-        nonlocal count
         if isinstance(value, Operand):
-            place, count = count, count + 1
             if value.same not in tensors:
                 dtype = dtype_name(value.dtype)
                 if value.constant:
-                    tensor = builder.emit(ops.Constant("fill", value.shape, dtype, 1.0))
+                    tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0))
                 else:
-                    tensor = builder.input(value.shape, dtype=dtype)
+                    tensor = builder.input(tuple(value.shape), dtype=dtype)
                 tensors[value.same] = tensor
                 if value.learned:
                     learned.add(tensor)
             return tensors[value.same]
+        if isinstance(value, Literal):
+            return value.value
         if isinstance(value, tuple):
-            if len(value) == 2 and value[0] in (float, bool):
-                return value[1]
             return tuple(convert(item) for item in value)
         return value
 

@@ -18,8 +18,10 @@ from nncost.frontends.torch.arguments import batch_of, check_names, concrete, co
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.roles import role_of
 from nncost.frontends.torch.staging import layer_names, staged
-from nncost.frontends.torch.step import data_mark, own_loss, run_backward
-from nncost.frontends.torch.tracer import DATA, LEARNED, STORED, Tracer
+from nncost.frontends.torch.light import LightFakes
+from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark
+from nncost.frontends.torch.step import own_loss, run_backward
+from nncost.frontends.torch.tracer import Tracer
 from nncost.frontends.torch.update import optimizer_name, trace_update
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.trace import Call, Trace, TraceItem
@@ -71,12 +73,12 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, *, real: bool) 
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
     wants_backward = options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
     stand_ins = StandIns(mode, options, wants_backward)
-    tracer = Tracer(None if mode is None else stand_ins.of_stray)
+    tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray)
     stage = staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=_wrapper(tracer))
     with stage as tensors:
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
         for name, (_, stand_in) in tensors.items():
-            tracer.owner_of_variable[id(stand_in)] = name.rpartition(".")[0]
+            tracer.places.owner_of_variable[id(stand_in)] = name.rpartition(".")[0]
         with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
@@ -117,14 +119,17 @@ def _wrapper(tracer: Tracer) -> Callable[[nn.Module, str, Any], Any]:
 
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
-            outer, tracer.path = tracer.path, name
+            places = tracer.places
+            outer, places.path = places.path, name
+            places.inside += 1
             try:
                 return forward(*args, **kwargs)
             except Exception as error:
                 _explain(error, layer, name, args)
                 raise
             finally:
-                tracer.path = outer
+                places.path = outer
+                places.inside -= 1
 
         return run
 
@@ -149,6 +154,7 @@ class StandIns:
 
     def __init__(self, mode: FakeTensorMode | None, options: LoadOptions, gradients: bool) -> None:
         self._mode, self._options, self._gradients = mode, options, gradients
+        self.light = None if mode is None else LightFakes(mode)
         self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of_tensor(self, tensor: torch.Tensor, name: str, learned: bool) -> torch.Tensor:
@@ -160,8 +166,7 @@ class StandIns:
             frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
             if self._gradients and tensor.requires_grad and not frozen:
                 made.requires_grad_()
-        made._nncost_mark = (LEARNED, name) if learned else (STORED, "")  # type: ignore[attr-defined]
-        return made
+        return set_mark(made, (LEARNED, name) if learned else (STORED, ""))
 
     def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor that is no parameter and no buffer."""
@@ -172,14 +177,13 @@ class StandIns:
 
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
         """An input of that shape."""
-        with _modes(self._mode):
+        if self.light is None:
             return data_mark(torch.empty(concrete(shape), dtype=dtype))
+        return data_mark(self.light.make(concrete(shape), contiguous_strides(concrete(shape)), dtype))
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
         """An input given as a tensor."""
-        made = self._like(tensor)
-        made._nncost_mark = (DATA, "")  # type: ignore[attr-defined]
-        return made
+        return set_mark(self._like(tensor), (DATA, ""))
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
         if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
@@ -194,8 +198,16 @@ class StandIns:
             or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
         ):
             return self._mode.from_tensor(tensor.detach())
-        with self._mode:
-            return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+        assert self.light is not None
+        return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a tensor in row-major order."""
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * max(size, 1))
+    return tuple(reversed(strides)) if shape else ()
 
 
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:

@@ -23,7 +23,10 @@ class Handling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The handling of one operator overload, its name without the mark of an in-place form, and what it writes."""
+    """The handling of one operator overload, its name without the mark of an in-place form, and what it writes.
+
+    A ``simple`` one makes new tensors whose shapes follow from its operands' alone.
+    """
 
     handling: Handling
     name: str
@@ -31,6 +34,7 @@ class Plan:
     written: tuple[int, ...]
     written_names: tuple[str, ...]
     random: bool
+    simple: bool
     decomposition: Any = None
 
 
@@ -77,6 +81,7 @@ def _make(operator: Any) -> Plan:
         written,
         tuple(arguments[i].name for i in written),
         torch.Tag.nondeterministic_seeded in operator.tags,
+        _is_simple(operator, handling, written),
         decomposition,
     )
 
@@ -108,6 +113,17 @@ def _handling(operator: Any, name: str) -> tuple[Handling, Any]:
     if decomposition is not None:
         return Handling.DECOMPOSED, decomposition
     return Handling.UNKNOWN, None
+
+
+_BY_DATA = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
+
+
+def _is_simple(operator: Any, handling: Handling, written: tuple[int, ...]) -> bool:
+    if handling is not Handling.LOWERED or written or operator.namespace != "aten":
+        return False
+    if any(tag in operator.tags for tag in _BY_DATA) or any(a.name == "device" for a in operator._schema.arguments):
+        return False
+    return all(value.alias_info is None and str(value.type) == "Tensor" for value in operator._schema.returns)
 
 
 def _is_view(schema: Any) -> bool:

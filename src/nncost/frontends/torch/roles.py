@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from nncost.ir.graph import Role
@@ -21,10 +22,13 @@ _MULTIPLYING = {
     "baddbmm",
     "matmul",
     "_grouped_mm",
+    "grouped_mm_fallback",
     "einsum",
     "_weight_norm_interface",
     "div",
 }
+_STATE = re.compile(r"state|hidden|initial|token|query|latent|^[hc]_?0|^[hc]x", re.IGNORECASE)
+_STATE_ARGUMENTS = {"state", "hx", "cx", "hx_", "cx_", "input"}
 _ADDING = {"add", "sub", "rsub"}
 
 
@@ -32,7 +36,7 @@ def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]
     """``weight``, ``bias`` or ``other``: by its uses, and by its name where they do not tell."""
     seen = set(uses)
     leaf = name.rpartition(".")[2]
-    if _is_position_table(name) or any(argument in ("state", "hx", "cx", "hx_", "cx_") for _, argument in seen):
+    if _is_position_table(name) or (_STATE.search(leaf) and any(argument in _STATE_ARGUMENTS for _, argument in seen)):
         return "other"
     if any(argument == "bias" for _, argument in seen) or ("aten::addmm", "self") in seen:
         return "bias"

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
-from nncost.frontends.torch.tracer import DATA, Tracer
+from nncost.frontends.torch.marks import data_mark
+from nncost.frontends.torch.tracer import Tracer
 
 PREFERRED = (
     "logits",
@@ -22,12 +24,6 @@ PREFERRED = (
 )
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
-
-
-def data_mark(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor, marked as coming from the user's data."""
-    tensor._nncost_mark = (DATA, "")  # type: ignore[attr-defined]
-    return tensor
 
 
 def primary(output: Any) -> torch.Tensor:
@@ -64,21 +60,28 @@ def own_loss(output: Any) -> torch.Tensor | None:
 
 def run_backward(tracer: Tracer, output: Any, loss: Any) -> None:
     """The loss and the backward pass from it. Raises OptionError for a loss that does not fit."""
-    tracer.path, tracer.phase = LOSS_PATH, "loss"
+    places = tracer.places
+    places.path, places.phase = LOSS_PATH, "loss"
     if loss == "sum":
-        tensor = primary(output)
-        _check_differentiable(tensor)
+        tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        if not tensors:
+            _check_differentiable(primary(output))
         with torch.no_grad():
-            tracer.quiet += 1
-            ones = data_mark(torch.ones_like(tensor))
-            tracer.quiet -= 1
-        tracer.path = ""
-        torch.autograd.backward([tensor], [ones])
+            ones = [data_mark(torch.ones_like(tensor)) for tensor in tensors]
+        _backward(tracer, tensors, ones)
         return
     value = loss_value(output, loss)
     _check_differentiable(value)
-    tracer.path = ""
-    value.backward()  # type: ignore[no-untyped-call]
+    _backward(tracer, [value], [None])
+
+
+def _backward(tracer: Tracer, tensors: list[torch.Tensor], gradients: list[torch.Tensor | None]) -> None:
+    places = tracer.places
+    places.path, places.in_backward = "", True
+    try:
+        torch.autograd.backward(tensors, gradients)
+    finally:
+        places.in_backward = False
 
 
 def loss_value(output: Any, loss: Any) -> torch.Tensor:

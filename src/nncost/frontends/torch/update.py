@@ -11,7 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nncost.errors import OptionError
-from nncost.frontends.torch.step import data_mark
+from nncost.frontends.torch.marks import data_mark
 from nncost.frontends.torch.tracer import Tracer
 
 LATE_STEP = 1000
@@ -112,8 +112,8 @@ def trace_update(optimizer: Any, stand_in: torch.Tensor, original: torch.Tensor)
         parameter = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype)).requires_grad_()
         parameter._is_param = True  # type: ignore[attr-defined]
         gradient = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype))
-    tracer = Tracer(None)
-    tracer.phase, tracer.only_fake = "update", True
+    tracer = Tracer(only_fake=True)
+    tracer.places.phase = "update"
     try:
         alone = maker(optimizer)(parameter, original)
     except KeyError:

@@ -1,0 +1,52 @@
+"""Marks on tensors: where a value comes from, and which parameter it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+CONSTANT, DATA, STORED, LEARNED = 0, 1, 2, 6
+"""Bits: from nothing but numbers, from inputs, from what the module stores; a parameter or a view of one."""
+Mark = tuple[int, str]
+"""The bits and, for a parameter, its name."""
+UNMARKED: Mark = (STORED, "")
+_LEARNED_ONLY = 4
+_KEEPS_PARAMETER = {
+    "aten::_to_copy", "aten::clone", "aten::t", "aten::contiguous", "aten::copy", "aten::mul", "aten::div"
+}  # fmt: skip
+"""Operators whose result still is the parameter it was made of, for the role it plays."""
+
+
+def mark_of(tensor: torch.Tensor) -> Mark:
+    """A tensor's mark; a tensor that nobody marked belongs to the module."""
+    return getattr(tensor, "_nncost_mark", UNMARKED)
+
+
+def set_mark(tensor: torch.Tensor, mark: Mark) -> torch.Tensor:
+    """The tensor with a mark."""
+    tensor._nncost_mark = mark  # type: ignore[attr-defined]
+    return tensor
+
+
+def data_mark(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, marked as coming from the user's data."""
+    return set_mark(tensor, (DATA, ""))
+
+
+def result_mark(name: str, bits: int, learned: Mark | None, *, view: bool, random: bool) -> Mark:
+    """The mark of what an operator makes of operands with the given bits."""
+    if learned is not None and bits == LEARNED and (view or name in _KEEPS_PARAMETER):
+        return learned
+    if random:
+        bits |= STORED
+    return (bits & ~_LEARNED_ONLY, "")
+
+
+def tensors_in(value: Any) -> list[Any]:
+    """The tensors of a nested structure."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in tensors_in(item)]
+    return []

@@ -3,6 +3,8 @@
 from nncost.frontends.torch.lowerings import (
     activations,
     attention,
+    bags,
+    bilinear,
     contractions,
     convolution,
     elementwise,
@@ -11,16 +13,20 @@ from nncost.frontends.torch.lowerings import (
     indexing,
     linalg,
     losses,
+    low_precision,
     moves,
     normalization,
     pooling,
     recurrent,
     reductions,
+    sequences,
 )
 
 __all__ = [
     "activations",
     "attention",
+    "bags",
+    "bilinear",
     "contractions",
     "convolution",
     "elementwise",
@@ -29,9 +35,11 @@ __all__ = [
     "indexing",
     "linalg",
     "losses",
+    "low_precision",
     "moves",
     "normalization",
     "pooling",
     "recurrent",
     "reductions",
+    "sequences",
 ]

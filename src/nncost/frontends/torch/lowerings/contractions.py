@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nncost.dims import product
+from nncost.dims import Dim, product
 from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import elementwise
+from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
 
@@ -108,3 +109,52 @@ def _addr(call: Call) -> Tensor:
     b, left, right = call.builder, call.tensor("vec1"), call.tensor("vec2")
     outer = b.map("mul", b.reshape(left, (left.shape[0], 1)), b.reshape(right, (1, right.shape[0])))
     return _added(call, outer)
+
+
+@lowers("aten::linalg_vecdot")
+def _vecdot(call: Call) -> Tensor:
+    """A contraction for each row: ``Σ x·y`` along an axis."""
+    b, x, y = call.builder, call.tensor("x"), call.tensor("y")
+    shape = list(call.outputs[0][0])
+    axis = call.get("dim", -1) % (len(shape) + 1)
+    shape.insert(axis, x.shape[axis - len(shape) - 1])
+    letters = _letters(len(shape))
+    rest = letters.replace(letters[axis], "")
+    return b.contract(f"{letters},{letters}->{rest}", *(b.broadcast(t, tuple(shape)) for t in (x, y)))
+
+
+@lowers("aten::affine_grid_generator")
+def _affine_grid(call: Call) -> Tensor:
+    """A grid of constant points (x, y, 1), each by the matrix of its example: points·(d+1)·d products."""
+    b, theta = call.builder, call.tensor("theta")
+    points = b.emit(ops.Constant("array", _grid_shape(call, theta), theta.dtype, lambda: _grid_points(call)))
+    grid = b.contract("npk,njk->npj", b.broadcast(points, (theta.shape[0], *points.shape[1:])), theta)
+    return b.reshape(grid, call.outputs[0][0])
+
+
+@lowers("aten::affine_grid_generator_backward")
+def _affine_grid_backward(call: Call) -> Tensor:
+    """The sum over all points, each gradient by its point."""
+    b, g = call.builder, call.tensor("grad")
+    size, dims = g.shape[0], g.shape[-1]
+    shape: tuple[Dim, ...] = (1, product(g.shape[1:-1]), dims + 1)
+    points = b.broadcast(b.emit(ops.Constant("array", shape, g.dtype, lambda: _grid_points(call))), (size, *shape[1:]))
+    return b.contract("npj,npk->njk", b.reshape(g, (size, shape[1], dims)), points)
+
+
+def _grid_shape(call: Call, theta: Tensor) -> tuple[Dim, ...]:
+    return (1, product(call["size"][2:]), theta.shape[2])
+
+
+def _grid_points(call: Call) -> Any:
+    """The points of every pixel from −1 to 1, last axis first, and a one."""
+    import numpy as np
+
+    sizes = [int(size) for size in call["size"][2:]]
+    shrink = [1.0 if call["align_corners"] or size == 1 else (size - 1) / size for size in sizes]
+    axes = [
+        np.linspace(-1, 1, size) * factor if size > 1 else np.zeros(1)
+        for size, factor in zip(sizes, shrink, strict=True)
+    ]
+    mesh = np.meshgrid(*axes, indexing="ij")
+    return np.stack([*reversed([m.ravel() for m in mesh]), np.ones(mesh[0].size)], -1)

@@ -128,7 +128,7 @@ def _group_norm(call: Call) -> Lowered:
 def _grouped(b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, groups: int) -> Tensor:
     channels = x.shape[1]
     return norm.group_norm(
-        b, x, _filled(b, scale, channels, 1.0, x.dtype), _filled(b, shift, channels, 0.0, x.dtype), groups=groups
+        b, x, groups, _filled(b, scale, channels, 1.0, x.dtype), _filled(b, shift, channels, 0.0, x.dtype)
     )
 
 

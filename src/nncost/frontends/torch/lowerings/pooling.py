@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nncost.dims import Dim
+from nncost.dims import Dim, product
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
-from nncost.frontends.torch.lowerings.operands import several
+from nncost.frontends.torch.lowerings.operands import algorithm, several
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import pool
@@ -76,7 +76,7 @@ def _max_pool_backward(call: Call) -> Lowered:
 def _pool_gradient(call: Call, forward: Pool) -> Lowered:
     b, x, dims = call.builder, call.tensor("self"), _dims(call)
     g = _batched(b, call.tensor("grad_output"), dims)
-    return gradient(b, lambda past, x: forward(past, x), (x,), g, (True,))[0]
+    return gradient(b, forward, (x,), g, (True,))[0]
 
 
 def _average_pool(call: Call) -> Pool:
@@ -147,3 +147,21 @@ lowers_gradient("aten::_adaptive_avg_pool2d_backward", "aten::_adaptive_avg_pool
     _adaptive_backward("average")
 )
 lowers_gradient("aten::adaptive_max_pool2d_backward", "aten::adaptive_max_pool3d_backward")(_adaptive_backward("max"))
+
+
+@lowers("aten::fractional_max_pool2d", "aten::fractional_max_pool3d")
+def _fractional(call: Call) -> Lowered:
+    """Windows at random places: K−1 cmp for each output; each place takes 1 mul and 1 add."""
+    dims = _dims(call)
+    kernel = product(several(call["kernel_size"], dims))
+    output = Tensor(*call.outputs[0])
+    starts = product(call.tensor("random_samples").shape[:2]) * sum(output.shape[output.rank - dims :])  # type: ignore[arg-type]
+    counts = {"cmp": output.elements * (kernel - 1), "mul": starts, "add": starts}
+    return algorithm(call, counts)
+
+
+@lowers("aten::fractional_max_pool2d_backward", "aten::fractional_max_pool3d_backward")
+def _fractional_backward(call: Call) -> Tensor:
+    """One addition for each output, into zeros."""
+    g = call.tensor("grad_output")
+    return algorithm(call, {"add": g.elements})[0]

@@ -17,9 +17,11 @@ from nncost.frontends.torch.lowerings import (
     moves,
     normalization,
     pooling,
+    quantized,
     recurrent,
     reductions,
     sequences,
+    sparse,
 )
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "moves",
     "normalization",
     "pooling",
+    "quantized",
     "recurrent",
     "reductions",
     "sequences",
+    "sparse",
 ]

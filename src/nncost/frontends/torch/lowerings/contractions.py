@@ -7,6 +7,7 @@ from typing import Any
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import elementwise
+from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
@@ -34,6 +35,8 @@ def _is_layer(call: Call, weight: Tensor) -> bool:
 def _product(call: Call, left: Tensor, right: Tensor) -> Tensor:
     """``(N, K)·(K, M)``; with a learned right operand a dense layer, whose outputs are neurons."""
     b = call.builder
+    if call.stored and (found := multiplied(call, left, right)) is not None:
+        return found
     if not _is_layer(call, right):
         return b.contract("ij,jk->ik", left, right)
     with b.region("dense", left, right, neurons=right.shape[1] * left.shape[0]) as region:
@@ -53,6 +56,8 @@ def _bmm(call: Call) -> Tensor:
 
 @lowers("aten::mv")
 def _mv(call: Call) -> Tensor:
+    if call.stored and (found := multiplied(call, call.tensor("self"), call.tensor("vec"))) is not None:
+        return found
     return call.builder.contract("ij,j->i", call.tensor("self"), call.tensor("vec"))
 
 
@@ -79,6 +84,8 @@ def _added(call: Call, product_: Tensor) -> Tensor:
 def _addmm(call: Call) -> Tensor:
     """With a learned matrix this is a dense layer with its bias."""
     b, left, right = call.builder, call.tensor("mat1"), call.tensor("mat2")
+    if call.stored and (found := multiplied(call, left, right)) is not None:
+        return found
     if not _is_layer(call, right):
         return _added(call, b.contract("ij,jk->ik", left, right))
     neurons = product((left.shape[0], right.shape[1]))

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nncost.errors import NncostError, SourceError
+from nncost.errors import SourceError
 from nncost.frontends.huggingface import document
 from nncost.frontends.huggingface.classes import configuration_class, model_class
+from nncost.frontends.huggingface.failures import one_error
 from nncost.frontends.huggingface.inputs import inputs_of
 from nncost.frontends.huggingface.library import transformers
 from nncost.frontends.huggingface.surroundings import undisturbed
@@ -30,7 +31,7 @@ def build_with_notes(source: str, options: LoadOptions) -> tuple[Any, Inputs, tu
     """As :func:`build`, with what a reader should know."""
     values = document.read(source)
     library = transformers()
-    with undisturbed(), _one_error(source, library.__version__):
+    with undisturbed(), one_error("build", source):
         module, named = _module(source, values, options)
         _check_sizes(source, module)
         inputs, notes = inputs_of(module, options)
@@ -84,29 +85,6 @@ def _counted_modules() -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-@contextmanager
-def _one_error(source: str, version: str) -> Iterator[None]:
-    """Whatever transformers or torch raises becomes one sentence."""
-    try:
-        yield
-    except NncostError:
-        raise
-    except ConnectionError as error:
-        raise SourceError(
-            f"{source!r} takes a part from the Hugging Face hub: {_first_line(error)}",
-            hint="nncost downloads nothing: the configuration must hold everything, backbone_config included.",
-        ) from None
-    except Exception as error:  # noqa: BLE001 - models raise anything
-        raise SourceError(
-            f"transformers {version} cannot build {source!r}: {type(error).__name__}: {_first_line(error)}"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300] or type(error).__name__
 
 
 def _check_sizes(source: str, module: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from nncost.frontends import registry
 from nncost.frontends.huggingface.build import build_with_notes
 from nncost.frontends.huggingface.experts import active_parameters
+from nncost.frontends.huggingface.failures import one_error
 from nncost.frontends.huggingface.surroundings import undisturbed
 from nncost.frontends.model import LoadOptions, Model
 
@@ -20,8 +21,8 @@ def load(source: str, options: LoadOptions) -> Model:
     for what does not fit, MissingExtraError without torch or transformers.
     """
     module, inputs, notes = build_with_notes(source, options)
-    with undisturbed():
-        model = registry.load_object(module, replace(options, given=inputs, inputs={}, symbols={}))
+    with undisturbed(), one_error("run", source):
+        model = registry.load_object(module, replace(options, given=inputs, inputs={}, symbols={}, batch=None))
     return replace(
         model,
         kind="huggingface",

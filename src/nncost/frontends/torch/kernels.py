@@ -43,6 +43,7 @@ def _kernel(signature: Signature) -> Kernel:
     builder = Builder()
     tensors: dict[int, Tensor] = {}
     learned: set[Tensor] = set()
+    stored: dict[Tensor, int] = {}
 
     def convert(value: Any) -> Any:
         if isinstance(value, Operand):
@@ -55,6 +56,8 @@ def _kernel(signature: Signature) -> Kernel:
                 tensors[value.same] = tensor
                 if value.learned:
                     learned.add(tensor)
+                if value.stored is not None:
+                    stored[tensor] = value.stored
             return tensors[value.same]
         if isinstance(value, Literal):
             return value.value
@@ -63,14 +66,18 @@ def _kernel(signature: Signature) -> Kernel:
         return value
 
     arguments = {name: convert(value) for name, value in signature.arguments}
-    emit(builder, signature, arguments, frozenset(learned))
+    emit(builder, signature, arguments, frozenset(learned), stored)
     kernel_phase = "backward" if is_gradient(signature.plan.name) else "forward"
     outputs = _last_outputs(builder.items)
     return Kernel(builder.graph(*outputs), kernel_phase)  # type: ignore[arg-type]
 
 
 def emit(
-    builder: Builder, signature: Signature, arguments: Mapping[str, Any], learned: frozenset[Tensor]
+    builder: Builder,
+    signature: Signature,
+    arguments: Mapping[str, Any],
+    learned: frozenset[Tensor],
+    stored: Mapping[Tensor, int] | None = None,
 ) -> list[Tensor | None]:
     """Emit the operation; an operator without a lowering, or one its lowering refuses, is opaque.
 
@@ -89,7 +96,7 @@ def emit(
         if lowering is None:
             raise NotImplementedError
         builder.dtype = next((dtype for _, dtype in outputs if "float" in dtype), builder.dtype)
-        call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned)
+        call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned, stored)
         lowered = _as_list(lowering(call))
         builder.items, builder._constants = outer, constants
         outer.extend(_named(name, inside, lowered))

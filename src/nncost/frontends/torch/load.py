@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from nncost.dims import Dim, Shape
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions, Model, matches
 from nncost.frontends.torch.arguments import batch_of, check_names, concrete, converted, described, has_values
+from nncost.frontends.torch.blocks import BlockRecord, Blocks, NotAlike, find_candidates, watch_numbers
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.roles import role_of
 from nncost.frontends.torch.staging import layer_names, staged
@@ -24,7 +25,7 @@ from nncost.frontends.torch.step import own_loss, run_backward
 from nncost.frontends.torch.tracer import Tracer
 from nncost.frontends.torch.update import optimizer_name, trace_update
 from nncost.ir.graph import Graph, Parameter, Tensor
-from nncost.ir.trace import Call, Trace, TraceItem
+from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 
 NO_LOSS = "none"
 
@@ -58,33 +59,44 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions) -> Trac
     """Run the module on stand-ins; with its real inputs where its course depends on their values."""
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
-    try:
-        return _run(module, given, options, real=False)
-    except (DataDependentOutputException, DynamicOutputShapeException) as error:
-        if not has_values(given):
-            raise SourceError(
-                f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
-            ) from error
-    return _run(module, given, options, real=True)
+    excluded: set[nn.Module] | None = set() if options.reuse else None
+    while True:
+        try:
+            return _run(module, given, options, excluded, real=False)
+        except NotAlike as found:
+            assert excluded is not None
+            excluded.add(found.layer)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            if not has_values(given):
+                raise SourceError(
+                    f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
+                    hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
+                ) from error
+            return _run(module, given, options, None, real=True)
 
 
-def _run(module: nn.Module, given: Inputs, options: LoadOptions, *, real: bool) -> Traced:
+def _run(module: nn.Module, given: Inputs, options: LoadOptions, excluded: set[nn.Module] | None, *, real: bool) -> Traced:
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
     wants_backward = options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
     stand_ins = StandIns(mode, options, wants_backward)
     tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray)
-    stage = staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=_wrapper(tracer))
-    with stage as tensors:
+    layer_forward = LayerForward(tracer)
+    with staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=layer_forward.wrap) as tensors:
+        if excluded is not None and stand_ins.light is not None:
+            layer_forward.reuse(module, stand_ins.light, excluded)
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
         for name, (_, stand_in) in tensors.items():
             tracer.places.owner_of_variable[id(stand_in)] = name.rpartition(".")[0]
+        trained: list[str] = []
         with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if wants_backward:
-                run_backward(tracer, output, loss)
-        trained = [name for name, (_, stand_in) in tensors.items() if stand_in.grad is not None]
+                wanted = {name: stand_in for name, (_, stand_in) in tensors.items() if stand_in.requires_grad}
+                trained = run_backward(tracer, output, loss, wanted)
+    if layer_forward.blocks is not None:
+        both = {*trained, *layer_forward.blocks.trained}
+        trained = [name for name in tensors if name in both]
     return Traced(tracer, dict(tensors), trained, loss, output, arguments)
 
 
@@ -114,16 +126,36 @@ def _flag(module: nn.Module, options: LoadOptions) -> bool | None:
     return None if module.training else True
 
 
-def _wrapper(tracer: Tracer) -> Callable[[nn.Module, str, Any], Any]:
-    """Each layer's forward, telling the tracer which layer runs."""
+class LayerForward:
+    """Each layer's forward, telling the tracer which layer runs; alike blocks are replayed."""
 
-    def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+        self.blocks: Blocks | None = None
+        self._candidates: Mapping[nn.Module, Any] = {}
+
+    def reuse(self, module: nn.Module, light: LightFakes, excluded: set[nn.Module]) -> None:
+        """Let blocks that are alike be analysed once; called when the stand-ins are in place."""
+        self._candidates = find_candidates(module, layer_names(module), excluded)
+        if self._candidates:
+            anchor = set_mark(light.make((), (), torch.float32, requires_grad=True), (STORED, ""))
+            self.blocks = Blocks(self.tracer, light, self._candidates, anchor)
+            for layer in self._candidates:
+                watch_numbers(layer)
+
+    def wrap(self, layer: nn.Module, name: str, forward: Any) -> Any:
+        """The function that runs in place of a layer's forward."""
+        places = self.tracer.places
+
         def run(*args: Any, **kwargs: Any) -> Any:
-            places = tracer.places
             outer, places.path = places.path, name
             places.inside += 1
             try:
+                if layer in self._candidates and self.blocks is not None:
+                    return self.blocks.run(layer, name, forward, args, kwargs)
                 return forward(*args, **kwargs)
+            except NotAlike:
+                raise
             except Exception as error:
                 _explain(error, layer, name, args)
                 raise
@@ -132,8 +164,6 @@ def _wrapper(tracer: Tracer) -> Callable[[nn.Module, str, Any], Any]:
                 places.inside -= 1
 
         return run
-
-    return wrap
 
 
 def _explain(error: Exception, layer: nn.Module, name: str, args: Sequence[Any]) -> None:
@@ -197,7 +227,10 @@ class StandIns:
             or tensor.is_quantized
             or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
         ):
-            return self._mode.from_tensor(tensor.detach())
+            made = self._mode.from_tensor(tensor.detach())
+            if tensor.layout is not torch.strided:
+                made._nncost_stored = stored_values(tensor)  # type: ignore[attr-defined]
+            return made
         assert self.light is not None
         return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)
 
@@ -236,27 +269,36 @@ def _named(loss: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
-def _calls(records: Sequence[Any], layers: Mapping[str, str]) -> Iterator[Call]:
-    """Calls whose rows are named by the kind of layer, as ``Linear``."""
-    for signature, path, phase in records:
+def _calls(records: Sequence[Any], layers: Mapping[str, str], above: str = "") -> Iterator[TraceItem]:
+    """Calls whose rows are named by the kind of layer, as ``Linear``; a block's calls are made once."""
+    blocks: dict[int, Block] = {}
+    for record in records:
+        if isinstance(record, BlockRecord):
+            block = blocks.get(id(record.calls))
+            if block is None:
+                block = blocks[id(record.calls)] = Block(tuple(_calls(record.calls, layers, record.path)))
+            yield BlockCall(block, record.path)
+            continue
+        signature, path, phase = record
         kernel = kernel_of(signature)
         if kernel.graph.items:
-            yield Call(kernel, path, phase, layers.get(path, ""))
+            yield Call(kernel, path, phase, layers.get(joined(above, path), ""))
 
 
 def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -> list[TraceItem]:
     """The update of every trained parameter; those of one shape and group share their operations."""
     items: list[TraceItem] = []
-    known: dict[Any, Any] = {}
+    known: dict[Any, list[Call]] = {}
     name = optimizer_name(optimizer)
     for trained in traced.trained:
         original, stand_in = traced.tensors[trained]
         key = (tuple(stand_in.shape), stand_in.dtype, _group_of(optimizer, original))
         if key not in known:
             records = trace_update(optimizer, stand_in, original)
-            known[key] = [] if records is None else list(_calls(records, {"": name}))
+            calls = () if records is None else _calls(records, {"": name})
+            known[key] = [call for call in calls if isinstance(call, Call)]
         path = parameters[trained].path
-        items += [Call(call.kernel, path, "update", name) for call in known[key]]
+        items += [replace(call, path=path) for call in known[key]]
     return items
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 CONSTANT, DATA, STORED, LEARNED = 0, 1, 2, 6
 """Bits: from nothing but numbers, from inputs, from what the module stores; a parameter or a view of one."""
@@ -50,3 +52,19 @@ def tensors_in(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return [tensor for item in value for tensor in tensors_in(item)]
     return []
+
+
+def stored_values(tensor: torch.Tensor) -> int | None:
+    """How many values a sparse tensor holds; stand-ins hold none and remember those of the tensor they stand for."""
+    known: int | None = getattr(tensor, "_nncost_stored", None)
+    if known is None and not isinstance(tensor, FakeTensor):
+        known = int(tensor._nnz())
+    return known
+
+
+def keep_stored(stored: int | None, tensors: Iterable[torch.Tensor]) -> None:
+    """Sparse results hold as many values as the sparse operand they were made of."""
+    if stored is not None:
+        for tensor in tensors:
+            if tensor.layout is not torch.strided:
+                tensor._nncost_stored = stored  # type: ignore[attr-defined]

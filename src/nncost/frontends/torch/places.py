@@ -46,6 +46,14 @@ class Places:
             self._settle(tensors, place[0])
         return place
 
+    def looked(self, tensors: Sequence[torch.Tensor]) -> None:
+        """A view was taken: autograd may have made a node for it, or be using a gradient."""
+        node = torch._C._current_autograd_node()
+        if node is None or self.inside or not self.in_backward:
+            self._forward()
+        elif self.pending:
+            self._settle(tensors, self._of(node)[0])
+
     def _forward(self) -> Place:
         number = torch.autograd._get_sequence_nr() - 1
         if number not in self._layer_of_node:
@@ -65,11 +73,9 @@ class Places:
             for tensor in results:
                 self.pending[id(tensor)] = (tensor, [record, *(r for records in earlier for r in records)])
 
-    def consumed(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Tensors were looked at: if by an autograd node, pending additions among them are its layer's."""
-        node = torch._C._current_autograd_node()
-        if node is not None:
-            self._settle(tensors, self._of(node)[0])
+    def settle_at(self, tensor: torch.Tensor, path: str) -> None:
+        """A gradient is used by the layer at a path: pending additions that made it are that layer's."""
+        self._settle((tensor,), path)
 
     def _settle(self, tensors: Sequence[torch.Tensor], path: str) -> None:
         for tensor in tensors:

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.torch.marks import CONSTANT, UNMARKED, Mark
+from nncost.frontends.torch.marks import CONSTANT, UNMARKED, Mark, stored_values
 from nncost.frontends.torch.plans import Plan
 
 
 class Operand(NamedTuple):
-    """A tensor in a signature. ``same`` is the place of its first appearance, so that aliases are seen."""
+    """A tensor in a signature. ``same`` is the place of its first appearance, so that aliases are seen.
+
+    ``stored`` is how many values a sparse tensor holds.
+    """
 
     shape: tuple[Any, ...]
     stride: tuple[Any, ...]
@@ -21,6 +24,7 @@ class Operand(NamedTuple):
     constant: bool
     learned: bool
     same: int
+    stored: int | None = None
 
 
 class Literal(NamedTuple):
@@ -55,6 +59,7 @@ class Scan:
     bits: int = CONSTANT
     learned: Mark | None = None
     has_values: bool = False
+    stored: int | None = None
 
     def describe(self, value: Any) -> Any:
         """An argument as part of a signature."""
@@ -86,5 +91,7 @@ class Scan:
             self.learned = mark
         if getattr(tensor, "constant", None) is not None:
             self.has_values = True
-        stride = tensor.stride() if tensor.layout is torch.strided else ()
-        return Operand(tensor.shape, stride, tensor.dtype, bits == CONSTANT, bool(name), same)
+        if tensor.layout is torch.strided:
+            return Operand(tensor.shape, tensor.stride(), tensor.dtype, bits == CONSTANT, bool(name), same)
+        self.stored = stored_values(tensor)
+        return Operand(tensor.shape, (), tensor.dtype, bits == CONSTANT, bool(name), same, self.stored)

@@ -58,8 +58,11 @@ def own_loss(output: Any) -> torch.Tensor | None:
     return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
 
 
-def run_backward(tracer: Tracer, output: Any, loss: Any) -> None:
-    """The loss and the backward pass from it. Raises OptionError for a loss that does not fit."""
+def run_backward(tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """The loss and the backward pass from it; the names of the wanted tensors that got a gradient.
+
+    Raises OptionError for a loss that does not fit.
+    """
     places = tracer.places
     places.path, places.phase = LOSS_PATH, "loss"
     if loss == "sum":
@@ -68,20 +71,29 @@ def run_backward(tracer: Tracer, output: Any, loss: Any) -> None:
             _check_differentiable(primary(output))
         with torch.no_grad():
             ones = [data_mark(torch.ones_like(tensor)) for tensor in tensors]
-        _backward(tracer, tensors, ones)
-        return
+        return _backward(tracer, tensors, ones, wanted)
     value = loss_value(output, loss)
     _check_differentiable(value)
-    _backward(tracer, [value], [None])
+    return _backward(tracer, [value], [None], wanted)
 
 
-def _backward(tracer: Tracer, tensors: list[torch.Tensor], gradients: list[torch.Tensor | None]) -> None:
+def _backward(
+    tracer: Tracer,
+    tensors: list[torch.Tensor],
+    gradients: list[torch.Tensor | None],
+    wanted: Mapping[str, torch.Tensor],
+) -> list[str]:
+    """Only the wanted gradients are computed; additions of several for one parameter belong to its layer."""
     places = tracer.places
     places.path, places.in_backward = "", True
     try:
-        torch.autograd.backward(tensors, gradients)
+        found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
     finally:
         places.in_backward = False
+    for name, gradient in zip(wanted, found, strict=True):
+        if gradient is not None:
+            places.settle_at(gradient, name.rpartition(".")[0])
+    return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
 
 
 def loss_value(output: Any, loss: Any) -> torch.Tensor:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.torch.light import LightFakes, remembered
 from nncost.frontends.torch.log import Log
-from nncost.frontends.torch.marks import CONSTANT, UNMARKED, mark_of, result_mark, set_mark, tensors_in
+from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_of, result_mark, set_mark, tensors_in
 from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
 from nncost.frontends.torch.signatures import Scan, Signature
@@ -85,8 +85,7 @@ class Tracer(TorchDispatchMode):
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_mark(result, mark_of(args[0]))
-            if self.places.pending:
-                self.places.consumed((args[0],))
+            self.places.looked((args[0],))
             if self.log is not None:
                 self.log.view(func, args, kwargs, result, plan)
         return result
@@ -111,8 +110,8 @@ class Tracer(TorchDispatchMode):
         mark = result_mark(plan.name, scan.bits, scan.learned, view=True, random=False)
         for tensor in tensors_in(result):
             set_mark(tensor, mark)
-        if self.places.pending:
-            self.places.consumed(scan.tensors)
+        keep_stored(scan.stored, tensors_in(result))
+        self.places.looked(scan.tensors)
         if self.log is not None:
             self.log.view(func, args, kwargs, result, plan)
         return result
@@ -208,6 +207,7 @@ class Tracer(TorchDispatchMode):
         results = tensors_in(result)
         for tensor in results:
             set_mark(tensor, mark)
+        keep_stored(scan.stored, results)
         if plan.written and not folded:
             self._note_written(plan, args, kwargs)
         if not folded:

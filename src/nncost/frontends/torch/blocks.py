@@ -1,0 +1,366 @@
+"""Blocks: layers that are alike are analysed once, forward and backward.
+
+A deep network repeats a block many times. The first of a kind runs on its own, on detached inputs,
+and what it recorded becomes a template. Wherever a block of that kind stands, a stand-in function
+takes its place in the autograd graph: forward it returns tensors of the right shapes, backward it
+returns gradients of the right shapes, and both add the template's calls to the records.
+
+Two blocks are alike when their classes, plain attributes, parameters and buffers (shape, strides,
+type, whether trained), training flags and arguments agree. A number such as ``layer_idx`` differs
+in every block: an object stands in its place that notices being used. What cannot be told to be
+alike runs in full: shared weights, a module called twice, unknown objects among the arguments (a
+key-value cache), hooks, inputs or attributes that are changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from nncost.frontends.torch.light import LightFakes
+from nncost.frontends.torch.likeness import UnusedNumber, static_key
+from nncost.frontends.torch.marks import mark_of, set_mark
+from nncost.frontends.torch.signatures import Literal, Scan
+from nncost.frontends.torch.tracer import Tracer
+
+Forward = Callable[..., Any]
+
+
+class NotAlike(Exception):  # noqa: N818 - a signal to run again, never seen by users
+    """A block turned out not to be replaceable: the run starts again with it analysed in full."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(type(layer).__name__)
+        self.layer = layer
+
+
+@dataclass(slots=True, eq=False)
+class Shape:
+    """A tensor of a template: what is needed to make one like it."""
+
+    shape: Any
+    stride: Any
+    dtype: torch.dtype
+    requires_grad: bool
+    mark: Any
+
+
+@dataclass(slots=True, eq=False)
+class BackwardTemplate:
+    """What a backward pass through a block recorded, for one pattern of incoming gradients.
+
+    ``consumers`` are the layers that first use each incoming gradient, ``unsettled`` the additions whose
+    layer is decided by whoever uses the gradient of an input.
+    """
+
+    calls: list[Any]
+    input_gradients: list[Shape | None]
+    trained: list[str]
+    consumers: list[str | None]
+    unsettled: list[list[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """A block that ran: its calls with relative paths, its outputs, and its graph for the backward pass."""
+
+    layer: nn.Module
+    path: str
+    calls: list[Any]
+    uses: list[tuple[str, str, str]]
+    outputs: list[Any]
+    structure: Any
+    inner_inputs: list[torch.Tensor]
+    inner_outputs: list[torch.Tensor]
+    parameters: dict[str, torch.Tensor]
+    backward: dict[tuple[bool, ...], BackwardTemplate] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class BlockRecord:
+    """A template's calls at the place of one block."""
+
+    calls: list[Any]
+    path: str
+
+
+class Blocks:
+    """The blocks of one run. ``candidates`` are the layers that may be alike."""
+
+    def __init__(self, tracer: Tracer, light: LightFakes, candidates: Mapping[nn.Module, Any], anchor: torch.Tensor) -> None:
+        self.tracer, self.light, self.candidates = tracer, light, candidates
+        self.trained: dict[str, None] = {}
+        self._templates: dict[Any, Template] = {}
+        self._seen: set[nn.Module] = set()
+        self._anchor = anchor
+        self._inside = 0
+
+    def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
+        """A candidate's forward: replayed where a block like it ran before."""
+        if self._inside:
+            return forward(*args, **kwargs)
+        leaves, structure = tree_flatten((args, kwargs))
+        key = self._key(layer, leaves, structure)
+        if layer in self._seen:
+            raise NotAlike(layer)
+        self._seen.add(layer)
+        if key is None:
+            return forward(*args, **kwargs)
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
+        return self._replay(template, path, leaves)
+
+    # ---------------------------------------------------------------- likeness
+    def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
+        scan = Scan(self.tracer.written)
+        parts = []
+        for leaf in leaves:
+            if isinstance(leaf, torch.Tensor):
+                if type(leaf) is not FakeTensor or getattr(leaf, "constant", None) is not None or mark_of(leaf)[1]:
+                    return None
+                parts.append((scan.describe(leaf), leaf.requires_grad, mark_of(leaf)))
+            elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
+                parts.append(Literal(type(leaf), leaf))
+            else:
+                return None
+        state = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), self.tracer.places.phase)
+        return self.candidates[layer], tuple(parts), str(structure), state
+
+    # ---------------------------------------------------------------- first of its kind
+    def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
+        tracer = self.tracer
+        inner = [self._detached(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        tensors = [leaf for leaf in inner if isinstance(leaf, torch.Tensor)]
+        before = _state_of(layer)
+        outer, tracer.records = tracer.records, []
+        uses, tracer.uses = tracer.uses, {}
+        self._inside += 1
+        try:
+            args, kwargs = tree_unflatten(inner, structure)
+            result = forward(*args, **kwargs)
+        finally:
+            calls, tracer.records = tracer.records, outer
+            used, tracer.uses = tracer.uses, uses
+            self._inside -= 1
+        found, out_structure = tree_flatten(result)
+        changed = any(t._version != 0 for t in tensors)
+        if changed or _state_of(layer) != before or _numbers_used(layer):
+            raise NotAlike(layer)
+        outputs = [self._output(leaf, inner, layer) for leaf in found]
+        made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, Shape)]
+        parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
+        return Template(
+            layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
+            tensors, made, parameters,
+        )  # fmt: skip
+
+    def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
+        made = self.light.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
+        return set_mark(made, mark_of(tensor))
+
+    def _output(self, leaf: Any, inner: list[Any], layer: nn.Module) -> Any:
+        """A new tensor's shape, the place of an input that is handed on, or a plain value."""
+        if isinstance(leaf, torch.Tensor):
+            for place, other in enumerate(inner):
+                if other is leaf:
+                    return (place,)
+            if type(leaf) is not FakeTensor or leaf.layout is not torch.strided or leaf.storage_offset():
+                raise NotAlike(layer)
+            return Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.requires_grad, mark_of(leaf))
+        if leaf is None or isinstance(leaf, (int, float, str)):
+            return Literal(type(leaf), leaf)
+        raise NotAlike(layer)
+
+    # ---------------------------------------------------------------- all others
+    def _replay(self, template: Template, path: str, leaves: list[Any]) -> Any:
+        tracer = self.tracer
+        tracer.records.append(BlockRecord(template.calls, path))
+        for name, operator, argument in template.uses:
+            tracer.uses[f"{path}.{name}" if path else name, operator, argument] = None
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        if any(shape.requires_grad for shape in shapes):
+            made = list(_StandIn.apply(self._anchor, self, template, path, *tensors))  # type: ignore[no-untyped-call]
+        else:
+            made = [self.make(shape) for shape in shapes]
+        for tensor, shape in zip(made, shapes, strict=True):
+            set_mark(tensor, shape.mark)
+        rest = iter(made)
+        result = [
+            next(rest) if isinstance(o, Shape) else o.value if isinstance(o, Literal) else leaves[o[0]]
+            for o in template.outputs
+        ]
+        return tree_unflatten(result, template.structure)
+
+    def make(self, shape: Shape) -> torch.Tensor:
+        """A tensor like one of a template, without history."""
+        return self.light.make(shape.shape, shape.stride, shape.dtype)
+
+    # ---------------------------------------------------------------- backward
+    def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
+        """The gradients of a block's inputs; what computing them takes is added to the records."""
+        pattern = tuple(gradient is not None for gradient in gradients)
+        if pattern not in template.backward:
+            template.backward[pattern] = self._analyse_backward(template, gradients)
+        found = template.backward[pattern]
+        places = self.tracer.places
+        for gradient, consumer in zip(gradients, found.consumers, strict=True):
+            if gradient is not None and consumer is not None:
+                places.settle_at(gradient, _joined(path, consumer))
+        self.tracer.records.append(BlockRecord(found.calls, path))
+        self.trained.update((_joined(path, name), None) for name in found.trained)
+        made: list[Any] = []
+        for shape, additions in zip(found.input_gradients, found.unsettled, strict=True):
+            tensor = None if shape is None else set_mark(self.make(shape), shape.mark)
+            made.append(tensor)
+            if tensor is not None and additions:
+                records = [[signature, "", phase] for signature, _, phase in additions]
+                self.tracer.records += records
+                places.pending[id(tensor)] = (tensor, records)
+        return made
+
+    def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
+        tracer, places = self.tracer, self.tracer.places
+        pairs = [
+            (output, set_mark(self.light.make(g.shape, g.stride(), g.dtype), mark_of(g)))
+            for output, g in zip(template.inner_outputs, gradients, strict=True)
+            if g is not None and output.requires_grad
+        ]
+        markers: list[list[Any]] = [[None, "", "backward"] for _ in pairs]
+        outer_pending, places.pending = places.pending, {
+            id(g): (g, [marker]) for (_, g), marker in zip(pairs, markers, strict=True)
+        }
+        outer, tracer.records = tracer.records, []
+        wanted = [t for t in template.inner_inputs if t.requires_grad]
+        names = list(template.parameters)
+        self._inside += 1
+        try:
+            found = torch.autograd.grad(
+                [output for output, _ in pairs], [*wanted, *template.parameters.values()], [g for _, g in pairs],
+                allow_unused=True, retain_graph=True,
+            )  # fmt: skip
+        finally:
+            calls, tracer.records = tracer.records, outer
+            pending, places.pending = places.pending, outer_pending
+            self._inside -= 1
+        by_input = dict(zip(map(id, wanted), found, strict=False))
+        input_gradients, unsettled = [], []
+        loose: list[Any] = []
+        for tensor in template.inner_inputs:
+            g = by_input.get(id(tensor))
+            additions = [r for r in pending.get(id(g), (g, []))[1] if r[0] is not None] if g is not None else []
+            loose += additions
+            unsettled.append(additions)
+            input_gradients.append(None if g is None else Shape(g.shape, g.stride(), g.dtype, False, mark_of(g)))
+        for name, g in zip(names, found[len(wanted) :], strict=True):
+            if g is not None and id(g) in pending:
+                for record in pending[id(g)][1]:
+                    record[1] = _joined(template.path, name.rpartition(".")[0])
+        calls = [call for call in calls if not any(call is addition for addition in loose)]
+        consumed = iter(marker[1] or None for marker in markers)
+        return BackwardTemplate(
+            _relative(calls, template.path),
+            input_gradients,
+            [name for name, g in zip(names, found[len(wanted) :], strict=True) if g is not None],
+            [_consumer(next(consumed), template.path) if given is not None and out.requires_grad else None
+             for given, out in zip(gradients, template.inner_outputs, strict=True)],
+            unsettled,
+        )  # fmt: skip
+
+
+class _StandIn(torch.autograd.Function):
+    """A block's place in the autograd graph."""
+
+    @staticmethod
+    def forward(ctx: Any, anchor: torch.Tensor, blocks: Blocks, template: Template, path: str, *inputs: torch.Tensor) -> Any:
+        ctx.set_materialize_grads(False)
+        ctx.blocks, ctx.template, ctx.path = blocks, template, path
+        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        made = [blocks.make(shape) for shape in shapes]
+        ctx.mark_non_differentiable(*(t for t, shape in zip(made, shapes, strict=True) if not shape.requires_grad))
+        return tuple(made)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
+
+
+def find_candidates(module: nn.Module, names: Mapping[nn.Module, str], excluded: set[nn.Module]) -> dict[nn.Module, Any]:
+    """The outermost layers with layers inside of which another one may be like it, with their static keys."""
+    shared = _shared_tensors(names)
+    keys: dict[nn.Module, Any] = {}
+    counts: dict[Any, int] = {}
+    for layer in names:
+        if layer is not module and layer not in excluded and layer._modules:
+            key = static_key(layer, shared)
+            if key is not None:
+                keys[layer] = key
+                counts[key] = counts.get(key, 0) + 1
+    found: dict[nn.Module, Any] = {}
+    covered: set[nn.Module] = set()
+    for layer in names:  # parents come before their children
+        if layer in covered:
+            continue
+        key = keys.get(layer)
+        if key is not None and counts[key] > 1:
+            found[layer] = key
+            covered.update(layer.modules())
+    return found
+
+
+def _shared_tensors(names: Mapping[nn.Module, str]) -> set[int]:
+    seen: set[int] = set()
+    shared: set[int] = set()
+    for layer in names:
+        for tensor in (*layer._parameters.values(), *layer._buffers.values()):
+            if tensor is not None:
+                (shared if id(tensor) in seen else seen).add(id(tensor))
+    return shared
+
+
+def watch_numbers(layer: nn.Module) -> None:
+    """Put watched numbers in the place of those that say which block this is."""
+    for part in layer.modules():
+        attributes = vars(part)
+        for name, value in attributes.items():
+            if type(value) is int and UnusedNumber.stands_for(name):
+                attributes[name] = UnusedNumber(value)
+
+
+def _numbers_used(layer: nn.Module) -> bool:
+    return any(
+        isinstance(value, UnusedNumber) and vars(value)["used"] for part in layer.modules() for value in vars(part).values()
+    )
+
+
+def _state_of(layer: nn.Module) -> list[Any]:
+    """The identities of everything a block's layers hold: a block that changes them is not replayed."""
+    return [
+        (name, id(value), len(value) if isinstance(value, (list, dict)) else 0)
+        for part in layer.modules()
+        for attributes in (vars(part), part._buffers)
+        for name, value in attributes.items()
+    ]
+
+
+def _relative(calls: list[Any], path: str) -> list[Any]:
+    return [[signature, _below(where, path), phase] for signature, where, phase in calls]
+
+
+def _below(name: str, path: str) -> str:
+    return name[len(path) + 1 :] if path and name.startswith(f"{path}.") else "" if name == path else name
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name
+
+
+def _consumer(where: str | None, path: str) -> str | None:
+    return None if where is None else _below(where, path)

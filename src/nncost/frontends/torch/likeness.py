@@ -1,0 +1,111 @@
+"""When two layers are alike before they run: class, attributes, parameters, buffers and layers inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+_OWN = {
+    "training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "forward",
+    "_is_full_backward_hook", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+    "_forward_pre_hooks_with_kwargs", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks", "_state_dict_hooks",
+    "_state_dict_pre_hooks", "_compiled_call_impl",
+}  # fmt: skip
+"""Attributes of every module that do not change what it computes."""
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size)
+_NUMBER_OF_BLOCK = re.compile(r"_?(layer|block|depth)?_?(idx|index|id|number|num)$")
+
+
+def static_key(layer: nn.Module, shared: set[int]) -> Any:
+    """What a layer is, comparable; None where it cannot be told or must not be replaced."""
+    if any(getattr(layer, hooks, None) for hooks in _HOOKS) or isinstance(layer, torch.jit.ScriptModule):
+        return None
+    attributes = _attributes_key(vars(layer))
+    tensors = _tensors_key(layer, shared)
+    if attributes is None or tensors is None:
+        return None
+    children = []
+    for name, child in layer._modules.items():
+        key = None if child is None else static_key(child, shared)
+        if child is not None and key is None:
+            return None
+        children.append((name, key))
+    return type(layer), layer.training, attributes, tensors, tuple(children)
+
+
+def _attributes_key(attributes: dict[str, Any]) -> Any:
+    found = []
+    for name, value in attributes.items():
+        if name in _OWN or name in _HOOKS:
+            continue
+        if isinstance(value, UnusedNumber) or (type(value) is int and UnusedNumber.stands_for(name)):
+            continue
+        key = _value_key(value)
+        if key is None:
+            return None
+        found.append((name, key))
+    return tuple(found)
+
+
+def _value_key(value: Any) -> Any:
+    """A plain value by what it is; any other object by its identity, so that only a shared one is alike."""
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    if isinstance(value, (list, tuple)):
+        keys = tuple(_value_key(item) for item in value)
+        return None if None in keys else (type(value), keys)
+    if isinstance(value, dict):
+        pairs = tuple((name, _value_key(item)) for name, item in value.items())
+        return None if any(key is None for _, key in pairs) else (type(value), pairs)
+    if isinstance(value, (torch.Tensor, nn.Module)):
+        return None
+    return type(value), id(value)
+
+
+def _tensors_key(layer: nn.Module, shared: set[int]) -> Any:
+    found = []
+    for tensors in (layer._parameters, layer._buffers):
+        for name, tensor in tensors.items():
+            if tensor is None:
+                found.append((name, None))
+                continue
+            if id(tensor) in shared or tensor.layout is not torch.strided:
+                return None
+            found.append((name, (tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad)))
+    return tuple(found)
+
+
+class UnusedNumber:
+    """A number that notices being used. Blocks that never look at theirs are alike all the same."""
+
+    __hash__: Any
+
+    def __init__(self, value: int) -> None:
+        vars(self).update(value=value, used=False)
+
+    @staticmethod
+    def stands_for(name: str) -> bool:
+        """Whether an attribute of that name says which block this is."""
+        return _NUMBER_OF_BLOCK.search(name) is not None and name != "num"
+
+
+def _using(operation: str) -> Callable[..., Any]:
+    def method(self: UnusedNumber, *others: Any) -> Any:
+        vars(self)["used"] = True
+        value = vars(self)["value"]
+        return getattr(value, operation)(*(vars(o)["value"] if isinstance(o, UnusedNumber) else o for o in others))
+
+    return method
+
+
+for _operation in (
+    "index", "int", "float", "bool", "hash", "eq", "ne", "lt", "le", "gt", "ge", "add", "radd", "sub", "rsub", "mul",
+    "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "neg", "str", "repr", "format",
+    "and", "or", "xor", "lshift", "rshift", "divmod",
+):  # fmt: skip
+    setattr(UnusedNumber, f"__{_operation}__", _using(f"__{_operation}__"))

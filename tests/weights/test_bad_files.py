@@ -283,6 +283,12 @@ def test_numbers_in_other_files(tmp_path: Path) -> None:
     refused(tmp_path / "b.h5", "no tensors")
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file[b"dense\xff/kernel"] = np.zeros(3)
+    refused(tmp_path / "a.h5", "no UTF-8")
+
+
 def test_arrays_that_are_not_stored(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("dense/kernel", (10**9, 10**9), "f4", chunks=(1000, 1000))

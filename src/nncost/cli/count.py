@@ -23,6 +23,7 @@ HELP = """Count parameters, operations and bytes of SOURCE: a spec, a .nncost or
   nncost count 784-h-h-10 --batch B              formulas in h and B
   nncost count model.onnx --loss cross_entropy --optimizer sgd
   nncost count model.onnx --json | jq .totals.forward.macs
+  nncost count model.safetensors --by dtype      a checkpoint: parameters and bytes (.gguf .npz .h5 .pt too)
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).
 """
@@ -34,7 +35,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @click.option("--csv", "form", flag_value="csv", help="One line for each layer, operation and phase.")
 @click.option("--markdown", "form", flag_value="markdown", help="Tables in Markdown.")
 @click.option("--latex", "form", flag_value="latex", help="Tables in LaTeX.")
-@click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op or phase.")
+@click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase; dtype, tensor.")
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
 @click.option("--expand", is_flag=True, help="Show the operations inside each layer.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-_MAX_DIRECTORY = 64 * 2**20
+_MAX_DIRECTORY = 16 * 2**20
+"""Some 200,000 members."""
 _END_BYTES, _MAX_COMMENT = 22, 65_535
 _MAX_RATIO = 1_032
 """Deflate cannot shrink further (https://zlib.net/zlib_tech.html)."""

@@ -23,7 +23,7 @@ from nncost.frontends.weights.files import GGUF, damaged, opened
 _VERSIONS = (2, 3)
 _MAX_AXES = 4
 """``GGML_MAX_DIMS``."""
-_MAX_TENSORS = 1_000_000
+_MAX_TENSORS = 200_000
 _DEFAULT_ALIGNMENT = 32
 _UINT32 = 4
 """The value type of ``general.alignment``."""

@@ -43,9 +43,11 @@ def _datasets(file: Any, size: int) -> list[Entry]:
     found: list[Entry] = []
     objects = 0
 
-    def visit(name: str, item: Any) -> None:
+    def visit(name: object, item: Any) -> None:
         nonlocal objects
         objects += 1
+        if not isinstance(name, str):
+            raise TypeError(f"the name {name!r} is no UTF-8")
         if objects > _MAX_OBJECTS:
             raise ValueError(f"it holds more than {_MAX_OBJECTS:,} objects")
         if hasattr(item, "shape"):

@@ -16,8 +16,8 @@ from typing import Any
 
 from nncost.frontends.weights.torch_names import MAPPINGS, Described, Global, is_accepted, rebuilt, storage_named
 
-_MAX_OPERATIONS = 5_000_000
-"""Some 50 for each tensor."""
+_MAX_OPERATIONS = 4_000_000
+"""Some 30 to 50 for each tensor."""
 _MAX_LINE = 1_000
 _MAX_KEY = 2**63
 _MARK = object()

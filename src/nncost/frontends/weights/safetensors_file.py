@@ -10,8 +10,8 @@ from nncost.frontends.weights.dtypes import dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
 
 _LENGTH_BYTES = 8
-_MAX_HEADER = 100_000_000
-"""The format's own limit (safetensors 0.8, `MAX_HEADER_SIZE`)."""
+_MAX_HEADER = 32 * 2**20
+"""Some 300,000 tensors; the format's own limit is 100,000,000 bytes."""
 _BITS = re.compile(r"\d+")
 _DIGITS = re.compile(r"(\d+)")
 

@@ -93,7 +93,9 @@ class BlockRecord:
 class Blocks:
     """The blocks of one run. ``candidates`` are the layers that may be alike."""
 
-    def __init__(self, tracer: Tracer, light: LightFakes, candidates: Mapping[nn.Module, Any], anchor: torch.Tensor) -> None:
+    def __init__(
+        self, tracer: Tracer, light: LightFakes, candidates: Mapping[nn.Module, Any], anchor: torch.Tensor
+    ) -> None:
         self.tracer, self.light, self.candidates = tracer, light, candidates
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
@@ -234,9 +236,10 @@ class Blocks:
             if g is not None and output.requires_grad
         ]
         markers: list[list[Any]] = [[None, "", "backward"] for _ in pairs]
-        outer_pending, places.pending = places.pending, {
-            id(g): (g, [marker]) for (_, g), marker in zip(pairs, markers, strict=True)
-        }
+        outer_pending, places.pending = (
+            places.pending,
+            {id(g): (g, [marker]) for (_, g), marker in zip(pairs, markers, strict=True)},
+        )
         outer, tracer.records = tracer.records, []
         wanted = [t for t in template.inner_inputs if t.requires_grad]
         names = list(template.parameters)
@@ -279,7 +282,9 @@ class _StandIn(torch.autograd.Function):
     """A block's place in the autograd graph."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: torch.Tensor, blocks: Blocks, template: Template, path: str, *inputs: torch.Tensor) -> Any:
+    def forward(
+        ctx: Any, anchor: torch.Tensor, blocks: Blocks, template: Template, path: str, *inputs: torch.Tensor
+    ) -> Any:
         ctx.set_materialize_grads(False)
         ctx.blocks, ctx.template, ctx.path = blocks, template, path
         shapes = [output for output in template.outputs if isinstance(output, Shape)]
@@ -292,7 +297,9 @@ class _StandIn(torch.autograd.Function):
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
-def find_candidates(module: nn.Module, names: Mapping[nn.Module, str], excluded: set[nn.Module]) -> dict[nn.Module, Any]:
+def find_candidates(
+    module: nn.Module, names: Mapping[nn.Module, str], excluded: set[nn.Module]
+) -> dict[nn.Module, Any]:
     """The outermost layers with layers inside of which another one may be like it, with their static keys."""
     shared = _shared_tensors(names)
     keys: dict[nn.Module, Any] = {}
@@ -336,7 +343,9 @@ def watch_numbers(layer: nn.Module) -> None:
 
 def _numbers_used(layer: nn.Module) -> bool:
     return any(
-        isinstance(value, UnusedNumber) and vars(value)["used"] for part in layer.modules() for value in vars(part).values()
+        isinstance(value, UnusedNumber) and vars(value)["used"]
+        for part in layer.modules()
+        for value in vars(part).values()
     )
 
 

@@ -18,6 +18,9 @@ from nncost.ir.shapes import Signature as Output
 from nncost.ir.trace import Kernel
 
 _DTYPES = {
+    torch.qint8: "int8",
+    torch.quint8: "uint8",
+    torch.qint32: "int32",
     torch.float8_e4m3fn: "float8",
     torch.float8_e5m2: "float8",
     torch.uint16: "int16",

@@ -68,8 +68,9 @@ class LightFakes:
         made = [self.wrap(piece) for piece in pieces]
         return tuple(made) if isinstance(result, tuple) else made[0]
 
-
-    def _batch_norm(self, x: torch.Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any) -> Any:
+    def _batch_norm(
+        self, x: torch.Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any
+    ) -> Any:
         """Batch norm's results: its meta kernel is a whole decomposition, and half the time of counting a ResNet."""
         statistics = (x.shape[1],) if training else (0,)
         dtype = torch.float32 if x.dtype in (torch.bfloat16, torch.float16) else x.dtype

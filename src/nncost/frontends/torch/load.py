@@ -10,18 +10,22 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim, Shape
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions, Model, matches
 from nncost.frontends.torch.arguments import batch_of, check_names, concrete, converted, described, has_values
 from nncost.frontends.torch.blocks import BlockRecord, Blocks, NotAlike, find_candidates, watch_numbers
+from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.roles import role_of
 from nncost.frontends.torch.staging import layer_names, staged
 from nncost.frontends.torch.light import LightFakes
-from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark
-from nncost.frontends.torch.step import own_loss, run_backward
+from nncost.frontends.torch.log import Log
+from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
+from nncost.frontends.torch.packed import packed_parameters, stored_shape
+from nncost.frontends.torch.step import own_loss, primary, run_backward
 from nncost.frontends.torch.tracer import Tracer
 from nncost.frontends.torch.update import optimizer_name, trace_update
 from nncost.ir.graph import Graph, Parameter, Tensor
@@ -51,18 +55,33 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
             hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
         )
     check_names(given, module)
-    traced = trace_module(module, given, options)
-    return _model(module, given, options, traced)
+    if options.steps.backward == "derived" and _wants_backward(options):
+        return derived_model(module, given, options)
+    return _model(module, given, options, trace_module(module, given, options))
 
 
-def trace_module(module: nn.Module, given: Inputs, options: LoadOptions) -> Traced:
+def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Model:
+    """The connected forward graph, whose backward pass and update nncost derives itself."""
+    log = Log()
+    traced = trace_module(module, given, replace(options, reuse=False), log)
+    parameters = _parameters(traced)
+    both = {name: (traced.tensors[name][1], parameter) for name, parameter in parameters.items()}
+    inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
+    graph = Connection(both, inputs).graph(log, [primary(traced.output)], list(parameters.values()))
+    shapes = _batched(described(given, module), options.batch)
+    return Model(
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none", layers=_layers(module)
+    )
+
+
+def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
     """Run the module on stand-ins; with its real inputs where its course depends on their values."""
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
     excluded: set[nn.Module] | None = set() if options.reuse else None
     while True:
         try:
-            return _run(module, given, options, excluded, real=False)
+            return _run(module, given, options, excluded, log, real=False)
         except NotAlike as found:
             assert excluded is not None
             excluded.add(found.layer)
@@ -72,14 +91,22 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions) -> Trac
                     f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
                     hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
                 ) from error
-            return _run(module, given, options, None, real=True)
+            return _run(module, given, options, None, log, real=True)
 
 
-def _run(module: nn.Module, given: Inputs, options: LoadOptions, excluded: set[nn.Module] | None, *, real: bool) -> Traced:
+def _run(
+    module: nn.Module,
+    given: Inputs,
+    options: LoadOptions,
+    excluded: set[nn.Module] | None,
+    log: Log | None,
+    *,
+    real: bool,
+) -> Traced:
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
-    wants_backward = options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
+    wants_backward = _wants_backward(options)
     stand_ins = StandIns(mode, options, wants_backward)
-    tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray)
+    tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray, log=log)
     layer_forward = LayerForward(tracer)
     with staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=layer_forward.wrap) as tensors:
         if excluded is not None and stand_ins.light is not None:
@@ -91,13 +118,17 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, excluded: set[n
         with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
-            if wants_backward:
+            if wants_backward and log is None:
                 wanted = {name: stand_in for name, (_, stand_in) in tensors.items() if stand_in.requires_grad}
                 trained = run_backward(tracer, output, loss, wanted)
     if layer_forward.blocks is not None:
         both = {*trained, *layer_forward.blocks.trained}
         trained = [name for name in tensors if name in both]
     return Traced(tracer, dict(tensors), trained, loss, output, arguments)
+
+
+def _wants_backward(options: LoadOptions) -> bool:
+    return options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
 
 
 def _loss_of(output: Any, options: LoadOptions) -> Any:
@@ -244,25 +275,31 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
-    parameters = _parameters(traced)
+    parameters = {**_parameters(traced), **_packed(module)}
     trained = tuple(parameters[name] for name in traced.trained)
-    layers = {name: type(layer).__name__ for layer, name in layer_names(module).items()}
+    layers = _layers(module)
     items = list(_calls(traced.tracer.records, layers))
     optimizer = options.steps.optimizer
     if optimizer is None or traced.loss == NO_LOSS:
         optimizer = "none"
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
-    shapes = {
-        name: shape if options.batch is None or not shape else (options.batch, *shape[1:])
-        for name, shape in described(given, module).items()
-    }
+    shapes = _batched(described(given, module), options.batch)
     batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers,
     )  # fmt: skip
+
+
+def _layers(module: nn.Module) -> dict[str, str]:
+    return {name: type(layer).__name__ for layer, name in layer_names(module).items()}
+
+
+def _batched(shapes: Mapping[str, Shape], batch: Dim | None) -> dict[str, Shape]:
+    """The shapes with another number of examples."""
+    return {name: (batch, *shape[1:]) if batch is not None and shape else shape for name, shape in shapes.items()}
 
 
 def _named(loss: Any) -> str:
@@ -316,8 +353,17 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for name, (original, stand_in) in traced.tensors.items():
         path, _, leaf = name.rpartition(".")
-        tensor = Tensor(tuple(original.shape), dtype_name(original.dtype), leaf)
+        tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
         learned = getattr(stand_in, "_is_param", False)
         role = role_of(name, tensor.shape, uses.get(name, ())) if learned else "buffer"
         found[name] = Parameter(tensor, role, path, learned and original.requires_grad)
+    return found
+
+
+def _packed(module: nn.Module) -> dict[str, Parameter]:
+    """What quantized layers keep out of sight; it is not trained."""
+    found: dict[str, Parameter] = {}
+    for name, value, role in packed_parameters(module):
+        path, _, leaf = name.rpartition(".")
+        found[name] = Parameter(Tensor(tuple(value.shape), dtype_name(value.dtype), leaf), role, path, trainable=False)
     return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from nncost.frontends.torch.plans import Plan
 from nncost.frontends.torch.signatures import Signature
 from nncost.ir.graph import Phase
@@ -22,6 +24,7 @@ class Entry:
     signature: Signature | None = None
     path: str = ""
     phase: Phase = "forward"
+    differentiable: bool = True
 
 
 @dataclass(slots=True)
@@ -36,4 +39,7 @@ class Log:
 
     def operation(self, signature: Signature, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]) -> None:
         """An operation ran."""
-        self.entries.append(Entry(signature.operator, signature.plan, args, kwargs, result, signature, *place))
+        entry = Entry(
+            signature.operator, signature.plan, args, kwargs, result, signature, *place, torch.is_grad_enabled()
+        )
+        self.entries.append(entry)

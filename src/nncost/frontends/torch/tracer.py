@@ -198,7 +198,9 @@ class Tracer(TorchDispatchMode):
                 arguments.append(("contraction", node.name()))
 
     # ---------------------------------------------------------------- notes
-    def _note(self, signature: Signature, scan: Scan, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]) -> None:
+    def _note(
+        self, signature: Signature, scan: Scan, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]
+    ) -> None:
         plan = signature.plan
         folded = scan.bits == CONSTANT and not plan.random
         if scan.learned is not None:

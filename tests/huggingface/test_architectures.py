@@ -39,7 +39,9 @@ def tensors(inputs: Inputs) -> dict[str, Any]:
 def test_parameters(name: str, tmp_path: Path) -> None:
     module, inputs = built(name, tmp_path)
     assert type(module).__name__ == CASES[name].architecture
-    assert {key: leaf.shape for key, leaf in inputs.kwargs.items() if isinstance(leaf, TensorShape)} == CASES[name].inputs
+    assert {key: leaf.shape for key, leaf in inputs.kwargs.items() if isinstance(leaf, TensorShape)} == CASES[
+        name
+    ].inputs
     assert all(parameter.device.type == "meta" for parameter in module.parameters())
     assert sum(parameter.numel() for parameter in module.parameters()) == CASES[name].sheet.parameters
 
@@ -49,7 +51,9 @@ def test_multiplications(name: str, tmp_path: Path) -> None:
     """On real numbers, with plain attention and experts one by one, each contraction is a call that PyTorch counts."""
     module, inputs = built(name, tmp_path)
     with undisturbed(), torch.no_grad(), torch.device("cpu"):
-        real = type(module)._from_config(module.config, attn_implementation="eager", experts_implementation="eager").eval()
+        real = (
+            type(module)._from_config(module.config, attn_implementation="eager", experts_implementation="eager").eval()
+        )
         with FlopCounterMode(display=False) as counter:
             real(**tensors(inputs))
     assert counter.get_total_flops() == 2 * CASES[name].sheet.macs

@@ -58,8 +58,9 @@ def _named(options: LoadOptions, parameters: Mapping[str, Any]) -> Iterator[tupl
             hint='For example: {"input_ids": (1, 512), "attention_mask": (1, 512)}',
         )
     yield from (("", value) for value in options.given.args)
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name, value in options.given.kwargs.items():
-        if not hasattr(value, "shape") and name not in parameters:
+        if not hasattr(value, "shape") and name not in parameters and not takes_more:
             raise OptionError(f"{name}={str(value)[:60]!r} is neither a shape nor an argument of the model.")
         yield name, value
 

@@ -1,0 +1,62 @@
+"""Configurations counted from end to end, by file and by folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import nncost
+from tests.huggingface.architectures import CASES
+
+CONFIGS = Path(__file__).parent / "configs"
+MIXTURES = ["mixtral", "qwen3_moe", "gpt_oss", "deepseek_v3"]
+
+
+def saved(name: str, folder: Path) -> str:
+    (folder / "config.json").write_text(json.dumps(CASES[name].values))
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_forward(name: str, tmp_path: Path) -> None:
+    """The multiplications and parameters of the sheet, derived by hand."""
+    report = nncost.count(saved(name, tmp_path), dict(CASES[name].inputs))
+    assert report.source.kind == "huggingface"
+    assert (report.forward.macs, report.parameters.total) == (CASES[name].sheet.macs, CASES[name].sheet.parameters)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_backward_of_experts(name: str, tmp_path: Path) -> None:
+    """Every contraction has two gradients: tokens are looked up, so that even the first layer has both."""
+    report = nncost.count(saved(name, tmp_path), dict(CASES[name].inputs), loss="sum")
+    assert report.complete
+    assert report.backward.macs == 2 * CASES[name].sheet.macs
+
+
+def test_active_parameters(tmp_path: Path) -> None:
+    report = nncost.count(saved("mixtral", tmp_path), {"ids": (1, 3)})
+    idle = 2 * 4 * 3 * 24 * 40  # layers, idle experts, matrices of each
+    assert report.parameters.active == report.parameters.total - idle == report.quantity("parameters.active")
+    assert report.to_dict()["parameters"]["active"] == report.parameters.active
+    dense = nncost.count(saved("llama", tmp_path), {"ids": (1, 3)})
+    assert dense.parameters.active == dense.parameters.total
+    assert "active" not in dense.to_dict()["parameters"]
+
+
+def test_default_batch_and_notes(tmp_path: Path) -> None:
+    report = nncost.count(saved("gpt2", tmp_path), batch=3)
+    assert dict(report.source.inputs) == {"input_ids": (3, 16)}
+    assert report.notes[0].startswith("GPT2LMHeadModel, built by transformers ")
+    assert report.notes[1] == "Input input_ids: 3x16 by default; --input input_ids=… gives another."
+
+
+def test_a_sequence_of_the_largest_model() -> None:
+    """Llama 3.1 405B: 126 layers of 16,384, 128 heads of 128, 8 of keys and values, inner 53,248; 128,256 tokens."""
+    report = nncost.count(str(CONFIGS / "Llama-3.1-405B.json"), (1, 2_048))
+    attention = 2 * 16_384 * 16_384 + 2 * 16_384 * 8 * 128 + 2 * 2_048 * 16_384
+    assert report.forward.macs == 2_048 * (126 * (attention + 3 * 16_384 * 53_248) + 16_384 * 128_256)
+    assert report.parameters.total == 405_853_388_800

@@ -26,7 +26,7 @@ def _of_layer(layer: Any) -> Iterator[tuple[str, torch.Tensor, Role]]:
             yield leaf, value, "weight"
         for leaf, value in _opened(layer.get_bias()):
             yield leaf, value, "bias"
-    elif callable(getattr(layer, "_weight_bias", None)) and hasattr(layer, "_packed_params"):
+    elif callable(getattr(layer, "_weight_bias", None)) and callable(getattr(layer, "weight", None)):
         weight, bias = layer._weight_bias()
         yield "weight", weight, "weight"
         if bias is not None:

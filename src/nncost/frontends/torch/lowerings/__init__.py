@@ -7,6 +7,7 @@ from nncost.frontends.torch.lowerings import (
     bilinear,
     contractions,
     convolution,
+    distances,
     elementwise,
     fourier,
     grouped,
@@ -20,6 +21,8 @@ from nncost.frontends.torch.lowerings import (
     quantized,
     recurrent,
     reductions,
+    resizing,
+    sampling,
     sequences,
     sparse,
 )
@@ -31,6 +34,7 @@ __all__ = [
     "bilinear",
     "contractions",
     "convolution",
+    "distances",
     "elementwise",
     "fourier",
     "grouped",
@@ -44,6 +48,8 @@ __all__ = [
     "quantized",
     "recurrent",
     "reductions",
+    "resizing",
+    "sampling",
     "sequences",
     "sparse",
 ]

@@ -114,7 +114,7 @@ def _rms_norm(call: Call) -> Lowered:
 def _rms_norm_backward(call: Call) -> Lowered:
     mask = [bool(flag) for flag in call["output_mask"]]
     operands = (call.tensor("input"), call.get("weight"))
-    return gradient(call.builder, lambda b, x, w: norm.rms_norm(b, x, w), operands, call["grad_out"], mask)
+    return gradient(call.builder, norm.rms_norm, operands, call["grad_out"], mask)
 
 
 @lowers("aten::native_group_norm", "aten::group_norm")

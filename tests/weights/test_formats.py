@@ -207,6 +207,32 @@ def test_training_checkpoint(tmp_path: Path) -> None:
     assert any("left out: optimizer" in note for note in count(tmp_path / "last.ckpt").notes)
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        torch.nn.Transformer(16, 2, 1, 1, 32, batch_first=True),
+        torch.nn.LSTM(8, 8, 2, bidirectional=True),
+        torch.nn.GRU(8, 8, bias=False),
+        torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.GroupNorm(2, 4), torch.nn.PReLU(4)),
+        torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(3, 4, 3)),
+        torch.nn.Embedding(10, 4),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_totals_of_modules(module: torch.nn.Module, tmp_path: Path) -> None:
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
+    biases = sum(size for name, size in sizes.items() if "bias" in name)
+    assert figures(tmp_path / "net.pt") == (
+        sum(sizes.values()),
+        sum(sizes.values()) - biases,
+        biases,
+        0,
+        0,
+        4 * sum(sizes.values()),
+    )
+
+
 def test_batch_norm(tmp_path: Path) -> None:
     torch.save(torch.nn.BatchNorm2d(8).state_dict(), tmp_path / "net.pt")
     assert figures(tmp_path / "net.pt") == (16, 8, 8, 0, 17, 64)

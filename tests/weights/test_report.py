@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import nncost
 from nncost.cli.main import run
-from nncost.errors import OptionError
+from nncost.errors import OptionError, SourceError
 from nncost.frontends import registry
 from nncost.frontends.weights.contents import Entry
 from nncost.frontends.weights.load import READERS
@@ -103,6 +104,13 @@ def test_names_with_control_characters(tmp_path: Path) -> None:
     """A name cannot move the cursor of a terminal."""
     path = raw_safetensors(tmp_path, {"a\x1b[2J\nb.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, 4)
     assert "\x1b" not in plain(count(path))
+    tied = torch.zeros(3)
+    torch.save({"model": {"a\x1b.weight": tied, "b\x1b.weight": tied}, "c\x1b": torch.zeros(2)}, tmp_path / "a.pt")
+    assert "\x1b" not in plain(count(tmp_path / "a.pt"))
+    (tmp_path / "b.pt").write_bytes(b"\x80\x02cos\x1b[2J\nsystem\n)R.")
+    with pytest.raises(SourceError, match="refused") as caught:
+        count(tmp_path / "b.pt")
+    assert "\x1b" not in str(caught.value)
 
 
 def test_formula_and_explanation(tmp_path: Path) -> None:

@@ -34,3 +34,8 @@ class Contents:
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+
+
+def printable(text: str) -> str:
+    """Text of a file as a terminal may show it: control characters and broken ones replaced."""
+    return "".join(character if character.isprintable() else "�" for character in text)

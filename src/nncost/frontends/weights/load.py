@@ -7,7 +7,7 @@ from importlib import import_module
 
 from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.contents import Contents, Entry, printable
 from nncost.frontends.weights.roles import is_packed, role_of
 from nncost.ir.graph import Graph, Parameter, Tensor
 
@@ -42,7 +42,7 @@ def load(source: str, options: LoadOptions) -> Model:
         inputs={},
         default_loss="none",
         default_optimizer="none",
-        notes=(NO_OPERATIONS, *contents.notes, *_packed_note(contents)),
+        notes=(NO_OPERATIONS, *map(printable, contents.notes), *_packed_note(contents)),
     )
 
 
@@ -67,7 +67,7 @@ def _check(options: LoadOptions) -> None:
 
 def _parameters(contents: Contents) -> Iterator[Parameter]:
     for entry in contents.entries:
-        role, name = role_of(entry), _printable(entry.name)
+        role, name = role_of(entry), printable(entry.name)
         tensor = Tensor(entry.shape, entry.dtype, name)
         yield Parameter(tensor, role, path_of(name), trainable=role != "buffer", stored_bytes=entry.bytes)
 
@@ -75,10 +75,6 @@ def _parameters(contents: Contents) -> Iterator[Parameter]:
 def path_of(name: str) -> str:
     """The layer of a tensor: its name without the last part."""
     return name.rpartition(".")[0] or name
-
-
-def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in name)
 
 
 def _packed_note(contents: Contents) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
+from nncost.frontends.weights.contents import printable
 from nncost.frontends.weights.torch_names import MAPPINGS, Described, Global, is_accepted, rebuilt, storage_named
 
 _MAX_OPERATIONS = 4_000_000
@@ -104,7 +105,7 @@ def _stack_global(machine: _Machine, argument: Any) -> None:
 
 def _push_global(machine: _Machine, module: str, name: str) -> None:
     if not is_accepted(module, name):
-        raise RefusedError(f"{module}.{name}"[:200])
+        raise RefusedError(printable(f"{module}.{name}"[:200]))
     machine.stack.append(Global(f"{module}.{name}"))
 
 

@@ -25,7 +25,7 @@ OTHER = frozenset({
 """Position tables, learned states, constants of state-space layers and of packed quantization."""
 FACTORS = frozenset({
     "weight", "kernel", "gamma", "scale", "embedding", "embeddings", "g", "weight_g", "weight_v", "original0", "original1",
-    "logit_scale", "layer_scale", "lambda", "lambda_1", "lambda_2", "w",
+    "logit_scale", "layer_scale", "lambda", "lambda_1", "lambda_2", "w", "alpha",
 })  # fmt: skip
 """Names whose numbers multiply even where they are one list or a single number."""
 _NEVER_LEARNED = frozenset({"bool", "int64", "uint64", "uint32"})

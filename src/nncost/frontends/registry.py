@@ -68,7 +68,7 @@ def front_end_for(source: str) -> FrontEnd:
     for front_end in FRONT_ENDS:
         if source.lower().endswith(front_end.endings):
             return front_end
-    if isdir(source):  # noqa: PTH112 - a spec too long to be a path is none
+    if _is_folder(source):
         return FOLDER
     if _LOOKS_LIKE_FILE.search(source):
         known = ", ".join(ending for front_end in FRONT_ENDS for ending in front_end.endings)
@@ -76,6 +76,13 @@ def front_end_for(source: str) -> FrontEnd:
             f"{source!r} looks like a file of an unknown kind.", hint=f"Accepted: {known}, or a spec such as 784-16-10."
         )
     return SPEC_TEXT
+
+
+def _is_folder(source: str) -> bool:
+    """Whether a text names a folder; dots alone do where it holds a configuration."""
+    if not isdir(source):  # noqa: PTH112 - a spec too long to be a path is none
+        return False
+    return bool(source.strip("./\\")) or (Path(source) / "config.json").exists()
 
 
 def load(source: Any, options: LoadOptions) -> Model:

@@ -24,7 +24,7 @@ def one_error(attempt: str, source: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - models raise anything
         kind = type(error).__name__
         version = transformers().__version__
-        raise SourceError(f"transformers {version} cannot {attempt} {source!r}: {kind}: {_short(error)}") from None
+        raise SourceError(f"transformers {version} cannot {attempt} {source!r}: {kind}: {_short(error)}") from error
 
 
 def _short(error: Exception) -> str:

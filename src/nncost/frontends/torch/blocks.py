@@ -14,6 +14,7 @@ key-value cache), hooks, inputs or attributes that are changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.light import LightFakes
-from nncost.frontends.torch.likeness import UnusedNumber, static_key
+from nncost.frontends.torch.likeness import Likeness, UnusedNumber
 from nncost.frontends.torch.marks import mark_of, set_mark
 from nncost.frontends.torch.signatures import Literal, Scan
 from nncost.frontends.torch.tracer import Tracer
@@ -91,12 +92,18 @@ class BlockRecord:
 
 
 class Blocks:
-    """The blocks of one run. ``candidates`` are the layers that may be alike."""
+    """The blocks of one run. ``candidates`` are the layers that may be alike; ``prepare`` stages one that runs."""
 
     def __init__(
-        self, tracer: Tracer, light: LightFakes, candidates: Mapping[nn.Module, Any], anchor: torch.Tensor
+        self,
+        tracer: Tracer,
+        light: LightFakes,
+        candidates: Mapping[nn.Module, Any],
+        anchor: torch.Tensor,
+        prepare: Callable[[nn.Module], None],
     ) -> None:
         self.tracer, self.light, self.candidates = tracer, light, candidates
+        self._prepare = prepare
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
@@ -113,9 +120,12 @@ class Blocks:
             raise NotAlike(layer)
         self._seen.add(layer)
         if key is None:
+            self._prepare(layer)
             return forward(*args, **kwargs)
         template = self._templates.get(key)
         if template is None:
+            self._prepare(layer)
+            watch_numbers(layer)
             template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         return self._replay(template, path, leaves)
 
@@ -297,39 +307,24 @@ class _StandIn(torch.autograd.Function):
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
-def find_candidates(
-    module: nn.Module, names: Mapping[nn.Module, str], excluded: set[nn.Module]
-) -> dict[nn.Module, Any]:
-    """The outermost layers with layers inside of which another one may be like it, with their static keys."""
-    shared = _shared_tensors(names)
-    keys: dict[nn.Module, Any] = {}
-    counts: dict[Any, int] = {}
-    for layer in names:
-        if layer is not module and layer not in excluded and layer._modules:
-            key = static_key(layer, shared)
-            if key is not None:
-                keys[layer] = key
-                counts[key] = counts.get(key, 0) + 1
-    found: dict[nn.Module, Any] = {}
-    covered: set[nn.Module] = set()
-    for layer in names:  # parents come before their children
-        if layer in covered:
-            continue
+def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Module, int]:
+    """The outermost layers with layers inside of which another one is alike, with the key they share.
+
+    Where one of a kind is excluded, all are.
+    """
+    keys = Likeness(module).keys
+    counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
+    refused = {keys[layer] for layer in excluded}
+    found: dict[nn.Module, int] = {}
+    waiting = [module]
+    while waiting:
+        layer = waiting.pop()
         key = keys.get(layer)
-        if key is not None and counts[key] > 1:
+        if key is not None and layer is not module and layer._modules and counts[key] > 1 and key not in refused:
             found[layer] = key
-            covered.update(layer.modules())
+        else:
+            waiting += [child for child in reversed(layer._modules.values()) if child is not None]
     return found
-
-
-def _shared_tensors(names: Mapping[nn.Module, str]) -> set[int]:
-    seen: set[int] = set()
-    shared: set[int] = set()
-    for layer in names:
-        for tensor in (*layer._parameters.values(), *layer._buffers.values()):
-            if tensor is not None:
-                (shared if id(tensor) in seen else seen).add(id(tensor))
-    return shared
 
 
 def watch_numbers(layer: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,44 +18,66 @@ _OWN = {
 }  # fmt: skip
 """Attributes of every module that do not change what it computes."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size)
+_PLAIN = {int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size}
 _NUMBER_OF_BLOCK = re.compile(r"_?(layer|block|depth)?_?(idx|index|id|number|num)$")
 
 
-def static_key(layer: nn.Module, shared: set[int]) -> Any:
-    """What a layer is, comparable; None where it cannot be told or must not be replaced."""
-    if any(getattr(layer, hooks, None) for hooks in _HOOKS) or isinstance(layer, torch.jit.ScriptModule):
-        return None
-    attributes = _attributes_key(vars(layer))
-    tensors = _tensors_key(layer, shared)
-    if attributes is None or tensors is None:
-        return None
-    children = []
-    for name, child in layer._modules.items():
-        key = None if child is None else static_key(child, shared)
-        if child is not None and key is None:
-            return None
-        children.append((name, key))
-    return type(layer), layer.training, attributes, tensors, tuple(children)
+class Likeness:
+    """Keys of layers: equal numbers for layers that are alike, None where that cannot be told."""
 
+    def __init__(self, module: nn.Module) -> None:
+        self.keys: dict[nn.Module, int | None] = {}
+        self._numbers: dict[Any, int] = {}
+        self._shared = _shared_tensors(module)
+        self._key(module)
 
-def _attributes_key(attributes: dict[str, Any]) -> Any:
-    found = []
-    for name, value in attributes.items():
-        if name in _OWN or name in _HOOKS:
-            continue
-        if isinstance(value, UnusedNumber) or (type(value) is int and UnusedNumber.stands_for(name)):
-            continue
-        key = _value_key(value)
-        if key is None:
+    def _key(self, layer: nn.Module) -> int | None:
+        if layer in self.keys:
+            return None  # stands in two places: whoever holds it is not replaced
+        self.keys[layer] = None
+        inside = [(name, None if child is None else self._key(child)) for name, child in layer._modules.items()]
+        if any(key is None and layer._modules[name] is not None for name, key in inside):
             return None
-        found.append((name, key))
-    return tuple(found)
+        own = self._own_key(layer)
+        if own is None:
+            return None
+        key = (type(layer), layer.training, own, tuple(inside))
+        self.keys[layer] = number = self._numbers.setdefault(key, len(self._numbers))
+        return number
+
+    def _own_key(self, layer: nn.Module) -> Any:
+        if isinstance(layer, torch.jit.ScriptModule):
+            return None
+        found: list[Any] = []
+        for name, value in vars(layer).items():
+            if name in _OWN:
+                continue
+            if name in _HOOKS:
+                if value:
+                    return None
+                continue
+            kind = type(value)
+            if kind is int or kind is UnusedNumber:
+                if UnusedNumber.stands_for(name):
+                    continue
+            key = (kind, value) if kind in _PLAIN else _value_key(value)
+            if key is None:
+                return None
+            found.append((name, key))
+        for tensors in (layer._parameters, layer._buffers):
+            for name, tensor in tensors.items():
+                if tensor is None:
+                    found.append((name, None))
+                    continue
+                if id(tensor) in self._shared or tensor.layout is not torch.strided:
+                    return None
+                found.append((name, (tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad)))
+        return tuple(found)
 
 
 def _value_key(value: Any) -> Any:
     """A plain value by what it is; any other object by its identity, so that only a shared one is alike."""
-    if isinstance(value, _PLAIN):
+    if type(value) in _PLAIN:
         return type(value), value
     if isinstance(value, (list, tuple)):
         keys = tuple(_value_key(item) for item in value)
@@ -67,17 +90,16 @@ def _value_key(value: Any) -> Any:
     return type(value), id(value)
 
 
-def _tensors_key(layer: nn.Module, shared: set[int]) -> Any:
-    found = []
-    for tensors in (layer._parameters, layer._buffers):
-        for name, tensor in tensors.items():
-            if tensor is None:
-                found.append((name, None))
-                continue
-            if id(tensor) in shared or tensor.layout is not torch.strided:
-                return None
-            found.append((name, (tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad)))
-    return tuple(found)
+def _shared_tensors(module: nn.Module) -> set[int]:
+    """The identities of parameters and buffers that several layers hold."""
+    seen: set[int] = set()
+    shared: set[int] = set()
+    for layer in module.modules():
+        for tensors in (layer._parameters, layer._buffers):
+            for tensor in tensors.values():
+                if tensor is not None:
+                    (shared if id(tensor) in seen else seen).add(id(tensor))
+    return shared
 
 
 class UnusedNumber:
@@ -89,6 +111,7 @@ class UnusedNumber:
         vars(self).update(value=value, used=False)
 
     @staticmethod
+    @cache
     def stands_for(name: str) -> bool:
         """Whether an attribute of that name says which block this is."""
         return _NUMBER_OF_BLOCK.search(name) is not None and name != "num"

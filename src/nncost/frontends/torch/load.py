@@ -16,11 +16,11 @@ from nncost.dims import Dim, Shape
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions, Model, matches
 from nncost.frontends.torch.arguments import batch_of, check_names, concrete, converted, described, has_values
-from nncost.frontends.torch.blocks import BlockRecord, Blocks, NotAlike, find_candidates, watch_numbers
+from nncost.frontends.torch.blocks import BlockRecord, Blocks, NotAlike, find_candidates
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.roles import role_of
-from nncost.frontends.torch.staging import layer_names, staged
+from nncost.frontends.torch.staging import Stage, Stored, raised
 from nncost.frontends.torch.light import LightFakes
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
@@ -36,10 +36,11 @@ NO_LOSS = "none"
 
 @dataclass(slots=True)
 class Traced:
-    """What one run left: the tracer, the tensors' stand-ins by name, which parameters got a gradient."""
+    """What one run left: the tracer, the tensors and layers by name, which parameters got a gradient."""
 
     tracer: Tracer
-    tensors: dict[str, tuple[torch.Tensor, torch.Tensor]]
+    tensors: Mapping[str, Stored]
+    names: Mapping[nn.Module, str]
     trained: list[str]
     loss: Any
     output: Any
@@ -65,12 +66,12 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     log = Log()
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
-    both = {name: (traced.tensors[name][1], parameter) for name, parameter in parameters.items()}
+    both = {name: (traced.tensors[name].stand_in, parameter) for name, parameter in parameters.items()}
     inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
     graph = Connection(both, inputs).graph(log, [primary(traced.output)], list(parameters.values()))
     shapes = _batched(described(given, module), options.batch)
     return Model(
-        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none", layers=_layers(module)
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none", layers=_layers(traced.names)
     )
 
 
@@ -107,24 +108,33 @@ def _run(
     wants_backward = _wants_backward(options)
     stand_ins = StandIns(mode, options, wants_backward)
     tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray, log=log)
+    candidates = {} if excluded is None or mode is None else find_candidates(module, excluded)
     layer_forward = LayerForward(tracer)
-    with staged(module, stand_ins.of_tensor, training=_flag(module, options), wrap=layer_forward.wrap) as tensors:
-        if excluded is not None and stand_ins.light is not None:
-            layer_forward.reuse(module, stand_ins.light, excluded)
+    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), layer_forward.wrap)
+    stand_ins.stage = stage
+    if candidates:
+        layer_forward.reuse(candidates, stand_ins, stage)
+    with raised(stage, candidates):
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
-        for name, (_, stand_in) in tensors.items():
-            tracer.places.owner_of_variable[id(stand_in)] = name.rpartition(".")[0]
         trained: list[str] = []
         with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if wants_backward and log is None:
-                wanted = {name: stand_in for name, (_, stand_in) in tensors.items() if stand_in.requires_grad}
-                trained = run_backward(tracer, output, loss, wanted)
+                trained = run_backward(tracer, output, loss, _wanted(stage))
     if layer_forward.blocks is not None:
         both = {*trained, *layer_forward.blocks.trained}
-        trained = [name for name in tensors if name in both]
-    return Traced(tracer, dict(tensors), trained, loss, output, arguments)
+        trained = [name for name in stage.tensors if name in both]
+    return Traced(tracer, stage.tensors, stage.names, trained, loss, output, arguments)
+
+
+def _wanted(stage: Stage) -> dict[str, torch.Tensor]:
+    """The stand-ins whose gradients are asked for."""
+    return {
+        name: stored.stand_in
+        for name, stored in stage.tensors.items()
+        if stored.stand_in is not None and stored.stand_in.requires_grad
+    }
 
 
 def _wants_backward(options: LoadOptions) -> bool:
@@ -165,14 +175,12 @@ class LayerForward:
         self.blocks: Blocks | None = None
         self._candidates: Mapping[nn.Module, Any] = {}
 
-    def reuse(self, module: nn.Module, light: LightFakes, excluded: set[nn.Module]) -> None:
-        """Let blocks that are alike be analysed once; called when the stand-ins are in place."""
-        self._candidates = find_candidates(module, layer_names(module), excluded)
-        if self._candidates:
-            anchor = set_mark(light.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-            self.blocks = Blocks(self.tracer, light, self._candidates, anchor)
-            for layer in self._candidates:
-                watch_numbers(layer)
+    def reuse(self, candidates: Mapping[nn.Module, int], stand_ins: StandIns, stage: Stage) -> None:
+        """Let blocks that are alike be analysed once."""
+        assert stand_ins.light is not None
+        self._candidates = candidates
+        anchor = set_mark(stand_ins.light.make((), (), torch.float32, requires_grad=True), (STORED, ""))
+        self.blocks = Blocks(self.tracer, stand_ins.light, candidates, anchor, stage.prepare)
 
     def wrap(self, layer: nn.Module, name: str, forward: Any) -> Any:
         """The function that runs in place of a layer's forward."""
@@ -215,6 +223,7 @@ class StandIns:
 
     def __init__(self, mode: FakeTensorMode | None, options: LoadOptions, gradients: bool) -> None:
         self._mode, self._options, self._gradients = mode, options, gradients
+        self.stage: Stage | None = None
         self.light = None if mode is None else LightFakes(mode)
         self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -231,6 +240,8 @@ class StandIns:
 
     def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor that is no parameter and no buffer."""
+        if self.stage is not None and self.stage.is_deferred(tensor):
+            raise NotAlike(self.stage.owner(tensor))
         found = self._strays.get(id(tensor))
         if found is None:
             found = self._strays[id(tensor)] = (tensor, self._like(tensor))
@@ -277,7 +288,7 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
     parameters = {**_parameters(traced), **_packed(module)}
     trained = tuple(parameters[name] for name in traced.trained)
-    layers = _layers(module)
+    layers = _layers(traced.names)
     items = list(_calls(traced.tracer.records, layers))
     optimizer = options.steps.optimizer
     if optimizer is None or traced.loss == NO_LOSS:
@@ -293,8 +304,8 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     )  # fmt: skip
 
 
-def _layers(module: nn.Module) -> dict[str, str]:
-    return {name: type(layer).__name__ for layer, name in layer_names(module).items()}
+def _layers(names: Mapping[nn.Module, str]) -> dict[str, str]:
+    return {name: type(layer).__name__ for layer, name in names.items()}
 
 
 def _batched(shapes: Mapping[str, Shape], batch: Dim | None) -> dict[str, Shape]:
@@ -328,10 +339,10 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
     known: dict[Any, list[Call]] = {}
     name = optimizer_name(optimizer)
     for trained in traced.trained:
-        original, stand_in = traced.tensors[trained]
-        key = (tuple(stand_in.shape), stand_in.dtype, _group_of(optimizer, original))
+        original = traced.tensors[trained].original
+        key = (original.shape, original.dtype, _group_of(optimizer, original))
         if key not in known:
-            records = trace_update(optimizer, stand_in, original)
+            records = trace_update(optimizer, original)
             calls = () if records is None else _calls(records, {"": name})
             known[key] = [call for call in calls if isinstance(call, Call)]
         path = parameters[trained].path
@@ -351,12 +362,12 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     for name, operator, argument in traced.tracer.uses:
         uses.setdefault(name, []).append((operator, argument))
     found: dict[str, Parameter] = {}
-    for name, (original, stand_in) in traced.tensors.items():
+    for name, stored in traced.tensors.items():
         path, _, leaf = name.rpartition(".")
+        original = stored.original
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
-        learned = getattr(stand_in, "_is_param", False)
-        role = role_of(name, tensor.shape, uses.get(name, ())) if learned else "buffer"
-        found[name] = Parameter(tensor, role, path, learned and original.requires_grad)
+        role = role_of(name, tensor.shape, uses.get(name, ())) if stored.learned else "buffer"
+        found[name] = Parameter(tensor, role, path, stored.learned and original.requires_grad)
     return found
 
 

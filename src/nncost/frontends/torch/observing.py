@@ -20,7 +20,7 @@ from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import check_names, concrete, converted, has_values
 from nncost.frontends.torch.seen import layers_of, plain
-from nncost.frontends.torch.staging import layer_names, staged
+from nncost.frontends.torch.staging import Stage, layer_names, staged
 from nncost.frontends.torch.step import loss_value, own_loss, primary
 from nncost.frontends.torch.watching import Watcher, replaced
 from nncost.ir.observed import LayerCall, Look, Observed
@@ -44,7 +44,13 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mod
     stand_ins = _StandIns(mode)
     watcher = Watcher(stand_ins.of_tensor if mode is not None else None)
     training = False if look.evaluates or not options.training else (None if module.training else True)
-    with staged(module, lambda tensor, _, learned: stand_ins.learned(tensor, learned), training=training, wrap=None):
+    stage = Stage(
+        module,
+        lambda tensor, _, learned: stand_ins.learned(tensor, learned),
+        training,
+        lambda layer, name, forward: forward,
+    )
+    with staged(stage, ()):
         layers = layers_of(module)
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_tensor)
         for layer, name in layer_names(module).items():
@@ -60,7 +66,8 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mod
             output = module(*arguments.args, **arguments.kwargs)
             if look.backward:
                 _run_backward(watcher, output, options)
-    return Observed(layers, tuple(watcher.events))
+    events = watcher.used_by(output) if look.composed else watcher.events
+    return Observed(layers, tuple(events))
 
 
 @contextmanager

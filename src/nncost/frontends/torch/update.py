@@ -102,16 +102,16 @@ def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return optimizer
 
 
-def trace_update(optimizer: Any, stand_in: torch.Tensor, original: torch.Tensor) -> list[Any] | None:
+def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     """The operations of one late step of one parameter; None where the optimizer does not train it.
 
     Raises OptionError for an optimizer that cannot be run.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
-        parameter = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype)).requires_grad_()
+        parameter = data_mark(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
         parameter._is_param = True  # type: ignore[attr-defined]
-        gradient = data_mark(torch.empty(stand_in.shape, dtype=stand_in.dtype))
+        gradient = data_mark(torch.empty(original.shape, dtype=original.dtype))
     tracer = Tracer(only_fake=True)
     tracer.places.phase = "update"
     try:
@@ -126,7 +126,7 @@ def trace_update(optimizer: Any, stand_in: torch.Tensor, original: torch.Tensor)
         with tracer:
             alone.step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        shape = "x".join(map(str, stand_in.shape))
+        shape = "x".join(map(str, original.shape))
         raise OptionError(
             f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}."
         ) from error

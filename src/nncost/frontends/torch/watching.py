@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
 from typing import Any
@@ -40,6 +40,7 @@ class Watcher(TorchDispatchMode):
         self.thread = threading.get_ident()
         self._to_fake = to_fake
         self._sequence: dict[int, tuple[str, Phase]] = {}
+        self._flow: dict[int, tuple[list[torch.Tensor], list[torch.Tensor], bool]] = {}
 
     def note(self, name: str, args: Any, kwargs: Any) -> None:
         """A function called by the module itself; calls from within operators are not its own."""
@@ -65,8 +66,22 @@ class Watcher(TorchDispatchMode):
             result = func(*args, **kwargs)
         finally:
             self.busy = False
+        if torch.is_inference_mode_enabled():
+            read = [*_tensors(args), *_tensors(kwargs)]
+            self._flow[len(self.events)] = (read, _tensors(result), func._schema.is_mutable)
         self.events.append(FunctionCall(name, *place, plain(args), plain(kwargs), plain(result)))
         return result
+
+    def used_by(self, output: Any) -> list[Event]:
+        """The events without operators that the output does not depend on."""
+        live = {id(tensor) for tensor in _tensors(output)}
+        kept: list[Event] = []
+        for position in reversed(range(len(self.events))):
+            read, made, writes = self._flow.get(position, ([], [], True))
+            if writes or any(id(tensor) in live for tensor in made):
+                live.update(map(id, read))
+                kept.append(self.events[position])
+        return kept[::-1]
 
     def _without_strays(self, value: Any) -> Any:
         """Stand-ins for real tensors, so that no kernel ever writes to one."""
@@ -92,6 +107,14 @@ class Watcher(TorchDispatchMode):
         if place is None:
             return self.owners.get(id(getattr(node, "variable", None)), ""), "backward"
         return place[0], "loss" if place[1] == "loss" else "backward"
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, (list, tuple)) else []
 
 
 @contextmanager

@@ -104,19 +104,3 @@ def _sort(call: Call) -> Lowered:
 def _argsort(call: Call) -> Tensor:
     x = call.tensor("self")
     return call.builder.emit_many(ops.Sort(call.get("dim", -1) % max(x.rank, 1)), x)[1]
-
-
-@lowers("aten::histc", "aten::bincount")
-def _histogram(call: Call) -> Tensor:
-    """One addition for each element counted."""
-    x = call.tensor("self")
-    op = ops.Algorithm("histogram", (call.outputs[0],), {"int_ops": x.elements})
-    return call.builder.emit(op, x)
-
-
-@lowers("aten::nonzero", "aten::masked_select", "aten::repeat_interleave", "aten::unique_consecutive")
-def _selected(call: Call) -> Tensor:
-    """What is taken depends on the data; taking is free, finding what is not zero is 1 cmp each."""
-    x = next(value for value in call.arguments.values() if isinstance(value, Tensor))
-    op = ops.Algorithm(call.name.removeprefix("aten::"), call.outputs, {"cmp": x.elements})
-    return call.builder.emit_many(op, x)[0]

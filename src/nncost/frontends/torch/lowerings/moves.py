@@ -93,7 +93,7 @@ def _filled(call: Call) -> Tensor:
 
 
 @lowers("aten::arange", "aten::linspace", "aten::logspace", "aten::range", "aten::tril_indices", "aten::triu_indices",
-        "aten::hann_window", "aten::hamming_window", "aten::randperm")  # fmt: skip
+        "aten::hann_window", "aten::hamming_window")  # fmt: skip
 def _counter(call: Call) -> Tensor:
     return _constant(call.builder, call, "iota")
 
@@ -109,33 +109,3 @@ def _triangle(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     mask = b.emit(ops.Constant("fill", x.shape, "bool", 1.0))
     return b.map("select", mask, x, b.emit(ops.Constant("fill", (), x.dtype, 0.0)))
-
-
-@lowers("aten::rand", "aten::randn", "aten::rand_like", "aten::randn_like", "aten::bernoulli", "aten::uniform",
-        "aten::normal", "aten::normal_functional", "aten::randint", "aten::randint_like", "aten::exponential",
-        "aten::log_normal", "aten::cauchy", "aten::geometric", "aten::random", "aten::poisson")  # fmt: skip
-def _random(call: Call) -> Tensor:
-    """One random number for each element; one drawn with a probability is compared with it."""
-    b = call.builder
-    shape, dtype = call.outputs[0]
-    numbers = b.emit(ops.Random(shape))
-    if call.name == "aten::bernoulli":
-        return cast(b, b.map("greater_equal", numbers, 0.5), dtype)
-    return cast(b, numbers, dtype)
-
-
-@lowers("aten::native_dropout")
-def _native_dropout(call: Call) -> Lowered:
-    """1 random, 1 cmp, 2 mul for each element in training."""
-    b, x = call.builder, call.tensor("input")
-    if not call.get("train", True):
-        return b.map("identity", x), None
-    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), 0.5)
-    y = b.map("mul", b.map("mul", x, cast(b, kept, x.dtype)), 2.0)
-    return y, kept
-
-
-@lowers("aten::native_dropout_backward")
-def _native_dropout_backward(call: Call) -> Tensor:
-    b, g = call.builder, call.tensor("grad_output")
-    return b.map("mul", b.map("mul", g, cast(b, call.tensor("mask"), g.dtype)), float(call.get("scale", 1.0)))

@@ -1,0 +1,74 @@
+"""Random numbers and drawing by them."""
+
+from __future__ import annotations
+
+from nncost.dims import ceil_log2
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.operands import algorithm, cast
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+
+ESTIMATED = "estimated"
+
+
+@lowers("aten::rand", "aten::randn", "aten::rand_like", "aten::randn_like", "aten::uniform", "aten::normal",
+        "aten::normal_functional", "aten::randint", "aten::randint_like", "aten::exponential", "aten::log_normal",
+        "aten::cauchy", "aten::geometric", "aten::random", "aten::poisson", "aten::randperm", "aten::_standard_gamma",
+        "aten::_sample_dirichlet", "aten::binomial", "aten::_philox_normal", "aten::_philox_uniform")  # fmt: skip
+def _random(call: Call) -> Tensor:
+    """One random number for each element, of whichever distribution."""
+    shape, dtype = call.outputs[0]
+    return cast(call.builder, call.builder.emit(ops.Random(shape)), dtype)
+
+
+@lowers("aten::bernoulli")
+def _bernoulli(call: Call) -> Tensor:
+    """A random number compared with the probability: 1 random, 1 cmp."""
+    b = call.builder
+    shape, dtype = call.outputs[0]
+    chance = call.get("p", call.get("self"))
+    numbers = b.emit(ops.Random(shape))
+    limit = cast(b, chance, numbers.dtype) if isinstance(chance, Tensor) else float(chance)
+    return cast(b, b.map("greater", limit, numbers), dtype)
+
+
+@lowers("aten::multinomial")
+def _multinomial(call: Call) -> Tensor:
+    """With replacement: cumulative shares (n add, n div), then for each draw a random number and a binary search.
+
+    Without: a random number and a division for each share, then the largest.
+    """
+    x = call.tensor("self")
+    draws, shares = Tensor(*call.outputs[0]).elements, x.elements
+    steps = ceil_log2(x.shape[-1] + 1)
+    if call.get("replacement", False):
+        counts = {"add": shares, "div": shares, "random": draws, "cmp": draws * steps}
+    else:
+        counts = {"random": shares, "div": shares, "cmp": shares * steps}
+    return algorithm(call, counts, note=ESTIMATED)[0]
+
+
+@lowers("aten::native_dropout")
+def _native_dropout(call: Call) -> Lowered:
+    """1 random, 1 cmp, 2 mul for each element in training."""
+    b, x = call.builder, call.tensor("input")
+    if call.get("train", True) is False:
+        return b.map("identity", x), None
+    probability = float(call.get("p", 0.5))
+    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
+    y = b.map("mul", b.map("mul", x, cast(b, kept, x.dtype)), 1 / (1 - probability) if probability < 1 else 0.0)
+    return y, kept
+
+
+@lowers("aten::native_dropout_backward", "aten::_masked_scale")
+def _native_dropout_backward(call: Call) -> Tensor:
+    b = call.builder
+    g = call.tensor("grad_output" if "grad_output" in call.arguments else "self")
+    return b.map("mul", b.map("mul", g, cast(b, call.tensor("mask"), g.dtype)), float(call.get("scale", 1.0)))
+
+
+@lowers("aten::_standard_gamma_grad", "aten::_dirichlet_grad")
+def _gamma_gradient(call: Call) -> Tensor:
+    """A rational approximation: some twenty products and sums, and two elementary functions."""
+    amount = Tensor(*call.outputs[0]).elements
+    return algorithm(call, {"mul": 20 * amount, "add": 20 * amount, "exp": amount, "log": amount}, note=ESTIMATED)[0]

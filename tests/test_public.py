@@ -14,7 +14,7 @@ HEAVY = ("numpy", "sympy", "onnx", "torch", "rich", "jax", "keras")
 
 
 def test_public_names() -> None:
-    assert nncost.__all__ == ["NncostError", "Report", "count", "explain", "formula"]
+    assert nncost.__all__ == ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers"]
     for name in nncost.__all__:
         assert getattr(nncost, name) is not None
     assert set(nncost.__all__) <= set(dir(nncost))
@@ -28,6 +28,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_importing_brings_nothing_heavy() -> None:
     assert loaded_after("import nncost") == set()
+    assert loaded_after("import nncost; nncost.lowers, nncost.Inputs((1, 3))") == set()
     assert loaded_after("from nncost.cli.main import run; run(['--help'])") == set()
 
 

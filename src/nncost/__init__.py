@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nncost.api import explain as explain
     from nncost.api import formula as formula
     from nncost.errors import NncostError as NncostError
+    from nncost.frontends.model import Inputs as Inputs
+    from nncost.frontends.torch.lowering import lowers as lowers
     from nncost.report import Report as Report
 
 
@@ -27,10 +29,12 @@ _NAMES = {
     "count": "nncost.api",
     "explain": "nncost.api",
     "formula": "nncost.api",
+    "lowers": "nncost.frontends.torch.lowering",
+    "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
-__all__ = ["NncostError", "Report", "count", "explain", "formula"]
+__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers"]
 
 
 def __getattr__(name: str) -> Any:

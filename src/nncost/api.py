@@ -7,15 +7,15 @@ from operator import index
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
-from nncost.arguments import arguments_of, is_shape, shape_of
+from nncost.arguments import arguments_of, shapes_of
 from nncost.dims import symbol
 from nncost.errors import OptionError
-from nncost.frontends.model import BiasChoice, Inputs, LoadOptions
+from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
-    from nncost.dims import Dim, Shape
+    from nncost.dims import Dim
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
 
@@ -102,13 +102,13 @@ def settings_of(
     **others: Any,
 ) -> Settings:
     """The settings behind the keywords of :func:`count`, each checked here, at the edge."""
-    bindings = _bindings(symbols)
+    bindings, given = _bindings(symbols), arguments_of(inputs)
     load = LoadOptions(
         batch=None if batch is None else _size("batch", batch, bindings),
         symbols=bindings,
         named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
-        inputs=_shapes(inputs),
-        given=arguments_of(inputs),
+        inputs=shapes_of(given),
+        given=given,
         dtype=dtype or "float32",
         bias=cast("BiasChoice", bias),
         activation=activation,
@@ -157,12 +157,3 @@ def _bindings(symbols: object) -> dict[str, int]:
         raise OptionError(f"symbols are names with numbers such as {{'h': 128}}, received {symbols!r}")
     given = cast("Mapping[str, object]", symbols or {})
     return {str(name): _whole(f"the symbol {name}", value) for name, value in given.items()}
-
-
-def _shapes(inputs: Any) -> dict[str, Shape]:
-    """The shapes of a file's inputs by name; those of a module are read from its arguments."""
-    if inputs is None or isinstance(inputs, Inputs):
-        return {}
-    if isinstance(inputs, Mapping):
-        return {name: shape_of(value) for name, value in inputs.items() if is_shape(value)}
-    return {"": shape_of(inputs)} if is_shape(inputs) else {}

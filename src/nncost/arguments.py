@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -17,19 +17,79 @@ MAX_DIGITS = 1_000
 
 def arguments_of(inputs: Any) -> Inputs | None:
     """The arguments of a model's call. Raises OptionError for what is neither tensor nor shape."""
-    if inputs is None or isinstance(inputs, Inputs):
-        return (
-            inputs
-            if inputs is None
-            else Inputs(tuple(map(_leaf, inputs.args)), {k: _leaf(v) for k, v in inputs.kwargs.items()})
-        )
+    if inputs is None:
+        return None
+    if isinstance(inputs, Inputs):
+        return Inputs(tuple(map(_leaf, inputs.args)), {name: _leaf(value) for name, value in inputs.kwargs.items()})
     if isinstance(inputs, Mapping):
         named = {name: _leaf(value) for name, value in inputs.items() if name}
         unnamed = tuple(_leaf(value) for name, value in inputs.items() if not name)
         return Inputs(unnamed, named)
+    if isinstance(inputs, (bool, int, float)):
+        raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {inputs!r}")
     if is_shape(inputs) or not isinstance(inputs, (list, tuple)):
         return Inputs((_leaf(inputs),))
     return Inputs(tuple(_leaf(value) for value in inputs))
+
+
+def shapes_of(given: Inputs | None) -> dict[str, Shape]:
+    """The shapes of a file's inputs by name; the only one may have none, nested ones have dots."""
+    if given is None:
+        return {}
+    found: dict[str, Shape] = {}
+    for value in given.args[:1]:
+        _add_shapes("", value, found)
+    for name, value in given.kwargs.items():
+        _add_shapes(str(name), value, found)
+    return found
+
+
+def _add_shapes(name: str, value: Any, found: dict[str, Shape]) -> None:
+    if isinstance(value, TensorShape) or hasattr(value, "shape"):
+        found[name] = shape_of(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _add_shapes(f"{name}.{key}" if name else str(key), item, found)
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            _add_shapes(f"{name}.{position}" if name else str(position), item, found)
+
+
+def inputs_of(texts: Sequence[str]) -> Inputs:
+    """``("1x3x8x8", "mask=1x8:bool", "batch.image=1x3x8x8")``: unnamed ones in order, dots for what is nested."""
+    args: list[TensorShape] = []
+    tree: dict[str, Any] = {}
+    for text in texts:
+        name, equals, shape = text.rpartition("=")
+        if equals:
+            _put(tree, name, parsed(shape), text)
+        else:
+            args.append(parsed(shape))
+    return Inputs(tuple(args), {name: _listed(value) for name, value in tree.items()})
+
+
+def _put(tree: dict[str, Any], name: str, leaf: TensorShape, text: str) -> None:
+    """Put a leaf at a dotted name. Raises OptionError where something stands there already."""
+    *parents, last = name.split(".")
+    for part in parents:
+        below = tree.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise OptionError(f"--input {text[:60]!r} lies inside an input that is a tensor itself.")
+        tree = below
+    if last in tree:
+        raise OptionError(f"the input {name!r} is given twice.")
+    if not all((*parents, last)):
+        raise OptionError(f"an input is named as in x=1x128 or batch.image=1x3x8x8, received {text[:60]!r}")
+    tree[last] = leaf
+
+
+def _listed(value: Any) -> Any:
+    """A tree whose names are 0, 1, 2 … is a list."""
+    if not isinstance(value, dict):
+        return value
+    items = {name: _listed(item) for name, item in value.items()}
+    numbers = [str(position) for position in range(len(items))]
+    return [items[number] for number in numbers] if set(items) == set(numbers) else items
 
 
 def is_shape(value: Any) -> bool:

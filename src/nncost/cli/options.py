@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from nncost.arguments import inputs_of
 from nncost.errors import OptionError
 
 MAX_DIGITS = 1_000
@@ -19,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
     click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
-    click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input shape of a file, as 1x3x224x224."),
+    click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input of a file or module, as 1x3x224x224 or ids=1x128:int64; repeatable."),
     click.option("--loss", metavar="NAME", help="squared_error, cross_entropy, binary_cross_entropy, sum or none."),
     click.option("--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion or none."),
     click.option("--examples", metavar="N|NAME", help="Training examples: adds the whole run."),
@@ -66,7 +67,7 @@ def keywords(
     if symbols:
         given["symbols"] = assignments(symbols, "--set")
     if inputs:
-        given["inputs"] = dict(map(_input, inputs))
+        given["inputs"] = inputs_of(inputs)
     if no_bias or bias is not None:
         given["bias"] = "none" if no_bias else bias
     return given
@@ -95,11 +96,6 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
         return text
     kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
     raise OptionError(f"{option} takes {kinds}, received {text[:60]!r}")
-
-
-def _input(text: str) -> tuple[str, tuple[int | str, ...]]:
-    name, equals, shape = text.rpartition("=")
-    return (name if equals else ""), tuple(size(piece, "--input", symbolic=True) for piece in shape.split("x"))
 
 
 def source_text(source: str) -> str:

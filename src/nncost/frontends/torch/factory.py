@@ -8,6 +8,7 @@ standard error, because standard output holds the report. Afterwards the search 
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -19,16 +20,19 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nncost.arguments import arguments_of
 from nncost.errors import MissingExtraError, NncostError, SourceError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
-from nncost.ir.observed import Look, Observed
+
+if TYPE_CHECKING:
+    from nncost.ir.observed import Look, Observed
 
 ACCEPTED = "A factory is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
 _FILE_ENDING = ".py"
+MAX_NAMES = 20
 
 
 def load(source: str, options: LoadOptions) -> Model:
@@ -52,7 +56,9 @@ def _made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]
     _check_torch()
     from nncost.frontends.torch.staging import random_state_kept
 
-    place, _, attribute = source.rpartition(":")
+    place, colon, attribute = source.rpartition(":")
+    if not colon:
+        raise _no_attribute(source)
     folder = str(Path(place).resolve().parent) if place.endswith(_FILE_ENDING) else str(Path.cwd())
     with redirect_stdout(sys.stderr), _importable(folder):
         with random_state_kept():
@@ -79,6 +85,21 @@ def _importable(folder: str) -> Iterator[None]:
     finally:
         sys.path = paths
         sys.path[:] = before
+
+
+def _no_attribute(path: str) -> SourceError:
+    """A file without the name of a factory: the names in it, read without running it."""
+    code = registry.read_bytes(path, registry.MAX_CODE_BYTES)
+    try:
+        defined = [node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    except (SyntaxError, ValueError):
+        defined = []
+    names = [name for name in defined if not name.startswith("_")][:MAX_NAMES]
+    listed = f"It defines: {', '.join(names)}. " if names else ""
+    return SourceError(
+        f"{path!r} is Python code; say which function or class in it makes the module.",
+        hint=f"{listed}For example:  nncost count {path}:{names[-1] if names else 'build'} --input 1x3x224x224",
+    )
 
 
 # ------------------------------------------------------------------- importing
@@ -132,7 +153,7 @@ def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
             names = _names_of(module)
             close = get_close_matches(name, names, 1)
             meant = f"Did you mean {close[0]!r}? " if close else ""
-            listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+            listed = ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")
             raise SourceError(
                 f"there is no {dotted!r} in {place!r}.",
                 hint=f"{meant}It defines: {listed}." if names else f"It defines no function or class. {ACCEPTED}",

@@ -21,7 +21,7 @@ def one_error(attempt: str, source: str) -> Iterator[None]:
         raise
     except ConnectionError as error:
         raise SourceError(f"{source!r} takes a part from the Hugging Face hub: {_short(error)}", hint=HUB) from None
-    except Exception as error:  # noqa: BLE001 - models raise anything
+    except Exception as error:
         kind = type(error).__name__
         version = transformers().__version__
         raise SourceError(f"transformers {version} cannot {attempt} {source!r}: {kind}: {_short(error)}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nncost.counting.kernels import traffic
 from nncost.counting.quantities import Quantity
@@ -18,8 +19,7 @@ from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 ESTIMATED = "estimated"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An amount of one quantity: in which layer, by what operation (and inside it), in which phase."""
 
     path: str

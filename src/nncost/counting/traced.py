@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nncost.counting.ledger import Ledger, Row, Unknown, count_graph
 from nncost.counting.quantities import Quantity
@@ -17,19 +18,29 @@ _Key = tuple[str, str, str, Phase, Quantity, str]
 
 @dataclass(slots=True)
 class _Sheet:
-    """Amounts of a list of calls, by relative path."""
+    """Amounts of a list of calls, by relative path; ``rows`` are those of blocks, added up already."""
 
     amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
+    rows: list[Row] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     free: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     neurons: list[Dim] = field(default_factory=list)
+
+    def all_rows(self) -> list[Row]:
+        """One row for each key, and those of the blocks."""
+        own = [
+            Row(path, op, inner, phase, quantity, amount, note)
+            for (path, op, inner, phase, quantity, note), amounts in self.amounts.items()
+            if (amount := add_all(amounts)) != 0
+        ]
+        return own + self.rows
 
 
 @dataclass(slots=True)
 class _Counter:
     valid: bool
     kernels: dict[Kernel, Ledger] = field(default_factory=dict)
-    blocks: dict[Block, tuple[list[tuple[_Key, Dim]], _Sheet]] = field(default_factory=dict)
+    blocks: dict[Block, tuple[dict[str, list[tuple[Any, ...]]], _Sheet]] = field(default_factory=dict)
 
     def sheet(self, items: Sequence[TraceItem]) -> _Sheet:
         """Everything the items ran."""
@@ -59,10 +70,14 @@ class _Counter:
     def _add_block(self, sheet: _Sheet, item: BlockCall) -> None:
         if item.block not in self.blocks:
             inner = self.sheet(item.block.items)
-            self.blocks[item.block] = [(key, add_all(amounts)) for key, amounts in inner.amounts.items()], inner
-        rows, inner = self.blocks[item.block]
-        for (path, *rest), amount in rows:
-            sheet.amounts[joined(item.path, path), *rest].append(amount)  # type: ignore[index]
+            by_path: dict[str, list[tuple[Any, ...]]] = {}
+            for path, *rest in inner.all_rows():
+                by_path.setdefault(path, []).append(tuple(rest))
+            self.blocks[item.block] = by_path, inner
+        by_path, inner = self.blocks[item.block]
+        for path, rows in by_path.items():
+            full = joined(item.path, path)
+            sheet.rows += [Row(full, *rest) for rest in rows]
         sheet.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown]
         for name, times in inner.free.items():
             sheet.free[name] += times
@@ -72,9 +87,4 @@ class _Counter:
 def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
     """The ledger of everything a trace ran."""
     sheet = _Counter(valid_taps).sheet(trace.items)
-    rows = [
-        Row(*key[:5], amount=amount, note=key[5])
-        for key, amounts in sheet.amounts.items()
-        if (amount := add_all(amounts)) != 0
-    ]
-    return Ledger(tuple(rows), tuple(sheet.unknown), dict(sheet.free), add_all(sheet.neurons))
+    return Ledger(tuple(sheet.all_rows()), tuple(sheet.unknown), dict(sheet.free), add_all(sheet.neurons))

@@ -143,3 +143,14 @@ def test_initializers_among_the_inputs_are_constants(tmp_path: Path) -> None:
     report = nncost.count(saved(model, tmp_path), batch=5)
     assert (report.source.inputs, report.parameters.total) == ({"x": (5, 3)}, 12)
     assert isinstance(model.graph.input[1], ValueInfoProto)
+
+
+def test_shapes_without_names_stand_in_order(tmp_path: Path) -> None:
+    path = saved(make_model([node("MatMul", "a b")], {"a": (3, 4), "b": (4, 5)}), tmp_path)
+    assert nncost.count(path, ((6, 7), (7, 8))).source.inputs == {"a": (6, 7), "b": (7, 8)}
+    with pytest.raises(OptionError, match="3 shapes for a model with 2 inputs"):
+        nncost.count(path, ((6, 7), (7, 8), (1,)))
+    with pytest.raises(OptionError, match="given twice"):
+        nncost.count(path, nncost.Inputs(((6, 7), (7, 8)), {"a": (6, 7)}))
+    with pytest.raises(OptionError, match="says itself what type"):
+        nncost.count(path, {"a": "6x7:int64"})

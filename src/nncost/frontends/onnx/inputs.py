@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, cast
 
+from nncost.arguments import shape_of
 from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
 from nncost.errors import OptionError, SourceError, SymbolError
-from nncost.frontends.model import LoadOptions
+from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
 
 Sizes = tuple[Dim | None, ...]
@@ -53,7 +54,7 @@ def read_inputs(graph: Any, options: LoadOptions) -> Inputs:
     given = [_read(value, options) for value in graph.input if value.name not in constants]
     _check_bindings(graph, options)
     filed = [value for value in given if value.dtype]
-    overridden = _overridden(filed, options.inputs)
+    overridden = _overridden(filed, _by_name(filed, options))
     final, batch = _batched(overridden, options)
     tensors = tuple((value.name, _complete(value), value.dtype) for value in final)
     before = filed[0].shape[0] if filed and filed[0].shape else None
@@ -108,6 +109,24 @@ def _check_bindings(graph: Any, options: LoadOptions) -> None:
         if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
             raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+
+
+def _by_name(filed: list[Input], options: LoadOptions) -> dict[str, Shape]:
+    """The caller's shapes by name; several without a name stand in the order of the file's inputs."""
+    args, kwargs = ((), {}) if options.given is None else (options.given.args, options.given.kwargs)
+    for leaf in (*args, *kwargs.values()):
+        if isinstance(leaf, TensorShape) and leaf.dtype is not None:
+            raise OptionError(f"the file says itself what type its inputs have, received {leaf.dtype}.")
+    if len(args) < 2:
+        return dict(options.inputs)
+    names = [value.name for value in filed]
+    if len(args) > len(names):
+        raise OptionError(f"{len(args)} shapes for a model with {len(names)} inputs.", hint=_known(names))
+    in_order = {name: shape_of(value) for name, value in zip(names, args, strict=False)}
+    named = {name: shape for name, shape in options.inputs.items() if name}
+    for name in in_order.keys() & named.keys():
+        raise OptionError(f"the input {name!r} is given twice, by its place and by its name.")
+    return {**in_order, **named}
 
 
 def _overridden(filed: list[Input], shapes: Mapping[str, Shape]) -> list[Input]:

@@ -16,7 +16,7 @@ from nncost.ir.graph import Region, Tensor
 def load(source: str, options: LoadOptions) -> Model:
     """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
     spec = parse(source)
-    if options.inputs:
+    if options.given is not None or options.inputs:
         raise OptionError(
             "--input does not apply to a spec.", hint="The input shape is the first item of the spec itself."
         )

@@ -17,6 +17,7 @@ from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, Training, matches
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Graph, Item, Parameter, Region
+from nncost.observation import FLOPS, with_flops
 from nncost.report import ParameterCounts, Report, ReportRow, Run, Source, Totals
 from nncost.training.losses import LOSSES, NO_LOSS
 from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
@@ -52,6 +53,7 @@ class Counted:
     accumulation: Ledger
     loss: str
     optimizer: str
+    convention: Convention
 
     @property
     def gradients(self) -> Iterable[Parameter]:
@@ -62,8 +64,8 @@ class Counted:
 def report_on(source: Any, settings: Settings) -> Report:
     """Count a source under the settings. Raises an NncostError for anything that does not fit."""
     _check(settings)
-    convention = convention_named(settings.convention)
     counted = count_source(source, settings)
+    convention = counted.convention
     k = settings.accumulate
     ledger = _added(_times(counted.ledger, k, ("forward", "loss", "backward")), _times(counted.accumulation, k - 1))
     rows = [*ledger.rows, *_derivatives(counted)]
@@ -75,11 +77,11 @@ def report_on(source: Any, settings: Settings) -> Report:
         parameters=_parameters(model.graph.parameters, model.active_parameters),
         neurons=ledger.neurons,
         totals=_totals(rows, convention),
-        rows=_report_rows(rows, counted),
+        rows=_report_rows([row for row in rows if row.quantity != FLOPS], counted),
         unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
-        notes=model.notes,
+        notes=(*model.notes, *_convention_notes(counted)),
         storage=storage,
         run=None if settings.examples is None else _run(source, settings, counted, convention),
     )
@@ -93,6 +95,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
     model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
+    named = convention_named(settings.convention)
     if model.trace is not None:
         loss, optimizer = model.default_loss, model.default_optimizer
         step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
@@ -103,7 +106,20 @@ def count_source(source: Any, settings: Settings) -> Counted:
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid)
     additions = accumulation_graph(list(step.gradients.items()))
-    return Counted(model, step, ledger, count_graph(additions), loss, optimizer)
+    flops, convention = with_flops(named, source, options, model, loss)
+    ledger = replace(ledger, rows=(*ledger.rows, *flops))
+    return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention)
+
+
+def _convention_notes(counted: Counted) -> list[str]:
+    """Where flops come from when another tool's eyes gave them."""
+    tool = counted.convention.tool
+    if tool is None or counted.convention.weights:
+        return []
+    notes = [f"flops are what {tool.version} says, in {tool.unit}."]
+    if counted.loss != NO_LOSS and not tool.look.backward:
+        notes.append(f"{counted.convention.name} counts the forward pass alone: backward and step have no flops.")
+    return notes
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
@@ -263,6 +279,8 @@ def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
     for row in rows:
         for phase in (row.phase, "step"):
             amounts[phase].setdefault(row.quantity, []).append(row.amount)
+    if convention.tool is not None and not convention.tool.look.backward and amounts["backward"]:
+        amounts["step"].pop(FLOPS, None)
     return {
         phase: Totals({name: add_all(parts) for name, parts in counts.items()}, convention)
         for phase, counts in amounts.items()

@@ -22,9 +22,10 @@ class Totals(Mapping[str, Dim]):
 
     def __init__(self, amounts: Mapping[str, Dim], convention: Convention) -> None:
         self._amounts = {name: amount for name, amount in amounts.items() if amount != 0}
-        flops = add_all(weight * self._amounts.get(name, 0) for name, weight in convention.weights.items())
-        if flops != 0:
-            self._amounts["flops"] = flops
+        if convention.weights:
+            flops = add_all(weight * self._amounts.get(name, 0) for name, weight in convention.weights.items())
+            if flops != 0:
+                self._amounts["flops"] = flops
 
     def __getitem__(self, name: str) -> Dim:
         if name in self._amounts:

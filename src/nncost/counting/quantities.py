@@ -8,7 +8,7 @@ Quantity = Literal[
     "mul", "add", "div", "sqrt", "cmp",
     "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
     "random", "int_ops",
-    "macs", "activations", "derivatives", "read_bytes", "write_bytes",
+    "macs", "activations", "derivatives", "read_bytes", "write_bytes", "flops",
 ]  # fmt: skip
 
 ARITHMETIC: tuple[Quantity, ...] = ("mul", "add", "div", "sqrt", "cmp")

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
+from nncost.ir.observed import Look, Observed
 
 Load = Callable[[str, LoadOptions], Model]
 LoadObject = Callable[[Any, LoadOptions], Model]
@@ -19,11 +20,12 @@ LoadObject = Callable[[Any, LoadOptions], Model]
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """A kind of source, the file endings it reads and the module whose ``load`` reads it."""
+    """A kind of source, the file endings it reads and the modules whose ``load`` reads and whose ``observe`` watches it."""
 
     kind: str
     endings: tuple[str, ...]
     module: str
+    observing: str = ""
 
     def load(self, source: str, options: LoadOptions) -> Model:
         """Read the source. Raises an NncostError for anything that cannot be read."""
@@ -37,6 +39,7 @@ class ObjectFrontEnd:
     kind: str
     base: str
     module: str
+    observing: str = ""
 
     def reads(self, source: Any) -> bool:
         """Whether the base class is among those of the object."""
@@ -51,7 +54,9 @@ SPEC_TEXT = FrontEnd("spec", (), "nncost.frontends.spec.text")
 CHECKPOINTS = (
     ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
 )  # fmt: skip
-FOLDER = FrontEnd("huggingface", (".json",), "nncost.frontends.huggingface.load")
+FOLDER = FrontEnd(
+    "huggingface", (".json",), "nncost.frontends.huggingface.load", "nncost.frontends.huggingface.observing"
+)
 """Also reads a folder, by the ``config.json`` in it."""
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
@@ -59,7 +64,11 @@ FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("weights", CHECKPOINTS, "nncost.frontends.weights.load"),
     FOLDER,
 ]
-OBJECT_FRONT_ENDS = [ObjectFrontEnd("torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load")]
+OBJECT_FRONT_ENDS = [
+    ObjectFrontEnd(
+        "torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load", "nncost.frontends.torch.observing"
+    )
+]
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")
 
 
@@ -90,6 +99,15 @@ def load(source: Any, options: LoadOptions) -> Model:
     if isinstance(source, str):
         return front_end_for(source).load(source, options)
     return load_object(source, options)
+
+
+def observe(source: Any, options: LoadOptions, look: Look) -> Observed | None:
+    """What a tool with that look sees of a source while it runs; None where nothing can be observed."""
+    if isinstance(source, str):
+        observing = front_end_for(source).observing
+    else:
+        observing = next((front_end.observing for front_end in OBJECT_FRONT_ENDS if front_end.reads(source)), "")
+    return cast("Observed", import_module(observing).observe(source, options, look)) if observing else None
 
 
 def load_object(source: Any, options: LoadOptions) -> Model:

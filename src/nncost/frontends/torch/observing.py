@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch.nn.parameter import UninitializedTensorMixin
 
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import check_names, concrete, converted, has_values
 from nncost.frontends.torch.seen import layers_of, plain
-from nncost.frontends.torch.staging import Stage, layer_names, staged
+from nncost.frontends.torch.staging import layer_names, staged
 from nncost.frontends.torch.step import loss_value, own_loss, primary
 from nncost.frontends.torch.watching import Watcher, replaced
 from nncost.ir.observed import LayerCall, Look, Observed
@@ -44,13 +45,7 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mod
     stand_ins = _StandIns(mode)
     watcher = Watcher(stand_ins.of_tensor if mode is not None else None)
     training = False if look.evaluates or not options.training else (None if module.training else True)
-    stage = Stage(
-        module,
-        lambda tensor, _, learned: stand_ins.learned(tensor, learned),
-        training,
-        lambda layer, name, forward: forward,
-    )
-    with staged(stage, ()):
+    with staged(module, lambda tensor, _, learned: stand_ins.learned(tensor, learned), training=training):
         layers = layers_of(module)
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_tensor)
         for layer, name in layer_names(module).items():
@@ -111,7 +106,7 @@ def _run_backward(watcher: Watcher, output: Any, options: LoadOptions) -> None:
         tensor = primary(output)
         torch.autograd.backward([tensor], [torch.ones_like(tensor)])
     else:
-        loss_value(output, loss).backward()  # type: ignore[no-untyped-call]
+        loss_value(output, loss).backward()
 
 
 class _StandIns:
@@ -143,7 +138,7 @@ class _StandIns:
             return torch.empty(concrete(shape), dtype=dtype)
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if isinstance(tensor, UninitializedTensorMixin):
             raise SourceError("the module has lazy parameters without a shape.", hint="Call it once on real data.")
         if self._mode is None:
             return tensor.detach().clone()

@@ -1,0 +1,55 @@
+"""What a convention is: weights over the ledger, a rule on parameters, or what another tool makes of what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from nncost.counting.quantities import Quantity
+from nncost.ir.graph import Phase
+from nncost.ir.observed import Look, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a tool makes of one call: an amount, and in words what it counted or left out."""
+
+    path: str
+    operation: str
+    amount: int
+    reason: str = ""
+    phase: Phase = "forward"
+
+
+class CannotCount(Exception):  # noqa: N818 - a fact about the tool, not our failure
+    """The tool itself fails on this network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Another tool: how it looks at a network and what it makes of what it sees."""
+
+    version: str
+    unit: str
+    look: Look
+    count: Callable[[Observed], Iterator[Counted]]
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """A name, one sentence and where ``flops`` comes from.
+
+    ``weights`` say how much of each quantity makes up ``flops``; ``per_parameter`` how many there are
+    for each parameter and token, by phase; ``tool`` replaces both wherever a network can be observed.
+    """
+
+    name: str
+    summary: str
+    weights: Mapping[Quantity, int] = field(default_factory=dict)
+    per_parameter: Mapping[Phase, int] = field(default_factory=dict)
+    tool: Tool | None = None
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether it applies to every source, also to one that cannot be observed."""
+        return bool(self.weights or self.per_parameter)

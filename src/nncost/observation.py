@@ -1,0 +1,112 @@
+"""Flops by a convention that the ledger cannot give: from what another tool sees, or from parameters and tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from nncost.counting.conventions import ANYWHERE, CannotCount, Convention, Counted
+from nncost.counting.ledger import Row
+from nncost.counting.quantities import Quantity
+from nncost.dims import Dim, add_all, product
+from nncost.errors import OptionError
+from nncost.frontends import registry
+from nncost.frontends.model import LoadOptions, Model
+from nncost.ir import ops
+from nncost.ir.graph import Graph, Node
+from nncost.ir.observed import Observed
+
+FLOPS: Quantity = "flops"
+NO_LOSS = "none"
+LOOKED_UP = {"embedding", "Embedding", "EmbeddingBag"}
+"""Layers whose parameters are looked up, not multiplied."""
+
+
+def with_flops(
+    convention: Convention, source: Any, options: LoadOptions, model: Model, loss: str
+) -> tuple[list[Row], Convention]:
+    """Rows of flops that replace the convention's weights, and the convention that is left.
+
+    Raises OptionError where the convention cannot be applied to the source.
+    """
+    if convention.per_parameter:
+        return _by_parameters(convention, model, loss), convention
+    counted = tool_counts(convention, source, options)
+    if counted is None:
+        return [], convention
+    layers = model.layers or {}
+    rows = [
+        Row(each.path, layers.get(each.path, each.operation), each.operation, each.phase, FLOPS, each.amount)
+        for each in counted
+        if each.amount
+    ]
+    return rows, replace(convention, weights={})
+
+
+def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> list[Counted] | None:
+    """What the convention's tool makes of the source; None where the convention has weights for it instead."""
+    tool = convention.tool
+    if tool is None:
+        return None
+    observed = registry.observe(source, options, tool.look) if not isinstance(source, Graph) else None
+    if observed is None:
+        if convention.anywhere:
+            return None
+        raise OptionError(
+            f"the convention {convention.name} says what {tool.version} sees of a PyTorch module while it runs; "
+            "this source is none.",
+            hint=f"Conventions for every source: {ANYWHERE}.",
+        )
+    return _counted(convention, observed)
+
+
+def _counted(convention: Convention, observed: Observed) -> list[Counted]:
+    assert convention.tool is not None
+    try:
+        return list(convention.tool.count(observed))
+    except (CannotCount, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise OptionError(
+            f"{convention.tool.version} has no number for this network: {error}.",
+            hint=f"Conventions for every source: {ANYWHERE}.",
+        ) from error
+
+
+# ------------------------------------------------------------------- parameters times tokens
+def _by_parameters(convention: Convention, model: Model, loss: str) -> list[Row]:
+    amount = multiplying_parameters(model) * tokens(model)
+    phases = [phase for phase in convention.per_parameter if phase == "forward" or loss != NO_LOSS]
+    return [Row("", convention.name, "", phase, FLOPS, convention.per_parameter[phase] * amount) for phase in phases]
+
+
+def multiplying_parameters(model: Model) -> Dim:
+    """All learned numbers outside embedding layers."""
+    tables = _tables(model)
+    return add_all(p.tensor.elements for p in model.graph.parameters if p.role != "buffer" and p.path not in tables)
+
+
+def tokens(model: Model) -> Dim:
+    """Every whole number a network with an embedding layer reads from its first input; else one for each example."""
+    first = next(iter(model.inputs.values()), ())
+    return product(first) if _tables(model) and len(first) > 1 else model.batch
+
+
+def _tables(model: Model) -> set[str]:
+    """The layers that look up their parameters."""
+    if model.layers is not None:
+        return {path for path, kind in model.layers.items() if kind in LOOKED_UP}
+    read = {node.inputs[0] for node in _nodes(model.graph.items) if isinstance(node.op, ops.Gather)}
+    used = {
+        tensor for node in _nodes(model.graph.items) if not isinstance(node.op, ops.Gather) for tensor in node.inputs
+    }
+    return {p.path for p in model.graph.parameters if p.tensor in read - used}
+
+
+def _nodes(items: Iterable[Any]) -> Iterable[Node]:
+    for item in items:
+        if isinstance(item, Node):
+            yield item
+            if isinstance(item.op, ops.Repeat):
+                yield from _nodes(item.op.body.items)
+        else:
+            yield from _nodes(item.items)

@@ -107,7 +107,7 @@ class Blocks:
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
-        self._anchor = anchor
+        self.anchor = anchor
         self._inside = 0
 
     def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
@@ -199,7 +199,7 @@ class Blocks:
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         shapes = [output for output in template.outputs if isinstance(output, Shape)]
         if any(shape.requires_grad for shape in shapes):
-            made = list(_StandIn.apply(self._anchor, self, template, path, *tensors))  # type: ignore[no-untyped-call]
+            made = list(_StandIn.apply(self.anchor, self, template, path, *tensors))  # type: ignore[no-untyped-call]
         else:
             made = [self.make(shape) for shape in shapes]
         for tensor, shape in zip(made, shapes, strict=True):

@@ -121,20 +121,21 @@ def _run(
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if wants_backward and log is None:
-                trained = run_backward(tracer, output, loss, _wanted(stage))
+                trained = run_backward(tracer, output, loss, _wanted(stage, layer_forward.blocks))
     if layer_forward.blocks is not None:
         both = {*trained, *layer_forward.blocks.trained}
         trained = [name for name in stage.tensors if name in both]
     return Traced(tracer, stage.tensors, stage.names, trained, loss, output, arguments)
 
 
-def _wanted(stage: Stage) -> dict[str, torch.Tensor]:
-    """The stand-ins whose gradients are asked for."""
-    return {
+def _wanted(stage: Stage, blocks: Blocks | None) -> dict[str, torch.Tensor]:
+    """The stand-ins whose gradients are asked for, and what makes autograd come to every alike block."""
+    wanted = {
         name: stored.stand_in
         for name, stored in stage.tensors.items()
         if stored.stand_in is not None and stored.stand_in.requires_grad
     }
+    return wanted if blocks is None else {**wanted, "": blocks.anchor}
 
 
 def _wants_backward(options: LoadOptions) -> bool:

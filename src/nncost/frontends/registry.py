@@ -20,7 +20,7 @@ LoadObject = Callable[[Any, LoadOptions], Model]
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """A kind of source, the file endings it reads and the modules whose ``load`` reads and whose ``observe`` watches it."""
+    """A kind of source, the file endings it reads, the modules whose ``load`` reads and whose ``observe`` watches it."""
 
     kind: str
     endings: tuple[str, ...]
@@ -58,6 +58,8 @@ FOLDER = FrontEnd(
     "huggingface", (".json",), "nncost.frontends.huggingface.load", "nncost.frontends.huggingface.observing"
 )
 """Also reads a folder, by the ``config.json`` in it."""
+FACTORY = FrontEnd("torch", (".py",), "nncost.frontends.torch.factory", "nncost.frontends.torch.factory")
+"""Reads what makes a module, named as ``path/net.py:build`` or ``package.module:build``."""
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
     FrontEnd("onnx", (".onnx",), "nncost.frontends.onnx.load"),
@@ -69,6 +71,8 @@ OBJECT_FRONT_ENDS = [
         "torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load", "nncost.frontends.torch.observing"
     )
 ]
+_NAMES_FACTORY = re.compile(r".+\.py(:[^\s,]*)?|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.DOTALL)
+MAX_CODE_BYTES = 10**8
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")
 
 
@@ -79,6 +83,8 @@ def front_end_for(source: str) -> FrontEnd:
             return front_end
     if _is_folder(source):
         return FOLDER
+    if _NAMES_FACTORY.fullmatch(source):
+        return FACTORY
     if _LOOKS_LIKE_FILE.search(source):
         known = ", ".join(ending for front_end in FRONT_ENDS for ending in front_end.endings)
         raise SourceError(

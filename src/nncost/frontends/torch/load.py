@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim, Shape
 from nncost.errors import SourceError
-from nncost.frontends.model import Inputs, LoadOptions, Model, matches
-from nncost.frontends.torch.arguments import batch_of, check_names, concrete, converted, described, has_values
-from nncost.frontends.torch.blocks import BlockRecord, Blocks, NotAlike, find_candidates
+from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
+from nncost.frontends.torch.arguments import batch_of, check_names, described
+from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
-from nncost.frontends.torch.roles import role_of
-from nncost.frontends.torch.staging import Stage, Stored, raised
-from nncost.frontends.torch.light import LightFakes
 from nncost.frontends.torch.log import Log
-from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
 from nncost.frontends.torch.packed import packed_parameters, stored_shape
-from nncost.frontends.torch.step import own_loss, primary, run_backward
-from nncost.frontends.torch.tracer import Tracer
+from nncost.frontends.torch.roles import role_of
+from nncost.frontends.torch.run import NO_LOSS, Traced, trace_module, wants_backward
+from nncost.frontends.torch.step import primary
+from nncost.frontends.torch.symbolic import Branched
 from nncost.frontends.torch.update import optimizer_name, trace_update
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
-
-NO_LOSS = "none"
-
-
-@dataclass(slots=True)
-class Traced:
-    """What one run left: the tracer, the tensors and layers by name, which parameters got a gradient."""
-
-    tracer: Tracer
-    tensors: Mapping[str, Stored]
-    names: Mapping[nn.Module, str]
-    trained: list[str]
-    loss: Any
-    output: Any
-    inputs: Inputs
 
 
 def load_module(module: nn.Module, options: LoadOptions) -> Model:
@@ -56,9 +37,46 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
             hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
         )
     check_names(given, module)
-    if options.steps.backward == "derived" and _wants_backward(options):
+    given = _bound(given, options.symbols)
+    if options.steps.backward == "derived" and wants_backward(options):
         return derived_model(module, given, options)
-    return _model(module, given, options, trace_module(module, given, options))
+    try:
+        return _model(module, given, options, trace_module(module, given, options))
+    except Branched as branched:
+        return _counted_with_numbers(module, given, options, branched)
+
+
+def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions, branched: Branched) -> Model:
+    """The model counted at numbers in the place of its symbols, and a note that says why."""
+    numbers = branched.numbers
+
+    def numbered(value: Any) -> Any:
+        if isinstance(value, TensorShape):
+            return replace(value, shape=tuple(numbers.get(str(dim), dim) for dim in value.shape))
+        if isinstance(value, Mapping):
+            return {key: numbered(item) for key, item in value.items()}
+        return type(value)(map(numbered, value)) if type(value) in (list, tuple) else value
+
+    concrete = Inputs(numbered(given.args), numbered(given.kwargs))
+    batch = options.batch if options.batch is None else numbers.get(str(options.batch), options.batch)
+    chosen = ", ".join(f"{name}={number}" for name, number in numbers.items())
+    conditions = "; ".join(branched.conditions) or "a size was fixed"
+    note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
+    model = load_module(module, replace(options, given=concrete, batch=batch))
+    return replace(model, notes=(*model.notes, note))
+
+
+def _bound(given: Inputs, symbols: Mapping[str, int]) -> Inputs:
+    """The inputs with the symbols that have a number."""
+
+    def bound(value: Any) -> Any:
+        if isinstance(value, TensorShape):
+            return replace(value, shape=tuple(symbols.get(str(dim), dim) for dim in value.shape))
+        if isinstance(value, Mapping):
+            return {key: bound(item) for key, item in value.items()}
+        return type(value)(map(bound, value)) if type(value) in (list, tuple) else value
+
+    return Inputs(bound(given.args), bound(given.kwargs)) if symbols else given
 
 
 def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Model:
@@ -71,219 +89,15 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     graph = Connection(both, inputs).graph(log, [primary(traced.output)], list(parameters.values()))
     shapes = _batched(described(given, module), options.batch)
     return Model(
-        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none", layers=_layers(traced.names)
+        "torch",
+        type(module).__name__,
+        graph,
+        batch_of(shapes),
+        shapes,
+        "squared_error",
+        "none",
+        layers=_layers(traced.names),
     )
-
-
-def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
-    """Run the module on stand-ins; with its real inputs where its course depends on their values."""
-    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
-
-    excluded: set[nn.Module] | None = set() if options.reuse else None
-    while True:
-        try:
-            return _run(module, given, options, excluded, log, real=False)
-        except NotAlike as found:
-            assert excluded is not None
-            excluded.add(found.layer)
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            if not has_values(given):
-                raise SourceError(
-                    f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                    hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
-                ) from error
-            return _run(module, given, options, None, log, real=True)
-
-
-def _run(
-    module: nn.Module,
-    given: Inputs,
-    options: LoadOptions,
-    excluded: set[nn.Module] | None,
-    log: Log | None,
-    *,
-    real: bool,
-) -> Traced:
-    mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
-    wants_backward = _wants_backward(options)
-    stand_ins = StandIns(mode, options, wants_backward)
-    tracer = Tracer(stand_ins.light, None if mode is None else stand_ins.of_stray, log=log)
-    candidates = {} if excluded is None or mode is None else find_candidates(module, excluded)
-    layer_forward = LayerForward(tracer)
-    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), layer_forward.wrap)
-    stand_ins.stage = stage
-    if candidates:
-        layer_forward.reuse(candidates, stand_ins, stage)
-    with raised(stage, candidates):
-        arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
-        trained: list[str] = []
-        with _modes(mode), tracer, torch.set_grad_enabled(wants_backward):
-            output = module(*arguments.args, **arguments.kwargs)
-            loss = _loss_of(output, options)
-            if wants_backward and log is None:
-                trained = run_backward(tracer, output, loss, _wanted(stage, layer_forward.blocks))
-    if layer_forward.blocks is not None:
-        both = {*trained, *layer_forward.blocks.trained}
-        trained = [name for name in stage.tensors if name in both]
-    return Traced(tracer, stage.tensors, stage.names, trained, loss, output, arguments)
-
-
-def _wanted(stage: Stage, blocks: Blocks | None) -> dict[str, torch.Tensor]:
-    """The stand-ins whose gradients are asked for, and what makes autograd come to every alike block."""
-    wanted = {
-        name: stored.stand_in
-        for name, stored in stage.tensors.items()
-        if stored.stand_in is not None and stored.stand_in.requires_grad
-    }
-    return wanted if blocks is None else {**wanted, "": blocks.anchor}
-
-
-def _wants_backward(options: LoadOptions) -> bool:
-    return options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
-
-
-def _loss_of(output: Any, options: LoadOptions) -> Any:
-    """The loss that was asked for, or the one that goes with an optimizer alone."""
-    loss, optimizer = options.steps.loss, options.steps.optimizer
-    if loss is not None:
-        return loss
-    if optimizer in (None, "none"):
-        return NO_LOSS
-    return "own" if own_loss(output) is not None else "squared_error"
-
-
-@contextmanager
-def _modes(mode: Any) -> Iterator[None]:
-    if mode is None:
-        yield
-        return
-    with mode:
-        yield
-
-
-def _flag(module: nn.Module, options: LoadOptions) -> bool | None:
-    """The training flag for all layers; None leaves a model in training with the layers its owner set apart."""
-    if not options.training:
-        return False
-    return None if module.training else True
-
-
-class LayerForward:
-    """Each layer's forward, telling the tracer which layer runs; alike blocks are replayed."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self.tracer = tracer
-        self.blocks: Blocks | None = None
-        self._candidates: Mapping[nn.Module, Any] = {}
-
-    def reuse(self, candidates: Mapping[nn.Module, int], stand_ins: StandIns, stage: Stage) -> None:
-        """Let blocks that are alike be analysed once."""
-        assert stand_ins.light is not None
-        self._candidates = candidates
-        anchor = set_mark(stand_ins.light.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-        self.blocks = Blocks(self.tracer, stand_ins.light, candidates, anchor, stage.prepare)
-
-    def wrap(self, layer: nn.Module, name: str, forward: Any) -> Any:
-        """The function that runs in place of a layer's forward."""
-        places = self.tracer.places
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            outer, places.path = places.path, name
-            places.inside += 1
-            try:
-                if layer in self._candidates and self.blocks is not None:
-                    return self.blocks.run(layer, name, forward, args, kwargs)
-                return forward(*args, **kwargs)
-            except NotAlike:
-                raise
-            except Exception as error:
-                _explain(error, layer, name, args)
-                raise
-            finally:
-                places.path = outer
-                places.inside -= 1
-
-        return run
-
-
-def _explain(error: Exception, layer: nn.Module, name: str, args: Sequence[Any]) -> None:
-    """Say once in which layer an exception arose and what it received."""
-    if getattr(error, "__nncost__", None) is None:
-        shapes = ", ".join("x".join(map(str, a.shape)) or "()" for a in args if isinstance(a, torch.Tensor))
-        where = f"in layer {name!r}" if name else "in the model's own forward"
-        note = f"{where} ({type(layer).__name__}), which received {shapes or 'no tensor'}"
-        try:
-            error.__nncost__ = note  # type: ignore[attr-defined]
-        except AttributeError:
-            return
-        error.add_note(f"nncost: {note}")
-
-
-class StandIns:
-    """Makes stand-ins: shapes without storage, or copies where values are needed."""
-
-    def __init__(self, mode: FakeTensorMode | None, options: LoadOptions, gradients: bool) -> None:
-        self._mode, self._options, self._gradients = mode, options, gradients
-        self.stage: Stage | None = None
-        self.light = None if mode is None else LightFakes(mode)
-        self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def of_tensor(self, tensor: torch.Tensor, name: str, learned: bool) -> torch.Tensor:
-        """A parameter's or a buffer's."""
-        made = self._like(tensor)
-        layer, _, leaf = name.rpartition(".")
-        if learned:
-            made._is_param = True  # type: ignore[attr-defined]
-            frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
-            if self._gradients and tensor.requires_grad and not frozen:
-                made.requires_grad_()
-        return set_mark(made, (LEARNED, name) if learned else (STORED, ""))
-
-    def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A tensor that is no parameter and no buffer."""
-        if self.stage is not None and self.stage.is_deferred(tensor):
-            raise NotAlike(self.stage.owner(tensor))
-        found = self._strays.get(id(tensor))
-        if found is None:
-            found = self._strays[id(tensor)] = (tensor, self._like(tensor))
-        return found[1]
-
-    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
-        """An input of that shape."""
-        if self.light is None:
-            return data_mark(torch.empty(concrete(shape), dtype=dtype))
-        return data_mark(self.light.make(concrete(shape), contiguous_strides(concrete(shape)), dtype))
-
-    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
-        """An input given as a tensor."""
-        return set_mark(self._like(tensor), (DATA, ""))
-
-    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-            raise SourceError(
-                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
-            )
-        if self._mode is None:
-            return tensor.detach().clone()
-        if (
-            tensor.layout is not torch.strided
-            or tensor.is_quantized
-            or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
-        ):
-            made = self._mode.from_tensor(tensor.detach())
-            if tensor.layout is not torch.strided:
-                made._nncost_stored = stored_values(tensor)  # type: ignore[attr-defined]
-            return made
-        assert self.light is not None
-        return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)
-
-
-def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """The strides of a tensor in row-major order."""
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.append(strides[-1] * max(size, 1))
-    return tuple(reversed(strides)) if shape else ()
 
 
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
@@ -301,8 +115,14 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     graph = Graph((), tuple(parameters.values()), (), ())
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
-        trace=Trace(tuple(items)), trained=trained, layers=layers,
+        trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),
     )  # fmt: skip
+
+
+def _notes(traced: Traced) -> tuple[str, ...]:
+    if not traced.conditions:
+        return ()
+    return (f"The formulas hold where {', '.join(traced.conditions)}.",)
 
 
 def _layers(names: Mapping[nn.Module, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.marks import CONSTANT, UNMARKED, Mark, stored_values
 from nncost.frontends.torch.plans import Plan
+from nncost.frontends.torch.symbolic import Sizes, plain
 
 
 class Operand(NamedTuple):
@@ -60,6 +61,7 @@ class Scan:
     learned: Mark | None = None
     has_values: bool = False
     stored: int | None = None
+    sizes: Sizes | None = None
 
     def describe(self, value: Any) -> Any:
         """An argument as part of a signature."""
@@ -72,6 +74,8 @@ class Scan:
             return tuple([self.describe(item) for item in value])
         if kind is float or kind is bool or kind is complex:
             return Literal(kind, value)
+        if kind is torch.SymInt or kind is torch.SymFloat or kind is torch.SymBool:
+            return plain(value, self.sizes)
         return value
 
     def _operand(self, tensor: torch.Tensor) -> Operand:
@@ -91,6 +95,9 @@ class Scan:
             self.learned = mark
         if getattr(tensor, "constant", None) is not None:
             self.has_values = True
+        if self.sizes is not None:
+            shape = tuple([plain(dim, self.sizes) for dim in tensor.shape])
+            return Operand(shape, (), tensor.dtype, bits == CONSTANT, bool(name), same)
         if tensor.layout is torch.strided:
             return Operand(tensor.shape, tensor.stride(), tensor.dtype, bits == CONSTANT, bool(name), same)
         self.stored = stored_values(tensor)

@@ -21,6 +21,7 @@ from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_o
 from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
 from nncost.frontends.torch.signatures import Scan, Signature
+from nncost.frontends.torch.symbolic import Sizes, plain
 from nncost.ir.graph import Phase
 
 _NOTHING: dict[str, Any] = {}
@@ -52,6 +53,7 @@ class Tracer(TorchDispatchMode):
         *,
         log: Log | None = None,
         only_fake: bool = False,
+        sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
         self.places = Places()
@@ -60,6 +62,7 @@ class Tracer(TorchDispatchMode):
         self.uses: dict[tuple[str, str, str], None] = {}
         self.written: set[int] = set()
         self.log = log
+        self._sizes = sizes
         self._light, self._of_stray, self._only_fake = light, of_stray, only_fake
 
     # ---------------------------------------------------------------- dispatch
@@ -126,7 +129,7 @@ class Tracer(TorchDispatchMode):
         if signature is None or signature.memory is None or scan.has_values:
             result = self._first(func, plan, scan, args, kwargs)
             if signature is None:
-                signature = self.signatures[key] = Signature(func, plan, key[1], _outputs(result))
+                signature = self.signatures[key] = Signature(func, plan, key[1], _outputs(result, self._sizes))
                 if self._light is not None and not scan.has_values:
                     signature.memory = _memory(plan, args, kwargs, result)
         else:
@@ -155,7 +158,7 @@ class Tracer(TorchDispatchMode):
 
     # ---------------------------------------------------------------- arguments
     def _scan(self, plan: Plan, args: Any, kwargs: Any) -> tuple[Scan, list[tuple[str, Any]]]:
-        scan = Scan(self.written)
+        scan = Scan(self.written, sizes=self._sizes)
         describe = scan.describe
         arguments = [(name, describe(value)) for name, value in zip(plan.names, args, strict=False)]
         for name, value in kwargs.items():
@@ -246,10 +249,11 @@ def _memory(plan: Plan, args: Any, kwargs: Any, result: Any) -> Any:
     return None if shapes is None else (not isinstance(result, tuple), shapes)
 
 
-def _outputs(result: Any) -> tuple[Any, ...]:
+def _outputs(result: Any, sizes: Sizes | None) -> tuple[Any, ...]:
     """Shapes and types of the results; None where one is absent."""
     if isinstance(result, torch.Tensor):
-        return ((tuple(result.shape), result.dtype),)
+        shape = tuple(result.shape) if sizes is None else tuple([plain(dim, sizes) for dim in result.shape])
+        return ((shape, result.dtype),)
     if isinstance(result, (list, tuple)):
-        return tuple(output for item in result for output in (_outputs(item) or (None,)))
+        return tuple(output for item in result for output in (_outputs(item, sizes) or (None,)))
     return ()

@@ -1,0 +1,130 @@
+"""Symbolic sizes: PyTorch's symbolic integers made from our symbols, and its expressions as ours.
+
+A symbol has a stand-in number while the model runs, so that code which compares sizes takes a
+course; the comparison is kept as a condition under which the formula holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from nncost.dims import Dim, Shape, ceil_divide, floor_divide, symbol
+from nncost.errors import SymbolError
+
+FIRST_AXIS, OTHER_AXES = (13, 17, 19, 23), (131, 137, 139, 149, 151)
+"""Stand-in numbers: primes, so that equal sizes are not taken for one another; small ones for a batch."""
+
+
+class Branched(Exception):  # noqa: N818 - a signal to count with numbers, never seen by users
+    """The model's course depends on a symbol: what it was compared with, and numbers to count at."""
+
+    def __init__(self, conditions: list[str], numbers: dict[str, int]) -> None:
+        super().__init__(", ".join(conditions))
+        self.conditions, self.numbers = conditions, numbers
+
+
+class Sizes:
+    """The symbols of one run."""
+
+    def __init__(self) -> None:
+        from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+        self.environment = ShapeEnv(duck_shape=False)
+        self.numbers: dict[str, int] = {}
+        self._integers: dict[str, Any] = {}
+        self._ours: dict[Any, Any] = {}
+
+    def shape(self, shape: Shape) -> tuple[Any, ...]:
+        """A shape with PyTorch's symbolic integers. Raises SymbolError for anything but numbers and names."""
+        return tuple(dim if isinstance(dim, int) else self._integer(dim, axis == 0) for axis, dim in enumerate(shape))
+
+    def _integer(self, dim: Any, first: bool) -> Any:
+        if not getattr(dim, "is_Symbol", False):
+            raise SymbolError(f"a size of a module's input is a number or a name, received {dim}")
+        from torch._dynamo.source import ConstantSource
+        from torch.fx.experimental.symbolic_shapes import DimDynamic
+
+        name = dim.name
+        if name not in self._integers:
+            unused = [n for n in (FIRST_AXIS if first else OTHER_AXES) if n not in self.numbers.values()]
+            if not unused:
+                raise SymbolError("too many symbols among the sizes of the inputs.")
+            self.numbers[name] = number = unused[0]
+            source = ConstantSource(name)
+            theirs = self.environment.create_symbol(number, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+            self._ours[theirs] = symbol(name)
+            self._integers[name] = self.environment.create_symintnode(theirs, hint=number, source=source)
+        return self._integers[name]
+
+    def dim(self, value: Any) -> Dim:
+        """A size of PyTorch's as ours. Raises SymbolError for an expression nncost does not know."""
+        if isinstance(value, int):
+            return value
+        return self._expression(value.node.expr)
+
+    def _expression(self, expression: Any) -> Any:
+        if expression.is_Integer:
+            return int(expression)
+        if expression.is_Symbol:
+            if expression not in self._ours:
+                raise SymbolError(f"a size depends on the data ({expression}).")
+            return self._ours[expression]
+        parts = [self._expression(part) for part in expression.args]
+        name = type(expression).__name__
+        if name == "Add":
+            return sum(parts[1:], parts[0])
+        if name == "Mul":
+            return _product(parts)
+        if name == "Pow" and isinstance(parts[1], int) and parts[1] >= 0:
+            return _product([parts[0]] * parts[1]) if parts[1] else 1
+        if name in ("FloorDiv", "CleanDiv"):
+            return floor_divide(parts[0], parts[1])
+        if name == "CeilDiv":
+            return ceil_divide(parts[0], parts[1])
+        if name in ("ModularIndexing", "Mod", "PythonMod") and len(parts) == 2:
+            return parts[0] - floor_divide(parts[0], parts[1]) * parts[1]
+        raise SymbolError(f"a size of the model is {expression}, which nncost has no formula for.")
+
+    def conditions(self) -> Iterator[tuple[str, bool]]:
+        """What the model asked of the symbols, in our names, and whether that fixed a symbol to a number."""
+        import sympy
+
+        for guard in self.environment.guards:
+            expression = guard.expr.xreplace(self._ours) if hasattr(guard.expr, "xreplace") else guard.expr
+            fixed = isinstance(expression, sympy.Eq) and any(side.is_number for side in expression.args)
+            yield str(expression), fixed
+
+    def check(self) -> list[str]:
+        """The conditions under which the formula holds. Raises Branched where a symbol was fixed to a number."""
+        found = list(dict.fromkeys(self.conditions()))
+        if any(fixed for _, fixed in found) or any(t in self.environment.replacements for t in self._ours):
+            raise Branched([text for text, fixed in found if fixed], self.numbers)
+        return [text for text, _ in found if not _is_trivial(text)]
+
+
+def _product(parts: list[Any]) -> Any:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result * part
+    return result
+
+
+def _is_trivial(text: str) -> bool:
+    """Conditions that every batch or length of two or more fulfils."""
+    return (text.startswith("Ne(") and text.endswith((", 1)", ", 0)"))) or text.endswith((">= 2", "> 1", ">= 0", "> 0"))
+
+
+def symbol_names(shapes: dict[str, Shape]) -> set[str]:
+    """The names of the symbols in some shapes."""
+    return {str(s) for shape in shapes.values() for dim in shape for s in getattr(dim, "free_symbols", ())}
+
+
+def plain(value: Any, sizes: Sizes | None) -> Any:
+    """A size or number without PyTorch's symbolic types; a symbolic float by its stand-in."""
+    if isinstance(value, torch.SymInt):
+        assert sizes is not None
+        return sizes.dim(value)
+    return value.node.hint if isinstance(value, (torch.SymFloat, torch.SymBool)) else value

@@ -132,7 +132,7 @@ def producer_paths(items: Sequence[Item]) -> dict[Tensor, str]:
 
 
 _NO_GRADIENT = {"int64", "int32", "bool"}
-_STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "greater", "greater_equal", "equal", "not_equal"}
+_STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "trunc", "greater", "greater_equal", "equal", "not_equal"}
 
 
 def _differentiable_outputs(item: Item) -> list[Tensor]:

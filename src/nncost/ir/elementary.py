@@ -52,7 +52,7 @@ class Arrays:
     """NumPy's functions under the names ``scalars.py`` uses."""
 
     exp, log, tanh, sin, cos, sqrt = np.exp, np.log, np.tanh, np.sin, np.cos, np.sqrt
-    power, absolute, floor, ceil, rint = np.power, np.absolute, np.floor, np.ceil, np.rint
+    power, absolute, floor, ceil, rint, trunc = np.power, np.absolute, np.floor, np.ceil, np.rint, np.trunc
     maximum, minimum = np.maximum, np.minimum
 
     def sigmoid(self, x: Array) -> Array:

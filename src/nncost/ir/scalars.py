@@ -98,6 +98,7 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "sign": _unary(lambda xp, a: xp.sign(a), {}, None),
     "floor": _unary(lambda xp, a: xp.floor(a), {}, None),
     "ceil": _unary(lambda xp, a: xp.ceil(a), {}, None),
+    "trunc": _unary(lambda xp, a: xp.trunc(a), {}, None),
     "round": _unary(lambda xp, a: xp.rint(a), {}, None),
     "identity": _unary(lambda xp, a: a, {}, lambda b, x, y, g: g),
     "sqrt": _unary(lambda xp, a: xp.sqrt(a), {"sqrt": 1}, lambda b, x, y, g: b.map("div", g, b.map("mul", 2.0, y))),

@@ -91,18 +91,24 @@ def leaky_relu(slope: float = LEAKY_SLOPE) -> tuple[Compute, GradientRule]:
     return compute, gradient
 
 
-def elu(alpha: float = 1.0, scale: float = 1.0) -> tuple[Compute, GradientRule]:
-    """scale·x where x > 0, scale·α·(e^x − 1) elsewhere; its gradient below zero is g·(y + scale·α)."""
+def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> tuple[Compute, GradientRule]:
+    """scale·x where x > 0, scale·α·(e^(inner·x) − 1) elsewhere; its gradient below zero is inner·g·(y + scale·α).
+
+    Factors of one are free.
+    """
+
+    def scaled(b: Builder, factor: float, x: Tensor) -> Tensor:
+        return x if factor == 1.0 else b.map("mul", factor, x)
 
     def compute(b: Builder, x: Tensor) -> Tensor:
-        below = b.map("mul", scale * alpha, b.map("sub", b.map("exp", x), 1.0))
-        return b.map("where_positive", x, x if scale == 1.0 else b.map("mul", scale, x), below)
+        below = b.map("mul", scale * alpha, b.map("sub", b.map("exp", scaled(b, inner, x)), 1.0))
+        return b.map("where_positive", x, scaled(b, scale, x), below)
 
     def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
         (x,), (y,), (dy,) = region.inputs, region.outputs, g
         assert dy is not None
-        below = b.map("mul", dy, b.map("add", y, scale * alpha))
-        return {x: b.map("where_positive", x, dy if scale == 1.0 else b.map("mul", scale, dy), below)}
+        below = b.map("mul", scaled(b, inner, dy), b.map("add", y, scale * alpha))
+        return {x: b.map("where_positive", x, scaled(b, scale, dy), below)}
 
     return compute, gradient
 

@@ -17,15 +17,16 @@ Gradients = Mapping[Tensor, Tensor]
 
 
 def batch_norm(
-    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float = EPSILON
-) -> Tensor:
+    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor,
+    *, epsilon: float = EPSILON, momentum: float = MOMENTUM,
+) -> Tensor:  # fmt: skip
     """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
 
     Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
     Training (``b.training``): batch statistics, normalisation, and the running averages.
     """
     if b.training:
-        return _batch_norm_training(b, x, scale, shift, mean, variance, epsilon)
+        return _batch_norm_training(b, x, (scale, shift, mean, variance), epsilon, momentum)
     with b.region("batchnorm", x, scale, shift, mean, variance) as region:
         factor = b.map("mul", scale, _inverse_deviation(b, variance, epsilon))
         offset = b.map("sub", shift, b.map("mul", mean, factor))
@@ -34,9 +35,8 @@ def batch_norm(
     return y
 
 
-def _batch_norm_training(
-    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, epsilon: float
-) -> Tensor:
+def _batch_norm_training(b: Builder, x: Tensor, vectors: Sequence[Tensor], epsilon: float, momentum: float) -> Tensor:
+    scale, shift, mean, variance = vectors
     axes = [0, *range(2, x.rank)]
     count = [x.shape[axis] for axis in axes]
     with b.region("batchnorm", x, scale, shift, mean, variance) as region:
@@ -47,15 +47,15 @@ def _batch_norm_training(
         normal = b.map("mul", centred, _per_channel(b, deviation, x))
         y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
         averages = (
-            _running_average(b, mean, batch_mean),
-            _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count))),
+            _running_average(b, mean, batch_mean, momentum),
+            _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count)), momentum),
         )
         region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
     return y
 
 
-def _running_average(b: Builder, average: Tensor, fresh: Tensor) -> Tensor:
-    return b.map("add", b.map("mul", 1 - MOMENTUM, average), b.map("mul", MOMENTUM, fresh))
+def _running_average(b: Builder, average: Tensor, fresh: Tensor, momentum: float) -> Tensor:
+    return b.map("add", b.map("mul", 1 - momentum, average), b.map("mul", momentum, fresh))
 
 
 def _bessel(b: Builder, count: Sequence[Dim]) -> Tensor:

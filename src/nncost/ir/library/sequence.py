@@ -38,6 +38,7 @@ def attention(
     *,
     causal: bool = False,
     mask: Tensor | None = None,
+    scale: float | None = None,
 ) -> Tensor:
     """Scaled dot-product attention: ``query`` (B, H, T, E), ``key`` (B, G, S, E), ``value`` (B, G, S, V).
 
@@ -52,7 +53,7 @@ def attention(
     with b.region("attention", *given) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
-        scores = b.map("mul", scores, _inverse_root(b, width))
+        scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)
         if mask is not None:
             scores = b.map("add", scores, mask)
         if causal:

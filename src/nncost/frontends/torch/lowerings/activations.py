@@ -45,8 +45,8 @@ def _gelu(call: Call) -> Compute:
 
 
 def _elu(call: Call) -> Compute:
-    alpha, scale = _number(call, "alpha", 1.0), _number(call, "scale", 1.0)
-    return _custom("elu", elu(alpha, scale))
+    numbers = [_number(call, name, 1.0) for name in ("alpha", "scale", "input_scale")]
+    return _custom("elu", elu(*numbers))
 
 
 def _leaky(call: Call) -> Compute:
@@ -59,7 +59,15 @@ def _clip(call: Call) -> Compute:
 
 
 def _softplus(call: Call) -> Compute:
-    return _layer("softplus")
+    """Log(1 + e^(βx))/β; a β of one is free."""
+    beta = _number(call, "beta", 1.0)
+    if beta == 1.0:
+        return _layer("softplus")
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        return b.map("div", b.map("log", b.map("add", 1.0, b.map("exp", b.map("mul", beta, x)))), beta)
+
+    return _custom("softplus", (compute, None))
 
 
 def _log_sigmoid(call: Call) -> Compute:
@@ -142,9 +150,10 @@ for _name, _make, _saved in (
 
 @lowers_gradient("aten::elu_backward")
 def _elu_backward(call: Call) -> Lowered:
+    """From the output, which has the sign of the input, or from the input."""
     given = call.tensor("self_or_result")
-    compute = _custom("elu", elu(_number(call, "alpha", 1.0), _number(call, "scale", 1.0)))
-    return gradient(call.builder, compute, (given,), call.tensor("grad_output"), (True,))[0]
+    results = (given,) if call.get("is_result", False) else ()
+    return gradient(call.builder, _elu(call), (given,), call.tensor("grad_output"), (True,), results=results)[0]
 
 
 @lowers("aten::threshold_backward")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.sequence import attention
@@ -30,7 +31,10 @@ def _core(call: Call, b: Builder, query: Tensor, key: Tensor, value: Tensor) -> 
     if mask is not None:
         full = b.broadcast(mask, scores) if mask.rank <= 4 else mask
         mask = b.reshape(full, grouped)
-    y = attention(b, *four, causal=bool(call.get("is_causal", False)), mask=mask)
+        if mask.dtype == "bool":
+            none = b.emit(ops.Constant("fill", (), query.dtype, float("-inf")))
+            mask = b.map("select", mask, b.emit(ops.Constant("fill", (), query.dtype, 0.0)), none)
+    y = attention(b, *four, causal=bool(call.get("is_causal", False)), mask=mask, scale=call.get("scale"))
     return y if query.rank == 4 else b.reshape(y, (*query.shape[:-1], value.shape[-1]))
 
 
@@ -58,4 +62,36 @@ def _backward(call: Call) -> Lowered:
         return _core(call, past, query, key, value)
 
     found = gradient(call.builder, forward, operands, g, call.get("asked", (True,) * 3)[:3])
+    return (*found, *(None for _ in call.outputs[3:]))
+
+
+@lowers("aten::_flash_attention_forward", "aten::_efficient_attention_forward", "aten::_cudnn_attention_forward",
+        "aten::_flash_attention_forward_no_dropout_inplace")  # fmt: skip
+def _by_sequence(call: Call) -> Lowered:
+    """The same with the axes (batch, sequence, head, width); packed sequences of several lengths are refused."""
+    if any(call.get(name) is not None for name in ("cum_seq_q", "cu_seqlens_q", "block_table")):
+        raise NotImplementedError
+    b = call.builder
+    swapped = [b.transpose(call.tensor(name), (0, 2, 1, 3)) for name in ("query", "key", "value")]
+    causal = bool(call.get("is_causal", call.get("custom_mask_type", 0) == 1))
+    y = attention(b, *swapped, causal=causal, scale=call.get("scale"))
+    return (b.transpose(y, (0, 2, 1, 3)), *(None for _ in call.outputs[1:]))
+
+
+@lowers_gradient(
+    "aten::_flash_attention_backward", "aten::_efficient_attention_backward", "aten::_cudnn_attention_backward"
+)
+def _by_sequence_backward(call: Call) -> Lowered:
+    if any(call.get(name) is not None for name in ("cum_seq_q", "cu_seqlens_q")):
+        raise NotImplementedError
+    causal = bool(call.get("is_causal", call.get("custom_mask_type", 0) == 1))
+    g = call["grad_out"] if "grad_out" in call.arguments else call["grad_out_"]
+
+    def forward(past: Builder, *operands: Tensor) -> Tensor:
+        y = attention(
+            past, *(past.transpose(x, (0, 2, 1, 3)) for x in operands), causal=causal, scale=call.get("scale")
+        )
+        return past.transpose(y, (0, 2, 1, 3))
+
+    found = gradient(call.builder, forward, [call.tensor(name) for name in ("query", "key", "value")], g, (True,) * 3)
     return (*found, *(None for _ in call.outputs[3:]))

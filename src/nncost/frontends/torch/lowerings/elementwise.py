@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,9 @@ from nncost.ir.graph import Tensor
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg", "abs": "abs",
-    "floor": "floor", "ceil": "ceil", "round": "round", "sign": "sign", "sgn": "sign", "trunc": "floor",
-    "positive": "identity", "fill": "identity",
+    "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
+    "positive": "identity", "conj_physical": "identity", "_conj_physical": "identity", "resolve_conj": "identity",
+    "resolve_neg": "identity",
 }  # fmt: skip
 _BINARY = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
 
@@ -54,7 +56,21 @@ def _mul(call: Call) -> Tensor:
 @lowers("aten::div", "aten::true_divide", "aten::floor_divide")
 def _div(call: Call) -> Tensor:
     """A quotient; rounding it is free. By a number too: it is a division that is written."""
-    return elementwise(call, "div", call["self"], call["other"])
+    mode = "floor" if call.name == "aten::floor_divide" else call.get("rounding_mode")
+    quotient = elementwise(call, "div", call["self"], call["other"])
+    if mode is None:
+        return quotient
+    return call.builder.emit(ops.Cast(call.dtype), call.builder.map(mode, quotient))
+
+
+@lowers("aten::round")
+def _round(call: Call) -> Tensor:
+    """To whole numbers, free; to decimals by a product and a quotient."""
+    decimals = call.get("decimals", 0)
+    if not decimals:
+        return elementwise(call, "round", call["self"])
+    scaled = elementwise(call, "round", elementwise(call, "mul", call["self"], 10.0**decimals))
+    return elementwise(call, "div", scaled, 10.0**decimals)
 
 
 def _scaled(call: Call, value: Any, alpha: Any) -> Any:
@@ -109,7 +125,9 @@ def power(call: Call, x: Tensor, exponent: float) -> Tensor:
     """x^e for a number e; a whole one up to four by multiplication, negative ones by its reciprocal."""
     if exponent < 0:
         return elementwise(call, "div", 1.0, power(call, x, -exponent))
-    if exponent in (0.0, 1.0):
+    if exponent == 0:
+        return call.builder.emit(ops.Constant("fill", x.shape, call.dtype, 1.0))
+    if exponent == 1:
         return elementwise(call, "identity", x)
     if exponent == 0.5:
         return elementwise(call, "sqrt", x)
@@ -140,7 +158,8 @@ def _log1p(call: Call) -> Tensor:
 @lowers("aten::log2", "aten::log10")
 def _log_of_base(call: Call) -> Tensor:
     """The natural logarithm, times a constant."""
-    return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1.0)
+    base = 2 if call.name == "aten::log2" else 10
+    return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
 
 
 @lowers("aten::tan")
@@ -185,8 +204,15 @@ def _not(call: Call) -> Tensor:
 
 @lowers("aten::isnan", "aten::isinf", "aten::isposinf", "aten::isneginf", "aten::isfinite")
 def _classified(call: Call) -> Tensor:
-    x = call.tensor("self")
-    return elementwise(call, "not_equal", x, x, dtype=x.dtype)
+    """One comparison: a number that is not itself, or with infinity; the absolute value is free."""
+    b, x, kind = call.builder, call.tensor("self"), call.name.removeprefix("aten::")
+    if "float" not in x.dtype:
+        return b.emit(ops.Constant("fill", x.shape, "bool", kind == "isfinite"))
+    if kind == "isnan":
+        return b.map("not_equal", x, x)
+    infinity = constant(b, -math.inf if kind == "isneginf" else math.inf, x.dtype)
+    size = b.map("abs", x) if kind in ("isinf", "isfinite") else x
+    return b.map("greater", infinity, size) if kind == "isfinite" else b.map("equal", size, infinity)
 
 
 @lowers("aten::where")
@@ -203,7 +229,11 @@ def select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor
     """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
     b = call.builder
     pair = [operand(call, value) for value in (chosen, otherwise)]
-    return b.map("select", condition, *(x if isinstance(x, Tensor) else constant(b, x, call.dtype) for x in pair))
+    return b.map(
+        "select",
+        cast(b, condition, "bool"),
+        *(x if isinstance(x, Tensor) else constant(b, x, call.dtype) for x in pair),
+    )
 
 
 @lowers("aten::clamp", "aten::clip", "aten::hardtanh")
@@ -254,25 +284,15 @@ lowers("aten::addcdiv")(_ternary("div"))
 
 @lowers("aten::remainder", "aten::fmod")
 def _remainder(call: Call) -> Tensor:
-    """X − y·⌊x/y⌋."""
-    quotient = elementwise(call, "floor", elementwise(call, "div", call["self"], call["other"]))
+    """X − y·⌊x/y⌋, or with the quotient rounded towards zero."""
+    rounding = "trunc" if call.name == "aten::fmod" else "floor"
+    quotient = elementwise(call, rounding, elementwise(call, "div", call["self"], call["other"]))
     return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
 
 
-@lowers("aten::atan2", "aten::atan", "aten::asin", "aten::acos", "aten::sinh", "aten::cosh", "aten::asinh", "aten::acosh",
-        "aten::atanh", "aten::erfc", "aten::erfinv", "aten::lgamma", "aten::digamma", "aten::special_i0",
-        "aten::special_i0e", "aten::special_i1", "aten::special_i1e", "aten::i0", "aten::hypot", "aten::logit",
-        "aten::sinc", "aten::polygamma", "aten::nextafter")  # fmt: skip
-def _elementary(call: Call) -> Tensor:
-    """Other elementary functions: one of the kind they are computed by."""
-    kind = {"erfc": "erf", "erfinv": "erf", "lgamma": "log", "digamma": "log", "polygamma": "log", "logit": "log",
-            "sinh": "exp", "cosh": "exp", "asinh": "log", "acosh": "log", "atanh": "log", "hypot": "sqrt"}  # fmt: skip
-    quantity = kind.get(call.name.removeprefix("aten::"), "sin" if "special" not in call.name else "exp")
-    tensors = [value for value in call.arguments.values() if isinstance(value, Tensor)]
-    shape, dtype = call.outputs[0]
-    amount = Tensor(shape).elements
-    op = ops.Algorithm(call.name.removeprefix("aten::"), ((shape, dtype),), {quantity: amount})
-    return call.builder.emit(op, *tensors)
+@lowers("aten::frac")
+def _frac(call: Call) -> Tensor:
+    return elementwise(call, "sub", call["self"], elementwise(call, "trunc", call["self"]))
 
 
 @lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")
@@ -286,8 +306,9 @@ def _copy(call: Call) -> Tensor:
     """The source's values, in the shape and type of the target."""
     b, source = call.builder, call["src"]
     x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
-    full = b.broadcast(x, call.outputs[0][0])
-    return b.emit(ops.Cast(call.dtype), full)
+    shape = call.outputs[0][0] if call.outputs else call.tensor("self").shape
+    full = b.broadcast(x, shape)
+    return b.emit(ops.Cast(call.outputs[0][1] if call.outputs else call.tensor("self").dtype), full)
 
 
 @lowers("aten::clone", "aten::contiguous")

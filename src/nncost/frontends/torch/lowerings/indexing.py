@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nncost.dims import product
+from nncost.dims import ceil_log2, product
 from nncost.frontends.torch.lowering import Call, Lowered, lowers
-from nncost.frontends.torch.lowerings.operands import cast
+from nncost.frontends.torch.lowerings.operands import algorithm, cast
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 
@@ -42,11 +42,11 @@ def _index(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     shape, dtype = call.outputs[0]
     places = [index for index in call["indices"] if index is not None]
-    if len(places) == 1 and places[0].dtype != "bool":
+    if len(places) == 1 and places[0].dtype not in ("bool", "uint8"):
         axis = next(axis for axis, index in enumerate(call["indices"]) if index is not None)
         return b.emit(ops.Gather(axis), x, places[0])
-    flat = b.emit(ops.Constant("iota", shape, "int64"))
-    taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), flat)
+    address = ops.Algorithm("places", ((shape, "int64"),), {})
+    taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), b.emit(address, *places))
     return b.reshape(cast(b, taken, dtype), shape)
 
 
@@ -86,21 +86,49 @@ def _scatter(call: Call) -> Tensor:
     return b.emit(op, x, index, *([source] if isinstance(source, Tensor) else []))
 
 
-@lowers("aten::sort", "aten::topk", "aten::msort", "aten::kthvalue", "aten::median", "aten::nanmedian", "aten::mode")
+def _axis(call: Call, x: Tensor) -> int:
+    default = 0 if call.name == "aten::msort" else -1
+    return int(call.get("dim", default)) % max(x.rank, 1)
+
+
+@lowers("aten::sort", "aten::topk", "aten::msort", "aten::argsort")
 def _sort(call: Call) -> Lowered:
-    """Sorted along an axis; the first k of it are a view."""
+    """Sorted along an axis; the largest are at the end, the first k of it are a piece."""
     b, x = call.builder, call.tensor("self")
-    shape = call.outputs[0][0]
-    axis = call.get("dim", -1) % max(x.rank, 1)
+    if x.rank == 0:
+        return b.map("identity", x), b.emit(ops.Constant("fill", (), "int64", 0))
+    axis = _axis(call, x)
     values, places = b.emit_many(ops.Sort(axis), x)
-    if shape != x.shape and len(shape) == x.rank:
-        rest = x.shape[axis] - shape[axis]
-        values, _ = b.emit_many(ops.Split(axis, (shape[axis], rest)), values)
-        places, _ = b.emit_many(ops.Split(axis, (shape[axis], rest)), places)
+    if call.get("descending", call.name == "aten::topk" and call.get("largest", True)):
+        values, places = b.emit(ops.Flip((axis,)), values), b.emit(ops.Flip((axis,)), places)
+    if call.name == "aten::topk" and call["k"] != x.shape[axis]:
+        sizes = (call["k"], x.shape[axis] - call["k"])
+        values, _ = b.emit_many(ops.Split(axis, sizes), values)
+        places, _ = b.emit_many(ops.Split(axis, sizes), places)
+    if call.name == "aten::argsort":
+        return places
     return (values, places) if len(call.outputs) > 1 else values
 
 
-@lowers("aten::argsort")
-def _argsort(call: Call) -> Tensor:
+@lowers("aten::kthvalue", "aten::median", "aten::nanmedian")
+def _kth(call: Call) -> Lowered:
+    """One element of the sorted axis; the lower one of two medians."""
+    b, x = call.builder, call.tensor("self")
+    if "dim" not in call.arguments and call.name != "aten::kthvalue":
+        x = b.reshape(x, (x.elements,))
+    axis = _axis(call, x)
+    size = x.shape[axis]
+    place = call["k"] - 1 if call.name == "aten::kthvalue" else (size - 1) // 2  # type: ignore[operator]
+    found = []
+    for sorted_ in b.emit_many(ops.Sort(axis), x):
+        pieces = b.emit_many(ops.Split(axis, (place, 1, size - place - 1)), sorted_)
+        found.append(b.reshape(pieces[1], call.outputs[0][0]))
+    return found if len(call.outputs) > 1 else found[0]
+
+
+@lowers("aten::mode")
+def _mode(call: Call) -> Lowered:
+    """Sorted, then equal neighbours are counted: 1 cmp each."""
     x = call.tensor("self")
-    return call.builder.emit_many(ops.Sort(call.get("dim", -1) % max(x.rank, 1)), x)[1]
+    axis = _axis(call, x)
+    return algorithm(call, {"cmp": x.elements * (ceil_log2(x.shape[axis]) + 1)}, note="estimated")

@@ -8,12 +8,13 @@ from typing import Any
 from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
 from nncost.ir.graph import Tensor
 
+_SAME = (
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round"
+    " rsqrt sigmoid sign sin sinh sqrt tan tanh trunc zero add sub mul div maximum minimum pow lerp addcdiv addcmul"
+    " copy max clone mm"
+)
 _SINGLE: Mapping[str, str] = {
-    **{name: name for name in (
-        "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round"
-        " rsqrt sigmoid sign sin sinh sqrt tan tanh trunc zero add sub mul div maximum minimum pow lerp addcdiv addcmul"
-        " copy max clone mm"
-    ).split()},
+    **{name: name for name in _SAME.split()},
     "clamp_max": "minimum", "clamp_min": "maximum", "norm": "linalg_vector_norm", "powsum": "linalg__powsum",
 }  # fmt: skip
 """What one tensor of ``_foreach_x`` goes through."""
@@ -22,6 +23,7 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "addcdiv": {"scalars": "value"},
     "addcmul": {"scalars": "value"},
     "mm": {"other": "mat2"},
+    "pow": {"exponent": "exponent"},
 }
 """Arguments whose name in the list form is another; everywhere else a number is ``other``."""
 

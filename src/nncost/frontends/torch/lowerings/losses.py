@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
-from nncost.frontends.torch.lowerings.operands import elementwise
+from collections.abc import Callable
+
+from nncost.dims import product
+from nncost.frontends.torch.gradients import gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
 from nncost.ir import ops
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 NONE, MEAN = 0, 1
@@ -18,6 +23,14 @@ def _reduced(call: Call, x: Tensor) -> Tensor:
     return b.mean(x, range(x.rank)) if reduction == MEAN else b.reduce("sum", x, range(x.rank))
 
 
+def _seed(call: Call, like: Tensor) -> Tensor:
+    """The incoming gradient for each element: divided by their number where the loss is a mean."""
+    b, g = call.builder, call.tensor("grad_output")
+    if call.get("reduction", MEAN) == MEAN:
+        g = b.map("mul", g, b.size_constant(like.shape, inverse=True))
+    return g
+
+
 @lowers("aten::mse_loss")
 def _mse(call: Call) -> Tensor:
     """The mean of (x − t)²."""
@@ -26,46 +39,40 @@ def _mse(call: Call) -> Tensor:
 
 @lowers("aten::mse_loss_backward")
 def _mse_backward(call: Call) -> Tensor:
-    """g·(2/n)·(x − t): the factor is a constant."""
+    """(2/n)·(x − t)·g: the factor is a constant."""
     b = call.builder
     difference = elementwise(call, "sub", call["self"], call["target"])
-    return b.map(
-        "mul", elementwise(call, "mul", difference, 2.0), b.broadcast(call.tensor("grad_output"), difference.shape)
-    )
+    sizes = call.tensor("self").shape if call.get("reduction", MEAN) == MEAN else ()
+    scaled = b.map("mul", difference, b.size_constant(sizes, 2.0, inverse=True))
+    return b.map("mul", scaled, b.broadcast(call.tensor("grad_output"), difference.shape))
 
 
 @lowers("aten::nll_loss_forward", "aten::nll_loss2d_forward")
 def _nll(call: Call) -> Lowered:
-    """The chosen log-probabilities, averaged (weights by class: 1 mul each)."""
+    """The chosen log-probabilities, averaged; weights by class take 1 mul each, and the mean their sum."""
     b, x, target = call.builder, call.tensor("self"), call.tensor("target")
     axis = x.rank - 1 if x.rank < 3 else 1
-    place = (
-        b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:])) if x.rank > 1 else b.reshape(target, (1,))
-    )
+    place = b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:]) if x.rank > 1 else (1,))
     chosen = b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, place), target.shape))
     weight = call.get("weight")
-    if weight is not None:
-        chosen = b.map("mul", chosen, b.emit(ops.Gather(0), weight, target))
-    return _reduced(call, chosen), None
+    if weight is None:
+        return _reduced(call, chosen), b.size_constant(target.shape)
+    own = b.emit(ops.Gather(0), weight, target)
+    chosen = b.map("mul", chosen, own)
+    total = b.reduce("sum", own, range(own.rank))
+    if call.get("reduction", MEAN) != MEAN:
+        return _reduced(call, chosen), total
+    return b.map("div", b.reduce("sum", chosen, range(chosen.rank)), total), total
 
 
 @lowers("aten::nll_loss_backward", "aten::nll_loss2d_backward")
 def _nll_backward(call: Call) -> Tensor:
-    """−g/n at each target, zero elsewhere: one value is made, then put."""
-    b, x, target = call.builder, call.tensor("self"), call.tensor("target")
-    g = call.tensor("grad_output")
-    value = b.map("neg", b.map("div", g, float(1)) if call.get("reduction", MEAN) == MEAN else g)
-    whole = b.broadcast(value, x.shape) if value.rank == 0 else value
-    del target
-    return (
-        b.map("identity", whole)
-        if whole.shape == x.shape
-        else b.broadcast(b.reshape(whole, _unsqueezed(whole, x)), x.shape)
-    )
-
-
-def _unsqueezed(whole: Tensor, x: Tensor) -> tuple[object, ...]:
-    return (*whole.shape[:1], 1, *whole.shape[1:])
+    """−g/n at each target (1 div), times its weight (1 mul each), zero elsewhere: values are put, not added."""
+    target = call.tensor("target")
+    counts = {"div": 1} if call.get("reduction", MEAN) == MEAN else {}
+    if call.get("weight") is not None:
+        counts["mul"] = target.elements  # type: ignore[assignment]
+    return algorithm(call, counts, reads=[call.tensor("grad_output"), target])[0]
 
 
 @lowers("aten::binary_cross_entropy")
@@ -82,8 +89,59 @@ def _bce(call: Call) -> Tensor:
 
 @lowers("aten::binary_cross_entropy_backward")
 def _bce_backward(call: Call) -> Tensor:
-    """g·(x − t)/(x·(1−x))."""
+    """g/n·(x − t)/(x·(1−x))."""
     x, t = call["self"], call["target"]
     below = elementwise(call, "mul", x, elementwise(call, "sub", 1.0, x))
     slope = elementwise(call, "div", elementwise(call, "sub", x, t), below)
-    return elementwise(call, "mul", slope, call["grad_output"])
+    if call.get("weight") is not None:
+        slope = elementwise(call, "mul", slope, call["weight"])
+    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
+
+
+@lowers("aten::multi_margin_loss")
+def _multi_margin(call: Call) -> Tensor:
+    return _multi_margin_of(call)(call.builder, call.tensor("self"))
+
+
+def _multi_margin_of(call: Call) -> Callable[[Builder, Tensor], Tensor]:
+    """Σᵢ max(0, m − x_t + xᵢ)^p / n over the other classes: the class itself gives m^p, which is taken off."""
+    power, margin = call.get("p", 1), float(call.get("margin", 1))
+    target, weight = call.tensor("target"), call.get("weight")
+
+    def apply(b: Builder, x: Tensor) -> Tensor:
+        rows = x if x.rank == 2 else b.reshape(x, (1, *x.shape))
+        place = b.reshape(target, (rows.shape[0], 1))
+        own = b.emit(ops.Gather(1, along=True), rows, place)
+        excess = b.map("relu", b.map("add", rows, b.map("sub", margin, own)))
+        excess = b.map("square", excess) if power == 2 else excess
+        each = b.map("sub", b.reduce("sum", excess, [1]), margin**power)
+        if weight is not None:
+            each = b.map("mul", each, b.reshape(b.emit(ops.Gather(0), weight, target), each.shape))
+        each = b.map("div", each, b.size_constant([rows.shape[1]]))
+        if call.get("reduction", MEAN) == NONE:
+            return b.reshape(each, x.shape[:-1])
+        return b.mean(each, [0]) if call.get("reduction", MEAN) == MEAN else b.reduce("sum", each, [0])
+
+    return apply
+
+
+@lowers_gradient("aten::multi_margin_loss_backward")
+def _multi_margin_backward(call: Call) -> Lowered:
+    return gradient(call.builder, _multi_margin_of(call), (call.tensor("self"),), call.tensor("grad_output"), (True,))[
+        0
+    ]
+
+
+@lowers("aten::multilabel_margin_loss_forward")
+def _multilabel_margin(call: Call) -> Lowered:
+    """Every pair of a target and another class (as if half were targets): 2 add, 1 cmp, and the sum."""
+    x = call.tensor("self")
+    pairs = x.elements * x.shape[-1] // 4  # type: ignore[operator]
+    return algorithm(call, {"add": 3 * pairs, "cmp": pairs, "div": product(x.shape[:-1])}, note="estimated")
+
+
+@lowers("aten::multilabel_margin_loss_backward")
+def _multilabel_margin_backward(call: Call) -> Tensor:
+    x = call.tensor("self")
+    pairs = x.elements * x.shape[-1] // 4  # type: ignore[operator]
+    return algorithm(call, {"add": 4 * pairs, "cmp": pairs, "mul": x.elements}, note="estimated")[0]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nncost.dims import Dim
 from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast
 from nncost.ir import ops
-from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 
@@ -25,7 +22,8 @@ def _cat(call: Call) -> Lowered:
 def _stack(call: Call) -> Tensor:
     b = call.builder
     axis = call.get("dim", 0) % len(call.outputs[0][0])
-    pieces = [b.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in call["tensors"]]
+    typed = [cast(b, x, call.dtype) for x in call["tensors"]]
+    pieces = [b.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in typed]
     return b.emit(ops.Concat(axis), *pieces)
 
 
@@ -72,40 +70,3 @@ def _repeat(call: Call) -> Tensor:
     outer = tuple(dim for time, size in zip(times, shape, strict=True) for dim in (time, size))
     whole = b.broadcast(b.reshape(x, inner), outer)
     return b.map("identity", b.reshape(whole, tuple(t * s for t, s in zip(times, shape, strict=True))))
-
-
-def _constant(b: Builder, call: Call, kind: str, value: Any = 0.0) -> Tensor:
-    shape, dtype = call.outputs[0]
-    return b.emit(ops.Constant(kind, shape, dtype, value))  # type: ignore[arg-type]
-
-
-@lowers(
-    "aten::empty", "aten::zeros", "aten::ones", "aten::full", "aten::empty_strided", "aten::zeros_like", "aten::ones_like",
-    "aten::empty_like", "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_empty", "aten::new_full",
-    "aten::new_empty_strided", "aten::scalar_tensor", "aten::zero", "aten::_efficientzerotensor", "aten::fill",
-    "aten::empty_permuted",
-)  # fmt: skip
-def _filled(call: Call) -> Tensor:
-    """A constant; one that is filled in place is made anew."""
-    ones = "ones" in call.name
-    value = call.get("fill_value", call.get("value", call.get("s", 1.0 if ones else 0.0)))
-    return _constant(call.builder, call, "fill", 0.0 if isinstance(value, Tensor) else value)
-
-
-@lowers("aten::arange", "aten::linspace", "aten::logspace", "aten::range", "aten::tril_indices", "aten::triu_indices",
-        "aten::hann_window", "aten::hamming_window")  # fmt: skip
-def _counter(call: Call) -> Tensor:
-    return _constant(call.builder, call, "iota")
-
-
-@lowers("aten::eye")
-def _eye(call: Call) -> Tensor:
-    return _constant(call.builder, call, "fill")
-
-
-@lowers("aten::tril", "aten::triu")
-def _triangle(call: Call) -> Tensor:
-    """Which elements stay is known before the model runs: a selection by a constant mask, 1 cmp each."""
-    b, x = call.builder, call.tensor("self")
-    mask = b.emit(ops.Constant("fill", x.shape, "bool", 1.0))
-    return b.map("select", mask, x, b.emit(ops.Constant("fill", (), x.dtype, 0.0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nncost.dims import product
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
 from nncost.ir import ops
@@ -17,6 +18,15 @@ def _filled(b: Builder, given: Tensor | None, size: object, value: float, dtype:
     if given is not None:
         return given
     return b.emit(ops.Constant("fill", (size,), dtype, value))  # type: ignore[arg-type]
+
+
+MACHINE_EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""IEEE 754: the distance from one to the next number."""
+
+
+def _epsilon(call: Call) -> float:
+    """The ε of the call; PyTorch's default where it has none."""
+    return float(call.get("eps", call.get("epsilon", norm.EPSILON)))
 
 
 def _unused(b: Builder, call: Call) -> tuple[Tensor, ...]:
@@ -35,7 +45,8 @@ def _batch_norm(b: Builder, call: Call, *, training: bool) -> Tensor:
     )
     before, b.training = b.training, training
     try:
-        return norm.batch_norm(b, x, *vectors, epsilon=float(call.get("eps", 1e-5)))
+        momentum = float(call.get("momentum", norm.MOMENTUM))
+        return norm.batch_norm(b, x, *vectors, epsilon=_epsilon(call), momentum=momentum)
     finally:
         b.training = before
 
@@ -73,7 +84,7 @@ def _batch_norm_backward(call: Call) -> Lowered:
     before, b.training = b.training, training
 
     def forward(past: Builder, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return norm.batch_norm(past, x, scale, shift, mean, variance, epsilon=float(call.get("eps", 1e-5)))
+        return norm.batch_norm(past, x, scale, shift, mean, variance, epsilon=_epsilon(call))
 
     try:
         return gradient(b, forward, (x, scale, shift), g, [bool(flag) for flag in mask])
@@ -87,7 +98,14 @@ def _axes(call: Call) -> int:
 
 @lowers("aten::native_layer_norm", "aten::layer_norm")
 def _layer_norm(call: Call) -> Lowered:
-    y = norm.layer_norm(call.builder, call.tensor("input"), call.get("weight"), call.get("bias"), axes=_axes(call))
+    y = norm.layer_norm(
+        call.builder,
+        call.tensor("input"),
+        call.get("weight"),
+        call.get("bias"),
+        axes=_axes(call),
+        epsilon=_epsilon(call),
+    )
     return (y, *_unused(call.builder, call))
 
 
@@ -104,9 +122,18 @@ def _with_optional(call: Call, g: Tensor, forward: object) -> Lowered:
     return gradient(call.builder, forward, given, g, mask)  # type: ignore[arg-type]
 
 
+def _rms(call: Call, b: Builder, x: Tensor, scale: Tensor | None) -> Tensor:
+    """Over the last axes, as one; without an ε of its own, the distance of one to the next number of its type."""
+    axes = len(call["normalized_shape"])
+    flat = (*x.shape[: x.rank - axes], product(x.shape[x.rank - axes :]))
+    epsilon = call.get("eps", MACHINE_EPSILON.get(x.dtype, norm.EPSILON))
+    weight = None if scale is None else b.reshape(scale, flat[-1:])
+    return b.reshape(norm.rms_norm(b, b.reshape(x, flat), weight, epsilon=float(epsilon)), x.shape)
+
+
 @lowers("aten::_fused_rms_norm", "aten::rms_norm")
 def _rms_norm(call: Call) -> Lowered:
-    y = norm.rms_norm(call.builder, call.tensor("input"), call.get("weight"))
+    y = _rms(call, call.builder, call.tensor("input"), call.get("weight"))
     return (y, *_unused(call.builder, call))
 
 
@@ -114,21 +141,28 @@ def _rms_norm(call: Call) -> Lowered:
 def _rms_norm_backward(call: Call) -> Lowered:
     mask = [bool(flag) for flag in call["output_mask"]]
     operands = (call.tensor("input"), call.get("weight"))
-    return gradient(call.builder, norm.rms_norm, operands, call["grad_out"], mask)
+    return gradient(call.builder, lambda b, x, w: _rms(call, b, x, w), operands, call["grad_out"], mask)
 
 
 @lowers("aten::native_group_norm", "aten::group_norm")
 def _group_norm(call: Call) -> Lowered:
     b, x = call.builder, call.tensor("input")
     groups = call["group"] if "group" in call.arguments else call["num_groups"]
-    y = _grouped(b, x, call.get("weight"), call.get("bias"), groups)
+    y = _grouped(b, x, call.get("weight"), call.get("bias"), groups, _epsilon(call))
     return (y, *_unused(b, call))
 
 
-def _grouped(b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, groups: int) -> Tensor:
+def _grouped(
+    b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, groups: int, epsilon: float = norm.EPSILON
+) -> Tensor:
     channels = x.shape[1]
     return norm.group_norm(
-        b, x, groups, _filled(b, scale, channels, 1.0, x.dtype), _filled(b, shift, channels, 0.0, x.dtype)
+        b,
+        x,
+        groups,
+        _filled(b, scale, channels, 1.0, x.dtype),
+        _filled(b, shift, channels, 0.0, x.dtype),
+        epsilon=epsilon,
     )
 
 

@@ -32,8 +32,16 @@ def _copied(call: Call, x: Tensor, y: Tensor) -> Tensor:
     return call.builder.map("identity", y) if y is x else y
 
 
-for _name, _function in (("sum", "sum"), ("prod", "prod"), ("amax", "max"), ("amin", "min"), ("nansum", "sum")):
+for _name, _function in (("sum", "sum"), ("prod", "prod"), ("amax", "max"), ("amin", "min")):
     lowers(f"aten::{_name}")(_reduction(_function))
+
+
+@lowers("aten::nansum")
+def _nansum(call: Call) -> Lowered:
+    """A sum of what is a number: 2 cmp more for each element."""
+    b, x = call.builder, _input(call)
+    numbers = b.map("select", b.map("equal", x, x), x, 0.0)
+    return _copied(call, x, b.reduce("sum", numbers, axes_of(call, x), keep=_keep(call)))
 
 
 @lowers("aten::mean")
@@ -101,7 +109,7 @@ def _var_mean(call: Call) -> Lowered:
     return (call.builder.map("sqrt", variance) if call.name == "aten::std_mean" else variance), mean
 
 
-@lowers("aten::linalg_vector_norm", "aten::norm")
+@lowers("aten::linalg_vector_norm", "aten::norm", "aten::native_norm")
 def _norm(call: Call) -> Lowered:
     """(Σ|x|^p)^(1/p); p = 1, 2 and ∞ without powers."""
     b, x = call.builder, _input(call)
@@ -118,6 +126,22 @@ def _norm(call: Call) -> Lowered:
     return total if order == 1 else power(call, total, 1 / order)
 
 
+@lowers("aten::linalg__powsum")
+def _power_sum(call: Call) -> Lowered:
+    """Σ|x|^p."""
+    b, x = call.builder, _input(call)
+    order = float(call.get("ord", 2))
+    magnitude = x if order % 2 == 0 else b.map("abs", x)
+    return b.reduce("sum", power(call, magnitude, order), axes_of(call, x), keep=_keep(call))
+
+
+@lowers("aten::aminmax", "aten::_aminmax")
+def _both_extremes(call: Call) -> Lowered:
+    b, x, dim = call.builder, call.tensor("self"), call.get("dim")
+    axes = list(range(x.rank)) if dim is None else [dim % max(x.rank, 1)][: x.rank]
+    return [_copied(call, x, b.reduce(kind, x, axes, keep=_keep(call))) for kind in ("min", "max")]
+
+
 @lowers("aten::logsumexp")
 def _logsumexp(call: Call) -> Tensor:
     """Log Σ exp(x − max) + max."""
@@ -128,22 +152,26 @@ def _logsumexp(call: Call) -> Tensor:
     return b.map("add", total, b.reshape(largest, total.shape))
 
 
-@lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp")
+@lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::_logcumsumexp")
 def _scan(call: Call) -> Lowered:
     x = _input(call)
     if x.rank == 0:
         return call.builder.map("identity", x)
     function = "prod" if call.name == "aten::cumprod" else "sum"
-    source = elementwise(call, "exp", x) if call.name == "aten::logcumsumexp" else x
+    source = elementwise(call, "exp", x) if "logcumsumexp" in call.name else x
     y = call.builder.emit(ops.Scan(function, call["dim"] % x.rank), source)  # type: ignore[arg-type]
-    return elementwise(call, "log", y) if call.name == "aten::logcumsumexp" else y
+    return elementwise(call, "log", y) if "logcumsumexp" in call.name else y
 
 
 @lowers("aten::cummax", "aten::cummin")
 def _running_extreme(call: Call) -> Lowered:
     x = call.tensor("self")
-    y = call.builder.emit(ops.Scan("max", call["dim"] % x.rank), x)
-    return y, None
+    b = call.builder
+    if x.rank == 0:
+        return b.map("identity", x), None
+    turned = x if call.name == "aten::cummax" else b.map("neg", x)
+    y = b.emit(ops.Scan("max", call["dim"] % x.rank), turned)
+    return (y if call.name == "aten::cummax" else b.map("neg", y)), None
 
 
 @lowers("aten::count_nonzero")

@@ -26,7 +26,8 @@ def _slice_backward(call: Call) -> Tensor:
     """A piece among zeros; with a step, zeros between its elements too."""
     b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
     axis, step = call["dim"] % len(shape), call.get("step", 1)
-    start, _, _ = slice(call.get("start", 0), None).indices(shape[axis])
+    start = call.get("start", 0)
+    start = start + shape[axis] if start < 0 else start
     if g.shape[axis] and step != 1:
         lifted = b.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
         spread = _among_zeros(b, lifted, axis + 1, 0, step - 1)

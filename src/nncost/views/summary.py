@@ -138,9 +138,15 @@ def _warnings(report: Report) -> list[str]:
     if not report.complete:
         names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
         lines.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+        lines += [_own_rule(item["op"]) for item in report.unknown if "::" in item["op"]][:1]
     if report.estimated:
         lines.append(f"Estimated, not exact: {', '.join(report.estimated)}")
     return lines
+
+
+def _own_rule(op: str) -> str:
+    """How an operator of PyTorch is made known."""
+    return f'Say what it computes with @nncost.lowers("{op}"): docs/torch.md shows how.'
 
 
 def _closing(report: Report) -> list[str]:

@@ -102,7 +102,7 @@ def _no_attribute(path: str) -> SourceError:
     )
 
 
-# ------------------------------------------------------------------- importing
+# ------------------------------------------------------------------- the file or package
 def _from_file(path: str, source: str) -> ModuleType:
     """The module of a file, run anew each time. Raises SourceError where that fails."""
     registry.read_bytes(path, registry.MAX_CODE_BYTES)

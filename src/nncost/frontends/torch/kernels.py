@@ -9,7 +9,7 @@ import torch
 
 from nncost.errors import NncostError
 from nncost.frontends.torch import lowerings as _lowerings  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowering import Call, Lowered, is_gradient, lowering_for
+from nncost.frontends.torch.lowering import Call, Lowered, RuleError, is_gradient, lowering_for
 from nncost.frontends.torch.signatures import Literal, Operand, Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -104,6 +104,8 @@ def emit(
         builder.items, builder._constants = outer, constants
         outer.extend(_named(name, inside, lowered))
         return lowered
+    except RuleError:
+        raise
     except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
         builder.items, builder._constants = outer, constants
         if _free(outputs):

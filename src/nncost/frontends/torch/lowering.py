@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
+from nncost.dims import shape_text
 from nncost.errors import OptionError
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -68,8 +69,8 @@ def lowers(*names: str) -> Callable[[Lowering], Lowering]:
 
     The function receives a :class:`Call`, emits core operations into ``call.builder`` and returns a
     tensor for each output. An overload (``"aten::pow.Scalar"``) goes before the plain name. Shapes,
-    counts, gradients and execution follow from the operations emitted.
-    Raises OptionError for a name without a namespace.
+    counts, gradients and execution follow from the operations emitted. NotImplementedError leaves a
+    call unknown. Raises OptionError for a name without a namespace.
     """
     for name in names:
         if name.count("::") != 1:
@@ -78,11 +79,48 @@ def lowers(*names: str) -> Callable[[Lowering], Lowering]:
             )
 
     def register(lowering: Lowering) -> Lowering:
-        _LOWERINGS.update(dict.fromkeys(names, lowering))
+        ours = getattr(lowering, "__module__", "").startswith("nncost.")
+        _LOWERINGS.update(dict.fromkeys(names, lowering if ours else _checked(lowering)))
         _revision[0] += 1
         return lowering
 
     return register
+
+
+class RuleError(OptionError):
+    """A rule of the user's own that fails, or whose results are not those of the operator."""
+
+
+def _checked(rule: Lowering) -> Lowering:
+    """A rule of the user's own; what is wrong with it is said, where ours only leave a call unknown."""
+
+    def lowered(call: Call) -> Lowered:
+        try:
+            result = rule(call)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            known = ", ".join(call.arguments)
+            raise RuleError(
+                f"the rule for {call.name} raised {type(error).__name__}: {error}.", hint=f"Its arguments: {known}."
+            ) from error
+        made = list(result) if isinstance(result, (tuple, list)) else [result]
+        sizes = [None if tensor is None else getattr(tensor, "shape", tensor) for tensor in made]
+        wanted = [shape for shape, _ in call.outputs]
+        if len(sizes) != len(wanted) or any(
+            size is not None and size != shape for size, shape in zip(sizes, wanted, strict=False)
+        ):
+            raise RuleError(
+                f"the rule for {call.name} returned {_shapes(sizes)}, the operator gives {_shapes(wanted)}.",
+                hint="Return one tensor of the graph for each output, in its shape; None for one that is not needed.",
+            )
+        return result
+
+    return lowered
+
+
+def _shapes(sizes: Sequence[Any]) -> str:
+    return ", ".join(shape_text(size) if isinstance(size, tuple) else repr(size) for size in sizes) or "nothing"
 
 
 def lowers_gradient(*names: str) -> Callable[[Lowering], Lowering]:

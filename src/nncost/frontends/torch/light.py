@@ -15,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_
 _CPU = torch.device("cpu")
 _NO_DISPATCH = torch._C._DisableTorchDispatch
 
+_GROUPED = torch.ops.aten._grouped_mm.default
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
 
 OutputShape = tuple[Any, Any, torch.dtype]
@@ -57,6 +58,8 @@ class LightFakes:
         """An operator on stand-ins by its meta kernel alone; NotImplemented where PyTorch's own way is needed."""
         if operator is _BATCH_NORM:
             return self._batch_norm(*args)
+        if operator is _GROUPED:
+            return self._grouped(*args, **kwargs)
         try:
             with in_kernel_invocation_manager(self.mode):
                 result = operator(*args, **kwargs)
@@ -67,6 +70,17 @@ class LightFakes:
             return NotImplemented
         made = [self.wrap(piece) for piece in pieces]
         return tuple(made) if isinstance(result, tuple) else made[0]
+
+    def _grouped(
+        self, left: torch.Tensor, right: torch.Tensor, offs: Any = None, bias: Any = None, out_dtype: Any = None
+    ) -> torch.Tensor:
+        """A grouped product's result: its meta kernel knows bfloat16 alone, the operator other types too."""
+        groups = (offs.shape[0],) if offs is not None and left.dim() == right.dim() == 2 else left.shape[:-2]
+        shape = (*groups, left.shape[-2], right.shape[-1])
+        strides = [1]
+        for size in reversed(shape[1:]):
+            strides.append(strides[-1] * size)
+        return self.make(shape, strides[::-1], out_dtype or left.dtype)
 
     def _batch_norm(
         self, x: torch.Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from nncost.errors import SourceError
+from nncost.errors import SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted, described, has_values
 from nncost.frontends.torch.blocks import Blocks, NotAlike, find_candidates
@@ -43,31 +44,37 @@ class Traced:
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
     """Run the module on stand-ins; with its real inputs where its course depends on their values."""
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-    excluded: set[nn.Module] | None = set() if options.reuse else None
     sizes = _symbols(module, given, options)
+    try:
+        return _reusing(module, given, options, log, sizes)
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        if has_values(given):
+            return _run(module, given, options, None, log, real=True)
+        try:
+            return _run(module, given, options, None, log, sizes=Sizes(by_data=True))
+        except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
+            raise SourceError(
+                f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
+                hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
+            ) from error
+    except RuntimeError as error:
+        if sizes is None or not sizes.numbers:
+            raise
+        # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
+        raise Branched([str(error).splitlines()[0]], sizes.numbers) from error
+
+
+def _reusing(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None, sizes: Sizes | None) -> Traced:
+    """A run in which alike blocks are analysed once, begun again where one was not what it seemed."""
+    excluded: set[nn.Module] | None = set() if options.reuse else None
     while True:
         try:
             return _run(module, given, options, excluded, log, sizes=sizes)
-        except RuntimeError as error:
-            if (
-                sizes is None
-                or not sizes.numbers
-                or isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
-            ):
-                raise
-            # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
-            raise Branched([str(error).splitlines()[0]], sizes.numbers) from error
         except NotAlike as found:
             assert excluded is not None
             excluded.add(found.layer)
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            if not has_values(given):
-                raise SourceError(
-                    f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                    hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
-                ) from error
-            return _run(module, given, options, None, log, real=True)
 
 
 def _run(
@@ -93,7 +100,7 @@ def _run(
     stand_ins.stage = stage
     if candidates:
         layer_forward.reuse(candidates, stand_ins, stage)
-    with raised(stage, candidates):
+    with raised(stage, candidates), _quiet():
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
         trained: list[str] = []
         with _modes(mode), _plain_kernels(sizes), tracer, torch.set_grad_enabled(trains):
@@ -150,13 +157,28 @@ def _modes(mode: Any) -> Iterator[None]:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """What a model raises reaches its caller as the exception alone, not in PyTorch's log as well."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@contextmanager
 def _plain_kernels(sizes: Sizes | None) -> Iterator[None]:
     """Recurrent layers step by step where sizes are symbols: the fused kernel asks for numbers."""
     if sizes is None:
         yield
         return
-    with torch.backends.mkldnn.flags(enabled=False):
+    enabled = torch._C._get_mkldnn_enabled()  # type: ignore[attr-defined]
+    torch._C._set_mkldnn_enabled(False)
+    try:
         yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
 
 
 def _flag(module: nn.Module, options: LoadOptions) -> bool | None:

@@ -27,12 +27,16 @@ class Branched(Exception):  # noqa: N818 - a signal to count with numbers, never
 
 
 class Sizes:
-    """The symbols of one run."""
+    """The symbols of one run; with ``by_data`` also those for sizes that only the data decide."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_data: bool = False) -> None:
         from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-        self.environment = ShapeEnv(duck_shape=False)
+        self.environment = ShapeEnv(
+            duck_shape=False, allow_dynamic_output_shape_ops=by_data, allow_scalar_outputs=by_data
+        )
+        self._by_data = by_data
+        self._chosen: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
         self._integers: dict[str, Any] = {}
         self._ours: dict[Any, Any] = {}
@@ -70,7 +74,7 @@ class Sizes:
             return int(expression)
         if expression.is_Symbol:
             if expression not in self._ours:
-                raise SymbolError(f"a size depends on the data ({expression}).")
+                self._choose(expression)
             return self._ours[expression]
         parts = [self._expression(part) for part in expression.args]
         name = type(expression).__name__
@@ -88,6 +92,15 @@ class Sizes:
             return parts[0] - floor_divide(parts[0], parts[1]) * parts[1]
         raise SymbolError(f"a size of the model is {expression}, which nncost has no formula for.")
 
+    def _choose(self, expression: Any) -> None:
+        """A size that the data decide, with the range it may have."""
+        if not self._by_data:
+            raise SymbolError(f"a size depends on the data ({expression}).")
+        limits = self.environment.var_to_range.get(expression)
+        self._ours[expression] = symbol(f"rows{len(self._chosen) + 1}")
+        most = "" if limits is None or not limits.upper.is_Integer else f" to {limits.upper}"
+        self._chosen[f"rows{len(self._chosen) + 1}"] = f"0{most}"
+
     def conditions(self) -> Iterator[tuple[str, bool]]:
         """What the model asked of the symbols, in our names, and whether that fixed a symbol to a number."""
         import sympy
@@ -102,7 +115,8 @@ class Sizes:
         found = list(dict.fromkeys(self.conditions()))
         if any(fixed for _, fixed in found) or any(t in self.environment.replacements for t in self._ours):
             raise Branched([text for text, fixed in found if fixed], self.numbers)
-        return [text for text, _ in found if not _is_trivial(text)]
+        chosen = [f"{name} is a number of rows that the data decide, {limits}" for name, limits in self._chosen.items()]
+        return chosen + [text for text, _ in found if not _is_trivial(text)]
 
 
 def _product(parts: list[Any]) -> Any:

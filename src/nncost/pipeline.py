@@ -105,7 +105,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
         loss, optimizer = _training_of(model, settings)
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid)
-    additions = accumulation_graph(list(step.gradients.items()))
+    additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
     flops, convention = with_flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
     return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention)
@@ -231,7 +231,7 @@ def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:
 def _times(ledger: Ledger, times: Dim, phases: Sequence[str] = PHASES) -> Ledger:
     if times == 1:
         return ledger
-    rows = tuple(replace(row, amount=row.amount * times) if row.phase in phases else row for row in ledger.rows)
+    rows = tuple(row._replace(amount=row.amount * times) if row.phase in phases else row for row in ledger.rows)
     return replace(ledger, rows=tuple(row for row in rows if row.amount != 0))
 
 
@@ -275,15 +275,23 @@ def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str
 
 
 def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
-    amounts: dict[str, dict[str, list[Dim]]] = {phase: {} for phase in (*PHASES, "step")}
-    for row in rows:
-        for phase in (row.phase, "step"):
-            amounts[phase].setdefault(row.quantity, []).append(row.amount)
-    if convention.tool is not None and not convention.tool.look.backward and amounts["backward"]:
-        amounts["step"].pop(FLOPS, None)
+    amounts: dict[tuple[str, str], list[Dim]] = {}
+    for _, _, _, phase, quantity, amount, _ in rows:
+        parts = amounts.get((phase, quantity))
+        if parts is None:
+            amounts[phase, quantity] = [amount]
+        else:
+            parts.append(amount)
+    totals: dict[str, dict[str, list[Dim]]] = {phase: {} for phase in (*PHASES, "step")}
+    for (phase, quantity), parts in amounts.items():
+        total = add_all(parts)
+        for place in (phase, "step"):
+            totals[place].setdefault(quantity, []).append(total)
+    if convention.tool is not None and not convention.tool.look.backward and totals["backward"]:
+        totals["step"].pop(FLOPS, None)
     return {
         phase: Totals({name: add_all(parts) for name, parts in counts.items()}, convention)
-        for phase, counts in amounts.items()
+        for phase, counts in totals.items()
     }
 
 
@@ -321,22 +329,45 @@ def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
         places.setdefault((row.path, row.op, row.phase), []).append(row)
     order = {path: number for number, path in enumerate(ops_by_path)}
 
+    backward_order = -1 if counted.model.layers is not None else 0
+
     def position(place: _Place) -> tuple[int, int]:
         path, _, phase = place
-        return PHASES.index(phase), order.get(path, 0) if phase == "forward" else 0
+        direction = 1 if phase == "forward" else backward_order
+        return PHASES.index(phase), direction * order.get(path, 0)
 
+    amounts = _RowAmounts()
     return [
-        _report_row(place, places[place], roles.get(place, {}), times.get(place[0], 1))
+        _report_row(place, amounts.of(place[1], places[place]), roles.get(place, {}), times.get(place[0], 1))
         for place in sorted(places, key=position)
     ]
 
 
-def _report_row(place: _Place, rows: Sequence[Row], roles: Mapping[str, Sequence[Dim]], times: Dim) -> ReportRow:
-    path, op, phase = place
-    weights, biases, other = (add_all(roles.get(role, ())) for role in ("weight", "bias", "other"))
-    names = dict.fromkeys(row.inner or op for row in rows)
-    inside = {name: _amounts(row for row in rows if (row.inner or op) == name) for name in names}
-    return ReportRow(path, op, phase, _amounts(rows), weights, biases, other, times, inside if len(names) > 1 else {})
+@dataclass(slots=True)
+class _RowAmounts:
+    """The counts of a report row and of the operations inside, worked out once for layers that are alike."""
+
+    known: dict[Any, tuple[dict[str, Dim], dict[str, dict[str, Dim]]]] = field(default_factory=dict)
+
+    def of(self, op: str, rows: Sequence[Row]) -> tuple[dict[str, Dim], dict[str, dict[str, Dim]]]:
+        """Amounts by quantity, and by operation where there are several."""
+        key = (op, tuple([(row.inner, row.quantity, row.amount) for row in rows]))
+        found = self.known.get(key)
+        if found is None:
+            names = dict.fromkeys(row.inner or op for row in rows)
+            inside = {name: _amounts(row for row in rows if (row.inner or op) == name) for name in names}
+            found = self.known[key] = (_amounts(rows), inside if len(names) > 1 else {})
+        return found
+
+
+def _report_row(
+    place: _Place,
+    counts: tuple[dict[str, Dim], dict[str, dict[str, Dim]]],
+    roles: Mapping[str, Sequence[Dim]],
+    times: Dim,
+) -> ReportRow:
+    weights, biases, other = (add_all(roles[role]) if role in roles else 0 for role in ("weight", "bias", "other"))
+    return ReportRow(*place, counts[0], weights, biases, other, times, counts[1])
 
 
 def _amounts(rows: Iterable[Row]) -> dict[str, Dim]:
@@ -380,9 +411,9 @@ def _run(source: Any, settings: Settings, counted: Counted, convention: Conventi
         parts.append(_times(last.ledger, epochs, ("forward", "loss", "backward")))
     rows = [row for part in parts for row in part.rows if row.phase != "update"]
     updates = [row for row in counted.ledger.rows if row.phase == "update"]
-    rows += [replace(row, amount=row.amount * steps * epochs) for row in updates]
-    rows += [replace(row, amount=row.amount * (micro_batches - steps) * epochs) for row in counted.accumulation.rows]
-    rows += [replace(row, amount=row.amount * steps * epochs) for row in _derivatives(counted)]
+    rows += [row._replace(amount=row.amount * steps * epochs) for row in updates]
+    rows += [row._replace(amount=row.amount * (micro_batches - steps) * epochs) for row in counted.accumulation.rows]
+    rows += [row._replace(amount=row.amount * steps * epochs) for row in _derivatives(counted)]
     return Run(
         examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes
     )

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tests.torch.conventions.models import Inputs, call
+from tests.torch.vision import import_torchvision
 
 Numbers = dict[str, int | None]
 """``forward`` and perhaps ``backward``; None where the tool fails."""
@@ -81,10 +86,77 @@ def fvcore(module: nn.Module, inputs: Inputs) -> Numbers:
     return {"forward": int(FlopCountAnalysis(_behind(module, inputs), _positional(inputs)).total())}
 
 
-TOOLS: Mapping[str, Callable[[nn.Module, Inputs], Numbers]] = {"torch": torch_counter, "fvcore": fvcore}
+def ptflops(module: nn.Module, inputs: Inputs, backend: str = "pytorch") -> Numbers:
+    import_torchvision()
+    from ptflops import get_model_complexity_info
+
+    given = inputs if isinstance(inputs, dict) else inputs[0]
+    macs, _ = get_model_complexity_info(
+        module, (1,), as_strings=False, print_per_layer_stat=False, input_constructor=lambda _: given, backend=backend
+    )
+    return {"forward": macs}
+
+
+def thop(module: nn.Module, inputs: Inputs) -> Numbers:
+    from thop import profile
+
+    return {"forward": int(profile(_behind(module, inputs), _positional(inputs), verbose=False)[0])}
+
+
+def torchinfo(module: nn.Module, inputs: Inputs) -> Numbers:
+    from torchinfo import summary
+
+    given = inputs if isinstance(inputs, dict) else list(inputs)
+    return {"forward": summary(module, input_data=given, verbose=0).total_mult_adds}
+
+
+def calflops(module: nn.Module, inputs: Inputs) -> Numbers:
+    from calflops import calculate_flops
+
+    given = {"kwargs": dict(inputs)} if isinstance(inputs, dict) else {"args": list(inputs)}
+    return {"forward": calculate_flops(module, print_results=False, output_as_string=False, **given)[0]}
+
+
+def deepspeed(module: nn.Module, inputs: Inputs) -> Numbers:
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from deepspeed.profiling.flops_profiler import get_model_profile
+
+    given = {"kwargs": dict(inputs)} if isinstance(inputs, dict) else {"args": list(inputs)}
+    return {"forward": get_model_profile(module, print_profile=False, as_string=False, **given)[0]}
+
+
+TOOLS: Mapping[str, Callable[[nn.Module, Inputs], Numbers]] = {
+    "torch": torch_counter,
+    "fvcore": fvcore,
+    "ptflops": ptflops,
+    "ptflops-aten": partial(ptflops, backend="aten"),
+    "thop": thop,
+    "torchinfo": torchinfo,
+    "calflops": calflops,
+    "deepspeed": deepspeed,
+}
+
+
+REPLACED = (torch, functional, Tensor)
+"""What the tools put their own functions in."""
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Some tools leave their functions in PyTorch when they fail."""
+    before = [dict(vars(owner)) for owner in REPLACED]
+    try:
+        yield
+    finally:
+        for owner, attributes in zip(REPLACED, before, strict=True):
+            for name, value in dict(vars(owner)).items():
+                if name not in attributes:
+                    delattr(owner, name)
+                elif attributes[name] is not value:
+                    setattr(owner, name, attributes[name])
 
 
 def numbers(tool: str, module: nn.Module, inputs: Inputs) -> Numbers:
-    """The tool's own numbers for a module in inference."""
-    with quiet():
+    """The tool's own numbers for a module in inference; empty where it fails. The module is not fit for use after it."""
+    with quiet(), put_back():
         return TOOLS[tool](module.eval(), inputs)

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nncost.counting.conventions.calflops import CALFLOPS
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
+from nncost.counting.conventions.deepspeed import DEEPSPEED
 from nncost.counting.conventions.fvcore import FVCORE
+from nncost.counting.conventions.ptflops import PTFLOPS
+from nncost.counting.conventions.ptflops_aten import PTFLOPS_ATEN
+from nncost.counting.conventions.thop import THOP
 from nncost.counting.conventions.torch_counter import TORCH
+from nncost.counting.conventions.torchinfo import TORCHINFO
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.errors import OptionError
 
@@ -26,7 +32,12 @@ SIX_N_D = Convention(
     "flops = 2·N·D forward and 4·N·D backward: N parameters outside embedding layers, D tokens (Kaplan et al. 2020)",
     per_parameter={"forward": 2, "backward": 4},
 )
-CONVENTIONS: Mapping[str, Convention] = {convention.name: convention for convention in (NNCOST, TORCH, FVCORE, SIX_N_D)}
+CONVENTIONS: Mapping[str, Convention] = {
+    convention.name: convention
+    for convention in (
+        NNCOST, TORCH, FVCORE, PTFLOPS, PTFLOPS_ATEN, THOP, TORCHINFO, CALFLOPS, DEEPSPEED, SIX_N_D,
+    )
+}  # fmt: skip
 ANYWHERE = ", ".join(convention.name for convention in CONVENTIONS.values() if convention.anywhere)
 """The conventions that apply to every source."""
 

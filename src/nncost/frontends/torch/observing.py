@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions
@@ -120,7 +120,7 @@ class _StandIns:
         """A parameter's or a buffer's."""
         made = self._like(tensor)
         if learned:
-            made._is_param = True  # type: ignore[attr-defined]
+            made._is_param = True
             made.requires_grad_(tensor.requires_grad)
         return made
 
@@ -138,7 +138,7 @@ class _StandIns:
             return torch.empty(concrete(shape), dtype=dtype)
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
-        if isinstance(tensor, UninitializedTensorMixin):
+        if is_lazy(tensor):
             raise SourceError("the module has lazy parameters without a shape.", hint="Call it once on real data.")
         if self._mode is None:
             return tensor.detach().clone()

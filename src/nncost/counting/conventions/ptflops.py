@@ -1,0 +1,191 @@
+"""ptflops' own back end: hooks on layers by class, and counting functions besides, for one example.
+
+A layer whose forward calls a function that is counted too (ReLU, pooling, GELU) counts twice. Below a
+layer with a rule nothing is added up, so timm's attention hides its projections. The sum of the layers
+is divided by the batch, that of the functions is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from math import prod
+
+from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
+from nncost.counting.conventions.elementwise import from_the_left, operands
+from nncost.counting.conventions.recurrent import CELLS, LAYERS, cell_flops, layer_flops
+from nncost.counting.conventions.visits import visits
+from nncost.ir.observed import FunctionCall, Layer, LayerCall, Look, Observed, Plain, Seen, sizes
+
+LayerRule = Callable[[LayerCall, Layer], int]
+FunctionRule = Callable[[FunctionCall], int]
+NN, F = "torch.nn.modules.", "torch.nn.functional."
+DEFORMED, MODULATED = 24, 1
+"""What ptflops adds for each tap of a deformable convolution: 20 for the sample, 4 for its place, 1 for a mask."""
+
+
+# ------------------------------------------------------------------- layers
+def _outputs(call: LayerCall, layer: Layer) -> int:
+    return prod(sizes(call.output))
+
+
+def _inputs(call: LayerCall, layer: Layer) -> int:
+    return prod(sizes(call.inputs[0]))
+
+
+def _upsample(call: LayerCall, layer: Layer) -> int:
+    return prod(sizes(call.output)[1:])
+
+
+def _linear(call: LayerCall, layer: Layer) -> int:
+    x, out = sizes(call.inputs[0]), sizes(call.output)[-1]
+    return (x[-1] * out + (out if "bias" in layer.parameters else 0)) * prod(x[:-1])
+
+
+def _norm(call: LayerCall, layer: Layer) -> int:
+    return _inputs(call, layer) * (2 if layer.options.get("affine") else 1)
+
+
+def _convolution(call: LayerCall, layer: Layer) -> int:
+    x, out = sizes(call.inputs[0]), sizes(call.output)
+    options = layer.options
+    each = int(options["in_channels"]) * (int(options["out_channels"]) // int(options["groups"])) + _extra(call, layer)
+    places = x[0] * prod((x if options.get("transposed") else out)[2:])
+    bias = x[0] * prod(out[1:]) if "bias" in layer.parameters else 0
+    return prod(options["kernel_size"]) * each * places + bias
+
+
+def _extra(call: LayerCall, layer: Layer) -> int:
+    if layer.name != "DeformConv2d":
+        return 0
+    return DEFORMED + (MODULATED if len(call.inputs) > 2 and call.inputs[2] is not None else 0)
+
+
+def _multihead(call: LayerCall, layer: Layer) -> int:
+    if len(call.inputs) != 3:
+        raise CannotCount("multi-head attention called with names")
+    q, k, v = (sizes(value) for value in call.inputs)
+    axis = 1 if layer.options.get("batch_first") else 0
+    heads, wide = int(layer.options["num_heads"]), q[2]
+    rows, columns, values = q[axis], k[axis], v[axis]
+    flops = rows * wide + rows * wide * wide + columns * k[2] * k[2] + values * v[2] * v[2]
+    if "in_proj_bias" in layer.parameters:
+        flops += (rows + columns + values) * wide
+    flops += heads * (rows * columns * (wide // heads) + rows * columns + rows * columns * (v[2] // heads))
+    return (flops + rows * v[2] * (v[2] + 1)) * q[1 - axis]
+
+
+def _timm_attention(call: LayerCall, layer: Layer) -> int:
+    batch, rows, _ = sizes(call.inputs[0])
+    heads, wide = int(layer.options["num_heads"]), int(layer.options["head_dim"])
+    return batch * heads * (rows * wide + 2 * rows * rows * wide + rows * rows)
+
+
+ACTIVATIONS = ("ReLU", "PReLU", "ELU", "LeakyReLU", "ReLU6", "GELU")
+POOLS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2, 3))
+LAYER_RULES: Mapping[str, tuple[LayerRule, str]] = {
+    **{f"{NN}conv.{kind}{axes}d": (_convolution, "the products, and the biases") for kind in ("Conv", "ConvTranspose") for axes in (1, 2, 3)},
+    **{f"{NN}activation.{name}": (_outputs, "one for each element") for name in ACTIVATIONS},
+    **{f"{NN}pooling.{name}": (_inputs, "one for each element that goes in") for name in POOLS},
+    **{f"{NN}{place}{axes}d": (_norm, "a norm: two for each element") for place in ("batchnorm.BatchNorm", "instancenorm.InstanceNorm") for axes in (1, 2, 3)},
+    f"{NN}normalization.GroupNorm": (_norm, "a norm: two for each element"),
+    f"{NN}normalization.LayerNorm": (_norm, "a norm: one for each element"),
+    f"{NN}linear.Linear": (_linear, "the products, and the biases"),
+    f"{NN}upsampling.Upsample": (_upsample, "one for each output of one example"),
+    **{name: (lambda call, layer: layer_flops(call, layer, products=1), "products, biases and some gates") for name in LAYERS},
+    **{name: (lambda call, layer: cell_flops(call, layer, products=1), "products, biases and some gates") for name in CELLS},
+    f"{NN}activation.MultiheadAttention": (_multihead, "projections, scores, softmax and scale by a formula"),
+    "timm.layers.attention.Attention": (_timm_attention, "scores, softmax and scale by a formula; its projections are hidden"),
+    "torchvision.ops.deform_conv.DeformConv2d": (_convolution, "the products, and 24 for each tap"),
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------- functions
+def _one_each(call: FunctionCall) -> int:
+    return prod(sizes(operands(call, "input")[0]))
+
+
+def _interpolate(call: FunctionCall) -> int:
+    x = sizes(operands(call, "input")[0])
+    size = _option(call, 1, "size")
+    if size is not None:
+        return prod(size if isinstance(size, tuple) else (size,) * (len(x) - 2)) * prod(x[:2])
+    factor = _option(call, 2, "scale_factor")
+    if isinstance(factor, tuple) and len(factor) == len(x) - 2:
+        return prod(x) * int(prod(factor))
+    return int(prod(x) * factor ** (len(x) - 2))
+
+
+def _option(call: FunctionCall, position: int, name: str) -> Plain:
+    return call.inputs[position] if len(call.inputs) > position else call.keywords.get(name)
+
+
+def _matmul(call: FunctionCall) -> int:
+    left, right = operands(call, *(("self", "other") if "Tensor" in call.name else ("input", "other")))
+    return prod(sizes(left)) * sizes(right)[-1]
+
+
+def _addmm(call: FunctionCall) -> int:
+    added, left, right = call.inputs[:3]
+    return prod(sizes(left)) * sizes(right)[-1] + (prod(sizes(added)) if call.keywords.get("beta", 1) != 0 else 0)
+
+
+def _elementwise(call: FunctionCall) -> int:
+    return from_the_left(*operands(call, "input", "other"))
+
+
+FUNCTIONALS = (
+    "relu", "prelu", "elu", "relu6", "gelu", "silu", "softmax",
+    *(f"{kind}_pool{axes}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for axes in (1, 2, 3)),
+)  # fmt: skip
+FUNCTION_RULES: Mapping[str, tuple[FunctionRule, str]] = {
+    **{f"{F}{name}": (_one_each, "one for each element, also inside a layer that counts it") for name in FUNCTIONALS},
+    **{f"{F}{name}": (_interpolate, "one for each output") for name in ("upsample", "interpolate")},
+    **{f"{owner}.{name}": (_matmul, "the products") for owner in ("torch", "torch.Tensor") for name in ("matmul", "mm", "bmm")},
+    **dict.fromkeys(("torch.addmm", "torch.Tensor.addmm", "torch.baddbmm"), (_addmm, "the products, and the sum")),
+    **{
+        f"{owner}.{name}": (_elementwise, "one for each element; not where it is written with a sign")
+        for owner in ("torch", "torch.Tensor") for name in ("mul", "add")
+    },
+}  # fmt: skip
+
+
+def _count(observed: Observed) -> Iterator[Counted]:
+    layers, batch = observed.layers, _batch(observed)
+    met = visits(layers, lambda layer: layer.kind not in LAYER_RULES)
+    rest = Fraction(0)
+    for event in observed.events:
+        if isinstance(event, FunctionCall):
+            name = event.name.rpartition(".")[2]
+            if event.name in FUNCTION_RULES:
+                count, reason = FUNCTION_RULES[event.name]
+                yield Counted(event.path, name, count(event), reason)
+            elif event.name.startswith("aten::"):
+                yield Counted(event.path, event.name.removeprefix("aten::"), 0, "no rule for its layer: 0")
+        elif layers[event.path].kind in LAYER_RULES:
+            rule, reason = LAYER_RULES[layers[event.path].kind]
+            exact = Fraction(rule(event, layers[event.path]) * met[event.path], batch)
+            rest += exact - int(exact)
+            hidden = met[event.path] == 0
+            yield Counted(
+                event.path,
+                layers[event.path].name,
+                int(exact),
+                "hidden by the layer around it: 0" if hidden else reason,
+            )
+    if rest >= 1:
+        yield Counted("", "rounding", int(rest), "parts of the batch")
+
+
+def _batch(observed: Observed) -> int:
+    """The length of the model's first positional input."""
+    root = next(call for call in reversed(observed.layer_calls()) if call.path == "")
+    first = root.inputs[0] if root.inputs else None
+    return first.shape[0] if isinstance(first, Seen) else 1
+
+
+PTFLOPS = Convention(
+    "ptflops",
+    "the MACs of one example that get_model_complexity_info of ptflops 0.7.5 says: products, biases, norms, activations, pooling",
+    tool=Tool("ptflops 0.7.5", "macs", Look(evaluates=True, functions=tuple(FUNCTION_RULES)), _count),
+)

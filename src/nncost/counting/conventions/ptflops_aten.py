@@ -1,0 +1,53 @@
+"""ptflops' other back end, ``backend="aten"``: a short table of operators, with biases, for the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
+
+from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
+from nncost.ir.observed import FunctionCall, Look, Observed, sizes
+
+
+def _matmul(call: FunctionCall) -> int:
+    if len(call.inputs) != 2:
+        raise CannotCount("a product with options")
+    return call.elements(0) * call.shape(1)[-1]
+
+
+def _addmm(call: FunctionCall) -> int:
+    """The products, and one for each output as if the added matrix were a bias."""
+    (rows, inner), (_, columns) = call.shape(1), call.shape(2)
+    return rows * inner * columns + rows * columns
+
+
+def _convolution(call: FunctionCall) -> int:
+    x, weight, out = call.shape(0), call.shape(1), sizes(call.output)
+    places = (x if call.inputs[6] else out)[2:]
+    return x[0] * prod(weight) * prod(places) + (prod((x[0], *out[1:])) if call.inputs[2] is not None else 0)
+
+
+RULES: Mapping[str, tuple[Callable[[FunctionCall], int], str]] = {
+    "aten::mm": (_matmul, "the products"),
+    "aten::bmm": (_matmul, "the products"),
+    "aten::addmm": (_addmm, "the products, and the biases"),
+    "aten::convolution": (_convolution, "the products, and the biases"),
+    "aten::_convolution": (_convolution, "the products, and the biases"),
+}
+
+
+def _count(observed: Observed) -> Iterator[Counted]:
+    for call in observed.function_calls():
+        name = call.name.removeprefix("aten::")
+        if call.name in RULES:
+            rule, reason = RULES[call.name]
+            yield Counted(call.path, name, rule(call), reason)
+        else:
+            yield Counted(call.path, name, 0, "not in its table: 0")
+
+
+PTFLOPS_ATEN = Convention(
+    "ptflops-aten",
+    "the MACs that ptflops 0.7.5 says with backend='aten': matrix products and convolutions with their biases",
+    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True), _count),
+)

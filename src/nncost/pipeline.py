@@ -173,9 +173,9 @@ def _is_training(source: Any, settings: Settings) -> bool:
     if settings.mode is not None:
         return settings.mode == TRAIN
     if settings.loss is not None:
-        return settings.loss != NO_LOSS
+        return bool(settings.loss != NO_LOSS)
     if settings.optimizer is not None:
-        return settings.optimizer != NO_OPTIMIZER
+        return bool(settings.optimizer != NO_OPTIMIZER)
     return isinstance(source, str) and registry.front_end_for(source).kind == "spec"
 
 
@@ -283,10 +283,10 @@ def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
         else:
             parts.append(amount)
     totals: dict[str, dict[str, list[Dim]]] = {phase: {} for phase in (*PHASES, "step")}
-    for (phase, quantity), parts in amounts.items():
+    for (place, name), parts in amounts.items():
         total = add_all(parts)
-        for place in (phase, "step"):
-            totals[place].setdefault(quantity, []).append(total)
+        for where in (place, "step"):
+            totals[where].setdefault(name, []).append(total)
     if convention.tool is not None and not convention.tool.look.backward and totals["backward"]:
         totals["step"].pop(FLOPS, None)
     return {

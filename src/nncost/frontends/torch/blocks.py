@@ -132,7 +132,7 @@ class Blocks:
     # ---------------------------------------------------------------- likeness
     def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
         scan = Scan(self.tracer.written)
-        parts = []
+        parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
                 if type(leaf) is not FakeTensor or getattr(leaf, "constant", None) is not None or mark_of(leaf)[1]:

@@ -57,9 +57,8 @@ class Likeness:
                     return None
                 continue
             kind = type(value)
-            if kind is int or kind is UnusedNumber:
-                if UnusedNumber.stands_for(name):
-                    continue
+            if kind in _NUMBERS and UnusedNumber.stands_for(name):
+                continue
             key = (kind, value) if kind in _PLAIN else _value_key(value)
             if key is None:
                 return None
@@ -132,3 +131,6 @@ for _operation in (
     "and", "or", "xor", "lshift", "rshift", "divmod",
 ):  # fmt: skip
     setattr(UnusedNumber, f"__{_operation}__", _using(f"__{_operation}__"))
+
+
+_NUMBERS = {int, UnusedNumber}

@@ -15,8 +15,7 @@ from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.arguments import concrete
 from nncost.frontends.torch.blocks import NotAlike
 from nncost.frontends.torch.light import LightFakes
-from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark
-from nncost.frontends.torch.signatures import stored_values
+from nncost.frontends.torch.marks import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
 from nncost.frontends.torch.staging import Stage
 from nncost.frontends.torch.symbolic import Sizes
 

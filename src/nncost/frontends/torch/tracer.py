@@ -15,6 +15,7 @@ from torch._ops import HigherOrderOperator
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nncost.frontends.torch.control_flow import run_control_flow
 from nncost.frontends.torch.light import LightFakes, remembered
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_of, result_mark, set_mark, tensors_in
@@ -69,8 +70,8 @@ class Tracer(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or _NOTHING
         if isinstance(func, HigherOrderOperator):
-            with self:  # loops and branches run as they would, iteration by iteration
-                return func.py_kernels[torch._C.DispatchKey.CompositeExplicitAutograd](*args, **kwargs)
+            with self:
+                return run_control_flow(func, args, kwargs)
         plan = plan_of(func)
         if plan.handling is Handling.SILENT:
             return self._silent(func, plan, args, kwargs)
@@ -139,11 +140,11 @@ class Tracer(TorchDispatchMode):
 
     def _first(self, func: Any, plan: Plan, scan: Scan, args: Any, kwargs: Any) -> Any:
         """The result of a call like none before."""
-        if plan.simple and self._light is not None and not scan.has_values and scan.tensors:
-            if all(type(t) is FakeTensor for t in scan.tensors):
-                result = self._light.run(func, args, kwargs)
-                if result is not NotImplemented:
-                    return result
+        alone = plan.simple and self._light is not None and not scan.has_values and bool(scan.tensors)
+        if alone and self._light is not None and all(type(t) is FakeTensor for t in scan.tensors):
+            result = self._light.run(func, args, kwargs)
+            if result is not NotImplemented:
+                return result
         return func(*args, **kwargs)
 
     def _again(self, signature: Signature, plan: Plan, args: Any, kwargs: Any) -> Any:

@@ -1,0 +1,66 @@
+"""PyTorch's loops and branches as operators: run as they would, iteration by iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from nncost.errors import SourceError
+
+
+def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The results of a higher-order operator. Raises SourceError for one nncost does not run."""
+    with _differentiable():
+        return _run(operator.name(), args, kwargs)
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """Autograd sees what a loop's function captures, which PyTorch's own way would have to lift out of it."""
+    exclude = torch._C._dispatch_tls_local_exclude_set()
+    for key in (torch._C.DispatchKey.AutogradCPU, torch._C.DispatchKey.AutogradOther, torch._C.DispatchKey.ADInplaceOrView):
+        exclude = exclude.remove(key)
+    with torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), exclude):
+        yield
+
+
+def _run(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if name == "scan":
+        return _scan(*args, **kwargs)
+    if name == "map_impl":
+        return _map(*args, **kwargs)
+    if name == "cond":
+        return _branch(*args, **kwargs)
+    if name == "while_loop":
+        return _while(*args, **kwargs)
+    raise SourceError(f"the operator torch.ops.higher_order.{name} is not known.", hint="Write the loop out in Python.")
+
+
+def _scan(combine: Any, init: Sequence[Any], xs: Sequence[Any], additional_inputs: Sequence[Any] = ()) -> list[Any]:
+    carried = list(init)
+    stacked: list[list[Any]] = []
+    for step in range(xs[0].shape[0]):
+        results = list(combine(*carried, *(x.select(0, step) for x in xs), *additional_inputs))
+        carried, made = results[: len(carried)], results[len(carried) :]
+        stacked.append(made)
+    return [*carried, *(torch.stack(pieces) for pieces in zip(*stacked, strict=True))]
+
+
+def _map(function: Any, xs: Sequence[Any], arguments: Sequence[Any] = ()) -> list[Any]:
+    rows = [list(function(*(x.select(0, step) for x in xs), *arguments)) for step in range(xs[0].shape[0])]
+    return [torch.stack(pieces) for pieces in zip(*rows, strict=True)]
+
+
+def _branch(condition: Any, if_true: Any, if_false: Any, operands: Sequence[Any] = ()) -> Any:
+    """The branch that the condition chooses; on shapes alone it cannot, and that is told as such."""
+    return (if_true if bool(condition) else if_false)(*operands)
+
+
+def _while(condition: Any, body: Any, carried: Sequence[Any], arguments: Sequence[Any] = ()) -> tuple[Any, ...]:
+    values = tuple(carried)
+    while bool(condition(*values, *arguments)):
+        values = tuple(body(*values, *arguments))
+    return values

@@ -16,33 +16,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
+
+from nncost.frontends.torch.snapshot import Replace, Snapshots
 
 Convert = Callable[[torch.Tensor, str, bool], torch.Tensor]
 """``convert(tensor, name, learned) → stand-in``."""
 Wrap = Callable[[nn.Module, str, Any], Any]
-
-
-class Snapshot:
-    """A module's attributes, with the plain containers among them, to be put back in place."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._attributes = vars(module)
-        self._saved = dict(self._attributes)
-        self._contents = [
-            (value, value.copy()) for value in self._saved.values() if isinstance(value, (dict, list, set)) and value
-        ]
-        self._empty = [value for value in self._saved.values() if isinstance(value, (dict, list, set)) and not value]
-
-    def restore(self) -> None:
-        """Put everything back, in the same objects and the same order."""
-        self._attributes.clear()
-        self._attributes.update(self._saved)
-        for container, content in self._contents:
-            container.clear()
-            (container.extend if isinstance(container, list) else container.update)(content)
-        for container in self._empty:
-            if container:
-                container.clear()
 
 
 @contextmanager
@@ -113,15 +93,19 @@ class Stage:
     """The module's layers with stand-ins; layers inside ``deferred`` ones only when :meth:`prepare` is called.
 
     ``training`` sets every layer's flag (None leaves them). ``wrap(layer, name, forward)`` returns the
-    function that runs in place of a layer's ``forward``.
+    function that runs in place of a layer's ``forward``. ``plain`` gives the stand-ins of tensors that
+    layers hold besides parameters and buffers; a parameter held twice has one stand-in.
     """
 
-    def __init__(self, module: nn.Module, convert: Convert, training: bool | None, wrap: Wrap | None) -> None:
+    def __init__(
+        self, module: nn.Module, convert: Convert, training: bool | None, wrap: Wrap | None, plain: Replace | None = None
+    ) -> None:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
         self._convert, self._training, self._wrap = convert, training, wrap
         self._known: dict[int, Stored] = {}
-        self._snapshots: list[Snapshot] = []
+        self._plain = plain
+        self._snapshots = Snapshots(self.names, None if plain is None else self._held)
         self._deferred: set[nn.Module] = set()
         self._list()
 
@@ -139,12 +123,15 @@ class Stage:
         by_name = {id(stored.original): name for name, stored in self.tensors.items()}
         self._name_of = by_name
         self._deferred = set(deferred)
-        inside = {part for layer in deferred for part in layer.modules()} if deferred else set()
-        for layer in self.names:
+        inside = None
+        for layer, name in self.names.items():  # a layer comes before the layers inside it
+            if inside is not None and name.startswith(inside):
+                continue
+            inside = None
+            self._replace_forward(layer)
             if layer in self._deferred:
-                self._replace_forward(layer)
-            elif layer not in inside:
-                self._replace_forward(layer)
+                inside = f"{name}."
+            else:
                 self._swap(layer)
 
     def prepare(self, layer: nn.Module) -> None:
@@ -168,11 +155,10 @@ class Stage:
 
     def restore(self) -> None:
         """Everything as it was."""
-        for snapshot in reversed(self._snapshots):
-            snapshot.restore()
+        self._snapshots.restore()
 
     def _replace_forward(self, layer: nn.Module) -> None:
-        self._snapshots.append(Snapshot(layer))
+        self._snapshots.keep(layer)
         if self._training is not None:
             vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
@@ -183,10 +169,19 @@ class Stage:
             for leaf, tensor in tensors.items():
                 if tensor is None:
                     continue
-                stored = self._known[id(tensor)]
-                if stored.stand_in is None:
-                    stored.stand_in = self._convert(tensor, self._name_of[id(tensor)], stored.learned)
-                tensors[leaf] = stored.stand_in  # type: ignore[assignment]
+                tensors[leaf] = self._stand_in(self._known[id(tensor)])
+
+    def _stand_in(self, stored: Stored) -> torch.Tensor:
+        if stored.stand_in is None:
+            stored.stand_in = self._convert(stored.original, self._name_of[id(stored.original)], stored.learned)
+        return stored.stand_in
+
+    def _held(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The stand-in of a tensor in an attribute or a container of a layer."""
+        stored = self._known.get(id(tensor))
+        if stored is not None:
+            return self._stand_in(stored)
+        return tensor if self._plain is None or isinstance(tensor, FakeTensor) else self._plain(tensor)
 
 
 @contextmanager

@@ -64,6 +64,9 @@ class Counted:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __rpow__(self, other: Any) -> Counted:
+        return self._record("pow", float(other) ** self.value)
+
     def __neg__(self) -> Counted:
         return Counted(-self.value, self.tally)
 
@@ -88,6 +91,29 @@ class Counted:
 
     def __le__(self, other: Any) -> bool:
         return self._compare(self.value <= float(other))
+
+    def __eq__(self, other: object) -> bool:
+        return self._compare(self.value == float(other))  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return self._compare(self.value != float(other))  # type: ignore[arg-type]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _rounded(self, value: float) -> Counted:
+        return Counted(value, self.tally)
+
+    def __floor__(self) -> Counted:
+        return self._rounded(math.floor(self.value))
+
+    def __ceil__(self) -> Counted:
+        return self._rounded(math.ceil(self.value))
+
+    def __trunc__(self) -> Counted:
+        return self._rounded(math.trunc(self.value))
+
+    def rint(self) -> Counted:
+        return self._rounded(round(self.value))
 
     def selected(self) -> None:
         self.tally.record("cmp")

@@ -132,7 +132,7 @@ def _apply(op: ops.Op, x: Sequence[Array], dtype: str) -> Sequence[Array]:
             order = np.argsort(x[0], axis=axis, kind="stable")
             return np.take_along_axis(x[0], order, axis=axis), order
         case ops.Cast(dtype=target):
-            return (x[0] if x[0].dtype == object else x[0].astype(dtype if "float" in target else target),)
+            return (_cast(x[0], dtype if "float" in target else target),)
         case ops.Constant():
             return (_constant(op, dtype),)
         case ops.Algorithm(name=name) | ops.Opaque(name=name):
@@ -141,6 +141,15 @@ def _apply(op: ops.Op, x: Sequence[Array], dtype: str) -> Sequence[Array]:
             raise AssertionError("run by the caller, which holds the random source")
         case _:
             assert_never(op)
+
+
+def _cast(x: Array, dtype: str) -> Array:
+    """Scalar objects stay what they are, except where whole numbers or truth values are asked for."""
+    if x.dtype != object:
+        return x.astype(dtype)
+    return (
+        x if "float" in dtype or "complex" in dtype else np.frompyfunc(float, 1, 1)(x).astype("float64").astype(dtype)
+    )
 
 
 _UFUNCS: Mapping[str, np.ufunc] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}

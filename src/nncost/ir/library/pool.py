@@ -72,22 +72,38 @@ def average_pool(
     stride: Sequence[int],
     padding: Padding,
     count_padding: bool = True,
+    overhang: Sequence[int] = (),
+    divisor: float | None = None,
 ) -> Tensor:
-    """K−1 add and 1 div for each output. ``count_padding`` divides by K also at the border."""
+    """K−1 add and 1 div for each output. ``count_padding`` divides by K also at the border.
+
+    ``overhang`` is how much of the padding after each axis never counts (a last window that reaches
+    beyond it, in ceil mode); ``divisor`` is a number in place of K.
+    """
     spatial = tuple(range(2, x.rank))
     window = ops.Window(spatial, tuple(kernel), tuple(stride), (1,) * len(kernel))
     with b.region("avgpool", x) as region:
         taps = b.emit(window, pad(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
-        if count_padding:
-            divisor = b.size_constant(kernel)
+        if divisor is not None:
+            y = b.map("div", total, divisor)
+        elif count_padding and not any(overhang):
+            y = b.map("div", total, b.size_constant(kernel))
         else:
-            ones = b.emit(ops.Constant("fill", (1, 1, *x.shape[2:]), b.dtype, 1.0))
-            inside = b.emit(window, pad(b, ones, padding))
-            divisor = b.broadcast(b.reduce("sum", inside, range(x.rank, taps.rank)), total.shape)
-        y = b.map("div", total, divisor)
+            counted = b.emit(window, _counted(b, x, padding, overhang or [0] * len(kernel), count_padding))
+            y = b.map("div", total, b.broadcast(b.reduce("sum", counted, range(x.rank, taps.rank)), total.shape))
         region.returns(y)
     return y
+
+
+def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], whole: bool) -> Tensor:
+    """Ones where an element counts, ``whole``: with the padding but for what hangs over."""
+    widths = [(0, extra) for extra in overhang] if whole else padding
+    spatial: Sequence[Dim] = x.shape[2:]
+    if whole:
+        spatial = [low + n + high - extra for n, (low, high), extra in zip(spatial, padding, overhang, strict=True)]
+    ones = b.emit(ops.Constant("fill", (1, 1, *spatial), b.dtype, 1.0))
+    return pad(b, ones, widths)
 
 
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:

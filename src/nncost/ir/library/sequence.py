@@ -44,7 +44,7 @@ def attention(
 
     H must be a multiple of the G key/value heads, which are shared without being copied. For each
     score: E mul in the contraction, 1 mul for the scale, 1 add for a mask tensor (T, S), 1 cmp if
-    causal, and the softmax.
+    causal or if the mask is Boolean, and the softmax.
     """
     batch, heads, length, width = query.shape
     groups, source = key.shape[1], key.shape[2]
@@ -54,7 +54,9 @@ def attention(
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
         scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)
-        if mask is not None:
+        if mask is not None and mask.dtype == "bool":
+            scores = b.map("select", mask, scores, float("-inf"))
+        elif mask is not None:
             scores = b.map("add", scores, mask)
         if causal:
             scores = b.map("select", _lower_triangle(b, length, source), scores, float("-inf"))

@@ -115,7 +115,8 @@ def _prelu_of(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
 
 @lowers_gradient("aten::_prelu_kernel_backward")
 def _prelu_backward(call: Call) -> Lowered:
-    pair = (call.tensor("self"), call.tensor("weight"))
+    x = call.tensor("self")
+    pair = (x, call.builder.broadcast(call.tensor("weight"), x.shape))  # summed by who called
     return gradient(call.builder, _prelu_of, pair, call.tensor("grad_output"), (True, True))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.sequence import attention
@@ -31,9 +30,6 @@ def _core(call: Call, b: Builder, query: Tensor, key: Tensor, value: Tensor) -> 
     if mask is not None:
         full = b.broadcast(mask, scores) if mask.rank <= 4 else mask
         mask = b.reshape(full, grouped)
-        if mask.dtype == "bool":
-            none = b.emit(ops.Constant("fill", (), query.dtype, float("-inf")))
-            mask = b.map("select", mask, b.emit(ops.Constant("fill", (), query.dtype, 0.0)), none)
     y = attention(b, *four, causal=bool(call.get("is_causal", False)), mask=mask, scale=call.get("scale"))
     return y if query.rank == 4 else b.reshape(y, (*query.shape[:-1], value.shape[-1]))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
 from nncost.frontends.torch.lowerings.operands import several
+from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.conv import conv, conv_transpose
@@ -46,7 +47,7 @@ def _backward(call: Call) -> Lowered:
     b, x, weight, g = call.builder, call.tensor("input"), call.tensor("weight"), call.tensor("grad_output")
     want_input, want_weight, want_bias = (bool(flag) for flag in call["output_mask"])
     forward = _convolution(call, weight.rank - 2)
-    bias = Tensor((_channels_out(call, weight),), x.dtype) if want_bias else None
+    bias = b.emit(ops.Constant("fill", (_channels_out(call, weight),), x.dtype, 0.0)) if want_bias else None
     return gradient(
         b, forward, (_batched(b, x, weight), weight, bias), _batched(b, g, weight), (want_input, want_weight, want_bias)
     )

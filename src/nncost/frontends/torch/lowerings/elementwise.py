@@ -190,16 +190,16 @@ for _name, _function, _swapped in (
     lowers(f"aten::{_name}")(_comparison(_function, swapped=_swapped))
 
 for _name, _function in (
-    ("logical_and", "and"), ("logical_or", "or"), ("logical_xor", "xor"),
     ("bitwise_and", "and"), ("bitwise_or", "or"), ("bitwise_xor", "xor"), ("__and__", "and"), ("__or__", "or"),
-    ("__xor__", "xor"),
+    ("__xor__", "xor"), ("logical_and", "and"), ("logical_or", "or"), ("logical_xor", "xor"),
 ):  # fmt: skip
     lowers(f"aten::{_name}")(_binary(_function))
 
 
 @lowers("aten::logical_not", "aten::bitwise_not")
 def _not(call: Call) -> Tensor:
-    return call.builder.map("not", call.tensor("self"))
+    x = call.tensor("self")
+    return call.builder.map("not", cast(call.builder, x, "bool") if call.name == "aten::logical_not" else x)
 
 
 @lowers("aten::isnan", "aten::isinf", "aten::isposinf", "aten::isneginf", "aten::isfinite")

@@ -49,7 +49,7 @@ def _made(call: Call) -> Tensor:
     return _constant(call.builder, call, "array", lambda: operator(**given).numpy())
 
 
-_PLACES = {"dtype", "layout", "device", "pin_memory"}
+_PLACES = {"layout", "device", "pin_memory"}
 
 
 @lowers("aten::tril", "aten::triu")

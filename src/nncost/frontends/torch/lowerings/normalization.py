@@ -78,7 +78,7 @@ def _batch_norm_backward(call: Call) -> Lowered:
     training = bool(call.get("train", call.get("update", True)))
     channels, dtype = x.shape[1], x.dtype
     scale = _filled(b, call.get("weight"), channels, 1.0, dtype)
-    shift = Tensor((channels,), dtype)
+    shift = _filled(b, None, channels, 0.0, dtype)
     mean = _filled(b, call.get("running_mean"), channels, 0.0, dtype)
     variance = _filled(b, call.get("running_var"), channels, 1.0, dtype)
     before, b.training = b.training, training
@@ -170,7 +170,7 @@ def _grouped(
 def _group_norm_backward(call: Call) -> Lowered:
     b, x, groups = call.builder, call.tensor("input"), call["group"]
     scale = _filled(b, call.get("weight"), x.shape[1], 1.0, x.dtype)
-    shift = Tensor((x.shape[1],), x.dtype)
+    shift = _filled(b, None, x.shape[1], 0.0, x.dtype)
     mask = [bool(flag) for flag in call["output_mask"]]
     return gradient(b, lambda past, x, w, s: _grouped(past, x, w, s, groups), (x, scale, shift), call["grad_out"], mask)
 

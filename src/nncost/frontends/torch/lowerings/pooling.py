@@ -88,8 +88,9 @@ def _average_pool(call: Call) -> Pool:
     def apply(b: Builder, x: Tensor) -> Tensor:
         sides = _sides(call, x, dims, (1,) * dims)
         return pool.average_pool(
-            b, _batched(b, x, dims), kernel=kernel, stride=stride, padding=sides, count_padding=counted
-        )
+            b, _batched(b, x, dims), kernel=kernel, stride=stride, padding=sides, count_padding=counted,
+            overhang=[high - low for low, high in sides], divisor=call.get("divisor_override"),
+        )  # fmt: skip
 
     return apply
 

@@ -12,18 +12,19 @@ from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv
 
 _NO_MORE = {"output_padding": (0,), "transposed": False}
-_SLOW = {"dilation": (1,), "groups": 1, **_NO_MORE}
+_PLAIN = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
+_SLOW = {**_PLAIN, **_NO_MORE}
 _ALIASES: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
     "cudnn_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "miopen_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "miopen_depthwise_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "mkldnn_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "_mps_convolution": ("convolution", {"self": "input"}, _NO_MORE),
-    "cudnn_convolution_transpose": ("convolution", {"self": "input"}, {"transposed": True}),
-    "miopen_convolution_transpose": ("convolution", {"self": "input"}, {"transposed": True}),
-    "_mps_convolution_transpose": ("convolution", {"self": "input"}, {"transposed": True}),
-    "slow_conv_transpose2d": ("convolution", {"self": "input"}, {"transposed": True, "groups": 1}),
-    "slow_conv_transpose3d": ("convolution", {"self": "input"}, {"transposed": True, "groups": 1}),
+    "cudnn_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "miopen_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "_mps_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "slow_conv_transpose2d": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "slow_conv_transpose3d": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
     "_slow_conv2d_forward": ("convolution", {"self": "input"}, _SLOW),
     "slow_conv3d_forward": ("convolution", {"self": "input"}, _SLOW),
     "slow_conv3d": ("convolution", {"self": "input"}, _SLOW),

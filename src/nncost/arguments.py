@@ -46,7 +46,7 @@ def shapes_of(given: Inputs | None) -> dict[str, Shape]:
 
 def _add_shapes(name: str, value: Any, found: dict[str, Shape]) -> None:
     if isinstance(value, TensorShape) or hasattr(value, "shape"):
-        found[name] = shape_of(value)
+        found[name] = tuple(value.shape)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _add_shapes(f"{name}.{key}" if name else str(key), item, found)

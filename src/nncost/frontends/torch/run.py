@@ -96,7 +96,7 @@ def _run(
     )
     candidates = {} if excluded is None or mode is None or sizes is not None else find_candidates(module, excluded)
     layer_forward = LayerForward(tracer)
-    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), layer_forward.wrap)
+    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), layer_forward.wrap, stand_ins.of_stray)
     stand_ins.stage = stage
     if candidates:
         layer_forward.reuse(candidates, stand_ins, stage)

@@ -98,7 +98,12 @@ class Stage:
     """
 
     def __init__(
-        self, module: nn.Module, convert: Convert, training: bool | None, wrap: Wrap | None, plain: Replace | None = None
+        self,
+        module: nn.Module,
+        convert: Convert,
+        training: bool | None,
+        wrap: Wrap | None,
+        plain: Replace | None = None,
     ) -> None:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
@@ -191,13 +196,21 @@ def raised(stage: Stage, deferred: Collection[nn.Module] = ()) -> Iterator[Stage
         stack.enter_context(random_state_kept())
         stack.enter_context(eager())
         stack.enter_context(written_out())
+        stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
         stack.callback(stage.restore)
         stage.raise_(deferred)
         yield stage
 
 
 @contextmanager
-def staged(module: nn.Module, convert: Convert, *, training: bool | None, wrap: Wrap | None = None) -> Iterator[Stage]:
+def staged(
+    module: nn.Module,
+    convert: Convert,
+    *,
+    training: bool | None,
+    wrap: Wrap | None = None,
+    plain: Replace | None = None,
+) -> Iterator[Stage]:
     """A stage for the whole module, raised."""
-    with raised(Stage(module, convert, training, wrap)) as stage:
+    with raised(Stage(module, convert, training, wrap, plain)) as stage:
         yield stage

@@ -1,0 +1,96 @@
+"""What modules hold besides parameters: attributes, containers and plain objects below them, to be put back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Container
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+DEPTH = 6
+"""How deep containers and objects are followed below a module's own attributes."""
+LONG = 10_000
+"""Longer containers are put back as well, but what is in them is not followed."""
+_ATOMS = frozenset(
+    {bool, int, float, complex, str, bytes, type(None), type, FunctionType, BuiltinFunctionType, MethodType, ModuleType,
+     tuple, frozenset, torch.dtype, torch.device, torch.Size}
+)  # fmt: skip
+_TENSORS = ("_parameters", "_buffers", "_modules")
+"""Attributes of every module whose content is known already."""
+Replace = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Snapshots:
+    """The attributes of modules and whatever they lead to, each kept once and put back in place.
+
+    Modules among ``known`` are kept one by one when they are staged, so they are not followed.
+    ``replace`` gives a tensor to use in place of one that is no parameter and no buffer.
+    """
+
+    def __init__(self, known: Container[nn.Module], replace: Replace | None = None) -> None:
+        self._known = known
+        self.replace = replace
+        self._kept: dict[int, tuple[Any, Any]] = {}
+        self._seen: dict[int, Any] = {}
+
+    def keep(self, module: nn.Module) -> None:
+        """Keep a module's attributes and what they lead to."""
+        attributes = vars(module)
+        if id(attributes) in self._kept:
+            return
+        self._keep(attributes)
+        for name, value in list(attributes.items()):
+            if name in _TENSORS:
+                if isinstance(value, dict):
+                    self._keep(value)
+            else:
+                self._follow(attributes, name, value, DEPTH)
+
+    def restore(self) -> None:
+        """Put everything back, in the same objects and the same order."""
+        for container, content in self._kept.values():
+            if not content:
+                if container:
+                    container.clear()
+                continue
+            container.clear()
+            (container.extend if isinstance(container, (list, deque)) else container.update)(content)
+
+    def _keep(self, container: Any) -> None:
+        self._kept[id(container)] = (container, container.copy())
+
+    def _follow(self, container: Any, key: Any, value: Any, depth: int) -> None:
+        """Keep what a value leads to; ``container[key]`` is where it stands."""
+        if type(value) in _ATOMS or depth == 0:
+            return
+        if isinstance(value, torch.Tensor):
+            if self.replace is not None and key is not None:
+                container[key] = self.replace(value)
+        elif isinstance(value, (dict, list, set, deque)):
+            self._walk(value, depth)
+        elif id(value) not in self._seen and not (isinstance(value, nn.Module) and value in self._known):
+            self._seen[id(value)] = value
+            attributes = getattr(value, "__dict__", None)
+            if type(attributes) is dict and not _is_library(type(value)):
+                self._walk(attributes, depth)
+
+    def _walk(self, container: Any, depth: int) -> None:
+        if id(container) in self._kept:
+            return
+        self._keep(container)
+        if len(container) > LONG or isinstance(container, set):
+            return
+        items = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in list(items):
+            if type(value) not in _ATOMS:
+                self._follow(container, key, value, depth - 1)
+
+
+def _is_library(kind: type) -> bool:
+    """Whether objects of a class are PyTorch's own and not changed by a forward pass."""
+    return kind.__module__.partition(".")[0] in ("torch", "sympy", "_thread", "threading") and not issubclass(
+        kind, nn.Module
+    )

@@ -18,6 +18,7 @@ from nncost.dims import Shape, is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.elementary import ARRAYS
+from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Node, Tensor
 from nncost.ir.scalars import SCALARS
 
@@ -56,15 +57,25 @@ class _Machine:
 
     def run(self, graph: Graph, feeds: Mapping[Tensor, Array]) -> Environment:
         values: Environment = dict(feeds)
+        constants: set[Tensor] = set()
         for node in graph.nodes():
             if self.observe is not None:
                 self.observe(node)
             arguments = [values[tensor] for tensor in node.inputs]
             results = [np.asarray(result) for result in self._results(node.op, arguments)]
             if self.lift is not None:
-                results = [self.lift(result) if result.dtype == object else result for result in results]
+                results = self._lifted(node, results, constants)
             values.update(zip(node.outputs, results, strict=True))
         return values
+
+    def _lifted(self, node: Node, results: list[Array], constants: set[Tensor]) -> list[Array]:
+        """Plain numbers among scalar objects as objects too, and what becomes a float and depends on a feed."""
+        assert self.lift is not None
+        if folds(node, constants):
+            constants.update(node.outputs)
+            return results
+        becomes = isinstance(node.op, ops.Cast) and "float" in node.outputs[0].dtype
+        return [self.lift(result) if becomes or result.dtype == object else result for result in results]
 
     def _results(self, op: ops.Op, arguments: Sequence[Array]) -> Sequence[Array]:
         if isinstance(op, ops.Repeat):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.torch.lowerings.making import ints, positive, rand, sample
+from tests.torch.lowerings.making import ints, rand, sample
 
 X = rand(3, 4)
 IMAGE, VOLUME = rand(2, 3, 5, 6), rand(1, 2, 4, 3, 5)
@@ -61,7 +61,7 @@ MADE = (
     sample("zeros", [2, 3], **NONE), sample("ones", [2], **NONE), sample("full", [2, 3], 1.5, **NONE),
     sample("zeros_like", X), sample("ones_like", X), sample("full_like", X, 2.0), sample("new_zeros", X, [2]),
     sample("new_ones", X, [2]), sample("new_full", X, [2], 3.0), sample("scalar_tensor", 2.5, **NONE), sample("zero", X),
-    sample("fill.Scalar", X, 1.5), sample("fill.Tensor", X, torch.tensor(2.5).double()), 
+    sample("fill.Scalar", X, 1.5), sample("fill.Tensor", X, torch.tensor(2.5).double()),
     sample("arange", 5), sample("arange.start_step", 1, 8, 3), sample("linspace", 0, 1, 5, **NONE),
     sample("logspace", 0, 1, 4, **NONE), sample("range.step", 1, 4, 1, **NONE), sample("tril_indices", 3, 3, 0),
     sample("triu_indices", 3, 4, 1), sample("eye", 3, **NONE), sample("eye.m", 3, 4, **NONE), sample("hann_window", 5, **NONE),

@@ -40,7 +40,12 @@ clean:
 	$(PIP) torch
 	touch $@
 
-.venv/test: .venv/demo .venv/torch
+.venv/peers: .venv/torch  # the tools that conventions reproduce; DeepSpeed's profiler alone, without its kernels
+	$(PIP) accelerate calflops einops fvcore hjson msgpack ninja psutil ptflops py-cpuinfo pydantic thop timm torchinfo torchvision tqdm transformers
+	DS_BUILD_OPS=0 $(PIP) --no-deps --no-build-isolation deepspeed
+	touch $@
+
+.venv/test: .venv/demo .venv/torch .venv/peers
 	$(PIP) gguf h5py hypothesis pytest onnxruntime safetensors transformers
 	touch $@
 

@@ -24,12 +24,14 @@ class Look:
 
     ``evaluates``: it switches the network to inference first. ``composed``: it sees operators before
     they are taken apart (a linear layer, not its matrix product). ``backward``: it also looks at the
-    gradients. ``functions`` are the functions and methods that it replaces by counting ones.
+    gradients. ``hooked``: it hangs hooks on layers, which keeps PyTorch from fusing an encoder's layers.
+    ``functions`` are the functions and methods that it replaces by counting ones.
     """
 
     evaluates: bool = False
     composed: bool = False
     backward: bool = False
+    hooked: bool = True
     functions: tuple[str, ...] = ()
 
 

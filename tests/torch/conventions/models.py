@@ -118,12 +118,12 @@ def volumes() -> nn.Module:
     )  # fmt: skip
 
 
-def vision(name: str) -> nn.Module:
+def vision(name: str, **options: Any) -> nn.Module:
     """One of torchvision's networks, without weights."""
     import_torchvision()
     from torchvision import models
 
-    return getattr(models, name)(weights=None)
+    return getattr(models, name)(**options)
 
 
 def timm_model(name: str, **options: Any) -> nn.Module:
@@ -153,7 +153,7 @@ def ids(*shape: int, **more: Any) -> Callable[[], Inputs]:
 
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 96}
-IMAGE = real(1, 3, 64, 64)
+IMAGE = real(1, 3, 32, 32)
 
 SUBJECTS: tuple[Subject, ...] = (
     Subject("mlp", lambda: nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 10), nn.Sigmoid()), real(4, 20)),
@@ -170,10 +170,17 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject("mobilenet_v2", partial(vision, "mobilenet_v2"), IMAGE),
     Subject("mobilenet_v3_small", partial(vision, "mobilenet_v3_small"), IMAGE),
     Subject("efficientnet_b0", partial(vision, "efficientnet_b0"), IMAGE),
-    Subject("densenet121", partial(vision, "densenet121"), IMAGE),
-    Subject("swin_t", partial(vision, "swin_t"), IMAGE),
+    Subject("densenet", partial(vision, "DenseNet", growth_rate=8, block_config=(2, 3), num_init_features=16), IMAGE),
+    Subject(
+        "swin",
+        partial(
+            vision, "SwinTransformer", patch_size=[4, 4], embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=[4, 4],
+            stochastic_depth_prob=0.0,
+        ),
+        IMAGE,
+    ),
     Subject("convnext_atto", partial(timm_model, "convnext_atto"), IMAGE),
-    Subject("vit_tiny", partial(timm_model, "vit_tiny_patch16_224", img_size=64, depth=4), IMAGE),
+    Subject("vit_tiny", partial(timm_model, "vit_tiny_patch16_224", img_size=32, depth=2), IMAGE),
     Subject(
         "attention", lambda: nn.Sequential(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), nn.Linear(16, 2)),
         real(2, 9, 16),

@@ -44,14 +44,12 @@ def _positional(inputs: Inputs) -> tuple[Any, ...]:
     return tuple(inputs.values()) if isinstance(inputs, dict) else inputs
 
 
-def _first(output: Any) -> Tensor:
-    if isinstance(output, Tensor):
-        return output
-    return (
-        output[0]
-        if isinstance(output, tuple)
-        else next(value for value in output.values() if isinstance(value, Tensor))
-    )
+def _tensors(tree: Any) -> list[Tensor]:
+    if isinstance(tree, Tensor):
+        return [tree]
+    if isinstance(tree, Mapping):
+        tree = tuple(tree.values())
+    return [tensor for item in tree for tensor in _tensors(item)] if isinstance(tree, (tuple, list)) else []
 
 
 class Positional(nn.Module):
@@ -62,8 +60,18 @@ class Positional(nn.Module):
         self.module, self.names = module, names
 
     def forward(self, *values: Tensor) -> Any:
-        output = self.module(**dict(zip(self.names, values, strict=True)))
-        return tuple(value for value in output.values() if isinstance(value, Tensor))
+        return tuple(_tensors(self.module(**dict(zip(self.names, values, strict=True)))))
+
+
+class Named(nn.Module):
+    """A module behind arguments by name, for a tool that takes one positional argument or names."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, **values: Any) -> Any:
+        return self.module(*values.values())
 
 
 def _behind(module: nn.Module, inputs: Inputs) -> nn.Module:
@@ -74,10 +82,13 @@ def torch_counter(module: nn.Module, inputs: Inputs) -> Numbers:
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as forward:
-        output = _first(call(module, inputs))
-    with FlopCounterMode(display=False) as backward:
-        output.sum().backward()
-    return {"forward": forward.get_total_flops(), "backward": backward.get_total_flops()}
+        outputs = _tensors(call(module, inputs))
+    numbers: Numbers = {"forward": forward.get_total_flops()}
+    if outputs and outputs[0].requires_grad and outputs[0].is_floating_point():
+        with FlopCounterMode(display=False) as backward:
+            outputs[0].sum().backward()
+        numbers["backward"] = backward.get_total_flops()
+    return numbers
 
 
 def fvcore(module: nn.Module, inputs: Inputs) -> Numbers:
@@ -90,6 +101,8 @@ def ptflops(module: nn.Module, inputs: Inputs, backend: str = "pytorch") -> Numb
     import_torchvision()
     from ptflops import get_model_complexity_info
 
+    if not isinstance(inputs, dict) and len(inputs) != 1:
+        module, inputs = Named(module), {f"x{place}": value for place, value in enumerate(inputs)}
     given = inputs if isinstance(inputs, dict) else inputs[0]
     macs, _ = get_model_complexity_info(
         module, (1,), as_strings=False, print_per_layer_stat=False, input_constructor=lambda _: given, backend=backend

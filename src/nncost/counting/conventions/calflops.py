@@ -59,6 +59,8 @@ RULES: Rules = {
 
 
 def _count(observed: Observed) -> Iterator[Counted]:
+    if not any(layer.parameters for layer in observed.layers.values()):
+        raise CannotCount("a network without parameters")
     return counted(observed, RULES, visits(observed.layers))
 
 

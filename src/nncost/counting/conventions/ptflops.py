@@ -178,10 +178,9 @@ def _count(observed: Observed) -> Iterator[Counted]:
 
 
 def _batch(observed: Observed) -> int:
-    """The length of the model's first positional input."""
-    root = next(call for call in reversed(observed.layer_calls()) if call.path == "")
-    first = root.inputs[0] if root.inputs else None
-    return first.shape[0] if isinstance(first, Seen) else 1
+    """The length of the model's only positional input, over all its calls; 1 for inputs by name."""
+    given = [call.inputs[0] if len(call.inputs) == 1 else None for call in observed.layer_calls() if call.path == ""]
+    return sum(sizes(first)[0] if isinstance(first, Seen) else 1 for first in given)
 
 
 PTFLOPS = Convention(

@@ -49,5 +49,5 @@ def _count(observed: Observed) -> Iterator[Counted]:
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "the MACs that ptflops 0.7.5 says with backend='aten': matrix products and convolutions with their biases",
-    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True), _count),
+    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True, hooked=False), _count),
 )

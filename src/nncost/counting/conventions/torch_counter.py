@@ -117,5 +117,5 @@ TORCH = Convention(
     "torch",
     "flops = 2·macs of the operators PyTorch's FlopCounterMode knows; of a spec or an ONNX file 2·macs of all",
     weights={"macs": PER_PRODUCT},
-    tool=Tool("torch 2.13.0", "flops", Look(backward=True), _count),
+    tool=Tool("torch 2.13.0", "flops", Look(backward=True, hooked=False), _count),
 )

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from nncost.errors import SourceError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import check_names, concrete, converted, has_values
-from nncost.frontends.torch.seen import layers_of, plain
+from nncost.frontends.torch.seen import layers_of, modules_of, plain
 from nncost.frontends.torch.staging import layer_names, staged
 from nncost.frontends.torch.step import loss_value, own_loss, primary
 from nncost.frontends.torch.watching import Watcher, replaced
@@ -45,14 +45,23 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mod
     stand_ins = _StandIns(mode)
     watcher = Watcher(stand_ins.of_tensor if mode is not None else None)
     training = False if look.evaluates or not options.training else (None if module.training else True)
-    with staged(module, lambda tensor, _, learned: stand_ins.learned(tensor, learned), training=training):
+    # With gradients, PyTorch fuses attention only where nothing is learned; without them the observer must ask.
+    fused = torch.backends.mha.get_fastpath_enabled() and not (look.composed and _learns(module))
+    wrap = None if look.hooked else watcher.around
+
+    def convert(tensor: torch.Tensor, _: str, learned: bool) -> torch.Tensor:
+        return stand_ins.learned(tensor, learned)
+
+    with staged(module, convert, training=training, wrap=wrap, plain=stand_ins.of_tensor):
         layers = layers_of(module)
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_tensor)
         for layer, name in layer_names(module).items():
             for parameter in layer.parameters(recurse=False):
                 watcher.owners[id(parameter)] = name
         with ExitStack() as stack:
-            stack.enter_context(_hooks(module, watcher))
+            torch.backends.mha.set_fastpath_enabled(fused)  # The stage puts it back.
+            if look.hooked:
+                stack.enter_context(_hooks(module, watcher))
             stack.enter_context(replaced(look.functions, watcher))
             if mode is not None:
                 stack.enter_context(mode)
@@ -63,6 +72,10 @@ def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mod
                 _run_backward(watcher, output, options)
     events = watcher.used_by(output) if look.composed else watcher.events
     return Observed(layers, tuple(events))
+
+
+def _learns(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
 
 
 @contextmanager
@@ -83,7 +96,7 @@ def _hooks(module: nn.Module, watcher: Watcher) -> Iterator[None]:
 
         return after
 
-    for layer, path in layer_names(module).items():
+    for layer, path in modules_of(module).items():
         if not isinstance(layer, torch.jit.ScriptModule):
             handles.append(layer.register_forward_pre_hook(enter(path)))
             handles.append(layer.register_forward_hook(leave(path)))

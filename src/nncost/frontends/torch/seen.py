@@ -27,10 +27,15 @@ def plain(value: Any) -> Plain:
     return type(value).__name__
 
 
+def modules_of(module: nn.Module) -> dict[nn.Module, str]:
+    """The first name of every module, without the wrappers that ``torch.compile`` adds."""
+    return {layer: name for layer, name in layer_names(module).items() if type(layer).__name__ != "OptimizedModule"}
+
+
 def layers_of(module: nn.Module) -> dict[str, Layer]:
     """Every module by its first name, the module itself under the empty one."""
     names = layer_names(module)
-    return {name: _layer(layer, name, names) for layer, name in names.items()}
+    return {name: _layer(layer, name, names) for layer, name in modules_of(module).items()}
 
 
 def _layer(layer: nn.Module, name: str, names: Mapping[nn.Module, str]) -> Layer:

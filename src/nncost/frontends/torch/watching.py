@@ -19,10 +19,34 @@ from nncost.ir.observed import Event, FunctionCall
 
 _QUESTIONS = {
     "prim::device", "prim::layout", "aten::sym_size", "aten::sym_stride", "aten::sym_numel", "aten::is_contiguous",
-    "aten::size", "aten::stride", "aten::dim", "aten::numel", "aten::sym_storage_offset", "aten::detach",
+    "aten::size", "aten::stride", "aten::dim", "aten::numel", "aten::sym_storage_offset",
     "aten::sym_is_contiguous", "aten::is_strides_like_format", "aten::is_non_overlapping_and_dense",
 }  # fmt: skip
 """Asked of tensors; nothing is computed."""
+
+
+def _encoder_layer(x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+def _multihead(query: torch.Tensor, key: torch.Tensor, *rest: Any, **options: Any) -> Any:
+    """The output, and the weights where they are asked for: of each head, or their average."""
+    named = dict(zip(_MULTIHEAD, rest, strict=False)) | options
+    shape = [query.shape[0], query.shape[1], key.shape[1]]
+    if not named.get("average_attn_weights", True):
+        shape.insert(1, named["num_head"])
+    return torch.empty_like(query), query.new_empty(shape) if named.get("need_weights", True) else None
+
+
+_MULTIHEAD = (
+    "value", "embed_dim", "num_head", "qkv_weight", "qkv_bias", "proj_weight", "proj_bias", "mask", "need_weights",
+    "average_attn_weights",
+)  # fmt: skip
+_FUSED: dict[str, Callable[..., Any]] = {
+    "aten::_transformer_encoder_layer_fwd": _encoder_layer,
+    "aten::_native_multi_head_attention": _multihead,
+}
+"""Operators of frozen layers in inference, which run on real tensors alone: what comes out of them."""
 
 
 class Watcher(TorchDispatchMode):
@@ -48,6 +72,18 @@ class Watcher(TorchDispatchMode):
             path = self.stack[-1] if self.stack else ""
             self.events.append(FunctionCall(name, path, self.phase, plain(args), plain(kwargs)))
 
+    def around(self, layer: torch.nn.Module, name: str, forward: Any) -> Any:
+        """A layer's forward that says which layer runs, where no hooks may hang."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            self.stack.append(name)
+            try:
+                return forward(*args, **kwargs)
+            finally:
+                self.stack.pop()
+
+        return run
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name if hasattr(func, "_schema") else str(func)
@@ -63,7 +99,8 @@ class Watcher(TorchDispatchMode):
                 return result
         self.busy = True
         try:
-            result = func(*args, **kwargs)
+            fused = _FUSED.get(name)
+            result = func(*args, **kwargs) if fused is None else fused(*args, **kwargs)
         finally:
             self.busy = False
         if torch.is_inference_mode_enabled():

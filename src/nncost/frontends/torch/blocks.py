@@ -27,6 +27,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from nncost.frontends.torch.light import LightFakes
 from nncost.frontends.torch.likeness import Likeness, UnusedNumber
 from nncost.frontends.torch.marks import mark_of, set_mark
+from nncost.frontends.torch.places import giver
 from nncost.frontends.torch.signatures import Literal, Scan
 from nncost.frontends.torch.tracer import Tracer
 
@@ -56,15 +57,13 @@ class Shape:
 class BackwardTemplate:
     """What a backward pass through a block recorded, for one pattern of incoming gradients.
 
-    ``consumers`` are the layers that first use each incoming gradient, ``unsettled`` the additions whose
-    layer is decided by whoever uses the gradient of an input.
+    ``givers`` are the layers inside that gave the gradients of the inputs.
     """
 
     calls: list[Any]
     input_gradients: list[Shape | None]
     trained: list[str]
-    consumers: list[str | None]
-    unsettled: list[list[Any]]
+    givers: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -222,37 +221,25 @@ class Blocks:
         if pattern not in template.backward:
             template.backward[pattern] = self._analyse_backward(template, gradients)
         found = template.backward[pattern]
-        places = self.tracer.places
-        for gradient, consumer in zip(gradients, found.consumers, strict=True):
-            if gradient is not None and consumer is not None:
-                places.settle_at(gradient, _joined(path, consumer))
         self.tracer.records.append(BlockRecord(found.calls, path))
         self.trained.update((_joined(path, name), None) for name in found.trained)
         made: list[Any] = []
-        for shape, additions in zip(found.input_gradients, found.unsettled, strict=True):
+        for shape, giver_ in zip(found.input_gradients, found.givers, strict=True):
             tensor = None if shape is None else set_mark(self.make(shape), shape.mark)
+            if tensor is not None:
+                self.tracer.places.gave((tensor,), _joined(path, giver_))
             made.append(tensor)
-            if tensor is not None and additions:
-                records = [[signature, "", phase] for signature, _, phase in additions]
-                self.tracer.records += records
-                places.pending[id(tensor)] = (tensor, records)
         return made
 
     def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
-        tracer, places = self.tracer, self.tracer.places
+        tracer = self.tracer
         pairs = [
             (output, set_mark(self.light.make(g.shape, g.stride(), g.dtype), mark_of(g)))
             for output, g in zip(template.inner_outputs, gradients, strict=True)
             if g is not None and output.requires_grad
         ]
-        markers: list[list[Any]] = [[None, "", "backward"] for _ in pairs]
-        outer_pending, places.pending = (
-            places.pending,
-            {id(g): (g, [marker]) for (_, g), marker in zip(pairs, markers, strict=True)},
-        )
         outer, tracer.records = tracer.records, []
         wanted = [t for t in template.inner_inputs if t.requires_grad]
-        names = list(template.parameters)
         self._inside += 1
         try:
             found = torch.autograd.grad(
@@ -261,31 +248,15 @@ class Blocks:
             )  # fmt: skip
         finally:
             calls, tracer.records = tracer.records, outer
-            pending, places.pending = places.pending, outer_pending
             self._inside -= 1
         by_input = dict(zip(map(id, wanted), found, strict=False))
-        input_gradients, unsettled = [], []
-        loose: list[Any] = []
-        for tensor in template.inner_inputs:
-            g = by_input.get(id(tensor))
-            additions = [r for r in pending.get(id(g), (g, []))[1] if r[0] is not None] if g is not None else []
-            loose += additions
-            unsettled.append(additions)
-            input_gradients.append(None if g is None else Shape(g.shape, g.stride(), g.dtype, False, mark_of(g)))
-        for name, g in zip(names, found[len(wanted) :], strict=True):
-            if g is not None and id(g) in pending:
-                for record in pending[id(g)][1]:
-                    record[1] = _joined(template.path, name.rpartition(".")[0])
-        calls = [call for call in calls if not any(call is addition for addition in loose)]
-        consumed = iter(marker[1] or None for marker in markers)
+        given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
         return BackwardTemplate(
             _relative(calls, template.path),
-            input_gradients,
-            [name for name, g in zip(names, found[len(wanted) :], strict=True) if g is not None],
-            [_consumer(next(consumed), template.path) if given is not None and out.requires_grad else None
-             for given, out in zip(gradients, template.inner_outputs, strict=True)],
-            unsettled,
-        )  # fmt: skip
+            [None if g is None else Shape(g.shape, g.stride(), g.dtype, False, mark_of(g)) for g in given],
+            [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
+            ["" if g is None else _below(giver(g), template.path) for g in given],
+        )
 
 
 class _StandIn(torch.autograd.Function):
@@ -304,6 +275,8 @@ class _StandIn(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
+        node = torch._C._current_autograd_node()
+        ctx.blocks.tracer.places.stand_ins.add(node._sequence_nr())
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
@@ -364,7 +337,3 @@ def _below(name: str, path: str) -> str:
 
 def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
-
-
-def _consumer(where: str | None, path: str) -> str | None:
-    return None if where is None else _below(where, path)

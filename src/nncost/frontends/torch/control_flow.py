@@ -21,7 +21,11 @@ def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, An
 def _differentiable() -> Iterator[None]:
     """Autograd sees what a loop's function captures, which PyTorch's own way would have to lift out of it."""
     exclude = torch._C._dispatch_tls_local_exclude_set()
-    for key in (torch._C.DispatchKey.AutogradCPU, torch._C.DispatchKey.AutogradOther, torch._C.DispatchKey.ADInplaceOrView):
+    for key in (
+        torch._C.DispatchKey.AutogradCPU,
+        torch._C.DispatchKey.AutogradOther,
+        torch._C.DispatchKey.ADInplaceOrView,
+    ):
         exclude = exclude.remove(key)
     with torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), exclude):
         yield

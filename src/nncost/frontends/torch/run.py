@@ -16,6 +16,7 @@ from nncost.errors import SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted, described, has_values
 from nncost.frontends.torch.blocks import Blocks, NotAlike, find_candidates
+from nncost.frontends.torch.failures import explain, noted_in_backward
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import STORED, set_mark
 from nncost.frontends.torch.staging import Stage, Stored, raised
@@ -57,7 +58,7 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
         except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
             raise SourceError(
                 f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                hint="Give real tensors instead of shapes: nncost.count(module, tensors).",
+                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or a factory that returns (module, tensors).",
             ) from error
     except RuntimeError as error:
         if sizes is None or not sizes.numbers:
@@ -107,7 +108,8 @@ def _run(
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if trains and log is None:
-                trained = run_backward(tracer, output, loss, _wanted(stage, layer_forward.blocks))
+                with noted_in_backward(tracer.places):
+                    trained = run_backward(tracer, output, loss, _wanted(stage, layer_forward.blocks))
     if layer_forward.blocks is not None:
         both = {*trained, *layer_forward.blocks.trained}
         trained = [name for name in stage.tensors if name in both]
@@ -217,23 +219,10 @@ class LayerForward:
             except NotAlike:
                 raise
             except Exception as error:
-                _explain(error, layer, name, args)
+                explain(error, layer, name, args, kwargs)
                 raise
             finally:
                 places.path = outer
                 places.inside -= 1
 
         return run
-
-
-def _explain(error: Exception, layer: nn.Module, name: str, args: Sequence[Any]) -> None:
-    """Say once in which layer an exception arose and what it received."""
-    if getattr(error, "__nncost__", None) is None:
-        shapes = ", ".join("x".join(map(str, a.shape)) or "()" for a in args if isinstance(a, torch.Tensor))
-        where = f"in layer {name!r}" if name else "in the model's own forward"
-        note = f"{where} ({type(layer).__name__}), which received {shapes or 'no tensor'}"
-        try:
-            error.__nncost__ = note  # type: ignore[attr-defined]
-        except AttributeError:
-            return
-        error.add_note(f"nncost: {note}")

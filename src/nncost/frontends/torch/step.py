@@ -24,6 +24,8 @@ PREFERRED = (
 )
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
+NAMED_LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum", "own", "none")
+"""``own`` is the loss that a model computes itself when it is given labels."""
 
 
 def primary(output: Any) -> torch.Tensor:
@@ -83,16 +85,13 @@ def _backward(
     gradients: list[torch.Tensor | None],
     wanted: Mapping[str, torch.Tensor],
 ) -> list[str]:
-    """Only the wanted gradients are computed; additions of several for one parameter belong to its layer."""
+    """Only the wanted gradients are computed."""
     places = tracer.places
     places.path, places.in_backward = "", True
     try:
         found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
     finally:
         places.in_backward = False
-    for name, gradient in zip(wanted, found, strict=True):
-        if gradient is not None:
-            places.settle_at(gradient, name.rpartition(".")[0])
     return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
 
 
@@ -108,6 +107,10 @@ def loss_value(output: Any, loss: Any) -> torch.Tensor:
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
         return value
+    if loss not in NAMED_LOSSES:
+        raise OptionError(
+            f"unknown loss {loss!r}", hint=f"Accepted: {', '.join(NAMED_LOSSES)}, or a function of the model's output."
+        )
     tensor = primary(output)
     if loss == "squared_error":
         return functional.mse_loss(tensor, data_mark(torch.empty_like(tensor, requires_grad=False)))

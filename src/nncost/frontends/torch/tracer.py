@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.torch.control_flow import run_control_flow
+from nncost.frontends.torch.failures import check_types
 from nncost.frontends.torch.light import LightFakes, remembered
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_of, result_mark, set_mark, tensors_in
@@ -89,7 +90,7 @@ class Tracer(TorchDispatchMode):
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_mark(result, mark_of(args[0]))
-            self.places.looked((args[0],))
+            self.places.looked((result,))
             if self.log is not None:
                 self.log.view(func, args, kwargs, result, plan)
         return result
@@ -115,7 +116,7 @@ class Tracer(TorchDispatchMode):
         for tensor in tensors_in(result):
             set_mark(tensor, mark)
         keep_stored(scan.stored, tensors_in(result))
-        self.places.looked(scan.tensors)
+        self.places.looked(tensors_in(result))
         if self.log is not None:
             self.log.view(func, args, kwargs, result, plan)
         return result
@@ -140,6 +141,8 @@ class Tracer(TorchDispatchMode):
 
     def _first(self, func: Any, plan: Plan, scan: Scan, args: Any, kwargs: Any) -> Any:
         """The result of a call like none before."""
+        if self._light is not None:
+            check_types(plan.name, scan.tensors)
         alone = plan.simple and self._light is not None and not scan.has_values and bool(scan.tensors)
         if alone and self._light is not None and all(type(t) is FakeTensor for t in scan.tensors):
             result = self._light.run(func, args, kwargs)
@@ -216,10 +219,10 @@ class Tracer(TorchDispatchMode):
         keep_stored(scan.stored, results)
         if plan.written and not folded:
             self._note_written(plan, args, kwargs)
+        if place[1] == "backward":
+            self.places.gave(results, place[0])
         if not folded:
-            record = [signature, *place]
-            self.records.append(record)
-            self.places.settle(record, results)
+            self.records.append([signature, *place])
         if self.log is not None:
             self.log.operation(signature, args, kwargs, result, place)
 

@@ -12,6 +12,7 @@ from nncost.errors import OptionError
 from nncost.frontends.model import Inputs, TensorShape
 
 _TEXT = re.compile(r"([A-Za-z0-9_]+(?:x[0-9A-Za-z_]+)*)?(?::([a-z0-9_]+))?")
+_SEVERAL_SIZES = re.compile(r":|[A-Za-z0-9_]x[0-9]|[0-9]x[A-Za-z_]")
 MAX_DIGITS = 1_000
 
 
@@ -102,7 +103,9 @@ def is_shape(value: Any) -> bool:
 def _is_size(value: Any) -> bool:
     if isinstance(value, (bool, Mapping, list, tuple)) or hasattr(value, "shape"):
         return False
-    return isinstance(value, str) or hasattr(value, "free_symbols") or hasattr(value, "__index__")
+    if isinstance(value, str):
+        return _SEVERAL_SIZES.search(value) is None  # ("B", 3) is a shape, ("1x3", "1x4") are two
+    return hasattr(value, "free_symbols") or hasattr(value, "__index__")
 
 
 def shape_of(value: Any) -> Shape:
@@ -125,7 +128,7 @@ def size(value: Any) -> Dim:
         else:
             raise OptionError(f"a size is a whole number or a name such as B, received {value[:60]!r}")
     if is_symbolic(value):
-        return value  # type: ignore[no-any-return]
+        return value
     try:
         number = -1 if isinstance(value, bool) else index(value)
     except TypeError:

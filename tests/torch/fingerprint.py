@@ -87,7 +87,7 @@ def of_process() -> dict[str, Any]:
     found: dict[str, Any] = {
         "random torch": bytes(torch.random.get_rng_state().numpy()),
         "random python": random.getstate(),
-        "random numpy": str(np.random.get_state()),
+        "random numpy": str(np.random.get_state()),  # noqa: NPY002
         "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "dtype": torch.get_default_dtype(),

@@ -209,7 +209,7 @@ def test_optimizers_are_not_touched(name: str, stepped: bool) -> None:
 
 
 # ------------------------------------------------------------------- failures
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818
     """The user's own."""
 
 
@@ -364,7 +364,7 @@ AROUND: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "meta": lambda: torch.device("meta"),
     "anomaly": lambda: torch.autograd.set_detect_anomaly(True, check_nan=False),
     "float64": default_dtype,
-    "deterministic": lambda: torch.random.fork_rng(),
+    "forked": torch.random.fork_rng,
 }
 
 

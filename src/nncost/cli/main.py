@@ -15,6 +15,7 @@ import click
 
 from nncost.errors import NncostError
 
+MAX_MESSAGE = 500
 EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
 
 _COMMANDS = {
@@ -84,12 +85,26 @@ def run(arguments: list[str] | None = None) -> int:
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
-    except OSError as error:
-        _discard_output()
-        return _failed(f"cannot write the output: {error.strerror or error}.")
-    except (MemoryError, RecursionError) as error:
-        return _failed(f"this source is too large to count here ({type(error).__name__}).")
+    except Exception as error:
+        told = getattr(error, "__nncost__", None)
+        if told is not None:
+            return _failed(_raised_by_model(error, told))
+        if isinstance(error, OSError):
+            _discard_output()
+            return _failed(f"cannot write the output: {error.strerror or error}.")
+        if isinstance(error, (MemoryError, RecursionError)):
+            return _failed(f"this source is too large to count here ({type(error).__name__}).")
+        raise
     return result if isinstance(result, int) else 0
+
+
+def _raised_by_model(error: Exception, place: str) -> str:
+    """What the user's own model raised, and where: the first line of it and the note."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    said = f"{type(error).__name__}: {lines[0][:MAX_MESSAGE]}".rstrip(": ")
+    is_about_type = any(word in str(error) for word in ("dtype", "Input type", "scalar type", "Long, Int"))
+    hint = "\nAn input has the type of the parameters unless it is given another:  --input ids=1x128:int64"
+    return f"the model raised {said}\n{place}{hint if is_about_type else ''}"
 
 
 def _discard_output() -> None:

@@ -109,11 +109,12 @@ def _from_file(path: str, source: str) -> ModuleType:
     name = _free_name(Path(path).stem)
     spec = spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
+    loader = spec.loader
+    assert loader is not None
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickles look their module up while it is imported
     try:
-        _guarded(lambda: spec.loader.exec_module(module), source, path)
+        _guarded(lambda: loader.exec_module(module), source, path)
     finally:
         del sys.modules[name]
     return module

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim, Shape
-from nncost.errors import SourceError
+from nncost.errors import SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.arguments import batch_of, check_names, described
 from nncost.frontends.torch.blocks import BlockRecord
@@ -37,6 +37,7 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
             hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
         )
     check_names(given, module)
+    _check_bindings(given, options)
     given = _bound(given, options.symbols)
     if options.steps.backward == "derived" and wants_backward(options):
         return derived_model(module, given, options)
@@ -62,8 +63,18 @@ def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions
     chosen = ", ".join(f"{name}={number}" for name, number in numbers.items())
     conditions = "; ".join(branched.conditions) or "a size was fixed"
     note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
-    model = load_module(module, replace(options, given=concrete, batch=batch))
+    model = load_module(module, replace(options, given=concrete, batch=batch, symbols={}))
     return replace(model, notes=(*model.notes, note))
+
+
+def _check_bindings(given: Inputs, options: LoadOptions) -> None:
+    """Raises SymbolError for a binding without a symbol."""
+    leaves = [leaf for leaf in tree_leaves((given.args, dict(given.kwargs))) if isinstance(leaf, TensorShape)]
+    used = {str(free) for leaf in leaves for dim in leaf.shape for free in getattr(dim, "free_symbols", ())}
+    for name in options.symbols:
+        if name not in used and name not in options.named_elsewhere:
+            known = ", ".join(sorted(used)) or "none"
+            raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
 
 
 def _bound(given: Inputs, symbols: Mapping[str, int]) -> Inputs:

@@ -35,6 +35,24 @@ Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
 """``make(stand_in, original) → an optimizer of the stand-in alone``."""
 
 
+class Lion(torch.optim.Optimizer):
+    """p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g (Chen et al. 2023). PyTorch has none."""
+
+    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """One update of every parameter."""
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                direction = momentum.mul(first).add_(p.grad, alpha=1 - first).sign_()
+                p.add_(direction, alpha=-group["lr"])
+                momentum.mul_(second).add_(p.grad, alpha=1 - second)
+
+
 def optimizer_name(optimizer: Any) -> str:
     """How a report names an optimizer: ``adamw``."""
     if isinstance(optimizer, str):
@@ -45,7 +63,7 @@ def optimizer_name(optimizer: Any) -> str:
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
     theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *theirs, "lion"} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
 def _is_optimizer_class(value: Any) -> bool:
@@ -59,19 +77,14 @@ def maker(optimizer: Any) -> Make:
         return lambda stand_in, original: _copied(optimizer, stand_in, original)
     if isinstance(optimizer, str):
         cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
-        cls = next(
-            (
-                c
-                for n, c in vars(torch.optim).items()
-                if n == cls_name or (n.lower() == optimizer.lower() and _is_optimizer_class(c))
-            ),
-            None,
-        )
+        classes = {**{n: c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}, "Lion": Lion}
+        cls = next((c for n, c in classes.items() if n == cls_name or n.lower() == optimizer.lower()), None)
     else:
         cls, options = optimizer, {}
     if not callable(cls):
         raise OptionError(
-            f"unknown optimizer {optimizer!r}", hint=f"Accepted: {', '.join(known_optimizers())}, lion, none."
+            f"unknown optimizer {optimizer!r}",
+            hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
         )
     _refuse(getattr(cls, "__name__", ""))
     return lambda stand_in, original: _plain_loop(cls([stand_in], **options))

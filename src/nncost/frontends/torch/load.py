@@ -131,9 +131,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
 
 
 def _notes(traced: Traced) -> tuple[str, ...]:
-    if not traced.conditions:
-        return ()
-    return (f"In the formulas, {'; '.join(traced.conditions)}.",)
+    return tuple(traced.conditions)
 
 
 def _layers(names: Mapping[nn.Module, str]) -> dict[str, str]:

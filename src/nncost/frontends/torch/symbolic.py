@@ -107,16 +107,20 @@ class Sizes:
 
         for guard in self.environment.guards:
             expression = guard.expr.xreplace(self._ours) if hasattr(guard.expr, "xreplace") else guard.expr
-            fixed = isinstance(expression, sympy.Eq) and any(side.is_number for side in expression.args)
+            sides = expression.args if isinstance(expression, sympy.Eq) else ()
+            fixed = any(side.is_number for side in sides) and any(side.is_Symbol for side in sides)
             yield str(expression), fixed
 
     def check(self) -> list[str]:
-        """The conditions under which the formula holds. Raises Branched where a symbol was fixed to a number."""
+        """Sentences about the formulas. Raises Branched where a symbol was fixed to a number."""
         found = list(dict.fromkeys(self.conditions()))
         if any(fixed for _, fixed in found) or any(t in self.environment.replacements for t in self._ours):
             raise Branched([text for text, fixed in found if fixed], self.numbers)
-        chosen = [f"{name} is a number of rows that the data decide, {limits}" for name, limits in self._chosen.items()]
-        return chosen + [text for text, _ in found if not _is_trivial(text)]
+        chosen = [
+            f"{name} is a number of rows that the data decide, {limits}." for name, limits in self._chosen.items()
+        ]
+        asked = [text for text, _ in found if not _is_trivial(text)]
+        return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else [])]
 
 
 def _product(parts: list[Any]) -> Any:

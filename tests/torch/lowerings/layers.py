@@ -13,10 +13,13 @@ C4 = (positive(4), rand(4), rand(4), positive(4))
 LN = torch.ops.aten.native_layer_norm(X, [6], positive(6), rand(6), 1e-5)
 GN = torch.ops.aten.native_group_norm(IMAGE, C4[0], C4[1], 2, 4, 30, 2, 1e-5)
 BN = torch.ops.aten.native_batch_norm(IMAGE, *C4, True, 0.1, 1e-5)
+UP = torch.ops.aten._batch_norm_with_update(IMAGE, *(x.clone() for x in C4), 0.1, 1e-5)
 V, G = rand(3, 4), positive(3, 1)
 WN = torch.ops.aten._weight_norm_interface(V, G, 0)
 
 NORMS = (
+    sample("batch_norm_backward", rand(2, 4, 5, 6), IMAGE, C4[0], C4[2], C4[3], UP[1], UP[2], True, 1e-5, [True] * 3, UP[3]),
+    sample("_weight_norm_interface", V, rand(1, 4), 1, results=(0,)),
     sample("native_layer_norm", X, [6], positive(6), rand(6), 1e-3, results=(0,)),
     sample("native_layer_norm", rand(2, 3, 4), [3, 4], None, None, 1e-5, results=(0,)),
     sample("layer_norm", X, [6], positive(6)),
@@ -93,6 +96,7 @@ LISTS = (
     *(sample(f"_foreach_{name}.Scalar", A, 1.5) for name in (
         "add", "sub", "mul", "div", "maximum", "minimum", "clamp_max", "clamp_min")),
     *(sample(f"_foreach_{name}.ScalarList", A, [1.5, 0.5]) for name in ("add", "mul")),
+    sample("_foreach_mm", [rand(2, 3)], [rand(3, 4)]), sample("_foreach_powsum.Scalar", A, 2),
     sample("_foreach_pow.Scalar", B, 2.0), sample("_foreach_pow.List", B, B), sample("_foreach_lerp.Scalar", A, B, 0.3),
     sample("_foreach_lerp.List", A, B, B), sample("_foreach_addcdiv.Scalar", A, B, B, 0.5),
     sample("_foreach_addcmul.ScalarList", A, B, B, [0.5, 2.0]), sample("_foreach_copy", A, B), sample("_foreach_norm.Scalar", A, 2),

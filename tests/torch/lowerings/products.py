@@ -32,7 +32,18 @@ HEADS = (rand(12, E), rand(12), rand(E, E), rand(E))
 SRC = rand(2, 3, E)
 NORMS = (positive(E), rand(E), positive(E), rand(E), rand(6, E), rand(6), rand(E, 6), rand(E))
 
+OUT, LOGSUM = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(Q, K, W)[:2]
+STEPS, STATE = rand(3, 2, 4).float(), (rand(1, 2, 4).float(), rand(1, 2, 4).float())
+GATES = (rand(16, 4).float(), rand(16, 4).float(), rand(16).float(), rand(16).float())
+LSTM = ([], 2, 4, 1, True, False, False)
+RAN = torch.ops.aten.mkldnn_rnn_layer(STEPS, *GATES, *STATE, False, *LSTM, True)
+
 SAMPLES = (
+    sample("_scaled_dot_product_flash_attention_for_cpu_backward", rand(1, 2, 3, 4), Q, K, W, OUT, LOGSUM, 0.0, False),
+    sample("mkldnn_rnn_layer", STEPS, *GATES, *STATE, False, *LSTM, False, results=(0, 1, 2)),
+    sample("mkldnn_rnn_layer", STEPS, *GATES, *STATE, True, *LSTM, False, results=(0, 1, 2)),
+    sample("mkldnn_rnn_layer_backward", STEPS, *GATES, *STATE, *RAN[:3], rand(3, 2, 4).float(), rand(1, 2, 4).float(),
+           rand(1, 2, 4).float(), False, 2, 4, 1, True, True, False, [], False, RAN[3]),
     sample("linear", rand(2, 4), M), sample("linear", rand(2, 3, 4), M, rand(3)),
     sample("mm", M, rand(4, 2)), sample("bmm", rand(2, 3, 4), rand(2, 4, 5)), sample("mv", M, V), sample("dot", V, rand(4)),
     sample("vdot", V, rand(4)), sample("addmm", rand(2), rand(2, 3), rand(3, 2), beta=0.5, alpha=2.0),

@@ -93,13 +93,16 @@ def lower(sample: Sample) -> Lowered:
     """The sample's graph, every item of it, with what PyTorch says its results are."""
     operator = operator_named(sample.operator)
     expected = outputs_of(operator(*_copied(sample.args), **_copied(sample.kwargs)))
-    builder, feeds, known = Builder(), {}, {}
+    builder, feeds, known, stored = Builder(), {}, {}, {}
 
     def convert(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             if id(value) not in known:
                 tensor = known[id(value)] = builder.input(tuple(value.shape), dtype=dtype_name(value.dtype))
-                feeds[tensor] = _array(value)
+                if value.layout is torch.strided:
+                    feeds[tensor] = _array(value)
+                else:
+                    stored[tensor] = int(value._nnz())
             return known[id(value)]
         if isinstance(value, (list, tuple)):
             return tuple(convert(item) for item in value)
@@ -110,7 +113,7 @@ def lower(sample: Sample) -> Lowered:
     arguments = {name: convert(value) for name, value in given}
     outputs = tuple(None if y is None else (tuple(y.shape), y.dtype) for y in expected)
     signature = Signature(operator, plan, (), outputs)
-    tensors = emit(builder, signature, arguments, frozenset())
+    tensors = emit(builder, signature, arguments, frozenset(), stored)
     made = [tensor for tensor in tensors if tensor is not None]
     return Lowered(builder.graph(*made), feeds, list(tensors), expected)
 
@@ -126,6 +129,10 @@ def _copied(value: Any) -> Any:
 
 
 def _array(value: torch.Tensor) -> np.ndarray:
+    if value.is_quantized:
+        value = value.int_repr()
+    if value.dtype is torch.bfloat16:
+        value = value.float()
     return value.detach().resolve_conj().resolve_neg().numpy()
 
 
@@ -139,7 +146,8 @@ def assert_same_types(sample: Sample, lowered: Lowered) -> None:
     """Shapes and types as PyTorch's."""
     for place in compared(sample, lowered):
         ours, theirs = lowered.tensors[place], lowered.expected[place]
-        assert ours is not None and theirs is not None
+        assert ours is not None
+        assert theirs is not None
         assert ours.shape == tuple(theirs.shape), (place, ours.shape, theirs.shape)
         assert ours.dtype == dtype_name(theirs.dtype), (place, ours.dtype, theirs.dtype)
 

@@ -159,7 +159,11 @@ def _elu_backward(call: Call) -> Lowered:
 
 @lowers("aten::threshold_backward")
 def _threshold_backward(call: Call) -> Tensor:
-    """ReLU's gradient: 1 cmp."""
+    """ReLU's gradient: 1 cmp; behind another threshold 2."""
+    limit = _number(call, "threshold", 0.0)
+    if limit != 0:
+        above = elementwise(call, "greater", call["self"], limit)
+        return call.builder.map("select", above, call["grad_output"], 0.0)
     return elementwise(call, "where_positive", call["self"], call["grad_output"], 0.0)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nncost.dims import ceil_log2, product
+from nncost.dims import ceil_log2
 from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, cast
 from nncost.ir import ops
@@ -50,19 +48,27 @@ def _index(call: Call) -> Tensor:
     return b.reshape(cast(b, taken, dtype), shape)
 
 
-@lowers("aten::index_put", "aten::_unsafe_index_put", "aten::_index_put_impl", "aten::index_copy", "aten::index_fill",
-        "aten::masked_scatter", "aten::put", "aten::index_add", "aten::index_reduce")  # fmt: skip
-def _index_put(call: Call) -> Tensor:
-    """Values put at places; with ``accumulate`` one add for each value."""
-    b, x = call.builder, call.tensor("self")
-    values: Any = call.get("values", call.get("source", call.get("value")))
-    adds = bool(call.get("accumulate", False)) or call.name in ("aten::index_add", "aten::index_reduce")
-    if not adds or not isinstance(values, Tensor):
-        return b.map("identity", x)
+_BY_REDUCTION = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}
+"""What a value and the one already there go through; they are added otherwise."""
+
+
+@lowers(
+    "aten::index_put", "aten::_unsafe_index_put", "aten::_index_put_impl", "aten::index_copy", "aten::index_fill",
+    "aten::masked_scatter", "aten::put", "aten::index_add", "aten::index_reduce",
+)  # fmt: skip
+def _put(call: Call) -> Tensor:
+    """Values put at places; where they meet what is there (``accumulate``), one operation for each value."""
+    x, values = call.tensor("self"), call.get("values", call.get("source", call.get("value")))
+    meets = bool(call.get("accumulate", False)) or call.name in ("aten::index_add", "aten::index_reduce")
+    if not meets or not isinstance(values, Tensor):
+        return algorithm(call, {}, name="put")[0]
     index = _first_index(call)
-    amount = max(product(values.shape), product(index.shape) if index is not None else 1)  # type: ignore[type-var]
-    op = ops.Algorithm("index_put", ((x.shape, x.dtype),), {"add": amount})
-    return b.emit(op, x, values)
+    rows = 1 if index is None else index.elements
+    amount = max(values.elements, rows if values.rank == 0 or index is None else 0)  # type: ignore[type-var]
+    counts = {_BY_REDUCTION.get(call.get("reduce", "sum"), "add"): amount}
+    if call.get("alpha", 1) not in (1, None):
+        counts["mul"] = amount
+    return algorithm(call, counts, name="put", reads=[x, values, *([index] if index is not None else [])])[0]
 
 
 def _first_index(call: Call) -> Tensor | None:
@@ -75,15 +81,10 @@ def _first_index(call: Call) -> Tensor | None:
 @lowers("aten::scatter_add", "aten::scatter", "aten::scatter_reduce")
 def _scatter(call: Call) -> Tensor:
     """Values put (or, in an adding form, added: one add each) at the places an index names."""
-    b, x = call.builder, call.tensor("self")
-    index = call.tensor("index")
-    adding = call.name != "aten::scatter" or call.get("reduce") is not None
-    if not adding:
-        return b.map("identity", x)
-    quantity = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}.get(call.get("reduce", "sum"), "add")
-    source = call.get("src", call.get("value"))
-    op = ops.Algorithm("scatter", ((x.shape, x.dtype),), {quantity: index.elements})
-    return b.emit(op, x, index, *([source] if isinstance(source, Tensor) else []))
+    if call.name == "aten::scatter" and call.get("reduce") is None:
+        return algorithm(call, {}, name="scatter")[0]
+    quantity = _BY_REDUCTION.get(call.get("reduce", "sum"), "add")
+    return algorithm(call, {quantity: call.tensor("index").elements}, name="scatter")[0]
 
 
 def _axis(call: Call, x: Tensor) -> int:

@@ -50,4 +50,6 @@ def _backward(call: Call) -> Lowered:
     def forward(past: Builder, x: Tensor, *rest: Tensor) -> list[Tensor]:
         return _layer(past, call, x, rest[:4], rest[4:])
 
-    return gradient(b, forward, (x, *weights, *_states(call)), seeds, asked[:7])
+    found = gradient(b, forward, (x, *weights, *_states(call)), seeds, asked[:7])
+    with b.at(b.path, "backward"):
+        return [g if g is None else b.reshape(g, output[0]) for g, output in zip(found, call.outputs, strict=True)]

@@ -42,7 +42,7 @@ clean:
 
 .venv/peers: .venv/torch  # the tools that conventions reproduce; DeepSpeed's profiler alone, without its kernels
 	$(PIP) accelerate calflops einops fvcore hjson msgpack ninja psutil ptflops py-cpuinfo pydantic thop timm torchinfo torchvision tqdm transformers
-	DS_BUILD_OPS=0 $(PIP) --no-deps --no-build-isolation deepspeed
+	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(PIP) --no-deps --no-build-isolation deepspeed
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers

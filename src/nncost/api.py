@@ -71,13 +71,18 @@ def formula(
     return formula_of(quantity, report.quantity(quantity), at)
 
 
-def explain(source: Any, topic: str | None = None, **settings: Any) -> Explanation:
+def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Explanation:
     """The worked arithmetic of a topic (parameters, forward, backward, update, run) or of one quantity.
 
-    ``settings`` are those of :func:`count`. Printing the result shows the text.
+    With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs
+    from ours. ``settings`` are those of :func:`count`. Printing the result shows the text.
     """
-    from nncost.explaining import explain_source
+    from nncost.explaining import explain_source, explain_why
 
+    if why is not None:
+        if topic is not None:
+            raise OptionError(f"why={why!r} explains all of the forward pass and takes no topic, received {topic!r}.")
+        return explain_why(_source(source), why, settings_of(**settings))
     return explain_source(_source(source), topic, settings_of(**settings))
 
 

@@ -108,9 +108,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
 
 def count_source(source: Any, settings: Settings) -> Counted:
     """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
-    training = _is_training(source, settings)
-    steps = Training(settings.loss, settings.optimizer, settings.backward, settings.mode, tuple(settings.freeze))
-    options = replace(settings.load, training=training, steps=steps)
+    options = load_options(source, settings)
     model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
@@ -128,6 +126,12 @@ def count_source(source: Any, settings: Settings) -> Counted:
     flops, convention = with_flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
     return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention)
+
+
+def load_options(source: Any, settings: Settings) -> LoadOptions:
+    """How a source is read under the settings."""
+    steps = Training(settings.loss, settings.optimizer, settings.backward, settings.mode, tuple(settings.freeze))
+    return replace(settings.load, training=_is_training(source, settings), steps=steps)
 
 
 def _convention_notes(counted: Counted) -> list[str]:

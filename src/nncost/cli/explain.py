@@ -18,6 +18,7 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
   nncost explain 784-16-16-10 update --optimizer adam
   nncost explain 784-16-16-10 run --examples 60000 --epochs 10 --batch 32
   nncost explain "3x32x32, conv 16 3x3, relu" forward.mul --latex
+  nncost explain gpt2/config.json --why fvcore   where another tool's number comes from
 """
 
 
@@ -26,12 +27,13 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
 @click.argument("quantity", required=False)
 @click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
 @click.option("--latex", "form", flag_value="latex", help="As LaTeX.")
+@click.option("--why", metavar="NAME", help="Where another tool's number differs: a convention such as fvcore.")
 @count_options
-def command(source: str, quantity: str | None, form: str | None, **options: Any) -> None:
+def command(source: str, quantity: str | None, form: str | None, why: str | None, **options: Any) -> None:
     """Explain a source."""
     from nncost.api import explain
     from nncost.explaining import latex, markdown, plain
 
-    explanation = explain(source_text(source), quantity, **keywords(**options))
+    explanation = explain(source_text(source), quantity, why=why, **keywords(**options))
     view = {"markdown": markdown, "latex": latex, None: plain}[form]
     click.echo(view.render(explanation))

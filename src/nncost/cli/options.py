@@ -33,7 +33,7 @@ _OPTIONS = (
     click.option("--activation", metavar="NAME", help="Activation of widths such as 784-16-10 (default sigmoid)."),
     click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
     click.option("--dtype", metavar="NAME", help="float32 (default), float64, float16, bfloat16: sets the bytes."),
-    click.option("--convention", metavar="NAME", help="What a flop is: nncost (default) or torch."),
+    click.option("--convention", metavar="NAME", help="What a flop is: nncost (default), torch, fvcore, ptflops, thop, torchinfo, calflops, deepspeed, 6nd."),
     click.option("--backward", metavar="NAME", help="auto or derived."),
 )  # fmt: skip
 

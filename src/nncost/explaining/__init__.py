@@ -3,5 +3,6 @@
 from nncost.explaining import latex, markdown, plain
 from nncost.explaining.document import Explanation
 from nncost.explaining.explain import explain_source
+from nncost.explaining.why import explain_why
 
-__all__ = ["Explanation", "explain_source", "latex", "markdown", "plain"]
+__all__ = ["Explanation", "explain_source", "explain_why", "latex", "markdown", "plain"]

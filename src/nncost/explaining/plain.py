@@ -148,8 +148,13 @@ def _row(row: Sequence[str], widths: Sequence[int], left: int) -> Iterator[str]:
 
 def _loose_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """A table too wide for columns: each row on its own lines, the last cell below the others."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    aligned = len(_INDENT) + sum(widths) + len(_GAP) * (len(widths) - 1) <= WIDTH
     lines: list[str] = []
-    for row in rows[1:]:
-        lines += _wrapped(_GAP.join(row[:-1]), _INDENT)
+    for row in rows if aligned else rows[1:]:
+        if aligned:
+            lines.append(_INDENT + _GAP.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)))
+        else:
+            lines += _wrapped(_GAP.join(row[:-1]), _INDENT)
         lines += _wrapped(row[-1], _EQUATION_INDENT) if row[-1] else []
     return lines

@@ -136,6 +136,7 @@ def timm_model(name: str, **options: Any) -> nn.Module:
 
 def hugging(config: str, model: str, **options: Any) -> nn.Module:
     """One of transformers' networks, small and without weights."""
+    import_torchvision()
     import transformers
 
     return getattr(transformers, model)(getattr(transformers, config)(**options))

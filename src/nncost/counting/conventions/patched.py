@@ -152,7 +152,7 @@ def counted(observed: Observed, rules: Rules, visits: Mapping[str, int]) -> Iter
             if event.name in rules:
                 rule, reason = rules[event.name]
                 yield Counted(event.path, name, rule(event) * visits[event.path], reason)
-            elif event.name.startswith("aten::"):
+            elif event.name.startswith("aten::") and observed.layers[event.path].kind not in (*LAYERS, *CELLS):
                 yield Counted(event.path, event.name.removeprefix("aten::"), 0, "its function is not replaced: 0")
         else:
             yield from _recurrent(event, observed, visits)

@@ -160,7 +160,7 @@ def _count(observed: Observed) -> Iterator[Counted]:
             if event.name in FUNCTION_RULES:
                 count, reason = FUNCTION_RULES[event.name]
                 yield Counted(event.path, name, count(event), reason)
-            elif event.name.startswith("aten::"):
+            elif event.name.startswith("aten::") and layers[event.path].kind not in LAYER_RULES:
                 yield Counted(event.path, event.name.removeprefix("aten::"), 0, "no rule for its layer: 0")
         elif layers[event.path].kind in LAYER_RULES:
             rule, reason = LAYER_RULES[layers[event.path].kind]

@@ -87,6 +87,8 @@ class Tracer(TorchDispatchMode):
         return self._operation(func, plan, args, kwargs)
 
     def _silent(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
+        if self._only_fake and plan.name == "aten::_local_scalar_dense" and isinstance(args[0], FakeTensor):
+            return torch.ones((), dtype=args[0].dtype, device="cpu").item()  # an optimizer's own norm: any number does
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_mark(result, mark_of(args[0]))

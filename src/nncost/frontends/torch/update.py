@@ -133,7 +133,8 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
         return None
     try:
         parameter.grad = gradient
-        alone.step()
+        with Tracer(only_fake=True):
+            alone.step()
         for state in alone.state.values():
             _late(state)
         with tracer:

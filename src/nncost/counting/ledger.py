@@ -121,6 +121,8 @@ def _named_nodes(page: _Page, items: Sequence[Item], op: str, inner: str) -> Ite
     for item in items:
         if isinstance(item, Region):
             name = op or item.name
+            if item.masked != 0:
+                page.amounts[item.path, name, item.name, item.phase, "masked_macs", ""].append(item.masked)
             if item.phase == "forward":
                 page.neurons.append(item.neurons)
                 page.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)

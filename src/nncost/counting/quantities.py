@@ -8,7 +8,7 @@ Quantity = Literal[
     "mul", "add", "div", "sqrt", "cmp",
     "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
     "random", "int_ops",
-    "macs", "activations", "derivatives", "read_bytes", "write_bytes", "flops",
+    "macs", "masked_macs", "activations", "derivatives", "read_bytes", "write_bytes", "flops",
 ]  # fmt: skip
 
 ARITHMETIC: tuple[Quantity, ...] = ("mul", "add", "div", "sqrt", "cmp")
@@ -22,8 +22,12 @@ PRIMITIVE: tuple[Quantity, ...] = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops"
 
 TRAFFIC: tuple[Quantity, ...] = ("read_bytes", "write_bytes")
 
-ALL: tuple[Quantity, ...] = (*PRIMITIVE, "macs", "activations", "derivatives", *TRAFFIC)
-"""Every quantity in the order reports print them; ``macs`` are the multiplications inside contractions."""
+ALL: tuple[Quantity, ...] = (*PRIMITIVE, "macs", "masked_macs", "activations", "derivatives", *TRAFFIC)
+"""Every quantity in the order reports print them.
+
+``macs`` are the multiplications inside contractions; ``masked_macs`` are those of them that belong to
+scores a causal mask hides, which a kernel may leave out.
+"""
 
 DTYPE_BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8": 1,

@@ -160,7 +160,7 @@ def _sweep_region(tape: Tape, region: Region) -> None:
     if all(gradient is None for gradient in gradients):
         return
     builder = tape.builder
-    with builder.at(region.path, "backward"), builder.region(region.name, sizes=region.sizes):
+    with builder.at(region.path, "backward"), builder.region(region.name, sizes=region.sizes, masked=2 * region.masked):
         if region.gradient is None:
             sweep(tape, region.items)
             return

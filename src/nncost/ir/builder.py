@@ -20,8 +20,8 @@ Step = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor],
 class RegionHandle:
     """What a composite says about itself before its region closes."""
 
-    def __init__(self, activations: Dim, neurons: Dim, sizes: Sequence[tuple[str, object]]) -> None:
-        self.activations, self.neurons, self.sizes = activations, neurons, sizes
+    def __init__(self, activations: Dim, neurons: Dim, sizes: Sequence[tuple[str, object]], masked: Dim = 0) -> None:
+        self.activations, self.neurons, self.sizes, self.masked = activations, neurons, sizes, masked
         self.outputs: tuple[Tensor, ...] = ()
         self.saved: tuple[Tensor, ...] = ()
         self.gradient: GradientRule | None = None
@@ -168,16 +168,18 @@ class Builder:
         activations: Dim = 0,
         neurons: Dim = 0,
         sizes: Sequence[tuple[str, object]] = (),
+        masked: Dim = 0,
     ) -> Iterator[RegionHandle]:
         """A named group of items; call ``returns`` on the handle before it closes."""
         outer_items, outer_constants = self.items, self._constants
         self.items, self._constants = [], {}
-        handle = RegionHandle(activations, neurons, sizes)
+        handle = RegionHandle(activations, neurons, sizes, masked)
         try:
             yield handle
             region = Region(
                 name, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
                 handle.saved, handle.gradient, handle.effects, handle.activations, handle.neurons, tuple(handle.sizes),
+                handle.masked,
             )  # fmt: skip
             outer_items.append(region)
         finally:

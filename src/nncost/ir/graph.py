@@ -77,7 +77,8 @@ class Region:
 
     ``saved`` are inner tensors that ``gradient`` reads; without ``gradient`` the inside is
     differentiated. ``effects`` are inner tensors that outlive the region, such as running averages.
-    ``activations`` and ``neurons`` are what the region adds to those counts.
+    ``activations``, ``neurons`` and ``masked`` (products for scores that a causal mask hides) are what
+    the region adds to those counts.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Region:
     activations: Dim = 0
     neurons: Dim = 0
     sizes: tuple[tuple[str, object], ...] = ()
+    masked: Dim = 0
 
 
 Item = Union[Node, Region]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncost.dims import Dim, exact_divide
+from nncost.dims import Dim, exact_divide, is_symbolic
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -39,18 +39,22 @@ def attention(
     causal: bool = False,
     mask: Tensor | None = None,
     scale: float | None = None,
+    from_start: bool = False,
 ) -> Tensor:
     """Scaled dot-product attention: ``query`` (B, H, T, E), ``key`` (B, G, S, E), ``value`` (B, G, S, V).
 
     H must be a multiple of the G key/value heads, which are shared without being copied. For each
     score: E mul in the contraction, 1 mul for the scale, 1 add for a mask tensor (T, S), 1 cmp if
-    causal or if the mask is Boolean, and the softmax.
+    causal or if the mask is Boolean, and the softmax. A causal mask lets the last query see every
+    key or, ``from_start``, the first query the first key alone (PyTorch's ``is_causal``); the products
+    for scores it hides are counted, and counted as masked too.
     """
     batch, heads, length, width = query.shape
     groups, source = key.shape[1], key.shape[2]
     shared = exact_divide(heads, groups)
     given = (query, key, value) if mask is None else (query, key, value, mask)
-    with b.region("attention", *given) as region:
+    hidden = _hidden_scores(length, source, from_start=from_start) if causal else 0
+    with b.region("attention", *given, masked=batch * heads * hidden * (width + value.shape[3])) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
         scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)
@@ -59,7 +63,7 @@ def attention(
         elif mask is not None:
             scores = b.map("add", scores, mask)
         if causal:
-            scores = b.map("select", _lower_triangle(b, length, source), scores, float("-inf"))
+            scores = b.map("select", _lower_triangle(b, length, source, from_start=from_start), scores, float("-inf"))
         y = b.contract("bghts,bgsv->bghtv", softmax(b, scores), value)
         region.returns(b.reshape(y, (batch, heads, length, value.shape[3])))
     return region.outputs[0]
@@ -70,11 +74,18 @@ def _inverse_root(b: Builder, width: Dim) -> Tensor:
     return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 
 
-def _lower_triangle(b: Builder, rows: Dim, columns: Dim) -> Tensor:
-    """Which scores a causal model may see: the last query sees every key. Constant, hence free."""
+def _hidden_scores(rows: Dim, columns: Dim, *, from_start: bool) -> Dim:
+    """How many scores a causal mask hides: T·(T−1)/2 of T queries and as many keys."""
+    if from_start and not (is_symbolic(rows) or is_symbolic(columns)):
+        return sum(max(columns - row - 1, 0) for row in range(rows))
+    return exact_divide(rows * (rows - 1), 2)
+
+
+def _lower_triangle(b: Builder, rows: Dim, columns: Dim, *, from_start: bool) -> Tensor:
+    """Which scores a causal model may see. Constant, hence free."""
     row = b.emit(ops.Constant("iota", (rows, 1), "int64"))
     column = b.emit(ops.Constant("iota", (1, columns), "int64"))
-    shift = b.emit(ops.Constant("fill", (), "int64", columns - rows))
+    shift = b.emit(ops.Constant("fill", (), "int64", 0 if from_start else columns - rows))
     last_seen = b.map("add", row, shift)
     return b.map("greater_equal", last_seen, column)
 

@@ -30,7 +30,9 @@ def _core(call: Call, b: Builder, query: Tensor, key: Tensor, value: Tensor) -> 
     if mask is not None:
         full = b.broadcast(mask, scores) if mask.rank <= 4 else mask
         mask = b.reshape(full, grouped)
-    y = attention(b, *four, causal=bool(call.get("is_causal", False)), mask=mask, scale=call.get("scale"))
+    y = attention(
+        b, *four, causal=bool(call.get("is_causal", False)), mask=mask, scale=call.get("scale"), from_start=True
+    )
     return y if query.rank == 4 else b.reshape(y, (*query.shape[:-1], value.shape[-1]))
 
 
@@ -70,7 +72,7 @@ def _by_sequence(call: Call) -> Lowered:
     b = call.builder
     swapped = [b.transpose(call.tensor(name), (0, 2, 1, 3)) for name in ("query", "key", "value")]
     causal = bool(call.get("is_causal", call.get("custom_mask_type", 0) == 1))
-    y = attention(b, *swapped, causal=causal, scale=call.get("scale"))
+    y = attention(b, *swapped, causal=causal, scale=call.get("scale"), from_start=True)
     return (b.transpose(y, (0, 2, 1, 3)), *(None for _ in call.outputs[1:]))
 
 

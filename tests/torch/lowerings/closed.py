@@ -236,6 +236,11 @@ QUANTIZED = (
     exact(sample("dequantize.self", EIGHT), mul=8, add=8),
     exact(sample("_weight_int8pack_mm", torch.randn(4, 32).bfloat16(), ints(9, 16, 32).to(torch.int8), torch.rand(16).bfloat16()),
           mul=4 * 16 * 32 + 64, add=4 * 16 * 31, macs=4 * 16 * 32),
+    # 12 elements: the observer 22 cmp, two running ends, a step and a zero point; then 1 div, 2 add, 4 cmp, 1 mul each.
+    exact(sample("_fused_moving_avg_obs_fq_helper", X.float(), *(torch.ones(1).int(),) * 2, *(torch.rand(1) for _ in range(2)),
+                 torch.ones(1), torch.zeros(1).int(), 0.01, 0, 255, -1), cmp=22 + 48, mul=2 + 12, add=4 + 2 + 24, div=2 + 12),
+    about(sample("_fake_quantize_learnable_per_tensor_affine_backward", X.float(), X.float(), torch.tensor([0.1]),
+                 torch.tensor([0.0]), -8, 7), div=12, mul=48, add=60, cmp=48),
     exact(sample("_amp_foreach_non_finite_check_and_unscale", [X.float()], torch.zeros(1), torch.ones(1)), mul=12, cmp=12),
 )  # fmt: skip
 

@@ -24,6 +24,11 @@ _COPIES = (
     "_nested_from_padded_and_nested_example", "_nested_from_padded_tensor",
     "_nested_tensor_from_mask", "_nested_tensor_from_tensor_list", "_nested_select_backward", "_nested_sum_backward",
     "_test_autograd_multiple_dispatch_view_copy",
+    "_cudnn_init_dropout_state", "_cudnn_rnn_flatten_weight", "_make_dep_token", "_nested_compute_contiguous_strides_offsets",
+    "_nested_get_jagged_dummy", "_nested_get_lengths", "_nested_get_max_seqlen", "_nested_get_min_seqlen",
+    "_nested_get_offsets", "_nested_tensor_size", "_nested_tensor_storage_offsets", "_nested_tensor_strides",
+    "_philox_key_fold_in", "_philox_key_split", "_functional_assert_async", "_functional_assert_scalar",
+    "_functional_sym_constrain_range", "_functional_sym_constrain_range_for_size", "masked_scatter_backward",
 )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ ESTIMATED = "estimated"
 @lowers("aten::rand", "aten::randn", "aten::rand_like", "aten::randn_like", "aten::uniform", "aten::normal",
         "aten::normal_functional", "aten::randint", "aten::randint_like", "aten::exponential", "aten::log_normal",
         "aten::cauchy", "aten::geometric", "aten::random", "aten::poisson", "aten::randperm", "aten::_standard_gamma",
-        "aten::_sample_dirichlet", "aten::binomial", "aten::_philox_normal", "aten::_philox_uniform")  # fmt: skip
+        "aten::_sample_dirichlet", "aten::binomial", "aten::_philox_normal", "aten::_philox_uniform", "aten::_fill_mem_eff_dropout_mask",
+    "rngprims::philox_rand")  # fmt: skip
 def _random(call: Call) -> Tensor:
     """One random number for each element, of whichever distribution."""
     shape, dtype = call.outputs[0]

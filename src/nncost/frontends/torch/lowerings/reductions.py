@@ -50,10 +50,10 @@ def _mean(call: Call) -> Lowered:
     return _copied(call, x, call.builder.mean(x, axes_of(call, x), keep=_keep(call)))
 
 
-@lowers("aten::any", "aten::all")
+@lowers("aten::any", "aten::all", "aten::_is_all_true", "aten::_is_any_true")
 def _truth(call: Call) -> Lowered:
     x = cast(call.builder, call.tensor("self"), "bool")
-    function = "max" if call.name == "aten::any" else "min"
+    function = "max" if "any" in call.name else "min"
     return _copied(call, x, call.builder.reduce(function, x, axes_of(call, x), keep=_keep(call)))
 
 

@@ -109,6 +109,15 @@ def _summed(call: Call) -> Lowered:
     return algorithm(call, {"mul" if "prod" in call.name else "add": count - 1}, note=note)[0]
 
 
+@lowers("aten::_sparse_mm_reduce_impl_backward", "aten::_spsolve")
+def _by_stored_values(call: Call) -> Lowered:
+    """Two products for each stored value and column."""
+    matrix = next((x for x in call.stored), None) or call.tensor("self" if "self" in call.arguments else "A")
+    counts, _ = sparse_product(call, matrix, 2)
+    outputs = algorithm(call, counts, note="estimated")
+    return outputs if len(outputs) != 1 else outputs[0]
+
+
 @lowers("aten::_sparse_sum_backward")
 def _sum_backward(call: Call) -> Lowered:
     return algorithm(call, {})[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nncost.frontends.torch.lowering import Call, Lowered, is_gradient, lowering_for, lowers, lowers_gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
+from nncost.frontends.torch.lowerings.operands import algorithm, elementwise, tensors_of
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv
@@ -32,6 +32,10 @@ _ALIASES: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
     "slow_conv_dilated2d": ("convolution", {"self": "input"}, {"groups": 1, **_NO_MORE}),
     "slow_conv_dilated3d": ("convolution", {"self": "input"}, {"groups": 1, **_NO_MORE}),
     "_nnpack_spatial_convolution": ("convolution", {}, _SLOW),
+    "mps_convolution_backward": ("convolution_backward", {"self": "input"}, _NO_MORE),
+    "mps_convolution_transpose_backward": ("convolution_backward", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "_triton_scaled_dot_attention": ("scaled_dot_product_attention", {"q": "query", "k": "key", "v": "value"}, {}),
+    "_triton_multi_head_attention": ("_native_multi_head_attention", {}, {}),
     "convolution_backward_overrideable": ("convolution_backward", {}, {}),
     "_slow_conv2d_backward": ("convolution_backward", {"self": "input"}, _SLOW),
     "cudnn_affine_grid_generator": ("affine_grid_generator", {}, {"align_corners": True}),
@@ -206,3 +210,54 @@ def _packed_linear(call: Call) -> Lowered:
 for _name in ("mkl::_mkl_linear", "mkldnn::_linear_pointwise", "aten::_dyn_quant_matmul_4bit", "aten::_mixed_dtypes_linear",
               "aten::_weight_int4pack_mm_with_scales_and_zeros"):  # fmt: skip
     lowers(_name)(_packed_linear)
+
+
+@lowers("aten::_scaled_grouped_mm", "aten::_scaled_grouped_mm_v2")
+def _scaled_groups(call: Call) -> Lowered:
+    """Grouped products, each result times the scale of its row and of its column."""
+    y = _general("_grouped_mm", {}, {})(call)
+    assert isinstance(y, Tensor)
+    b = call.builder
+    return b.map("mul", b.map("mul", y, 1.0), 1.0)
+
+
+@lowers("aten::matmul_backward")
+def _matmul_backward(call: Call) -> Lowered:
+    """Of stacks of matrices: each operand's gradient is a product with the other one."""
+    b, g, left, right = call.builder, call.tensor("grad"), call.tensor("self"), call.tensor("other")
+    if not left.rank == right.rank == g.rank:
+        raise NotImplementedError
+    batch, mask = "abcdefgh"[: g.rank - 2], call["mask"]
+    return (
+        b.contract(f"{batch}ik,{batch}jk->{batch}ij", g, right) if mask[0] else None,
+        b.contract(f"{batch}ij,{batch}ik->{batch}jk", left, g) if mask[1] else None,
+    )
+
+
+@lowers("aten::glu_jvp", "aten::glu_backward_jvp")
+def _glu_forward_mode(call: Call) -> Lowered:
+    """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
+    amount = Tensor(*call.outputs[0]).elements
+    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, note="estimated")[0]
+
+
+_MOVED = ("all_gather_into_tensor", "all_gather_into_tensor_coalesced", "all_to_all_single", "broadcast", "wait_tensor", "irecv",
+          "isend", "batch_p2p_ops", "all_gather_into_tensor_out")  # fmt: skip
+_ADDED = ("all_reduce", "all_reduce_coalesced", "reduce_scatter_tensor", "reduce_scatter_tensor_coalesced",
+          "reduce_scatter_tensor_out")  # fmt: skip
+
+
+def _collective(adds: int) -> Callable[[Call], Lowered]:
+    """Between devices; a reduction adds each element of this device's share once."""
+
+    def lower(call: Call) -> Lowered:
+        amount = sum((x.elements for x in tensors_of(call)), start=0)
+        outputs = algorithm(call, {"add": adds * amount} if adds else {}, note="estimated" if adds else "")
+        return outputs if len(outputs) != 1 else outputs[0]
+
+    return lower
+
+
+for _names, _adds in ((_MOVED, 0), (_ADDED, 1)):
+    for _name in _names:
+        lowers(f"_c10d_functional::{_name}", f"_c10d_functional_autograd::{_name}")(_collective(_adds))

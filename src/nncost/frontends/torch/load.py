@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim, Shape
-from nncost.errors import SourceError, SymbolError
+from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.arguments import batch_of, check_names, described
 from nncost.frontends.torch.blocks import BlockRecord
@@ -168,6 +168,10 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
     items: list[TraceItem] = []
     known: dict[Any, list[Call]] = {}
     name = optimizer_name(optimizer)
+    if traced.trained and all(_group_of(optimizer, traced.tensors[name].original) < 0 for name in traced.trained):
+        raise OptionError(
+            f"the {name} optimizer holds none of the parameters that are trained.", hint="Is it another model's?"
+        )
     for trained in traced.trained:
         original = traced.tensors[trained].original
         key = (original.shape, original.dtype, _group_of(optimizer, original))

@@ -109,7 +109,7 @@ def _copied(optimizer: torch.optim.Optimizer, stand_in: torch.Tensor, original: 
 def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """One parameter after another: the fused and foreach forms do the same arithmetic."""
     for group in optimizer.param_groups:
-        for option in ("foreach", "fused", "capturable"):
+        for option in ("foreach", "fused", "capturable", "differentiable"):
             if option in group:
                 group[option] = False
     return optimizer

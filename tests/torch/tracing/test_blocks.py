@@ -74,8 +74,8 @@ def test_a_checkpointed_block_computes_its_forward_again() -> None:
     assert again.backward.macs - plain.backward.macs == DEPTH * 3 * 2 * WIDTH * WIDTH
 
 
-def test_a_module_is_as_before(reuse: bool = True) -> None:
+def test_a_module_is_as_before() -> None:
     module = NETWORKS["attribute changed"]()
     before = [copy.copy(vars(part)) for part in module.modules()]
-    counted(module, reuse=reuse, loss="sum")
+    counted(module, reuse=True, loss="sum")
     assert [list(vars(part).items()) for part in module.modules()] == [list(kept.items()) for kept in before]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
 
 from nncost.errors import SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
@@ -26,6 +27,8 @@ from nncost.frontends.torch.symbolic import Branched, Sizes, symbol_names
 from nncost.frontends.torch.tracer import Tracer
 
 NO_LOSS = "none"
+NEEDS_GRADIENTS = "does not require grad"
+"""What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
                 hint="Give real tensors instead of shapes: nncost.count(module, tensors), or a factory that returns (module, tensors).",
             ) from error
     except RuntimeError as error:
+        if NEEDS_GRADIENTS in str(error) and not wants_backward(options):
+            return _run(module, given, options, None, log, sizes=sizes, gradients=True)
         if sizes is None or not sizes.numbers:
             raise
         # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
@@ -87,11 +92,12 @@ def _run(
     *,
     real: bool = False,
     sizes: Sizes | None = None,
+    gradients: bool = False,
 ) -> Traced:
     environment = None if sizes is None else sizes.environment
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
     trains = wants_backward(options)
-    stand_ins = StandIns(mode, options, trains, sizes)
+    stand_ins = StandIns(mode, options, trains or gradients, sizes)
     tracer = Tracer(
         None if sizes else stand_ins.light, None if mode is None else stand_ins.of_stray, log=log, sizes=sizes
     )
@@ -104,26 +110,28 @@ def _run(
     with raised(stage, candidates), _quiet():
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
         trained: list[str] = []
-        with _modes(mode), _plain_kernels(sizes), tracer, torch.set_grad_enabled(trains):
+        with _modes(mode), _plain_kernels(sizes), tracer, torch.set_grad_enabled(trains or gradients):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if trains and log is None:
                 with noted_in_backward(tracer.places):
-                    trained = run_backward(tracer, output, loss, _wanted(stage, layer_forward.blocks))
-    if layer_forward.blocks is not None:
-        both = {*trained, *layer_forward.blocks.trained}
-        trained = [name for name in stage.tensors if name in both]
+                    trained = run_backward(tracer, output, loss, _wanted(stage, arguments, layer_forward.blocks))
+    both = {*trained, *(() if layer_forward.blocks is None else layer_forward.blocks.trained)}
+    trained = [name for name in stage.tensors if name in both]
     conditions = [] if sizes is None else sizes.check()
     return Traced(tracer, stage.tensors, stage.names, trained, loss, output, arguments, conditions)
 
 
-def _wanted(stage: Stage, blocks: Blocks | None) -> dict[str, torch.Tensor]:
-    """The stand-ins whose gradients are asked for, and what makes autograd come to every alike block."""
+def _wanted(stage: Stage, arguments: Inputs, blocks: Blocks | None) -> dict[str, torch.Tensor]:
+    """The stand-ins whose gradients are asked for: parameters, inputs that require one, and the blocks' anchor."""
     wanted = {
         name: stored.stand_in
         for name, stored in stage.tensors.items()
         if stored.stand_in is not None and stored.stand_in.requires_grad
     }
+    leaves = tree_leaves((arguments.args, dict(arguments.kwargs)))
+    asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    wanted |= {f" input {number}": leaf for number, leaf in enumerate(asked)}
     return wanted if blocks is None else {**wanted, "": blocks.anchor}
 
 

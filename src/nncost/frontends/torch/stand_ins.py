@@ -61,7 +61,8 @@ class StandIns:
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
         """An input given as a tensor."""
-        return set_mark(self._like(tensor), (DATA, ""))
+        made = set_mark(self._like(tensor), (DATA, ""))
+        return made.requires_grad_() if self._gradients and tensor.requires_grad else made
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
         if isinstance(tensor, nn.parameter.UninitializedTensorMixin):

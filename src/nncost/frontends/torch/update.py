@@ -108,6 +108,8 @@ def _copied(optimizer: torch.optim.Optimizer, stand_in: torch.Tensor, original: 
 
 def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """One parameter after another: the fused and foreach forms do the same arithmetic."""
+    if "differentiable" in optimizer.defaults:
+        optimizer.defaults = {**optimizer.defaults, "differentiable": False}
     for group in optimizer.param_groups:
         for option in ("foreach", "fused", "capturable", "differentiable"):
             if option in group:

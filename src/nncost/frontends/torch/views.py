@@ -51,6 +51,8 @@ def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: i
         axis, start, length, step = _extent(entry, parent, place)
         if step != 1:
             raise NotImplementedError(entry.plan.name)
+        if not length:
+            return parent
         rest = parent.shape[axis] - start - length
         whole = b.reshape(changed, (*parent.shape[:axis], length, *parent.shape[axis + 1 :]))
         sizes = [size for size in (start, length, rest) if size]
@@ -77,6 +79,8 @@ def _order(entry: Entry, name: str, rank: int) -> list[int]:
 
 def _piece(b: Builder, entry: Entry, parent: Tensor, shape: tuple[Dim, ...], place: int) -> Tensor:
     axis, start, length, step = _extent(entry, parent, place)
+    if not length:
+        return b.emit(ops.Constant("fill", shape, parent.dtype, 0.0))
     rest = parent.shape[axis] - start - length
     sizes = [size for size in (start, length, rest) if size]
     piece = parent

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from nncost.dims import ceil_log2
+from collections.abc import Sequence
+
+from nncost.dims import Shape, ceil_log2, product
 from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, cast
 from nncost.ir import ops
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 
@@ -43,9 +46,29 @@ def _index(call: Call) -> Tensor:
     if len(places) == 1 and places[0].dtype not in ("bool", "uint8"):
         axis = next(axis for axis, index in enumerate(call["indices"]) if index is not None)
         return b.emit(ops.Gather(axis), x, places[0])
-    address = ops.Algorithm("places", ((shape, "int64"),), {})
-    taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), b.emit(address, *places))
+    if None not in call["indices"][: len(places)] and all(index.dtype not in ("bool", "uint8") for index in places):
+        sizes = x.shape[: len(places)]
+        rows = b.reshape(x, (product(sizes), *x.shape[len(places) :]))
+        found = shape[: len(shape) - x.rank + len(places)]
+        taken = b.emit(ops.Gather(0), rows, _row(b, sizes, places, found))
+    else:
+        address = b.emit(ops.Algorithm("places", ((shape, "int64"),), {}), *places)
+        taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), address)
     return b.reshape(cast(b, taken, dtype), shape)
+
+
+def _row(b: Builder, sizes: Shape, places: Sequence[Tensor], shape: Shape) -> Tensor:
+    """Which row of the flattened leading axes the indices name: looked up in a table of all rows, axis by axis."""
+    row = b.emit(ops.Constant("iota", sizes, "int64"))
+    for axis, index in enumerate(places):
+        flat = b.reshape(b.broadcast(index, shape), (product(shape),))
+        if axis == 0:
+            row = b.emit(ops.Gather(0), row, flat)
+            continue
+        rest = row.shape[2:]
+        flat = b.broadcast(b.reshape(flat, (product(shape), *(1,) * (row.rank - 1))), (product(shape), 1, *rest))
+        row = b.reshape(b.emit(ops.Gather(1, along=True), row, flat), (product(shape), *rest))
+    return row
 
 
 _BY_REDUCTION = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}

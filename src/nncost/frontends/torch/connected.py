@@ -118,8 +118,7 @@ class Connection:
         if view is not None:
             return self._memory(view.parent)
         if id(tensor) not in self._memories:
-            shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
-            self._memories[id(tensor)] = _Memory(self.builder.emit(ops.Constant("fill", shape, dtype, 0.0)))
+            self._memories[id(tensor)] = _Memory(self.builder.emit(_constant(tensor)))
             self._keep.append(tensor)
         return self._memories[id(tensor)]
 
@@ -144,6 +143,14 @@ class Connection:
         parent = self._read(view.parent)
         self._write(view.parent, put_back(self.builder, view.entry, parent, value, view.place))
         view.value, view.version = value, self._memory(tensor).version
+
+
+def _constant(tensor: torch.Tensor) -> ops.Constant:
+    """A tensor's own numbers where it is none of the stand-ins, as with ``torch.tensor(…)``; zeros stand for others."""
+    shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
+    if type(tensor) is torch.Tensor and tensor.device.type == "cpu":
+        return ops.Constant("array", shape, dtype, tensor.tolist)
+    return ops.Constant("fill", shape, dtype, 0.0)
 
 
 def _values(value: Any) -> list[Tensor]:

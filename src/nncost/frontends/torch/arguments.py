@@ -58,15 +58,21 @@ def converted(
     make: Callable[[Shape, torch.dtype], torch.Tensor],
     fake: Callable[[torch.Tensor], torch.Tensor],
 ) -> Inputs:
-    """The arguments with ``make(shape, dtype)`` for every shape and ``fake(tensor)`` for every tensor."""
+    """The arguments with ``make(shape, dtype)`` for every shape and ``fake(tensor)`` for every tensor.
+
+    With ``batch`` every leading size that is the given number of examples becomes that one.
+    """
     names, floating = _parameter_names(module), floating_dtype(module)
+    given = described(inputs, module)
+    examples = batch_of(given)
 
     def convert(value: Any, name: str) -> Any:
         if isinstance(value, TensorShape):
-            shape = value.shape if batch is None or not value.shape else (batch, *value.shape[1:])
+            shape = _with_batch(value.shape, examples, batch)
             return make(shape, dtype_named(value.dtype) if value.dtype else _default_dtype(name, floating))
         if isinstance(value, torch.Tensor):
-            return fake(value)
+            shape = _with_batch(tuple(value.shape), examples, batch)
+            return fake(value) if shape == tuple(value.shape) else make(shape, value.dtype)
         if isinstance(value, Mapping):
             return {key: convert(item, str(key)) for key, item in value.items()}
         if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -95,6 +101,15 @@ def check_names(inputs: Inputs, module: nn.Module) -> None:
             f"{type(module).__name__}.forward does not take these inputs: {error}.",
             hint=f"It accepts ({accepted[:300]}). For example: --input {_example(signature)}",
         ) from None
+
+
+def _with_batch(shape: Shape, examples: Dim, batch: Dim | None) -> Shape:
+    return (batch, *shape[1:]) if batch is not None and shape and shape[0] == examples else shape
+
+
+def batched(shapes: Mapping[str, Shape], batch: Dim | None) -> dict[str, Shape]:
+    """The shapes with another number of examples."""
+    return {name: _with_batch(shape, batch_of(shapes), batch) for name, shape in shapes.items()}
 
 
 def batch_of(shapes: Mapping[str, Shape]) -> Dim:

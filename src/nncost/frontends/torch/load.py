@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from nncost.dims import Dim, Shape
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
-from nncost.frontends.torch.arguments import batch_of, check_names, described
+from nncost.frontends.torch.arguments import batch_of, batched, check_names, described
 from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
@@ -98,7 +98,7 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     both = {name: (traced.tensors[name].stand_in, parameter) for name, parameter in parameters.items()}
     inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
     graph = Connection(both, inputs).graph(log, [primary(traced.output)], list(parameters.values()))
-    shapes = _batched(described(given, module), options.batch)
+    shapes = batched(described(given, module), options.batch)
     return Model(
         "torch",
         type(module).__name__,
@@ -121,7 +121,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
         optimizer = "none"
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
-    shapes = _batched(described(given, module), options.batch)
+    shapes = batched(described(given, module), options.batch)
     batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
     return Model(
@@ -136,11 +136,6 @@ def _notes(traced: Traced) -> tuple[str, ...]:
 
 def _layers(names: Mapping[nn.Module, str]) -> dict[str, str]:
     return {name: type(layer).__name__ for layer, name in names.items()}
-
-
-def _batched(shapes: Mapping[str, Shape], batch: Dim | None) -> dict[str, Shape]:
-    """The shapes with another number of examples."""
-    return {name: (batch, *shape[1:]) if batch is not None and shape else shape for name, shape in shapes.items()}
 
 
 def _named(loss: Any) -> str:

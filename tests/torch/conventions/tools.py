@@ -170,6 +170,6 @@ def put_back() -> Iterator[None]:
 
 
 def numbers(tool: str, module: nn.Module, inputs: Inputs) -> Numbers:
-    """The tool's own numbers for a module in inference; empty where it fails. The module is not fit for use after it."""
+    """The tool's own numbers. The module is not fit for use after it."""
     with quiet(), put_back():
-        return TOOLS[tool](module.eval(), inputs)
+        return TOOLS[tool](module, inputs)

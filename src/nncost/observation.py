@@ -10,7 +10,7 @@ from nncost.counting.conventions import ANYWHERE, CannotCount, Convention, Count
 from nncost.counting.ledger import Row
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, product
-from nncost.errors import OptionError
+from nncost.errors import OptionError, ShapeError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
@@ -49,7 +49,7 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
     tool = convention.tool
     if tool is None:
         return None
-    observed = registry.observe(source, options, tool.look) if not isinstance(source, Graph) else None
+    observed = _observed(convention, source, options)
     if observed is None:
         if convention.anywhere:
             return None
@@ -59,6 +59,18 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
             hint=f"Conventions for every source: {ANYWHERE}.",
         )
     return _counted(convention, observed)
+
+
+def _observed(convention: Convention, source: Any, options: LoadOptions) -> Observed | None:
+    assert convention.tool is not None
+    if isinstance(source, Graph):
+        return None
+    try:
+        return registry.observe(source, options, convention.tool.look)
+    except ShapeError as error:
+        raise OptionError(
+            f"{convention.tool.version} counts numbers, no formulas: {error}", hint="Give every symbol a value."
+        ) from None
 
 
 def _counted(convention: Convention, observed: Observed) -> list[Counted]:

@@ -51,6 +51,11 @@ def test_a_spec_cannot_be_observed(tool: str) -> None:
     assert ANYWHERE in str(raised.value)
 
 
+def test_a_tool_counts_no_formulas() -> None:
+    with pytest.raises(nncost.NncostError, match="counts numbers, no formulas"):
+        nncost.count(nn.Linear(4, 5), (1, 4), batch="B", convention="fvcore")
+
+
 def test_six_for_each_parameter_and_token() -> None:
     report = nncost.count("784-16-16-10", batch=64, convention="6nd")
     assert report.step.flops == 6 * 13_002 * 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from nncost.counting.conventions import CONVENTIONS
@@ -14,6 +15,7 @@ from nncost.dims import symbol
 from nncost.formulas import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
+from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, TREATMENTS, UNKNOWN
 from nncost.frontends.spec import grammar, sizes
 from nncost.frontends.spec import layers as layer_limits
 from nncost.frontends.spec import sequence as comma_form
@@ -69,6 +71,8 @@ def main(check: bool) -> int:
     stale = []
     for path in sorted(FOLDER.glob("*.md")):
         old = path.read_text()
+        if path.name == COVERAGE and check and not _of_installed_torch(old):
+            continue
         new = MARKER.sub(lambda match: match[1] + "\n".join(TABLES[match[2]]()) + "\n" + match[3], old)
         if new != old:
             stale.append(path.name)
@@ -77,6 +81,33 @@ def main(check: bool) -> int:
     if stale and check:
         sys.stderr.write(f"out of date: {', '.join(stale)}; run python docs/generate.py\n")
     return int(bool(stale) and check)
+
+
+COVERAGE = "coverage-torch.md"
+
+
+def _of_installed_torch(text: str) -> bool:
+    """Whether PyTorch is here in the version that the document is about: operators differ between versions."""
+    try:
+        version = metadata.version("torch").partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return False
+    return f"PyTorch {version}:" in text
+
+
+def coverage_torch() -> list[str]:
+    """Every operator of PyTorch that models run, by how it is treated."""
+    covered = registry.coverage("torch")
+    rows = [[f"`{name}`", *map(str, covered.amounts(name).values())] for name in covered.namespaces]
+    rows.append(["all", *map(str, covered.amounts().values())])
+    lines = [f"PyTorch {covered.version}: {len(covered.operators)} overloads of operators.", ""]
+    lines += _table(["namespace", *TREATMENTS], iter(rows))
+    for treatment in (UNKNOWN, DECOMPOSED, FREE, COUNTED):
+        for namespace in covered.namespaces:
+            names = [name.partition("::")[2] for name in covered.names(treatment, namespace)]
+            if names:
+                lines += ["", f"**{treatment}**, `{namespace}`: " + " ".join(f"`{name}`" for name in names)]
+    return lines
 
 
 def _table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
@@ -175,7 +206,7 @@ def limits() -> list[str]:
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
-    "conventions": conventions, "layers": layers, "limits": limits,
+    "conventions": conventions, "layers": layers, "limits": limits, "coverage_torch": coverage_torch,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ _COMMANDS = {
     "count": "Parameters and every operation: forward, backward, update, run.",
     "explain": "The worked arithmetic, layer by layer, as a teacher writes it.",
     "formula": "The closed form of a quantity in every symbol of the source.",
+    "coverage": "Which operators of a framework are counted.",
 }
 
 

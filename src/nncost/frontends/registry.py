@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.operators import Coverage
 from nncost.ir.observed import Look, Observed
 
 Load = Callable[[str, LoadOptions], Model]
@@ -141,3 +142,15 @@ def read_bytes(path: str, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {path!r}: {reason}.") from None
+
+
+COVERED = {"torch": "nncost.frontends.torch.coverage"}
+"""Front ends that can say how they treat each operator of their framework."""
+
+
+def coverage(kind: str) -> Coverage:
+    """How a front end treats the operators of the installed framework. Raises SourceError where it is not installed."""
+    try:
+        return cast("Coverage", import_module(COVERED[kind]).coverage())
+    except ImportError as error:
+        raise SourceError(f"{kind} is not installed ({error}).", hint=f"pip install 'nncost[{kind}]'") from error

@@ -184,6 +184,8 @@ SPECIAL = (
         "hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l", "legendre_polynomial_p",
         "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v",
         "shifted_chebyshev_polynomial_w")),
+    exact(sample("polar", P, P), sin=3, cos=3, mul=6), about(sample("gcd", ints(9, 3), ints(9, 3)), int_ops=30),
+    about(sample("lcm", ints(9, 3), ints(9, 3)), int_ops=36), exact(sample("frexp.Tensor", P)),
     exact(sample("nextafter", P, P)), exact(sample("__lshift__.Scalar", ints(4, 3), 1)), exact(sample("__rshift__.Scalar", ints(4, 3), 1)),
     exact(sample("bitwise_left_shift.Tensor", ints(4, 3), ints(2, 3))), exact(sample("bitwise_right_shift.Tensor", ints(4, 3), ints(2, 3))),
 )  # fmt: skip
@@ -199,7 +201,7 @@ COPIES = tuple(exact(one) for one in (
     sample("_lazy_clone", X), sample("unsafe_split.Tensor", X, 2, 1), sample("_chunk_cat", [X, X], 0, 2),
     sample("unsafe_split_with_sizes", X, [1, 3], 1), sample("diagonal_backward", rand(3), [3, 4], 0, 0, 1), sample("_stack", [X, X]),
     sample("select_scatter", X, rand(4), 0, 1), sample("slice_scatter", X, rand(2, 4), 0, 0, 2), sample("diagonal_scatter", X, rand(3)),
-    sample("as_strided_scatter", X, rand(2), [2], [1]), sample("native_channel_shuffle", rand(1, 4, 2, 2), 2),
+    sample("as_strided_scatter", X, rand(2), [2], [1]), sample("_unsafe_view", X, [12]), sample("complex", X, X), sample("signbit", X), sample("take", X, ints(12, 3)),
     sample("index_fill.int_Scalar", X, 0, ints(3, 1), 0.0), sample("pad_sequence", [rand(3, 2), rand(1, 2)]),
     sample("empty", [2, 3]), sample("empty_like", X), sample("empty_strided", [2, 3], [3, 1]), sample("new_empty", X, [2]),
     sample("new_empty_strided", X, [2], [1]), sample("empty_permuted", [2, 3], [0, 1]), sample("_efficientzerotensor", [2, 3]),

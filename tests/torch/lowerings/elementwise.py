@@ -72,6 +72,11 @@ SAMPLES = (
     sample("prims::convert_element_type", X, torch.float32), sample("prims::cat", [X, Y], 0), sample("prims::rev", X, [0]),
     sample("prims::fill", X, 1.5), sample("prims::full_like", X, 2.0, dtype=torch.float64, device=torch.device("cpu"),
                                           requires_grad=False),
+    sample("celu", X, 0.7), sample("deg2rad", X), sample("rad2deg", X), sample("copysign.Tensor", X, Y), sample("copysign.Scalar", X, -2.0),
+    sample("heaviside", X, Y), sample("ldexp.Tensor", X, Y), sample("nan_to_num", X / torch.tensor([0.0, 1, 1]).double(), 0.5, 3.0, -4.0),
+    sample("xlogy.Tensor", X, P), sample("special_xlog1py", X, P), sample("special_entr", P), sample("logaddexp", X, Y),
+    sample("logaddexp2", X, Y), *(sample("dist", X, Y, p) for p in (1, 2, 3, float("inf"))), sample("linalg_cross", X, Y),
+    sample("linalg_cross", rand(3, 2), rand(3, 1), dim=0), sample("renorm", X, 2, 0, 0.5), sample("renorm", X, 1, 1, 0.5),
     # Gradients.
     sample("sigmoid_backward", Y, torch.sigmoid(X)), sample("tanh_backward", Y, torch.tanh(X)),
     sample("silu_backward", Y, X), sample("mish_backward", Y, X), sample("hardsigmoid_backward", Y, 2 * X),

@@ -54,6 +54,9 @@ MOVES = (
     *(sample(f"{kind}_pad3d_backward", rand(1, 2, 7, 5, 8), VOLUME, [1, 2, 1, 1, 2, 1])
       for kind in ("reflection", "replication")),
     sample("_pad_circular", IMAGE, [1, 2, 2, 1]),
+    sample("pixel_shuffle", rand(2, 8, 3, 2), 2), sample("pixel_unshuffle", rand(2, 4, 6), 2), sample("channel_shuffle", rand(2, 6, 3), 3),
+    sample("native_channel_shuffle", rand(1, 4, 2, 2), 2), *(sample("rot90", rand(2, 3), k) for k in (0, 1, 2, 3, -1)),
+    sample("diag_embed", rand(2, 3)), sample("diag_embed", rand(2, 3), 1), sample("diag_embed", rand(2, 3), -2, 0, 2),
 )  # fmt: skip
 
 NONE = {"dtype": torch.float64}

@@ -98,6 +98,58 @@ def _bce_backward(call: Call) -> Tensor:
     return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
 
 
+def _difference(call: Call) -> Tensor:
+    return elementwise(call, "sub", call["self"], call["target"])
+
+
+@lowers("aten::smooth_l1_loss", "aten::huber_loss")
+def _smooth(call: Call) -> Tensor:
+    """½d²/β near zero, |d| − β/2 further away (Huber's: β times that): 2 cmp, and both sides are computed."""
+    b, huber = call.builder, call.name == "aten::huber_loss"
+    width = float(call.get("delta" if huber else "beta", 1.0))
+    difference = _difference(call)
+    size = b.map("abs", difference)
+    if width == 0:
+        return _reduced(call, size)
+    near = b.map("mul", b.map("square", difference), 0.5 if huber else 0.5 / width)
+    far = b.map("sub", size, width / 2)
+    far = b.map("mul", far, width) if huber else far
+    return _reduced(call, b.map("select", b.map("greater", width, size), near, far))
+
+
+@lowers("aten::smooth_l1_loss_backward", "aten::huber_loss_backward")
+def _smooth_backward(call: Call) -> Tensor:
+    """d/β clipped to ±1 (Huber's: d clipped to ±δ), times g/n."""
+    b, huber = call.builder, "huber" in call.name
+    width = float(call.get("delta" if huber else "beta", 1.0))
+    difference = _difference(call)
+    if width == 0:
+        slope = b.map("sign", difference)
+    elif huber:
+        slope = b.map("clip", difference, -width, width)
+    else:
+        slope = b.map("clip", b.map("mul", difference, 1 / width), -1.0, 1.0)
+    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
+
+
+@lowers("aten::soft_margin_loss")
+def _soft_margin(call: Call) -> Tensor:
+    """Log(1 + e^(−t·x))."""
+    b = call.builder
+    power = b.map("exp", b.map("neg", elementwise(call, "mul", call["self"], call["target"])))
+    return _reduced(call, b.map("log", b.map("add", power, 1.0)))
+
+
+@lowers("aten::soft_margin_loss_backward")
+def _soft_margin_backward(call: Call) -> Tensor:
+    """−t·z/(1 + z)·g/n with z = e^(−t·x)."""
+    b, target = call.builder, call["target"]
+    power = b.map("exp", b.map("neg", elementwise(call, "mul", call["self"], target)))
+    share = b.map("div", power, b.map("add", power, 1.0))
+    slope = b.map("neg", elementwise(call, "mul", target, share))
+    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
+
+
 @lowers("aten::multi_margin_loss")
 def _multi_margin(call: Call) -> Tensor:
     return _multi_margin_of(call)(call.builder, call.tensor("self"))

@@ -1,0 +1,44 @@
+"""Which operators of the installed PyTorch are counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
+from nncost.frontends.torch import kernels as _kernels  # noqa: F401 - registers every lowering
+from nncost.frontends.torch.plans import Handling, Plan, plan_of
+
+NAMESPACES = ("aten", "prims", "quantized", "_c10d_functional")
+"""Those that models run; others belong to compilers and devices."""
+_TREATMENTS = {
+    Handling.LOWERED: COUNTED, Handling.DECOMPOSED: DECOMPOSED, Handling.VIEW: FREE, Handling.SILENT: FREE,
+    Handling.UNKNOWN: UNKNOWN,
+}  # fmt: skip
+_OWN_TESTS = ("aten::_test_", "aten::_foobar")
+"""Operators with which PyTorch tests itself."""
+
+
+def coverage() -> Coverage:
+    """Every overload of every operator that models run, with the plan that is made for it."""
+    import torch._prims  # registers its operators
+
+    found = []
+    for full in sorted(torch._C._dispatch_get_all_op_names()):
+        name, _, overload = full.partition(".")
+        if name.partition("::")[0] in NAMESPACES and not name.startswith(_OWN_TESTS):
+            found.append(Operator(name, overload, _treatment(name, overload)))
+    return Coverage("torch", torch.__version__.partition("+")[0], tuple(found))
+
+
+def _treatment(name: str, overload: str) -> str:
+    namespace, _, base = name.partition("::")
+    operator: Any = getattr(getattr(getattr(torch.ops, namespace), base), overload or "default")
+    plan = plan_of(operator)
+    return UNKNOWN if _written_and_decomposed(plan) else _TREATMENTS[plan.handling]
+
+
+def _written_and_decomposed(plan: Plan) -> bool:
+    """An operator that writes into what it is given is not run as PyTorch's reference, which makes new tensors."""
+    return plan.handling is Handling.DECOMPOSED and bool(plan.written) and plan.decomposition is not None

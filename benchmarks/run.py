@@ -84,7 +84,14 @@ def resnet() -> None:
     print_ratios("light_resnet50.onnx, against shape inference", fastest(candidates, 5), reference)
 
 
+def torch_modules() -> None:
+    """PyTorch modules against PyTorch's own counter and others."""
+    from benchmarks import torch_speed
+
+    torch_speed.main()
+
+
 if __name__ == "__main__":
     print(f"nncost {nncost.__version__}, Python {sys.version.split()[0]}: the fastest of several runs, as ratios")
-    for part in (start, depth, symbols, resnet):
+    for part in (start, depth, symbols, resnet, torch_modules):
         part()

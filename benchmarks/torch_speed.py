@@ -61,18 +61,20 @@ def counted_on_meta(module: nn.Module, *inputs: torch.Tensor, **named: torch.Ten
 
 
 # ------------------------------------------------------------------- models
-def resnet50() -> nn.Module:
-    """torchvision's where it is installed, with weights."""
+def _torchvision() -> Any:
     from tests.torch.vision import import_torchvision
 
-    return import_torchvision().models.resnet50().eval()  # type: ignore[attr-defined, no-any-return]
+    return import_torchvision()
+
+
+def resnet50() -> nn.Module:
+    """torchvision's, with weights."""
+    return _torchvision().models.resnet50().eval()  # type: ignore[no-any-return]
 
 
 def vit() -> nn.Module:
     """ViT-B/16."""
-    from tests.torch.vision import import_torchvision
-
-    return import_torchvision().models.vit_b_16().eval()  # type: ignore[attr-defined, no-any-return]
+    return _torchvision().models.vit_b_16().eval()  # type: ignore[no-any-return]
 
 
 def bert() -> nn.Module:
@@ -243,6 +245,8 @@ def main() -> None:
             installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             print(f"\n{name} is not installed; the parts that need it are left out.")
+    with contextlib.suppress(ImportError):
+        _torchvision()  # before transformers, which looks for it
     print(f"\nPyTorch modules: {', '.join(installed)}, {torch.get_num_threads()} threads")
     for part in (images, others, large, depth):
         try:

@@ -12,7 +12,7 @@ from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, keywords, size, source_text
 from nncost.errors import OptionError
 
-HELP = """Count parameters, operations and bytes of SOURCE: a spec, a .nncost or .onnx file, or - for standard input.
+HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a PyTorch module, or - for standard input.
 
 \b
   nncost count 784-16-16-10
@@ -23,6 +23,8 @@ HELP = """Count parameters, operations and bytes of SOURCE: a spec, a .nncost or
   nncost count 784-h-h-10 --batch B              formulas in h and B
   nncost count model.onnx --loss cross_entropy --optimizer sgd
   nncost count model.onnx --json | jq .totals.forward.macs
+  nncost count net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw      a PyTorch module
+  nncost count package.module:Net --input ids=1x128:int64 --input mask=1x128:bool
   nncost count model.safetensors --by dtype      a checkpoint: parameters and bytes (.gguf .npz .h5 .pt too)
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).

@@ -50,6 +50,7 @@ EXAMPLES = """What does this neural network cost?
 \b
   nncost count 784-16-16-10                     parameters and every operation
   nncost count model.onnx --batch 8             a real model file
+  nncost count net.py:build --input 1x3x32x32   a PyTorch module
   nncost count 784-h*L-10 --batch B --json      formulas instead of numbers
   nncost explain 784-16-16-10 backward          how the numbers come about
   nncost formula h0-h1-...-hl parameters        the formula for any number of layers

@@ -1,10 +1,12 @@
-"""``make demo``: what the textbook network and a real ResNet-50 file cost, with the commands that tell."""
+"""``make demo``: what the textbook network, a real ResNet-50 file and, with PyTorch, a transformer cost."""
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from nncost.cli.main import run
 
@@ -16,6 +18,14 @@ COMMANDS = (
     ("count", "light_resnet50.onnx", "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"),
 )
 """The last one reads a real file, which the onnx package ships."""
+WITH_TORCH = (("count", "nncost.demo:transformer", "--by", "op", "--loss", "sum", "--optimizer", "adamw"),)
+
+
+def transformer() -> Any:
+    """PyTorch's own transformer, the base model of Vaswani et al. 2017, and sentences of 128 words to translate."""
+    from torch import nn
+
+    return nn.Transformer(batch_first=True), ((1, 128, 512), (1, 128, 512))
 
 
 def main() -> int:
@@ -23,7 +33,7 @@ def main() -> int:
     import onnx
 
     os.chdir(Path(onnx.__file__).parent / "backend" / "test" / "data" / "light")
-    for command in COMMANDS:
+    for command in (*COMMANDS, *(WITH_TORCH if find_spec("torch") else ())):
         shown = [f'"{word}"' if " " in word else word for word in command]
         print(f"\n$ nncost {' '.join(shown)}\n", flush=True)  # noqa: T201
         code = run(list(command))

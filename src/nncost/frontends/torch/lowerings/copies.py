@@ -19,7 +19,7 @@ _COPIES = (
     "_convert_weight_to_int4pack", "_convert_weight_to_int4pack_for_cpu", "_dyn_quant_pack_4bit_weight",
     "_cslt_compress", "_to_sparse_semi_structured", "_sparse_semi_structured_apply", "_sparse_semi_structured_tile",
     "_sparse_semi_structured_apply_dense", "q_per_channel_scales", "q_per_channel_zero_points",
-    "_unsafe_view", "diagonal_backward", "as_strided_scatter", "select_scatter",
+    "diagonal_backward", "as_strided_scatter", "select_scatter",
     "slice_scatter", "diagonal_scatter",
     "_nested_from_padded_and_nested_example", "_nested_from_padded_tensor",
     "_nested_tensor_from_mask", "_nested_tensor_from_tensor_list", "_nested_select_backward", "_nested_sum_backward",

@@ -59,6 +59,8 @@ class Arrays:
         """1/(1+e^−x), computed so that a large |x| does not overflow."""
         if x.dtype == object:
             return _object_sigmoid(x)
+        if x.dtype.kind == "c":
+            return 1 / (1 + np.exp(-x))
         return np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x))
 
     def erf(self, x: Array) -> Array:

@@ -25,7 +25,7 @@ def _states(call: Call) -> Dim:
     steps, labels = _lengths(call["input_lengths"]), _lengths(call["target_lengths"])
     if steps is not None and labels is not None:
         return sum(t * (2 * s + 1) for t, s in zip(steps, labels, strict=True))
-    longest: Dim = targets.shape[1] if targets.rank == 2 else targets.shape[0] // batch  # type: ignore[operator]
+    longest: Dim = targets.shape[1] if targets.rank == 2 else targets.shape[0] // batch
     return probabilities.shape[0] * batch * (2 * longest + 1)
 
 

@@ -26,7 +26,7 @@ def _core(call: Call, b: Builder, query: Tensor, key: Tensor, value: Tensor) -> 
     four = [_four(b, x) for x in (query, key, value)]
     scores = (*four[0].shape[:3], four[1].shape[2])
     mask = _mask(call)
-    grouped = (scores[0], four[1].shape[1], four[0].shape[1] // four[1].shape[1], scores[2], scores[3])  # type: ignore[operator]
+    grouped = (scores[0], four[1].shape[1], four[0].shape[1] // four[1].shape[1], scores[2], scores[3])
     if mask is not None:
         full = b.broadcast(mask, scores) if mask.rank <= 4 else mask
         mask = b.reshape(full, grouped)

@@ -25,12 +25,12 @@ def _bag(call: Call) -> Lowered:
     others = (None,) * (len(call.outputs) - 1)
     weights, mode = call.get("per_sample_weights"), call.get("mode", SUM)
     rows = indices.shape[0]
-    if is_symbolic(rows) or is_symbolic(bags) or rows % bags:  # type: ignore[operator]
+    if is_symbolic(rows) or is_symbolic(bags) or rows % bags:
         return (_unequal(call, rows, bags, table.shape[1], mode), *others)
     taken = b.emit(ops.Gather(0), table, indices)
     if weights is not None:
         taken = b.map("mul", taken, b.reshape(weights, (rows, 1)))
-    bagged = b.reshape(taken, (bags, rows // bags, table.shape[1]))  # type: ignore[operator]
+    bagged = b.reshape(taken, (bags, rows // bags, table.shape[1]))
     return (_reduced(b, bagged, mode), *others)
 
 
@@ -55,14 +55,14 @@ def _bag_backward(call: Call) -> Tensor:
     b, g, indices = call.builder, call.tensor("grad"), call.tensor("indices")
     mode, rows, bags, width = call.get("mode", SUM), indices.shape[0], g.shape[0], g.shape[1]
     weights = call.get("per_sample_weights")
-    if mode == MAX or is_symbolic(rows) or is_symbolic(bags) or rows % bags:  # type: ignore[operator]
+    if mode == MAX or is_symbolic(rows) or is_symbolic(bags) or rows % bags:
         counts: dict[str, Dim] = {"add": (bags if mode == MAX else rows) * width}
         if mode == MEAN:
             counts["div"] = bags * width
         if weights is not None:
             counts["mul"] = rows * width
         return algorithm(call, counts)[0]
-    each = rows // bags  # type: ignore[operator]
+    each = rows // bags
     if mode == MEAN:
         g = b.map("div", g, float(each))
     spread = b.reshape(b.broadcast(b.reshape(g, (bags, 1, width)), (bags, each, width)), (rows, width))

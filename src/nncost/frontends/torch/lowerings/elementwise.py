@@ -12,7 +12,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 
 _UNARY = {
-    "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg", "abs": "abs",
+    "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",
     "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
     "positive": "identity", "conj_physical": "identity", "_conj_physical": "identity", "resolve_conj": "identity",
     "resolve_neg": "identity",
@@ -26,6 +26,12 @@ def _unary(function: str) -> Callable[[Call], Tensor]:
 
 for _name, _function in _UNARY.items():
     lowers(f"aten::{_name}")(_unary(_function))
+
+
+@lowers("aten::abs")
+def _abs(call: Call) -> Tensor:
+    """The size; of a complex number it is real."""
+    return cast(call.builder, call.builder.map("abs", call.tensor("self")), call.dtype)
 
 
 def _binary(function: str) -> Callable[[Call], Tensor]:

@@ -26,7 +26,7 @@ def transform(length: Dim, times: Dim, *, real: bool) -> dict[str, Dim]:
 
 
 def _is_power_of_two(length: Dim) -> bool:
-    return not is_symbolic(length) and length & (length - 1) == 0  # type: ignore[operator]
+    return not is_symbolic(length) and length & (length - 1) == 0
 
 
 def _transforms(call: Call, shape: Sequence[Dim], dims: Sequence[int], real: int | None) -> Tensor:
@@ -57,8 +57,8 @@ def _real_to_complex(call: Call) -> Tensor:
     x, dims = call.tensor("self"), call["dim"]
     length = x.shape[dims[-1] % x.rank]
     half = list(x.shape)
-    half[dims[-1] % x.rank] = length // 2 + 1  # type: ignore[operator]
-    return _transforms(call, half, dims, length)  # type: ignore[arg-type]
+    half[dims[-1] % x.rank] = length // 2 + 1
+    return _transforms(call, half, dims, length)
 
 
 @lowers("aten::_fft_c2r")

@@ -45,14 +45,14 @@ for _name in ("linalg_lu_factor_ex", "linalg_lu"):
     _direct(_name, "A", factors.lu)
 for _name in ("linalg_cholesky_ex", "cholesky"):
     _direct(_name, "self", lambda n, _: factors.cholesky(n))
-_direct("linalg_inv_ex", "A", lambda n, _: added_counts(factors.lu(n, n), factors.inverse_from_lu(n)))  # type: ignore[arg-type, return-value]
+_direct("linalg_inv_ex", "A", lambda n, _: added_counts(factors.lu(n, n), factors.inverse_from_lu(n)))
 _direct("cholesky_inverse", "self", lambda n, _: factors.inverse_from_cholesky(n))
 _direct("linalg_ldl_factor_ex", "self", lambda n, _: factors.ldl(n))
 _direct("geqrf", "self", factors.qr)
-_direct("_linalg_det", "A", lambda n, _: added_counts(factors.lu(n, n), {"mul": max(n - 1, 0)}))  # type: ignore[arg-type, return-value]
+_direct("_linalg_det", "A", lambda n, _: added_counts(factors.lu(n, n), {"mul": max(n - 1, 0)}))
 _direct(
     "_linalg_slogdet", "A",
-    lambda n, _: added_counts(factors.lu(n, n), {"log": n, "add": max(n - 1, 0)}),  # type: ignore[arg-type, return-value]
+    lambda n, _: added_counts(factors.lu(n, n), {"log": n, "add": max(n - 1, 0)}),
 )  # fmt: skip
 _direct("linalg_eig", "self", lambda n, _: factors.general_eigen(n, vectors=True), ESTIMATED)
 for _name in ("linalg_eigvals", "_linalg_eigvals"):

@@ -71,7 +71,7 @@ def _nll_backward(call: Call) -> Tensor:
     target = call.tensor("target")
     counts = {"div": 1} if call.get("reduction", MEAN) == MEAN else {}
     if call.get("weight") is not None:
-        counts["mul"] = target.elements  # type: ignore[assignment]
+        counts["mul"] = target.elements
     return algorithm(call, counts, reads=[call.tensor("grad_output"), target])[0]
 
 
@@ -188,12 +188,12 @@ def _multi_margin_backward(call: Call) -> Lowered:
 def _multilabel_margin(call: Call) -> Lowered:
     """Every pair of a target and another class (as if half were targets): 2 add, 1 cmp, and the sum."""
     x = call.tensor("self")
-    pairs = x.elements * x.shape[-1] // 4  # type: ignore[operator]
+    pairs = x.elements * x.shape[-1] // 4
     return algorithm(call, {"add": 3 * pairs, "cmp": pairs, "div": product(x.shape[:-1])}, note="estimated")
 
 
 @lowers("aten::multilabel_margin_loss_backward")
 def _multilabel_margin_backward(call: Call) -> Tensor:
     x = call.tensor("self")
-    pairs = x.elements * x.shape[-1] // 4  # type: ignore[operator]
+    pairs = x.elements * x.shape[-1] // 4
     return algorithm(call, {"add": 4 * pairs, "cmp": pairs, "mul": x.elements}, note="estimated")[0]

@@ -62,7 +62,7 @@ def _triangle(call: Call) -> Tensor:
     def kept() -> Any:
         import numpy as np
 
-        lower = np.tri(rows, columns, shift - 1 if upper else shift, dtype=bool)  # type: ignore[arg-type]
+        lower = np.tri(rows, columns, shift - 1 if upper else shift, dtype=bool)
         return ~lower if upper else lower
 
     mask = b.broadcast(b.emit(ops.Constant("array", (rows, columns), "bool", kept)), x.shape)

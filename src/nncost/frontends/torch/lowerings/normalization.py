@@ -17,7 +17,7 @@ def _filled(b: Builder, given: Tensor | None, size: object, value: float, dtype:
     """A vector, or a constant one where there is none."""
     if given is not None:
         return given
-    return b.emit(ops.Constant("fill", (size,), dtype, value))  # type: ignore[arg-type]
+    return b.emit(ops.Constant("fill", (size,), dtype, value))
 
 
 MACHINE_EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}

@@ -29,15 +29,43 @@ def operand(call: Call, value: Any, dtype: str | None = None) -> Value:
 
 
 def constant(b: Builder, value: float, dtype: str) -> Tensor:
-    """A scalar of a type."""
-    return b.emit(ops.Constant("fill", (), dtype, value))
+    """A scalar of a type; among complex numbers a real one, which is cheaper to multiply by."""
+    return b.emit(ops.Constant("fill", (), _REAL_PARTS.get(dtype, dtype), value))
+
+
+_REAL_PARTS = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
+"""The type of the two parts of a complex number."""
 
 
 def elementwise(call: Call, function: str, *values: Any, dtype: str | None = None) -> Tensor:
-    """A map whose operands broadcast and have one type; numbers take that type too."""
+    """A map whose operands broadcast and have one type; numbers take that type too.
+
+    A real tensor beside a complex one stays real where it is added, multiplied or divided by.
+    """
     b, target = call.builder, dtype or call.dtype
+    if target in _REAL_PARTS and function in ("add", "sub", "mul", "div"):
+        return _with_complex(call, function, target, list(values))
     tensors = [operand(call, value, target) for value in values]
     return b.map(function, *(t if isinstance(t, Tensor) else constant(b, t, target) for t in tensors))
+
+
+def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> Tensor:
+    """Real operands in the type of the parts; the complex one gives the result its type and comes first where it may."""
+    b, part = call.builder, _REAL_PARTS[target]
+    tensors = []
+    for value in values:
+        if isinstance(value, Tensor):
+            tensors.append(cast(b, value, target if value.dtype.startswith("complex") else part))
+        elif isinstance(value, complex) and value.imag:
+            tensors.append(b.emit(ops.Constant("fill", (), target, value)))
+        else:
+            tensors.append(constant(b, operand(call, value), target))  # type: ignore[arg-type]
+    if not tensors[0].dtype.startswith("complex"):
+        if function in ("add", "mul"):
+            tensors.reverse()
+        if not tensors[0].dtype.startswith("complex") and (function in ("add", "mul", "sub") or tensors[0].rank):
+            tensors[0] = cast(b, tensors[0], target)
+    return b.map(function, *tensors)
 
 
 def several(value: Any, count: int) -> tuple[int, ...]:

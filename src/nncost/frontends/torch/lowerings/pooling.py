@@ -33,7 +33,7 @@ def _sides(call: Call, x: Tensor, dims: int, dilation: tuple[int, ...]) -> list[
             positions = -(-(size + 2 * padding[axis] - reach) // stride[axis]) + 1
             if (positions - 1) * stride[axis] >= size + padding[axis]:
                 positions -= 1
-            after = max(padding[axis], (positions - 1) * stride[axis] + reach - size - padding[axis])  # type: ignore[call-overload]
+            after = max(padding[axis], (positions - 1) * stride[axis] + reach - size - padding[axis])
         sides.append((padding[axis], after))
     return sides
 
@@ -111,7 +111,7 @@ def _adaptive(call: Call, function: str) -> Pool:
     def apply(b: Builder, x: Tensor) -> Tensor:
         given = call.arguments.get("output_size")
         shape = call.outputs[0][0][-dims:] if given is None else several(given, dims)
-        return pool.adaptive_pool(b, _batched(b, x, dims), tuple(shape), function=function)  # type: ignore[arg-type]
+        return pool.adaptive_pool(b, _batched(b, x, dims), tuple(shape), function=function)
 
     return apply
 
@@ -137,7 +137,7 @@ def _adaptive_backward(function: str) -> Callable[[Call], Lowered]:
         size = tuple(g.shape[g.rank - dims :])
 
         def forward(past: Builder, x: Tensor) -> Tensor:
-            return pool.adaptive_pool(past, _batched(past, x, dims), size, function=function)  # type: ignore[arg-type]
+            return pool.adaptive_pool(past, _batched(past, x, dims), size, function=function)
 
         return gradient(b, forward, (x,), _batched(b, g, dims), (True,))[0]
 
@@ -156,7 +156,7 @@ def _fractional(call: Call) -> Lowered:
     dims = _dims(call)
     kernel = product(several(call["kernel_size"], dims))
     output = Tensor(*call.outputs[0])
-    starts = product(call.tensor("random_samples").shape[:2]) * sum(output.shape[output.rank - dims :])  # type: ignore[arg-type]
+    starts = product(call.tensor("random_samples").shape[:2]) * sum(output.shape[output.rank - dims :])
     counts = {"cmp": output.elements * (kernel - 1), "mul": starts, "add": starts}
     return algorithm(call, counts)
 

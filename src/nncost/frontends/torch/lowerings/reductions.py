@@ -89,7 +89,7 @@ def _variance(call: Call, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
     correction = call.get("correction", 1 if call.get("unbiased", True) else 0)
     count = 1
     for axis in axes:
-        count *= x.shape[axis]  # type: ignore[assignment]
+        count *= x.shape[axis]
     divisor = count - correction if isinstance(count, int) else count
     kept = mean if keep else b.reshape(mean, total.shape)
     return b.map(
@@ -112,7 +112,8 @@ def _var_mean(call: Call) -> Lowered:
 @lowers("aten::linalg_vector_norm", "aten::norm", "aten::native_norm")
 def _norm(call: Call) -> Lowered:
     """(Σ|x|^p)^(1/p); p = 1, 2 and ∞ without powers."""
-    b, x = call.builder, _input(call)
+    b, given = call.builder, call.tensor("self")
+    x = cast(b, b.map("abs", given), call.dtype) if given.dtype.startswith("complex") else _input(call)
     order = call.get("ord", call.get("p", 2))
     order = 2.0 if order is None else float(order)
     axes, keep = axes_of(call, x), _keep(call)

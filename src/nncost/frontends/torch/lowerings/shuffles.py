@@ -13,7 +13,7 @@ def _pixel_shuffle(call: Call) -> Tensor:
     """``(…, C·r², H, W) → (…, C, H·r, W·r)``."""
     b, x, r = call.builder, call.tensor("self"), call["upscale_factor"]
     *batch, channels, height, width = x.shape
-    parted = b.reshape(x, (*batch, channels // (r * r), r, r, height, width))  # type: ignore[operator]
+    parted = b.reshape(x, (*batch, channels // (r * r), r, r, height, width))
     n = len(batch)
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
     return b.reshape(b.transpose(parted, order), call.outputs[0][0])
@@ -24,7 +24,7 @@ def _pixel_unshuffle(call: Call) -> Tensor:
     """``(…, C, H·r, W·r) → (…, C·r², H, W)``."""
     b, x, r = call.builder, call.tensor("self"), call["downscale_factor"]
     *batch, channels, height, width = x.shape
-    parted = b.reshape(x, (*batch, channels, height // r, r, width // r, r))  # type: ignore[operator]
+    parted = b.reshape(x, (*batch, channels, height // r, r, width // r, r))
     n = len(batch)
     return b.reshape(b.transpose(parted, (*range(n), n, n + 2, n + 4, n + 1, n + 3)), call.outputs[0][0])
 
@@ -33,7 +33,7 @@ def _pixel_unshuffle(call: Call) -> Tensor:
 def _channel_shuffle(call: Call) -> Tensor:
     """``(B, g·C, …)``: group by group becomes channel by channel."""
     b, x, groups = call.builder, call.tensor("self"), call["groups"]
-    parted = b.reshape(x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))  # type: ignore[operator]
+    parted = b.reshape(x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
     return b.reshape(b.transpose(parted, (0, 2, 1, *range(3, parted.rank))), x.shape)
 
 

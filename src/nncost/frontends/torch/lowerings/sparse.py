@@ -66,7 +66,7 @@ def _sparse_mm(call: Call) -> Lowered:
     counts, note = sparse_product(call, tensors[0], columns)
     if tensors[1] in call.stored:
         (left, _), (right, _) = stored(call, tensors[0]), stored(call, tensors[1])
-        met = left * right // tensors[1].shape[0]  # type: ignore[operator]
+        met = left * right // tensors[1].shape[0]
         counts, note = {"mul": met, "macs": met, "add": met}, "estimated"
     outputs = algorithm(call, counts, note=note, name="sparse_mm")
     return outputs if len(outputs) > 1 else outputs[0]

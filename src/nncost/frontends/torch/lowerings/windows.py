@@ -66,7 +66,7 @@ def _col2im(call: Call) -> Tensor:
     wide = [n + 2 * p for n, p in zip(size, padding, strict=True)]
     counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(wide, dilation, kernel, stride, strict=True)]
     batch = x.shape[0] if x.rank == 3 else 1
-    channels = x.shape[-2] // (kernel[0] * kernel[1])  # type: ignore[operator]
+    channels = x.shape[-2] // (kernel[0] * kernel[1])
     taps = b.transpose(b.reshape(x, (batch, channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
     whole = b.emit(ops.Fold((2, 3), tuple(wide), stride, dilation), taps)
     return b.reshape(pad(b, whole, [(-w, -w) for w in padding]), call.outputs[0][0])

@@ -198,7 +198,7 @@ class Blocks:
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         shapes = [output for output in template.outputs if isinstance(output, Shape)]
         if any(shape.requires_grad for shape in shapes):
-            made = list(_StandIn.apply(self.anchor, self, template, path, *tensors))  # type: ignore[no-untyped-call]
+            made = list(_StandIn.apply(self.anchor, self, template, path, *tensors))
         else:
             made = [self.make(shape) for shape in shapes]
         for tensor, shape in zip(made, shapes, strict=True):

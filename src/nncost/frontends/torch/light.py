@@ -33,12 +33,12 @@ class LightFakes:
 
     def wrap(self, meta: torch.Tensor, *, requires_grad: bool = False) -> torch.Tensor:
         """A meta tensor as a stand-in on the CPU, sharing its storage."""
-        made = torch.Tensor._make_subclass(  # type: ignore[attr-defined]
+        made = torch.Tensor._make_subclass(
             FakeTensor, meta, requires_grad, dispatch_device=True, device_for_backend_keys=_CPU
         )
         torch._C._set_throw_on_mutable_data_ptr(made)
         vars(made).update(self._attributes)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def make(self, shape: Any, stride: Any, dtype: torch.dtype, *, requires_grad: bool = False) -> torch.Tensor:
         """A stand-in with its own storage."""

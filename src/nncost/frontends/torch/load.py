@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from nncost.dims import Dim, Shape
+from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.arguments import batch_of, batched, check_names, described

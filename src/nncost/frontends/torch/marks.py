@@ -27,7 +27,7 @@ def mark_of(tensor: torch.Tensor) -> Mark:
 
 def set_mark(tensor: torch.Tensor, mark: Mark) -> torch.Tensor:
     """The tensor with a mark."""
-    tensor._nncost_mark = mark  # type: ignore[attr-defined]
+    tensor._nncost_mark = mark
     return tensor
 
 
@@ -67,4 +67,4 @@ def keep_stored(stored: int | None, tensors: Iterable[torch.Tensor]) -> None:
     if stored is not None:
         for tensor in tensors:
             if tensor.layout is not torch.strided:
-                tensor._nncost_stored = stored  # type: ignore[attr-defined]
+                tensor._nncost_stored = stored

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 
@@ -52,7 +51,7 @@ class Places:
     def gave(self, results: Iterable[torch.Tensor], path: str) -> None:
         """Tensors that a layer gives in a backward pass."""
         for tensor in results:
-            tensor._nncost_giver = path  # type: ignore[attr-defined]
+            tensor._nncost_giver = path
 
     def _forward(self) -> Place:
         number = torch.autograd._get_sequence_nr() - 1

@@ -183,7 +183,7 @@ def _plain_kernels(sizes: Sizes | None) -> Iterator[None]:
     if sizes is None:
         yield
         return
-    enabled = torch._C._get_mkldnn_enabled()  # type: ignore[attr-defined]
+    enabled = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(False)
     try:
         yield

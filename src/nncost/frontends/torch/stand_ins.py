@@ -37,7 +37,7 @@ class StandIns:
         made = self._like(tensor)
         layer, _, leaf = name.rpartition(".")
         if learned:
-            made._is_param = True  # type: ignore[attr-defined]
+            made._is_param = True
             frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
             if self._gradients and tensor.requires_grad and not frozen:
                 made.requires_grad_()
@@ -78,7 +78,7 @@ class StandIns:
         ):
             made = self._mode.from_tensor(tensor.detach())
             if tensor.layout is not torch.strided:
-                made._nncost_stored = stored_values(tensor)  # type: ignore[attr-defined]
+                made._nncost_stored = stored_values(tensor)
             return made
         assert self.light is not None
         return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)

@@ -125,7 +125,7 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
         parameter = data_mark(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
-        parameter._is_param = True  # type: ignore[attr-defined]
+        parameter._is_param = True
         gradient = data_mark(torch.empty(original.shape, dtype=original.dtype))
     tracer = Tracer(only_fake=True)
     tracer.places.phase = "update"

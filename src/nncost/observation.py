@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nncost.counting.conventions import ANYWHERE, CannotCount, Convention, Counted
+from nncost.counting.conventions import CannotCount, Convention, Counted, for_every_source
 from nncost.counting.ledger import Row
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, product
@@ -15,7 +15,9 @@ from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node
-from nncost.ir.observed import Observed
+
+if TYPE_CHECKING:
+    from nncost.ir.observed import Observed
 
 FLOPS: Quantity = "flops"
 NO_LOSS = "none"
@@ -56,7 +58,7 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
         raise OptionError(
             f"the convention {convention.name} says what {tool.version} sees of a PyTorch module while it runs; "
             "this source is none.",
-            hint=f"Conventions for every source: {ANYWHERE}.",
+            hint=f"Conventions for every source: {for_every_source()}.",
         )
     return _counted(convention, observed)
 
@@ -80,7 +82,7 @@ def _counted(convention: Convention, observed: Observed) -> list[Counted]:
     except (CannotCount, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise OptionError(
             f"{convention.tool.version} has no number for this network: {error}.",
-            hint=f"Conventions for every source: {ANYWHERE}.",
+            hint=f"Conventions for every source: {for_every_source()}.",
         ) from error
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from os.path import isdir
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.operators import Coverage
-from nncost.ir.observed import Look, Observed
+
+if TYPE_CHECKING:
+    from nncost.ir.observed import Look, Observed
 
 Load = Callable[[str, LoadOptions], Model]
 LoadObject = Callable[[Any, LoadOptions], Model]

@@ -6,21 +6,15 @@ weights and weights never in rules; the tools' own formulas stand in one file ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import cast
 
-from nncost.counting.conventions.calflops import CALFLOPS
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
-from nncost.counting.conventions.deepspeed import DEEPSPEED
-from nncost.counting.conventions.fvcore import FVCORE
-from nncost.counting.conventions.ptflops import PTFLOPS
-from nncost.counting.conventions.ptflops_aten import PTFLOPS_ATEN
-from nncost.counting.conventions.thop import THOP
-from nncost.counting.conventions.torch_counter import TORCH
-from nncost.counting.conventions.torchinfo import TORCHINFO
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.errors import OptionError
 
-__all__ = ["ANYWHERE", "CONVENTIONS", "CannotCount", "Convention", "Counted", "Tool", "convention_named"]
+__all__ = ["CONVENTIONS", "CannotCount", "Convention", "Counted", "Tool", "convention_named", "for_every_source"]
 
 NNCOST = Convention(
     "nncost",
@@ -32,14 +26,35 @@ SIX_N_D = Convention(
     "flops = 2·N·D forward and 4·N·D backward: N parameters outside embedding layers, D tokens (Kaplan et al. 2020)",
     per_parameter={"forward": 2, "backward": 4},
 )
-CONVENTIONS: Mapping[str, Convention] = {
-    convention.name: convention
-    for convention in (
-        NNCOST, TORCH, FVCORE, PTFLOPS, PTFLOPS_ATEN, THOP, TORCHINFO, CALFLOPS, DEEPSPEED, SIX_N_D,
-    )
+_TOOLS = {
+    "torch": "torch_counter", "fvcore": "fvcore", "ptflops": "ptflops", "ptflops-aten": "ptflops_aten", "thop": "thop",
+    "torchinfo": "torchinfo", "calflops": "calflops", "deepspeed": "deepspeed",
 }  # fmt: skip
-ANYWHERE = ", ".join(convention.name for convention in CONVENTIONS.values() if convention.anywhere)
-"""The conventions that apply to every source."""
+"""The file of each tool's convention, which is imported when the convention is asked for."""
+
+
+class Conventions(Mapping[str, Convention]):
+    """Every convention by its name."""
+
+    def __getitem__(self, name: str) -> Convention:
+        if name in _TOOLS:
+            module = import_module(f"nncost.counting.conventions.{_TOOLS[name]}")
+            return cast("Convention", getattr(module, name.upper().replace("-", "_")))
+        return {"nncost": NNCOST, "6nd": SIX_N_D}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("nncost", *_TOOLS, "6nd"))
+
+    def __len__(self) -> int:
+        return len(_TOOLS) + 2
+
+
+CONVENTIONS = Conventions()
+
+
+def for_every_source() -> str:
+    """The names of the conventions that apply to every source."""
+    return ", ".join(convention.name for convention in CONVENTIONS.values() if convention.anywhere)
 
 
 def convention_named(name: str) -> Convention:

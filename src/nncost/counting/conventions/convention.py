@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nncost.counting.quantities import Quantity
 from nncost.ir.graph import Phase
-from nncost.ir.observed import Look, Observed
+
+if TYPE_CHECKING:
+    from nncost.ir.observed import Look, Observed
 
 
 @dataclass(frozen=True, slots=True)

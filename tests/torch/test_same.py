@@ -288,3 +288,20 @@ def test_seven_billion_parameters_take_no_memory() -> None:
     assert int(update) == 6 * 6_738_415_616
     assert complete == "True"
     assert int(grown) <= 400 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "neurons"),
+    [
+        (nn.Linear(8, 5), (8,), 5),
+        (nn.Linear(8, 5, bias=False), (3, 8), 15),
+        (nn.Conv2d(3, 4, 3), (3, 8, 8), 4 * 36),
+        (nn.Conv1d(3, 6, 3, groups=3), (3, 8), 6 * 6),
+        (nn.ConvTranspose1d(3, 4, 3), (3, 8), 4 * 10),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_neurons_are_those_of_one_example(
+    module: nn.Module, example: tuple[int, ...], neurons: int, batch: int
+) -> None:
+    assert nncost.count(module, (batch, *example)).neurons == neurons

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
 from nncost.frontends.torch.lowerings.operands import several
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Tensor
+from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.conv import conv, conv_transpose
 
 
@@ -33,6 +34,9 @@ def _forward(call: Call) -> Tensor:
     x, weight = call.tensor("input"), call.tensor("weight")
     batched, bias = _batched(call.builder, x, weight), call.get("bias")
     y = _convolution(call, weight.rank - 2)(call.builder, batched, weight, bias)
+    region = call.builder.items[-1]
+    if isinstance(region, Region):  # a call has the neurons of all its examples
+        call.builder.items[-1] = replace(region, neurons=region.neurons * batched.shape[0])
     return call.builder.reshape(y, call.outputs[0][0])
 
 

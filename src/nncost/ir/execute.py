@@ -158,9 +158,9 @@ def _cast(x: Array, dtype: str) -> Array:
     """Scalar objects stay what they are, except where whole numbers or truth values are asked for."""
     if x.dtype != object:
         return x.astype(dtype)
-    return (
-        x if "float" in dtype or "complex" in dtype else np.frompyfunc(float, 1, 1)(x).astype("float64").astype(dtype)
-    )
+    if "float" in dtype or "complex" in dtype:
+        return x
+    return np.asarray(np.frompyfunc(float, 1, 1)(x), dtype="float64").astype(dtype)
 
 
 _UFUNCS: Mapping[str, np.ufunc] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}

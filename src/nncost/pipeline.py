@@ -6,25 +6,26 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
 from nncost.counting.quantities import ALL, DTYPE_BYTES
-from nncost.counting.storage import bytes_of, storage_of
-from nncost.counting.traced import count_trace
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, Training, matches
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Graph, Item, Parameter, Region
-from nncost.observation import FLOPS, with_flops
 from nncost.report import ParameterCounts, Report, ReportRow, Run, Source, Totals
 from nncost.training.losses import LOSSES, NO_LOSS
 from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 from nncost.training.step import StepGraph, accumulation_graph, training_step
 
+if TYPE_CHECKING:
+    from nncost.counting.storage import Storage
+
+FLOPS = "flops"
 TRAIN, INFERENCE = "train", "inference"
 
 
@@ -89,7 +90,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
     ledger = _added(_times(counted.ledger, k, ("forward", "loss", "backward")), _times(counted.accumulation, k - 1))
     rows = [*ledger.rows, *_derivatives(counted)]
     model = counted.model
-    storage = storage_of(model.graph.parameters)
+    storage = _storage(model.graph.parameters)
     return Report(
         source=Source(model.kind, model.name, model.inputs),
         settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
@@ -116,6 +117,8 @@ def count_source(source: Any, settings: Settings) -> Counted:
     if model.trace is not None:
         loss, optimizer = model.default_loss, model.default_optimizer
         step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
+        from nncost.counting.traced import count_trace
+
         ledger = _per_example(count_trace(model.trace, valid_taps=valid), model.batch)
     else:
         _check_names(settings)
@@ -123,7 +126,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid)
     additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
-    flops, convention = with_flops(named, source, options, model, loss)
+    flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
     return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention)
 
@@ -143,6 +146,33 @@ def _convention_notes(counted: Counted) -> list[str]:
     if counted.loss != NO_LOSS and not tool.look.backward:
         notes.append(f"{counted.convention.name} counts the forward pass alone: backward and step have no flops.")
     return notes
+
+
+def _flops(
+    convention: Convention, source: Any, options: LoadOptions, model: Model, loss: str
+) -> tuple[Sequence[Row], Convention]:
+    """Rows of flops that weights over the ledger cannot give, and the convention that is left."""
+    if convention.tool is None and not convention.per_parameter:
+        return (), convention
+    from nncost.observation import with_flops
+
+    return with_flops(convention, source, options, model, loss)
+
+
+def _storage(parameters: Sequence[Parameter]) -> Storage | None:
+    """What the parameters take in their file; None where they are not from one."""
+    if all(parameter.stored_bytes is None for parameter in parameters):
+        return None
+    from nncost.counting.storage import storage_of
+
+    return storage_of(parameters)
+
+
+def _bytes_of(parameter: Parameter) -> Dim:
+    """Bytes as stored in a file, or those of the parameter's type."""
+    if parameter.stored_bytes is not None:
+        return parameter.stored_bytes
+    return parameter.tensor.elements * DTYPE_BYTES[parameter.tensor.dtype]
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
@@ -330,7 +360,7 @@ def _parameters(parameters: Sequence[Parameter], active: Dim | None) -> Paramete
         biases=elements(p for p in learned if p.role == "bias"),
         other=elements(p for p in learned if p.role == "other"),
         buffers=elements(p for p in parameters if p.role == "buffer"),
-        bytes=add_all(map(bytes_of, learned)),
+        bytes=add_all(map(_bytes_of, learned)),
         active=elements(learned) if active is None else active,
     )
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
 from nncost.counting.quantities import ALL
-from nncost.counting.storage import Storage
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
 from nncost.version import __version__
+
+if TYPE_CHECKING:
+    from nncost.counting.storage import Storage
 
 SCHEMA = "nncost.report/1"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from nncost.counting.complex import complex_costs
 from nncost.counting.quantities import INTEGER_DTYPES, Quantity
 from nncost.dims import Dim, ceil_log2, product
 from nncost.ir import ops
@@ -28,6 +27,8 @@ def costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> It
     """
     arithmetic = _costs(op, inputs, outputs)
     if any(tensor.dtype.startswith("complex") for tensor in (*inputs, *outputs)):
+        from nncost.counting.complex import complex_costs
+
         arithmetic = complex_costs(op, inputs, outputs, arithmetic)
     if outputs and outputs[0].dtype in INTEGER_DTYPES and _is_integer(op, inputs):
         arithmetic = (("int_ops", amount) for quantity, amount in arithmetic if quantity != "macs")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, Shape
 from nncost.ir.graph import Parameter, Role
 
@@ -96,13 +95,6 @@ def storage_of(parameters: Iterable[Parameter]) -> Storage | None:
         if p.stored_bytes is not None
     ]
     return Storage(tensors) if tensors else None
-
-
-def bytes_of(parameter: Parameter) -> Dim:
-    """Bytes as stored in a file, or those of the parameter's type."""
-    if parameter.stored_bytes is not None:
-        return parameter.stored_bytes
-    return parameter.tensor.elements * DTYPE_BYTES[parameter.tensor.dtype]
 
 
 def decimal(amount: Fraction) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncost.dims import Dim, Shape
 from nncost.ir.graph import Graph, Parameter
-from nncost.ir.trace import Trace
+
+if TYPE_CHECKING:
+    from nncost.ir.trace import Trace
 
 BiasChoice = Literal["all", "hidden", "none"]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.operators import Coverage
 
 if TYPE_CHECKING:
+    from nncost.frontends.operators import Coverage
     from nncost.ir.observed import Look, Observed
 
 Load = Callable[[str, LoadOptions], Model]

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
-from nncost.frontends.torch.arguments import batch_of, batched, check_names, described
+from nncost.frontends.torch.arguments import batch_of, batched, check_names, described, floating_dtype
 from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
@@ -37,6 +37,7 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
             hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
         )
     check_names(given, module)
+    _check_options(module, options)
     _check_bindings(given, options)
     given = _bound(given, options.symbols)
     if options.steps.backward == "derived" and wants_backward(options):
@@ -65,6 +66,18 @@ def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions
     note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
     model = load_module(module, replace(options, given=concrete, batch=batch, symbols={}))
     return replace(model, notes=(*model.notes, note))
+
+
+def _check_options(module: nn.Module, options: LoadOptions) -> None:
+    """Raises OptionError for options that a module has its own say in."""
+    own = dtype_name(floating_dtype(module))
+    if options.dtype not in (own, LoadOptions().dtype):
+        raise OptionError(
+            f"the module computes in {own}, received dtype {options.dtype}.",
+            hint=f"Convert it: module.to(torch.{options.dtype})",
+        )
+    if (options.bias, options.activation) != (LoadOptions().bias, LoadOptions().activation):
+        raise OptionError("--bias and --activation apply to widths such as 784-16-10, not to a module.")
 
 
 def _check_bindings(given: Inputs, options: LoadOptions) -> None:

@@ -271,13 +271,24 @@ def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:
     training = counted.loss != NO_LOSS
     mode = settings.mode or (TRAIN if training else INFERENCE)
     result: dict[str, Any] = {
-        "batch": counted.model.batch, "dtype": settings.load.dtype, "loss": counted.loss,
+        "batch": counted.model.batch, "dtype": _dtype(settings, counted), "loss": counted.loss,
         "optimizer": counted.optimizer, "convention": settings.convention, "mode": mode,
         "backward": "derived" if counted.model.trace is None or not training else "traced", "taps": settings.taps, "accumulate": settings.accumulate,
     }  # fmt: skip
     if settings.freeze:
         result["freeze"] = list(settings.freeze)
     return result
+
+
+def _dtype(settings: Settings, counted: Counted) -> str:
+    """The type asked for; a model that ran has its own: that of most of its floating-point parameters."""
+    if counted.model.trace is None:
+        return settings.load.dtype
+    elements: dict[str, list[Dim]] = {}
+    for parameter in counted.model.graph.parameters:
+        if parameter.role != "buffer" and "float" in parameter.tensor.dtype:
+            elements.setdefault(parameter.tensor.dtype, []).append(parameter.tensor.elements)
+    return max(elements, key=lambda dtype: int(add_all(elements[dtype])), default=settings.load.dtype)
 
 
 # ------------------------------------------------------------------- ledgers to report

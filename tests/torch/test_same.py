@@ -148,6 +148,7 @@ def test_types(name: str, dtype: torch.dtype) -> None:
     report = counted(build().to(dtype), shape)
     assert counts(report) == counts(expected)
     assert report.parameters.bytes == expected.parameters.bytes * dtype.itemsize // 4
+    assert report.settings["dtype"] == str(dtype).removeprefix("torch.")
 
 
 @EACH

@@ -9,7 +9,7 @@ import torch
 
 from nncost.errors import NncostError
 from nncost.frontends.torch import lowerings as _lowerings  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowering import Call, Lowered, RuleError, is_gradient, lowering_for
+from nncost.frontends.torch.lowering import Call, Lowered, Lowering, RuleError, is_gradient, lowering_for
 from nncost.frontends.torch.signatures import Literal, Operand, Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -91,27 +91,31 @@ def emit(
         ((), "float32") if output is None else (output[0], dtype_name(output[1])) for output in signature.outputs
     )
     lowering = lowering_for(plan.name, signature.operator._overloadname)
-    outer = builder.items
-    inside = builder.items = []
-    builder._constants, constants = {}, builder._constants
-    name = row_name(plan.name)
-    try:
-        if lowering is None:
-            raise NotImplementedError
-        builder.dtype = next((dtype for _, dtype in outputs if "float" in dtype), builder.dtype)
+    if lowering is not None:
         call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned, stored)
+        try:
+            return _lowered(call, lowering)
+        except RuleError:
+            raise
+        except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
+            pass  # what a lowering does not know is unknown, never zero
+    tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
+    return list(builder.emit_many(ops.Opaque(plan.name, outputs), *tensors)) if outputs else []
+
+
+def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
+    """What a lowering emits, as one region; nothing where it raises."""
+    builder = call.builder
+    outer, constants, dtype = builder.items, builder._constants, builder.dtype
+    inside = builder.items = []
+    builder._constants = {}
+    builder.dtype = next((dtype for _, dtype in call.outputs if "float" in dtype), dtype)
+    try:
         lowered = _as_list(lowering(call))
-        builder.items, builder._constants = outer, constants
-        outer.extend(_named(name, inside, lowered))
-        return lowered
-    except RuleError:
-        raise
-    except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
-        builder.items, builder._constants = outer, constants
-        if _free(outputs):
-            return [None for _ in outputs]
-        tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
-        return list(builder.emit_many(ops.Opaque(plan.name, outputs), *tensors))
+    finally:
+        builder.items, builder._constants, builder.dtype = outer, constants, dtype
+    outer.extend(_named(row_name(call.name), inside, lowered))
+    return lowered
 
 
 def row_name(name: str) -> str:
@@ -142,10 +146,6 @@ def _last_outputs(items: list[Item]) -> tuple[Tensor, ...]:
 
 def _as_list(lowered: Lowered) -> list[Tensor | None]:
     return list(lowered) if isinstance(lowered, (tuple, list)) else [lowered]  # type: ignore[list-item]
-
-
-def _free(outputs: tuple[Output, ...]) -> bool:
-    return not outputs
 
 
 def _graph_tensors(values: Iterable[Any]) -> Iterable[Tensor]:

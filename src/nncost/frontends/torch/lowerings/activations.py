@@ -8,10 +8,9 @@ from typing import Any
 from nncost.frontends.torch.gradients import gradient
 from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
 from nncost.frontends.torch.lowerings.operands import cast, elementwise
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import activation, clip, elu, leaky_relu, softmax
+from nncost.ir.library.activations import activation, clip, elu, leaky_relu
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
@@ -24,7 +23,7 @@ def _layer(name: str) -> Compute:
     return lambda b, x: activation(b, name, x)
 
 
-def _custom(name: str, pair: Any) -> Compute:
+def custom(name: str, pair: Any) -> Compute:
     """An activation with its own numbers as a layer."""
     compute, rule = pair
 
@@ -36,7 +35,8 @@ def _custom(name: str, pair: Any) -> Compute:
     return apply
 
 
-def _number(call: Call, name: str, default: float) -> float:
+def number(call: Call, name: str, default: float) -> float:
+    """An option of the call as a float."""
     return float(call.get(name, default))
 
 
@@ -45,36 +45,36 @@ def _gelu(call: Call) -> Compute:
 
 
 def _elu(call: Call) -> Compute:
-    numbers = [_number(call, name, 1.0) for name in ("alpha", "scale", "input_scale")]
-    return _custom("elu", elu(*numbers))
+    numbers = [number(call, name, 1.0) for name in ("alpha", "scale", "input_scale")]
+    return custom("elu", elu(*numbers))
 
 
 def _leaky(call: Call) -> Compute:
-    return _custom("leaky_relu", leaky_relu(_number(call, "negative_slope", 0.01)))
+    return custom("leaky_relu", leaky_relu(number(call, "negative_slope", 0.01)))
 
 
 def _clip(call: Call) -> Compute:
     low, high = call.get("min_val", call.get("min", -1.0)), call.get("max_val", call.get("max", 1.0))
-    return _custom("hardtanh", clip(float(low), float(high)))
+    return custom("hardtanh", clip(float(low), float(high)))
 
 
 def _softplus(call: Call) -> Compute:
     """Log(1 + e^(βx))/β; a β of one is free."""
-    beta = _number(call, "beta", 1.0)
+    beta = number(call, "beta", 1.0)
     if beta == 1.0:
         return _layer("softplus")
 
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("div", b.map("log", b.map("add", 1.0, b.map("exp", b.map("mul", beta, x)))), beta)
 
-    return _custom("softplus", (compute, None))
+    return custom("softplus", (compute, None))
 
 
 def _log_sigmoid(call: Call) -> Compute:
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("log", b.map("sigmoid", x))
 
-    return _custom("log_sigmoid", (compute, None))
+    return custom("log_sigmoid", (compute, None))
 
 
 def _plain(name: str) -> Callable[[Call], Compute]:
@@ -160,135 +160,8 @@ def _elu_backward(call: Call) -> Lowered:
 @lowers("aten::threshold_backward")
 def _threshold_backward(call: Call) -> Tensor:
     """ReLU's gradient: 1 cmp; behind another threshold 2."""
-    limit = _number(call, "threshold", 0.0)
+    limit = number(call, "threshold", 0.0)
     if limit != 0:
         above = elementwise(call, "greater", call["self"], limit)
         return call.builder.map("select", above, call["grad_output"], 0.0)
     return elementwise(call, "where_positive", call["self"], call["grad_output"], 0.0)
-
-
-@lowers("aten::rrelu_with_noise", "aten::rrelu_with_noise_functional")
-def _rrelu(call: Call) -> Lowered:
-    """A leaky ReLU; in training its slope is drawn for each element (1 random, 1 mul, 1 add more)."""
-    b, x = call.builder, call.tensor("self")
-    low, high = _number(call, "lower", 1 / 8), _number(call, "upper", 1 / 3)
-    if not call.get("training", False):
-        return _custom("rrelu", leaky_relu((low + high) / 2))(b, x), None
-    with b.region("rrelu", x, activations=x.elements) as region:
-        noise = b.map("add", b.map("mul", b.emit(ops.Random(x.shape)), high - low), low)
-        region.returns(b.map("where_positive", x, x, b.map("mul", x, noise)))
-    return region.outputs[0], None
-
-
-@lowers("aten::rrelu_with_noise_backward")
-def _rrelu_backward(call: Call) -> Tensor:
-    """The gradient times the slope that was drawn (1 mul); in inference times the mean slope where x ≤ 0 (1 cmp, 1 mul)."""
-    g = call["grad_output"]
-    if call.get("training", False):
-        return elementwise(call, "mul", g, call["noise"])
-    slope = (_number(call, "lower", 1 / 8) + _number(call, "upper", 1 / 3)) / 2
-    return elementwise(call, "where_positive", call["self"], g, elementwise(call, "mul", g, slope))
-
-
-@lowers("aten::hardshrink")
-def _hardshrink(call: Call) -> Tensor:
-    """X outside ±λ, zero inside: 2 cmp (x between −λ and λ)."""
-    b, x = call.builder, call.tensor("self")
-    limit = _number(call, "lambd", 0.5)
-    with b.region("hardshrink", x, activations=x.elements) as region:
-        region.returns(_shrunk(b, x, x, limit))
-    return region.outputs[0]
-
-
-def _shrunk(b: Builder, x: Tensor, value: Tensor, limit: float) -> Tensor:
-    """``value`` where |x| > λ."""
-    outside = b.map("greater", b.map("abs", x), limit)
-    return b.map("select", outside, value, 0.0)
-
-
-@lowers("aten::softshrink")
-def _softshrink(call: Call) -> Tensor:
-    """Towards zero by λ: sign(x)·max(|x| − λ, 0): 1 add, 1 cmp, 1 mul."""
-    b, x = call.builder, call.tensor("self")
-    with b.region("softshrink", x, activations=x.elements) as region:
-        left = b.map("relu", b.map("sub", b.map("abs", x), _number(call, "lambd", 0.5)))
-        region.returns(b.map("mul", b.map("sign", x), left))
-    return region.outputs[0]
-
-
-@lowers("aten::softshrink_backward", "aten::hardshrink_backward")
-def _shrink_backward(call: Call) -> Tensor:
-    """The gradient where |x| > λ: 2 cmp."""
-    g = call["grad_output"] if "grad_output" in call.arguments else call["grad_out"]
-    return _shrunk(call.builder, call.tensor("self"), g, _number(call, "lambd", 0.5))
-
-
-@lowers("aten::threshold")
-def _threshold(call: Call) -> Tensor:
-    """X above a threshold, a number elsewhere: 2 cmp."""
-    b, x = call.builder, call.tensor("self")
-    with b.region("threshold", x, activations=x.elements) as region:
-        region.returns(
-            b.map("select", b.map("greater", x, _number(call, "threshold", 0.0)), x, _number(call, "value", 0.0))
-        )
-    return region.outputs[0]
-
-
-@lowers("aten::_softmax", "aten::softmax")
-def _softmax(call: Call) -> Tensor:
-    return _softmax_of(call, logarithm=False)
-
-
-@lowers("aten::_log_softmax", "aten::log_softmax")
-def _log_softmax(call: Call) -> Tensor:
-    return _softmax_of(call, logarithm=True)
-
-
-def _softmax_of(call: Call, *, logarithm: bool) -> Tensor:
-    """A layer of its own where it is over rows of a matrix; between more axes it is attention's."""
-    x = cast(call.builder, call.tensor("self"), call.dtype)
-    if x.rank == 0:
-        return call.builder.map("identity", x)
-    return softmax(call.builder, x, call["dim"], layer=x.rank <= 2, logarithm=logarithm)
-
-
-def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
-    def lower(call: Call) -> Lowered:
-        y = call.tensor("output")
-        x = Tensor(y.shape, y.dtype)
-
-        def forward(b: Builder, x: Tensor) -> Tensor:
-            return softmax(b, x, call["dim"], logarithm=logarithm)
-
-        return gradient(call.builder, forward, (x,), call.tensor("grad_output"), (True,), results=(y,))[0]
-
-    return lower
-
-
-lowers_gradient("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
-lowers_gradient("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
-
-
-@lowers("aten::glu")
-def _glu(call: Call) -> Tensor:
-    return _glu_of(call.builder, call.tensor("self"), call.get("dim", -1))
-
-
-def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
-    from nncost.dims import exact_divide
-    from nncost.ir import ops
-
-    axis = dim % x.rank
-    half = exact_divide(x.shape[axis], 2)
-    with b.region("glu", x, activations=exact_divide(x.elements, 2)) as region:
-        value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
-        region.returns(b.map("mul", value, b.map("sigmoid", gate)))
-    return region.outputs[0]
-
-
-@lowers_gradient("aten::glu_backward")
-def _glu_backward(call: Call) -> Lowered:
-    dim = call["dim"]
-    return gradient(
-        call.builder, lambda b, x: _glu_of(b, x, dim), (call.tensor("self"),), call.tensor("grad_output"), (True,)
-    )[0]

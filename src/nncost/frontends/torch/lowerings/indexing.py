@@ -87,7 +87,7 @@ def _put(call: Call) -> Tensor:
         return algorithm(call, {}, name="put")[0]
     index = _first_index(call)
     rows = 1 if index is None else index.elements
-    amount = max(values.elements, rows if values.rank == 0 or index is None else 0)  # type: ignore[type-var]
+    amount = max(values.elements, rows if values.rank == 0 or index is None else 0)
     counts = {_BY_REDUCTION.get(call.get("reduce", "sum"), "add"): amount}
     if call.get("alpha", 1) not in (1, None):
         counts["mul"] = amount
@@ -142,7 +142,7 @@ def _kth(call: Call) -> Lowered:
         x = b.reshape(x, (x.elements,))
     axis = _axis(call, x)
     size = x.shape[axis]
-    place = call["k"] - 1 if call.name == "aten::kthvalue" else (size - 1) // 2  # type: ignore[operator]
+    place = call["k"] - 1 if call.name == "aten::kthvalue" else (size - 1) // 2
     found = []
     for sorted_ in b.emit_many(ops.Sort(axis), x):
         pieces = b.emit_many(ops.Split(axis, (place, 1, size - place - 1)), sorted_)

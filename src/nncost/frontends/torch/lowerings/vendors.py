@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nncost.frontends.torch.lowering import Call, Lowered, is_gradient, lowering_for, lowers, lowers_gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, elementwise, tensors_of
+from nncost.frontends.torch.lowerings.operands import algorithm
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv
@@ -145,58 +145,6 @@ def _linear_backward_weights(call: Call) -> Lowered:
     return weight, b.reduce("sum", g, range(g.rank - 1)) if call.get("bias_defined", True) else None
 
 
-@lowers("aten::batch_norm_stats")
-def _statistics(call: Call) -> Lowered:
-    """Mean and inverse deviation of each channel."""
-    b, x = call.builder, call.tensor("input")
-    axes = [0, *range(2, x.rank)]
-    mean = b.mean(x, axes)
-    shape = (1, x.shape[1], *(1,) * (x.rank - 2))
-    centred = b.map("sub", x, b.reshape(mean, shape))
-    variance = b.mean(b.map("square", centred), axes)
-    return mean, b.map("div", 1.0, b.map("sqrt", b.map("add", variance, float(call.get("eps", 1e-5)))))
-
-
-@lowers("aten::batch_norm_elemt")
-def _normalised(call: Call) -> Tensor:
-    """(x − mean)·invstd·γ + β."""
-    b, x = call.builder, call.tensor("input")
-    shape = (1, x.shape[1], *(1,) * (x.rank - 2))
-
-    def each(name: str) -> Tensor | None:
-        given = call.get(name)
-        return None if given is None else b.reshape(given, shape)
-
-    y = elementwise(call, "mul", elementwise(call, "sub", x, each("mean")), each("invstd"))
-    for function, name in (("mul", "weight"), ("add", "bias")):
-        given = each(name)
-        y = y if given is None else elementwise(call, function, y, given)
-    return y
-
-
-@lowers("aten::batch_norm_gather_stats", "aten::batch_norm_gather_stats_with_counts", "aten::batch_norm_update_stats")
-def _gathered_statistics(call: Call) -> Lowered:
-    """The statistics of all devices put together: some ten operations for each channel and device."""
-    x = next(call[name] for name in ("mean", "input") if isinstance(call.get(name), Tensor))
-    return algorithm(call, {"mul": 4 * x.elements, "add": 4 * x.elements, "div": x.elements}, note="estimated")
-
-
-@lowers("aten::batch_norm_backward_reduce")
-def _norm_sums(call: Call) -> Lowered:
-    """Σg and Σg·(x − mean) for each channel, and the gradients of γ and β, which follow."""
-    x = call.tensor("input")
-    counts = {"mul": x.elements + x.shape[1], "add": 3 * x.elements - 2 * x.shape[1]}
-    return algorithm(call, counts)
-
-
-@lowers("aten::batch_norm_backward_elemt")
-def _norm_elements(call: Call) -> Lowered:
-    """(g − Σg/n − (x − mean)·invstd²·Σ…/n)·invstd·γ."""
-    x = call.tensor("input")
-    counts = {"mul": 2 * x.elements + 4 * x.shape[1], "add": 3 * x.elements, "div": 2 * x.shape[1]}
-    return algorithm(call, counts)[0]
-
-
 def _packed_linear(call: Call) -> Lowered:
     """A product with a weight in a library's own layout: its shape follows from those of input and output."""
     b = call.builder
@@ -239,25 +187,3 @@ def _glu_forward_mode(call: Call) -> Lowered:
     """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
     amount = Tensor(*call.outputs[0]).elements
     return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, note="estimated")[0]
-
-
-_MOVED = ("all_gather_into_tensor", "all_gather_into_tensor_coalesced", "all_to_all_single", "broadcast", "wait_tensor", "irecv",
-          "isend", "batch_p2p_ops", "all_gather_into_tensor_out")  # fmt: skip
-_ADDED = ("all_reduce", "all_reduce_coalesced", "reduce_scatter_tensor", "reduce_scatter_tensor_coalesced",
-          "reduce_scatter_tensor_out")  # fmt: skip
-
-
-def _collective(adds: int) -> Callable[[Call], Lowered]:
-    """Between devices; a reduction adds each element of this device's share once."""
-
-    def lower(call: Call) -> Lowered:
-        amount = sum((x.elements for x in tensors_of(call)), start=0)
-        outputs = algorithm(call, {"add": adds * amount} if adds else {}, note="estimated" if adds else "")
-        return outputs if len(outputs) != 1 else outputs[0]
-
-    return lower
-
-
-for _names, _adds in ((_MOVED, 0), (_ADDED, 1)):
-    for _name in _names:
-        lowers(f"_c10d_functional::{_name}", f"_c10d_functional_autograd::{_name}")(_collective(_adds))

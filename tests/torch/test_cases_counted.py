@@ -10,16 +10,7 @@ import nncost
 from nncost.report import Report
 from tests.torch.cases import ALL, Case, quiet
 
-OPEN: dict[str, str] = {
-    "linalg_vecdot": "its elementwise product and sum are not read as a contraction yet",
-    "affine_grid_and_sample": "affine_grid is not read as a contraction yet",
-    "sparse_learned_weight": "the gradient is counted dense and masked afterwards",
-}
-"""Cases that do not hold yet, each with its reason."""
-CASES = [
-    pytest.param(case, id=case.name, marks=pytest.mark.xfail(reason=OPEN[case.name]) if case.name in OPEN else ())
-    for case in ALL
-]
+CASES = [pytest.param(case, id=case.name) for case in ALL]
 
 
 def report_of(case: Case, **options: Any) -> tuple[Any, Report]:
@@ -43,7 +34,3 @@ def test_the_case_is_counted(case: Case) -> None:
         assert trained.complete, trained.unknown
         assert trained.forward.macs == case.forward_macs, case.note
         assert trained.backward.macs == case.backward_macs, case.note
-
-
-def test_open_cases_are_cases() -> None:
-    assert set(OPEN) <= {case.name for case in ALL}

@@ -119,7 +119,8 @@ def space_to_depth(x: Tensor) -> Tensor:
 
 
 def warped(x: Tensor) -> Tensor:
-    grid = functional.affine_grid(torch.eye(2, 3).expand(len(x), 2, 3), list(x.shape), align_corners=False)
+    matrices = torch.eye(2, 3) + x.mean((1, 2, 3))[:, None, None]
+    grid = functional.affine_grid(matrices, list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, align_corners=False)
 
 

@@ -208,10 +208,10 @@ CASES: tuple[Case, ...] = (
         weights=STORED,
         biases=0,
         forward_macs=STORED * IN,
-        backward_macs=STORED * IN,
-        backward_readings=(NODES * NODES * IN,),
-        note="Stored values · columns; the gradient of each stored value is a sum over columns. A dense gradient that is"
-        " masked afterwards is the reading.",
+        backward_macs=NODES * NODES * IN,
+        backward_readings=(STORED * IN,),
+        note="Stored values · columns. PyTorch trains it by a dense gradient that it masks afterwards; the gradient of each"
+        " stored value alone, a sum over columns, is the reading.",
         needs_values=True,
     ),
     Case(

@@ -7,12 +7,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 WIDTH, DEPTH = 6, 4
+RUNS: list[nn.Module] = []
+"""The blocks whose forward ran."""
 
 
 class Block(nn.Module):
     """A residual block: the input has two consumers."""
-
-    runs = 0
 
     def __init__(self, number: int = 0) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Block(nn.Module):
         self.down = nn.Linear(2 * WIDTH, WIDTH)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        type(self).runs += 1
+        RUNS.append(self)
         return x + self.down(torch.relu(self.up(self.norm(x))))
 
 

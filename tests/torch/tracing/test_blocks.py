@@ -13,7 +13,7 @@ from nncost.api import settings_of
 from nncost.pipeline import report_on
 from nncost.report import Report
 
-from .blocks import DEPTH, NETWORKS, WIDTH, Block, Stack
+from .blocks import DEPTH, NETWORKS, RUNS, WIDTH, Stack
 
 
 def counted(module: torch.nn.Module, *, reuse: bool, **settings: Any) -> Report:
@@ -52,9 +52,9 @@ def products(report: Report, phase: str) -> dict[str, Any]:
 def test_only_the_first_block_runs() -> None:
     module = Stack()
     for reuse, times in ((True, 1), (False, DEPTH)):
-        Block.runs = 0
+        RUNS.clear()
         counted(module, reuse=reuse, loss="sum")
-        assert Block.runs == times
+        assert len(RUNS) == times
 
 
 def test_blocks_of_different_widths_are_not_alike() -> None:

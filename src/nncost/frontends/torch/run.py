@@ -20,6 +20,7 @@ from nncost.frontends.torch.blocks import Blocks, NotAlike, find_candidates
 from nncost.frontends.torch.failures import explain, noted_in_backward
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import STORED, set_mark
+from nncost.frontends.torch.meaning import ByMeaning
 from nncost.frontends.torch.staging import Stage, Stored, raised
 from nncost.frontends.torch.stand_ins import StandIns
 from nncost.frontends.torch.step import own_loss, run_backward
@@ -110,7 +111,7 @@ def _run(
     with raised(stage, candidates), _quiet():
         arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
         trained: list[str] = []
-        with _modes(mode), _plain_kernels(sizes), tracer, torch.set_grad_enabled(trains or gradients):
+        with _modes(mode), _plain_kernels(sizes), ByMeaning(), tracer, torch.set_grad_enabled(trains or gradients):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if trains and log is None:

@@ -1,0 +1,25 @@
+"""Functions that PyTorch writes in smaller operators than they mean, rewritten before they get there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+def _vecdot(x: torch.Tensor, y: torch.Tensor, *, dim: int = -1, out: Any = None) -> torch.Tensor:
+    """Row by row a dot product: PyTorch runs an elementwise product and a sum."""
+    x, y = torch.broadcast_tensors(x.movedim(dim, -1), y.movedim(dim, -1))
+    return (x.conj().unsqueeze(-2) @ y.unsqueeze(-1)).squeeze(-1).squeeze(-1)
+
+
+_MEANT: Mapping[Any, Callable[..., Any]] = {torch.linalg.vecdot: _vecdot}
+
+
+class ByMeaning(TorchFunctionMode):
+    """While it is on, functions are called by what they mean."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _MEANT.get(function, function)(*args, **(kwargs or {}))

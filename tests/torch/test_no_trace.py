@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import operator
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -393,6 +395,57 @@ def test_under_a_fake_mode_of_the_users() -> None:
     with no_trace(module), mode:
         report = nncost.count(module, SHAPE, loss="sum")
     assert (report.forward.macs, report.backward.macs) == (256, 256)
+
+
+@lru_cache
+def triangle(size: int) -> torch.Tensor:
+    return torch.ones(size, size).tril()
+
+
+TABLES: dict[int, torch.Tensor] = {}
+table: Any = None
+
+
+class Caches(nn.Module):
+    """Keeps tensors where every instance, or every function of the file, finds them again."""
+
+    shared: dict[str, Any] = {}  # noqa: RUF012
+    calls = 0
+    last: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(8, 8)
+
+    @staticmethod
+    @lru_cache
+    def ones(size: int) -> torch.Tensor:
+        return torch.ones(size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        global table  # noqa: PLW0603
+        Caches.calls += 1
+        Caches.last = Caches.added = x
+        TABLES.setdefault(8, torch.zeros(8))
+        self.shared.setdefault("scale", torch.ones(8))
+        table = torch.ones(8) if table is None else table
+        return self.dense(x) @ triangle(8) * self.ones(8) + TABLES[8] + self.shared["scale"] + table
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_caches_hold_no_stand_ins(filled: bool) -> None:
+    module = Caches()
+    if filled:
+        module(torch.randn(SHAPE))
+    before = Caches.calls, Caches.last, dict(Caches.shared), dict(TABLES), table
+    with no_trace(module):
+        assert nncost.count(module, SHAPE, loss="sum").forward.macs == 2 * 4 * 64
+    after = Caches.calls, Caches.last, dict(Caches.shared), dict(TABLES), table
+    assert all(map(operator.is_, before[:2], after[:2]))
+    assert [list(map(id, d.values())) for d in before[2:4]] == [list(map(id, d.values())) for d in after[2:4]]
+    assert before[4] is after[4]
+    assert hasattr(Caches, "added") is filled
+    assert type(module(torch.randn(SHAPE))) is torch.Tensor
 
 
 def test_the_model_is_let_go() -> None:

@@ -1,14 +1,16 @@
-"""What modules hold besides parameters: attributes, containers and plain objects below them, to be put back."""
+"""What modules hold besides parameters: attributes, containers and plain objects below them, caches around them; to be put back."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
 from torch import nn
+
+from nncost.frontends.torch.surroundings import Surroundings
 
 DEPTH = 6
 """How deep containers and objects are followed below a module's own attributes."""
@@ -20,6 +22,8 @@ _ATOMS = frozenset(
 )  # fmt: skip
 _TENSORS = ("_parameters", "_buffers", "_modules")
 """Attributes of every module whose content is known already."""
+_CONTAINERS = frozenset({dict, OrderedDict, defaultdict, Counter, list, set, deque})
+"""Those that can be emptied and filled again; classes made of them may have other ideas."""
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -35,16 +39,18 @@ class Snapshots:
         self.replace = replace
         self._kept: dict[int, tuple[Any, Any]] = {}
         self._seen: dict[int, Any] = {}
+        self._surroundings = Surroundings(lambda container: self._walk(container, 2))
 
     def keep(self, module: nn.Module) -> None:
         """Keep a module's attributes and what they lead to."""
         attributes = vars(module)
         if id(attributes) in self._kept:
             return
+        self._surroundings.keep(module)
         self._keep(attributes)
         for name, value in list(attributes.items()):
             if name in _TENSORS:
-                if isinstance(value, dict):
+                if type(value) in _CONTAINERS:
                     self._keep(value)
             else:
                 self._follow(attributes, name, value, DEPTH)
@@ -52,12 +58,10 @@ class Snapshots:
     def restore(self) -> None:
         """Put everything back, in the same objects and the same order."""
         for container, content in self._kept.values():
-            if not content:
-                if container:
-                    container.clear()
-                continue
-            container.clear()
-            (container.extend if isinstance(container, (list, deque)) else container.update)(content)
+            if not _same(container, content):
+                container.clear()
+                (container.extend if isinstance(container, (list, deque)) else container.update)(content)
+        self._surroundings.restore()
 
     def _keep(self, container: Any) -> None:
         self._kept[id(container)] = (container, container.copy())
@@ -69,7 +73,7 @@ class Snapshots:
         if isinstance(value, torch.Tensor):
             if self.replace is not None and key is not None:
                 container[key] = self.replace(value)
-        elif isinstance(value, (dict, list, set, deque)):
+        elif type(value) in _CONTAINERS:
             self._walk(value, depth)
         elif id(value) not in self._seen and not (isinstance(value, nn.Module) and value in self._known):
             self._seen[id(value)] = value
@@ -78,7 +82,7 @@ class Snapshots:
                 self._walk(attributes, depth)
 
     def _walk(self, container: Any, depth: int) -> None:
-        if id(container) in self._kept:
+        if id(container) in self._kept or type(container) not in _CONTAINERS:
             return
         self._keep(container)
         if len(container) > LONG or isinstance(container, set):
@@ -87,6 +91,18 @@ class Snapshots:
         for key, value in list(items):
             if type(value) not in _ATOMS:
                 self._follow(container, key, value, depth - 1)
+
+
+def _same(container: Any, content: Any) -> bool:
+    """Whether a container holds the very same objects in the same order."""
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict):
+        pairs = zip(container.items(), content.items(), strict=True)
+        return all(name is before and value is old for (name, value), (before, old) in pairs)
+    if isinstance(container, set):
+        return bool(container == content)
+    return all(value is old for value, old in zip(container, content, strict=True))
 
 
 def _is_library(kind: type) -> bool:

@@ -153,6 +153,9 @@ DATA = (
     exact(sample("_pack_padded_sequence", rand(3, 2, 4), torch.tensor([3, 1]), False)),
     exact(sample("_pad_packed_sequence", rand(4, 3), torch.tensor([2, 1, 1]), False, 0.0, 3)),
     exact(sample("_pack_padded_sequence_backward", rand(4, 3), [3, 2, 3], torch.tensor([2, 1, 1]), False)),
+    exact(sample("max_unpool2d", rand(1, 2, 2, 2), ints(16, 1, 2, 2, 2), [4, 4])),
+    exact(sample("max_unpool3d", rand(1, 2, 2, 2, 2), ints(64, 1, 2, 2, 2, 2), [4, 4, 4], [2, 2, 2], [0, 0, 0])),
+    exact(sample("block_diag", [rand(2, 2), rand(3, 1)])),
     # K − 1 comparisons for each of 2·2·3·3 outputs; two starts for each output place: 2 mul and add for each of 2·2 planes' 6.
     exact(sample("fractional_max_pool2d", rand(2, 2, 6, 6), [2, 2], [3, 3], positive(2, 2, 2)), cmp=36 * 3, mul=24, add=24),
     exact(sample("fractional_max_pool3d", rand(1, 2, 5, 5, 5), [2, 2, 2], [2, 2, 2], positive(1, 2, 3)), cmp=16 * 7, mul=12, add=12),
@@ -214,6 +217,15 @@ with warnings.catch_warnings():
     ROWS = GRAPH.to_sparse_csr()
     TWICE = torch.sparse_coo_tensor(ints(3, 2, 4), rand(4), (3, 3))
     EIGHT = torch.quantize_per_tensor(torch.randn(2, 4), 0.1, 0, torch.quint8)
+    PICTURE = torch.quantize_per_tensor(torch.randn(1, 2, 4, 4), 0.1, 0, torch.quint8)
+    KERNELS = torch.ops.quantized.conv2d_prepack(
+        torch.quantize_per_tensor(torch.randn(3, 2, 2, 2), 0.1, 0, torch.qint8),
+        torch.randn(3),
+        [1, 1],
+        [0, 0],
+        [1, 1],
+        1,
+    )
     PACKED = torch.ops.quantized.linear_prepack(
         torch.quantize_per_tensor(torch.randn(3, 4), 0.1, 0, torch.qint8), torch.randn(3)
     )
@@ -236,6 +248,13 @@ QUANTIZED = (
     exact(sample("quantized::linear_relu_dynamic", torch.randn(2, 4), PACKED), mul=38, add=32, cmp=14 + 16 + 6, macs=24),
     exact(sample("quantize_per_tensor", torch.randn(2, 4), 0.1, 0, torch.quint8), mul=8, add=8, cmp=16),
     exact(sample("dequantize.self", EIGHT), mul=8, add=8),
+    # 27 outputs of 8 products each, a scale and a bias.
+    exact(sample("quantized::conv2d.new", PICTURE, KERNELS, 0.1, 0), mul=27 * 8 + 27, add=27 * 7 + 27, macs=216),
+    exact(sample("quantized::conv2d_relu.new", PICTURE, KERNELS, 0.1, 0), mul=243, add=216, macs=216, cmp=27),
+    # Out of eight bits 1 mul and 1 add, back 1 mul, 1 add and 2 cmp.
+    exact(sample("quantized::sigmoid", EIGHT, 0.1, 0), mul=16, add=16, cmp=16, sigmoid=8),
+    exact(sample("quantized::relu6", EIGHT), mul=16, add=16, cmp=32), exact(sample("quantized::cat", [EIGHT, EIGHT], 0, None, None)),
+    exact(sample("quantized::add", EIGHT, EIGHT, 0.1, 0), mul=8 * 2 + 8, add=8 * 2 + 8 + 8, cmp=16),
     exact(sample("_weight_int8pack_mm", torch.randn(4, 32).bfloat16(), ints(9, 16, 32).to(torch.int8), torch.rand(16).bfloat16()),
           mul=4 * 16 * 32 + 64, add=4 * 16 * 31, macs=4 * 16 * 32),
     # 12 elements: the observer 22 cmp, two running ends, a step and a zero point; then 1 div, 2 add, 4 cmp, 1 mul each.

@@ -13,7 +13,7 @@ GRID, SPACE = rand(2, 3, 4, 2) * 0.6, rand(1, 2, 3, 2, 3) * 0.6
 REDUCTIONS = (
     *(sample(name, X, [1]) for name in ("sum.dim_IntList", "mean.dim", "amax", "amin", "logsumexp", "nansum")),
     *(sample(name, X, [0], True) for name in ("sum.dim_IntList", "mean.dim", "amax", "amin", "logsumexp")),
-    sample("sum", X), sample("mean", X), sample("sum", ints(5, 3)), sample("sum.dim_IntList", rand(2, 3, 4), [0, 2]),
+    sample("trace", X), sample("trace", rand(4, 2)), sample("trace", rand(3, 3)), sample("sum", X), sample("mean", X), sample("sum", ints(5, 3)), sample("sum.dim_IntList", rand(2, 3, 4), [0, 2]),
     sample("prod", X), sample("prod.dim_int", X, 1), sample("any", X > 1), sample("all.dim", X > -1, 1), sample("any.dim", X, 0),
     sample("argmax", X), sample("argmax", X, 1), sample("argmin", X, 0, True), sample("max", X), sample("min", X),
     sample("max.dim", X, 1), sample("min.dim", X, 0, True), sample("aminmax", X), sample("aminmax", X, dim=1),

@@ -150,3 +150,27 @@ def _polar(call: Call) -> Lowered:
     """r·(cos φ + i·sin φ): 1 sin, 1 cos, 2 mul."""
     amount = Tensor(*call.outputs[0]).elements
     return algorithm(call, {"sin": amount, "cos": amount, "mul": 2 * amount})[0]
+
+
+@lowers("aten::trace")
+def _trace(call: Call) -> Tensor:
+    """The sum of the diagonal, every (n+1)-th element."""
+    b, x = call.builder, call.tensor("self")
+    rows, columns = x.shape
+    flat = b.emit(ops.Stride(0, columns + 1), b.reshape(x, (x.elements,)))  # type: ignore[operator]
+    count = min(rows, columns)  # type: ignore[type-var]
+    diagonal, _ = (
+        b.emit_many(ops.Split(0, (count, flat.shape[0] - count)), flat) if flat.shape[0] != count else (flat, flat)
+    )
+    return b.reduce("sum", diagonal, [0])
+
+
+@lowers("aten::max_unpool2d", "aten::max_unpool3d", "aten::block_diag")
+def _put_back(call: Call) -> Lowered:
+    """Values among zeros: put, not added."""
+    return algorithm(call, {})[0]
+
+
+@lowers("prims::cbrt")
+def _cube_root(call: Call) -> Lowered:
+    return algorithm(call, {"pow": Tensor(*call.outputs[0]).elements})[0]

@@ -18,7 +18,7 @@ _OTHER: Mapping[str, str] = {
     "bessel_i0": "i0", "bessel_i0e": "special_i0e", "bessel_i1": "special_i1", "bessel_i1e": "special_i1e",
     "bessel_j0": "special_bessel_j0", "bessel_j1": "special_bessel_j1", "erf_inv": "erfinv", "erfcx": "special_erfcx",
     "ndtri": "special_ndtri", "spherical_bessel_j0": "special_spherical_bessel_j0", "zeta": "special_zeta",
-    "svd": "_linalg_svd", "fft_c2c": "_fft_c2c", "fft_r2c": "_fft_r2c", "fft_c2r": "_fft_c2r", "rev": "flip", "var": "var",
+    "svd": "_linalg_svd", "fft_c2c": "_fft_c2c", "fft_r2c": "_fft_r2c", "fft_c2r": "_fft_c2r", "rev": "flip", "var": "var", "gcd": "gcd", "signbit": "signbit",
 }  # fmt: skip
 _RENAMED: Mapping[str, Mapping[str, str]] = {
     **{name: {"inp": "self", "dims": "dim"} for name in ("amax", "amin", "sum", "prod", "var")},
@@ -52,7 +52,7 @@ def _converted(call: Call) -> Lowered:
 
 
 @lowers("prims::iota", "prims::as_strided", "prims::as_strided_scatter", "prims::collapse", "prims::reshape",
-        "prims::resize", "prims::shift_left", "prims::shift_right_arithmetic", "prims::signbit", "prims::_make_token",
+        "prims::resize", "prims::shift_left", "prims::shift_right_arithmetic", "prims::xor_sum", "prims::_make_token",
         "prims::frexp")  # fmt: skip
 def _moved(call: Call) -> Lowered:
     """Bits, moves and numbers without data: free."""

@@ -22,14 +22,14 @@ EIGHT_BITS = "int8"
 LOW, HIGH = -128.0, 127.0
 
 
-def _stored(b: Builder, shape: tuple[Dim, ...], dtype: str = "float32") -> Tensor:
+def stored(b: Builder, shape: tuple[Dim, ...], dtype: str = "float32") -> Tensor:
     """A packed tensor as an input of the kernel."""
     tensor = Tensor(shape, dtype)
     b.inputs.append(tensor)
     return tensor
 
 
-def _quantized(b: Builder, x: Tensor, *, ranged: bool) -> Tensor:
+def quantized(b: Builder, x: Tensor, *, ranged: bool) -> Tensor:
     """``x`` in eight bits; with ``ranged`` its extremes are found first."""
     if x.dtype == EIGHT_BITS or not x.dtype.startswith("float"):
         return x
@@ -40,12 +40,17 @@ def _quantized(b: Builder, x: Tensor, *, ranged: bool) -> Tensor:
     return cast(b, steps, EIGHT_BITS)
 
 
+def numbers(b: Builder, x: Tensor) -> Tensor:
+    """Out of eight bits: the zero point off, times the step."""
+    return b.map("mul", b.map("add", cast(b, x, "float32"), 0.0), 1.0)
+
+
 def _finished(call: Call, sums: Tensor, bias: bool) -> Tensor:
     """Eight-bit sums as numbers, with the bias and, where the operator says so, a ReLU."""
     b = call.builder
     y = b.map("mul", cast(b, sums, "float32"), 1.0)
     if bias:
-        y = b.map("add", y, _stored(b, (y.shape[-1],)))
+        y = b.map("add", y, stored(b, (y.shape[-1],)))
     if "relu" in call.name:
         with b.region("relu", y, activations=y.elements) as region:
             region.returns(b.map("relu", y))
@@ -53,7 +58,7 @@ def _finished(call: Call, sums: Tensor, bias: bool) -> Tensor:
     return cast(b, y, call.dtype)
 
 
-def _unpacked(packed: Any) -> tuple[Any, Any]:
+def unpacked(packed: Any) -> tuple[Any, Any]:
     """The weight and the bias of a packed object."""
     weight, bias = packed.unpack() if hasattr(packed, "unpack") else packed.__getstate__()[:2]
     return weight, bias
@@ -61,14 +66,14 @@ def _unpacked(packed: Any) -> tuple[Any, Any]:
 
 def _has_bias(packed: Any) -> bool:
     try:
-        return _unpacked(packed)[1] is not None
+        return unpacked(packed)[1] is not None
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return True
 
 
 _LINEAR = (
     "linear_dynamic", "linear_relu_dynamic", "linear", "linear_relu", "linear_with_input_q_dq_qweight_dq_output_fp32",
-    "linear_leaky_relu", "linear_tanh",
+    "linear_leaky_relu", "linear_tanh", "linear_with_input_q_dq_qweight_dq_relu_output_fp32",
 )  # fmt: skip
 
 
@@ -77,23 +82,27 @@ def _linear(call: Call) -> Tensor:
     """``(…, K)`` by a packed ``(N, K)``."""
     b, x = call.builder, call.tensor("X")
     shape = call.outputs[0][0]
-    rows = b.reshape(_quantized(b, x, ranged="dynamic" in call.name), (product(x.shape[:-1]), x.shape[-1]))
-    weight = _stored(b, (shape[-1], x.shape[-1]), EIGHT_BITS)
+    rows = b.reshape(quantized(b, x, ranged="dynamic" in call.name), (product(x.shape[:-1]), x.shape[-1]))
+    weight = stored(b, (shape[-1], x.shape[-1]), EIGHT_BITS)
     packed = call.get("W_prepack")
     y = _finished(call, b.contract("mk,nk->mn", rows, weight), _has_bias(packed))
     return b.reshape(y, shape)
 
 
-@lowers("quantized::linear_dynamic_fp16", "quantized::linear_relu_dynamic_fp16")
+@lowers(
+    "quantized::linear_dynamic_fp16",
+    "quantized::linear_relu_dynamic_fp16",
+    "quantized::linear_dynamic_fp16_unpacked_weight",
+)
 def _half_linear(call: Call) -> Tensor:
     """Weights of sixteen bits, products of floats."""
     b, x = call.builder, call.tensor("X")
     shape = call.outputs[0][0]
     rows = b.reshape(x, (product(x.shape[:-1]), x.shape[-1]))
-    weight = cast(b, _stored(b, (shape[-1], x.shape[-1]), "float16"), x.dtype)
+    weight = cast(b, stored(b, (shape[-1], x.shape[-1]), "float16"), x.dtype)
     y = b.contract("mk,nk->mn", rows, weight)
     if _has_bias(call.get("W_prepack")):
-        y = b.map("add", y, _stored(b, (y.shape[-1],)))
+        y = b.map("add", y, stored(b, (y.shape[-1],)))
     return b.reshape(b.map("relu", y) if "relu" in call.name else y, shape)
 
 
@@ -102,12 +111,12 @@ def _convolution(call: Call) -> Tensor:
     b = call.builder
     x = call.tensor("qx" if "qx" in call.arguments else "x" if "x" in call.arguments else "input")
     packed = call["packed_weight"] if "packed_weight" in call.arguments else call["weight"]
-    weight, bias = _unpacked(packed)
-    stored = _stored(b, tuple(weight.shape), EIGHT_BITS)
-    dims = stored.rank - 2
+    weight, bias = unpacked(packed)
+    held = stored(b, tuple(weight.shape), EIGHT_BITS)
+    dims = held.rank - 2
     sides = [(int(width), int(width)) for width in packed.padding()][-dims:]
     y = conv(
-        b, _quantized(b, x, ranged="dynamic" in call.name), stored, stride=[int(s) for s in packed.stride()][-dims:],
+        b, quantized(b, x, ranged="dynamic" in call.name), held, stride=[int(s) for s in packed.stride()][-dims:],
         padding=sides, dilation=[int(d) for d in packed.dilation()][-dims:], groups=int(packed.groups()),
     )  # fmt: skip
     last = b.transpose(y, (0, *range(2, y.rank), 1))
@@ -116,7 +125,7 @@ def _convolution(call: Call) -> Tensor:
 
 
 for _dims in "123":
-    for _kind in ("", "_relu", "_dynamic"):
+    for _kind in ("", "_relu", "_dynamic", "_add", "_add_relu"):
         lowers(f"quantized::conv{_dims}d{_kind}")(_convolution)
 
 
@@ -127,21 +136,21 @@ def _pairwise(function: str) -> Callable[[Call], Tensor]:
         b = call.builder
         names = [name for name in ("qa", "qb", "a", "b") if name in call.arguments]
         pair = [call[name] for name in names[:2]]
-        numbers = [b.map("mul", cast(b, x, "float32"), 1.0) if isinstance(x, Tensor) else b.constant(x) for x in pair]
-        return cast(b, _quantized(b, b.map(function, *numbers), ranged=False), call.dtype)
+        operands = [numbers(b, x) if isinstance(x, Tensor) else b.constant(x) for x in pair]
+        return cast(b, quantized(b, b.map(function, *operands), ranged=False), call.dtype)
 
     return lower
 
 
 for _function in ("add", "mul"):
-    for _kind in ("", "_relu", "_out", "_scalar"):
+    for _kind in ("", "_relu", "_out", "_scalar", "_relu_out", "_scalar_out", "_scalar_relu", "_scalar_relu_out"):
         lowers(f"quantized::{_function}{_kind}")(_pairwise(_function))
 
 
 @lowers("aten::quantize_per_tensor", "aten::quantize_per_tensor_dynamic", "aten::quantize_per_channel")
 def _quantize(call: Call) -> Lowered:
     x = call["self"] if "self" in call.arguments else call["input"]
-    return cast(call.builder, _quantized(call.builder, x, ranged="dynamic" in call.name), call.dtype)
+    return cast(call.builder, quantized(call.builder, x, ranged="dynamic" in call.name), call.dtype)
 
 
 @lowers("aten::dequantize")
@@ -182,8 +191,8 @@ def _recurrent(kind: str) -> Callable[[Call], Lowered]:
 
 
 def _cell(b: Builder, rows: Dim, inputs: Dim, size: Dim, *, biased: bool) -> CellWeights:
-    weights = [_stored(b, (rows, width)) for width in (inputs, size)]
-    return CellWeights(*weights, *([_stored(b, (rows,)) for _ in range(2)] if biased else []))
+    weights = [stored(b, (rows, width)) for width in (inputs, size)]
+    return CellWeights(*weights, *([stored(b, (rows,)) for _ in range(2)] if biased else []))
 
 
 lowers("aten::quantized_lstm")(_recurrent("lstm"))

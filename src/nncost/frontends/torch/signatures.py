@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class Signature:
 class Scan:
     """What one look over a call's arguments finds: its tensors, the bits of their marks, a parameter among them."""
 
-    written: set[int]
+    written: Container[int]
     tensors: list[torch.Tensor] = field(default_factory=list)
     bits: int = CONSTANT
     learned: Mark | None = None

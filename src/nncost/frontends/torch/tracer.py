@@ -62,7 +62,7 @@ class Tracer(TorchDispatchMode):
         self.records: list[Any] = []
         self.signatures: dict[Any, Signature] = {}
         self.uses: dict[tuple[str, str, str], None] = {}
-        self.written: set[int] = set()
+        self.written: dict[int, Any] = {}
         self.log = log
         self._sizes = sizes
         self._light, self._of_stray, self._only_fake = light, of_stray, only_fake
@@ -231,7 +231,9 @@ class Tracer(TorchDispatchMode):
     def _note_written(self, plan: Plan, args: Any, kwargs: Any) -> None:
         for position, name in zip(plan.written, plan.written_names, strict=True):
             target = args[position] if position < len(args) else kwargs.get(name)
-            self.written.update(tensor.untyped_storage()._cdata for tensor in tensors_in(target))
+            for tensor in tensors_in(target):
+                storage = tensor.untyped_storage()
+                self.written[storage._cdata] = storage  # kept, so that no other memory comes to lie at its address
 
     def _note_uses(self, plan: Plan, args: Any, kwargs: Any) -> None:
         learned = [

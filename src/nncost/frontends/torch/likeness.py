@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.staging import layer_names
+
 _OWN = {
     "training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "forward",
     "_is_full_backward_hook", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
@@ -93,7 +95,7 @@ def _shared_tensors(module: nn.Module) -> set[int]:
     """The identities of parameters and buffers that several layers hold."""
     seen: set[int] = set()
     shared: set[int] = set()
-    for layer in module.modules():
+    for layer in layer_names(module):
         for tensors in (layer._parameters, layer._buffers):
             for tensor in tensors.values():
                 if tensor is not None:

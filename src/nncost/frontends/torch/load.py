@@ -125,7 +125,7 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
 
 
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
-    parameters = {**_parameters(traced), **_packed(module)}
+    parameters = {**_parameters(traced), **_packed(traced.names)}
     trained = tuple(parameters[name] for name in traced.trained)
     layers = _layers(traced.names)
     items = list(_calls(traced.tracer.records, layers))
@@ -213,10 +213,10 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     return found
 
 
-def _packed(module: nn.Module) -> dict[str, Parameter]:
+def _packed(names: Mapping[nn.Module, str]) -> dict[str, Parameter]:
     """What quantized layers keep out of sight; it is not trained."""
     found: dict[str, Parameter] = {}
-    for name, value, role in packed_parameters(module):
+    for name, value, role in packed_parameters(names):
         path, _, leaf = name.rpartition(".")
         found[name] = Parameter(Tensor(tuple(value.shape), dtype_name(value.dtype), leaf), role, path, trainable=False)
     return found

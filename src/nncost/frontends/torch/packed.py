@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from torch import nn
 from nncost.ir.graph import Role
 
 
-def packed_parameters(module: nn.Module) -> Iterator[tuple[str, torch.Tensor, Role]]:
+def packed_parameters(names: Mapping[nn.Module, str]) -> Iterator[tuple[str, torch.Tensor, Role]]:
     """The name, value and role of every packed weight and bias, as ``("encoder.fc.weight", tensor, "weight")``."""
-    for name, layer in module.named_modules():
+    for layer, name in names.items():
         for leaf, value, role in _of_layer(layer):
             yield (f"{name}.{leaf}" if name else leaf), value, role
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from operator import index
 from typing import Any
 
@@ -101,7 +102,11 @@ def is_shape(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    if isinstance(value, (bool, Mapping, list, tuple)) or hasattr(value, "shape"):
+    if isinstance(value, (bool, Mapping, list, tuple)):
+        return False
+    if isinstance(value, Integral):  # NumPy's have a shape
+        return True
+    if hasattr(value, "shape"):
         return False
     if isinstance(value, str):
         return _SEVERAL_SIZES.search(value) is None  # ("B", 3) is a shape, ("1x3", "1x4") are two

@@ -196,6 +196,8 @@ def test_a_type_that_pytorch_refuses_is_refused(module: nn.Module, inputs: Any) 
         ({"y": (1, 4)}, {}, SourceError, "does not take these inputs"),
         ((1, 4), {"loss": "sums"}, OptionError, "unknown loss 'sums'"),
         ((1, 4), {"loss": lambda output: output}, OptionError, "not a scalar tensor"),
+        ((1, 4), {"loss": nn.CrossEntropyLoss()}, OptionError, "missing a required argument: 'target'"),
+        ((1, 4), {"loss": nn.functional.mse_loss}, OptionError, "missing a required argument: 'target'"),
         ((1, 4), {"loss": lambda output: 3}, OptionError, "returned int"),
         ((1, 4), {"optimizer": "sgdd"}, OptionError, "unknown optimizer"),
         ((1, 4), {"optimizer": torch.optim.LBFGS}, OptionError, "no fixed cost"),
@@ -212,6 +214,13 @@ def test_keywords_that_do_not_fit(inputs: Any, options: dict[str, Any], expected
     with pytest.raises(expected) as raised:
         nncost.count(nn.Linear(4, 4), inputs, **options)
     assert fragment in str(raised.value)
+
+
+def test_shapes_of_other_integers() -> None:
+    import numpy as np
+
+    for shape in (tuple(np.array([2, 4])), [2, 4], torch.Size([2, 4]), "2x4", ["2", 4], ((2, 4),), ["2x4"]):
+        assert nncost.count(nn.Linear(4, 4), shape).forward.macs == 32
 
 
 def test_interrupting_the_model() -> None:

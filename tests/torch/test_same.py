@@ -13,11 +13,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 import nncost
 from nncost.api import settings_of
 from nncost.pipeline import report_on
 from nncost.report import Report
+from tests.torch.fingerprint import no_trace
 from tests.torch.vision import import_torchvision
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +240,31 @@ def test_parameters_held_twice() -> None:
     report = counted(Held(), (2, 4))
     assert (report.forward.macs, report.backward.macs, report.parameters.total) == (64, 64, 16)
     assert report.update.mul == 16
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoints_run_their_blocks_again(reentrant: bool) -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(8, 8)
+            self.blocks = nn.ModuleList([nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(3)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            for block in self.blocks:
+                x = checkpoint(block, x, use_reentrant=reentrant)
+            return x
+
+    module, product = Checkpointed(), 4 * 8 * 8
+    with no_trace(module):
+        report = counted(module, (4, 8))
+    assert report.forward.macs == 4 * product
+    assert (
+        report.backward.macs == (3 + 3 + 4) * product
+    )  # the blocks again, their input gradients, all weight gradients
+    assert report.loss.macs == 0
+    assert report.update.mul == report.backward.derivatives == 4 * 72
 
 
 # ------------------------------------------------------------------- transformers

@@ -23,7 +23,7 @@ from nncost.frontends.torch.marks import STORED, set_mark
 from nncost.frontends.torch.meaning import ByMeaning
 from nncost.frontends.torch.staging import Stage, Stored, raised
 from nncost.frontends.torch.stand_ins import StandIns
-from nncost.frontends.torch.step import own_loss, run_backward
+from nncost.frontends.torch.step import ReentrantError, own_loss, run_backward
 from nncost.frontends.torch.symbolic import Branched, Sizes, symbol_names
 from nncost.frontends.torch.tracer import Tracer
 
@@ -54,6 +54,8 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     sizes = _symbols(module, given, options)
     try:
         return _reusing(module, given, options, log, sizes)
+    except ReentrantError:
+        return _run(module, given, options, None, log, sizes=sizes, reentrant=True)
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         if has_values(given):
             return _run(module, given, options, None, log, real=True)
@@ -94,6 +96,7 @@ def _run(
     real: bool = False,
     sizes: Sizes | None = None,
     gradients: bool = False,
+    reentrant: bool = False,
 ) -> Traced:
     environment = None if sizes is None else sizes.environment
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
@@ -116,7 +119,8 @@ def _run(
             loss = _loss_of(output, options)
             if trains and log is None:
                 with noted_in_backward(tracer.places):
-                    trained = run_backward(tracer, output, loss, _wanted(stage, arguments, layer_forward.blocks))
+                    wanted = _wanted(stage, arguments, layer_forward.blocks)
+                    trained = run_backward(tracer, output, loss, wanted, reentrant=reentrant)
     both = {*trained, *(() if layer_forward.blocks is None else layer_forward.blocks.trained)}
     trained = [name for name in stage.tensors if name in both]
     conditions = [] if sizes is None else sizes.check()

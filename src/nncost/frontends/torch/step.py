@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,10 +61,17 @@ def own_loss(output: Any) -> torch.Tensor | None:
     return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
 
 
-def run_backward(tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor]) -> list[str]:
+class ReentrantError(RuntimeError):
+    """A checkpoint of the older kind (``use_reentrant=True``) must find its gradients by itself."""
+
+
+def run_backward(
+    tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor], *, reentrant: bool = False
+) -> list[str]:
     """The loss and the backward pass from it; the names of the wanted tensors that got a gradient.
 
-    Raises OptionError for a loss that does not fit.
+    With ``reentrant``, all gradients are left in the stand-ins, as a training loop does.
+    Raises OptionError for a loss that does not fit, ReentrantError where ``reentrant`` is needed.
     """
     places = tracer.places
     places.path, places.phase = LOSS_PATH, "loss"
@@ -73,10 +81,10 @@ def run_backward(tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, to
             _check_differentiable(primary(output))
         with torch.no_grad():
             ones = [data_mark(torch.ones_like(tensor)) for tensor in tensors]
-        return _backward(tracer, tensors, ones, wanted)
+        return _backward(tracer, tensors, ones, wanted, reentrant)
     value = loss_value(output, loss)
     _check_differentiable(value)
-    return _backward(tracer, [value], [None], wanted)
+    return _backward(tracer, [value], [None], wanted, reentrant)
 
 
 def _backward(
@@ -84,12 +92,20 @@ def _backward(
     tensors: list[torch.Tensor],
     gradients: list[torch.Tensor | None],
     wanted: Mapping[str, torch.Tensor],
+    reentrant: bool,
 ) -> list[str]:
     """Only the wanted gradients are computed."""
     places = tracer.places
-    places.path, places.in_backward = "", True
+    places.path, places.phase, places.in_backward = "", "backward", True
     try:
+        if reentrant:
+            torch.autograd.backward(tensors, gradients)
+            return [name for name, tensor in wanted.items() if tensor.grad is not None]
         found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
+    except RuntimeError as error:
+        if "use_reentrant=True" in str(error):
+            raise ReentrantError(str(error)) from error
+        raise
     finally:
         places.in_backward = False
     return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
@@ -103,6 +119,7 @@ def loss_value(output: Any, loss: Any) -> torch.Tensor:
             raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
         return value
     if callable(loss):
+        _check_takes_output(loss)
         value = loss(output)
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
@@ -118,6 +135,19 @@ def loss_value(output: Any, loss: Any) -> torch.Tensor:
         target = data_mark(torch.empty_like(tensor, requires_grad=False))
         return functional.binary_cross_entropy_with_logits(tensor, target)
     return _cross_entropy(tensor)
+
+
+def _check_takes_output(loss: Any) -> None:
+    """Raises OptionError for a function that wants more than the model's output."""
+    try:
+        inspect.signature(loss.forward if isinstance(loss, torch.nn.Module) else loss).bind(None)
+    except ValueError:
+        return  # some functions written in C have no signature
+    except TypeError as error:
+        raise OptionError(
+            f"the loss is called with the model's output alone: {error}.",
+            hint="For example: loss=lambda output: torch.nn.functional.cross_entropy(output, target)",
+        ) from None
 
 
 def _cross_entropy(logits: torch.Tensor) -> torch.Tensor:

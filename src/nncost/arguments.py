@@ -132,7 +132,7 @@ def size(value: Any) -> Dim:
             return symbol(value)
         else:
             raise OptionError(f"a size is a whole number or a name such as B, received {value[:60]!r}")
-    if is_symbolic(value):
+    if is_symbolic(value) and not isinstance(value, Integral):
         return value
     try:
         number = -1 if isinstance(value, bool) else index(value)

@@ -26,6 +26,7 @@ class Places:
         self.inside = 0
         self.stand_ins: set[int] = set()
         self._layer_of_node: dict[int, Place] = {}
+        self._before = torch.autograd._get_sequence_nr() - 1
 
     def here(self, tensors: Sequence[torch.Tensor]) -> Place:
         """The layer and phase of an operator on these tensors."""
@@ -54,10 +55,11 @@ class Places:
             tensor._nncost_giver = path
 
     def _forward(self) -> Place:
-        number = torch.autograd._get_sequence_nr() - 1
-        if number not in self._layer_of_node:
-            self._layer_of_node[number] = (self.path, self.phase)
-        return self.path, self.phase
+        place, number = (self.path, self.phase), torch.autograd._get_sequence_nr() - 1
+        while number > self._before and number not in self._layer_of_node:  # an operator in place makes two: it copies
+            self._layer_of_node[number] = place
+            number -= 1
+        return place
 
 
 def giver(tensor: torch.Tensor) -> str:

@@ -157,8 +157,8 @@ def _trace(call: Call) -> Tensor:
     """The sum of the diagonal, every (n+1)-th element."""
     b, x = call.builder, call.tensor("self")
     rows, columns = x.shape
-    flat = b.emit(ops.Stride(0, columns + 1), b.reshape(x, (x.elements,)))  # type: ignore[operator]
-    count = min(rows, columns)  # type: ignore[type-var]
+    flat = b.emit(ops.Stride(0, columns + 1), b.reshape(x, (x.elements,)))
+    count = min(rows, columns)
     diagonal, _ = (
         b.emit_many(ops.Split(0, (count, flat.shape[0] - count)), flat) if flat.shape[0] != count else (flat, flat)
     )

@@ -126,7 +126,7 @@ def _cell(call: Call) -> Lowered:
         weight = stored(b, (CELLS[kind].gates * size, given.shape[-1]), "int8")
         y = b.map("mul", cast(b, b.contract("bk,gk->bg", quantized(b, given, ranged=True), weight), "float32"), 1.0)
         sides.append(b.map("add", y, stored(b, (y.shape[-1],))))
-    new = CELLS[kind].step(b, *sides, state)
+    new = CELLS[kind].step(b, sides[0], sides[1], state)
     return new if len(call.outputs) > 1 else new[0]
 
 

@@ -79,7 +79,7 @@ class Template:
     inner_inputs: list[torch.Tensor]
     inner_outputs: list[torch.Tensor]
     parameters: dict[str, torch.Tensor]
-    backward: dict[tuple[bool, ...], BackwardTemplate] = field(default_factory=dict)
+    backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -217,7 +217,7 @@ class Blocks:
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
         """The gradients of a block's inputs; what computing them takes is added to the records."""
-        pattern = tuple(gradient is not None for gradient in gradients)
+        pattern = tuple(None if g is None else (g.dtype, g.stride(), mark_of(g)) for g in gradients)
         if pattern not in template.backward:
             template.backward[pattern] = self._analyse_backward(template, gradients)
         found = template.backward[pattern]

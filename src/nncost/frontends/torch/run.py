@@ -98,6 +98,8 @@ def _run(
     gradients: bool = False,
     reentrant: bool = False,
 ) -> Traced:
+    if log is not None:
+        log.entries.clear()  # what an earlier attempt left
     environment = None if sizes is None else sizes.environment
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
     trains = wants_backward(options)

@@ -29,6 +29,8 @@ def arguments_of(inputs: Any) -> Inputs | None:
         return Inputs(unnamed, named)
     if isinstance(inputs, (bool, int, float)):
         raise OptionError(f"inputs are shapes such as (1, 3, 224, 224), received {inputs!r}")
+    if isinstance(inputs, (list, tuple)) and not inputs:
+        return Inputs()
     if is_shape(inputs) or not isinstance(inputs, (list, tuple)):
         return Inputs((_leaf(inputs),))
     return Inputs(tuple(_leaf(value) for value in inputs))

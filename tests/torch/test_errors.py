@@ -223,6 +223,19 @@ def test_shapes_of_other_integers() -> None:
         assert nncost.count(nn.Linear(4, 4), shape).forward.macs == 32
 
 
+def test_a_module_without_inputs_needs_none() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = nn.Parameter(torch.ones(3, 4)), nn.Parameter(torch.ones(4, 5))
+
+        def forward(self) -> torch.Tensor:
+            return self.left @ self.right
+
+    for inputs in (None, (), [], {}, nncost.Inputs()):
+        assert nncost.count(Table(), inputs, loss="sum").backward.macs == 2 * 60
+
+
 def test_interrupting_the_model() -> None:
     assert run(["count", f"{__name__}:Interrupted", "--input", "1x4"]) == 130
 

@@ -87,6 +87,14 @@ def converted(
     return Inputs(args, {name: convert(value, name) for name, value in inputs.kwargs.items()})
 
 
+def takes_nothing(module: nn.Module) -> bool:
+    """Whether the module's forward has no parameters at all."""
+    try:
+        return not inspect.signature(module.forward).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def check_names(inputs: Inputs, module: nn.Module) -> None:
     """Raises SourceError where the module's forward cannot take the arguments."""
     try:

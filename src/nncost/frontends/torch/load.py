@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
-from nncost.frontends.torch.arguments import batch_of, batched, check_names, described, floating_dtype
+from nncost.frontends.torch.arguments import batch_of, batched, check_names, described, floating_dtype, takes_nothing
 from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
@@ -31,6 +31,8 @@ from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 def load_module(module: nn.Module, options: LoadOptions) -> Model:
     """Count a module as it runs. Raises an NncostError for what does not fit, and what the module raises."""
     given = options.given
+    if given is None and takes_nothing(module):
+        given = Inputs()
     if given is None:
         raise SourceError(
             f"counting a {type(module).__name__} needs its inputs.",

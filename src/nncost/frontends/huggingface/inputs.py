@@ -80,7 +80,7 @@ def _unused_positions(module: Any) -> int:
 
     for name, part in module.named_modules():
         if name.endswith("position_embeddings") and isinstance(part, torch.nn.Embedding) and part.padding_idx:
-            return part.padding_idx + 1
+            return int(part.padding_idx) + 1
     return 0
 
 

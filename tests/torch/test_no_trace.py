@@ -55,6 +55,7 @@ class Everything(nn.Module):
         self.seen: list[Any] = []
         self.nested: dict[str, Any] = {"seen": [], "deeper": {"sum": torch.zeros(8), "names": {"a"}}}
         self.memory = Memory()
+        self.pair = (torch.zeros(8), "a name")
         self.last = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -71,6 +72,7 @@ class Everything(nn.Module):
             x = x + block(x)
         self.nested["deeper"]["sum"].add_(1)
         self.table.mul_(2)
+        self.pair[0].add_(1)
         return self.frozen(self.tied(x)) + self.table + torch.randn(8)
 
 

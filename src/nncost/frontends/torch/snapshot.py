@@ -18,7 +18,7 @@ LONG = 10_000
 """Longer containers are put back as well, but what is in them is not followed."""
 _ATOMS = frozenset(
     {bool, int, float, complex, str, bytes, type(None), type, FunctionType, BuiltinFunctionType, MethodType, ModuleType,
-     tuple, frozenset, torch.dtype, torch.device, torch.Size}
+     frozenset, torch.dtype, torch.device, torch.Size}
 )  # fmt: skip
 _TENSORS = ("_parameters", "_buffers", "_modules")
 """Attributes of every module whose content is known already."""
@@ -71,8 +71,11 @@ class Snapshots:
         if type(value) in _ATOMS or depth == 0:
             return
         if isinstance(value, torch.Tensor):
-            if self.replace is not None and key is not None:
+            if self.replace is not None:
                 container[key] = self.replace(value)
+        elif isinstance(value, tuple):
+            if self.replace is not None and type(value) is tuple and any(isinstance(v, torch.Tensor) for v in value):
+                container[key] = tuple(self.replace(v) if isinstance(v, torch.Tensor) else v for v in value)
         elif type(value) in _CONTAINERS:
             self._walk(value, depth)
         elif id(value) not in self._seen and not (isinstance(value, nn.Module) and value in self._known):

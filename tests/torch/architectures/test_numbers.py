@@ -13,7 +13,9 @@ import numpy as np
 from torch import nn
 
 from nncost.frontends.huggingface.surroundings import undisturbed
-from tests.torch.architectures.running import run_graph, run_module
+from nncost.training.step import training_step
+from tests.proof.selfcount import assert_proven
+from tests.torch.architectures.running import connected, run_graph, run_module
 from tests.torch.architectures.subjects import SUBJECTS, Subject, numbers
 
 EXACT, SINGLE = 1e-9, 1e-6
@@ -66,3 +68,16 @@ def test_outputs_and_gradients(subject: Subject) -> None:
             atol=tolerance * scale,
             err_msg=name,
         )
+
+
+COUNTED_BY_RUNNING = ("gpt2", "llama", "bert", "deberta_v2", "t5", "whisper", "vit", "resnet")
+
+
+@pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.name in COUNTED_BY_RUNNING], ids=str)
+def test_ledger_is_what_runs(subject: Subject) -> None:
+    """A whole step, on numbers that count what is done to them."""
+    module, inputs = subject.build()
+    module.eval()
+    with undisturbed():
+        graph = connected(module, inputs)
+        assert_proven(training_step(graph, loss="squared_error", optimizer="adamw").graph)

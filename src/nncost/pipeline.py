@@ -120,6 +120,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
         from nncost.counting.traced import count_trace
 
         ledger = _per_example(count_trace(model.trace, valid_taps=valid), model.batch)
+        ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
     else:
         _check_names(settings)
         loss, optimizer = _training_of(model, settings)

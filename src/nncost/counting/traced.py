@@ -64,7 +64,7 @@ class _Counter:
         sheet.unknown += [Unknown(call.path, unknown.op, call.phase) for unknown in ledger.unknown]
         for name, times in ledger.free.items():
             sheet.free[name] += times
-        if forward and ledger.neurons != 0:
+        if forward and call.neurons and ledger.neurons != 0:
             sheet.neurons.append(ledger.neurons)
 
     def _add_block(self, sheet: _Sheet, item: BlockCall) -> None:

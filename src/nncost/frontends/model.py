@@ -78,7 +78,8 @@ class Model:
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
     parameters that received a gradient; the graph then holds the parameters alone. ``layers`` name
-    what each layer is, in the order of the network.
+    what each layer is, in the order of the network; ``neurons_apart`` are those of one example that the
+    trace's products do not show (recurrent layers).
     ``active_parameters`` are those that one token uses, where a router chooses among experts.
     """
 
@@ -92,6 +93,7 @@ class Model:
     notes: tuple[str, ...] = ()
     trace: Trace | None = None
     layers: Mapping[str, str] | None = None
+    neurons_apart: Dim = 0
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
 

@@ -27,12 +27,16 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not."""
+    """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not.
+
+    Without ``neurons`` its outputs are none: a recurrent layer has H for each direction, not one for each product.
+    """
 
     kernel: Kernel
     path: str
     phase: Phase
     op: str = ""
+    neurons: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

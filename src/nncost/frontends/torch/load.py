@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -130,7 +130,8 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     parameters = {**_parameters(traced), **_packed(traced.names)}
     trained = tuple(parameters[name] for name in traced.trained)
     layers = _layers(traced.names)
-    items = list(_calls(traced.tracer.records, layers))
+    apart = neurons_apart(traced.names)
+    items = list(_calls(traced.tracer.records, layers, apart))
     optimizer = options.steps.optimizer
     if optimizer is None or traced.loss == NO_LOSS:
         optimizer = "none"
@@ -142,6 +143,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),
+        neurons_apart=sum(apart.values()),
     )  # fmt: skip
 
 
@@ -157,20 +159,37 @@ def _named(loss: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
-def _calls(records: Sequence[Any], layers: Mapping[str, str], above: str = "") -> Iterator[TraceItem]:
+def neurons_apart(names: Mapping[nn.Module, str]) -> dict[str, int]:
+    """The neurons of layers whose products do not tell them: H for each recurrent layer and direction."""
+    found: dict[str, int] = {}
+    for layer, name in names.items():
+        if isinstance(layer, nn.RNNBase):
+            directions = 2 if layer.bidirectional else 1
+            found[name] = layer.num_layers * directions * (layer.proj_size or layer.hidden_size)
+        elif isinstance(layer, nn.RNNCellBase):
+            found[name] = layer.hidden_size
+        elif isinstance(layer, nn.Bilinear):
+            found[name] = layer.out_features
+    return found
+
+
+def _calls(
+    records: Sequence[Any], layers: Mapping[str, str], apart: Container[str] = (), above: str = ""
+) -> Iterator[TraceItem]:
     """Calls whose rows are named by the kind of layer, as ``Linear``; a block's calls are made once."""
     blocks: dict[int, Block] = {}
     for record in records:
         if isinstance(record, BlockRecord):
             block = blocks.get(id(record.calls))
             if block is None:
-                block = blocks[id(record.calls)] = Block(tuple(_calls(record.calls, layers, record.path)))
+                block = blocks[id(record.calls)] = Block(tuple(_calls(record.calls, layers, apart, record.path)))
             yield BlockCall(block, record.path)
             continue
         signature, path, phase = record
         kernel = kernel_of(signature)
         if kernel.graph.items:
-            yield Call(kernel, path, phase, layers.get(joined(above, path), ""))
+            full = joined(above, path)
+            yield Call(kernel, path, phase, layers.get(full, ""), full not in apart)
 
 
 def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -> list[TraceItem]:

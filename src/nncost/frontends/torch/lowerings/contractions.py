@@ -51,6 +51,12 @@ def _mm(call: Call) -> Tensor:
 
 @lowers("aten::bmm")
 def _bmm(call: Call) -> Tensor:
+    """With learned matrices a dense layer, or one for each expert."""
+    b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
+    if _is_layer(call, right) and left not in call.parameters:
+        with b.region("dense", left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))) as region:
+            region.returns(b.contract("bij,bjk->bik", left, right))
+        return region.outputs[0]
     return call.builder.contract("bij,bjk->bik", call.tensor("self"), call.tensor("mat2"))
 
 

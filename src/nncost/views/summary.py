@@ -118,7 +118,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     parts += [f"{exact(p.other)} other"] if p.other != 0 else []
     facts = [("parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)")]
     if p.active != p.total:
-        facts.append(("active", f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)"))
+        facts.append(
+            ("active", f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)")
+        )
     if p.trainable != p.total:
         facts.append(("trainable", exact(p.trainable)))
     if p.buffers != 0:

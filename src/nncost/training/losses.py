@@ -13,8 +13,8 @@ Seed = tuple[Tensor, Tensor]
 """A tensor of the forward graph and the gradient that arrives there."""
 
 
-def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Tensor, Seed]:
-    """The scalar loss and where the backward pass starts.
+def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Tensor, list[Seed]]:
+    """The scalar loss and where the backward pass starts: the first output or, for ``sum``, every one.
 
     The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
     """
@@ -22,7 +22,11 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
     with b.at("loss", "loss"), b.region(name, output) as region:
         value, seed = _LOSSES[name](b, graph, output, accumulate)
         region.returns(value)
-    return value, seed
+    seeds = [seed]
+    if name == "sum":
+        with b.at("loss", "loss"):
+            seeds += [_sum(b, graph, other, accumulate)[1] for other in graph.outputs[1:] if "float" in other.dtype]
+    return value, seeds
 
 
 def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:

@@ -36,9 +36,9 @@ def training_step(model: Graph, *, loss: str, optimizer: str, accumulate: int = 
     b = Builder(dtype=model.outputs[0].dtype, training=True)
     b.inputs = list(model.inputs)
     b.parameters = list(model.parameters)
-    value, seed = emit_loss(b, loss, model, accumulate)
+    value, seeds = emit_loss(b, loss, model, accumulate)
     trained = {p.tensor: p for p in model.parameters if p.trainable}
-    found, forward = differentiate(b, model.items, [seed], {t: p.path for t, p in trained.items()})
+    found, forward = differentiate(b, model.items, seeds, {t: p.path for t, p in trained.items()})
     b.items[:0] = forward
     gradients = {trained[tensor]: gradient for tensor, gradient in found.items()}
     step = StepGraph(b.graph(), value, gradients)

@@ -28,18 +28,9 @@ from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, 
 LOSSES = {"gpt2": "cross_entropy", "llama": "cross_entropy", "vit": "cross_entropy", "resnet50": "cross_entropy"}
 """The others get squared_error."""
 MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss", "deepseek_v3")
-NOT_DERIVED = {
-    "bloom": "its GELU has a backward of its own, which a derived gradient does not see",
-    **dict.fromkeys(MIXTURES, "products of grouped rows have no derived gradient"),
-}
 UNSEEN_BY_TORCH = dict.fromkeys(MIXTURES, "grouped products are not in FlopCounterMode's table")
 WITH_NUMBERS = {"detr", "wav2vec2"}
 """In training, DETR looks whether a number is infinite, and wav2vec 2.0 draws which layers to leave out."""
-ELSEWHERE = dict.fromkeys(
-    ("t5", "bart", "whisper"),
-    "of the gradients that meet at the encoder's output, a block adds its own first: one addition is in another row",
-)
-"""Rows of the step, not its totals, that differ where alike blocks are analysed once."""
 
 
 def shapes_or_numbers(subject: Subject, inputs: Inputs) -> Inputs:
@@ -67,7 +58,7 @@ def test_traced_and_derived(subject: Subject) -> None:
     assert traced.complete
     assert derived.complete
     assert contractions(traced, "forward") == contractions(derived, "forward")
-    assert (contractions(traced, "backward") == contractions(derived, "backward")) == (subject.name not in NOT_DERIVED)
+    assert contractions(traced, "backward") == contractions(derived, "backward")
 
 
 def reported(module: nn.Module, inputs: Inputs, *, reuse: bool, **others: Any) -> dict[str, Any]:
@@ -97,7 +88,7 @@ def test_alike_blocks(subject: Subject, step: dict[str, str]) -> None:
     assert once["totals"] == all_of_them["totals"]
     rows, expected = rows_of(once), rows_of(all_of_them)
     differing = {key: rows.get(key) for key in rows | expected if rows.get(key) != expected.get(key)}
-    assert bool(differing) == bool(step and subject.name in ELSEWHERE), differing
+    assert not differing
     assert {**once, "rows": []} == {**all_of_them, "rows": []}
 
 

@@ -52,6 +52,7 @@ class Connection:
         self._views: dict[int, _View] = {}
         self._learned: set[Tensor] = set()
         self._keep: list[torch.Tensor] = []
+        self._in_functions: set[int] = set()
         for stand_in, parameter in parameters.values():
             self._memories[id(stand_in)] = _Memory(parameter.tensor)
             self._learned.add(parameter.tensor)
@@ -61,6 +62,7 @@ class Connection:
 
     def graph(self, log: Log, outputs: Sequence[torch.Tensor], parameters: Sequence[Parameter]) -> Graph:
         """The graph of everything logged, with the values of the given tensors as outputs."""
+        self._in_functions = _in_functions(log.entries)
         for entry in log.entries:
             self._add(entry)
         results = tuple(self._read(tensor) for tensor in outputs)
@@ -89,7 +91,7 @@ class Connection:
     def _emitted(self, entry: Entry, arguments: Mapping[str, Any]) -> list[Tensor | None]:
         b = self.builder
         assert entry.signature is not None
-        if entry.differentiable:
+        if entry.differentiable or id(entry) in self._in_functions:
             return emit(b, entry.signature, arguments, frozenset(self._learned))
         inputs = list(dict.fromkeys(t for value in arguments.values() for t in _values(value)))
         with b.region("no_grad", *inputs) as region:
@@ -157,3 +159,22 @@ def _values(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     return [t for item in value for t in _values(item)] if isinstance(value, tuple) else []
+
+
+def _in_functions(entries: Sequence[Entry]) -> set[int]:
+    """The entries that ran without gradients inside a custom function, whose result has one all the same.
+
+    The function's own backward is PyTorch's affair; here what it computed forward is differentiated.
+    """
+    found: set[int] = set()
+    wanted: set[int] = set()
+    for entry in reversed(entries):
+        results = tensors_in(entry.result)
+        reached = any(id(tensor) in wanted for tensor in results)
+        if entry.signature is None:
+            if reached:
+                wanted.add(id(entry.args[0]))
+        elif not entry.differentiable and (reached or any(tensor.grad_fn is not None for tensor in results)):
+            found.add(id(entry))
+            wanted.update(id(tensor) for tensor in tensors_in((entry.args, tuple(entry.kwargs.values()))))
+    return found

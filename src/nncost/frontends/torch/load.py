@@ -112,7 +112,10 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     parameters = _parameters(traced)
     both = {name: (traced.tensors[name].stand_in, parameter) for name, parameter in parameters.items()}
     inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
-    graph = Connection(both, inputs).graph(log, [primary(traced.output)], list(parameters.values()))
+    outputs = [primary(traced.output)]
+    if options.steps.loss == "sum":
+        outputs = [t for t in tree_leaves(traced.output) if isinstance(t, torch.Tensor) and t.requires_grad] or outputs
+    graph = Connection(both, inputs).graph(log, outputs, list(parameters.values()))
     shapes = batched(described(given, module), options.batch)
     return Model(
         "torch",

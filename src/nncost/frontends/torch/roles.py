@@ -11,6 +11,7 @@ _WEIGHT_USES = {
     ("aten::convolution", "weight"), ("aten::_convolution", "weight"), ("aten::embedding", "weight"),
     ("aten::_embedding_bag", "weight"), ("aten::native_layer_norm", "weight"), ("aten::native_batch_norm", "weight"),
     ("aten::native_group_norm", "weight"), ("aten::_fused_rms_norm", "weight"), ("aten::linear", "weight"),
+    ("aten::addcmul", "tensor1"), ("aten::addcmul", "tensor2"),
     ("aten::addmm", "mat2"), ("aten::addmm", "mat1"), ("aten::_prelu_kernel", "weight"),
 }  # fmt: skip
 _MULTIPLYING = {
@@ -38,7 +39,7 @@ def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]
     leaf = name.rpartition(".")[2]
     if _is_position_table(name) or (_STATE.search(leaf) and any(argument in _STATE_ARGUMENTS for _, argument in seen)):
         return "other"
-    if any(argument == "bias" for _, argument in seen) or ("aten::addmm", "self") in seen:
+    if any(argument == "bias" for _, argument in seen) or seen & {("aten::addmm", "self"), ("aten::addcmul", "self")}:
         return "bias"
     operators = {operator.partition("::")[2] for operator, _ in seen}
     if seen & _WEIGHT_USES or any("mkldnn_rnn" in operator for operator in operators):

@@ -20,7 +20,7 @@ from nncost.frontends.torch.failures import check_types
 from nncost.frontends.torch.light import LightFakes, remembered
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_of, result_mark, set_mark, tensors_in
-from nncost.frontends.torch.places import Places
+from nncost.frontends.torch.places import Places, giver
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
 from nncost.frontends.torch.signatures import Scan, Signature
 from nncost.frontends.torch.symbolic import Sizes, plain
@@ -212,7 +212,7 @@ class Tracer(TorchDispatchMode):
     ) -> None:
         plan = signature.plan
         folded = scan.bits == CONSTANT and not plan.random
-        if scan.learned is not None:
+        if scan.learned is not None and place[1] == "forward":
             self._note_uses(plan, args, kwargs)
         mark = result_mark(plan.name, scan.bits, scan.learned, view=False, random=plan.random)
         results = tensors_in(result)
@@ -222,7 +222,9 @@ class Tracer(TorchDispatchMode):
         if plan.written and not folded:
             self._note_written(plan, args, kwargs)
         if place[1] == "backward":
-            self.places.gave(results, place[0])
+            # A sum of gradients was begun by the layer that gave the first of them.
+            first = giver(scan.tensors[0]) if plan.name == "aten::add" and len(scan.tensors) > 1 else place[0]
+            self.places.gave(results, first)
         if not folded:
             self.records.append([signature, *place])
         if self.log is not None:

@@ -21,6 +21,8 @@ _SAME = {"alias", "detach", "lift_fresh", "lift", "_conj", "_neg_view", "resolve
 def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place: int = 0) -> Tensor:
     """The view an entry took of its first argument. Raises NotImplementedError for one that is no move."""
     name, shape = entry.plan.name.partition("::")[2], tuple(shape)
+    if name in ("detach", "detach_"):
+        return _without_gradient(b, parent)
     if name in _SAME:
         return parent
     if name in _RESHAPING:
@@ -35,6 +37,13 @@ def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place:
         dim, size, step = (_argument(entry, i, n) for i, n in ((1, "dimension"), (2, "size"), (3, "step")))
         return b.emit(ops.Window((dim % parent.rank,), (size,), (step,), (1,)), parent)
     raise NotImplementedError(entry.plan.name)
+
+
+def _without_gradient(b: Builder, x: Tensor) -> Tensor:
+    """The same values; gradients end here."""
+    with b.region("detach", x) as region:
+        region.returns(b.emit(ops.Reshape(x.shape), x), gradient=lambda *_: {})
+    return region.outputs[0]
 
 
 def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: int = 0) -> Tensor:

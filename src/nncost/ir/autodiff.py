@@ -14,7 +14,7 @@ from typing import assert_never
 from nncost.dims import Dim
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.graph import Item, Node, Region, Tensor, no_gradient
 from nncost.ir.scalars import SCALARS
 
 PEELED = "peeled"
@@ -136,6 +136,8 @@ _STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "trunc", "greater", "greate
 
 
 def _differentiable_outputs(item: Item) -> list[Tensor]:
+    if isinstance(item, Region) and item.gradient is no_gradient:
+        return []
     if isinstance(item, Node) and isinstance(item.op, ops.Map) and item.op.function in _STEP_FUNCTIONS:
         return []
     return [tensor for tensor in item.outputs if tensor.dtype not in _NO_GRADIENT]

@@ -71,6 +71,13 @@ GradientRule = Callable[["Builder", "Region", Sequence[Union[Tensor, None]], fro
 """``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
 
 
+def no_gradient(
+    builder: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Gradients:
+    """The rule of a region that gradients do not pass: what is behind it is not asked for one."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """A named group of items that reports show as one row.

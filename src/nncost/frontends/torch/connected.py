@@ -19,7 +19,7 @@ from nncost.frontends.torch.marks import tensors_in
 from nncost.frontends.torch.views import put_back, taken
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.graph import Graph, Parameter, Tensor, no_gradient
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +96,7 @@ class Connection:
         inputs = list(dict.fromkeys(t for value in arguments.values() for t in _values(value)))
         with b.region("no_grad", *inputs) as region:
             lowered = emit(b, entry.signature, arguments, frozenset(self._learned))
-            region.returns(*(t for t in lowered if t is not None), gradient=lambda *_: {})
+            region.returns(*(t for t in lowered if t is not None), gradient=no_gradient)
         return lowered
 
     def _written(self, entry: Entry) -> list[torch.Tensor]:

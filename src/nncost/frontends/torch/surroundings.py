@@ -42,7 +42,7 @@ class Surroundings:
         for name, value in names.items():
             if isinstance(value, (dict, list, set)) and not name.startswith("__"):
                 self._walk(value)
-            for function in (value, getattr(value, "__func__", value)):
+            for function in _functions(value):
                 if hasattr(function, "cache_clear") and hasattr(function, "cache_info"):
                     self._caches[id(function)] = (function, function.cache_info().misses)
 
@@ -63,6 +63,17 @@ class Surroundings:
         for function, misses in self._caches.values():
             if function.cache_info().misses != misses:
                 function.cache_clear()
+
+
+def _functions(value: Any) -> Iterator[Any]:
+    """A function, the one inside a method's wrapper, and those that a decorator's closure holds."""
+    inner = getattr(value, "__func__", value)
+    yield inner
+    for cell in getattr(inner, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # a cell that is still empty
+            continue
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

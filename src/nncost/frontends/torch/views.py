@@ -9,7 +9,7 @@ from nncost.dims import Dim
 from nncost.frontends.torch.log import Entry
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Tensor
+from nncost.ir.graph import Tensor, no_gradient
 
 _RESHAPING = {
     "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "flatten", "unflatten", "_reshape_alias", "view_as",
@@ -42,7 +42,7 @@ def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place:
 def _without_gradient(b: Builder, x: Tensor) -> Tensor:
     """The same values; gradients end here."""
     with b.region("detach", x) as region:
-        region.returns(b.emit(ops.Reshape(x.shape), x), gradient=lambda *_: {})
+        region.returns(b.emit(ops.Reshape(x.shape), x), gradient=no_gradient)
     return region.outputs[0]
 
 

@@ -39,6 +39,7 @@ def count(
     dtype: str | None = None,
     bias: str = "all",
     activation: str = "sigmoid",
+    reuse: bool = True,
 ) -> Report:
     """Count everything a network computes, exactly.
 
@@ -48,7 +49,8 @@ def count(
     ``examples`` are numbers or names of symbols; ``symbols`` bind names to numbers. ``loss`` and
     ``optimizer`` are names (``"none"`` leaves them out); ``accumulate`` micro-batches of ``batch``
     examples make one step; ``freeze`` takes layer paths or patterns. ``dtype`` is the type of
-    parameters and activations.
+    parameters and activations. Without ``reuse`` every layer of a module is analysed, also one of many
+    that are alike; the report is the same.
 
     Raises an NncostError for anything that does not fit.
     """
@@ -100,6 +102,7 @@ def settings_of(
     dtype: str | None = None,
     bias: str = "all",
     activation: str = "sigmoid",
+    reuse: bool = True,
     convention: str | None = None,
     freeze: str | Sequence[str] = (),
     epochs: int = 1,
@@ -117,6 +120,7 @@ def settings_of(
         dtype=dtype or "float32",
         bias=cast("BiasChoice", bias),
         activation=activation,
+        reuse=_truth("reuse", reuse),
     )
     return Settings(
         examples=None if examples is None else _size("examples", examples, bindings),
@@ -127,6 +131,12 @@ def settings_of(
         load=load,
         **others,
     )
+
+
+def _truth(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} is True or False, received {value!r}")
+    return value
 
 
 def _whole(name: str, value: object) -> int:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from nncost.api import settings_of
-from nncost.pipeline import report_on
+import nncost
 from nncost.report import Report
 
 from .blocks import DEPTH, NETWORKS, RUNS, WIDTH, Stack
 
 
 def counted(module: torch.nn.Module, *, reuse: bool, **settings: Any) -> Report:
-    chosen = settings_of(inputs=(3, WIDTH), **settings)
-    return report_on(module, replace(chosen, load=replace(chosen.load, reuse=reuse)))
+    return nncost.count(module, (3, WIDTH), reuse=reuse, **settings)
 
 
 @pytest.mark.parametrize("training", [{}, {"loss": "sum"}, {"loss": "cross_entropy", "optimizer": "adamw"}])

@@ -202,6 +202,7 @@ def test_channels_last_and_graphs(name: str) -> None:
 
 @pytest.mark.parametrize("called", [False, True])
 @pytest.mark.parametrize("name", ["convolutional", "dense", "transformer"])
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
 def test_compiled_before_and_after_a_call(name: str, called: bool) -> None:
     build, shape = NETWORKS[name]
     expected = counted(build(), shape)

@@ -13,7 +13,6 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.load import derived_model
-from nncost.frontends.torch.step import primary
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Parameter
 from nncost.training.step import StepGraph, training_step
@@ -57,7 +56,9 @@ def run_graph(module: nn.Module, given: Inputs) -> Result:
 
 def run_module(module: nn.Module, given: Inputs) -> Result:
     """The module itself, and autograd."""
-    output = primary(module(*given.args, **given.kwargs))
-    output.sum().backward()
+    outputs = module(*given.args, **given.kwargs)
+    sums = [t.sum() for t in tree_leaves(outputs) if isinstance(t, torch.Tensor) and t.requires_grad]
+    torch.stack(sums).sum().backward()
     gradients = {name: p.grad.numpy() for name, p in module.named_parameters() if p.grad is not None}
-    return Result(output.detach().numpy(), gradients)
+    first = next(t for t in tree_leaves(outputs) if isinstance(t, torch.Tensor) and t.requires_grad)
+    return Result(first.detach().numpy(), gradients)

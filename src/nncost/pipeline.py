@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from nncost.assembly import FLOPS, layers_of, parameter_counts, report_rows, totals_of
 from nncost.counting.conventions import Convention, convention_named
-from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph, operation_name
-from nncost.counting.quantities import ALL, DTYPE_BYTES
+from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph
+from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, Training, matches
-from nncost.ir import ops
-from nncost.ir.graph import PHASES, Graph, Item, Parameter, Region
-from nncost.report import ParameterCounts, Report, ReportRow, Run, Source, Totals
+from nncost.ir.graph import PHASES, Graph, Parameter, Region
+from nncost.report import Report, Run, Source
 from nncost.training.losses import LOSSES, NO_LOSS
 from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 from nncost.training.step import StepGraph, accumulation_graph, training_step
@@ -25,7 +25,6 @@ from nncost.training.step import StepGraph, accumulation_graph, training_step
 if TYPE_CHECKING:
     from nncost.counting.storage import Storage
 
-FLOPS = "flops"
 TRAIN, INFERENCE = "train", "inference"
 
 
@@ -94,10 +93,10 @@ def _report_on(source: Any, settings: Settings) -> Report:
     return Report(
         source=Source(model.kind, model.name, model.inputs),
         settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
-        parameters=_parameters(model.graph.parameters, model.active_parameters),
+        parameters=parameter_counts(model.graph.parameters, model.active_parameters),
         neurons=ledger.neurons,
-        totals=_totals(rows, convention),
-        rows=_report_rows([row for row in rows if row.quantity != FLOPS], counted),
+        totals=totals_of(rows, convention),
+        rows=report_rows([row for row in rows if row.quantity != FLOPS], counted.model),
         unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
@@ -167,13 +166,6 @@ def _storage(parameters: Sequence[Parameter]) -> Storage | None:
     from nncost.counting.storage import storage_of
 
     return storage_of(parameters)
-
-
-def _bytes_of(parameter: Parameter) -> Dim:
-    """Bytes as stored in a file, or those of the parameter's type."""
-    if parameter.stored_bytes is not None:
-        return parameter.stored_bytes
-    return parameter.tensor.elements * DTYPE_BYTES[parameter.tensor.dtype]
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
@@ -306,154 +298,11 @@ def _added(left: Ledger, right: Ledger) -> Ledger:
 
 def _derivatives(counted: Counted) -> list[Row]:
     """One derivative for each trained parameter, whatever the batch."""
-    ops_by_path = _layers(counted.model)
+    ops_by_path = layers_of(counted.model)
     return [
         Row(p.path, ops_by_path.get(p.path, "parameters"), "", "backward", "derivatives", p.tensor.elements)
         for p in counted.gradients
     ]
-
-
-def _layers(model: Model) -> Mapping[str, str]:
-    """Each layer, in the order of the network, with what it does."""
-    return _op_by_path(model.graph.items) if model.layers is None else model.layers
-
-
-def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
-    """Each layer, in the order of the network, with the first operation there that is not a mere move."""
-    order: dict[str, str] = {}
-    working: dict[str, str] = {}
-    _name_layers(items, order, working)
-    return order | working
-
-
-def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str, str]) -> None:
-    for item in items:
-        if isinstance(item, Region):
-            order.setdefault(item.path, item.name)
-            working.setdefault(item.path, item.name)
-        elif isinstance(item.op, ops.Repeat):
-            _name_layers(item.op.body.items, order, working)
-        else:
-            order.setdefault(item.path, operation_name(item.op))
-            if not isinstance(item.op, (*ops.MOVES, ops.Constant)):
-                working.setdefault(item.path, operation_name(item.op))
-
-
-def _totals(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
-    amounts: dict[tuple[str, str], list[Dim]] = {}
-    for _, _, _, phase, quantity, amount, _ in rows:
-        parts = amounts.get((phase, quantity))
-        if parts is None:
-            amounts[phase, quantity] = [amount]
-        else:
-            parts.append(amount)
-    totals: dict[str, dict[str, list[Dim]]] = {phase: {} for phase in (*PHASES, "step")}
-    for (place, name), parts in amounts.items():
-        total = add_all(parts)
-        for where in (place, "step"):
-            totals[where].setdefault(name, []).append(total)
-    if convention.tool is not None and not convention.tool.look.backward and totals["backward"]:
-        totals["step"].pop(FLOPS, None)
-    return {
-        phase: Totals({name: add_all(parts) for name, parts in counts.items()}, convention)
-        for phase, counts in totals.items()
-    }
-
-
-def _parameters(parameters: Sequence[Parameter], active: Dim | None) -> ParameterCounts:
-    def elements(chosen: Iterable[Parameter]) -> Dim:
-        return add_all(parameter.tensor.elements for parameter in chosen)
-
-    learned = [parameter for parameter in parameters if parameter.role != "buffer"]
-    return ParameterCounts(
-        total=elements(learned),
-        trainable=elements(p for p in learned if p.trainable),
-        weights=elements(p for p in learned if p.role == "weight"),
-        biases=elements(p for p in learned if p.role == "bias"),
-        other=elements(p for p in learned if p.role == "other"),
-        buffers=elements(p for p in parameters if p.role == "buffer"),
-        bytes=add_all(map(_bytes_of, learned)),
-        active=elements(learned) if active is None else active,
-    )
-
-
-_Place = tuple[str, str, str]
-"""Path, operation and phase of a report row."""
-
-
-def _report_rows(rows: Sequence[Row], counted: Counted) -> list[ReportRow]:
-    """Rows by place; forward in the order of the network, the other phases in the order they run."""
-    graph = counted.model.graph
-    ops_by_path, times = _layers(counted.model), _times_by_path(graph.items)
-    roles: dict[_Place, dict[str, list[Dim]]] = {}
-    for p in graph.parameters:
-        place = (p.path, ops_by_path.get(p.path, "parameters"), "forward")
-        roles.setdefault(place, {}).setdefault(p.role, []).append(p.tensor.elements)
-    places: dict[_Place, list[Row]] = {place: [] for place in roles}
-    for row in rows:
-        places.setdefault((row.path, row.op, row.phase), []).append(row)
-    order = {path: number for number, path in enumerate(ops_by_path)}
-
-    backward_order = -1 if counted.model.layers is not None else 0
-
-    def position(place: _Place) -> tuple[int, int]:
-        path, _, phase = place
-        direction = 1 if phase == "forward" else backward_order
-        return PHASES.index(phase), direction * order.get(path, 0)
-
-    amounts = _RowAmounts()
-    return [
-        _report_row(place, amounts.of(place[1], places[place]), roles.get(place, {}), times.get(place[0], 1))
-        for place in sorted(places, key=position)
-    ]
-
-
-@dataclass(slots=True)
-class _RowAmounts:
-    """The counts of a report row and of the operations inside, worked out once for layers that are alike."""
-
-    known: dict[Any, tuple[dict[str, Dim], dict[str, dict[str, Dim]]]] = field(default_factory=dict)
-
-    def of(self, op: str, rows: Sequence[Row]) -> tuple[dict[str, Dim], dict[str, dict[str, Dim]]]:
-        """Amounts by quantity, and by operation where there are several."""
-        key = (op, tuple([(row.inner, row.quantity, row.amount) for row in rows]))
-        found = self.known.get(key)
-        if found is None:
-            names = dict.fromkeys(row.inner or op for row in rows)
-            inside = {name: _amounts(row for row in rows if (row.inner or op) == name) for name in names}
-            found = self.known[key] = (_amounts(rows), inside if len(names) > 1 else {})
-        return found
-
-
-def _report_row(
-    place: _Place,
-    counts: tuple[dict[str, Dim], dict[str, dict[str, Dim]]],
-    roles: Mapping[str, Sequence[Dim]],
-    times: Dim,
-) -> ReportRow:
-    weights, biases, other = (add_all(roles[role]) if role in roles else 0 for role in ("weight", "bias", "other"))
-    return ReportRow(*place, counts[0], weights, biases, other, times, counts[1])
-
-
-def _amounts(rows: Iterable[Row]) -> dict[str, Dim]:
-    parts: dict[str, list[Dim]] = {}
-    for row in rows:
-        parts.setdefault(row.quantity, []).append(row.amount)
-    return {name: add_all(parts[name]) for name in ALL if name in parts}
-
-
-def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:
-    """How often each layer inside a repeated block stands there; time steps are not repetitions."""
-    found: dict[str, Dim] = {}
-    for item in items:
-        if isinstance(item, Region):
-            if times != 1:
-                found.setdefault(item.path, times)
-            found |= {p: t for p, t in _times_by_path(item.items, times).items() if p not in found}
-        elif isinstance(item.op, ops.Repeat) and item.path.rpartition(".")[0].endswith("repeat"):
-            for path, inner in _times_by_path(item.op.body.items, times * item.op.times).items():
-                found.setdefault(path, inner)
-    return found
 
 
 # ------------------------------------------------------------------- the whole run
@@ -480,5 +329,5 @@ def _run(source: Any, settings: Settings, counted: Counted, convention: Conventi
     rows += [row._replace(amount=row.amount * (micro_batches - steps) * epochs) for row in counted.accumulation.rows]
     rows += [row._replace(amount=row.amount * steps * epochs) for row in _derivatives(counted)]
     return Run(
-        examples, epochs, batch, steps * epochs, _totals([r for r in rows if r.amount != 0], convention), assumes
+        examples, epochs, batch, steps * epochs, totals_of([r for r in rows if r.amount != 0], convention), assumes
     )

@@ -149,3 +149,40 @@ def test_a_rule_may_leave_a_call_unknown() -> None:
 def test_names_need_a_namespace() -> None:
     with pytest.raises(OptionError, match="namespace::operator"):
         nncost.lowers("scale_shift")
+
+
+def test_a_rule_for_an_operator_that_was_counted_before_holds_at_once() -> None:
+    """One that PyTorch itself takes apart, and one that is the gradient of another."""
+    from torch import nn
+
+    from nncost.frontends.torch import lowering
+
+    class Flipped(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.special.xlog1py(x, x)
+
+    module, names = Flipped(), ("aten::special_xlog1py", "aten::gelu_backward")
+    network = nn.Sequential(nn.Linear(3, 3), nn.GELU())
+    before = nncost.count(module, (2, 3)), nncost.count(network, (2, 3), loss="sum")
+    kept = {name: lowering._LOWERINGS.get(name) for name in names}
+    try:
+
+        @nncost.lowers(names[0])
+        def logarithm(call: Any) -> Any:
+            return call.builder.map("log", call["self"])
+
+        @nncost.lowers(names[1])
+        def slope(call: Any) -> Any:
+            return call.builder.map("div", call["grad_output"], call["self"])
+
+        assert nncost.count(module, (2, 3)).forward.flops == nncost.count(module, (2, 3)).forward.log == 6
+        assert nncost.count(network, (2, 3), loss="sum").backward.div == 6
+    finally:
+        for name, rule in kept.items():
+            if rule is None:
+                del lowering._LOWERINGS[name]
+            else:
+                lowering._LOWERINGS[name] = rule
+        lowering._revision[0] += 1
+    assert nncost.count(module, (2, 3)).to_dict() == before[0].to_dict()
+    assert nncost.count(network, (2, 3), loss="sum").to_dict() == before[1].to_dict()

@@ -12,7 +12,6 @@ import torch
 
 from nncost.counting.ledger import count_graph
 from nncost.frontends.torch.kernels import dtype_name, emit
-from nncost.frontends.torch.lowering import is_gradient
 from nncost.frontends.torch.plans import plan_of
 from nncost.frontends.torch.signatures import Signature
 from nncost.ir import ops
@@ -185,5 +184,5 @@ def assert_self_counted(lowered: Lowered) -> None:
     assert said == done, {key: (said[key], done[key]) for key in said.keys() | done.keys() if said[key] != done[key]}
 
 
-def is_backward(sample: Sample) -> bool:
-    return is_gradient(plan_of(operator_named(sample.operator)).name)
+def is_backward(lowered: Lowered) -> bool:
+    return any(item.phase == "backward" for item in lowered.graph.items)

@@ -19,7 +19,7 @@ def test_counts_by_hand(closed: Closed) -> None:
     lowered = lower(closed.sample)
     assert not lowered.opaque
     assert_same_types(closed.sample, lowered)
-    phase = "backward" if is_backward(closed.sample) else "forward"
+    phase = "backward" if is_backward(lowered) else "forward"
     counted: Counter[str] = Counter()
     notes = set()
     for row in count_graph(lowered.graph).rows:

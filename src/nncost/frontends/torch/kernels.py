@@ -9,7 +9,7 @@ import torch
 
 from nncost.errors import NncostError
 from nncost.frontends.torch import lowerings as _lowerings  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowering import Call, Lowered, Lowering, RuleError, is_gradient, lowering_for
+from nncost.frontends.torch.lowering import Call, Lowered, Lowering, RuleError, lowering_for
 from nncost.frontends.torch.signatures import Literal, Operand, Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -70,7 +70,8 @@ def _kernel(signature: Signature) -> Kernel:
 
     arguments = {name: convert(value) for name, value in signature.arguments}
     emit(builder, signature, arguments, frozenset(learned), stored)
-    kernel_phase = "backward" if is_gradient(signature.plan.name) else "forward"
+    # A gradient's own work is what it emits in phase backward; the rest is what the forward pass left behind.
+    kernel_phase = "backward" if any(item.phase == "backward" for item in builder.items) else "forward"
     outputs = _last_outputs(builder.items)
     return Kernel(builder.graph(*outputs), kernel_phase)  # type: ignore[arg-type]
 

@@ -15,7 +15,6 @@ Lowered = Union[Tensor, None, Sequence[Union[Tensor, None]]]
 Lowering = Callable[["Call"], Lowered]
 
 _LOWERINGS: dict[str, Lowering] = {}
-_GRADIENTS: set[str] = set()
 _revision = [0]
 
 
@@ -123,20 +122,9 @@ def _shapes(sizes: Sequence[Any]) -> str:
     return ", ".join(shape_text(size) if isinstance(size, tuple) else repr(size) for size in sizes) or "nothing"
 
 
-def lowers_gradient(*names: str) -> Callable[[Lowering], Lowering]:
-    """As :func:`lowers`, for an operator that is the gradient of another: what it needs of the forward is not recounted."""
-    _GRADIENTS.update(names)
-    return lowers(*names)
-
-
 def lowering_for(name: str, overload: str) -> Lowering | None:
     """The lowering of an operator, or None."""
     return _LOWERINGS.get(f"{name}.{overload}") or _LOWERINGS.get(name)
-
-
-def is_gradient(name: str) -> bool:
-    """Whether the operator's own work is a backward pass."""
-    return name in _GRADIENTS
 
 
 def revision() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.lowering import lowering_for
+from nncost.frontends.torch.lowering import lowering_for, revision
 
 
 class Handling(Enum):
@@ -38,7 +38,7 @@ class Plan:
     decomposition: Any = None
 
 
-_SILENT_NAMESPACES = {"prim", "profiler", "c10d", "inductor"}
+_SILENT_NAMESPACES = {"prim", "profiler"}
 _SILENT = {
     "aten::detach", "aten::lift_fresh", "aten::alias", "aten::is_same_size", "aten::_assert_async", "aten::record_stream",
     "aten::resize_", "aten::set_", "aten::_assert_tensor_metadata", "aten::sym_size", "aten::sym_stride",
@@ -53,6 +53,8 @@ _MOVED_IN_PLACE = {
 _COPIES_MAYBE = {"aten::reshape", "aten::contiguous", "aten::to", "aten::flatten"}
 
 _plans: dict[Any, Plan] = {}
+_made_at = [0]
+"""The revision of the rules that the plans were made by."""
 
 
 def plan_of(operator: Any) -> Plan:
@@ -63,9 +65,11 @@ def plan_of(operator: Any) -> Plan:
     return plan
 
 
-def forget_plans() -> None:
-    """Plan anew: a lowering has been registered."""
-    _plans.clear()
+def refresh_plans() -> None:
+    """Plan anew where a rule has been registered since: what was decomposed may have one now."""
+    if _made_at[0] != revision():
+        _plans.clear()
+        _made_at[0] = revision()
 
 
 def _make(operator: Any) -> Plan:

@@ -21,7 +21,7 @@ from nncost.frontends.torch.light import LightFakes, remembered
 from nncost.frontends.torch.log import Log
 from nncost.frontends.torch.marks import CONSTANT, UNMARKED, keep_stored, mark_of, result_mark, set_mark, tensors_in
 from nncost.frontends.torch.places import Places, giver
-from nncost.frontends.torch.plans import Handling, Plan, plan_of
+from nncost.frontends.torch.plans import Handling, Plan, plan_of, refresh_plans
 from nncost.frontends.torch.signatures import Scan, Signature
 from nncost.frontends.torch.symbolic import Sizes, plain
 from nncost.ir.graph import Phase
@@ -58,6 +58,7 @@ class Tracer(TorchDispatchMode):
         sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
+        refresh_plans()
         self.places = Places()
         self.records: list[Any] = []
         self.signatures: dict[Any, Signature] = {}

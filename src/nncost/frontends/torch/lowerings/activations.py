@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast, elementwise
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -113,7 +113,7 @@ def _prelu_of(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
     return region.outputs[0]
 
 
-@lowers_gradient("aten::_prelu_kernel_backward")
+@lowers("aten::_prelu_kernel_backward")
 def _prelu_backward(call: Call) -> Lowered:
     x = call.tensor("self")
     pair = (x, call.builder.broadcast(call.tensor("weight"), x.shape))  # summed by who called
@@ -146,10 +146,10 @@ for _name, _make, _saved in (
     ("softplus_backward", _softplus, "self"),
     ("log_sigmoid_backward", _log_sigmoid, "self"),
 ):
-    lowers_gradient(f"aten::{_name}")(_backward(_make, _saved))
+    lowers(f"aten::{_name}")(_backward(_make, _saved))
 
 
-@lowers_gradient("aten::elu_backward")
+@lowers("aten::elu_backward")
 def _elu_backward(call: Call) -> Lowered:
     """From the output, which has the sign of the input, or from the input."""
     given = call.tensor("self_or_result")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.sequence import attention
@@ -46,7 +46,7 @@ def _forward(call: Call) -> Lowered:
     return (y, *(None for _ in call.outputs[1:]))
 
 
-@lowers_gradient(
+@lowers(
     "aten::_scaled_dot_product_flash_attention_for_cpu_backward", "aten::_scaled_dot_product_flash_attention_backward",
     "aten::_scaled_dot_product_efficient_attention_backward", "aten::_scaled_dot_product_cudnn_attention_backward",
     "aten::_scaled_dot_product_fused_attention_overrideable_backward",
@@ -76,9 +76,7 @@ def _by_sequence(call: Call) -> Lowered:
     return (b.transpose(y, (0, 2, 1, 3)), *(None for _ in call.outputs[1:]))
 
 
-@lowers_gradient(
-    "aten::_flash_attention_backward", "aten::_efficient_attention_backward", "aten::_cudnn_attention_backward"
-)
+@lowers("aten::_flash_attention_backward", "aten::_efficient_attention_backward", "aten::_cudnn_attention_backward")
 def _by_sequence_backward(call: Call) -> Lowered:
     if any(call.get(name) is not None for name in ("cum_seq_q", "cu_seqlens_q")):
         raise NotImplementedError

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -45,7 +45,7 @@ def _border(mode: str, low: int, size: int, high: int) -> Any:
     return size - 1 - np.abs(size - 1 - np.abs(places))
 
 
-@lowers_gradient(
+@lowers(
     "aten::reflection_pad1d_backward", "aten::reflection_pad2d_backward", "aten::reflection_pad3d_backward",
     "aten::replication_pad1d_backward", "aten::replication_pad2d_backward", "aten::replication_pad3d_backward",
 )  # fmt: skip

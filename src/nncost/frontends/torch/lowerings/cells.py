@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nncost.dims import Dim, exact_divide
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -39,7 +39,7 @@ def _gru(call: Call) -> Lowered:
     return CELLS["gru"].step(call.builder, *_biased(call), [call.tensor("hx")])[0], None
 
 
-@lowers_gradient("aten::_thnn_fused_lstm_cell_backward_impl", "aten::_thnn_fused_lstm_cell_backward")
+@lowers("aten::_thnn_fused_lstm_cell_backward_impl", "aten::_thnn_fused_lstm_cell_backward")
 def _lstm_backward(call: Call) -> Lowered:
     """Of the gates, the cell and (once for both) the bias, from what the forward left in the workspace."""
     b, cell = call.builder, call.tensor("cx")
@@ -57,7 +57,7 @@ def _lstm_backward(call: Call) -> Lowered:
     return (*found, None)
 
 
-@lowers_gradient("aten::_thnn_fused_gru_cell_backward")
+@lowers("aten::_thnn_fused_gru_cell_backward")
 def _gru_backward(call: Call) -> Lowered:
     """Of both gates, the state and both biases."""
     b, g = call.builder, call.tensor("grad_hy")
@@ -86,7 +86,7 @@ def _masked_softmax(call: Call) -> Tensor:
     return softmax(b, b.map("select", rows, float("-inf"), x), call.get("dim", -1))
 
 
-@lowers_gradient("aten::_masked_softmax_backward")
+@lowers("aten::_masked_softmax_backward")
 def _masked_softmax_backward(call: Call) -> Lowered:
     y, axis = call.tensor("output"), call.get("dim", -1)
     x = Tensor(y.shape, y.dtype)

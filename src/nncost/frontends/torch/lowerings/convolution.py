@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import several
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -45,7 +45,7 @@ def _batched(b: Builder, x: Tensor, weight: Tensor) -> Tensor:
     return x if x.rank == weight.rank else b.reshape(x, (1, *x.shape))
 
 
-@lowers_gradient("aten::convolution_backward")
+@lowers("aten::convolution_backward")
 def _backward(call: Call) -> Lowered:
     """Gradients of input, weight and bias, each where the mask asks for it: groups and padding as in the forward."""
     b, x, weight, g = call.builder, call.tensor("input"), call.tensor("weight"), call.tensor("grad_output")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -44,7 +44,7 @@ def _forward(call: Call) -> Lowered:
     return (y, *(None for _ in call.outputs[1:]))
 
 
-@lowers_gradient("aten::_cudnn_rnn_backward", "aten::miopen_rnn_backward")
+@lowers("aten::_cudnn_rnn_backward", "aten::miopen_rnn_backward")
 def _backward(call: Call) -> Lowered:
     """The gradients of the input and of every weight, where the mask asks for them; states start from zeros."""
     if call.get("batch_sizes") or call.get("proj_size", 0):

@@ -6,7 +6,7 @@ import numpy as np
 
 from nncost.dims import Dim
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -41,7 +41,7 @@ def _cdist(call: Call) -> Tensor:
     return b.reshape(_between(b, call.tensor("x1"), call.tensor("x2"), float(call["p"])), call.outputs[0][0])
 
 
-@lowers_gradient("aten::_cdist_backward")
+@lowers("aten::_cdist_backward")
 def _cdist_backward(call: Call) -> Lowered:
     p, x, y, g = float(call["p"]), call.tensor("x1"), call.tensor("x2"), call.tensor("grad")
     return gradient(
@@ -70,7 +70,7 @@ def _pdist(call: Call) -> Tensor:
     return _pairs(call.builder, call.tensor("self"), float(call.get("p", 2.0)))
 
 
-@lowers_gradient("aten::_pdist_backward")
+@lowers("aten::_pdist_backward")
 def _pdist_backward(call: Call) -> Lowered:
     p, given = float(call["p"]), (call.tensor("pdist"),)
     return gradient(

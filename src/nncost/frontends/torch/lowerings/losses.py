@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nncost.dims import product
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -177,7 +177,7 @@ def _multi_margin_of(call: Call) -> Callable[[Builder, Tensor], Tensor]:
     return apply
 
 
-@lowers_gradient("aten::multi_margin_loss_backward")
+@lowers("aten::multi_margin_loss_backward")
 def _multi_margin_backward(call: Call) -> Lowered:
     return gradient(call.builder, _multi_margin_of(call), (call.tensor("self"),), call.tensor("grad_output"), (True,))[
         0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nncost.dims import product
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -67,7 +67,7 @@ def _inference_batch_norm(call: Call) -> Lowered:
     return (_batch_norm(call.builder, call, training=False), *_unused(call.builder, call))
 
 
-@lowers_gradient(
+@lowers(
     "aten::native_batch_norm_backward", "aten::cudnn_batch_norm_backward", "aten::batch_norm_backward",
     "aten::miopen_batch_norm_backward",
 )  # fmt: skip
@@ -109,7 +109,7 @@ def _layer_norm(call: Call) -> Lowered:
     return (y, *_unused(call.builder, call))
 
 
-@lowers_gradient("aten::native_layer_norm_backward")
+@lowers("aten::native_layer_norm_backward")
 def _layer_norm_backward(call: Call) -> Lowered:
     return _with_optional(call, call["grad_out"], lambda b, x, w, s: norm.layer_norm(b, x, w, s, axes=_axes(call)))
 
@@ -137,7 +137,7 @@ def _rms_norm(call: Call) -> Lowered:
     return (y, *_unused(call.builder, call))
 
 
-@lowers_gradient("aten::_fused_rms_norm_backward")
+@lowers("aten::_fused_rms_norm_backward")
 def _rms_norm_backward(call: Call) -> Lowered:
     mask = [bool(flag) for flag in call["output_mask"]]
     operands = (call.tensor("input"), call.get("weight"))
@@ -166,7 +166,7 @@ def _grouped(
     )
 
 
-@lowers_gradient("aten::native_group_norm_backward")
+@lowers("aten::native_group_norm_backward")
 def _group_norm_backward(call: Call) -> Lowered:
     b, x, groups = call.builder, call.tensor("input"), call["group"]
     scale = _filled(b, call.get("weight"), x.shape[1], 1.0, x.dtype)
@@ -189,7 +189,7 @@ def _weight_normed(b: Builder, v: Tensor, g: Tensor, dim: int) -> Tensor:
     return b.map("mul", v, b.broadcast(b.map("div", g, length), v.shape))
 
 
-@lowers_gradient("aten::_weight_norm_interface_backward")
+@lowers("aten::_weight_norm_interface_backward")
 def _weight_norm_backward(call: Call) -> Lowered:
     dim = call.get("dim", 0)
     pair = (call.tensor("saved_v"), call.tensor("saved_g"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nncost.dims import Dim, product
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, several
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -66,9 +66,7 @@ def _max_pool_forward(call: Call) -> Lowered:
     return (y, None) if len(call.outputs) > 1 else y
 
 
-@lowers_gradient(
-    "aten::max_pool2d_with_indices_backward", "aten::max_pool3d_with_indices_backward", "aten::max_pool2d_backward"
-)
+@lowers("aten::max_pool2d_with_indices_backward", "aten::max_pool3d_with_indices_backward", "aten::max_pool2d_backward")
 def _max_pool_backward(call: Call) -> Lowered:
     return _pool_gradient(call, _max_pool(call))
 
@@ -100,7 +98,7 @@ def _average_pool_forward(call: Call) -> Tensor:
     return call.builder.reshape(_average_pool(call)(call.builder, call.tensor("self")), call.outputs[0][0])
 
 
-@lowers_gradient("aten::avg_pool2d_backward", "aten::avg_pool3d_backward")
+@lowers("aten::avg_pool2d_backward", "aten::avg_pool3d_backward")
 def _average_pool_backward(call: Call) -> Lowered:
     return _pool_gradient(call, _average_pool(call))
 
@@ -144,10 +142,8 @@ def _adaptive_backward(function: str) -> Callable[[Call], Lowered]:
     return lower
 
 
-lowers_gradient("aten::_adaptive_avg_pool2d_backward", "aten::_adaptive_avg_pool3d_backward")(
-    _adaptive_backward("average")
-)
-lowers_gradient("aten::adaptive_max_pool2d_backward", "aten::adaptive_max_pool3d_backward")(_adaptive_backward("max"))
+lowers("aten::_adaptive_avg_pool2d_backward", "aten::_adaptive_avg_pool3d_backward")(_adaptive_backward("average"))
+lowers("aten::adaptive_max_pool2d_backward", "aten::adaptive_max_pool3d_backward")(_adaptive_backward("max"))
 
 
 @lowers("aten::fractional_max_pool2d", "aten::fractional_max_pool3d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.recurrent import CellWeights, recurrent
@@ -34,7 +34,7 @@ def _forward(call: Call) -> Lowered:
     return y, b.reshape(hidden, call.outputs[1][0]), b.reshape(cell, call.outputs[2][0]), None
 
 
-@lowers_gradient("aten::mkldnn_rnn_layer_backward")
+@lowers("aten::mkldnn_rnn_layer_backward")
 def _backward(call: Call) -> Lowered:
     """Gradients of the input and the states only where they lead to something that is trained."""
     b, x = call.builder, call.tensor("input")

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.taps import AxisTaps, cubic, linear, nearest, smoothed
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -118,7 +118,7 @@ def _forward(call: Call) -> Tensor:
     return _resized(call, sizes, outputs)(call.builder, x)
 
 
-@lowers_gradient(*(f"aten::{name}_backward" for name in _NAMES))
+@lowers(*(f"aten::{name}_backward" for name in _NAMES))
 def _backward(call: Call) -> Lowered:
     g = call.tensor("grad_output")
     shape = tuple(call["input_size"])

@@ -12,7 +12,7 @@ from math import prod
 from typing import cast
 
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast as typed
 from nncost.frontends.torch.lowerings.taps import CUBIC
 from nncost.ir import ops
@@ -151,7 +151,7 @@ def _forward(call: Call) -> Tensor:
     return region.outputs[0]
 
 
-@lowers_gradient("aten::grid_sampler_2d_backward", "aten::grid_sampler_3d_backward",
+@lowers("aten::grid_sampler_2d_backward", "aten::grid_sampler_3d_backward",
                  "aten::_grid_sampler_2d_cpu_fallback_backward", "aten::cudnn_grid_sampler_backward")  # fmt: skip
 def _backward(call: Call) -> Lowered:
     settings = _settings(call) if "interpolation_mode" in call.arguments else (LINEAR, ZEROS, True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nncost.dims import exact_divide
 from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -45,8 +45,8 @@ def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
     return lower
 
 
-lowers_gradient("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
-lowers_gradient("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
+lowers("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
+lowers("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
 
 
 @lowers("aten::glu")
@@ -63,7 +63,7 @@ def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
     return region.outputs[0]
 
 
-@lowers_gradient("aten::glu_backward")
+@lowers("aten::glu_backward")
 def _glu_backward(call: Call) -> Lowered:
     dim = call["dim"]
     return gradient(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, Lowered, is_gradient, lowering_for, lowers, lowers_gradient
+from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
@@ -69,8 +69,7 @@ def _general(name: str, renamed: Mapping[str, str], more: Mapping[str, Any]) -> 
 
 
 for _name, (_general_name, _renamed, _more) in _ALIASES.items():
-    _register = lowers_gradient if is_gradient(f"aten::{_general_name}") else lowers
-    _register(f"aten::{_name}")(_general(_general_name, _renamed, _more))
+    lowers(f"aten::{_name}")(_general(_general_name, _renamed, _more))
 
 
 @lowers("aten::_conv_depthwise2d", "aten::conv_depthwise3d")

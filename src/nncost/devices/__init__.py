@@ -1,0 +1,1 @@
+"""Machines: what is known of them, and how long a network takes on them."""

@@ -1,0 +1,103 @@
+"""What a prediction says: seconds with an interval, by phase, layer and cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA = "nncost.prediction/1"
+CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
+"""What time goes into: operations, memory traffic, the framework's work around them, first touches of memory."""
+Label = Literal["calibrated", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A time and the interval it is expected in."""
+
+    low: float
+    value: float
+    high: float
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(self.low + other.low, self.value + other.value, self.high + other.high)
+
+    def __mul__(self, times: float) -> Seconds:
+        return Seconds(self.low * times, self.value * times, self.high * times)
+
+    def to_list(self) -> list[float]:
+        """As JSON holds it: low, value, high."""
+        return [self.low, self.value, self.high]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRow:
+    """One layer and operation in one phase; ``causes`` split the value of ``seconds`` in seconds.
+
+    ``bound`` is the cause that limits it. ``flops`` are those of the row, ``peak_share`` the share of the
+    device's peak rate at which they run (None where there are none or the peak is not known).
+    """
+
+    path: str
+    op: str
+    phase: str
+    seconds: Seconds
+    causes: Mapping[str, float]
+    bound: str
+    flops: int = 0
+    peak_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRun:
+    """A whole training run."""
+
+    examples: int
+    epochs: int
+    batch: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Seconds of one step on one device. ``seconds`` has forward, backward, update and step, and run where there is one.
+
+    The loss belongs to ``forward`` (its value) and ``backward`` (its gradient). ``mfu`` is the share of the
+    device's peak that the step's contractions reach; ``joules`` the energy of one step (None where unknown).
+    """
+
+    source: str
+    device: Mapping[str, Any]
+    label: Label
+    settings: Mapping[str, Any]
+    seconds: Mapping[str, Seconds]
+    rows: Sequence[PredictedRow]
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    run: PredictedRun | None = None
+    mfu: float | None = None
+    joules: float | None = None
+    notes: Sequence[str] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Exactly the JSON that ``nncost predict --json`` prints."""
+        result: dict[str, Any] = {
+            "schema": SCHEMA, "source": self.source, "device": dict(self.device), "label": self.label,
+            "settings": dict(self.settings),
+            "seconds": {phase: seconds.to_list() for phase, seconds in self.seconds.items()},
+            "mfu": self.mfu, "joules": self.joules, "memory": dict(self.memory),
+            "rows": [_row(row) for row in self.rows],
+        }  # fmt: skip
+        if self.run is not None:
+            run = self.run
+            result["run"] = {"examples": run.examples, "epochs": run.epochs, "batch": run.batch, "steps": run.steps}
+        if self.notes:
+            result["notes"] = list(self.notes)
+        return result
+
+
+def _row(row: PredictedRow) -> dict[str, Any]:
+    return {
+        "path": row.path, "op": row.op, "phase": row.phase, "seconds": row.seconds.to_list(),
+        "causes": dict(row.causes), "bound": row.bound, "flops": row.flops, "peak_share": row.peak_share,
+    }  # fmt: skip

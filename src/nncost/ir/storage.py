@@ -1,0 +1,42 @@
+"""What a step holds in memory, and when: every allocation with the moment it is made and the moment it is freed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nncost.dims import Dim
+from nncost.ir.graph import Phase
+
+AllocationKind = Literal["value", "gradient", "workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Bytes that one operation takes from the allocator.
+
+    ``born`` and ``dies`` are moments on one clock, each used by a single event; ``dies`` is None for
+    what outlives the step. A ``gradient`` is a trained parameter's; a ``workspace`` is taken and given
+    back inside one operation. ``path`` and ``phase`` are those of the operation that allocates.
+    """
+
+    bytes: Dim
+    born: int
+    dies: int | None
+    path: str
+    phase: Phase
+    kind: AllocationKind = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A step's allocations on top of what is there before it begins.
+
+    ``unlearned`` names operators whose workspace is not known here: the peak may be higher by it.
+    ``saved`` are the bytes the forward pass keeps for the backward pass, at the moment the forward ends
+    (parameters, buffers and inputs apart).
+    """
+
+    allocations: tuple[Allocation, ...]
+    saved: Dim = 0
+    unlearned: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Real execution: calibrate, replay, measure, train. The only place besides front ends that imports a framework."""

@@ -11,6 +11,7 @@ from nncost.dims import Dim, Shape
 from nncost.ir.graph import Graph, Parameter
 
 if TYPE_CHECKING:
+    from nncost.ir.storage import Timeline
     from nncost.ir.trace import Trace
 
 BiasChoice = Literal["all", "hidden", "none"]
@@ -81,6 +82,8 @@ class Model:
     what each layer is, in the order of the network; ``neurons_apart`` are those of one example that the
     trace's products do not show (recurrent layers).
     ``active_parameters`` are those that one token uses, where a router chooses among experts.
+    ``timeline`` are the traced step's allocations (None where they were not followed), with the bytes of
+    the optimizer's state and of the inputs that are there before the step.
     """
 
     kind: str
@@ -96,6 +99,9 @@ class Model:
     neurons_apart: Dim = 0
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
+    timeline: Timeline | None = None
+    state_bytes: Dim = 0
+    input_bytes: Dim = 0
 
 
 def matches(pattern: str, layer: str, leaf: str) -> bool:

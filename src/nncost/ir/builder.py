@@ -53,7 +53,7 @@ class Builder:
         self.parameters: list[Parameter] = []
         self.items: list[Item] = []
         self._numbers: Counter[str] = Counter()
-        self._constants: dict[float, Tensor] = {}
+        self._constants: dict[tuple[float, str], Tensor] = {}
 
     # ---------------------------------------------------------------- leaves
     def input(self, shape: Shape, *, dtype: str | None = None, name: str = "") -> Tensor:
@@ -68,11 +68,11 @@ class Builder:
         self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer"))
         return tensor
 
-    def constant(self, value: float) -> Tensor:
-        """A scalar constant, one node for each distinct value."""
-        if value not in self._constants:
-            self._constants[value] = self.emit(ops.Constant("fill", (), self.dtype, value))
-        return self._constants[value]
+    def constant(self, value: float, name: str = "") -> Tensor:
+        """A scalar constant, one node for each distinct value; with a ``name``, a run may give it another."""
+        if (value, name) not in self._constants:
+            self._constants[value, name] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
+        return self._constants[value, name]
 
     # ---------------------------------------------------------------- nodes
     def emit(self, op: ops.Op, *inputs: Tensor) -> Tensor:

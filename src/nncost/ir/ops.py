@@ -186,12 +186,16 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """``fill`` (of ``value``), ``iota`` (row-major counter), ``identity`` or an ``array``, which stays lazy."""
+    """``fill`` (of ``value``), ``iota`` (row-major counter), ``identity`` or an ``array``, which stays lazy.
+
+    A ``name`` marks a number that a run sets anew, such as the learning rate; it changes no count.
+    """
 
     kind: Literal["fill", "iota", "identity", "array"]
     shape: Shape
     dtype: str = "float32"
     value: Any = field(default=0.0, compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

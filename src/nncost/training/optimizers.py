@@ -18,6 +18,8 @@ LION_BETA_1, LION_BETA_2 = 0.9, 0.99
 """PyTorch 2.13's defaults; Lion's from Chen et al. 2023, Symbolic Discovery of Optimization Algorithms."""
 STEP_NUMBER = 10
 """Any step after the first: bias corrections are step constants, so their value changes no count."""
+RATE, DECAY, FIRST_CORRECTION, SECOND_CORRECTION = "learning_rate", "decay", "first_correction", "second_correction"
+"""The names of the constants that a run sets anew in each step."""
 
 States = list[Tensor]
 Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
@@ -33,8 +35,25 @@ class Optimizer:
     formula: str
 
 
+def step_constants(learning_rate: float, step: int) -> dict[str, float]:
+    """The named constants of the update graphs at a learning rate, in a step from 1."""
+    return {
+        RATE: learning_rate,
+        DECAY: learning_rate * WEIGHT_DECAY,
+        FIRST_CORRECTION: 1 - BETA_1**step,
+        SECOND_CORRECTION: 1 - BETA_2**step,
+    }
+
+
+_COUNTED = step_constants(LEARNING_RATE, STEP_NUMBER)
+
+
+def _named(b: Builder, name: str) -> Tensor:
+    return b.constant(_COUNTED[name], name)
+
+
 def _descend(b: Builder, p: Tensor, direction: Tensor) -> Tensor:
-    return b.map("sub", p, b.map("mul", LEARNING_RATE, direction))
+    return b.map("sub", p, b.map("mul", _named(b, RATE), direction))
 
 
 def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
@@ -44,7 +63,7 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
 
 def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
     """G / (√square + ε), times the learning rate."""
-    return b.map("div", b.map("mul", LEARNING_RATE, g), b.map("add", b.map("sqrt", square), epsilon))
+    return b.map("div", b.map("mul", _named(b, RATE), g), b.map("add", b.map("sqrt", square), epsilon))
 
 
 def _sgd(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
@@ -64,13 +83,13 @@ def _nesterov(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor,
 def _adam(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
     first = _blend(b, states[0], g, BETA_1)
     second = _blend(b, states[1], b.map("square", g), BETA_2)
-    unbiased_first = b.map("div", first, 1 - BETA_1**STEP_NUMBER)
-    unbiased_second = b.map("div", second, 1 - BETA_2**STEP_NUMBER)
+    unbiased_first = b.map("div", first, _named(b, FIRST_CORRECTION))
+    unbiased_second = b.map("div", second, _named(b, SECOND_CORRECTION))
     return b.map("sub", p, _scaled(b, unbiased_first, unbiased_second)), [first, second]
 
 
 def _adamw(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, States]:
-    decayed = b.map("sub", p, b.map("mul", LEARNING_RATE * WEIGHT_DECAY, p))
+    decayed = b.map("sub", p, b.map("mul", _named(b, DECAY), p))
     return _adam(b, decayed, g, states)
 
 

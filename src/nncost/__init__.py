@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nncost.api import count as count
     from nncost.api import explain as explain
     from nncost.api import formula as formula
+    from nncost.api import predict as predict
     from nncost.errors import NncostError as NncostError
     from nncost.frontends.model import Inputs as Inputs
     from nncost.frontends.torch.lowering import lowers as lowers
@@ -29,12 +30,13 @@ _NAMES = {
     "count": "nncost.api",
     "explain": "nncost.api",
     "formula": "nncost.api",
+    "predict": "nncost.api",
     "lowers": "nncost.frontends.torch.lowering",
     "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
-__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers"]
+__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers", "predict"]
 
 
 def __getattr__(name: str) -> Any:

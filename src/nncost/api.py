@@ -1,4 +1,4 @@
-"""The public functions: ``count``, ``explain`` and ``formula``, each with a command-line twin."""
+"""The public functions: ``count``, ``explain``, ``formula`` and ``predict``, each with a command-line twin."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
+    from nncost.devices.prediction import Prediction
     from nncost.dims import Dim
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
@@ -40,6 +41,8 @@ def count(
     bias: str = "all",
     activation: str = "sigmoid",
     reuse: bool = True,
+    allocator: str = "exact",
+    fits: int | str | None = None,
 ) -> Report:
     """Count everything a network computes, exactly.
 
@@ -50,7 +53,9 @@ def count(
     ``optimizer`` are names (``"none"`` leaves them out); ``accumulate`` micro-batches of ``batch``
     examples make one step; ``freeze`` takes layer paths or patterns. ``dtype`` is the type of
     parameters and activations. Without ``reuse`` every layer of a module is analysed, also one of many
-    that are alike; the report is the same.
+    that are alike; the report is the same. ``allocator`` is ``"exact"`` or ``"cuda"`` (peaks of memory in the blocks
+    of PyTorch's caching allocator); ``fits`` is a size such as ``"8GiB"``: the report then says which batch
+    is the largest whose step takes no more.
 
     Raises an NncostError for anything that does not fit.
     """
@@ -86,6 +91,23 @@ def explain(source: Any, topic: str | None = None, *, why: str | None = None, **
             raise OptionError(f"why={why!r} explains all of the forward pass and takes no topic, received {topic!r}.")
         return explain_why(_source(source), why, settings_of(**settings))
     return explain_source(_source(source), topic, settings_of(**settings))
+
+
+def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: Any) -> Prediction:
+    """Seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
+
+    ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``.
+    A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
+    named; ``settings`` are those of :func:`count`.
+
+    Raises OptionError where the device is unknown or this machine is not calibrated.
+    """
+    chosen = settings_of(inputs, **settings)
+    from nncost.devices.predicting import THIS, predict_named, predict_this
+
+    if on == THIS:
+        return predict_this(_source(source), chosen)
+    return predict_named(_source(source), chosen, on)
 
 
 def _source(source: object) -> Any:

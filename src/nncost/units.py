@@ -71,3 +71,56 @@ def compact(amount: Dim) -> str:
         digits = leading + groups[0]
         return f"{digits[0]}.{digits[1]}e{3 * len(groups) + len(leading) - 1}"
     return f"{leading}.{(groups[0] + groups[1] if len(groups) > 1 else groups[0])[: 4 - len(leading)]}{_PREFIXES[len(groups)]}"
+
+
+_SMALL_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_YEAR = 365 * _DAY
+_YEARS = ((1.0, "years"), (1e3, "thousand years"), (1e6, "million years"), (1e9, "billion years"))
+_LARGE_UNITS = (
+    (_HOUR, _MINUTE, "min", 1, "s"),
+    (2 * _DAY, _HOUR, "h", _MINUTE, "min"),
+    (_YEAR, _DAY, "d", _HOUR, "h"),
+)
+"""Below so many seconds: a unit and a smaller one, each with its name."""
+
+
+def seconds_text(seconds: float) -> str:
+    """Three digits and a unit, ``45.2 µs``; from two minutes to a year two units, ``12 min 30 s``."""
+    if seconds < 0:
+        return f"−{seconds_text(-seconds)}"
+    if seconds == 0:
+        return "0 s"
+    if seconds < 2 * _MINUTE:
+        return scaled(seconds, _SMALL_UNITS)
+    if seconds >= _YEAR:
+        return scaled(seconds / _YEAR, _YEARS)
+    unit, name, smaller, smaller_name = next(row[1:] for row in _LARGE_UNITS if seconds < row[0])
+    whole, rest = divmod(round(seconds / smaller), unit // smaller)
+    return f"{compact(whole)} {name} {rest} {smaller_name}" if rest else f"{compact(whole)} {name}"
+
+
+_BYTE_UNITS = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
+_RATE_UNITS = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"))
+
+
+def bytes_text(amount: float) -> str:
+    """Three digits and a decimal unit, ``80.0 GB``."""
+    return scaled(float(amount), _BYTE_UNITS)
+
+
+def rate_text(per_second: float, unit: str) -> str:
+    """Three digits and a prefix, ``989 Tflop/s``."""
+    return f"{scaled(per_second, _RATE_UNITS)}{unit}"
+
+
+def scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    """Three significant digits in the largest unit that leaves at least 1."""
+    size, name = next((unit for unit in reversed(units) if value >= unit[0] * _ROUNDS_TO_ONE), units[0])
+    number = value / size
+    decimals = 2 if number < _ONE_DIGIT else 1 if number < _TWO_DIGITS else 0
+    return f"{number:,.{decimals}f} {name}"
+
+
+_ROUNDS_TO_ONE = 0.9995
+_ONE_DIGIT, _TWO_DIGITS = 9.995, 99.95

@@ -22,6 +22,8 @@ _COMMANDS = {
     "count": "Parameters and every operation: forward, backward, update, run.",
     "explain": "The worked arithmetic, layer by layer, as a teacher writes it.",
     "formula": "The closed form of a quantity in every symbol of the source.",
+    "predict": "Seconds of a step and a run, here or on a device of the catalogue.",
+    "devices": "Calibrated machines and the catalogue of accelerators.",
     "coverage": "Which operators of a framework are counted.",
 }
 

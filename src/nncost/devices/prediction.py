@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nncost.report import plain
+
 SCHEMA = "nncost.prediction/1"
 CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 """What time goes into: operations, memory traffic, the framework's work around them, first touches of memory."""
@@ -65,6 +67,7 @@ class Prediction:
 
     The loss belongs to ``forward`` (its value) and ``backward`` (its gradient). ``mfu`` is the share of the
     device's peak that the step's contractions reach; ``joules`` the energy of one step (None where unknown).
+    ``unknown`` lists operations whose time is not in it.
     """
 
     source: str
@@ -77,14 +80,21 @@ class Prediction:
     run: PredictedRun | None = None
     mfu: float | None = None
     joules: float | None = None
+    unknown: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the time of every operation is in it."""
+        return not self.unknown
 
     def to_dict(self) -> dict[str, Any]:
         """Exactly the JSON that ``nncost predict --json`` prints."""
         result: dict[str, Any] = {
             "schema": SCHEMA, "source": self.source, "device": dict(self.device), "label": self.label,
-            "settings": dict(self.settings),
+            "settings": {name: plain(value) for name, value in self.settings.items()},
             "seconds": {phase: seconds.to_list() for phase, seconds in self.seconds.items()},
+            "complete": self.complete, "unknown": [dict(item) for item in self.unknown],
             "mfu": self.mfu, "joules": self.joules, "memory": dict(self.memory),
             "rows": [_row(row) for row in self.rows],
         }  # fmt: skip

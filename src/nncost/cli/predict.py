@@ -1,0 +1,47 @@
+"""``nncost predict``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from nncost.cli.main import EXIT_INCOMPLETE
+from nncost.cli.options import count_options, keywords, source_text
+
+HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run, by layer and by cause.
+
+\b
+  nncost predict 784-16-16-10 --batch 32                   on this machine, once it is calibrated
+  nncost predict 784-16-16-10 --batch 32 --on h100         on a device of the catalogue: nncost devices
+  nncost predict 784-512-512-10 --batch 128 --examples 60000 --epochs 10 --on h100
+  nncost predict model.onnx --on a100 --dtype float16      forward alone, without a loss
+  nncost predict net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw --on h100 --by phase
+  nncost predict 784-16-16-10 --on h100 --json | jq .seconds.step
+
+Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).
+"""
+
+
+@click.command("predict", help=HELP)
+@click.argument("source")
+@click.option("--on", default="this", metavar="DEVICE", help="this machine (default), or a name from nncost devices.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
+@click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase or cause.")
+@click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
+@count_options
+def command(source: str, on: str, as_json: bool, by: str, allow_unknown: bool, **options: Any) -> int:
+    """Predict a source and show the seconds."""
+    from nncost.api import predict
+    from nncost.views.prediction import plain, show
+
+    prediction = predict(source_text(source), on=on, **keywords(**options))
+    if as_json:
+        click.echo(json.dumps(prediction.to_dict()))
+    elif sys.stdout.isatty():
+        show(prediction, by=by)
+    else:
+        click.echo(plain(prediction, by=by))
+    return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE

@@ -1,0 +1,75 @@
+"""What each row of a report asks of a device: contractions, other arithmetic, bytes and kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
+from nncost.dims import Dim, is_symbolic
+from nncost.errors import SymbolError
+from nncost.report import Report, ReportRow
+
+FLOPS_PER_PRODUCT = 2
+"""A product inside a contraction and the addition that sums it."""
+GRADIENT_KERNELS = 3
+"""Gradients of an input, of weights and of biases are three kernels."""
+GRADIENT_CONTRACTIONS = 2
+"""Those of an input and of weights are contractions."""
+_NUMBERS = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One operation of one layer in one phase; ``contractions`` are those of its ``kernels`` that multiply."""
+
+    path: str
+    op: str
+    phase: str
+    contraction_flops: int
+    other_flops: int
+    bytes: int
+    written_bytes: int
+    kernels: int
+    contractions: int
+
+
+def work_of(report: Report) -> Iterator[list[Work]]:
+    """The work of each row, one part for each operation inside. Raises SymbolError where a size has no number."""
+    _check_numbers(report)
+    for row in report.rows:
+        parts = row.inside or {row.op: row.counts}
+        works = [_work(row, counts) for counts in parts.values()]
+        if any(work.kernels for work in works):
+            yield works
+
+
+def _work(row: ReportRow, counts: Mapping[str, Dim]) -> Work:
+    contraction = FLOPS_PER_PRODUCT * _number(counts, "macs")
+    flops = sum(_number(counts, name) for name in _NUMBERS)
+    written = _number(counts, "write_bytes")
+    traffic = _number(counts, "read_bytes") + written
+    kernels = contractions = 1 if flops or traffic else 0
+    if contraction and row.phase == "backward":
+        kernels, contractions = GRADIENT_KERNELS, GRADIENT_CONTRACTIONS
+    assert isinstance(row.times, int)
+    others = max(0, flops - contraction)
+    calls = (kernels * row.times, contractions * row.times)
+    return Work(row.path, row.op, row.phase, contraction, others, traffic, written, *calls)
+
+
+def _number(counts: Mapping[str, Dim], name: str) -> int:
+    amount = counts.get(name, 0)
+    assert isinstance(amount, int)
+    return amount
+
+
+def _check_numbers(report: Report) -> None:
+    sizes = [report.settings["batch"], *(size for row in report.rows for size in (row.times, *row.counts.values()))]
+    for size in sizes:
+        if is_symbolic(size):
+            names = ", ".join(sorted(str(symbol) for symbol in size.free_symbols))
+            raise SymbolError(
+                f"a prediction needs numbers; these sizes have none: {names}.",
+                hint="For example: --batch 32 --set h=128",
+            )

@@ -59,9 +59,15 @@ def count(
 
     Raises an NncostError for anything that does not fit.
     """
-    return report_on(
-        _source(source), settings_of(**{name: value for name, value in locals().items() if name != "source"})
-    )
+    given = {name: value for name, value in locals().items() if name not in ("source", "fits")}
+    read, settings = _source(source), settings_of(**given)
+    report = report_on(read, settings)
+    if fits is None:
+        return report
+    from nncost.fitting import with_fit
+    from nncost.units import bytes_of
+
+    return with_fit(report, read, settings, bytes_of("fits", fits))
 
 
 def formula(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nncost.assembly import FLOPS, layers_of, parameter_counts, report_rows, totals_of
 from nncost.counting.conventions import Convention, convention_named
-from nncost.counting.ledger import ESTIMATED, Ledger, Row, count_graph
+from nncost.counting.ledger import ESTIMATED, Ledger, Plans, Row, count_graph
+from nncost.counting.memory.step import ALLOCATORS, EXACT, memory_of
 from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
@@ -42,12 +43,13 @@ class Settings:
     freeze: Sequence[str] = ()
     taps: str = "dense"
     convention: str = "nncost"
+    allocator: str = EXACT
     load: LoadOptions = field(default_factory=LoadOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A model at one batch size with its training step and the ledgers of its parts."""
+    """A model at one batch size with its training step, the ledgers of its parts and the kernels of its graph."""
 
     model: Model
     step: StepGraph
@@ -56,6 +58,7 @@ class Counted:
     loss: str
     optimizer: str
     convention: Convention
+    plans: Plans
 
     @property
     def gradients(self) -> Iterable[Parameter]:
@@ -103,7 +106,11 @@ def _report_on(source: Any, settings: Settings) -> Report:
         notes=(*model.notes, *_convention_notes(counted)),
         storage=storage,
         run=None if settings.examples is None else _run(source, settings, counted, convention),
-    )
+        memory=memory_of(
+            model, counted.step, counted.plans, accumulate=k, complete=counted.ledger.complete,
+            allocator=settings.allocator,
+        ),
+    )  # fmt: skip
 
 
 def count_source(source: Any, settings: Settings) -> Counted:
@@ -112,7 +119,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
     model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
-    named = convention_named(settings.convention)
+    named, plans = convention_named(settings.convention), Plans()
     if model.trace is not None:
         loss, optimizer = model.default_loss, model.default_optimizer
         step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
@@ -124,11 +131,11 @@ def count_source(source: Any, settings: Settings) -> Counted:
         _check_names(settings)
         loss, optimizer = _training_of(model, settings)
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
-        ledger = count_graph(step.graph, valid_taps=valid)
+        ledger = count_graph(step.graph, valid_taps=valid, plans=plans)
     additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
     flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
-    return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention)
+    return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention, plans)
 
 
 def load_options(source: Any, settings: Settings) -> LoadOptions:
@@ -190,6 +197,7 @@ def _check(settings: Settings) -> None:
         "taps": (settings.taps, ("dense", "valid")),
         "bias": (settings.load.bias, ("all", "hidden", "none")),
         "dtype": (settings.load.dtype, [name for name in DTYPE_BYTES if "float" in name]),
+        "allocator": (settings.allocator, ALLOCATORS),
     }
     _check_choices(choices)
     numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
+from nncost.counting.memory.memory import AMOUNTS, Memory, amount_of
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
@@ -127,6 +128,7 @@ class Report:
     notes: Sequence[str] = ()
     run: Run | None = None
     storage: Storage | None = None
+    memory: Memory = field(kw_only=True)
 
     def __repr__(self) -> str:
         kind = "" if self.complete else ", incomplete"
@@ -174,6 +176,8 @@ class Report:
             name = rest or "total"
             if name in ParameterCounts.__slots__:
                 return getattr(self.parameters, name)
+        if head == "memory" and rest in AMOUNTS:
+            return self._memory(rest)
         totals = self.totals
         if head == "run" and self.run is not None:
             totals = self.run.totals
@@ -183,6 +187,13 @@ class Report:
         if head in totals and (rest in ALL or rest == "flops"):
             return totals[head][rest]
         raise QuantityError(f"unknown quantity {path!r}", hint=quantity_hint())
+
+    def _memory(self, name: str) -> Dim:
+        amount = amount_of(self.memory, name)
+        if amount is None:
+            reason = self.memory.notes[0] if self.memory.notes else "It needs --allocator cuda."
+            raise QuantityError(f"memory.{name} is not known for this source", hint=reason)
+        return amount
 
     def to_dict(self) -> dict[str, Any]:
         """Exactly the JSON that ``nncost count --json`` prints."""
@@ -200,6 +211,7 @@ class Report:
             "parameters": _parameters(self.parameters),
             "neurons": plain(self.neurons),
             "totals": _totals(self.totals),
+            "memory": _memory(self.memory),
             "rows": [_row(row) for row in self.rows],
         }
         if self.estimated:
@@ -218,7 +230,7 @@ def quantity_hint() -> str:
     """One sentence with the paths of quantities."""
     return (
         f"Quantities: parameters.{{{','.join(ParameterCounts.__slots__)}}}, neurons, "
-        f"{{{','.join((*PHASES, 'step'))}}}.{{{','.join((*ALL, 'flops'))}}}."
+        f"{{{','.join((*PHASES, 'step'))}}}.{{{','.join((*ALL, 'flops'))}}}, memory.{{{','.join(AMOUNTS)}}}."
     )
 
 
@@ -238,6 +250,28 @@ def _parameters(counts: ParameterCounts) -> dict[str, Any]:
 
 def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
     return {phase: {name: plain(amount) for name, amount in counts.items()} for phase, counts in totals.items()}
+
+
+def _memory(memory: Memory) -> dict[str, Any]:
+    """Every quantity (null where it is not known), where the peak is, the timeline, and what there is to say."""
+    result: dict[str, Any] = {name: plain(amount_of(memory, name)) for name in AMOUNTS if name != "reserved_peak"}
+    result |= {"step_peak_at": memory.step_peak_at, "step_peak_phase": memory.step_peak_phase}
+    result |= {"allocator": memory.allocator, "exact": memory.exact, "notes": list(memory.notes)}
+    if memory.reserved_peak is not None:
+        result["reserved_peak"] = memory.reserved_peak
+    if memory.candidates:
+        result["candidates"] = [{"bytes": plain(c.bytes), "path": c.path, "phase": c.phase} for c in memory.candidates]
+    if memory.fits is not None:
+        fit = memory.fits
+        result["fits"] = {"bytes": fit.bytes, "batch": fit.batch, "step_peak": fit.peak}
+    result["timeline"] = [
+        {
+            "path": s.path, "phase": s.phase, "allocated": plain(s.allocated), "freed": plain(s.freed),
+            "live": plain(s.live),
+        } | ({} if s.peak is None else {"peak": plain(s.peak)})
+        for s in memory.timeline
+    ]  # fmt: skip
+    return result
 
 
 def _row(row: ReportRow) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nncost.dims import Dim, is_symbolic, tidy
+from nncost.errors import OptionError
 
 _CHUNK_DIGITS = 3_000
 """Python converts at most 4,300 digits at once; a multiple of three keeps the separators aligned."""
@@ -124,3 +125,25 @@ def scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
 
 _ROUNDS_TO_ONE = 0.9995
 _ONE_DIGIT, _TWO_DIGITS = 9.995, 99.95
+
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGTP]?)(i?)[bB]?\s*\Z", re.ASCII)
+_SIZE_PREFIXES = "kMGTP"
+_BINARY = 1_024
+_MOST_SIZE_DIGITS = 30
+
+
+def bytes_of(name: str, value: object) -> int:
+    """``8GiB``, ``8 GB``, ``1.5 MiB`` or a number of bytes. Raises OptionError, with the option's ``name``, for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = _SIZE.match(value) if isinstance(value, str) and len(value) <= _MOST_SIZE_DIGITS else None
+    if match is not None and (match[2] or not match[3]):
+        number, prefix, binary = match.groups()
+        power = _SIZE_PREFIXES.index(prefix.replace("K", "k")) + 1 if prefix else 0
+        whole, _, decimals = number.partition(".")
+        size: int = int(whole + decimals) * (_BINARY if binary else _THOUSAND) ** power // 10 ** len(decimals)
+        if size > 0:
+            return size
+    shown = repr(value)[:60]
+    raise OptionError(f"{name} takes a number of bytes, received {shown}", hint="For example: 8GiB, 500 MB or 1000000.")

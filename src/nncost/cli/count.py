@@ -21,6 +21,7 @@ HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a Py
   nncost count "3x32x32, conv 16 3x3, relu, maxpool 2, flatten, dense 10"
   nncost count "16x8, lstm 32 last, dense 2" --by op
   nncost count 784-h-h-10 --batch B              formulas in h and B
+  nncost count 784-512-10 --optimizer adam --fits 8GiB      the largest batch; --by memory shows the timeline
   nncost count model.onnx --loss cross_entropy --optimizer sgd
   nncost count model.onnx --json | jq .totals.forward.macs
   nncost count net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw      a PyTorch module
@@ -37,18 +38,28 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @click.option("--csv", "form", flag_value="csv", help="One line for each layer, operation and phase.")
 @click.option("--markdown", "form", flag_value="markdown", help="Tables in Markdown.")
 @click.option("--latex", "form", flag_value="latex", help="Tables in LaTeX.")
-@click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase; dtype, tensor.")
+@click.option(
+    "--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase, memory; dtype, tensor."
+)
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
 @click.option("--expand", is_flag=True, help="Show the operations inside each layer.")
+@click.option("--fits", metavar="BYTES", help="Also the largest batch whose step takes no more, e.g. 8GiB.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options
 def command(
-    source: str, form: str | None, by: str, depth: str | None, expand: bool, allow_unknown: bool, **options: Any
+    source: str,
+    form: str | None,
+    by: str,
+    depth: str | None,
+    expand: bool,
+    fits: str | None,
+    allow_unknown: bool,
+    **options: Any,
 ) -> int:
     """Count a source and show the report."""
     from nncost.api import count
 
-    report = count(source_text(source), **keywords(**options))
+    report = count(source_text(source), fits=fits, **keywords(**options))
     if form == "json":
         import json
 

@@ -35,6 +35,7 @@ _OPTIONS = (
     click.option("--dtype", metavar="NAME", help="float32 (default), float64, float16, bfloat16: sets the bytes."),
     click.option("--convention", metavar="NAME", help="What a flop is: nncost (default), torch, fvcore, ptflops, thop, torchinfo, calflops, deepspeed, 6nd."),
     click.option("--backward", metavar="NAME", help="auto or derived."),
+    click.option("--allocator", metavar="NAME", help="exact (default) or cuda: peaks of memory in blocks of PyTorch's caching allocator."),
     click.option("--reuse/--no-reuse", default=True, help="Analyse layers of a module that are alike once (default), or each."),
 )  # fmt: skip
 

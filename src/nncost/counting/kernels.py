@@ -32,8 +32,22 @@ class Kernel:
     nodes: list[Node] = field(default_factory=list)
 
 
-def traffic(graph: Graph, constants: set[Tensor]) -> Iterator[Traffic]:
-    """Bytes read and written by every kernel outside Repeat bodies."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The kernels of a block of items, and what each reads and leaves for others.
+
+    ``reads`` are by kernel, in bytes of each distinct tensor that it did not make itself; ``escaping``
+    are the tensors someone outside their kernel uses; ``effects`` those of them that replace a buffer.
+    """
+
+    kernels: list[Kernel]
+    reads: list[dict[Tensor, Dim]]
+    escaping: set[Tensor]
+    effects: set[Tensor]
+
+
+def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
+    """The kernels of a graph outside Repeat bodies."""
     padding = window_padding(graph.items).difference(graph.outputs)
     base = _bases(graph.items, padding)
     idle = constants | padding
@@ -48,9 +62,17 @@ def traffic(graph: Graph, constants: set[Tensor]) -> Iterator[Traffic]:
         outside = {tensor: amount for tensor, amount in read.items() if owner.get(tensor) != number}
         escaping.update(outside)
         reads.append(outside)
-    escaping |= _repeat_inputs(graph.items, base) | _effects(graph.items)
-    for kernel, read in zip(kernels, reads, strict=True):
-        written = [t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in escaping]
+    effects = _effects(graph.items)
+    escaping |= _repeat_inputs(graph.items, base) | effects
+    return Plan(kernels, reads, escaping, effects)
+
+
+def traffic(plan: Plan) -> Iterator[Traffic]:
+    """Bytes read and written by every kernel of a plan."""
+    for kernel, read in zip(plan.kernels, plan.reads, strict=True):
+        written = [
+            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in plan.escaping
+        ]
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "read_bytes", add_all(read.values())
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "write_bytes", add_all(written)
 

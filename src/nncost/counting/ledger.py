@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nncost.counting.kernels import traffic
+from nncost.counting.kernels import Plan, plan_of, traffic
 from nncost.counting.quantities import Quantity
 from nncost.counting.rules import costs
 from nncost.counting.taps import ValidTaps
@@ -89,10 +89,14 @@ def _repeated(repeat: ops.Repeat, amount: Dim) -> Dim:
     return sum_over(amount, repeat.index, repeat.start, repeat.last)
 
 
-def count_graph(graph: Graph, *, valid_taps: bool = False) -> Ledger:
-    """Walk the graph once. With ``valid_taps``, products with padding are left out."""
+Plans = dict[Graph, Plan]
+"""The kernels of a graph and of each Repeat's body."""
+
+
+def count_graph(graph: Graph, *, valid_taps: bool = False, plans: Plans | None = None) -> Ledger:
+    """Walk the graph once. With ``valid_taps``, products with padding are left out; ``plans`` learns the kernels."""
     page = _Page()
-    _count_items(page, graph.items, graph, set(), valid_taps)
+    _count_items(page, graph, set(), valid_taps, {} if plans is None else plans)
     rows = [
         Row(*key[:5], amount=amount, note=key[5])
         for key, amounts in page.amounts.items()
@@ -101,18 +105,19 @@ def count_graph(graph: Graph, *, valid_taps: bool = False) -> Ledger:
     return Ledger(tuple(rows), tuple(page.unknown), dict(page.free), add_all(page.neurons))
 
 
-def _count_items(page: _Page, items: Sequence[Item], graph: Graph, constants: set[Tensor], valid: bool) -> None:
-    taps = ValidTaps(items) if valid else None
-    for node, op_name, inner in _named_nodes(page, items, "", ""):
+def _count_items(page: _Page, graph: Graph, constants: set[Tensor], valid: bool, plans: Plans) -> None:
+    taps = ValidTaps(graph.items) if valid else None
+    for node, op_name, inner in _named_nodes(page, graph.items, "", ""):
         if folds(node, constants):
             constants.update(node.outputs)
         elif isinstance(node.op, ops.Repeat):
             body = _Page()
-            _count_items(body, node.op.body.items, node.op.body, _constant_inputs(node, node.op, constants), valid)
+            _count_items(body, node.op.body, _constant_inputs(node, node.op, constants), valid, plans)
             page.absorb(_under(body, op_name), node.op)
         else:
             _count_node(page, node, op_name, inner, taps)
-    for path, op_name, inner, phase, quantity, amount in traffic(graph, constants):
+    plan = plans[graph] = plan_of(graph, constants)
+    for path, op_name, inner, phase, quantity, amount in traffic(plan):
         page.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
 
 

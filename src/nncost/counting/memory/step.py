@@ -1,0 +1,162 @@
+"""The memory of one step of a loaded model: what is resident, the timeline, its peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nncost.counting.memory.liveness import Plans, Roles, bytes_of, timeline_of
+from nncost.counting.memory.memory import Memory
+from nncost.counting.memory.peaks import Peaks, peaks_of
+from nncost.dims import Dim, add_all, is_symbolic
+from nncost.frontends.model import Model
+from nncost.ir import ops
+from nncost.ir.graph import Parameter, walk
+from nncost.ir.storage import Allocation, Timeline
+from nncost.training.step import StepGraph
+
+EXACT, CUDA = "exact", "cuda"
+ALLOCATORS = (EXACT, CUDA)
+"""Every byte as it was asked for, or in the blocks of PyTorch's caching allocator."""
+NO_OPERATIONS = "A file of parameters has no operations: activations and peaks are not known."
+NO_TIMELINE = "Activations and peaks are not known: this step's allocations were not followed."
+RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
+LOOP = "Peaks hold where each loop whose length is a symbol runs at least 4 times."
+UNKNOWN = "Of an unknown operation only the outputs are counted."
+UNLEARNED_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """What is there before the step, each tensor in bytes."""
+
+    parameters: tuple[Dim, ...]
+    buffers: tuple[Dim, ...]
+    states: tuple[Dim, ...]
+    inputs: tuple[Dim, ...]
+
+    @property
+    def blocks(self) -> tuple[Dim, ...]:
+        """Every tensor."""
+        return (*self.parameters, *self.buffers, *self.states, *self.inputs)
+
+
+def memory_of(
+    model: Model, step: StepGraph, plans: Plans, *, accumulate: int = 1, complete: bool = True, allocator: str = EXACT
+) -> Memory:
+    """The memory of one step; ``plans`` are the kernels of its graph, where it has one."""
+    timeline, notes = _timeline(model, step, plans, accumulate)
+    resident = _resident(model, step)
+    if not complete:
+        notes.append(UNKNOWN)
+    memory = _memory(resident, [stored_bytes(p) for p in step.gradients], timeline, notes, complete)
+    if allocator == CUDA and timeline is not None:
+        from nncost.counting.memory.caching_allocator import with_blocks
+
+        return with_blocks(memory, timeline, resident.blocks)
+    return memory
+
+
+def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> tuple[Timeline | None, list[str]]:
+    """The step's allocations with what to say about them, or the reason why there are none."""
+    if model.trace is not None:
+        timeline = model.timeline
+        if timeline is None:
+            return None, [NO_TIMELINE]
+        return (timeline if accumulate == 1 else _gathering(timeline)), _unlearned(timeline)
+    if not step.graph.items:
+        return None, [NO_OPERATIONS]
+    timeline = timeline_of(step.graph, plans, _roles(step, accumulate))
+    if timeline is None:
+        return None, [RAGGED]
+    loops = (node.op for graph in plans for node in walk(graph.items) if isinstance(node.op, ops.Repeat))
+    return timeline, [LOOP] if any(is_symbolic(loop.times) for loop in loops) else []
+
+
+def _roles(step: StepGraph, accumulate: int) -> Roles:
+    if step.loss is None:
+        return Roles(step.graph.outputs)
+    updated = frozenset((*step.updated.values(), *(s for states in step.states.values() for s in states)))
+    return Roles((step.loss,), updated, step.gradients, accumulate > 1)
+
+
+def _gathering(timeline: Timeline) -> Timeline:
+    """The step of a later micro-batch: the gradients so far are there, each new one is added and freed."""
+    gathered, first = [], min((a.born for a in timeline.allocations), default=0)
+    fresh: list[Allocation] = []
+    for number, a in enumerate(timeline.allocations):
+        if a.kind == "gradient":
+            gathered.append(replace(a, born=first - 1 - number))
+            fresh.append(replace(a, kind="value", dies=a.born + 1))
+        else:
+            fresh.append(a)
+    return replace(timeline, allocations=(*gathered, *fresh))
+
+
+def _unlearned(timeline: Timeline) -> list[str]:
+    if not timeline.unlearned:
+        return []
+    names = list(dict.fromkeys(timeline.unlearned))
+    shown = ", ".join(names[:UNLEARNED_SHOWN]) + (" …" if len(names) > UNLEARNED_SHOWN else "")
+    return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
+
+
+def _resident(model: Model, step: StepGraph) -> Resident:
+    learned = tuple(stored_bytes(p) for p in model.graph.parameters if p.role != "buffer")
+    buffers = tuple(stored_bytes(p) for p in model.graph.parameters if p.role == "buffer")
+    if model.trace is not None:
+        return Resident(learned, buffers, _apart(model.state_bytes), _apart(model.input_bytes))
+    states = tuple(bytes_of(state) for group in step.states.values() for state in group)
+    inputs = step.graph.inputs[: len(step.graph.inputs) - len(states)]
+    return Resident(learned, buffers, states, tuple(map(bytes_of, inputs)))
+
+
+def _apart(size: Dim) -> tuple[Dim, ...]:
+    return () if size == 0 else (size,)
+
+
+def stored_bytes(parameter: Parameter) -> Dim:
+    """A parameter's bytes in its file, or those of its type."""
+    return bytes_of(parameter.tensor) if parameter.stored_bytes is None else parameter.stored_bytes
+
+
+def _memory(
+    there: Resident, gradients: Iterable[Dim], timeline: Timeline | None, notes: Sequence[str], complete: bool
+) -> Memory:
+    resident = add_all(there.blocks)
+    peaks = None if timeline is None else peaks_of(timeline, resident)
+    return Memory(
+        parameters=add_all(there.parameters),
+        buffers=add_all(there.buffers),
+        optimizer_state=add_all(there.states),
+        inputs=add_all(there.inputs),
+        gradients=add_all(gradients),
+        activations=None if timeline is None else timeline.saved,
+        workspace=None if peaks is None else peaks.workspace,
+        forward_peak=None if peaks is None else resident + peaks.forward,
+        step_peak=None if peaks is None else _step_peak(peaks, resident),
+        step_peak_at=_place(peaks)[0],
+        step_peak_phase=_place(peaks)[1],
+        resident=resident,
+        forward_allocated=None if peaks is None else peaks.forward,
+        step_allocated=None if peaks is None else peaks.step,
+        exact=timeline is not None and complete and not timeline.unlearned,
+        notes=tuple(notes),
+        candidates=peaks.candidates if peaks is not None and len(peaks.candidates) > 1 else (),
+        timeline=() if peaks is None else peaks.stretches,
+    )
+
+
+def _step_peak(peaks: Peaks, resident: Dim) -> Dim:
+    if len(peaks.candidates) < 2:
+        return resident + peaks.step
+    from nncost.counting.memory.symbolic import largest
+
+    return largest([candidate.bytes for candidate in peaks.candidates])
+
+
+def _place(peaks: Peaks | None) -> tuple[str | None, str | None]:
+    """The layer and phase of the peak, where all candidates agree on it."""
+    places = [] if peaks is None else [(c.path, c.phase) for c in peaks.candidates]
+    paths, phases = {path for path, _ in places}, {phase for _, phase in places}
+    return (paths.pop() if len(paths) == 1 else None), (phases.pop() if len(phases) == 1 else None)

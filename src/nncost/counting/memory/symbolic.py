@@ -1,0 +1,232 @@
+"""Peaks where sizes are symbols: the largest of few polynomials, each the bytes in use at one moment.
+
+Sums run over the moments as tables from monomial to coefficient. A moment drops out where another one, or
+a mixture of two, is at least as large for all sizes of one or more: with each symbol written as 1 + t,
+no coefficient may be smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations, product
+from math import comb
+from typing import Any
+
+import sympy
+
+from nncost.counting.memory.memory import Candidate, Stretch
+from nncost.counting.memory.peaks import Peaks, events, workspace_of
+from nncost.dims import Dim
+from nncost.ir.storage import Allocation, Timeline
+
+Table = dict[Any, Any]
+"""Coefficients by monomial: a SymPy product, 1 for the number."""
+_SAMPLES = (0, 3, 31, 1_023)
+"""Values of t at which winners are looked for; more of them only shorten the search."""
+_MAX_SAMPLED = 4
+_MAX_CROSS_CHECKED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    table: Table
+    allocation: Allocation
+
+
+def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
+    """The peaks of a step as formulas."""
+    live: Table = {}
+    moments: dict[frozenset[Any], _Moment] = {}
+    forward: dict[frozenset[Any], _Moment] = {}
+    last: Allocation | None = None
+    stretches = _Stretches(resident)
+
+    def note() -> None:
+        if last is not None:
+            key = frozenset(live.items())
+            moments.setdefault(key, _Moment(dict(live), last))
+            if last.phase == "forward":
+                forward.setdefault(key, moments[key])
+
+    for is_taken, allocation in events(timeline):
+        if not is_taken or (last is not None and last.phase == "forward" != allocation.phase):
+            note()
+        _add(live, table_of(allocation.bytes), 1 if is_taken else -1)
+        last = allocation if is_taken else None
+        stretches.note(is_taken, allocation, live)
+    note()
+    winners = _winners(list(moments.values()))
+    candidates = tuple(
+        Candidate(_dim(resident + _formula(m.table)), m.allocation.path, m.allocation.phase) for m in winners
+    )
+    return Peaks(
+        _largest(_winners(list(forward.values()))), _largest(winners), candidates, workspace_of(timeline),
+        stretches.all(),
+    )  # fmt: skip
+
+
+def _add(live: Table, table: Table, sign: int) -> None:
+    for monomial, coefficient in table.items():
+        amount = live.get(monomial, 0) + sign * coefficient
+        if amount:
+            live[monomial] = amount
+        else:
+            live.pop(monomial, None)
+
+
+@lru_cache(maxsize=10_000)
+def table_of(dim: Dim) -> Table:
+    """A size as coefficients by monomial."""
+    expanded = sympy.expand(dim)
+    return {monomial: c for monomial, c in expanded.as_coefficients_dict().items() if c}
+
+
+def _formula(table: Table) -> Any:
+    return sympy.Add(*(monomial * coefficient for monomial, coefficient in table.items()))
+
+
+def _dim(expression: Any) -> Dim:
+    return int(expression) if expression.is_Integer else expression
+
+
+def _largest(winners: Sequence[_Moment]) -> Dim:
+    """The formula of the only winner, or the largest of several, unevaluated."""
+    if not winners:
+        return 0
+    formulas = [_formula(winner.table) for winner in winners]
+    return _dim(formulas[0]) if len(formulas) == 1 else sympy.Max(*formulas, evaluate=False)
+
+
+def largest(dims: Sequence[Dim]) -> Dim:
+    """The largest of formulas of which none always wins."""
+    return dims[0] if len(dims) == 1 else sympy.Max(*dims, evaluate=False)
+
+
+# ------------------------------------------------------------------- which moments can be the peak
+def _winners(moments: Sequence[_Moment]) -> list[_Moment]:
+    """The moments that no other, and no mixture of two, exceeds everywhere; the earliest of equals."""
+    if len(moments) < 2:
+        return list(moments)
+    shifted = [_shifted(moment.table) for moment in moments]
+    ahead = list(dict.fromkeys(_sampled_winners(shifted)))
+    left = [*ahead, *(i for i in range(len(moments)) if i not in ahead and not _is_below(shifted[i], ahead, shifted))]
+    if len(left) <= _MAX_CROSS_CHECKED:
+        left = [i for i in left if not any(j != i and _beats(shifted[j], shifted[i], j < i) for j in left)]
+    return [moments[i] for i in sorted(left)]
+
+
+def _shifted(table: Table) -> Table:
+    """The same sum in t, where each symbol is 1 + t."""
+    result: Table = {}
+    for monomial, coefficient in table.items():
+        for powers, factor in _powers_in_t(monomial):
+            result[powers] = result.get(powers, 0) + coefficient * factor
+    return result
+
+
+@lru_cache(maxsize=10_000)
+def _powers_in_t(monomial: Any) -> tuple[tuple[Any, int], ...]:
+    """A monomial as terms in t: what is not a power of a symbol stands for itself and is not negative."""
+    factors: list[list[tuple[Any, int]]] = []
+    for factor in sympy.Mul.make_args(monomial):
+        base, power = factor.as_base_exp()
+        if factor == 1:
+            continue
+        if base.is_Symbol and power.is_Integer and power > 0:
+            factors.append([((base, k), comb(int(power), k)) for k in range(int(power) + 1)])
+        else:
+            factors.append([((factor, 1), 1)])
+    terms = []
+    for choice in product(*factors):
+        count = 1
+        for _, times in choice:
+            count *= times
+        terms.append((frozenset(part for part, _ in choice if part[1]), count))
+    return tuple(terms)
+
+
+def _beats(larger: Table, smaller: Table, is_earlier: bool) -> bool:
+    """Whether one sum is never below another one; of equal sums the earlier wins."""
+    if any(larger.get(key, 0) < amount for key, amount in smaller.items()):
+        return False
+    if any(amount < 0 and key not in smaller for key, amount in larger.items()):
+        return False
+    return is_earlier or larger != smaller
+
+
+def _is_below(table: Table, ahead: Sequence[int], shifted: Sequence[Table]) -> bool:
+    """Whether one of the sums ahead, or a mixture of two of them, is never below this one."""
+    if any(_beats(shifted[i], table, True) for i in ahead):
+        return True
+    return any(_mixture_beats(shifted[i], shifted[j], table) for i, j in combinations(ahead, 2))
+
+
+def _mixture_beats(one: Table, other: Table, table: Table) -> bool:
+    """Whether λ·one + (1−λ)·other ≥ table in every coefficient, for some λ from 0 to 1."""
+    low, high = Fraction(0), Fraction(1)
+    for key in {*one, *other, *table}:
+        a, b, c = (Fraction(str(part.get(key, 0))) for part in (one, other, table))
+        slope, need = a - b, c - b
+        if slope == 0:
+            if need > 0:
+                return False
+        elif slope > 0:
+            low = max(low, need / slope)
+        else:
+            high = min(high, need / slope)
+        if low > high:
+            return False
+    return True
+
+
+def _sampled_winners(shifted: Sequence[Table]) -> Iterator[int]:
+    """Who is largest at sampled sizes."""
+    symbols = sorted({part[0] for table in shifted for powers in table for part in powers}, key=str)
+    if len(symbols) <= _MAX_SAMPLED:
+        points: list[tuple[int, ...]] = list(product(_SAMPLES, repeat=len(symbols)))
+    else:
+        points = [tuple(t if i == k else s for i in range(len(symbols))) for k in range(len(symbols)) for s in _SAMPLES for t in _SAMPLES]  # fmt: skip
+    terms = [[(powers, coefficient) for powers, coefficient in table.items()] for table in shifted]
+    for point in points:
+        value = dict(zip(symbols, point, strict=True))
+        weight: dict[Any, int] = {}
+        for table in shifted:
+            for powers in table:
+                if powers not in weight:
+                    amount = 1
+                    for base, power in powers:
+                        amount *= value[base] ** power
+                    weight[powers] = amount
+        sums = [sum(coefficient * weight[powers] for powers, coefficient in term) for term in terms]
+        yield max(range(len(sums)), key=sums.__getitem__)
+
+
+class _Stretches:
+    """Stretches under way, as tables."""
+
+    def __init__(self, resident: Dim) -> None:
+        self._resident = resident
+        self._rows: list[tuple[str, str, Table, Table]] = []
+        self._live: list[Table] = []
+
+    def note(self, is_taken: bool, allocation: Allocation, live: Table) -> None:
+        """One event with the bytes that are in use after it."""
+        if is_taken:
+            if not self._rows or self._rows[-1][:2] != (allocation.path, allocation.phase):
+                self._rows.append((allocation.path, allocation.phase, {}, {}))
+                self._live.append({})
+        elif allocation.kind == "gradient" or not self._rows:
+            return
+        _, _, taken, freed = self._rows[-1]
+        _add(taken if is_taken else freed, table_of(allocation.bytes), 1)
+        self._live[-1] = dict(live)
+
+    def all(self) -> tuple[Stretch, ...]:
+        """All of them, in order."""
+        return tuple(
+            Stretch(path, phase, _dim(_formula(taken)), _dim(_formula(freed)), _dim(self._resident + _formula(live)))
+            for (path, phase, taken, freed), live in zip(self._rows, self._live, strict=True)
+        )

@@ -1,0 +1,55 @@
+"""Dense layers and convolutions."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nncost.ir import ops
+from nncost.ir.graph import Region
+from nncost.running.meaning.constants import Constants
+from nncost.running.meaning.layers import Convolution, Dense, TransposedConvolution
+from nncost.running.meaning.nodes import first, integers, mapped, nodes_of, optional, widths
+
+
+def dense(region: Region, constants: Constants) -> Dense | None:
+    """One contraction of the last axis with weights (M, N), and at most one addition of a vector."""
+    nodes = nodes_of(region)
+    contract = nodes[0] if nodes else None
+    if contract is None or not isinstance(contract.op, ops.Contract) or len(nodes) != len(region.inputs) - 1:
+        return None
+    x, weight, bias = *region.inputs[:2], optional(region.inputs, 2)
+    left, right, output = contract.op.terms
+    plain = contract.inputs == (x, weight) and left[:-1] == output[:-1] and right == output[-1] + left[-1]
+    if not plain or (bias is not None and (bias.shape != weight.shape[:1] or not _adds(region))):
+        return None
+    return Dense(x, weight, bias)
+
+
+def _adds(region: Region) -> bool:
+    additions = mapped(nodes_of(region), "add")
+    return len(additions) == 1 and region.inputs[2] in additions[0].inputs
+
+
+def convolution(region: Region, constants: Constants) -> Convolution | None:
+    """A padded window contracted with its kernels."""
+    nodes = nodes_of(region)
+    window, contract = first(nodes, ops.Window), first(nodes, ops.Contract)
+    if window is None or contract is None:
+        return None
+    x, weight, bias = *region.inputs[:2], optional(region.inputs, 2)
+    return Convolution(
+        x, weight, bias, window.strides, widths(first(nodes, ops.Pad), x.rank - 2), window.dilations,
+        cast("int", x.shape[1]) // cast("int", weight.shape[1]),
+    )  # fmt: skip
+
+
+def transposed_convolution(region: Region, constants: Constants) -> TransposedConvolution | None:
+    """Each element spread over its taps, folded together, and cropped."""
+    nodes = nodes_of(region)
+    fold, pad = first(nodes, ops.Fold), first(nodes, ops.Pad)
+    if fold is None:
+        return None
+    x, weight, bias = *region.inputs[:2], optional(region.inputs, 2)
+    crop = tuple((-low, -high) for low, high in widths(pad, x.rank - 2))
+    groups = integers(region.outputs[0].shape)[1] // integers(weight.shape)[1]
+    return TransposedConvolution(x, weight, bias, fold.strides, crop, fold.dilations, groups)

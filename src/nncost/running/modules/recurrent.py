@@ -1,0 +1,46 @@
+"""Recurrent layers as the fused operators behind ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import _VF
+
+from nncost.ir.graph import Tensor
+from nncost.running.meaning.layers import Direction, Recurrent
+
+Value = Any
+_OPERATORS: dict[str, Any] = {"rnn": _VF.rnn_tanh, "lstm": _VF.lstm, "gru": _VF.gru}
+
+
+def recurrent_call(layer: Recurrent) -> tuple[Callable[..., Value], tuple[Tensor | None, ...]]:
+    """The function and its operands: x, then the weights and biases of each direction.
+
+    A hidden bias that is not there is zero: the operators take both biases or none.
+    """
+    directions = sorted(layer.directions, key=lambda direction: direction.reverse)
+    run = partial(_run, layer.kind, layer.hidden, len(directions), _has_bias(layer))
+    return run, (layer.x, *(tensor for direction in directions for tensor in _weights(direction, _has_bias(layer))))
+
+
+def _has_bias(layer: Recurrent) -> bool:
+    return any(direction.input_bias is not None for direction in layer.directions)
+
+
+def _weights(direction: Direction, has_bias: bool) -> tuple[Tensor | None, ...]:
+    biases = (direction.input_bias, direction.hidden_bias) if has_bias else ()
+    return (direction.input, direction.hidden, *biases)
+
+
+def _run(
+    kind: str, hidden: int, directions: int, has_bias: bool, training: bool, x: Value, *weights: Value
+) -> tuple[Value, ...]:
+    """The joined outputs and each direction's final hidden state."""
+    flat = [weights[number - 1].new_zeros(weights[number - 1].shape) if w is None else w for number, w in enumerate(weights)]
+    zeros = torch.zeros(directions, x.shape[0], hidden, dtype=x.dtype, device=x.device)
+    state = (zeros, zeros) if kind == "lstm" else zeros
+    y, last, *_ = _OPERATORS[kind](x, state, flat, has_bias, 1, 0.0, training, directions == 2, True)
+    return (y, *last.unbind(0))

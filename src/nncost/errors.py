@@ -9,6 +9,7 @@
     ├── OptionError             "option"          an unknown or contradictory setting
     ├── SymbolError             "symbol"          an unbound, unknown or misused symbol
     ├── QuantityError           "quantity"        a quantity that does not exist
+    ├── TrainingError           "training"        a training that cannot go on, or files it cannot go on from
     └── MissingExtraError       "missing-extra"   an optional dependency that is not installed
 
 A message says what was received, what is accepted and, where there is one, the next command.
@@ -90,6 +91,12 @@ class QuantityError(NncostError):
     """A quantity path that the report does not have."""
 
     code = "quantity"
+
+
+class TrainingError(NncostError):
+    """A training that cannot go on: a loss that is no number, files of another one, a disk that is full."""
+
+    code = "training"
 
 
 class MissingExtraError(NncostError):

@@ -1,0 +1,58 @@
+"""The peaks of every kind of layer, against an interpreter that allocates."""
+
+from __future__ import annotations
+
+import pytest
+
+import nncost
+from nncost.api import settings_of
+from nncost.pipeline import count_source
+from tests.memory.interpreter import Interpreter
+from tests.symbols.test_substitution import SPECS
+
+NETWORKS = [
+    "784-16-16-10",
+    "30-30-30",
+    "5-4:relu-3:softmax",
+    "3x8x8, conv 4 3x3 pad=1, batchnorm, relu, maxpool 2, flatten, dense 5",
+    "3x9x9, conv 4 3x3 stride=2, gelu, conv 2 3x3, silu, avgpool 2, flatten, dense 3",
+    "7x5, lstm 4, lstm 3 last, dense 2",
+    "6x5, gru 4 last, dense 2",
+    "9x5, rnn 4, rnn 4, flatten, dense 2",
+    "2x5, lstm 4 last, dense 2",
+    "12-8*3-2",
+    "12-8*6-2",
+    "8x3, dense 4, residual[layernorm, attention heads=2], residual[layernorm, dense 8, gelu, dense 4], dense 2",
+    "4, dense 4, dropout 0.5, dense 2",
+]
+
+
+def watched(source: str, **settings: object) -> tuple[Interpreter, nncost.Report]:
+    counted = count_source(source, settings_of(**settings))
+    interpreter = Interpreter(counted.step)
+    interpreter.run()
+    return interpreter, nncost.count(source, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("source", NETWORKS)
+def test_a_step_takes_what_the_interpreter_takes(source: str, optimizer: str) -> None:
+    interpreter, report = watched(source, optimizer=optimizer, batch=3)
+    memory = report.memory
+    assert (memory.forward_allocated, memory.step_allocated) == interpreter.peaks()
+    assert memory.activations == interpreter.saved()
+
+
+@pytest.mark.parametrize("source", NETWORKS)
+def test_inference_takes_what_the_interpreter_takes(source: str) -> None:
+    interpreter, report = watched(source, loss="none", batch=3)
+    assert (report.memory.forward_allocated, report.memory.step_allocated) == interpreter.peaks()
+
+
+@pytest.mark.parametrize(("spec", "points"), SPECS, ids=[spec for spec, _ in SPECS])
+def test_every_layer_of_a_spec_takes_what_the_interpreter_takes(spec: str, points: list[dict[str, int]]) -> None:
+    for point in points:
+        interpreter, report = watched(spec, symbols=point, batch=2, optimizer="momentum")
+        memory = report.memory
+        assert (memory.forward_allocated, memory.step_allocated) == interpreter.peaks()
+        assert memory.activations == interpreter.saved()

@@ -15,7 +15,8 @@ def dense(region: Region, constants: Constants) -> Dense | None:
     """One contraction of the last axis with weights (M, N), and at most one addition of a vector."""
     nodes = nodes_of(region)
     contract = nodes[0] if nodes else None
-    if contract is None or not isinstance(contract.op, ops.Contract) or len(nodes) != len(region.inputs) - 1:
+    maps = [node for node in nodes if isinstance(node.op, ops.Map)]
+    if contract is None or not isinstance(contract.op, ops.Contract) or len(maps) != len(region.inputs) - 2:
         return None
     x, weight, bias = *region.inputs[:2], optional(region.inputs, 2)
     left, right, output = contract.op.terms
@@ -26,8 +27,13 @@ def dense(region: Region, constants: Constants) -> Dense | None:
 
 
 def _adds(region: Region) -> bool:
-    additions = mapped(nodes_of(region), "add")
-    return len(additions) == 1 and region.inputs[2] in additions[0].inputs
+    """Whether the only elementwise operation is an addition of the bias, perhaps repeated for each row."""
+    nodes = nodes_of(region)
+    spread = [
+        node.outputs[0] for node in nodes if isinstance(node.op, ops.Broadcast) and node.inputs[0] is region.inputs[2]
+    ]
+    additions = mapped(nodes, "add")
+    return len(additions) == 1 and any(t in additions[0].inputs for t in (region.inputs[2], *spread))
 
 
 def convolution(region: Region, constants: Constants) -> Convolution | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -105,7 +104,8 @@ def _check(graph: Graph) -> None:
         for dim in tensor.shape:
             if is_symbolic(dim):
                 raise SymbolError(
-                    f"cannot run a network whose size {dim} is a symbol.", hint="Bind it, e.g. --set h=128 or --batch 32."
+                    f"cannot run a network whose size {dim} is a symbol.",
+                    hint="Bind it, e.g. --set h=128 or --batch 32.",
                 )
 
 
@@ -133,8 +133,3 @@ def _smallest_table(graph: Graph, index: Tensor) -> int:
         if isinstance(node.op, ops.Gather) and node.inputs[1] in same:
             rows.append(cast("int", node.inputs[0].shape[node.op.axis]))
     return min(rows, default=2)
-
-
-def with_training(options: LoadOptions, *, training: bool) -> LoadOptions:
-    """The options for a graph in training mode, or in inference."""
-    return replace(options, training=training)

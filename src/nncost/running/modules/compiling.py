@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nncost.errors import SymbolError
 from nncost.dims import is_symbolic
+from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.builder import outer_tensors
-from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
+from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
 from nncost.running.batch_axes import Axes, batch_axes
 from nncost.running.meaning import Constants, Meaning, meaning_of
 from nncost.running.meaning.layers import Recurrent
@@ -283,7 +283,12 @@ class Scope:
         return self.slots[tensor]
 
     def step(
-        self, run: Callable[..., Any], operands: Sequence[Operand], outputs: Sequence[Tensor], *, asks_mode: bool = False
+        self,
+        run: Callable[..., Any],
+        operands: Sequence[Operand],
+        outputs: Sequence[Tensor],
+        *,
+        asks_mode: bool = False,
     ) -> None:
         """Append a call and give its outputs slots."""
         self.steps.append(Step(run, tuple(operands), tuple(self.slot(tensor) for tensor in outputs), asks_mode))
@@ -386,8 +391,3 @@ def _recurrent(module: nn.Module, wanted: tuple[bool, ...], x: Any) -> Any:
     hidden = last[0] if isinstance(last, tuple) else last
     found = [value for value, is_wanted in zip((y, *hidden.unbind(0)), wanted, strict=True) if is_wanted]
     return found[0] if len(found) == 1 else found
-
-
-def parameters_of(graph: Graph) -> Sequence[Parameter]:
-    """The graph's parameters."""
-    return graph.parameters

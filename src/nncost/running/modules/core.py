@@ -174,7 +174,7 @@ def _move(op: ops.Move, node: Node, axes: Axes) -> Function:
         case ops.Stride(axis=axis, step=step):
             return lambda x: x[(slice(None),) * axis + (slice(None, None, step),)]
         case ops.Broadcast(shape=shape):
-            return partial(_expand, cast("tuple[int, ...]", shape))
+            return partial(_expand, shape)
         case ops.Flip(axes=flipped):
             return lambda x: torch.flip(x, flipped)
         case _:

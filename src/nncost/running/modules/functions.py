@@ -133,7 +133,8 @@ def output_padding(layer: TransposedConvolution) -> tuple[tuple[int, ...], tuple
     padding = tuple(low for low, _ in layer.crop)
     extra = tuple(low - high for low, high in layer.crop)
     allowed = all(
-        0 <= more < max(stride, dilation) for more, stride, dilation in zip(extra, layer.strides, layer.dilations, strict=True)
+        0 <= more < max(stride, dilation)
+        for more, stride, dilation in zip(extra, layer.strides, layer.dilations, strict=True)
     )
     return (padding, extra) if allowed and min(padding) >= 0 else None
 
@@ -240,7 +241,15 @@ def _batch_norm(layer: BatchNorm) -> Call | None:
 
 
 def _batch_norm_call(
-    momentum: float, epsilon: float, learns: bool, training: bool, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
+    momentum: float,
+    epsilon: float,
+    learns: bool,
+    training: bool,
+    x: Value,
+    mean: Value,
+    variance: Value,
+    scale: Value,
+    shift: Value,
 ) -> Value:
     return functional.batch_norm(x, mean, variance, scale, shift, training and learns, momentum, epsilon)
 
@@ -279,8 +288,8 @@ def _attention(layer: Attention) -> Call:
     if layer.mask is None and layer.seen is not None and not layer.causal:
         return Call(partial(_masked, run), (layer.query, layer.key, layer.value), constants=(layer.seen,))
     if layer.mask is not None and layer.seen is not None:
-        operands = (layer.query, layer.key, layer.value, layer.mask)
-        return Call(partial(_doubly_masked, run), operands, constants=(layer.seen,))
+        masked = (layer.query, layer.key, layer.value, layer.mask)
+        return Call(partial(_doubly_masked, run), masked, constants=(layer.seen,))
     operands = (layer.query, layer.key, layer.value)
     if layer.mask is not None:
         return Call(partial(_masked, run), (*operands, layer.mask))
@@ -291,7 +300,9 @@ def _masked(run: Callable[..., Value], query: Value, key: Value, value: Value, m
     return run(query, key, value, attn_mask=mask)
 
 
-def _doubly_masked(run: Callable[..., Value], query: Value, key: Value, value: Value, mask: Value, seen: Value) -> Value:
+def _doubly_masked(
+    run: Callable[..., Value], query: Value, key: Value, value: Value, mask: Value, seen: Value
+) -> Value:
     if mask.dtype == torch.bool:
         return run(query, key, value, attn_mask=mask & seen)
     return run(query, key, value, attn_mask=torch.where(seen, mask, -math.inf))

@@ -41,7 +41,9 @@ class Leaf:
         """The leaf's numbers out of the parameter's."""
         part = np.asarray(whole)[self.index]
         for move in self.moves:
-            part = part.transpose(move.order) if isinstance(move, ops.Transpose) else part.reshape(_integers(move.shape))
+            part = (
+                part.transpose(move.order) if isinstance(move, ops.Transpose) else part.reshape(_integers(move.shape))
+            )
         return part
 
     def uncut(self, part: Array, whole: Array) -> None:
@@ -49,7 +51,9 @@ class Leaf:
         shapes = [shape_of(self.parameter)[len(self.index) :]]
         for move in self.moves:
             last = shapes[-1]
-            shapes.append(tuple(last[axis] for axis in move.order) if isinstance(move, ops.Transpose) else _integers(move.shape))
+            shapes.append(
+                tuple(last[axis] for axis in move.order) if isinstance(move, ops.Transpose) else _integers(move.shape)
+            )
         for move, before in zip(reversed(self.moves), reversed(shapes[:-1]), strict=True):
             part = part.transpose(np.argsort(move.order)) if isinstance(move, ops.Transpose) else part.reshape(before)
         whole[self.index] = part

@@ -39,7 +39,9 @@ def _run(
     kind: str, hidden: int, directions: int, has_bias: bool, training: bool, x: Value, *weights: Value
 ) -> tuple[Value, ...]:
     """The joined outputs and each direction's final hidden state."""
-    flat = [weights[number - 1].new_zeros(weights[number - 1].shape) if w is None else w for number, w in enumerate(weights)]
+    flat = [
+        weights[number - 1].new_zeros(weights[number - 1].shape) if w is None else w for number, w in enumerate(weights)
+    ]
     zeros = torch.zeros(directions, x.shape[0], hidden, dtype=x.dtype, device=x.device)
     state = (zeros, zeros) if kind == "lstm" else zeros
     y, last, *_ = _OPERATORS[kind](x, state, flat, has_bias, 1, 0.0, training, directions == 2, True)

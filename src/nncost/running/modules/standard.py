@@ -120,7 +120,9 @@ def _transposed(layer: TransposedConvolution) -> Standard | None:
     return _made(module, layer.x, weight=layer.weight, bias=layer.bias)
 
 
-def _average_pool(x: Tensor, kernel: Any, strides: Any, padding: tuple[int, ...] | None, divisor: Any) -> Standard | None:
+def _average_pool(
+    x: Tensor, kernel: Any, strides: Any, padding: tuple[int, ...] | None, divisor: Any
+) -> Standard | None:
     taps = 1
     for size in kernel:
         taps *= size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from os.path import isdir
@@ -23,12 +24,13 @@ LoadObject = Callable[[Any, LoadOptions], Model]
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """A kind of source, the file endings it reads, the modules whose ``load`` reads and whose ``observe`` watches it."""
+    """A kind of source, the file endings it reads, the modules whose ``load`` reads, whose ``observe`` watches and whose ``made`` makes it to be run."""
 
     kind: str
     endings: tuple[str, ...]
     module: str
     observing: str = ""
+    making: str = ""
 
     def load(self, source: str, options: LoadOptions) -> Model:
         """Read the source. Raises an NncostError for anything that cannot be read."""
@@ -58,10 +60,20 @@ CHECKPOINTS = (
     ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
 )  # fmt: skip
 FOLDER = FrontEnd(
-    "huggingface", (".json",), "nncost.frontends.huggingface.load", "nncost.frontends.huggingface.observing"
+    "huggingface",
+    (".json",),
+    "nncost.frontends.huggingface.load",
+    "nncost.frontends.huggingface.observing",
+    "nncost.frontends.huggingface.load",
 )
 """Also reads a folder, by the ``config.json`` in it."""
-FACTORY = FrontEnd("torch", (".py",), "nncost.frontends.torch.factory", "nncost.frontends.torch.factory")
+FACTORY = FrontEnd(
+    "torch",
+    (".py",),
+    "nncost.frontends.torch.factory",
+    "nncost.frontends.torch.factory",
+    "nncost.frontends.torch.factory",
+)
 """Reads what makes a module, named as ``path/net.py:build`` or ``package.module:build``."""
 FRONT_ENDS: list[FrontEnd] = [
     FrontEnd("spec", (".nncost",), "nncost.frontends.spec.file"),
@@ -117,6 +129,24 @@ def observe(source: Any, options: LoadOptions, look: Look) -> Observed | None:
     else:
         observing = next((front_end.observing for front_end in OBJECT_FRONT_ENDS if front_end.reads(source)), "")
     return cast("Observed", import_module(observing).observe(source, options, look)) if observing else None
+
+
+@contextmanager
+def made(source: Any, options: LoadOptions, *, real: bool) -> Iterator[tuple[Any, LoadOptions] | None]:
+    """A framework's own model to be run, with the options that hold its inputs; None for a source that is none.
+
+    Without ``real`` it may come without memory.
+    """
+    if not isinstance(source, str):
+        reads = any(front_end.reads(source) for front_end in OBJECT_FRONT_ENDS)
+        yield (source, options) if reads else None
+        return
+    making = front_end_for(source).making
+    if not making:
+        yield None
+        return
+    with import_module(making).made(source, options, real=real) as found:
+        yield found
 
 
 def load_object(source: Any, options: LoadOptions) -> Model:

@@ -27,18 +27,18 @@ def build(source: str, options: LoadOptions) -> tuple[Any, Inputs]:
     return module, inputs
 
 
-def build_with_notes(source: str, options: LoadOptions) -> tuple[Any, Inputs, tuple[str, ...]]:
-    """As :func:`build`, with what a reader should know."""
+def build_with_notes(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any, Inputs, tuple[str, ...]]:
+    """As :func:`build`, with what a reader should know; ``real``: with memory and random weights."""
     values = document.read(source)
     library = transformers()
     with undisturbed(), one_error("build", source):
-        module, named = _module(source, values, options)
+        module, named = _module(source, values, options, real=real)
         _check_sizes(source, module)
         inputs, notes = inputs_of(module, options)
     return module, inputs, (_origin(module, values, named, library.__version__), *_notes(values, options), *notes)
 
 
-def _module(source: str, values: Mapping[str, Any], options: LoadOptions) -> tuple[Any, bool]:
+def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, real: bool) -> tuple[Any, bool]:
     import torch
 
     wanted = document.building(values)
@@ -50,9 +50,10 @@ def _module(source: str, values: Mapping[str, Any], options: LoadOptions) -> tup
             if hasattr(config, name):
                 setattr(config, name, off)
     found, named = model_class(config, values.get("architectures"))
-    with torch.device("meta"), _counted_modules():
+    with torch.device("cpu" if real else "meta"), _counted_modules():
         module = found._from_config(config, dtype=getattr(torch, options.dtype))
-    _without_memory(module)
+    if not real:
+        _without_memory(module)
     return module.train(options.training), named
 
 

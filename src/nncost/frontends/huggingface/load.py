@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from nncost.frontends import registry
 from nncost.frontends.huggingface.build import build_with_notes
@@ -10,6 +13,14 @@ from nncost.frontends.huggingface.experts import active_parameters
 from nncost.frontends.huggingface.failures import one_error
 from nncost.frontends.huggingface.surroundings import undisturbed
 from nncost.frontends.model import LoadOptions, Model
+
+
+@contextmanager
+def made(source: str, options: LoadOptions, *, real: bool) -> Iterator[tuple[Any, LoadOptions]]:
+    """The network of a configuration, and the options with its inputs; ``real``: with memory and random weights."""
+    module, inputs, _ = build_with_notes(source, options, real=real)
+    with undisturbed():
+        yield module, replace(options, given=inputs, inputs={}, symbols={}, batch=None)
 
 
 def load(source: str, options: LoadOptions) -> Model:

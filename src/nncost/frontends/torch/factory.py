@@ -40,18 +40,18 @@ def load(source: str, options: LoadOptions) -> Model:
 
     Raises SourceError for a factory that is not there or does not give a module, and what the module raises.
     """
-    with _made(source, options) as (module, completed):
+    with made(source, options) as (module, completed):
         return replace(registry.load_object(module, completed), name=source)
 
 
 def observe(source: str, options: LoadOptions, look: Look) -> Observed | None:
     """What a tool with that look sees of the module that the named factory gives."""
-    with _made(source, options) as (module, completed):
+    with made(source, options) as (module, completed):
         return registry.observe(module, completed, look)
 
 
 @contextmanager
-def _made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]]:
+def made(source: str, options: LoadOptions, *, real: bool = False) -> Iterator[tuple[Any, LoadOptions]]:
     """The factory's module and the options with its inputs, where the module's own imports are found."""
     _check_torch()
     from nncost.frontends.torch.staging import random_state_kept

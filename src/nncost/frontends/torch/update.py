@@ -138,7 +138,7 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
         with Tracer(only_fake=True):
             alone.step()
         for state in alone.state.values():
-            _late(state)
+            late(state)
         with tracer:
             alone.step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
@@ -149,7 +149,8 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     return tracer.records
 
 
-def _late(state: dict[str, Any]) -> None:
+def late(state: dict[str, Any]) -> None:
+    """Set a parameter's state to one of the middle of a run."""
     step = state.get("step")
     if isinstance(step, torch.Tensor) and step.numel() == 1:
         step.fill_(LATE_STEP)

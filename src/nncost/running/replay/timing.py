@@ -1,0 +1,152 @@
+"""The time of one operator on real tensors, as cold as it is in the step."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from nncost.frontends.torch.recording import as_it_runs
+from nncost.running.replay.coldness import FURTHEST, Job
+from nncost.running.replay.tensors import real_arguments
+
+REPEATS = 7
+_CALLS = 3
+LARGE = 16 * 2**20
+"""Bytes of arguments from which on an operator is large."""
+_FEWER_ABOVE = 0.05
+_FEWER = 3
+"""An operator that takes longer than this many seconds is repeated less often: noise is small beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Seconds of one call (median, and the quartiles around it), and the pages it touched first."""
+
+    seconds: float
+    low: float
+    high: float
+    faults: float
+
+
+class Stream:
+    """Memory that is streamed through to push everything else as far away as it is in the step."""
+
+    def __init__(self) -> None:
+        self._memory = torch.zeros(FURTHEST // 4)
+        self._single = torch.zeros(1)
+
+    def push(self, bytes_: int) -> None:
+        """Read and write that many bytes, on every thread."""
+        if bytes_ > 0:
+            self._memory[: bytes_ // 4].add_(1.0)
+
+    def place(self, touches: Sequence[tuple[int, Callable[[], object]]]) -> None:
+        """Leave everything at its distance: what is furthest away is touched first."""
+        left = max(distance for distance, _ in touches)
+        for distance, touch in sorted(touches, key=lambda pair: -pair[0]):
+            if distance < left:
+                self.push(left - distance)
+                left = distance
+            if distance < FURTHEST:
+                touch()
+        self.push(left)
+        self.familiar()
+
+    def familiar(self) -> None:
+        """Run some other operators, as a step always just did."""
+        for _ in range(_CALLS):
+            torch.ops.aten.add_.Tensor(self._single, self._single)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No garbage collection while something is timed."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
+    """The time of a job. Raises what the operator raises on its arguments."""
+    recorded = as_it_runs(job.recorded)
+    args, kwargs = real_arguments(recorded)
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    placed = [(distance, partial(_touch, t.detach())) for distance, t in zip(job.distances, tensors, strict=False)]
+    is_cold = bool(job.code or any(job.distances))
+    tracked = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
+    seconds: list[float] = []
+    faults: list[int] = []
+    with torch.set_grad_enabled(tracked), quiet():
+        run = recorded.operator
+        placed.append((job.code, _rehearsal(job, run, args, kwargs)))
+        kept = run(*args, **kwargs)
+        while len(seconds) < repeats:
+            if is_cold:
+                stream.place(placed)
+            before = _faults()
+            start = time.perf_counter()
+            kept = run(*args, **kwargs)
+            seconds.append(time.perf_counter() - start)
+            faults.append(_faults() - before)
+            if len(seconds) == _FEWER and min(seconds) > _FEWER_ABOVE:
+                break
+    del kept
+    return _summary(seconds, faults)
+
+
+def _rehearsal(job: Job, run: Any, args: Any, kwargs: Any) -> Callable[[], None]:
+    """A call of the same operator on other memory: what made its code familiar in the step.
+
+    Large operators go without: what they do takes longer than finding their code.
+    """
+    if sum(argument.bytes for argument in job.recorded.tensors()) > LARGE:
+        return _nothing
+    other_args, other_kwargs = tree_map(_copied, (args, kwargs))
+
+    def again() -> None:
+        run(*other_args, **other_kwargs)
+
+    return again
+
+
+def _nothing() -> None:
+    pass
+
+
+def _copied(value: Any) -> Any:
+    """Other memory of the same shape and strides."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(value.detach())
+    return copy.requires_grad_(value.requires_grad)
+
+
+def _touch(tensor: torch.Tensor) -> None:
+    """Bring a tensor into the caches."""
+    torch.count_nonzero(tensor) if tensor.dtype is torch.bool else tensor.sum()
+
+
+def _faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def _summary(seconds: Sequence[float], faults: Sequence[int]) -> Timed:
+    ordered = sorted(seconds)
+    quarter = len(ordered) // 4
+    return Timed(
+        statistics.median(ordered), ordered[quarter], ordered[-1 - quarter], float(statistics.median(faults))
+    )

@@ -18,7 +18,7 @@ _CLOSE = 3
 
 def catalogue() -> tuple[Device, ...]:
     """Every device; a user's own replaces the shipped one of its name. Raises SourceError for a file at fault."""
-    devices = {device.name: device for device in _shipped()}
+    devices = {device.name: device for device in shipped()}
     for folder in device_folders():
         devices |= {device.name: device for path in sorted(folder.glob("*.toml")) for device in read_devices(path)}
     _check_names(tuple(devices.values()))
@@ -53,7 +53,8 @@ def _plain(name: str) -> str:
 
 
 @cache
-def _shipped() -> tuple[Device, ...]:
+def shipped() -> tuple[Device, ...]:
+    """The devices that come with nncost."""
     folder = Path(str(files("nncost.devices") / "data"))
     return tuple(device for path in sorted(folder.glob("*.toml")) for device in read_devices(path))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from statistics import median
+from typing import Any
 
+from nncost.devices.catalogue import shipped
 from nncost.devices.device import Device
-
-OTHERS = "others"
-"""The entry for devices nobody published a training step of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Share:
     low: float
     value: float
     high: float
+
+    def __mul__(self, other: Share) -> Share:
+        return Share(self.low * other.low, self.value * other.value, self.high * other.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +36,52 @@ class Efficiency:
     source: str
 
 
-def efficiency_of(device: Device) -> Efficiency:
-    """The shares of a device: those published for it, else what is common to all that were."""
+def efficiency_of(device: Device, dtype: str) -> Efficiency:
+    """The shares of a device at a dtype.
+
+    Where training steps on it were published, what they imply. Otherwise the share of its peak that a matrix
+    product reached there, or on any device where nobody measured one, times the part of that which training
+    reached on the devices where both are known.
+    """
     table = _table()
-    return table.get(device.name, table[OTHERS])
+    launch = Share(*table["launch"]["seconds"])
+    entry = next((each for each in table["device"].values() if device.name in each["devices"]), None)
+    if entry is not None:
+        return Efficiency(Share(*entry["contraction"]), Share(*entry["bandwidth"]), launch, entry["source"])
+    matmul, source = _matmul_share(device, dtype)
+    training = _spread(training_part(name) for name in table["device"])
+    bandwidth = _spread(value for each in table["device"].values() for value in each["bandwidth"])
+    return Efficiency(
+        matmul * training, bandwidth, launch, f"{source}; times training on {' and '.join(table['device'])}"
+    )
+
+
+def training_part(name: str) -> float:
+    """How much of the fastest measured product a training step's contractions reach, where both were published."""
+    entry = _table()["device"][name]
+    _, value, _ = entry["contraction"]
+    return float(value) / next(m.share for m in _shipped(name).measured_matmul if m.dtype == entry["dtype"])
+
+
+def _shipped(name: str) -> Device:
+    return next(device for device in shipped() if device.name == name)
+
+
+def _matmul_share(device: Device, dtype: str) -> tuple[Share, str]:
+    """The share that was measured on the device at the dtype, at another one, or on all devices together."""
+    own = sorted(device.measured_matmul, key=lambda m: m.dtype != dtype)
+    if own:
+        return Share(*[own[0].share] * 3), own[0].source
+    measured = [m for each in shipped() for m in each.measured_matmul]
+    return _spread(m.share for m in measured), f"matrix products on {len(measured)} devices and types"
+
+
+def _spread(values: Iterable[float]) -> Share:
+    found = list(values)
+    return Share(min(found), median(found), max(found))
 
 
 @cache
-def _table() -> dict[str, Efficiency]:
+def _table() -> Mapping[str, Any]:
     text = (files("nncost.devices") / "data" / "efficiency" / "published.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
-    launch = Share(*content["launch"]["seconds"])
-    return {
-        name: Efficiency(Share(*entry["contraction"]), Share(*entry["bandwidth"]), launch, entry["source"])
-        for name, entry in content["device"].items()
-    }
+    return tomllib.loads(text)

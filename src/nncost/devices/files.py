@@ -14,6 +14,7 @@ from nncost.errors import SourceError
 ENTRY = "accelerator"
 MAX_FILE_BYTES = 4_000_000
 """A larger file is no list of devices."""
+_SHOWN_FAULT = 120
 _HINT = "docs/devices.md shows what a device file holds."
 
 
@@ -41,7 +42,9 @@ def _parsed(path: Path) -> Mapping[str, Any]:
         line = text.count(b"\n", 0, error.start) + 1
         raise SourceError(f"{path}, line {line}: this is not UTF-8 text.", hint=_HINT) from None
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        raise SourceError(f"{path} is not TOML: {str(error)[:120]}.", hint=_HINT) from None
+        last = text.count(b"\n") + 1
+        fault = str(error)[:_SHOWN_FAULT].replace("at end of document", f"at line {last}, where the file ends")
+        raise SourceError(f"{path} is not TOML: {fault}.", hint=_HINT) from None
 
 
 def _device(path: Path, number: int, entry: object) -> Device:

@@ -1,4 +1,4 @@
-"""Seconds on a device of the catalogue: each kernel at the slower of its arithmetic and its memory traffic."""
+"""Seconds on a device of the catalogue: each kernel at the slowest of arithmetic, memory traffic and launch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def predict_on(report: Report, device: Device, efficiency: Efficiency | None = N
     ``efficiency`` replaces the shares published for it. Raises OptionError where the device's rate at the
     report's dtype is not known, and SymbolError where a size has no number.
     """
-    shares = efficiency or efficiency_of(device)
+    shares = efficiency or efficiency_of(device, report.settings["dtype"])
     peak = device.peak(report.settings["dtype"])
-    rows = [_row(works, device, peak, shares) for works in work_of(report)]
+    rows = [_row(works, device, peak, shares) for works in work_of(report, fused_attention=True)]
     return prediction_of(
         report, rows, label="estimated", peak=peak, capacity=device.memory_bytes, watts=device.tdp_watts,
         device={"name": device.name, "title": device.title, "dtype": report.settings["dtype"], "peak_flops_per_second": peak,
@@ -64,10 +64,15 @@ def _row(works: Sequence[Work], device: Device, peak: float, shares: Efficiency)
 def _causes(
     work: Work, device: Device, peak: float, contraction: float, bandwidth: float, launch: float
 ) -> dict[str, float]:
-    """Seconds of one operation: the longer of arithmetic and traffic, and the launch of its kernels."""
+    """Seconds of one operation by what it waits for longest: arithmetic, traffic, or the launch of its kernels.
+
+    Launches are queued while earlier kernels run, so that they cost only what they exceed the work by.
+    """
     arithmetic = work.contraction_flops / (peak * contraction)
     if device.vector_peak is not None:
         arithmetic += work.other_flops / (device.vector_peak * contraction)
     memory = work.bytes / (device.bandwidth_bytes_per_second * bandwidth)
-    longer = {"arithmetic": arithmetic} if arithmetic > memory else {"memory": memory}
-    return {**longer, "overhead": launch * work.kernels}
+    overhead = launch * work.kernels
+    if overhead > max(arithmetic, memory):
+        return {"overhead": overhead}
+    return {"arithmetic": arithmetic} if arithmetic > memory else {"memory": memory}

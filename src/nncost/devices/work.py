@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.dims import Dim, is_symbolic
@@ -16,6 +16,9 @@ GRADIENT_KERNELS = 3
 """Gradients of an input, of weights and of biases are three kernels."""
 GRADIENT_CONTRACTIONS = 2
 """Those of an input and of weights are contractions."""
+ATTENTION = "attention"
+QUERY_SIZED_IN_BACKWARD = 3
+"""Queries, output and the output's gradient, which a fused attention's backward pass reads."""
 _NUMBERS = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
 
 
@@ -34,14 +37,41 @@ class Work:
     contractions: int
 
 
-def work_of(report: Report) -> Iterator[list[Work]]:
-    """The work of each row, one part for each operation inside. Raises SymbolError where a size has no number."""
+def work_of(report: Report, *, fused_attention: bool = False) -> Iterator[list[Work]]:
+    """The work of each row, one part for each operation inside. Raises SymbolError where a size has no number.
+
+    With ``fused_attention`` the attention of a spec runs as one kernel that writes no scores to memory.
+    """
     _check_numbers(report)
+    handed = _projections(report) if fused_attention else {}
     for row in report.rows:
+        if row.op == ATTENTION and row.path in handed:
+            yield [_fused(_work(row, row.counts), handed[row.path])]
+            continue
         parts = row.inside or {row.op: row.counts}
         works = [_work(row, counts) for counts in parts.values()]
         if any(work.kernels for work in works):
             yield works
+
+
+def _projections(report: Report) -> dict[str, tuple[int, int]]:
+    """For each attention: bytes of its queries, and of its keys and values, as their projections write them."""
+    written = {row.path: _number(row.counts, "write_bytes") for row in report.rows if row.phase == "forward"}
+    paths = [row.path for row in report.rows if row.op == ATTENTION and row.phase == "forward"]
+    whole = [path for path in paths if all(f"{path}.{name}" in written for name in ("query", "key", "value"))]
+    return {path: (written[f"{path}.query"], written[f"{path}.key"] + written[f"{path}.value"]) for path in whole}
+
+
+def _fused(work: Work, handed: tuple[int, int]) -> Work:
+    """One kernel's traffic: forward reads queries, keys and values and writes an output as large as the queries.
+
+    Backward reads these four and the output's gradient and writes the gradients of the first three.
+    """
+    queries, others = handed
+    if work.phase == "forward":
+        return replace(work, bytes=2 * queries + others, written_bytes=queries)
+    read = QUERY_SIZED_IN_BACKWARD * queries + others
+    return replace(work, bytes=read + queries + others, written_bytes=queries + others)
 
 
 def _work(row: ReportRow, counts: Mapping[str, Dim]) -> Work:

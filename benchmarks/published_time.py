@@ -1,0 +1,257 @@
+"""``python -m benchmarks.published_time``: predicted seconds beside published training steps of language models.
+
+Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, and nncost's, whose shares of peak and
+bandwidth are fitted to the other rows alone: those of the same model and length on the same kind of device are left
+out with it. Then the dense models of NVIDIA's recipes, none of which the shares were fitted to; their parallel layout
+is not modelled, each device does its part of the step. ``--rows`` prints every row, ``--shares`` what
+src/nncost/devices/data/efficiency/published.toml holds.
+
+Steps in 8-bit floats are left out (only some of their layers run in that type), and so are mixtures of experts and
+models cut short ("proxy").
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import nncost
+from nncost.devices.catalogue import device_named
+from nncost.devices.device import Device
+from nncost.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.devices.roofline import predict_on
+from nncost.devices.work import work_of
+from nncost.report import Report
+
+PUBLISHED = Path(__file__).parent / "published"
+DTYPE = "bfloat16"
+DEVICES = {"a100_40gb": "a100-40gb", "a100_80gb": "a100", "h100_80gb": "h100"}
+KIND = {"a100-40gb": "a100", "a100": "a100", "h100": "h100"}
+"""Devices whose shares are fitted together."""
+MPT_VOCABULARY = 50_368
+MPT = {  # width, blocks, heads
+    "125m": (768, 12, 12), "350m": (1024, 24, 16), "760m": (1536, 24, 12), "1b": (2048, 24, 16), "3b": (2560, 32, 20),
+    "7b": (4096, 32, 32), "13b": (5120, 40, 40), "30b": (7168, 48, 56), "70b": (8192, 80, 64),
+}  # fmt: skip
+RECIPES = {  # length, vocabulary, width, blocks, heads, inner width; a gated layer of f is one of 1.5 f
+    "Llama 3.1 8b": (8192, 128_256, 4096, 32, 32, 3 * 14_336 // 2),
+    "Llama 3.1 70b": (8192, 128_256, 8192, 80, 64, 3 * 28_672 // 2),
+    "Llama 3.1 405b": (8192, 128_256, 16_384, 126, 128, 3 * 53_248 // 2),
+    "Llama3.1 405b": (8192, 128_256, 16_384, 126, 128, 3 * 53_248 // 2),
+    "Nemotron 340b": (4096, 256_000, 18_432, 96, 96, 73_728),
+}
+KEY_VALUE_HEADS = 8
+SHARES = np.round(np.arange(0.30, 1.001, 0.01), 2)
+INSIDE = (5, 95)
+"""Percentiles: nine of ten published steps lie inside the interval."""
+PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Step:
+    """A published step: what a device computes ``micro_batches`` times, its part of the update, and the seconds."""
+
+    name: str
+    group: str
+    device: Device
+    report: Report
+    micro_batches: float
+    devices: int
+    recomputed: bool
+    seconds: float
+
+    def times(self, phase: str) -> float:
+        """How often a phase runs on one device; the devices share the update."""
+        if phase == "update":
+            return 1 / self.devices
+        return self.micro_batches * (2 if phase == "forward" and self.recomputed else 1)
+
+    def predicted(self, efficiency: Efficiency) -> float:
+        """Seconds of the step by nncost's roofline."""
+        rows = predict_on(self.report, self.device, efficiency).rows
+        return sum(row.seconds.value * self.times(row.phase) for row in rows)
+
+
+@cache
+def transformer(
+    length: int, vocabulary: int, width: int, blocks: int, heads: str, inner: int, function: str, batch: int
+) -> Report:
+    """The training step of a language model in bfloat16."""
+    block = (
+        f"residual[layernorm, attention {heads} causal], residual[layernorm, dense {inner}, {function}, dense {width}]"
+    )
+    spec = f"{length}, embedding {vocabulary} {width}, [{block}]*{blocks}, layernorm, dense {vocabulary}"
+    return nncost.count(spec, batch=batch, dtype=DTYPE, loss="cross_entropy", optimizer="adamw")
+
+
+def mpt_steps() -> Iterator[Step]:
+    """Every 16-bit row of mpt_throughput.csv."""
+    for row in _table("mpt_throughput.csv"):
+        if "bf16" not in row["precision"]:
+            continue
+        length, batch, accumulate = int(row["seq_len"]), int(row["micro_batch"]), int(row["grad_accum"])
+        width, blocks, heads = MPT[row["model"]]
+        report = transformer(length, MPT_VOCABULARY, width, blocks, f"heads={heads}", 4 * width, "gelu", batch)
+        device, devices = device_named(DEVICES[row["gpu"]]), int(row["n_gpus"])
+        seconds = length * batch * accumulate / float(row["tokens_per_s_per_gpu"])
+        name = f"mpt-{row['model']} {length}, {devices} x {device.name}"
+        group = f"{KIND[device.name]} {row['model']} {length}"
+        yield Step(name, group, device, report, accumulate, devices, row["act_ckpt"] == "True", seconds)
+
+
+def recipe_steps() -> Iterator[Step]:
+    """The rows of dgxc_steptime.csv that say enough: dense models in bfloat16."""
+    for row in _table("dgxc_steptime.csv"):
+        model = next((name for name in RECIPES if row["workload"].startswith(name)), None)
+        if model is None or "BF16" not in row["workload"] or "Proxy" in row["note"]:
+            continue
+        length, vocabulary, width, blocks, heads, inner = RECIPES[model]
+        attention = f"heads={heads} kv_heads={KEY_VALUE_HEADS}"
+        report = transformer(length, vocabulary, width, blocks, attention, inner, "silu", 1)
+        count, _, kind = row["gpus"].partition("x ")
+        devices, device = int(count), device_named(kind.split()[0])
+        seconds = float(row["step_time_s"])
+        examples = round(seconds * float(row["tokens_per_s"].replace(",", "")) / length)
+        name = f"{model}, {devices} x {device.name}"
+        yield Step(name, name, device, report, examples / devices, devices, False, seconds)
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    with (PUBLISHED / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ------------------------------------------------------------------- predictions to compare with
+def flops_over_peak(step: Step) -> float:
+    """All contractions of the step at the device's peak."""
+    works = [work for works in work_of(step.report) for work in works]
+    return sum(work.contraction_flops * step.times(work.phase) for work in works) / step.device.peak(DTYPE)
+
+
+def roofline(step: Step) -> float:
+    """Each operation at the slower of peak and bandwidth."""
+    return step.predicted(_efficiency(1.0, 1.0, Share(0.0, 0.0, 0.0)))
+
+
+def _efficiency(contraction: float, bandwidth: float, launch: Share) -> Efficiency:
+    return Efficiency(Share(*[contraction] * 3), Share(*[bandwidth] * 3), launch, "fitted here")
+
+
+# ------------------------------------------------------------------- shares from published steps
+def grid(step: Step) -> np.ndarray:
+    """As Step.predicted, for every pair of shares: contraction down, bandwidth across."""
+    device, peak = step.device, step.device.peak(DTYPE)
+    launch = efficiency_of(device, DTYPE).launch_seconds.value
+    total = np.zeros((len(SHARES), len(SHARES)))
+    assert device.vector_peak is not None
+    for works in work_of(step.report, fused_attention=True):
+        for work in works:
+            arithmetic = (work.contraction_flops / peak + work.other_flops / device.vector_peak) / SHARES[:, None]
+            memory = work.bytes / device.bandwidth_bytes_per_second / SHARES[None, :]
+            total += np.maximum(np.maximum(arithmetic, memory), launch * work.kernels) * step.times(work.phase)
+    return total
+
+
+def fitted(steps: Sequence[Step], grids: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The pair of shares whose mean relative error is least."""
+    ratios = [np.abs(seconds / step.seconds - 1) for step, seconds in zip(steps, grids, strict=True)]
+    errors = np.mean(ratios, axis=0)
+    contraction, bandwidth = np.unravel_index(np.argmin(errors), errors.shape)
+    return float(SHARES[contraction]), float(SHARES[bandwidth])
+
+
+def derived_shares() -> dict[str, dict[str, list[float]]]:
+    """For each kind of device: low, value and high of both shares; nine of ten published steps lie inside."""
+    steps = list(mpt_steps())
+    result = {}
+    for kind in dict.fromkeys(KIND.values()):
+        mine = [step for step in steps if KIND[step.device.name] == kind]
+        contraction, bandwidth = fitted(mine, [grid(step) for step in mine])
+        launch = efficiency_of(device_named(kind), DTYPE).launch_seconds
+        predicted = [step.predicted(_efficiency(contraction, bandwidth, launch)) for step in mine]
+        ratios = [guess / step.seconds for guess, step in zip(predicted, mine, strict=True)]
+        slow, fast = (float(ratio) for ratio in np.percentile(ratios, INSIDE))
+        result[kind] = {
+            name: [round(share * factor, 2) for factor in (slow, 1.0, fast)]
+            for name, share in (("contraction", contraction), ("bandwidth", bandwidth))
+        }
+    return result
+
+
+# ------------------------------------------------------------------- the comparison
+Line = tuple[Step, tuple[float, float, float]]
+NAMES = ("FLOPs ÷ peak", "roofline", "nncost")
+
+
+def left_out_lines() -> list[Line]:
+    """Every MPT row with three predictions, the last one by shares that did not see it."""
+    steps = list(mpt_steps())
+    grids = [grid(step) for step in steps]
+    lines = []
+    for step in steps:
+        kind = KIND[step.device.name]
+        others = [i for i, s in enumerate(steps) if KIND[s.device.name] == kind and s.group != step.group]
+        shares = fitted([steps[i] for i in others], [grids[i] for i in others])
+        efficiency = _efficiency(*shares, efficiency_of(step.device, DTYPE).launch_seconds)
+        lines.append((step, (flops_over_peak(step), roofline(step), step.predicted(efficiency))))
+    return lines
+
+
+def recipe_lines() -> list[Line]:
+    """Every row of NVIDIA's recipes with three predictions, the last one by the shares that nncost ships."""
+    return [
+        (step, (flops_over_peak(step), roofline(step), step.predicted(efficiency_of(step.device, DTYPE))))
+        for step in recipe_steps()
+    ]
+
+
+def errors(lines: Sequence[Line]) -> dict[str, tuple[float, float]]:
+    """Median and 90th percentile of the relative error of each prediction."""
+    found = {}
+    for position, name in enumerate(NAMES):
+        sizes = [abs(guesses[position] / step.seconds - 1) for step, guesses in lines]
+        found[name] = (median(sizes), float(np.percentile(sizes, 90)))
+    return found
+
+
+def _print(title: str, lines: Sequence[Line], *, rows: bool) -> None:
+    print(f"{title}: {len(lines)} published steps")
+    if rows:
+        print(f"  {'':40}{'seconds':>9}" + "".join(f"{name:>14}" for name in NAMES))
+        for step, guesses in lines:
+            ratios = "".join(f"{guess / step.seconds:>13.2f}x" for guess in guesses)
+            print(f"  {step.name:40}{step.seconds:>9.3f}{ratios}")
+    for name, (middle, ninetieth) in errors(lines).items():
+        print(f"  {name:14} median error {middle * PERCENT:5.1f} %   90th percentile {ninetieth * PERCENT:5.1f} %")
+
+
+def _print_shares() -> None:
+    for kind, shares in derived_shares().items():
+        print(f"[device.{kind}]")
+        for name, values in shares.items():
+            print(f"{name} = {values}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", action="store_true", help="print every row")
+    parser.add_argument("--shares", action="store_true", help="print the shares that the published steps imply")
+    chosen: Any = parser.parse_args()
+    if chosen.shares:
+        _print_shares()
+        return
+    _print("MPT on A100 and H100, one left out", left_out_lines(), rows=chosen.rows)
+    print()
+    _print("NVIDIA's recipes on H100 and GB200, none fitted", recipe_lines(), rows=chosen.rows)
+
+
+if __name__ == "__main__":
+    main()

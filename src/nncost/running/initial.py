@@ -92,7 +92,7 @@ def _is_variance(parameter: Parameter, use: Use) -> bool:
     norm = next((region for region in use.regions if region.name == "batchnorm"), None)
     if norm is None:
         return parameter.tensor.name.endswith("running_var")
-    return norm.inputs[VARIANCE_POSITION] is parameter.tensor
+    return norm.inputs[VARIANCE_POSITION] in (parameter.tensor, use.node.inputs[use.position])
 
 
 def _numpy_dtype(dtype: str) -> str:

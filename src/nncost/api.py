@@ -109,11 +109,13 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: An
     Raises OptionError where the device is unknown or this machine is not calibrated.
     """
     chosen = settings_of(inputs, **settings)
-    from nncost.devices.predicting import THIS, predict_named, predict_this
+    from nncost.devices.predicting import THIS, predict_named
 
-    if on == THIS:
-        return predict_this(_source(source), chosen)
-    return predict_named(_source(source), chosen, on)
+    if on != THIS:
+        return predict_named(_source(source), chosen, on)
+    from nncost.running.here import predict_here
+
+    return predict_here(_source(source), chosen)
 
 
 def _source(source: object) -> Any:

@@ -41,6 +41,7 @@ def count(
     bias: str = "all",
     activation: str = "sigmoid",
     reuse: bool = True,
+    learn: bool | None = None,
     allocator: str = "exact",
     fits: int | str | None = None,
 ) -> Report:
@@ -53,7 +54,8 @@ def count(
     ``optimizer`` are names (``"none"`` leaves them out); ``accumulate`` micro-batches of ``batch``
     examples make one step; ``freeze`` takes layer paths or patterns. ``dtype`` is the type of
     parameters and activations. Without ``reuse`` every layer of a module is analysed, also one of many
-    that are alike; the report is the same. ``allocator`` is ``"exact"`` or ``"cuda"`` (peaks of memory in the blocks
+    that are alike; the report is the same. ``learn`` lets operators of a module run alone to see which workspace
+    they take (True: all, False: none, None: cheap ones). ``allocator`` is ``"exact"`` or ``"cuda"`` (peaks of memory in the blocks
     of PyTorch's caching allocator); ``fits`` is a size such as ``"8GiB"``: the report then says which batch
     is the largest whose step takes no more.
 
@@ -133,6 +135,7 @@ def settings_of(
     bias: str = "all",
     activation: str = "sigmoid",
     reuse: bool = True,
+    learn: bool | None = None,
     convention: str | None = None,
     freeze: str | Sequence[str] = (),
     epochs: int = 1,
@@ -151,6 +154,7 @@ def settings_of(
         bias=cast("BiasChoice", bias),
         activation=activation,
         reuse=_truth("reuse", reuse),
+        learn=None if learn is None else _truth("learn", learn),
     )
     return Settings(
         examples=None if examples is None else _size("examples", examples, bindings),

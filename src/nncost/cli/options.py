@@ -37,6 +37,7 @@ _OPTIONS = (
     click.option("--backward", metavar="NAME", help="auto or derived."),
     click.option("--allocator", metavar="NAME", help="exact (default) or cuda: peaks of memory in blocks of PyTorch's caching allocator."),
     click.option("--reuse/--no-reuse", default=True, help="Analyse layers of a module that are alike once (default), or each."),
+    click.option("--learn/--no-learn", default=None, help="Run every operator of a module whose workspace is unknown alone to learn it, or none (default: cheap ones)."),
 )  # fmt: skip
 
 

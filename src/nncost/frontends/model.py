@@ -57,7 +57,7 @@ class LoadOptions:
     ``named_elsewhere`` are names that the batch or the examples have: a source need not have them.
     ``bias`` and ``activation`` apply to widths such as ``784-16-10``. ``given`` are a module's
     arguments as they were given, ``steps`` what it is trained with; ``reuse`` lets equal blocks be
-    analysed once.
+    analysed once; ``learn`` lets operators run alone to learn their workspace (None: cheap ones).
     """
 
     batch: Dim | None = None
@@ -71,6 +71,7 @@ class LoadOptions:
     given: Inputs | None = None
     steps: Training = field(default_factory=Training)
     reuse: bool = True
+    learn: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

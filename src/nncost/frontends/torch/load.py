@@ -18,6 +18,7 @@ from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.log import Log
+from nncost.frontends.torch.memory.timeline import timeline_of
 from nncost.frontends.torch.packed import packed_parameters, stored_shape
 from nncost.frontends.torch.roles import role_of
 from nncost.frontends.torch.run import NO_LOSS, Traced, trace_module, wants_backward
@@ -143,10 +144,11 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     shapes = batched(described(given, module), options.batch)
     batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
+    timeline, state_bytes, input_bytes = timeline_of(module, given, options)
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),
-        neurons_apart=sum(apart.values()),
+        neurons_apart=sum(apart.values()), timeline=timeline, state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -111,8 +111,8 @@ def _backward(
     return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
 
 
-def loss_value(output: Any, loss: Any) -> torch.Tensor:
-    """The loss as a scalar tensor."""
+def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Tensor] = data_mark) -> torch.Tensor:
+    """The loss as a scalar tensor; ``given`` marks the targets it is compared with."""
     if loss == "own":
         value = own_loss(output)
         if value is None:
@@ -130,11 +130,11 @@ def loss_value(output: Any, loss: Any) -> torch.Tensor:
         )
     tensor = primary(output)
     if loss == "squared_error":
-        return functional.mse_loss(tensor, data_mark(torch.empty_like(tensor, requires_grad=False)))
+        return functional.mse_loss(tensor, given(torch.empty_like(tensor, requires_grad=False)))
     if loss == "binary_cross_entropy":
-        target = data_mark(torch.empty_like(tensor, requires_grad=False))
+        target = given(torch.empty_like(tensor, requires_grad=False))
         return functional.binary_cross_entropy_with_logits(tensor, target)
-    return _cross_entropy(tensor)
+    return _cross_entropy(tensor, given)
 
 
 def _check_takes_output(loss: Any) -> None:
@@ -150,7 +150,7 @@ def _check_takes_output(loss: Any) -> None:
         ) from None
 
 
-def _cross_entropy(logits: torch.Tensor) -> torch.Tensor:
+def _cross_entropy(logits: torch.Tensor, given: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
     if logits.dim() == 0:
         raise OptionError(
@@ -159,7 +159,7 @@ def _cross_entropy(logits: torch.Tensor) -> torch.Tensor:
     if logits.dim() == 3:
         logits = logits.reshape(-1, logits.shape[-1])
     shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
-    target = data_mark(torch.empty(shape, dtype=torch.int64, device=logits.device))
+    target = given(torch.empty(shape, dtype=torch.int64, device=logits.device))
     return functional.cross_entropy(logits, target)
 
 

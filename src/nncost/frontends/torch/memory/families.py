@@ -1,0 +1,85 @@
+"""Which operators may allocate besides their results, and what is the least that must run to learn it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from nncost.frontends.torch.memory.calls import Called, Operand
+
+NEVER = {
+    "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided",
+    "aten::zeros_like", "aten::ones_like", "aten::new_zeros", "aten::zero_", "aten::fill_.Scalar",
+}  # fmt: skip
+"""Operators that take their results' memory and no more, whatever their arguments."""
+_PRODUCTS = {"aten::mm": 2, "aten::addmm": 3}
+"""Matrix products of two operands that a BLAS library reads where they lie, with the number of tensors they take."""
+_SMALL = {1: 37, 2: 7}
+_SMALL_OTHERWISE = 5
+"""Sizes by the number of axes: a tensor of them takes more than ``SCALAR_BYTES``, also one of single bytes."""
+SCALAR_BYTES = 16
+"""A number as a tensor takes at most this (a double-precision complex number)."""
+
+
+def takes_results_only(called: Called) -> bool:
+    """Whether a call is known to take no more than its results, without a run."""
+    name = called.operator._schema.name
+    overload = called.operator._overloadname
+    if name in NEVER or f"{name}.{overload}" in NEVER:
+        return True
+    if name not in _PRODUCTS or len(called.args) != _PRODUCTS[name]:
+        return False
+    operands = called.args[-2:]
+    return all(isinstance(o, Operand) and o.dtype is torch.float32 and _is_readable(o) for o in operands)
+
+
+def _is_readable(operand: Operand) -> bool:
+    """Whether BLAS can read a matrix where it lies: rows or columns without gaps between their elements."""
+    (rows, columns), (down, across) = operand.shape, operand.stride
+    return (across == 1 and down >= max(1, columns)) or (down == 1 and across >= max(1, rows))
+
+
+def made_small(called: Called) -> Called | None:
+    """A small call that allocates what this one does, apart from its results; None where there is none such.
+
+    An elementwise operator turns numbers into tensors and converts them, whatever the size of its operands.
+    """
+    if torch.Tag.pointwise not in called.operator.tags:
+        return None
+    axes = max((sum(size != 1 for size in o.shape) for o in operands(called)), default=0)
+    size = _SMALL.get(axes, _SMALL_OTHERWISE)
+    if any(0 in o.shape for o in operands(called)):
+        return None
+
+    def small(value: Any) -> Any:
+        if isinstance(value, Operand):
+            return _shrunk(value, size)
+        return tuple([small(item) for item in value]) if type(value) is tuple else value
+
+    args = tuple([small(value) for value in called.args])
+    return Called(called.operator, args, tuple([(n, small(v)) for n, v in called.kwargs]), grads=called.grads)
+
+
+def _shrunk(operand: Operand, size: int) -> Operand:
+    """An operand of the same axes in the same order in memory, with small sizes."""
+    shape = tuple(1 if n == 1 else size for n in operand.shape)
+    strides = [0] * len(shape)
+    step = 1
+    for axis in sorted(range(len(shape)), key=lambda a: (operand.stride[a], -a)):
+        if operand.stride[axis]:
+            strides[axis] = step
+            step *= shape[axis]
+    return operand._replace(shape=shape, stride=tuple(strides))
+
+
+def operands(called: Called) -> Iterator[Operand]:
+    """The tensors among a call's arguments."""
+    waiting = [*called.args, *(value for _, value in called.kwargs)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Operand):
+            yield value
+        elif type(value) is tuple:
+            waiting += value

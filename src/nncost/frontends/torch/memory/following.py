@@ -1,0 +1,233 @@
+"""A dispatch mode that follows memory: which operator takes it, and when it is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import torch
+from torch._ops import HigherOrderOperator
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nncost.frontends.torch.control_flow import run_control_flow
+from nncost.frontends.torch.light import LightFakes
+from nncost.frontends.torch.marks import tensors_in
+from nncost.frontends.torch.memory.calls import Called, Description, Operand, Ran, results_in
+from nncost.frontends.torch.memory.families import operands
+from nncost.frontends.torch.memory.storages import OUTSIDE, Storages, storage_of
+from nncost.frontends.torch.memory.work import macs_of
+from nncost.frontends.torch.places import Places
+from nncost.frontends.torch.plans import Handling, Plan, plan_of
+
+_DEVICE = torch.ops.prim.device.default
+_ADD = torch.ops.aten.add.Tensor
+_RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
+_NOTHING: dict[str, Any] = {}
+
+
+class Follower(TorchDispatchMode):
+    """Notes calls and frees in ``storages.events``; holds no tensor, so that each dies when it would.
+
+    ``light`` answers calls like earlier ones; ``of_stray`` gives the stand-in of a real tensor that is
+    handed to an operator (None: operators on real tensors run as they are).
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, light: LightFakes | None, of_stray: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+        super().__init__()
+        self.places = Places()
+        self.storages = Storages()
+        self.called: dict[Any, Called] = {}
+        self.of_stray = of_stray
+        self.outside_bytes = 0
+        self.owners: dict[int, str] = {}
+        self._light = light
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or _NOTHING
+        if func is _DEVICE:
+            return args[0].fake_device if type(args[0]) is FakeTensor else func(*args)
+        if isinstance(func, HigherOrderOperator):
+            with self:
+                return run_control_flow(func, args, kwargs)
+        plan = plan_of(func)
+        if plan.handling is Handling.DECOMPOSED and plan.decomposition is None:
+            with self:
+                return func.decompose(*args, **kwargs)
+        if plan.name == "aten::_local_scalar_dense" and self.of_stray is None and type(args[0]) is FakeTensor:
+            return torch.ones((), dtype=args[0].dtype).item()  # an optimizer's own norm: any number does
+        if plan.handling is not Handling.SILENT and self.of_stray is not None:
+            args, kwargs = self._without_strays(args), {name: self._stand_in(v, name) for name, v in kwargs.items()}
+        if plan.handling is Handling.VIEW and not plan.written:
+            return self._view(func, args, kwargs)
+        return self._operation(func, plan, args, kwargs)
+
+    def outside(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A tensor that is there before the step, such as the targets of a loss."""
+        storage = storage_of(tensor)
+        number = self.storages.number(storage)
+        events = self.storages.events
+        if events and isinstance(events[-1], Ran) and number in events[-1].made:
+            events.pop()
+        if number != OUTSIDE:
+            self.outside_bytes += storage.nbytes()
+        self.storages.outside(storage)
+        return tensor
+
+    # ---------------------------------------------------------------- operators
+    def _view(self, func: Any, args: Any, kwargs: Any) -> Any:
+        if self._light is not None and type(args[0]) is FakeTensor:
+            result = self._light.view(func, args, kwargs)
+        else:
+            result = func(*args, **kwargs)
+        self.places.looked(tensors_in(result))
+        return result
+
+    def _operation(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
+        description = Description()
+        described = tuple([description.of(value) for value in args])
+        options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
+        tensors = description.tensors
+        for tensor in tensors if self.owners else ():
+            self.places.path = self.owners.get(id(tensor), self.places.path)
+        silent = plan.handling is Handling.SILENT
+        place = ("", "forward") if silent else self.places.here(tensors)
+        key = (func, described, options, torch.is_grad_enabled())
+        called = self.called.get(key) if description.plain else None
+        if called is not None and called.outputs is not None:
+            result, fresh = self._again(called, args)
+        else:
+            result, fresh = self._first(func, args, kwargs, tensors, plan)
+            if called is None:
+                called = self._new(func, described, options, result, fresh, args, kwargs)
+                if description.plain:
+                    self.called[key] = called
+        results = tensors_in(result)
+        if silent:
+            self.places.looked(results)
+        elif place[1] == "backward":
+            self.places.gave(results, place[0])
+        if fresh or not silent:
+            self._note(called, tensors, fresh, place if not silent else self.places.here(tensors))
+        return result
+
+    def _note(self, called: Called, tensors: list[torch.Tensor], fresh: list[Any], place: Any) -> None:
+        made = tuple([self.storages.taken(s, size) for s, size in zip(fresh, called.sizes, strict=True)])
+        ran = Ran(called, made, *place)
+        if self.places.in_backward:
+            node = torch._C._current_autograd_node()
+            ran.node = None if node is None else node._sequence_nr()
+            if called.operator is _ADD and len(tensors) > 1 and node is not None and not torch.is_grad_enabled():
+                # A view holds its base, so that its memory has two owners.
+                ran.first = None if tensors[0]._is_view() else self.storages.number(storage_of(tensors[0]))
+        self.storages.events.append(ran)
+
+    def _first(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], plan: Plan) -> Any:
+        """The results of a call like none before, and the storages that are new among theirs."""
+        storages = self.storages
+        for tensor in tensors:
+            storage = storage_of(tensor)
+            if storage is not None and storages.number(storage) is None:
+                storages.outside(storage)
+        result: Any = NotImplemented
+        if plan.simple and self._light is not None and tensors and all(type(t) is FakeTensor for t in tensors):
+            result = self._light.run(func, args, kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        if func is _RECURRENT_BACKWARD and self._light is not None:
+            # Its stand-in gives one tensor for two biases; the kernel itself gives each its own.
+            result = tuple([None if t is None else self._light.make(t.shape, t.stride(), t.dtype) for t in result])
+        fresh: dict[int, Any] = {}
+        for tensor in tensors_in(result):
+            storage = storage_of(tensor)
+            if storage is not None and storages.number(storage) is None:
+                fresh[storage._cdata] = storage
+        return result, list(fresh.values())
+
+    def _again(self, called: Called, args: Any) -> Any:
+        kind, outputs = called.outputs
+        if kind is None:
+            return args[outputs], []
+        assert self._light is not None
+        made = [self._light.make(*output) for output in outputs]
+        fresh = [tensor.untyped_storage() for tensor in made]
+        return (made[0] if kind is torch.Tensor else kind(made)), fresh
+
+    def _new(self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any) -> Called:
+        sizes = tuple([storage.nbytes() for storage in fresh])
+        places, results = _places(result, fresh)
+        called = Called(
+            func, args, options, _outputs(result, fresh, real), sizes, places, results, grads=torch.is_grad_enabled()
+        )
+        called.macs, called.bytes = macs_of(func, real, named, result), sum(sizes) + sum(map(_bytes, operands(called)))
+        return called
+
+    # ---------------------------------------------------------------- strays
+    def _without_strays(self, args: Any) -> Any:
+        for value in args:
+            kind = type(value)
+            if kind is not FakeTensor and (kind is list or kind is tuple or isinstance(value, torch.Tensor)):
+                return tuple([self._stand_in(value) for value in args])
+        return args
+
+    def _stand_in(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, torch.Tensor):
+            if isinstance(value, FakeTensor) or self.of_stray is None:
+                return value
+            made = self.of_stray(value)
+            storage = storage_of(made)
+            if storage is not None and self.storages.number(storage) is None:
+                self.storages.outside(storage)
+            return made
+        if isinstance(value, (list, tuple)):
+            return type(value)([self._stand_in(item) for item in value])
+        if name == "device" and value is not None:
+            return torch.device("cpu")
+        return None if name == "pin_memory" else value
+
+
+def _places(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:
+    """Of which of the results each new memory is, and how many results there are."""
+    storages = [None if tensor is None else storage_of(tensor) for tensor in results_in(result)]
+    addresses = [None if storage is None else storage._cdata for storage in storages]
+    return tuple([addresses.index(storage._cdata) for storage in fresh]), len(addresses)
+
+
+def _bytes(operand: Operand) -> int:
+    size: int = prod(operand.shape) * operand.dtype.itemsize
+    return size
+
+
+def _outputs(result: Any, fresh: list[Any], args: Any) -> Any:
+    """How to make the results again; None where that is not known."""
+    if isinstance(result, torch.Tensor) and not fresh:
+        if type(result) is not FakeTensor:
+            return None  # a real one, such as an optimizer's number of steps: it is written to
+        place = next((i for i, value in enumerate(args) if value is result), None)
+        return None if place is None else (None, place)
+    pieces = [result] if isinstance(result, torch.Tensor) else result
+    if not isinstance(pieces, (list, tuple)) or len(pieces) != len(fresh):
+        return None
+    shapes = []
+    for tensor, storage in zip(pieces, fresh, strict=True):
+        if type(tensor) is not FakeTensor or tensor.constant is not None or tensor.layout is not torch.strided:
+            return None
+        if tensor.storage_offset() or tensor.is_conj() or tensor.is_neg() or tensor.fake_device.type != "cpu":
+            return None
+        if _least_bytes(tensor) != storage.nbytes():
+            return None
+        shapes.append((tensor.shape, tensor.stride(), tensor.dtype))
+    kind = torch.Tensor if isinstance(result, torch.Tensor) else list if isinstance(result, list) else tuple
+    return kind, tuple(shapes)
+
+
+def _least_bytes(tensor: torch.Tensor) -> int:
+    """The bytes from a tensor's first element to its last."""
+    if tensor.numel() == 0:
+        return 0
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    size: int = (last + 1) * tensor.element_size()
+    return size

@@ -1,0 +1,78 @@
+"""Storages of one run: numbered as they are taken, noted when they are given back."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+OUTSIDE = -1
+"""The number of memory that is there before the step: parameters, buffers, inputs, optimizer state."""
+
+
+class _Watch(weakref.ref[Any]):
+    """A reference to a storage that knows its number."""
+
+    __slots__ = ("address", "number")
+
+
+@dataclass(slots=True)
+class Storages:
+    """Which memory is there, by address; ``given_back`` is called with the number of memory that is freed.
+
+    PyTorch keeps the Python object of a storage as long as the storage itself lives, whoever holds it.
+    """
+
+    events: list[Any] = field(default_factory=list)
+    count: int = 0
+    sizes: list[int] = field(default_factory=list)
+    _alive: dict[int, Any] = field(default_factory=dict)
+
+    def number(self, storage: Any) -> int | None:
+        """The number of a storage; None for one never seen."""
+        watch = self._alive.get(storage._cdata)
+        return None if watch is None else watch.number
+
+    def outside(self, storage: Any) -> None:
+        """Memory that is there already, also where it was noted as taken."""
+        known = self._alive.get(storage._cdata)
+        if known is None:
+            self._watch(storage, OUTSIDE)
+        else:
+            known.number = OUTSIDE
+
+    def taken(self, storage: Any, size: int) -> int:
+        """Note new memory; its number."""
+        number = self.count
+        self.count += 1
+        self.sizes.append(size)
+        self._watch(storage, number)
+        return number
+
+    def now_outside(self, but: set[int]) -> None:
+        """All that is there was there before the step, apart from some."""
+        for watch in self._alive.values():
+            if watch.number not in but:
+                watch.number = OUTSIDE
+
+    def alive(self) -> set[int]:
+        """The numbers of what the step has taken and not given back."""
+        return {watch.number for watch in self._alive.values()} - {OUTSIDE}
+
+    def _watch(self, storage: Any, number: int) -> None:
+        watch: Any = _Watch(storage, self._freed)
+        watch.address, watch.number = storage._cdata, number
+        self._alive[watch.address] = watch
+
+    def _freed(self, watch: Any) -> None:
+        if self._alive.get(watch.address) is watch:
+            del self._alive[watch.address]
+        if watch.number != OUTSIDE:
+            self.events.append(watch.number)
+
+
+def storage_of(tensor: torch.Tensor) -> Any:
+    """A tensor's memory; None where it has none of its own, as a sparse tensor."""
+    return tensor.untyped_storage() if tensor.layout is torch.strided else None

@@ -1,0 +1,28 @@
+"""A module's timeline: its step followed, what its operators take learned, both put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from nncost.frontends.model import Inputs, LoadOptions
+from nncost.frontends.torch.memory.assembling import Assembly
+from nncost.frontends.torch.memory.lessons import Lessons
+from nncost.frontends.torch.memory.step import follow_step
+from nncost.ir.storage import Timeline
+
+
+def timeline_of(module: nn.Module, given: Inputs, options: LoadOptions) -> tuple[Timeline | None, int, int]:
+    """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
+
+    No timeline where the step cannot be followed on stand-ins: the operations are counted all the same.
+    """
+    try:
+        followed = follow_step(module, given, options)
+    except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
+        return None, 0, 0
+    lessons = Lessons(options.learn)
+    timeline = Assembly(lessons.of, followed.gradients).walk(followed.events, followed.forward_ends)
+    lessons.keep()
+    return replace(timeline, unlearned=tuple(sorted(lessons.missing))), followed.state_bytes, followed.input_bytes

@@ -7,7 +7,7 @@ from typing import Any
 
 from nncost.errors import SourceError
 
-_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
+_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 6, 7, 8
 _NAMES = {
     _FLOAT: "a number",
     _INT: "a whole number",
@@ -15,6 +15,7 @@ _NAMES = {
     _TENSOR: "a tensor",
     _FLOATS: "numbers",
     _INTS: "whole numbers",
+    _STRINGS: "texts",
 }
 """AttributeProto.AttributeType, as fixed by the file format."""
 
@@ -64,6 +65,11 @@ class Attributes:
         """A text."""
         attribute = self._of(name, _STRING)
         return default if attribute is None else bytes(attribute.s).decode("utf-8", "replace")
+
+    def texts(self, name: str) -> list[str] | None:
+        """Texts, or None where the attribute is missing."""
+        attribute = self._of(name, _STRINGS)
+        return None if attribute is None else [bytes(text).decode("utf-8", "replace") for text in attribute.strings]
 
     def tensor(self, name: str) -> Any:
         """A TensorProto, or None."""

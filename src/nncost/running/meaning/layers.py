@@ -195,12 +195,16 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Recurrent:
-    """``(B, T, F)`` to the joined outputs and each direction's final state, from states of zero."""
+    """``(B, T, F)`` to the joined outputs and each direction's final state, from states of zero.
+
+    With ``cells`` the final cell states of an LSTM follow.
+    """
 
     x: Tensor
     kind: Literal["rnn", "lstm", "gru"]
     directions: tuple[Direction, ...]
     hidden: int
+    cells: bool = False
 
 
 Meaning = Union[

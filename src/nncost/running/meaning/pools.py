@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
+
+import numpy as np
 
 from nncost.ir import ops
 from nncost.ir.graph import Region
@@ -45,6 +47,19 @@ def _divisor(region: Region, constants: Constants) -> object:
     if spread is not None and isinstance(spread.op, ops.Broadcast):
         below = spread.inputs[0]
     return constants.value(below) if below.shape[0] == 1 else None
+
+
+def inside_counts(pool: AveragePool) -> Any:
+    """How many elements of the input, padding left out, each window holds: (1, 1, *positions)."""
+    counts = np.ones((1, 1))
+    for size, (low, high), kernel, stride in zip(
+        pool.x.shape[2:], pool.padding, pool.kernel, pool.strides, strict=True
+    ):
+        length = cast("int", size)
+        starts = np.arange(0, length + low + high - kernel + 1, stride) - low
+        held = np.minimum(starts + kernel, length) - np.maximum(starts, 0)
+        counts = np.multiply.outer(counts, held)
+    return counts
 
 
 def global_pool(region: Region, constants: Constants) -> GlobalPool:

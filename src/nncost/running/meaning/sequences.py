@@ -57,8 +57,9 @@ def recurrent(region: Region, constants: Constants) -> Recurrent | None:
     found = [direction for direction in directions if direction is not None]
     if not loops or len(found) != len(loops):
         return None
+    cells = len(region.outputs) > 1 + len(found)
     kind = cast("Literal['rnn', 'lstm', 'gru']", region.name)
-    return Recurrent(region.inputs[0], kind, tuple(found), cast("int", found[0].hidden.shape[1]))
+    return Recurrent(region.inputs[0], kind, tuple(found), cast("int", found[0].hidden.shape[1]), cells)
 
 
 def _direction(region: Region, loop: Node, constants: Constants) -> Direction | None:

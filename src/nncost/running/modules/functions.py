@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -33,6 +34,7 @@ from nncost.running.meaning.layers import (
     TransposedConvolution,
     Widths,
 )
+from nncost.running.meaning.pools import inside_counts
 from nncost.running.modules.recurrent import recurrent_call
 
 Value = Any
@@ -189,17 +191,14 @@ def _average_pool(layer: AveragePool) -> Call:
     padding, taps = within_half(layer.padding, layer.kernel), math.prod(layer.kernel)
     if padding is not None and isinstance(layer.divisor, float) and layer.divisor == taps:
         return Call(partial(run, padding=padding), (layer.x,))
-    if padding is not None and not isinstance(layer.divisor, float) and _counts_inside(layer, run, padding):
+    if (
+        padding is not None
+        and not isinstance(layer.divisor, float)
+        and np.array_equal(layer.divisor, inside_counts(layer))
+    ):
         return Call(partial(run, padding=padding, count_include_pad=False), (layer.x,))
     whole = partial(_padded, _around(layer.padding), 0.0, run) if any(map(any, layer.padding)) else run
     return Call(partial(_rescaled, whole), (layer.x,), constants=(taps / layer.divisor,))
-
-
-def _counts_inside(layer: AveragePool, run: Callable[..., Value], padding: tuple[int, ...]) -> bool:
-    """Whether the divisors are how many elements of the input each window holds."""
-    ones = torch.ones((1, 1, *_sizes(layer.x.shape[2:])), dtype=torch.float64)
-    held = run(ones, padding=padding) * math.prod(layer.kernel)
-    return tuple(held.shape) == layer.divisor.shape and bool((held.round() == torch.from_numpy(layer.divisor)).all())
 
 
 def _rescaled(run: Callable[..., Value], x: Value, factor: Value) -> Value:

@@ -10,6 +10,7 @@ from nncost.frontends.onnx.lowerings import (
     moves,
     normalization,
     pooling,
+    recurrent,
     reductions,
     shapes,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "moves",
     "normalization",
     "pooling",
+    "recurrent",
     "reductions",
     "shapes",
 ]

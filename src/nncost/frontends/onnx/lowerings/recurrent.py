@@ -1,0 +1,159 @@
+"""RNN, LSTM and GRU in the forms that frameworks export, whose gates ONNX orders in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from nncost.dims import Dim, Shape, same, shape_text
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.values import Unlowered
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
+
+GATES: Mapping[str, tuple[int, ...]] = {"rnn": (0,), "lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
+"""Where our gates stand among ONNX's: i f c o of i o f c, r z h of z r h."""
+PLAIN_ACTIVATIONS: Mapping[str, tuple[str, ...]] = {
+    "rnn": ("Tanh",),
+    "lstm": ("Sigmoid", "Tanh", "Tanh"),
+    "gru": ("Sigmoid", "Tanh"),
+}
+DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+LENGTHS, FIRST_STATE, PEEPHOLES = 4, 5, 7
+"""Positions of the operands: X, W, R, B, the sequences' lengths, the initial states, the peepholes."""
+
+
+@lowers("RNN")
+def _rnn(call: Call) -> Lowered:
+    return _layer(call, "rnn")
+
+
+@lowers("LSTM")
+def _lstm(call: Call) -> Lowered:
+    return _layer(call, "lstm")
+
+
+@lowers("GRU")
+def _gru(call: Call) -> Lowered:
+    """With linear_before_reset, as PyTorch and cuDNN have it; the other form is another network."""
+    if not call.attributes.flag("linear_before_reset", False):
+        raise Unlowered("the reset gate before the product")
+    return _layer(call, "gru")
+
+
+def _layer(call: Call, kind: Literal["rnn", "lstm", "gru"]) -> Lowered:
+    """``X`` (T, B, F), ``W`` (D, G·H, F), ``R`` (D, G·H, H), ``B`` (D, 2·G·H) → ``Y`` (T, D, B, H), final states (D, B, H)."""
+    way = call.attributes.text("direction", "forward")
+    if way not in DIRECTIONS:
+        raise SourceError(f"direction is forward, reverse or bidirectional, received {way!r}.")
+    reversed_ = DIRECTIONS[way]
+    _refuse_other_forms(call, kind, len(reversed_))
+    x = call.ranked(0, 3, 3)
+    weights, hidden_weights = call.ranked(1, 3, 3, "weight"), call.ranked(2, 3, 3, "weight")
+    bias = call.ranked(3, 2, 2, "bias") if call.has(3) else None
+    hidden = hidden_weights.shape[2]
+    _check(kind, len(reversed_), x, weights, hidden_weights, bias)
+    states = [call.ranked(FIRST_STATE + i, 3, 3) for i in range(CELLS[kind].states) if call.has(FIRST_STATE + i)]
+    if states and len(states) < CELLS[kind].states:
+        raise Unlowered("one initial state of two")
+    given = [tensor for tensor in (bias, *states) if tensor is not None]
+    b = call.builder
+    with b.region(kind, x, weights, hidden_weights, *given, neurons=hidden * len(reversed_)) as region:
+        cells = [
+            _cell(b, kind, [_direction(b, t, number, len(reversed_)) for t in (weights, hidden_weights, bias)], hidden)
+            for number in range(len(reversed_))
+        ]
+        initial = [
+            [_direction(b, state, number, len(reversed_)) for state in states] for number in range(len(reversed_))
+        ]
+        by_example = b.transpose(x, (1, 0, 2))
+        y, finals = _directions(b, kind, by_example, cells, reversed_, initial)
+        region.returns(*_results(b, y, finals, hidden))
+    return tuple(region.outputs)
+
+
+def _directions(
+    b: Builder,
+    kind: str,
+    x: Tensor,
+    cells: Sequence[CellWeights],
+    reversed_: Sequence[bool],
+    initial: Sequence[list[Tensor]],
+) -> tuple[Tensor, list[list[Tensor]]]:
+    """All directions over ``(B, T, F)`` as one region: the joined outputs, and each direction's final states."""
+    with b.region(kind, x) as region:
+        found = [
+            recurrent(b, kind, x, cell, reverse=is_reversed, initial=states)
+            for cell, is_reversed, states in zip(cells, reversed_, initial, strict=True)
+        ]
+        outputs, finals = [y for y, _ in found], [states for _, states in found]
+        joined = outputs[0] if len(outputs) == 1 else b.emit(ops.Concat(2), *outputs)
+        region.returns(joined, *(states[0] for states in finals), *(s for states in finals for s in states[1:]))
+    return joined, finals
+
+
+def _cell(b: Builder, kind: str, tensors: Sequence[Tensor | None], hidden: Dim) -> CellWeights:
+    """One direction's weights in our order of gates."""
+    weights, hidden_weights, bias = tensors
+    assert weights is not None
+    assert hidden_weights is not None
+    biases = () if bias is None else _biases(b, kind, bias, hidden)
+    return CellWeights(_ordered(b, kind, weights, hidden), _ordered(b, kind, hidden_weights, hidden), *biases)
+
+
+def _refuse_other_forms(call: Call, kind: str, directions: int) -> None:
+    """Raise Unlowered for what changes the cell: lengths, peepholes, clipping, other activations."""
+    a = call.attributes
+    named = a.texts("activations")
+    other = named is not None and tuple(named) != PLAIN_ACTIVATIONS[kind] * directions
+    if call.has(LENGTHS) or call.has(PEEPHOLES) or "clip" in a or other:
+        raise Unlowered("sequence lengths, peepholes, clipping or other activations")
+    if a.flag("layout", False) or a.flag("input_forget", False):
+        raise Unlowered("examples first, or coupled gates")
+
+
+def _check(kind: str, directions: int, x: Tensor, w: Tensor, r: Tensor, bias: Tensor | None) -> None:
+    rows: Dim = CELLS[kind].gates * r.shape[2]
+    expected: list[tuple[Tensor, Shape]] = [(w, (directions, rows, x.shape[2])), (r, (directions, rows, r.shape[2]))]
+    expected += [] if bias is None else [(bias, (directions, 2 * rows))]
+    for tensor, shape in expected:
+        if not all(same(a, b) for a, b in zip(tensor.shape, shape, strict=True)):
+            raise ShapeError(f"weights of {shape_text(tensor.shape)} where {shape_text(shape)} are needed.")
+
+
+def _direction(b: Builder, tensor: Any, number: int, count: int) -> Any:
+    """One direction's part of stacked weights or states; None where they are not given."""
+    if tensor is None:
+        return None
+    part = tensor if count == 1 else b.emit_many(ops.Split(0, (1,) * count), tensor)[number]
+    return b.reshape(part, tensor.shape[1:])
+
+
+def _ordered(b: Builder, kind: str, tensor: Tensor, hidden: Dim) -> Tensor:
+    """The blocks of H rows in our order."""
+    gates = GATES[kind]
+    if len(gates) == 1:
+        return tensor
+    pieces = b.emit_many(ops.Split(0, (hidden,) * len(gates)), tensor)
+    return b.emit(ops.Concat(0), *(pieces[gate] for gate in gates))
+
+
+def _biases(b: Builder, kind: str, both: Tensor, hidden: Dim) -> tuple[Tensor, ...]:
+    """The input's and the hidden state's bias, which stand in a row."""
+    rows = CELLS[kind].gates * hidden
+    return tuple(_ordered(b, kind, part, hidden) for part in b.emit_many(ops.Split(0, (rows, rows)), both))
+
+
+def _results(b: Builder, y: Tensor, finals: Sequence[list[Tensor]], hidden: Dim) -> list[Tensor]:
+    """Every step's hidden state (T, D, B, H), then each final state (D, B, H)."""
+    batch, length, _ = y.shape
+    apart = b.reshape(y, (batch, length, len(finals), hidden))
+    stacks = []
+    for states in zip(*finals, strict=True):
+        rows = [b.reshape(state, (1, *state.shape)) for state in states]
+        stacks.append(rows[0] if len(rows) == 1 else b.emit(ops.Concat(0), *rows))
+    return [b.transpose(apart, (1, 2, 0, 3)), *stacks]

@@ -1,0 +1,71 @@
+"""Recurrent layers as ONNX's RNN, LSTM and GRU, whose gates stand in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nncost.ir.graph import Tensor
+from nncost.running.export.emitter import Emitter
+from nncost.running.meaning.layers import Direction, Recurrent
+
+Named = Callable[[Tensor], str]
+GATES: Mapping[str, tuple[int, ...]] = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+"""Where ONNX's gates stand in PyTorch's order: i o f c of i f c o, z r h of r z h."""
+_NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+def emit_recurrent(e: Emitter, name: Named, path: str, layer: Recurrent) -> list[str]:
+    """The names of the joined outputs and of each direction's final state, as the region has them."""
+    directions = sorted(layer.directions, key=lambda direction: direction.reverse)
+    kind, hidden = layer.kind, layer.hidden
+
+    def stacked(tensors: Sequence[str]) -> str:
+        parts = [e.node("Unsqueeze", [tensor, e.integers([0])], path=path) for tensor in tensors]
+        return parts[0] if len(parts) == 1 else e.node("Concat", parts, path=path, axis=0)
+
+    def ordered(tensor: str) -> str:
+        return _ordered(e, path, tensor, GATES[kind], hidden)
+
+    weights = [stacked([ordered(name(tensor)) for tensor in tensors]) for tensors in _matrices(directions)]
+    if any(direction.input_bias is not None for direction in directions):
+        weights.append(stacked([_biases(e, path, name, direction, ordered) for direction in directions]))
+    by_time = e.node("Transpose", [name(layer.x)], path=path, perm=[1, 0, 2])
+    way = "bidirectional" if len(directions) > 1 else "reverse" if directions[0].reverse else "forward"
+    extra = {"linear_before_reset": 1} if kind == "gru" else {}
+    outputs, last = e.several(
+        _NAMES[kind], [by_time, *weights], 2, path=path, hidden_size=hidden, direction=way, **extra
+    )  # fmt: skip
+    # (T, directions, B, H) → (B, T, directions·H)
+    swapped = e.node("Transpose", [outputs], path=path, perm=[2, 0, 1, 3])
+    joined = e.node("Reshape", [swapped, e.integers([0, 0, hidden * len(directions)])], path=path)
+    finals = (
+        [last]
+        if len(directions) == 1
+        else e.several("Split", [last], len(directions), path=path, axis=0, num_outputs=2)
+    )
+    return [joined, *(e.node("Squeeze", [final, e.integers([0])], path=path) for final in finals)]
+
+
+def _matrices(directions: Sequence[Direction]) -> list[list[Tensor]]:
+    return [[direction.input for direction in directions], [direction.hidden for direction in directions]]
+
+
+def _ordered(e: Emitter, path: str, tensor: str, gates: Sequence[int], hidden: int) -> str:
+    """The blocks of H rows in ONNX's order."""
+    if len(gates) == 1:
+        return tensor
+    pieces = e.several("Split", [tensor, e.integers([hidden] * len(gates))], len(gates), path=path, axis=0)
+    return e.node("Concat", [pieces[gate] for gate in gates], path=path, axis=0)
+
+
+def _biases(e: Emitter, path: str, name: Named, direction: Direction, ordered: Callable[[str], str]) -> str:
+    """Both biases in a row; one that is not there is zero."""
+    given = [None if b is None else ordered(name(b)) for b in (direction.input_bias, direction.hidden_bias)]
+    present = next(bias for bias in given if bias is not None)
+    rows = next(b for b in (direction.input_bias, direction.hidden_bias) if b is not None).shape[0]
+    assert isinstance(rows, int)
+    if given[1] is None:
+        return e.node("Pad", [present, e.integers([0, rows])], path=path)
+    if given[0] is None:
+        return e.node("Pad", [present, e.integers([rows, 0])], path=path)
+    return e.node("Concat", [bias for bias in given if bias is not None], path=path, axis=0)

@@ -46,7 +46,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pytest onnxruntime safetensors transformers
+	$(PIP) gguf h5py hypothesis pyarrow pytest onnxruntime safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nncost.api import explain as explain
     from nncost.api import formula as formula
     from nncost.api import predict as predict
+    from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
     from nncost.frontends.model import Inputs as Inputs
     from nncost.frontends.torch.lowering import lowers as lowers
@@ -31,12 +32,13 @@ _NAMES = {
     "explain": "nncost.api",
     "formula": "nncost.api",
     "predict": "nncost.api",
+    "train": "nncost.api",
     "lowers": "nncost.frontends.torch.lowering",
     "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
-__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers", "predict"]
+__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers", "predict", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""The public functions: ``count``, ``explain``, ``formula`` and ``predict``, each with a command-line twin."""
+"""The public functions: ``count``, ``explain``, ``formula``, ``predict`` and ``train``, each with a command-line twin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
+    from nncost.running.training.outcome import Training
+    from nncost.running.training.progress import Progress
+    from nncost.running.training.run import Prepared
 
 
 def count(
@@ -118,6 +121,48 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: An
     from nncost.running.here import predict_here
 
     return predict_here(_source(source), chosen)
+
+
+def train(source: Any, data: Any, **keywords: Any) -> Training:
+    """Train a network from a spec on a table: a CSV, Parquet or NPZ file, or a pair of arrays (examples, targets).
+
+    ``target`` is the column to be learned, ``ignore`` columns that are left out; ``task`` is recognised unless
+    named. ``epochs`` (10), ``batch`` (32), ``optimizer`` ("adam"), ``learning_rate``, ``loss``, ``seed`` (0),
+    ``test_share`` (0.2), ``validation_share``, ``patience``, ``engine`` ("auto", "torch", "numpy"); ``save`` and
+    ``resume`` are folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
+
+    Ctrl-C saves and raises KeyboardInterrupt. Raises an NncostError for anything that does not fit.
+    """
+    training = train_until_interrupted(source, data, **keywords)
+    if training.interrupted:
+        raise KeyboardInterrupt(f"saved in {training.files[0]}")
+    return training
+
+
+def train_until_interrupted(
+    source: Any,
+    data: Any,
+    *,
+    save: str | PathLike[str] | None = None,
+    resume: str | PathLike[str] | None = None,
+    tell: Callable[[Progress], None] = lambda progress: None,
+    announce: Callable[[Prepared], None] = lambda prepared: None,
+    symbols: Mapping[str, int] | None = None,
+    freeze: str | Sequence[str] = (),
+    bias: str = "all",
+    activation: str = "sigmoid",
+    dtype: str | None = None,
+    **given: Any,
+) -> Training:
+    """As :func:`train`; where it was interrupted, the result says so. ``tell`` and ``announce`` hear how it goes."""
+    from nncost.running.training.run import train_source
+
+    settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
+    return train_source(
+        _source(source), _source(data), settings, {name: value for name, value in given.items() if value is not None},
+        save=None if save is None else fspath(save), resume=None if resume is None else fspath(resume),
+        tell=tell, announce=announce,
+    )  # fmt: skip
 
 
 def _source(source: object) -> Any:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "formula": "The closed form of a quantity in every symbol of the source.",
     "predict": "Seconds of a step and a run, here or on a device of the catalogue.",
     "devices": "Calibrated machines and the catalogue of accelerators.",
+    "train": "Train a spec on a table, and see how right the prediction was.",
     "coverage": "Which operators of a framework are counted.",
 }
 

@@ -1,0 +1,136 @@
+"""``nncost train``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nncost.cli.main import EXIT_INTERRUPTED
+from nncost.cli.options import assignments, size, source_text
+from nncost.errors import OptionError
+
+if TYPE_CHECKING:
+    from nncost.running.training.progress import Progress
+
+HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
+
+\b
+  nncost train 64-64:relu-10:softmax --data examples/digits.csv --target digit
+  nncost train 64-32-10 --data digits.csv --target digit --epochs 20 --batch 32 --optimizer adam
+  nncost train "1x8x8, conv 16 3x3, relu, maxpool 2, flatten, dense 10" --data digits.csv --target digit
+  nncost train 13-32:relu-1:none --data houses.csv --target price --ignore id           a number: regression
+  nncost train 4-16:relu-3:softmax --data iris.parquet --target species --patience 5    stops when it gets no better
+  nncost train 64-64:relu-10 --data digits.csv --target digit --save digits             weights, ONNX, checkpoints
+  nncost train 64-64:relu-10 --data digits.csv --target digit --resume digits --epochs 40
+  nncost train 64-64:relu-10 --data digits.csv --target digit --json | jq .test_accuracy
+
+Inputs are standardised, a share of the rows is kept for the test, classes or a number are recognised by the target.
+Ctrl-C finishes the step and saves; --resume goes on as if nothing had happened.
+
+Exit codes: 0 done, 2 wrong usage or bad input, 130 interrupted (and saved).
+"""
+_NUMBERS = ("epochs", "batch", "patience")
+_SHARES = ("learning_rate", "test_share", "validation_share")
+_BAR_UPDATES_PER_SECOND = 10
+
+
+@click.command("train", help=HELP)
+@click.argument("source", metavar="SPEC")
+@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row for each example.")
+@click.option("--target", metavar="COLUMN", help="The column to be learned; all others are inputs.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no input; repeatable.")
+@click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
+@click.option("--epochs", metavar="N", help="Passes over the training rows (default 10).")
+@click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
+@click.option(
+    "--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, adamw, rmsprop, adagrad, lion."
+)
+@click.option("--learning-rate", metavar="X", help="Default: one for each optimizer, adam 0.003, sgd 0.1.")
+@click.option(
+    "--loss",
+    metavar="NAME",
+    help="squared_error, cross_entropy or binary_cross_entropy (default: by task and last layer).",
+)
+@click.option("--seed", metavar="N", help="Decides the split, the first weights and the order (default 0).")
+@click.option("--test-share", metavar="X", help="Share of the rows kept for the test (default 0.2).")
+@click.option(
+    "--validation-share", metavar="X", help="Share that decides when to stop (default 0.1 with --patience, else 0)."
+)
+@click.option("--patience", metavar="N", help="Stop after N epochs without a lower validation loss, and keep the best.")
+@click.option("--engine", metavar="NAME", help="torch, numpy or auto (default): PyTorch where it is installed.")
+@click.option("--save", metavar="FOLDER", help="Write weights, network, results and a checkpoint each epoch.")
+@click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
+@click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
+@click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained; repeatable.")
+@click.option("--bias", metavar="WHICH", help="all, hidden or none: biases of widths such as 64-32-10.")
+@click.option("--activation", metavar="NAME", help="Activation of widths such as 64-32-10 (default sigmoid).")
+@click.option("--dtype", metavar="NAME", help="float32 (default) or float64.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(source: str, data: str | None, as_json: bool, **options: Any) -> int:
+    """Train and show the result."""
+    from nncost.api import train_until_interrupted
+    from nncost.views.training import decided, summary
+
+    if data is None:
+        raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
+    with _progress() as tell:
+        training = train_until_interrupted(
+            source_text(source), data, tell=tell, announce=lambda prepared: click.echo(decided(prepared), err=True),
+            **_keywords(options),
+        )  # fmt: skip
+    click.echo(json.dumps(training.to_dict()) if as_json else summary(training))
+    if training.interrupted:
+        click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _folder(path: str) -> str:
+    from pathlib import Path
+
+    return str(Path(path).parent)
+
+
+def _keywords(options: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    for name in _NUMBERS:
+        if name in given:
+            given[name] = size(given[name], f"--{name}", symbolic=False)
+    for name in _SHARES:
+        if name in given:
+            given[name] = _number(given[name], f"--{name.replace('_', '-')}")
+    if "seed" in given:
+        given["seed"] = 0 if given["seed"] == "0" else size(given["seed"], "--seed", symbolic=False)
+    if "symbols" in given:
+        given["symbols"] = assignments(given["symbols"], "--set")
+    return given
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f"{option} takes a number such as 0.01, received {text[:60]!r}") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """A live bar on a terminal, a line for each epoch elsewhere; both on standard error."""
+    from nncost.views.training import epoch_line
+
+    def line(progress: Progress) -> None:
+        if progress.finished is not None:
+            click.echo(epoch_line(progress, progress.finished), err=True)
+
+    if not sys.stderr.isatty():
+        yield line
+        return
+    from nncost.views.training_bar import live
+
+    with live() as tell:
+        yield tell

@@ -183,6 +183,27 @@ REDUCTIONS = [
     _one("ReduceSum", "x"), _one("ReduceMean", "x", axes=[0, 2], opset=11), _one("ReduceSum", "x", axes=[1], keepdims=0, opset=11),
     _one("ReduceMax", "x", noop_with_empty_axes=1),
 ]  # fmt: skip
+
+
+def _recurrent(op: str, gates: int, *, directions: int = 1, states: int = 0, bias: bool = True, outputs: str = "y z", **attributes: Any) -> Example:  # fmt: skip
+    """Over 3 steps of 2 examples with 3 features, 2 hidden units."""
+    arrays = {"w": weights(directions, 2 * gates, 3), "r": weights(directions, 2 * gates, 2) - 0.5}
+    inputs = {"x": (3, 2, 3)} | {f"s{number}": (directions, 2, 2) for number in range(states)}
+    names = ["x w r", "b" if bias else "-", *(["-", *(f"s{number}" for number in range(states))] if states else [])]
+    arrays |= {"b": weights(directions, 4 * gates) - 0.4} if bias else {}
+    label = f"{op}(directions={directions},states={states},bias={bias})"
+    made = node(op, " ".join(names), outputs, hidden_size=2, **attributes)
+    return Example(label, [made], inputs, arrays, outputs=tuple(outputs.split()))
+
+
+RECURRENT = [
+    _recurrent("RNN", 1), _recurrent("RNN", 1, bias=False, direction="reverse"),
+    _recurrent("LSTM", 4, outputs="y z c"), _recurrent("LSTM", 4, states=2),
+    _recurrent("LSTM", 4, directions=2, direction="bidirectional", outputs="y z c"),
+    _recurrent("GRU", 3, linear_before_reset=1), _recurrent("GRU", 3, states=1, linear_before_reset=1, direction="reverse"),
+    _recurrent("GRU", 3, directions=2, direction="bidirectional", linear_before_reset=1),
+]  # fmt: skip
 EXAMPLES = [
-    *CONVOLUTIONS, *POOLINGS, *DENSE, *ACTIVATIONS, *ELEMENTWISE, *NORMALIZATIONS, *CONSTANTS, *SHAPES, *MOVES, *REDUCTIONS
+    *CONVOLUTIONS, *POOLINGS, *DENSE, *ACTIVATIONS, *ELEMENTWISE, *NORMALIZATIONS, *CONSTANTS, *SHAPES, *MOVES, *REDUCTIONS,
+    *RECURRENT,
 ]  # fmt: skip

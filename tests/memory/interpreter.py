@@ -27,6 +27,9 @@ class Piece:
 
 
 Pieces = frozenset[Piece]
+EMPTY: Pieces = frozenset()
+Value = tuple[Pieces, "list[Value] | None"]
+"""What a tensor lies in; of a stack also each slice."""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Interpreter:
     plans: dict[Graph, Plan] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
     where: dict[Tensor, Pieces] = field(default_factory=dict)
+    slices: dict[Tensor, list[Value]] = field(default_factory=dict)
     moment: int = 0
     phases: list[str] = field(default_factory=list)
 
@@ -78,7 +82,7 @@ class Interpreter:
     def _behind(self, tensors: tuple[Tensor, ...]) -> Pieces:
         return frozenset(piece for tensor in tensors for piece in self.where.get(tensor, ()))
 
-    def _graph(self, graph: Graph, *, into: dict[Tensor, Pieces] | None = None) -> None:
+    def _graph(self, graph: Graph) -> None:
         plan = self.plans[graph]
         owner = {node: kernel for kernel in plan.kernels for node in kernel.nodes}
         touched: dict[int, list[Pieces]] = {}
@@ -93,6 +97,8 @@ class Interpreter:
             kernel = owner.get(node)
             if kernel is None and not isinstance(node.op, ops.Opaque):
                 self.where.update(dict.fromkeys(node.outputs, self._behind(node.inputs)))
+                for output in node.outputs:
+                    self.slices.pop(output, None)
             else:
                 reads = [] if node in added.values() else [self._behind(node.inputs)]
                 for output in node.outputs:
@@ -100,7 +106,7 @@ class Interpreter:
                         if node in added.values():
                             reads.append(self.where[output])
                             continue
-                        self.where[output] = (into or {}).get(output) or self._new(output)
+                        self.where[output] = self._new(output)
                         reads.append(self.where[output])
                         if output in added:
                             total = added[output].outputs[0]
@@ -112,37 +118,42 @@ class Interpreter:
             self._tick(node.phase)
 
     def _loop(self, node: Node, op: ops.Repeat, added: dict[Tensor, Node]) -> None:
-        body, outside = op.body, self._behind(node.inputs)
-        for tensor in body.inputs:
-            self.where.pop(tensor, None)
-        state = [self.where.get(tensor, frozenset()) for tensor in node.inputs[: op.carried]]
-        stacks: list[Pieces] = []
+        """All iterations, one after the other; a stack is the list of what each of them left."""
+        body, times = op.body, int(op.times)
+        state = [self.where.get(tensor, EMPTY) for tensor in node.inputs[: op.carried]]
+        shared = [self.where.get(tensor, EMPTY) for tensor in node.inputs[op.carried + op.scanned :]]
+        shared_slices = [self.slices.get(tensor) for tensor in node.inputs[op.carried + op.scanned :]]
+        stacks: list[list[Value]] = [[] for _ in node.outputs[op.carried :]]
         for output in node.outputs[op.carried :]:
-            if output not in added:
-                stacks.append(self._new(output))
-            else:
-                total = added[output].outputs[0]
-                if total not in self.where:
-                    self.where[total] = self._new(total)
-                stacks.append(frozenset())
-        into = {}
-        for result, output, stack in zip(body.outputs[op.carried :], node.outputs[op.carried :], stacks, strict=True):
-            if output not in added and result not in body.outputs[: op.carried] and result not in body.inputs:
-                into.setdefault(result, stack)
-        for _ in range(int(op.times)):
-            self.where.update(
-                zip(
-                    body.inputs,
-                    [*state, *(self.where.get(t, frozenset()) for t in node.inputs[op.carried :])],
-                    strict=True,
-                )
-            )
-            self._graph(body, into=into)
-            state = [self.where.get(tensor, frozenset()) for tensor in body.outputs[: op.carried]]
-            for pieces in (outside, *state, *stacks):
-                self._use(pieces)
-            self._tick(node.phase)
-        self.where.update(zip(node.outputs, [*state, *stacks], strict=True))
+            total = added[output].outputs[0] if output in added else None
+            if total is not None and total not in self.where:
+                self.where[total] = self._new(total)
+        order = range(times)[::-1] if op.reverse else range(times)
+        lists = [
+            (t, self.where.get(t, EMPTY), self.slices.get(t)) for t in node.inputs[op.carried : op.carried + op.scanned]
+        ]
+        for index in order:
+            for tensor, pieces in zip(body.inputs, [*state, *(EMPTY for _ in lists), *shared], strict=True):
+                self.where[tensor] = pieces
+                self.slices.pop(tensor, None)
+            for tensor, (_, whole, slices) in zip(body.inputs[op.carried :], lists, strict=False):
+                fits = slices is not None and len(slices) == times
+                self.where[tensor], inner = slices[index] if fits else (whole, None)  # type: ignore[index]
+                if inner is not None:
+                    self.slices[tensor] = inner
+            for tensor, inner in zip(body.inputs[op.carried + op.scanned :], shared_slices, strict=True):
+                if inner is not None:
+                    self.slices[tensor] = inner
+            self._graph(body)
+            state = [self.where.get(tensor, EMPTY) for tensor in body.outputs[: op.carried]]
+            for stack, tensor in zip(stacks, body.outputs[op.carried :], strict=True):
+                stack.append((self.where.get(tensor, EMPTY), self.slices.get(tensor)))
+        for tensor, pieces in zip(node.outputs, state, strict=False):
+            self.where[tensor] = pieces
+        for tensor, stack in zip(node.outputs[op.carried :], stacks, strict=True):
+            if tensor not in added:
+                self.slices[tensor] = stack[::-1] if op.reverse else stack
+                self.where[tensor] = frozenset(piece for pieces, _ in stack for piece in pieces)
 
 
 def added_up(nodes: list[Node]) -> dict[Tensor, Node]:

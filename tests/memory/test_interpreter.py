@@ -56,3 +56,29 @@ def test_every_layer_of_a_spec_takes_what_the_interpreter_takes(spec: str, point
         memory = report.memory
         assert (memory.forward_allocated, memory.step_allocated) == interpreter.peaks()
         assert memory.activations == interpreter.saved()
+
+
+WRITTEN_OUT = [
+    ("12-8*6-2", "12-8-8-8-8-8-8-2"),
+    ("12-8*3-2", "12-8-8-8-2"),
+    ("12-8*2-2", "12-8-8-2"),
+    ("4, [dense 4, relu]*7, dense 2", "4, " + "dense 4, relu, " * 7 + "dense 2"),
+    (
+        "3x4x4, conv 2 1, [residual[conv 2 3x3 pad=1, batchnorm, relu]]*5, flatten, dense 2",
+        "3x4x4, conv 2 1, " + "residual[conv 2 3x3 pad=1, batchnorm, relu], " * 5 + "flatten, dense 2",
+    ),
+    (
+        "4x6, [residual[layernorm, attention heads=2 causal], residual[layernorm, dense 8, gelu, dense 6]]*5, dense 2",
+        "4x6, " + "residual[layernorm, attention heads=2 causal], residual[layernorm, dense 8, gelu, dense 6], " * 5 + "dense 2",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("repeated", "written_out"), WRITTEN_OUT)
+@pytest.mark.parametrize("loss", ["squared_error", "none"])
+def test_repeated_layers_take_what_they_take_written_out(repeated: str, written_out: str, loss: str) -> None:
+    for batch in (1, 50):
+        one = nncost.count(repeated, batch=batch, loss=loss).memory
+        other = nncost.count(written_out, batch=batch, loss=loss).memory
+        for name in ("gradients", "activations", "forward_peak", "step_peak", "resident"):
+            assert getattr(one, name) == getattr(other, name), name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nncost.counting.memory.liveness import Plans, Roles, bytes_of, timeline_of
+from nncost.counting.memory.holdings import bytes_of
+from nncost.counting.memory.liveness import Plans, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import Peaks, peaks_of
 from nncost.dims import Dim, add_all, is_symbolic

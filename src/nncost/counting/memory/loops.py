@@ -1,0 +1,159 @@
+"""What a Repeat takes: as if all its iterations were written out, known from three or four of them.
+
+The first iteration starts from other memory than the next ones, and the last frees what it is the last to read.
+In between, the bytes in use change by the same amount from one iteration to the next (what it leaves in stacks,
+less what it uses up of others), so that they are highest at either end. Groups of iterations are the first, the
+second, those up to the last but one, the last but one, the last. The first and the last two are walked, the second
+too where a loop uses stacks up; what the others leave behind is scaled.
+
+Miniature, T = 6 iterations that each leave a 4-byte activation: groups of 1, 1, 2, 1 and 1 iterations leave
+4, 4, 8, 4 and 4 bytes. The loop that runs back frees 4, then 4, then 8, then 4, then 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nncost.counting.memory.holdings import NOTHING, Held, Slot, bytes_of, union
+from nncost.dims import Dim, is_symbolic
+from nncost.ir import ops
+from nncost.ir.graph import Node, Tensor
+
+if TYPE_CHECKING:
+    from nncost.counting.memory.liveness import Walker
+
+ENDS = 4
+"""Iterations that are groups of their own: two at each end."""
+
+
+def groups_of(times: Dim) -> list[Dim]:
+    """How many iterations each group has."""
+    if is_symbolic(times) or times > ENDS:
+        return [1, 1, times - ENDS, 1, 1]
+    return [1] * int(times)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What an iteration started from and left behind."""
+
+    began: int
+    state: Sequence[Held]
+    carried: Sequence[Held]
+    stacked: Sequence[Held]
+
+
+def run_loop(walker: Walker, node: Node, op: ops.Repeat, totals: Mapping[Tensor, Tensor]) -> None:
+    """Run a Repeat's iterations; gradients that are only added up (``totals``) are gathered in one slice."""
+    groups = groups_of(op.times)
+    scanned = [
+        _parts(walker.held(tensor), len(groups), op.reverse)
+        for tensor in node.inputs[op.carried : op.carried + op.scanned]
+    ]
+    kept = [output not in totals for output in node.outputs[op.carried :]]
+    loop = _Loop(walker, node, op, scanned, kept)
+    for output in node.outputs[op.carried :]:
+        total = totals.get(output)
+        if total is not None and total not in walker.holdings:
+            slot = walker.take(bytes_of(total), node.path, node.phase)
+            walker.holdings[total] = Held((slot,))
+    uses_up = any(held.parts for held in map(walker.held, node.inputs[op.carried : op.carried + op.scanned]))
+    last = len(groups) - 1
+    walked = {0, last - 1, last} | ({1} if uses_up else set())
+    passes: list[_Pass] = []
+    state: Sequence[Held] = [walker.held(tensor) for tensor in node.inputs[: op.carried]]
+    example = None
+    for number, count in enumerate(groups):
+        if example is None or number in walked:
+            done = example = loop.walk(number, state)
+        else:
+            done = loop.scale(number, count, state, example)
+        passes.append(done)
+        state = done.carried
+    results = list(state)
+    for number in range(len(kept)):
+        parts = [done.stacked[number] for done in passes]
+        results.append(union(parts[::-1] if op.reverse else parts, keep_parts=True) if kept[number] else NOTHING)
+    walker.holdings.update(zip(node.outputs, results, strict=True))
+
+
+def _parts(held: Held, count: int, is_reverse: bool) -> Sequence[Held]:
+    """What each group of iterations reads of a stack, in the order they run; all of it where it is in one piece."""
+    if len(held.parts) != count:
+        return [Held(held.slots)] * count
+    return held.parts[::-1] if is_reverse else held.parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    walker: Walker
+    node: Node
+    op: ops.Repeat
+    scanned: Sequence[Sequence[Held]]
+    is_kept: Sequence[bool]
+
+    def walk(self, number: int, state: Sequence[Held]) -> _Pass:
+        """Run the body once, as group ``number``."""
+        walker, op, body = self.walker, self.op, self.op.body
+        began = walker.position + 1
+        outside = [walker.held(tensor) for tensor in self.node.inputs[op.carried + op.scanned :]]
+        given = [*state, *(parts[number] for parts in self.scanned), *outside]
+        walker.holdings.update(zip(body.inputs, given, strict=True))
+        walker.run(body)
+        carried = [walker.held(tensor) for tensor in body.outputs[: op.carried]]
+        results = zip(body.outputs[op.carried :], self.is_kept, strict=True)
+        stacked = [walker.held(tensor) if is_kept else NOTHING for tensor, is_kept in results]
+        return _Pass(began, state, carried, stacked)
+
+    def scale(self, number: int, count: Dim, state: Sequence[Held], like: _Pass) -> _Pass:
+        """What ``count`` iterations leave that are like one which was walked."""
+        walker, body, op = self.walker, self.op.body, self.op
+        walker.position += 1
+        for parts in self.scanned:
+            walker.touch(parts[number].slots)
+        walker.position += 1
+        began = walker.position
+        inputs = body.inputs[: op.carried]
+        saved = set(body.outputs[op.carried :])
+        stays = {slot for held in like.stacked for slot in held.slots}
+        stays |= {slot for i, tensor in enumerate(inputs) if tensor in saved for slot in like.carried[i].slots}
+        follows = {slot: state[i] for i, held in enumerate(like.state) for slot in held.slots}
+        made = _distinct(slot for held in like.carried for slot in held.slots if slot.born >= like.began)
+        finals = {slot: walker.again(slot, 1) for slot in made}
+        others = count - 1
+        rests: dict[Slot, Slot] = {}
+        if others != 0:
+            rests = {slot: walker.again(slot, others) for slot in finals if slot in stays}
+        copies: dict[Slot, tuple[Slot, ...]] = {slot: (final,) for slot, final in finals.items()}
+        copies |= {slot: (rest, finals[slot]) for slot, rest in rests.items()}
+
+        def again(slot: Slot) -> tuple[Slot, ...]:
+            if slot.born < like.began:
+                return follows[slot].slots if slot in follows else (slot,)
+            if slot not in copies:
+                copies[slot] = (walker.again(slot, count),)
+            return copies[slot]
+
+        def copy(held: Held) -> Held:
+            return Held(_distinct(s for slot in held.slots for s in again(slot)), tuple(map(copy, held.parts)))
+
+        def carry(held: Held) -> Held:
+            return Held(
+                _distinct(s for slot in held.slots for s in ((finals[slot],) if slot in finals else again(slot)))
+            )
+
+        def entered(i: int) -> Held:
+            """The stack of what iterations start from: the state before them, and what all but the last hand on."""
+            return Held(_distinct((*state[i].slots, *(rests[s] for s in like.carried[i].slots if s in rests))))
+
+        stacked = [
+            entered(inputs.index(tensor)) if tensor in inputs else copy(held)
+            for tensor, held in zip(body.outputs[op.carried :], like.stacked, strict=True)
+        ]
+        return _Pass(began, state, [carry(held) for held in like.carried], stacked)
+
+
+def _distinct(slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    return tuple(dict.fromkeys(slots))

@@ -23,6 +23,8 @@ _COMMANDS = {
     "explain": "The worked arithmetic, layer by layer, as a teacher writes it.",
     "formula": "The closed form of a quantity in every symbol of the source.",
     "predict": "Seconds of a step and a run, here or on a device of the catalogue.",
+    "measure": "The real step beside the predicted one: seconds, memory and their ratio.",
+    "calibrate": "Measure this machine once, so that predict knows it.",
     "devices": "Calibrated machines and the catalogue of accelerators.",
     "train": "Train a spec on a table, and see how right the prediction was.",
     "coverage": "Which operators of a framework are counted.",

@@ -6,9 +6,13 @@ take time. Nothing is computed: the module runs on stand-ins.
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted
 from nncost.frontends.torch.places import Places
+from nncost.frontends.torch.plans import Handling, plan_of
 from nncost.frontends.torch.run import NO_LOSS, _flag, _loss_of, wants_backward
 from nncost.frontends.torch.staging import Stage, Stored, raised
 from nncost.frontends.torch.stand_ins import StandIns
@@ -27,6 +32,11 @@ from nncost.frontends.torch.step import run_backward
 from nncost.frontends.torch.update import late, maker
 from nncost.ir.graph import Phase
 
+_PACKAGE = Path(__file__).parents[1]
+_TORCH = Path(torch.__file__).parent
+_MACHINERY = ("_dynamo", "_library", "_compile.py", "compiler", "_subclasses", "utils", "_ops.py", "_decomp", "_refs", "_prims_common")
+"""Parts of PyTorch that only work while operators are dispatched to Python."""
+_LOOKS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
 _NOT_RUN = ("prim", "profiler")
 """Stand-ins answer these in Python, and marks for the profiler cost next to nothing."""
 
@@ -43,7 +53,8 @@ class Argument:
     dtype: torch.dtype
     requires_grad: bool
     bytes: int
-    storage: int
+    storage: int = field(compare=False, repr=False)
+    device: str = "cpu"
 
     @property
     def likeness(self) -> tuple[Any, ...]:
@@ -61,7 +72,13 @@ class Recorded:
     results: tuple[Argument, ...]
     path: str
     phase: Phase
+    in_backward: bool = False
     adds_in_place: bool = False
+
+    @property
+    def is_view(self) -> bool:
+        """Whether the operator only looks at memory in another way."""
+        return plan_of(self.operator).handling is Handling.VIEW or self.operator in _LOOKS
 
     def tensors(self) -> list[Argument]:
         """The tensors among the arguments."""
@@ -81,7 +98,7 @@ class MemoryEvent:
 class Recording:
     """A whole step: its operators, what is called around them, and the parameters with their layers.
 
-    ``modules`` are the layer calls of the forward pass by path; ``nodes`` the autograd nodes of the
+    ``modules`` are the layer calls of the forward pass by path, ``python_calls`` those that Python makes there; ``nodes`` the autograd nodes of the
     backward pass by layer; ``trained`` the originals that received a gradient, by name. ``memory`` are
     the events of what operators make; gradients are given back after the step.
     """
@@ -92,6 +109,51 @@ class Recording:
     trained: dict[str, torch.Tensor]
     names: Mapping[nn.Module, str]
     memory: list[MemoryEvent] = field(default_factory=list)
+    has_update: bool = False
+    python_calls: Mapping[str, int] = field(default_factory=dict)
+
+
+@cache
+def _is_machinery(file: str) -> bool:
+    """Whether a file is of what runs a recording, and not of what is recorded."""
+    path = Path(file)
+    if path.is_relative_to(_PACKAGE):
+        return True
+    return path.is_relative_to(_TORCH) and path.relative_to(_TORCH).parts[0] in _MACHINERY
+
+
+class PythonCalls:
+    """Counts the calls that Python makes in the user's code and PyTorch's, by layer: they take time too.
+
+    Those inside the recording itself are left out.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.by_path: dict[str, int] = {}
+        self._places, self._depth = places, 0
+
+    def pause(self) -> None:
+        """The recording works now."""
+        self._depth += 1
+
+    def resume(self) -> None:
+        """The model goes on."""
+        self._depth -= 1
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count while it lasts; a profiler that was there before is put back."""
+        before = sys.getprofile()
+        sys.setprofile(self._event)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+    def _event(self, frame: Any, event: str, argument: Any) -> None:
+        if self._depth == 0 and event in ("call", "c_call") and not _is_machinery(frame.f_code.co_filename):
+            path = self._places.path
+            self.by_path[path] = self.by_path.get(path, 0) + 1
 
 
 class Recorder(TorchDispatchMode):
@@ -106,9 +168,17 @@ class Recorder(TorchDispatchMode):
         self._storages: dict[int, int] = {}
         self._seen = 0
         self.paused = False
+        self.calls = PythonCalls(self.places)
         self.keep: list[Any] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls.pause()
+        try:
+            return self._note(func, args, kwargs)
+        finally:
+            self.calls.resume()
+
+    def _note(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self.paused or func.namespace in _NOT_RUN:
             return func(*args, **(kwargs or {}))
         args, kwargs = tree_map(self._stand_in, (args, kwargs or {}))
@@ -125,7 +195,7 @@ class Recorder(TorchDispatchMode):
             if storage >= known:
                 self.memory.append(MemoryEvent(storage, len(self.operators), leaf.untyped_storage().nbytes()))
         in_place = self.places.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
-        self.operators.append(Recorded(func, *described, made, path, phase, in_place))
+        self.operators.append(Recorded(func, *described, made, path, phase, self.places.in_backward, in_place))
         return result
 
     def _stand_in(self, value: Any) -> Any:
@@ -144,7 +214,7 @@ class Recorder(TorchDispatchMode):
             weakref.finalize(storage, self._freed, storage._cdata, number)
         shape, stride = tuple(value.shape), tuple(value.stride())
         size = value.numel() * value.element_size()
-        return Argument(shape, stride, value.dtype, value.requires_grad, size, number)
+        return Argument(shape, stride, value.dtype, value.requires_grad, size, number, value.device.type)
 
     def _freed(self, address: int, number: int) -> None:
         if self._storages.get(address) == number:
@@ -167,11 +237,12 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
         torch.backends.mha.set_fastpath_enabled(fast)
         with mode, recorder, torch.set_grad_enabled(trains):
             trained = _run(module, given, options, stage, stand_ins, recorder)
-            if trained and options.steps.optimizer not in (None, "none"):
+            updates = bool(trained) and options.steps.optimizer not in (None, "none")
+            if updates:
                 _update(options.steps.optimizer, trained, recorder)
         originals = {name: stored.original for name, stored in trained.items()}
         memory = list(recorder.memory)
-    return Recording(recorder.operators, calls, _nodes(recorder.places, trained), originals, stage.names, memory)
+    return Recording(recorder.operators, calls, _nodes(recorder.places), originals, stage.names, memory, updates, recorder.calls.by_path)
 
 
 def _run(
@@ -179,7 +250,8 @@ def _run(
 ) -> dict[str, Stored]:
     """Forward, loss and backward; the parameters that hold a gradient. What the forward returned is given up."""
     arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
-    output = module(*arguments.args, **arguments.kwargs)
+    with recorder.calls.counted():
+        output = module(*arguments.args, **arguments.kwargs)
     loss = _loss_of(output, options)
     if loss == NO_LOSS:
         return {}
@@ -209,11 +281,10 @@ def _update(optimizer: Any, trained: Mapping[str, Stored], recorder: Recorder) -
     recorder.paused = False
 
 
-def _nodes(places: Places, trained: Mapping[str, Stored]) -> dict[str, int]:
-    """Autograd nodes by the layer that made them; one more for each gradient that is kept."""
+def _nodes(places: Places) -> dict[str, int]:
+    """Autograd nodes by the layer that made them."""
     found: dict[str, int] = {}
-    owners: Sequence[str] = [path for path, _ in places._layer_of_node.values()]
-    for path in (*owners, *(name.rpartition(".")[0] for name in trained)):
+    for path, _ in places._layer_of_node.values():
         found[path] = found.get(path, 0) + 1
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -115,6 +115,32 @@ def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
             if option in group:
                 group[option] = False
     return optimizer
+
+
+def optimizer_of(
+    optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Tensor]]
+) -> torch.optim.Optimizer | None:
+    """One optimizer of real parameters, each with the one it is a copy of; None where it holds none of them.
+
+    Options and groups of a user's optimizer are kept; the user's own is not touched.
+    """
+    made: torch.optim.Optimizer | None = None
+    groups: dict[str, dict[str, Any]] = {}
+    for parameter, original in trained:
+        try:
+            alone = maker(optimizer)(parameter, original)
+        except KeyError:
+            continue
+        made = made or alone
+        group = alone.param_groups[0]
+        options = {name: value for name, value in group.items() if name != "params"}
+        known = groups.setdefault(repr(sorted(options.items(), key=lambda item: item[0])), {**options, "params": []})
+        known["params"].append(parameter)
+    if made is not None:
+        made.param_groups.clear()
+        for group in groups.values():
+            made.add_param_group(group)
+    return made
 
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:

@@ -1,0 +1,76 @@
+"""``nncost calibrate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nncost.units import seconds_text
+
+if TYPE_CHECKING:
+    from nncost.devices.profile import Profile
+
+HELP = """Measure this machine once, so that nncost predict knows it. Takes up to 5 minutes.
+
+\b
+  nncost calibrate              measure, or go on where an earlier calibration was stopped
+  nncost calibrate --fresh      measure everything anew
+  nncost calibrate --json       the profile as JSON
+  nncost devices                what is calibrated, and the catalogue
+
+Matrix products and convolutions by size, bandwidth by working set, page faults, cold caches and what
+PyTorch itself takes. Close other programs: they use the caches and cores that are measured.
+"""
+
+
+@click.command("calibrate", help=HELP)
+@click.option("--fresh", is_flag=True, help="Forget what an earlier calibration measured.")
+@click.option("--json", "as_json", is_flag=True, help="The profile as JSON.")
+def command(fresh: bool, as_json: bool) -> int:
+    """Calibrate and say what was found."""
+    from dataclasses import asdict
+
+    from nncost.running.calibration.calibrate import calibrate
+
+    with _progress() as progress:
+        profile, path = calibrate(progress, fresh=fresh)
+    if as_json:
+        click.echo(json.dumps({"schema": "nncost.profile/1", **asdict(profile)}))
+        return 0
+    for line in _lines(profile):
+        click.echo(line)
+    click.echo(f"kept in {path}", err=True)
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on a terminal, a line for each probe elsewhere; both on standard error."""
+    if not sys.stderr.isatty():
+        yield lambda name, done, of: click.echo(f"{done + 1}/{of} {name}", err=True)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("calibrating", total=None)
+        yield lambda name, done, of: bar.update(task, description=name, completed=done, total=of)
+
+
+def _lines(profile: Profile) -> Iterator[str]:
+    giga = 1e9
+    yield f"{profile.name}: calibrated {profile.fingerprint['date']} with {profile.engine}"
+    yield f"  fastest matrix product {profile.peak_flops_per_second / giga:12.4g} Gflop/s"
+    if profile.convolution:
+        yield f"  fastest convolution    {max(r.per_second for r in profile.convolution) / giga:12.4g} Gflop/s"
+    fastest, slowest = (f(r.per_second for r in profile.bandwidth) / giga for f in (max, min))
+    yield f"  bandwidth              {slowest:12.4g} GB/s from main memory, {fastest:.4g} GB/s from cache"
+    yield f"  page fault             {seconds_text(profile.page_fault):>12}"
+    for name, words in (("forward", "forward operation"), ("backward", "backward operation"), ("update", "update operation")):
+        yield f"  {words:22} {seconds_text(profile.overheads[name]):>12} at least"

@@ -1,0 +1,1 @@
+"""Measure this machine once: rates, bandwidths and overheads that predictions rest on."""

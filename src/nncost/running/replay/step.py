@@ -1,0 +1,144 @@
+"""A whole step from its operators: their times, first touches of memory, and the framework around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nncost.devices.profile import Profile
+from nncost.frontends.torch.recording import Recorded, Recording
+from nncost.running.replay.coldness import Job, jobs_of
+from nncost.running.replay.faults import faults_of
+from nncost.running.replay.memo import Memo
+from nncost.running.replay.timing import Stream, Timed, time_job
+
+Progress = Callable[[int, int], None]
+"""``progress(done, of)`` while operators are timed."""
+Place = tuple[str, str]
+"""A layer's path and a phase: forward, backward or update."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds of one layer in one phase by what they go into; ``spread`` is how far the operators' times scatter."""
+
+    operators: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    overhead: float = 0.0
+    faults: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.operators + self.overhead + self.faults
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A step's seconds by place, and the operators that could not be run by name."""
+
+    spent: dict[Place, Spent] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+
+    def at(self, path: str, phase: str) -> Spent:
+        """The seconds of a place, to be added to."""
+        return self.spent.setdefault((path, phase), Spent())
+
+
+def phase_of(recorded: Recorded) -> str:
+    """The phase whose seconds an operator is part of: the loss belongs to forward, its gradient to backward."""
+    if recorded.phase == "loss":
+        return "backward" if recorded.in_backward else "forward"
+    return recorded.phase
+
+
+def replay(
+    recording: Recording,
+    profile: Profile,
+    memo: Memo,
+    progress: Progress | None = None,
+) -> Replayed:
+    """The seconds of a recorded step on this machine; operators that were timed before are not run again."""
+    jobs = [job for job in jobs_of(recording.operators)]
+    times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, profile.page_fault, progress)
+    result = Replayed()
+    for job in jobs:
+        recorded = job.recorded
+        spent = result.at(recorded.path, phase_of(recorded))
+        spent.overhead += _overhead(recorded, profile.overheads)
+        if recorded.is_view:
+            continue
+        timed = times.get(job.key)
+        if timed is None:
+            name = str(recorded.operator)
+            result.missing[name] = result.missing.get(name, 0) + 1
+            continue
+        spent.operators += timed.seconds
+        spent.low += timed.low
+        spent.high += timed.high
+    _add_faults(result, recording, profile)
+    _add_framework(result, recording, profile.overheads)
+    return result
+
+
+def timed_jobs(
+    jobs: Iterable[Job], memo: Memo, page_fault: float, progress: Progress | None = None
+) -> Mapping[str, Timed]:
+    """The time of each distinct job without its page faults, which depend on what ran before; those that fail are left out."""
+    distinct = {job.key: job for job in jobs}
+    found: dict[str, Timed] = {}
+    stream: Stream | None = None
+    for done, (key, job) in enumerate(distinct.items()):
+        timed = memo.find(key)
+        if timed is None:
+            stream = stream or Stream()
+            try:
+                timed = without_faults(time_job(job, stream), page_fault)
+            except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
+                continue
+            memo.keep(key, timed)
+        found[key] = timed
+        if progress is not None:
+            progress(done + 1, len(distinct))
+    memo.save()
+    return found
+
+
+def without_faults(timed: Timed, page_fault: float) -> Timed:
+    """A time less its page faults; never less than nothing."""
+    cost = timed.faults * page_fault
+    values = (max(0.0, seconds - cost) for seconds in (timed.seconds, timed.low, timed.high))
+    return Timed(*values, faults=timed.faults)
+
+
+def _overhead(recorded: Recorded, overheads: Mapping[str, float]) -> float:
+    """What the framework adds to an operator when it is called from a layer, from autograd or from an optimizer."""
+    phase = phase_of(recorded)
+    return overheads.get(f"{phase}_{'view' if recorded.is_view else 'operator'}", 0.0)
+
+
+def _add_faults(result: Replayed, recording: Recording, profile: Profile) -> None:
+    operators: Sequence[Recorded] = recording.operators
+    for position, pages in faults_of(recording.memory).pages.items():
+        recorded = operators[min(position, len(operators) - 1)]
+        result.at(recorded.path, phase_of(recorded)).faults += pages * profile.page_fault
+
+
+def _add_framework(result: Replayed, recording: Recording, overheads: Mapping[str, float]) -> None:
+    """Calls of layers, nodes of the backward pass, parameters of the update, and what a step costs once."""
+    for path, calls in recording.python_calls.items():
+        result.at(path, "forward").overhead += calls * overheads.get("python_call", 0.0)
+    for path, calls in recording.modules.items():
+        result.at(path, "forward").overhead += calls * overheads.get("module", 0.0)
+    for path, nodes in recording.nodes.items():
+        result.at(path, "backward").overhead += nodes * overheads.get("node", 0.0)
+    for name in recording.trained:
+        path = name.rpartition(".")[0]
+        result.at(path, "backward").overhead += overheads.get("gradient", 0.0)
+        if recording.has_update:
+            result.at(path, "update").overhead += overheads.get("parameter", 0.0)
+    if recording.nodes:
+        result.at("", "backward").overhead += overheads.get("backward_call", 0.0)
+    if recording.has_update:
+        result.at("", "update").overhead += overheads.get("update_call", 0.0)

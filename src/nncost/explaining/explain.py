@@ -17,7 +17,7 @@ from nncost.explaining.forward import forward, loss
 from nncost.explaining.neurons import neurons
 from nncost.explaining.parameters import parameters
 from nncost.explaining.run import run
-from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TOPICS, Topic, parse
+from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TIME, TOPICS, Topic, parse
 from nncost.explaining.update import step, update
 from nncost.ir.graph import Graph
 from nncost.ir.library.activations import ACTIVATIONS
@@ -73,6 +73,10 @@ def _all_topics(context: Context) -> list[Topic]:
 
 
 def _section(context: Context, topic: Topic) -> Section:
+    if topic.head == TIME:
+        from nncost.explaining.time import time
+
+        return time(context)
     if topic.head == RUN:
         section = run(context, topic)
     else:

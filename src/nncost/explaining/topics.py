@@ -10,9 +10,12 @@ from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
 from nncost.report import ParameterCounts
 
-PARAMETERS, NEURONS, STEP, RUN = "parameters", "neurons", "step", "run"
+PARAMETERS, NEURONS, STEP, RUN, TIME = "parameters", "neurons", "step", "run", "time"
 TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN)
-"""The topics in the order of a whole explanation; ``run`` is there when examples are given."""
+"""The topics in the order of a whole explanation; ``run`` is there when examples are given.
+
+``neurons`` and ``time`` are explained when they are asked for; what the last one says depends on the machine.
+"""
 
 _COUNTS = (*ALL, "flops")
 
@@ -36,7 +39,7 @@ def parse(topic: str) -> Topic:
     """Read a topic. Raises QuantityError with what is accepted."""
     head, _, rest = topic.removeprefix("totals.").partition(".")
     head = {"params": PARAMETERS}.get(head, head)
-    if not rest and (head in TOPICS or head == NEURONS):
+    if not rest and (head in TOPICS or head in (NEURONS, TIME)):
         return Topic(head)
     if head == PARAMETERS and rest in ParameterCounts.__slots__:
         return Topic(head, rest)
@@ -51,11 +54,11 @@ def parse(topic: str) -> Topic:
 def _hint(topic: str) -> str:
     paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__slots__]
     paths += [f"{phase}.{name}" for phase in (*PHASES, STEP) for name in _COUNTS]
-    close = get_close_matches(topic, [*TOPICS, NEURONS, *paths], 1)
+    close = get_close_matches(topic, [*TOPICS, NEURONS, TIME, *paths], 1)
     phases = ", ".join((*PHASES, STEP))
     return (
         (f"Did you mean {close[0]!r}? " if close else "")
-        + f"Topics: {', '.join((*TOPICS, NEURONS))}. "
+        + f"Topics: {', '.join((*TOPICS, NEURONS, TIME))}. "
         + f"Quantities: {PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__slots__)}; "
         + f"PHASE.NAME with PHASE one of {phases} (or run.PHASE) and NAME one of {', '.join(_COUNTS)}."
     )

@@ -1,0 +1,253 @@
+"""Where the time goes: operations, machine instructions, a step, a run, and what would make it faster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nncost.counting.quantities import PRIMITIVE
+from nncost.devices.prediction import CAUSES, Prediction
+from nncost.devices.profiles import this_profile, why_no_profile
+from nncost.dims import is_symbolic
+from nncost.errors import NncostError, SymbolError
+from nncost.explaining.context import Context
+from nncost.explaining.document import Block, Paragraph, Section, Table
+from nncost.explaining.time_here import Measured, is_small, measured_step, peak_flops_per_second
+from nncost.explaining.time_instructions import MOST_FLOPS, TOOL, Network, instructions_of_step
+from nncost.report import Report
+from nncost.training.losses import NO_LOSS
+from nncost.units import grouped, scaled, seconds_text
+
+SPEC = "spec"
+BATCHES = (1, 8, 32, 128)
+EXAMPLES, EPOCHS = 60_000, 10
+"""A run to speak of where none was named: the training images of MNIST, ten times."""
+_LONGEST_PATH = 255
+_MANY = 64
+"""A batch in which the work on each example outweighs what a step costs anyway."""
+_LARGE = ((1.0, ""), (1e3, "thousand"), (1e6, "million"), (1e9, "billion"), (1e12, "trillion"))
+_NAMES = {"arithmetic": "arithmetic", "memory": "memory traffic", "overhead": "the framework's work around it",
+          "page_faults": "first touches of memory"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is known of a step's seconds on this machine."""
+
+    prediction: Prediction | None
+    measured: Measured | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Measured where it was, else predicted."""
+        if self.measured is not None:
+            return self.measured.seconds
+        return None if self.prediction is None else self.prediction.seconds["step"].value
+
+
+def time(context: Context) -> Section:
+    """The sentences, each with its numbers. Raises SymbolError where a size has no number."""
+    report = context.report
+    if is_symbolic(report.settings["batch"]) or is_symbolic(report.step.flops):
+        raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
+    operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
+    small = context.report.source.kind == SPEC and is_small(
+        context.counted, operations, _whole(report.parameters.bytes)
+    )
+    with _saying("running some steps"):
+        steps = {batch: _step(context, batch, measure=small) for batch in _batches(context, small=small)}
+    step = steps[_batch(report)]
+    content = [*_arithmetic(report, operations), *_step_sentences(step, operations, report), *_run(report, step)]
+    content += _instructions(context, operations) if small else []
+    content += _faster(report, steps)
+    return Section("Time", tuple(content))
+
+
+def _whole(amount: object) -> int:
+    assert isinstance(amount, int)
+    return amount
+
+
+def _batch(report: Report) -> int:
+    return _whole(report.settings["batch"])
+
+
+def _batches(context: Context, *, small: bool) -> list[int]:
+    """The batch asked for, and some others where they can be tried."""
+    others = BATCHES if small else ()
+    return sorted({_batch(context.report), *others})
+
+
+def _step(context: Context, batch: int, *, measure: bool) -> Step:
+    settings = replace(context.settings, load=replace(context.settings.load, batch=batch), examples=None, epochs=1)
+    prediction = None
+    if this_profile() is not None and (measure or batch == _batch(context.report)):
+        from nncost.running.here import predict_here
+
+        same = batch == _batch(context.report)
+        prediction = predict_here(
+            context.source, replace(context.settings, examples=None, epochs=1) if same else settings
+        )
+    try:
+        measured = measured_step(context.source, context.settings, batch) if measure else None
+    except NncostError:
+        measured = None  # What cannot run is predicted alone.
+    return Step(prediction, measured)
+
+
+# ------------------------------------------------------------------- sentences
+def _arithmetic(report: Report, operations: int) -> list[Block]:
+    profile = this_profile()
+    peak = peak_flops_per_second() if profile is None or not profile.contraction else profile.peak_flops_per_second
+    where = "just measured" if profile is None else "calibrated"
+    what = "A forward pass" if report.settings["loss"] == NO_LOSS else "One training step"
+    text = (
+        f"{what} on {_examples(_batch(report))} is {grouped(operations)} operations. At the fastest rate of this machine "
+        f"({where}: {_many(peak)} operations a second, in a large product of matrices) they would take "
+        f"{seconds_text(operations / peak)}."
+    )
+    return [Paragraph(text)]
+
+
+def _many(amount: float) -> str:
+    return scaled(amount, _LARGE)
+
+
+def _examples(batch: int) -> str:
+    return f"{grouped(batch)} example{'' if batch == 1 else 's'}"
+
+
+def _step_sentences(step: Step, operations: int, report: Report) -> list[Block]:
+    lines: list[Block] = []
+    if step.prediction is not None:
+        expected = step.prediction.seconds["step"]
+        interval = f"{seconds_text(expected.low)} to {seconds_text(expected.high)}"
+        text = f"nncost expects a step to take {seconds_text(expected.value)} here ({interval})"
+        lines.append(Paragraph(f"{text}: {_causes(step.prediction)}."))
+    else:
+        reason = why_no_profile()
+        lines.append(
+            Paragraph(
+                f"{reason[0].upper()}{reason[1:]}, so there is no prediction by layer and cause. nncost calibrate "
+                "measures the machine once, in at most 5 minutes; nncost predict --on h100 answers for an accelerator."
+            )
+        )
+    if step.measured is not None:
+        took, ratio = step.measured.seconds, ""
+        if step.prediction is not None and took:
+            ratio = f", {took / step.prediction.seconds['step'].value:.2f} times what was expected"
+        lines.append(Paragraph(f"Measured just now with {step.measured.engine}: {seconds_text(took)}{ratio}."))
+    if step.seconds and report.step.flops:
+        lines.append(Paragraph(f"That is {_many(operations / step.seconds)} operations a second."))
+    return lines
+
+
+def _causes(prediction: Prediction) -> str:
+    """Each cause with its seconds, the longest first."""
+    sums = {cause: sum(row.causes.get(cause, 0.0) for row in prediction.rows) for cause in CAUSES}
+    total = sum(sums.values()) or 1.0
+    order = sorted((cause for cause in sums if sums[cause]), key=lambda cause: -sums[cause])
+    parts = [f"{seconds_text(sums[cause])} ({sums[cause] / total:.0%}) {_NAMES[cause]}" for cause in order]
+    return ", ".join(parts)
+
+
+def _run(report: Report, step: Step) -> list[Block]:
+    if step.seconds is None:
+        return []
+    batch = _batch(report) * _whole(report.settings["accumulate"])
+    run = report.run
+    examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
+    steps = epochs * -(-examples // batch)
+    named = "" if run is not None else " for instance"
+    text = (
+        f"{grouped(examples)} examples × {epochs} epochs{named} are {grouped(steps)} steps of {_examples(batch)}: "
+        f"{seconds_text(steps * step.seconds)}, without reading the examples."
+    )
+    return [Paragraph(text)]
+
+
+def _instructions(context: Context, operations: int) -> list[Block]:
+    """Machine instructions behind a counted operation, where valgrind can count them."""
+    if operations > MOST_FLOPS or not isinstance(context.source, str) or context.settings.load.symbols:
+        return []
+    load, counted = context.settings.load, context.counted
+    network = Network(
+        context.source, _batch(context.report), counted.loss, counted.optimizer, load.bias, load.activation
+    )
+    with _saying(f"counting machine instructions with {TOOL}"):
+        one = instructions_of_step(network)
+        many = None if one is None else instructions_of_step(replace(network, batch=network.batch + _MANY))
+    if one is None:
+        return []
+    text = (
+        f"Run by NumPy, a step executes {grouped(one)} machine instructions (counted by {TOOL}): "
+        f"{one / operations:.2g} for each counted operation."
+    )
+    if many is not None and many > one:
+        rest = replace(context.settings, load=replace(load, batch=_MANY + network.batch), examples=None, epochs=1)
+        more = _operations(context.source, rest) - operations
+        text += (
+            f" {_MANY} further examples in the batch add {grouped(many - one)} instructions for {grouped(more)} operations, "
+            f"{(many - one) / more:.2g} for each: one vector instruction multiplies and adds several numbers at once. "
+            "The rest is what a step costs however few numbers there are: Python, NumPy's calls and their checks."
+        )
+    return [Paragraph(text)]
+
+
+def _text(source: str) -> str:
+    """A spec, or that of a file."""
+    path = Path(source)
+    return path.read_text(encoding="utf-8") if len(source) < _LONGEST_PATH and path.is_file() else source
+
+
+def _operations(source: str, settings: object) -> int:
+    from nncost.pipeline import Settings, count_source
+
+    assert isinstance(settings, Settings)
+    rows = count_source(source, settings).ledger.rows
+    return sum(_whole(row.amount) for row in rows if row.quantity in PRIMITIVE)
+
+
+def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
+    """Other batch sizes, and what they do to a run."""
+    known = {batch: step.seconds for batch, step in steps.items() if step.seconds}
+    if len(known) < len(BATCHES):
+        return []
+    run = report.run
+    examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
+    rows = tuple(
+        (
+            grouped(batch),
+            seconds_text(seconds),
+            seconds_text(seconds / batch),
+            seconds_text(epochs * -(-examples // batch) * seconds),
+        )
+        for batch, seconds in known.items()
+    )
+    best = min(known, key=lambda batch: known[batch] / batch)
+    gain = known[1] / (known[best] / best)
+    how = "measured" if all(step.measured is not None for step in steps.values()) else "predicted"
+    text = (
+        f"What would make it faster: larger batches, {how} here. In batches of {grouped(best)} an example takes "
+        f"{gain:.2g} times less time than alone; the number of steps, and with it what is learned, changes too."
+    )
+    header = ("batch", "a step", "an example", f"{grouped(examples)} × {epochs}")
+    return [Paragraph(text), Table(header, rows)]
+
+
+@contextmanager
+def _saying(text: str) -> Iterator[None]:
+    """What keeps a person waiting, on a terminal."""
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    if shown:
+        sys.stderr.write(f"nncost: {text} …\r")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("\x1b[2K\r")
+            sys.stderr.flush()

@@ -1,0 +1,96 @@
+"""Seconds measured here and now: the fastest product of matrices, and real steps of a small network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+from nncost.ir.graph import Graph
+from nncost.pipeline import Counted, Settings, count_source
+
+ENGINE = "torch"
+PRODUCT_SIZE = 512
+"""Rows and columns of the product: large enough for full speed, and done in milliseconds."""
+PRODUCT_CALLS = 20
+STEP_SECONDS = 0.25
+"""Steps are repeated for so long, and at most so often:"""
+MOST_STEPS = 400
+_FEWEST_STEPS = 5
+_WARM_STEPS = 3
+MOST_FLOPS = 10**10
+"""A step of more operations is not measured: it could take longer than a reader waits."""
+MOST_BYTES = 10**9
+"""A network of more parameters is not built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The seconds of an undisturbed step and the library that ran it."""
+
+    seconds: float
+    engine: str
+
+
+def peak_flops_per_second() -> float:
+    """The best of some products of matrices in float32, with two flops for each product of numbers."""
+    import numpy as np
+
+    left = np.full((PRODUCT_SIZE, PRODUCT_SIZE), 0.5, dtype="float32")
+    best = min(_seconds(lambda: left @ left) for _ in range(PRODUCT_CALLS))
+    return 2 * PRODUCT_SIZE**3 / best
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def is_small(counted: Counted, flops: int, parameter_bytes: int) -> bool:
+    """Whether steps of the network can be measured while a reader waits."""
+    return counted.model.trace is None and flops <= MOST_FLOPS and parameter_bytes <= MOST_BYTES
+
+
+def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measured:
+    """Run real steps of a spec or a graph: with PyTorch where it is installed, else its own graph with NumPy."""
+    chosen = replace(settings, load=replace(settings.load, batch=batch), examples=None, epochs=1)
+    counted = count_source(source, chosen)
+    if find_spec(ENGINE) is None:
+        return Measured(_undisturbed(numpy_step(counted)), "NumPy")
+    from nncost.running.measuring.step import Stepper, random_state_left
+    from nncost.running.subjects import subject_of
+
+    with random_state_left(), subject_of(source, chosen, counted, real=True) as subject:
+        return Measured(_undisturbed(Stepper(subject, copied=False).step), "PyTorch")
+
+
+def _undisturbed(step: Callable[[], object]) -> float:
+    """The first quartile: what else the machine does makes steps longer, never shorter."""
+    for _ in range(_WARM_STEPS):
+        step()
+    seconds: list[float] = []
+    while len(seconds) < _FEWEST_STEPS or (sum(seconds) < STEP_SECONDS and len(seconds) < MOST_STEPS):
+        seconds.append(_seconds(step))
+    return sorted(seconds)[len(seconds) // 4]
+
+
+def numpy_step(counted: Counted) -> Callable[[], object]:
+    """One step of the counted graph as NumPy calls, always on the same small numbers."""
+    import numpy as np
+
+    from nncost.running.training.plan import plan_of
+    from nncost.training.optimizers import LEARNING_RATE, step_constants
+
+    graph, random = counted.step.graph, np.random.default_rng(0)
+    plan = plan_of(graph, random.random, dtype="float32")
+    tensors = [*graph.inputs, *(parameter.tensor for parameter in graph.parameters)]
+    feeds = {
+        tensor: (
+            random.random(tensor.shape, dtype="float32") if "float" in tensor.dtype else np.zeros(tensor.shape, int)
+        )
+        for tensor in tensors
+    }
+    constants = step_constants(LEARNING_RATE, 1)
+    return lambda: plan.run(feeds, constants)

@@ -1,0 +1,120 @@
+"""Sentences about time: their numbers fit together, whatever the machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import nncost
+from nncost.devices.fingerprint import fingerprint
+from nncost.devices.profile import Profile, Rate
+from nncost.devices.profiles import save_profile
+from nncost.explaining import time as time_topic
+from nncost.explaining import time_instructions
+from nncost.explaining.time_instructions import Network, instructions_of_step
+from nncost.pipeline import count_source
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NNCOST_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def no_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_instructions.shutil, "which", lambda name: None)
+
+
+def told(spec: str, **settings: object) -> str:
+    return " ".join(str(nncost.explain(spec, "time", **settings)).split())
+
+
+@pytest.mark.usefixtures("no_valgrind")
+def test_without_calibration_the_operations_and_the_next_command_are_told() -> None:
+    text = told("784-16-16-10")
+    step = nncost.count("784-16-16-10").step
+    operations = sum(step[name] for name in time_topic.PRIMITIVE)
+    assert f"One training step on 1 example is {operations:,} operations." in text
+    assert "This machine is not calibrated yet" in text
+    assert "nncost calibrate" in text
+    assert "60,000 examples × 10 epochs for instance are 600,000 steps of 1 example" in text
+    assert re.search(r"Measured just now with \w+: [\d.]+ [µm]?s\.", text)
+    assert [int(row[0]) for row in rows("784-16-16-10")] == [1, 8, 32, 128]
+
+
+def rows(spec: str, **settings: object) -> list[tuple[str, ...]]:
+    blocks = nncost.explain(spec, "time", **settings).sections[-1].blocks
+    return [row for block in blocks for row in getattr(block, "rows", ())]
+
+
+@pytest.mark.usefixtures("no_valgrind")
+def test_a_named_run_is_the_one_told() -> None:
+    text = told("20-10-2", examples=100, epochs=3, batch=30)
+    assert "100 examples × 3 epochs are 12 steps of 30 examples" in text
+    assert "forward pass on 1 example is" in told("20-10-2", loss="none")
+
+
+@pytest.mark.usefixtures("no_valgrind")
+def test_with_a_calibration_the_causes_are_told() -> None:
+    profile = Profile(
+        name="this", fingerprint=fingerprint(), engine="numpy", contraction=(Rate(1, 1e9),), convolution=(),
+        bandwidth=(Rate(1, 1e12),), overheads={"forward": 1.0, "backward": 1.0, "update": 1.0}, page_fault=0.0,
+        page_bytes=4096, cold=1.0, spread=0.0,
+    )  # fmt: skip
+    save_profile(profile)
+    text = told("20-10-2")
+    assert "(calibrated: 1.00 billion operations a second" in text
+    assert "nncost expects a step to take" in text
+    assert "(100%) the framework's work around it" in text
+    assert "times what was expected" in text
+
+
+@pytest.mark.usefixtures("no_valgrind")
+def test_a_network_that_is_too_large_to_run_is_not_run() -> None:
+    spec = "1000, dense 100000, dense 100000"
+    text = told(spec)
+    assert "Measured" not in text
+    assert rows(spec) == []
+
+
+def test_symbols_need_numbers() -> None:
+    with pytest.raises(nncost.NncostError, match="seconds need numbers"):
+        nncost.explain("784-h-10", "time")
+
+
+def test_time_is_told_when_asked_for_alone() -> None:
+    assert "Time" not in [section.title for section in nncost.explain("8-4-2").sections]
+
+
+def test_the_step_that_is_run_is_the_step_that_is_counted() -> None:
+    from nncost.api import settings_of
+    from nncost.explaining.time_here import numpy_step
+
+    for spec in (
+        "8-4-2",
+        "3x6x6, conv 2 3x3, relu, flatten, dense 4, softmax",
+        "5, embedding 9 4, lstm 3 last, dense 2",
+    ):
+        counted = count_source(spec, settings_of(batch=2, optimizer="adam", loss=None))
+        assert set(numpy_step(counted)()) >= {counted.step.loss}  # type: ignore[call-overload]
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_machine_instructions_are_counted_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network("40-30-2", 1, "squared_error", "sgd", "all", "sigmoid")
+    counted = instructions_of_step(network)
+    assert counted is not None
+    operations = nncost.count("40-30-2").step.mul
+    assert counted > operations
+    monkeypatch.setattr(time_instructions, "_counted", lambda network, steps: None)
+    assert instructions_of_step(network) == counted
+
+
+def test_instructions_of_a_process_that_fails_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_instructions, "TOOL", "false")
+    network = Network("4-2", 1, "squared_error", "sgd", "all", "sigmoid")
+    assert instructions_of_step(network) is None

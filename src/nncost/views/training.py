@@ -18,6 +18,7 @@ _COLUMN = 14
 _SHOWN_LABELS = 10
 _LINES: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("operations of a step", "operations", "step", lambda x: compact(int(x))),
+    ("… of one example", "operations", "step_of_one_example", lambda x: compact(int(x))),
     ("operations of the run", "operations", "run", lambda x: compact(int(x))),
     ("seconds of a step", "seconds", "step", seconds_text),
     ("seconds of the run", "seconds", "run", seconds_text),

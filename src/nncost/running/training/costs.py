@@ -6,12 +6,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from nncost.counting.conventions import convention_named
 from nncost.pipeline import report_on
 from nncost.running.training.engine import Engine
 from nncost.running.training.examples import Examples
 from nncost.running.training.network import Network
+from nncost.running.training.numpy_engine import NumpyEngine
 from nncost.running.training.outcome import Amounts
+from nncost.running.training.selfcount import MAX_COUNTED, executed_operations
 from nncost.running.training.settings import TrainingSettings
+from nncost.running.training.tables.table import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +47,45 @@ class Costs:
 def costs_of(
     network: Network, engine: Engine, examples: Examples, settings: TrainingSettings, loss: str, dtype: str
 ) -> Costs:
-    """Operations from the count, seconds and memory from the engine's own prediction."""
-    from nncost.running.training.predicting import predicted_memory, predicted_seconds
+    """Operations from the count, seconds and memory from a forecast for the engine."""
+    from nncost.running.training.predicting import forecast
 
-    rows = len(examples.split.train)
-    counted = replace(
-        network.settings, examples=rows, epochs=settings.epochs,
-        load=replace(network.settings.load, batch=settings.batch),
-    )  # fmt: skip
-    report = report_on(network.source, counted)
-    steps = -(-rows // settings.batch) * settings.epochs
-    x = examples.x[examples.split.train[: settings.batch]]
-    target = examples.targets(examples.split.train[: settings.batch], loss, network.units, dtype)
-    step, by = predicted_seconds(network, engine, x, target)
-    memory, seen = predicted_memory(report, engine, x, target)
+    rows = examples.split.train
+    report = report_on(
+        network.source, replace(network.sized(settings.batch), examples=len(rows), epochs=settings.epochs)
+    )
+    batch = rows[: settings.batch]
+    said = forecast(network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype))
+    steps = -(-len(rows) // settings.batch) * settings.epochs
     assert report.run is not None
     predicted: dict[str, dict[str, float]] = {
         "operations": {"step": int(report.step.flops), "run": int(report.run.totals["step"].flops)},
-        "seconds": {} if step is None else {"step": step, "run": step * steps},
-        "memory": memory,
+        "seconds": {"step": said.seconds, "run": said.seconds * steps},
     }
-    return Costs(int(report.parameters.total), steps, predicted, by, seen)
+    if said.bytes is not None:
+        predicted["memory"] = {"step_peak": said.bytes}
+    seen: dict[str, dict[str, float]] = {"memory": {"step_peak": said.seen_bytes}}
+    notes: list[str] = []
+    if isinstance(engine, NumpyEngine):
+        _add_executed(network, engine, examples, batch, loss, dtype, predicted, seen, notes)
+    return Costs(int(report.parameters.total), steps, predicted, said.by, seen, notes)
+
+
+def _add_executed(
+    network: Network, engine: NumpyEngine, examples: Examples, batch: Array, loss: str, dtype: str,
+    predicted: dict[str, dict[str, float]], seen: dict[str, dict[str, float]], notes: list[str],
+) -> None:  # fmt: skip
+    """Count a step while it runs: of a batch, or of one example where a batch has too many operations."""
+    for name, rows in (("step", batch), ("step_of_one_example", batch[:1])):
+        if name not in predicted["operations"]:
+            predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)
+        if predicted["operations"][name] <= MAX_COUNTED:
+            prepared = engine.prepare(len(rows))
+            target = examples.targets(rows, loss, network.units, dtype)
+            tally = executed_operations(prepared.graph, engine.feeds(prepared, examples.x[rows], target))
+            weights = convention_named(network.settings.convention).weights
+            counted = sum(weights.get(quantity, 0) * amount for quantity, amount in tally.items())  # type: ignore[call-overload]
+            seen["operations"] = {name: counted}
+            return
+    del predicted["operations"]["step_of_one_example"]
+    notes.append(f"a step of one example has more than {MAX_COUNTED:,} operations: they were not counted one by one.")

@@ -39,16 +39,17 @@ class Network:
     def step(self, batch: int) -> Counted:
         """The joint graph of a training step of that many examples: the one that is counted."""
         if batch not in self.steps:
-            self.steps[batch] = count_source(self.source, self._sized(batch))
+            self.steps[batch] = count_source(self.source, self.sized(batch))
         return self.steps[batch]
 
     def inference(self, batch: int) -> Graph:
         """The forward graph as it is used after training: no dropout, batch norm by its running averages."""
         if batch not in self.forwards:
-            self.forwards[batch] = _model(self.source, replace(self._sized(batch), loss=NO_LOSS, optimizer=None)).graph
+            self.forwards[batch] = _model(self.source, replace(self.sized(batch), loss=NO_LOSS, optimizer=None)).graph
         return self.forwards[batch]
 
-    def _sized(self, batch: int) -> Settings:
+    def sized(self, batch: int) -> Settings:
+        """The settings of a count at that many examples."""
         return replace(self.settings, load=replace(self.settings.load, batch=batch))
 
     def trained(self, loss: str, optimizer: str) -> Network:

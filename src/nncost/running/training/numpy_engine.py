@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nncost.ir.graph import Graph, Tensor
+from nncost.running.export import names_of
 from nncost.running.initial import initialise
 from nncost.running.training.network import Network
 from nncost.running.training.plan import Plan, plan_of
@@ -33,16 +34,6 @@ class Prepared:
     inputs: Mapping[int, tuple[Tensor, ...]]
 
 
-def parameter_names(graph: Graph) -> list[str]:
-    """A name for each parameter in order: its layer and its own, numbered where that is not enough."""
-    names: list[str] = []
-    for parameter in graph.parameters:
-        name = ".".join(part for part in (parameter.path, parameter.tensor.name) if part)
-        taken = sum(other == name or other.startswith(f"{name}#") for other in names)
-        names.append(f"{name}#{taken + 1}" if taken else name)
-    return names
-
-
 @dataclass(slots=True)
 class NumpyEngine:
     """Parameters and optimizer state as arrays; a plan for each batch size that occurs."""
@@ -61,7 +52,7 @@ class NumpyEngine:
     def __post_init__(self) -> None:
         """Initial parameters and states of zeros."""
         graph = self.network.inference(1)
-        self.names = parameter_names(graph)
+        self.names = list(names_of(graph).values())
         self.parameters = [values.astype(self.dtype) for values in initialise(graph, self.settings.seed).values()]
         kept = len(OPTIMIZERS[self.settings.optimizer].states)
         positions = self.prepare(self.settings.batch).inputs

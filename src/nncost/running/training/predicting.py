@@ -2,41 +2,110 @@
 
 from __future__ import annotations
 
-from typing import Any
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+from nncost.dims import is_symbolic
+from nncost.errors import NncostError
 from nncost.running.training.engine import Engine
 from nncost.running.training.network import Network
 from nncost.running.training.numpy_engine import NumpyEngine
 from nncost.running.training.tables.table import Array
 from nncost.training.optimizers import step_constants
 
+if TYPE_CHECKING:
+    from nncost.report import Report
+    from nncost.running.training.torch_engine import TorchEngine
 
-def predicted_seconds(network: Network, engine: Engine, x: Array, target: Array) -> tuple[float | None, str]:
-    """Seconds of a step and where they come from."""
+APART = "each distinct operation of the step, timed apart"
+CALIBRATED = "the calibration of this machine"
+REHEARSED = "a few steps that were tried and taken back; with nncost calibrate, by the calibration"
+WARM_UP, REHEARSALS = 3, 10
+BUDGET_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Seconds and bytes of a step: ``seen_bytes`` were measured in a step that was tried and taken back."""
+
+    seconds: float
+    by: str
+    bytes: int | None
+    seen_bytes: int
+
+
+def forecast(network: Network, engine: Engine, report: Report, x: Array, target: Array) -> Forecast:
+    """What a step will take. The engine is as before afterwards."""
     if isinstance(engine, NumpyEngine):
-        from nncost.running.training.forecast import step_seconds
-        from nncost.running.training.memory import planned_peak, total_bytes
-
-        prepared = engine.prepare(len(x))
-        constants = step_constants(engine.settings.learning_rate, 1)
-        with engine.untouched():
-            feeds = engine.feeds(prepared, x, target)
-            touched = planned_peak(prepared.plan, total_bytes(feeds.values()))
-            seconds = step_seconds(prepared.plan, feeds, constants, touched)
-        return seconds, "each distinct operation of the step, timed apart"
-    return None, ""
+        return _of_numpy(engine, x, target)
+    return _of_torch(network, cast("TorchEngine", engine), report, x, target)
 
 
-def predicted_memory(report: Any, engine: Engine, x: Array, target: Array) -> tuple[dict[str, float], dict[str, Any]]:
-    """Bytes at the peak of a step, and what a step took that was run to see."""
-    if isinstance(engine, NumpyEngine):
-        from nncost.running.training.memory import measured_peak, planned_peak, total_bytes
+def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Forecast:
+    from nncost.running.training.forecast import step_seconds
+    from nncost.running.training.memory import measured_peak, planned_peak, total_bytes
 
-        prepared = engine.prepare(len(x))
-        constants = step_constants(engine.settings.learning_rate, 1)
-        with engine.untouched():
-            feeds = engine.feeds(prepared, x, target)
-            given = total_bytes(feeds.values())
-            seen = measured_peak(lambda: prepared.plan.run(feeds, constants), given)
-        return {"step_peak": planned_peak(prepared.plan, given)}, {"memory": {"step_peak": seen}}
-    return {}, {}
+    plan = engine.prepare(len(x)).plan
+    constants = step_constants(engine.settings.learning_rate, 1)
+    with engine.untouched():
+        feeds = engine.feeds(engine.prepare(len(x)), x, target)
+        given = total_bytes(feeds.values())
+        planned = planned_peak(plan, given)
+        seen = measured_peak(lambda: plan.run(feeds, constants), given)
+        seconds = step_seconds(plan, feeds, constants, planned)
+    return Forecast(seconds, APART, planned, seen)
+
+
+def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, target: Array) -> Forecast:
+    """The calibration's prediction where there is one; else a rehearsal. Memory by the report's own account."""
+    from nncost.running.training.torch_engine import allocated_peak
+
+    values, state = engine.values(), engine.state()
+    resident = report.memory.resident
+    assert isinstance(resident, int)
+    predicted = _calibrated(network, len(x))
+    try:
+        seen = resident + allocated_peak(lambda: engine.step(x, target, 1))
+        seconds, by = (
+            (_rehearsed(lambda: engine.step(x, target, 1)), REHEARSED) if predicted is None else (predicted, CALIBRATED)
+        )
+    finally:
+        engine.restore(values, state)
+    return Forecast(seconds, by, _peak(engine, report), seen)
+
+
+def _peak(engine: TorchEngine, report: Report) -> int | None:
+    """The peak of the module's own step; by the graph where PyTorch has no such optimizer."""
+    try:
+        peak = engine.report().memory.step_peak
+    except NncostError:
+        peak = report.memory.step_peak
+    return None if peak is None or is_symbolic(peak) else int(peak)
+
+
+def _rehearsed(step: Callable[[], Any]) -> float:
+    """The median of a few steps behind the first, slow ones."""
+    deadline = time.perf_counter() + BUDGET_SECONDS
+    times = [_timed(step) for _ in range(WARM_UP)]
+    while len(times) < WARM_UP + REHEARSALS and (len(times) == WARM_UP or time.perf_counter() < deadline):
+        times.append(_timed(step))
+    return statistics.median(times[WARM_UP:])
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _calibrated(network: Network, batch: int) -> float | None:
+    """What nncost predict says of this machine; None where it is not calibrated."""
+    from nncost.running.here import predict_here
+
+    try:
+        return predict_here(network.source, network.sized(batch)).seconds["step"].value
+    except NncostError:
+        return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +13,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from nncost.frontends.model import Inputs, LoadOptions, TensorShape
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, walk
+from nncost.pipeline import Settings, report_on
+from nncost.report import Report
+from nncost.running.export import names_of
 from nncost.running.modules import module_of
 from nncost.running.training.lion import Lion
 from nncost.running.training.network import Network
-from nncost.running.training.numpy_engine import DROPOUT_STREAM, EVALUATED, parameter_names
+from nncost.running.training.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.running.training.settings import TrainingSettings
 from nncost.running.training.tables.table import Array
 from nncost.training.losses import NO_LOSS
@@ -35,6 +42,7 @@ THEIR_STATES: Mapping[str, Mapping[str, str]] = {
     "lion": {"momentum": "momentum"},
 }
 """What ``torch.optim`` calls the states that :mod:`nncost.training.optimizers` names."""
+_STANDARD_ERROR = 2
 _COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
 
@@ -65,12 +73,12 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, network: Network, settings: TrainingSettings, loss: str, dtype: str) -> None:
-        self.settings, self.loss, self.dtype = settings, loss, dtype
+        self.network, self.settings, self.loss, self.dtype = network, settings, loss, dtype
         graph = network.step(settings.batch).model.graph
         self.built = module_of(graph, seed=settings.seed)
         self.module = self.built.module
         self.graph: Graph = graph
-        self.names = parameter_names(graph)
+        self.names = list(names_of(graph).values())
         self.draws = any(isinstance(node.op, ops.Random) for node in walk(graph.items))
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = optimizer_of(settings.optimizer, self.trained, settings.learning_rate)
@@ -99,9 +107,9 @@ class TorchEngine:
         self.module.train()
         with self._random(number):
             loss = self.criterion(self.module(torch.from_numpy(x)), torch.from_numpy(target))
-        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
 
     @contextmanager
@@ -114,6 +122,17 @@ class TorchEngine:
             stream = np.random.SeedSequence([self.settings.seed, DROPOUT_STREAM, number])
             torch.manual_seed(int(stream.generate_state(1, np.uint64)[0]))
             yield
+
+    def report(self) -> Report:
+        """The module's own step, traced: its memory is what PyTorch's allocator will be asked for."""
+        shape = (self.settings.batch, *self.network.inputs)
+        target, loss = self.built.targets(self.loss), self.built.loss_function(self.loss)
+        load = LoadOptions(given=Inputs((TensorShape(shape),)), batch=self.settings.batch, dtype=self.dtype)
+        self.module.train()
+        return report_on(
+            self.module,
+            Settings(loss=lambda y: loss(y, target), optimizer=self.settings.optimizer, load=load),
+        )
 
     def outputs(self, x: Array) -> Array:
         """The module in evaluation mode, some hundred examples at once."""
@@ -158,6 +177,43 @@ class TorchEngine:
         self.built.set_values({by_name[name]: array for name, array in values.items()})
         for parameter in self.trained:
             self.optimizer.state[parameter].pop("step", None)
+
+
+@contextmanager
+def _native_messages_unseen() -> Iterator[None]:
+    """Send standard error nowhere meanwhile: the profiler's own library writes to it past Python."""
+    try:
+        kept = os.dup(_STANDARD_ERROR)
+    except OSError:  # It is closed.
+        yield
+        return
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STANDARD_ERROR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STANDARD_ERROR)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def allocated_peak(run: Callable[[], object]) -> int:
+    """Bytes that PyTorch's allocator gave out at the peak of a call, from the profiler's events."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with _native_messages_unseen(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            run()
+    assert seen.profiler is not None
+    results: Any = seen.profiler.kineto_results
+    events = [event for event in results.events() if event.name() == "[memory]"]
+    live = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        live += int(event.nbytes())
+        peak = max(peak, live)
+    return peak
 
 
 def _binary(p: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nncost.errors import MissingExtraError, SourceError
+from nncost.running.export import onnx_bytes, safetensors_bytes
 from nncost.running.training.checkpoint import write_whole
 from nncost.running.training.engine import Engine
 from nncost.running.training.network import Network
@@ -16,17 +18,30 @@ WEIGHTS_FILE, NETWORK_FILE, REPORT_FILE = "weights.safetensors", "network.onnx",
 
 
 def write_results(folder: Path, network: Network, engine: Engine, result: Training) -> tuple[list[str], list[str]]:
-    """Write what can be written; the paths, and what was left out because a package is not there."""
-    written, notes = [], []
-    values = engine.values()
-    if find_spec("safetensors") is None:
-        notes.append(f'{WEIGHTS_FILE} was not written: pip install "nncost[train]"')
-    else:
-        from safetensors.numpy import save
+    """Write what can be written; the paths, and why something was left out.
 
-        described = {"source": network.name, "nncost": "training"}
-        write_whole(folder / WEIGHTS_FILE, save(values, metadata=described))
-        written.append(str(folder / WEIGHTS_FILE))
-    content: dict[str, Any] = result.to_dict() | {"scaling": dict(result.scaling)}
-    write_whole(folder / REPORT_FILE, json.dumps(content, indent=1).encode())
-    return [*written, str(folder / REPORT_FILE)], notes
+    Weights and network take scaled inputs; how to scale is in ``training.json`` and in the weights' metadata.
+    """
+    graph = network.inference(1)
+    values = dict(zip(graph.parameters, engine.values().values(), strict=True))
+    scaling = dict(result.scaling)
+    about = {
+        "source": network.name, "task": result.task, "classes": json.dumps(list(result.labels)),
+        "scaling": json.dumps(scaling),
+    }  # fmt: skip
+    content: dict[str, Any] = result.to_dict() | {"scaling": scaling}
+    files: tuple[tuple[str, Callable[[], bytes]], ...] = (
+        (WEIGHTS_FILE, lambda: safetensors_bytes(graph, values, metadata=about)),
+        (NETWORK_FILE, lambda: onnx_bytes(graph, values)),
+        (REPORT_FILE, lambda: json.dumps(content, indent=1).encode()),
+    )
+    written, notes = [], []
+    for name, content_of in files:
+        try:
+            content_bytes = content_of()
+        except (MissingExtraError, SourceError) as error:
+            notes.append(f"{name} was not written: {error}".replace("\n", " "))
+            continue
+        write_whole(folder / name, content_bytes)
+        written.append(str(folder / name))
+    return written, notes

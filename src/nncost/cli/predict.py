@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
-from nncost.cli.options import count_options, keywords, source_text
+from nncost.cli.options import count_options, keywords, size, source_text
 
 HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run, by layer and by cause.
 
@@ -30,18 +30,23 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @click.option("--on", default="this", metavar="DEVICE", help="this machine (default), or a name from nncost devices.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
 @click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase or cause.")
+@click.option("--depth", metavar="N", help="Cut layer paths to N names.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options
-def command(source: str, on: str, as_json: bool, by: str, allow_unknown: bool, **options: Any) -> int:
+def command(
+    source: str, on: str, as_json: bool, by: str, depth: str | None, allow_unknown: bool, **options: Any
+) -> int:
     """Predict a source and show the seconds."""
     from nncost.api import predict
     from nncost.views.prediction import plain, show
 
+    levels = None if depth is None else size(depth, "--depth", symbolic=False)
+    assert not isinstance(levels, str)
     prediction = predict(source_text(source), on=on, **keywords(**options))
     if as_json:
         click.echo(json.dumps(prediction.to_dict()))
     elif sys.stdout.isatty():
-        show(prediction, by=by)
+        show(prediction, by=by, depth=levels)
     else:
-        click.echo(plain(prediction, by=by))
+        click.echo(plain(prediction, by=by, depth=levels))
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE

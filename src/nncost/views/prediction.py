@@ -16,6 +16,7 @@ MAX_ROWS = 20
 _WIDTH = 80
 _NAME = 34
 _MARGIN = 10
+_NARROWEST = 8
 _PERCENT = 100
 _FEW = 0.01
 _WORDS = {"page_faults": "page faults"}
@@ -29,9 +30,12 @@ class PredictionTable:
     rows: Sequence[Sequence[str]]
 
 
-def plain(prediction: Prediction, *, by: str = "layer") -> str:
-    """The prediction as text of at most 80 columns. Raises OptionError for an unknown ``by``."""
-    table = table_of(prediction, by)
+def plain(prediction: Prediction, *, by: str = "layer", depth: int | None = None) -> str:
+    """The prediction as text of at most 80 columns; ``depth`` cuts paths to so many names.
+
+    Raises OptionError for an unknown ``by``.
+    """
+    table = table_of(prediction, by, depth)
     parts = [title(prediction), "", *aligned(phase_table(prediction)), ""]
     parts += [line for name, text in facts(prediction) for line in wrapped(name, text, _MARGIN)]
     parts += ["", *aligned(table)]
@@ -40,12 +44,12 @@ def plain(prediction: Prediction, *, by: str = "layer") -> str:
     return "\n".join(line.rstrip() for line in parts)
 
 
-def show(prediction: Prediction, *, by: str = "layer") -> None:
+def show(prediction: Prediction, *, by: str = "layer", depth: int | None = None) -> None:
     """The same on a terminal, with weight and colour."""
     from rich.console import Console
     from rich.text import Text
 
-    table = table_of(prediction, by)
+    table = table_of(prediction, by, depth)
     console = Console(highlight=False)
     console.print(Text(title(prediction), style="bold"))
     for each in (phase_table(prediction), None, table):
@@ -86,7 +90,7 @@ def _ordered(seconds: Seconds) -> tuple[float, float, float]:
 
 def facts(prediction: Prediction) -> list[tuple[str, str]]:
     """What bounds the step, and what else is known of it."""
-    found = [("bound by", _bound(prediction))] if prediction.rows else []
+    found = [("bound by", _bound(prediction))] if any(row.seconds.value for row in prediction.rows) else []
     peak = prediction.device.get("peak_flops_per_second")
     if prediction.mfu is not None and peak:
         found.append(("peak", f"contractions reach {percent(prediction.mfu)} of {rate_text(peak, 'flop/s')} (MFU)"))
@@ -115,12 +119,12 @@ def _bound(prediction: Prediction) -> str:
 
 
 def percent(share: float) -> str:
-    """``42 %``, ``0.31 %``."""
+    """``42 %``, ``0.31 %``, ``< 0.01 %``."""
     value = _PERCENT * share
-    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %" if value >= _FEW else f"below {_FEW} %"
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %" if value >= _FEW else f"< {_FEW} %"
 
 
-def table_of(prediction: Prediction, by: str) -> PredictionTable:
+def table_of(prediction: Prediction, by: str, depth: int | None = None) -> PredictionTable:
     """The rows by layer, op, phase or cause; the longest first. Raises OptionError for anything else."""
     if by not in BY:
         raise OptionError(f"unknown --by {by!r}", hint=f"Accepted: {', '.join(BY)}.")
@@ -128,8 +132,11 @@ def table_of(prediction: Prediction, by: str) -> PredictionTable:
         return _by_cause(prediction)
     if by == "phase":
         return _by_phase(prediction)
-    name: Callable[[PredictedRow], str] = (lambda row: row.path or row.op) if by == "layer" else lambda row: row.op
-    return _by_name(prediction, by, name)
+    return _by_name(prediction, by, lambda row: row.op if by == "op" else _cut(row.path, depth) or row.op)
+
+
+def _cut(path: str, depth: int | None) -> str:
+    return path if depth is None else ".".join(path.split(".")[:depth])
 
 
 def _by_phase(prediction: Prediction) -> PredictionTable:
@@ -176,22 +183,20 @@ def _line(name: str, rows: Sequence[PredictedRow], step: float) -> list[str]:
     causes = {cause: sum(row.causes.get(cause, 0.0) for row in rows) for cause in CAUSES}
     bound = max(causes, key=lambda cause: causes[cause])
     cells = [seconds_text(amount) if amount else "" for amount in amounts]
-    return [_short(name), seconds_text(total), percent(total / step) if step else "", *cells, _WORDS.get(bound, bound)]
-
-
-def _short(name: str) -> str:
-    longest = _NAME - 11
-    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+    return [name, seconds_text(total), percent(total / step) if step else "", *cells, _WORDS.get(bound, bound)]
 
 
 def aligned(table: PredictionTable) -> list[str]:
-    """Titles, a rule and the lines; the first column stands left, all others right."""
+    """Titles, a rule and the lines; the first column stands left and gives way where there is no room."""
     cells = [list(table.columns), *map(list, table.rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(table.columns))]
-    lines = [
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in cells
-    ]
+    others = [max(len(line[i]) for line in cells) for i in range(1, len(table.columns))]
+    room = max(_NARROWEST, _WIDTH - sum(others) - 2 * len(others))
+    names = [line[0] if len(line[0]) <= room else f"…{line[0][1 - room :]}" for line in cells]
+    first = max(map(len, names))
+    lines = []
+    for name, line in zip(names, cells, strict=True):
+        rest = [cell.rjust(width) for cell, width in zip(line[1:], others, strict=True)]
+        lines.append("  ".join([name.ljust(first), *rest]))
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 

@@ -8,7 +8,7 @@ imported only when a symbol appears.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union, cast
 
@@ -123,7 +123,24 @@ def substitute(dim: Dim, values: Mapping[Dim, Dim]) -> Dim:
     """Replace symbols by sizes; a result without symbols becomes a Python integer."""
     if not is_symbolic(dim):
         return dim
+    if is_largest(dim):
+        return largest([substitute(part, values) for part in cast("Any", dim).args])
     return _as_dim(cast("Any", dim).subs(dict(values)))
+
+
+def is_largest(dim: Dim) -> bool:
+    """Whether a size is the largest of several formulas."""
+    return type(dim).__name__ == "Max"
+
+
+def largest(dims: Sequence[Dim]) -> Dim:
+    """The largest of sizes: a number where all are, else one formula that leaves it open which one wins."""
+    distinct = list(dict.fromkeys(dims))
+    if not any(map(is_symbolic, distinct)):
+        return max(cast("list[int]", distinct))
+    import sympy
+
+    return distinct[0] if len(distinct) == 1 else cast("Dim", sympy.Max(*distinct, evaluate=False))
 
 
 def text(dim: Dim) -> str:
@@ -155,6 +172,8 @@ def _tidied(dim: Any) -> Dim:
     """As ``tidy``; the same amount stands in many rows and phases."""
     import sympy
 
+    if is_largest(dim):
+        return largest([_tidied(part) for part in dim.args])
     if not any(isinstance(part, sympy.Sum) for part in sympy.preorder_traversal(dim)):
         return _as_dim(sympy.expand(dim))
     from nncost.sums import merge_sums

@@ -12,8 +12,11 @@ from typing import Any, cast
 
 import sympy
 
-from nncost.dims import Dim, is_symbolic, substitute, symbol, tidy
+from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import SymbolError
+
+_COMPARED = 8
+"""SymPy compares each formula with each other; more of them stand as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def _value(expanded: Dim, names: Sequence[str], at: Mapping[str, int]) -> Dim:
 
 def _factored(expression: Any) -> Dim:
     """A shorter product form where factoring gives one."""
-    if expression.has(sympy.Sum):
+    if expression.has(sympy.Sum) or is_largest(expression):
         return cast("Dim", expression)
     candidates = [sympy.factor(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
     if expression.free_symbols:
@@ -89,6 +92,9 @@ def _factored(expression: Any) -> Dim:
 
 def _leading(expression: Any) -> Dim:
     """The terms of highest total degree: what remains when all sizes grow alike."""
+    if is_largest(expression):
+        parts = [_leading(part) for part in expression.args]
+        return cast("Dim", sympy.Max(*parts)) if len(parts) <= _COMPARED else largest(parts)
     terms = sympy.Add.make_args(expression)
     degrees = [_degree(term) for term in terms]
     return cast("Dim", sympy.Add(*(_leading_term(t) for t, d in zip(terms, degrees, strict=True) if d == max(degrees))))
@@ -145,6 +151,8 @@ def _source(e: Any) -> str:
     if isinstance(e, sympy.ceiling):
         top, bottom = sympy.fraction(sympy.together(e.args[0]))
         return f"(-((-({_source(sympy.expand(top))})) // {_bracketed(bottom)}))"
+    if isinstance(e, sympy.Max):
+        return f"max({', '.join(_source(part) for part in e.args)})"
     if isinstance(e, sympy.Sum):
         index, first, last = e.limits[0]
         return f"sum({_source(e.function)} for {index} in range({_source(first)}, {_source(last)} + 1))"
@@ -153,7 +161,7 @@ def _source(e: Any) -> str:
 
 def _has_quotient(e: Any) -> bool:
     """Whether a division stands outside floors and sums."""
-    if isinstance(e, (sympy.floor, sympy.ceiling, sympy.Sum, sympy.Indexed)):
+    if isinstance(e, (sympy.floor, sympy.ceiling, sympy.Sum, sympy.Indexed, sympy.Max)):
         return False
     if isinstance(e, sympy.Rational):
         return bool(e.q != 1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from nncost.dims import Dim, is_symbolic, tidy
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.summary import Table, summarise
+from nncost.views.plain import MEMORY
+from nncost.views.summary import summarise
+from nncost.views.table import Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "…": r"\ldots{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "…": r"\ldots{}", "◄": r"$\triangleleft$",
 }  # fmt: skip
 
 
@@ -21,6 +23,10 @@ def latex(report: Report, *, by: str = "layer", depth: int | None = None, expand
     lines.append(r"\end{description}")
     for table in summary.tables:
         lines += ["", rf"\paragraph{{{escaped(table.caption)}}}", "", *_table(table), *map(escaped, table.notes)]
+    if summary.memory:
+        lines += ["", rf"\paragraph{{{MEMORY}}}", r"\begin{description}"]
+        lines += [rf"  \item[{escaped(name)}] {escaped(text)}" for name, text in summary.memory]
+        lines.append(r"\end{description}")
     return "\n".join([*lines, "", *(escaped(line) + r"\\" for line in [*summary.warnings, *summary.closing]), ""])
 
 

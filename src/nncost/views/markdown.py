@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.summary import Table, summarise
+from nncost.views.plain import MEMORY
+from nncost.views.summary import summarise
+from nncost.views.table import Table
 
 
 def markdown(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> str:
@@ -14,6 +16,8 @@ def markdown(report: Report, *, by: str = "layer", depth: int | None = None, exp
     lines += [f"- **{name}**: {_escaped(text)}" for name, text in summary.facts]
     for table in summary.tables:
         lines += ["", f"## {_escaped(table.caption)}", "", *_table(table), *(_escaped(note) for note in table.notes)]
+    if summary.memory:
+        lines += ["", f"## {MEMORY}", "", *(f"- **{name}**: {_escaped(text)}" for name, text in summary.memory)]
     closing = [*summary.warnings, *summary.closing]
     return "\n".join([*lines, "", *(f"{_escaped(line)}\n" for line in closing)])
 

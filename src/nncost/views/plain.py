@@ -9,10 +9,13 @@ from textwrap import wrap
 from nncost.dims import Dim
 from nncost.report import Report
 from nncost.units import compact, exact
-from nncost.views.summary import Summary, Table, summarise
+from nncost.views.summary import Summary, summarise
+from nncost.views.table import Table
 
 GAP = "  "
 MAX_NAME = 34
+MEMORY = "Memory of one step"
+PAGE = 80
 ROUNDED = "Numbers above 99,999 are cut to four digits here; --json, --csv and a wider terminal hold all of them."
 
 
@@ -21,13 +24,35 @@ def plain(
 ) -> str:
     """The report as text. With a ``width``, tables that are too wide hold shortened numbers."""
     summary = summarise(report, by=by, depth=depth, expand=expand)
-    return "\n".join([summary.title, "", *fact_lines(summary), *body(summary, width), *closing_lines(summary, width)])
+    return "\n".join(
+        [
+            summary.title,
+            "",
+            *fact_lines(summary),
+            *body(summary, width),
+            *memory_part(summary, width),
+            *closing_lines(summary, width),
+        ]
+    )
 
 
 def fact_lines(summary: Summary) -> list[str]:
     """Parameters, neurons and settings, aligned."""
     margin = max(len(name) for name, _ in summary.facts)
     return [f"{name:<{margin}}  {text}" for name, text in summary.facts]
+
+
+def memory_part(summary: Summary, width: int | None) -> list[str]:
+    """Memory under its caption, aligned; what is too long for the width goes on below."""
+    if not summary.memory:
+        return []
+    margin = max(len(name) for name, _ in summary.memory) + len(GAP) * 2
+    lines = ["", MEMORY]
+    for name, text in summary.memory:
+        line = f"{GAP}{name:<{margin - len(GAP)}}{text}"
+        room = width or (None if summary.symbolic else PAGE)
+        lines += [line] if room is None else wrap(line, room, subsequent_indent=" " * margin)
+    return lines
 
 
 def closing_lines(summary: Summary, width: int | None) -> list[str]:

@@ -12,20 +12,10 @@ from nncost.errors import OptionError
 from nncost.ir.graph import PHASES
 from nncost.report import Report, Totals, plain
 from nncost.units import exact
+from nncost.views.memory import memory_lines, timeline_table
+from nncost.views.table import Table
 
-BY = ("layer", "op", "phase")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A caption, column titles (over an optional group title) and rows of amounts; the last row may be a total."""
-
-    caption: str
-    groups: Sequence[str]
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Dim]]]
-    has_total: bool = False
-    notes: Sequence[str] = ()
+BY = ("layer", "op", "phase", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +28,7 @@ class Summary:
     warnings: Sequence[str]
     closing: Sequence[str]
     symbolic: bool
-    formulas: Sequence[tuple[str, str]] = ()
+    memory: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(slots=True)
@@ -78,7 +68,7 @@ LAYER_COLUMNS: Sequence[_Column] = (
 
 
 def summarise(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Summary:
-    """The tables of a report, grouped ``by`` layer, op or phase, paths cut to ``depth`` names."""
+    """The tables of a report, grouped ``by`` layer, op, phase or memory (its timeline), paths cut to ``depth`` names."""
     if report.storage is not None:
         from nncost.views.checkpoint import summarise_checkpoint
 
@@ -91,7 +81,9 @@ def summarise(report: Report, *, by: str = "layer", depth: int | None = None, ex
         run = report.run
         caption = f"The whole run: {exact(run.steps)} steps"
         tables.append(_totals_table(caption, run.totals, notes=[f"Assumes that {run.assumes}."] if run.assumes else []))
-    if by != "phase":
+    if by == "memory":
+        tables = [timeline_table(report)]
+    elif by != "phase":
         tables.insert(0, _row_table(report, by, depth, expand))
     return Summary(
         title=_title(report),
@@ -100,6 +92,7 @@ def summarise(report: Report, *, by: str = "layer", depth: int | None = None, ex
         warnings=_warnings(report),
         closing=_closing(report),
         symbolic=symbolic,
+        memory=memory_lines(report),
     )
 
 

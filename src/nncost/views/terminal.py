@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from nncost.report import Report
-from nncost.views.plain import closing_lines, fact_lines, fitting_grid, formula_lines
-from nncost.views.summary import Table, summarise
+from nncost.views.memory import PEAK
+from nncost.views.plain import closing_lines, fact_lines, fitting_grid, formula_lines, memory_part
+from nncost.views.summary import summarise
+from nncost.views.table import Table
 
 
 def show(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> None:
@@ -28,6 +30,8 @@ def show(report: Report, *, by: str = "layer", depth: int | None = None, expand:
             console.print(Text(line, style=_style(table, lines, number, summary.symbolic)), soft_wrap=True)
         for note in table.notes:
             console.print(Text(note, style="yellow"))
+    for number, line in enumerate(memory_part(summary, width)):
+        console.print(Text(line, style="bold" if number == 1 else ""))
     warnings = set(summary.warnings)
     for line in closing_lines(summary, width):
         console.print(Text(line, style="bold red" if line in warnings or line.startswith("INCOMPLETE") else "dim"))
@@ -40,4 +44,4 @@ def _style(table: Table, lines: list[str], number: int, symbolic: bool) -> str:
     heads = 2 if any(table.groups) else 1
     if number < heads or set(line) == {"-"}:
         return "dim"
-    return "bold" if line.startswith(("total", "flops")) else ""
+    return "bold" if line.startswith(("total", "flops")) or PEAK in line else ""

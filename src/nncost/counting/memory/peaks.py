@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nncost.counting.memory.memory import Candidate, Stretch
-from nncost.dims import Dim, is_symbolic
+from nncost.dims import Dim, is_symbolic, largest
 from nncost.ir.storage import Allocation, Timeline
 
 _FREE_FIRST, _TAKE = 0, 1
@@ -62,11 +62,7 @@ def _numeric_peaks(timeline: Timeline, resident: Dim) -> Peaks:
 def workspace_of(timeline: Timeline) -> Dim:
     """The largest workspace of one operation."""
     sizes = [a.bytes for a in timeline.allocations if a.kind == "workspace"]
-    if any(map(is_symbolic, sizes)):
-        import sympy
-
-        return cast("Dim", sympy.Max(*sizes))
-    return max(cast("list[int]", sizes), default=0)
+    return largest(sizes) if sizes else 0
 
 
 class Record:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from nncost.counting.memory.holdings import bytes_of
 from nncost.counting.memory.liveness import Plans, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import Peaks, peaks_of
-from nncost.dims import Dim, add_all, is_symbolic
+from nncost.dims import Dim, add_all, is_largest, is_symbolic, largest
 from nncost.frontends.model import Model
 from nncost.ir import ops
 from nncost.ir.graph import Parameter, walk
@@ -134,7 +135,7 @@ def _memory(
         gradients=add_all(gradients),
         activations=None if timeline is None else timeline.saved,
         workspace=None if peaks is None else peaks.workspace,
-        forward_peak=None if peaks is None else resident + peaks.forward,
+        forward_peak=None if peaks is None else _above(resident, peaks.forward),
         step_peak=None if peaks is None else _step_peak(peaks, resident),
         step_peak_at=_place(peaks)[0],
         step_peak_phase=_place(peaks)[1],
@@ -148,11 +149,16 @@ def _memory(
     )
 
 
+def _above(resident: Dim, allocated: Dim) -> Dim:
+    """What is resident and a peak on top of it; the largest of sums where that is the largest of formulas."""
+    if not is_largest(allocated):
+        return resident + allocated
+    return largest([resident + part for part in cast("Any", allocated).args])
+
+
 def _step_peak(peaks: Peaks, resident: Dim) -> Dim:
     if len(peaks.candidates) < 2:
         return resident + peaks.step
-    from nncost.counting.memory.symbolic import largest
-
     return largest([candidate.bytes for candidate in peaks.candidates])
 
 

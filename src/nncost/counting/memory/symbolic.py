@@ -19,14 +19,17 @@ import sympy
 
 from nncost.counting.memory.memory import Candidate, Stretch
 from nncost.counting.memory.peaks import Peaks, events, workspace_of
-from nncost.dims import Dim
+from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
 
 Table = dict[Any, Any]
 """Coefficients by monomial: a SymPy product, 1 for the number."""
 _SAMPLES = (0, 3, 31, 1_023)
 """Values of t at which winners are looked for; more of them only shorten the search."""
-_MAX_SAMPLED = 4
+_CONTRASTS = ((0, 1_023), (31, 1_023), (1_023, 0))
+"""All symbols but one at the first value, that one at the second."""
+_MAX_MIXED = 8
+"""Winners of which mixtures are tried."""
 _MAX_CROSS_CHECKED = 200
 
 
@@ -81,11 +84,15 @@ def _add(live: Table, table: Table, sign: int) -> None:
 def table_of(dim: Dim) -> Table:
     """A size as coefficients by monomial."""
     expanded = sympy.expand(dim)
-    return {monomial: c for monomial, c in expanded.as_coefficients_dict().items() if c}
+    return {monomial: _number(c) for monomial, c in expanded.as_coefficients_dict().items() if c}
+
+
+def _number(coefficient: Any) -> int | Fraction:
+    return int(coefficient) if coefficient.is_Integer else Fraction(int(coefficient.p), int(coefficient.q))
 
 
 def _formula(table: Table) -> Any:
-    return sympy.Add(*(monomial * coefficient for monomial, coefficient in table.items()))
+    return sympy.Add(*(monomial * sympy.Rational(coefficient) for monomial, coefficient in table.items()))
 
 
 def _dim(expression: Any) -> Dim:
@@ -93,16 +100,8 @@ def _dim(expression: Any) -> Dim:
 
 
 def _largest(winners: Sequence[_Moment]) -> Dim:
-    """The formula of the only winner, or the largest of several, unevaluated."""
-    if not winners:
-        return 0
-    formulas = [_formula(winner.table) for winner in winners]
-    return _dim(formulas[0]) if len(formulas) == 1 else sympy.Max(*formulas, evaluate=False)
-
-
-def largest(dims: Sequence[Dim]) -> Dim:
-    """The largest of formulas of which none always wins."""
-    return dims[0] if len(dims) == 1 else sympy.Max(*dims, evaluate=False)
+    """The formula of the only winner, or the largest of several."""
+    return largest([_dim(_formula(winner.table)) for winner in winners]) if winners else 0
 
 
 # ------------------------------------------------------------------- which moments can be the peak
@@ -161,22 +160,23 @@ def _is_below(table: Table, ahead: Sequence[int], shifted: Sequence[Table]) -> b
     """Whether one of the sums ahead, or a mixture of two of them, is never below this one."""
     if any(_beats(shifted[i], table, True) for i in ahead):
         return True
-    return any(_mixture_beats(shifted[i], shifted[j], table) for i, j in combinations(ahead, 2))
+    return any(_mixture_beats(shifted[i], shifted[j], table) for i, j in combinations(ahead[:_MAX_MIXED], 2))
 
 
 def _mixture_beats(one: Table, other: Table, table: Table) -> bool:
     """Whether λ·one + (1−λ)·other ≥ table in every coefficient, for some λ from 0 to 1."""
     low, high = Fraction(0), Fraction(1)
     for key in {*one, *other, *table}:
-        a, b, c = (Fraction(str(part.get(key, 0))) for part in (one, other, table))
-        slope, need = a - b, c - b
+        base = other.get(key, 0)
+        slope, need = one.get(key, 0) - base, table.get(key, 0) - base
         if slope == 0:
             if need > 0:
                 return False
         elif slope > 0:
-            low = max(low, need / slope)
-        else:
-            high = min(high, need / slope)
+            if need > 0:
+                low = max(low, Fraction(need, slope))
+        elif need > slope:
+            high = min(high, Fraction(need, slope))
         if low > high:
             return False
     return True
@@ -185,10 +185,9 @@ def _mixture_beats(one: Table, other: Table, table: Table) -> bool:
 def _sampled_winners(shifted: Sequence[Table]) -> Iterator[int]:
     """Who is largest at sampled sizes."""
     symbols = sorted({part[0] for table in shifted for powers in table for part in powers}, key=str)
-    if len(symbols) <= _MAX_SAMPLED:
-        points: list[tuple[int, ...]] = list(product(_SAMPLES, repeat=len(symbols)))
-    else:
-        points = [tuple(t if i == k else s for i in range(len(symbols))) for k in range(len(symbols)) for s in _SAMPLES for t in _SAMPLES]  # fmt: skip
+    count = range(len(symbols))
+    points = [tuple(few for _ in count) for few in _SAMPLES]
+    points += [tuple(t if i == k else s for i in count) for k in count for s, t in _CONTRASTS]
     terms = [[(powers, coefficient) for powers, coefficient in table.items()] for table in shifted]
     for point in points:
         value = dict(zip(symbols, point, strict=True))

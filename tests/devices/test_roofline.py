@@ -131,3 +131,14 @@ def test_a_symbol_needs_a_number() -> None:
     assert nncost.predict("784-h-10", on="h100", symbols={"h": 16}).seconds["step"].value > 0
     with pytest.raises(nncost.NncostError, match="number of examples"):
         nncost.predict("784-16-10", on="h100", examples="N")
+
+
+def test_memory_is_the_reports_and_may_be_too_much() -> None:
+    fits, bursts = (nncost.predict("784-4096-4096-10", on="a10", batch=2**n) for n in (5, 22))
+    assert fits.memory["peak_bytes"] == nncost.count("784-4096-4096-10", batch=32).memory.step_peak
+    assert (fits.memory["fits"], bursts.memory["fits"]) == (True, False)
+    assert fits.memory["capacity_bytes"] == 24 * 10**9
+    from nncost.views.prediction import plain
+
+    assert "fits into 24.0 GB" in plain(fits)
+    assert "does NOT fit into 24.0 GB" in plain(bursts)

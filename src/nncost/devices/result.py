@@ -10,6 +10,7 @@ from nncost.devices.work import FLOPS_PER_PRODUCT
 from nncost.dims import is_symbolic
 from nncost.errors import SymbolError
 from nncost.report import Report
+from nncost.training.losses import NO_LOSS
 
 NOTHING = Seconds(0.0, 0.0, 0.0)
 _HALF = 0.5
@@ -56,16 +57,15 @@ def phase_seconds(rows: Sequence[PredictedRow]) -> dict[str, Seconds]:
 
 def memory_of(report: Report, capacity: int | None) -> dict[str, Any]:
     """Bytes that the step needs beside those there are; empty where neither is known."""
-    found: dict[str, Any] = {}
-    memory = getattr(report, "memory", None)
-    if memory is not None:
-        peak = memory.step_peak if report.settings["loss"] != "none" else memory.forward_peak
-        if isinstance(peak, int):
-            found |= {"peak_bytes": peak, "peak_at": memory.step_peak_at}
+    memory, found = report.memory, dict[str, Any]()
+    training = report.settings["loss"] != NO_LOSS
+    peak = memory.step_peak if training else memory.forward_peak
+    if isinstance(peak, int):
+        found |= {"peak_bytes": peak, "peak_at": memory.step_peak_at if training else "", "exact": memory.exact}
     if capacity is not None:
         found["capacity_bytes"] = capacity
-    if len(found) > 2:
-        found["fits"] = found["peak_bytes"] <= capacity
+        if isinstance(peak, int):
+            found["fits"] = peak <= capacity
     return found
 
 
@@ -86,7 +86,7 @@ def _notes(report: Report) -> list[str]:
     if report.unknown:
         names = ", ".join(sorted({item["op"] for item in report.unknown}))
         notes.append(f"operations that are not known take time that is not in here: {names}.")
-    if report.settings["loss"] == "none":
+    if report.settings["loss"] == NO_LOSS:
         notes.append("forward pass alone: name a loss for a training step, as --loss cross_entropy --optimizer adam.")
     run = report.run
     if run is not None and isinstance(run.batch, int) and isinstance(run.examples, int) and run.examples % run.batch:

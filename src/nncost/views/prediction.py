@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nncost.devices.prediction import CAUSES, PredictedRow, Prediction, Seconds
 from nncost.errors import OptionError
@@ -96,10 +97,7 @@ def facts(prediction: Prediction) -> list[tuple[str, str]]:
         found.append(("peak", f"contractions reach {percent(prediction.mfu)} of {rate_text(peak, 'flop/s')} (MFU)"))
     memory = prediction.memory
     if "peak_bytes" in memory:
-        text = f"{bytes_text(memory['peak_bytes'])} at the peak, in {memory['peak_at'] or 'the step'}"
-        if "fits" in memory:
-            text += f": {'fits' if memory['fits'] else 'does NOT fit'} into {bytes_text(memory['capacity_bytes'])}"
-        found.append(("memory", text))
+        found.append(("memory", _memory(memory)))
     if prediction.joules is not None:
         found.append(("energy", f"at most {prediction.joules:.3g} J a step, at the device's rated power"))
     run = prediction.run
@@ -107,6 +105,15 @@ def facts(prediction: Prediction) -> list[tuple[str, str]]:
         batch = f"{grouped(run.steps)} step{'' if run.steps == 1 else 's'} of {grouped(run.batch)}"
         found.append(("run", f"{batch}: {seconds_text(prediction.seconds['run'].value)}"))
     return found
+
+
+def _memory(memory: Mapping[str, Any]) -> str:
+    about = "" if memory["exact"] else "about "
+    where = f", in {memory['peak_at']}" if memory["peak_at"] else ""
+    text = f"{about}{bytes_text(memory['peak_bytes'])} at the peak{where}"
+    if "fits" in memory:
+        text += f": {'fits' if memory['fits'] else 'does NOT fit'} into {bytes_text(memory['capacity_bytes'])}"
+    return text
 
 
 def _bound(prediction: Prediction) -> str:

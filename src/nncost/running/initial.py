@@ -8,7 +8,7 @@ uniform by the hidden size and embeddings normal as in PyTorch, scales one, bias
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,16 +44,19 @@ class Use:
     followed_by: str
 
 
-def initialise(graph: Graph, seed: int = 0) -> dict[Parameter, Array]:
+def initialise(
+    graph: Graph, seed: int = 0, *, known: Mapping[Parameter, Array] | None = None
+) -> dict[Parameter, Array]:
     """Values for every parameter and buffer, in the graph's own layout; equal seeds give equal numbers.
 
-    Raises SymbolError for a parameter whose size is a symbol.
+    ``known`` values, such as those of a file, are taken over. Raises SymbolError for a parameter whose size is a symbol.
     """
-    uses = _uses(graph)
-    return {
-        parameter: _values(parameter, uses.get(parameter.tensor), np.random.default_rng(seed * SEED_STEP + number))
-        for number, parameter in enumerate(graph.parameters)
-    }
+    uses, found = _uses(graph), dict(known or {})
+    for number, parameter in enumerate(graph.parameters):
+        if parameter not in found:
+            rng = np.random.default_rng(seed * SEED_STEP + number)
+            found[parameter] = _values(parameter, uses.get(parameter.tensor), rng)
+    return {parameter: found[parameter] for parameter in graph.parameters}
 
 
 def shape_of(parameter: Parameter) -> tuple[int, ...]:

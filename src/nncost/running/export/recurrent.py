@@ -32,18 +32,19 @@ def emit_recurrent(e: Emitter, name: Named, path: str, layer: Recurrent) -> list
     by_time = e.node("Transpose", [name(layer.x)], path=path, perm=[1, 0, 2])
     way = "bidirectional" if len(directions) > 1 else "reverse" if directions[0].reverse else "forward"
     extra = {"linear_before_reset": 1} if kind == "gru" else {}
-    outputs, last = e.several(
-        _NAMES[kind], [by_time, *weights], 2, path=path, hidden_size=hidden, direction=way, **extra
+    outputs, *states = e.several(
+        _NAMES[kind], [by_time, *weights], 3 if layer.cells else 2, path=path, hidden_size=hidden, direction=way, **extra
     )  # fmt: skip
     # (T, directions, B, H) → (B, T, directions·H)
     swapped = e.node("Transpose", [outputs], path=path, perm=[2, 0, 1, 3])
     joined = e.node("Reshape", [swapped, e.integers([0, 0, hidden * len(directions)])], path=path)
-    finals = (
-        [last]
-        if len(directions) == 1
-        else e.several("Split", [last], len(directions), path=path, axis=0, num_outputs=2)
-    )
-    return [joined, *(e.node("Squeeze", [final, e.integers([0])], path=path) for final in finals)]
+    return [joined, *(final for state in states for final in _apart(e, path, state, len(directions)))]
+
+
+def _apart(e: Emitter, path: str, state: str, directions: int) -> list[str]:
+    """Each direction's part (B, H) of a final state (directions, B, H)."""
+    parts = [state] if directions == 1 else e.several("Split", [state], 2, path=path, axis=0, num_outputs=2)
+    return [e.node("Squeeze", [part, e.integers([0])], path=path) for part in parts]
 
 
 def _matrices(directions: Sequence[Direction]) -> list[list[Tensor]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,11 +17,12 @@ from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, Tensor, walk
-from nncost.running.initial import initialise
+from nncost.running.initial import initialise, shape_of
 from nncost.running.modules.compiling import Compiler
 from nncost.running.modules.core import dtype_of
 from nncost.running.modules.leaves import Homes
 from nncost.running.modules.losses import Loss, ends_in_softmax, loss_function
+from nncost.units import grouped
 
 Array = Any
 
@@ -73,18 +76,23 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     chosen = options or LoadOptions()
     graph = source if isinstance(source, Graph) else _graph_of(source, chosen)
     _check(graph)
-    values = initialise(graph, seed)
-    if isinstance(source, str) and source.lower().endswith(".onnx"):
-        from nncost.running.export.stored import stored_values
-
-        values |= stored_values(source, graph)
-    compiler = Compiler(graph, Homes(values))
+    _check_memory(graph)
     try:
+        compiler = Compiler(graph, Homes(initialise(graph, seed, known=_stored(source, graph))))
         module = compiler.network()
     except (RuntimeError, MemoryError) as error:
         raise SourceError(f"PyTorch cannot build the network: {error}") from None
     module.train(chosen.training)
     return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.homes)
+
+
+def _stored(source: str | Graph, graph: Graph) -> Mapping[Parameter, Array]:
+    """The numbers that a file holds for its parameters."""
+    if isinstance(source, Graph) or not source.lower().endswith(".onnx"):
+        return {}
+    from nncost.running.export.stored import stored_values
+
+    return stored_values(source, graph)
 
 
 def _graph_of(source: str, options: LoadOptions) -> Graph:
@@ -107,6 +115,20 @@ def _check(graph: Graph) -> None:
                     f"cannot run a network whose size {dim} is a symbol.",
                     hint="Bind it, e.g. --set h=128 or --batch 32.",
                 )
+
+
+def _check_memory(graph: Graph) -> None:
+    """Raise SourceError for parameters that this machine cannot hold."""
+    needed = sum(math.prod(shape_of(p)) * dtype_of(p.tensor.dtype).itemsize for p in graph.parameters)
+    try:
+        held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Not every system tells.
+        return
+    if needed > held:
+        raise SourceError(
+            f"the parameters take {grouped(needed)} bytes, this machine has {grouped(held)} bytes of memory.",
+            hint="Counting needs no memory for them:  nncost count …",
+        )
 
 
 def example_inputs(graph: Graph, seed: int = 0) -> tuple[torch.Tensor, ...]:

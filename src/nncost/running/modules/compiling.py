@@ -95,15 +95,12 @@ class Scope:
     def emit_all(self, items: Sequence[Item], outputs: Sequence[Tensor]) -> None:
         """Steps for items in order: a module for each layer inside, calls for the rest."""
         pieces = segments(items, self.path)
-        for number, piece in enumerate(pieces):
-            if piece.path is None:
-                for item in piece.items:
-                    self.emit(item)
+        for piece, wanted in zip(pieces, _outcomes(pieces, outputs), strict=True):
+            if piece.path is not None:
+                self.child(piece, wanted)
                 continue
-            later = [item for other in pieces[number + 1 :] for item in other.items]
-            wanted = set(outer_tensors(later, outputs, set()))
-            produced = [tensor for node in walk(piece.items) for tensor in node.outputs]
-            self.child(piece, [tensor for tensor in produced if tensor in wanted])
+            for item in piece.items:
+                self.emit(item)
 
     def child(self, piece: Segment, outputs: Sequence[Tensor]) -> None:
         """A module for a layer inside this one, and the step that calls it."""
@@ -339,6 +336,16 @@ class Scope:
             return False
         self.leaves[item.outputs[0]] = leaf.moved(item.op)
         return True
+
+
+def _outcomes(pieces: Sequence[Segment], outputs: Sequence[Tensor]) -> list[list[Tensor]]:
+    """What later pieces, or the surrounding layer, read of each piece."""
+    used, found = set(outputs), []
+    for piece in reversed(pieces):
+        nodes = list(walk(piece.items))
+        found.append([tensor for node in nodes for tensor in node.outputs if tensor in used])
+        used.update(tensor for node in nodes for tensor in node.inputs)
+    return found[::-1]
 
 
 def _numbered(rename: Rename, path: str, number: int) -> Rename:

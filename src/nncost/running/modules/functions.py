@@ -226,14 +226,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {"leaky_relu": ("negative_slope",), "
 
 
 # ------------------------------------------------------------------- norms
-def statistics_count(layer: BatchNorm) -> int:
-    """Values for each channel; PyTorch refuses to train on a single one."""
-    return math.prod(_sizes((layer.x.shape[0], *layer.x.shape[2:])))
-
-
-def _batch_norm(layer: BatchNorm) -> Call | None:
-    if layer.momentum is not None and statistics_count(layer) == 1:
-        return None
+def _batch_norm(layer: BatchNorm) -> Call:
     momentum = 0.0 if layer.momentum is None else layer.momentum
     run = partial(_batch_norm_call, momentum, layer.epsilon, layer.momentum is not None)
     return Call(run, (layer.x, layer.mean, layer.variance, layer.scale, layer.shift), asks_mode=True)
@@ -250,7 +243,21 @@ def _batch_norm_call(
     scale: Value,
     shift: Value,
 ) -> Value:
+    if training and learns and x.numel() == x.shape[1]:
+        return _single_value_norm(momentum, epsilon, x, mean, variance, scale, shift)
     return functional.batch_norm(x, mean, variance, scale, shift, training and learns, momentum, epsilon)
+
+
+def _single_value_norm(
+    momentum: float, epsilon: float, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
+) -> Value:
+    """Training on one value for each channel, which PyTorch refuses: its variance is zero."""
+    with torch.no_grad():
+        mean.lerp_(x.detach().reshape(-1), momentum)
+        variance.mul_(1 - momentum)
+    around = (-1, *(1,) * (x.dim() - 2))
+    centred = x - x.mean(dim=[0, *range(2, x.dim())], keepdim=True)
+    return centred / math.sqrt(epsilon) * scale.reshape(around) + shift.reshape(around)
 
 
 def _rms_norm(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value) -> Value:

@@ -67,6 +67,12 @@ class Layer(nn.Module):
         """Set what the layer does: slots 0, 1 … are its inputs."""
         self._steps, self._slots, self._outputs = list(steps), slots, tuple(outputs)
 
+    def extra_repr(self) -> str:
+        """What the layer calls between those inside it."""
+        runs = [step.run for step in self._steps if not isinstance(step.run, nn.Module)]
+        names = (getattr(getattr(run, "func", run), "__name__", type(run).__name__).strip("_<>") for run in runs)
+        return ", ".join(names)
+
     def forward(self, *inputs: Value) -> Value:
         """The output, or a tuple of several."""
         values: list[Value] = [*inputs, *[None] * (self._slots - len(inputs))]

@@ -25,7 +25,7 @@ from nncost.running.meaning.layers import (
     Softmax,
     TransposedConvolution,
 )
-from nncost.running.modules.functions import even, output_padding, statistics_count, within_half
+from nncost.running.modules.functions import even, output_padding, within_half
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -132,7 +132,7 @@ def _average_pool(
 
 
 def _batch_norm(layer: BatchNorm) -> Standard | None:
-    if layer.momentum is not None and statistics_count(layer) == 1:
+    if layer.momentum is not None and layer.x.rank == 2:
         return None
     momentum = 0.1 if layer.momentum is None else layer.momentum
     module = _BATCH_NORMS[layer.x.rank - 2](layer.x.shape[1], layer.epsilon, momentum, device="meta")

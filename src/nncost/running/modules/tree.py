@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from nncost.running.modules.layer import Layer
@@ -19,15 +21,18 @@ class Tree:
 
     def layer(self, path: str, of: str) -> nn.Module:
         """The module at a path, made where there is none."""
+        if path:
+            self.layers[".".join(names_of(path))] = of
+        return self._at(names_of(path))
+
+    def _at(self, names: Sequence[str]) -> nn.Module:
         module: nn.Module = self.root
-        for name in names_of(path):
+        for name in names:
             child = module._modules.get(name)
             if child is None:
                 child = Layer()
                 module.add_module(name, child)
             module = child
-        if path:
-            self.layers[".".join(names_of(path))] = of
         return module
 
     def is_free(self, path: str) -> bool:
@@ -40,11 +45,8 @@ class Tree:
     def place(self, path: str, of: str, module: nn.Module) -> None:
         """Put a module at a free path."""
         *above, name = names_of(path)
-        parent = self.layer(".".join(above), ".".join(above)) if above else self.root
-        if above:
-            self.layers.pop(".".join(above), None)
-        parent.add_module(name, module)
-        self.layers[".".join(names_of(path))] = of
+        self._at(above).add_module(name, module)
+        self.layers[".".join((*above, name))] = of
 
 
 def names_of(path: str) -> list[str]:

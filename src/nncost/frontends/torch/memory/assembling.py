@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.frontends.torch.memory.calls import Called, Ran
+from nncost.frontends.torch.memory.families import SCALAR_BYTES
 from nncost.frontends.torch.memory.learning import Lesson
 from nncost.ir.storage import Allocation, AllocationKind, Timeline
+
+_NOTHING = Lesson((), ())
 
 
 @dataclass(slots=True)
@@ -32,7 +35,6 @@ class Assembly:
     _open: dict[int, _Open] = field(default_factory=dict)
     _root: dict[int, int] = field(default_factory=dict)
     _holders: dict[int, int] = field(default_factory=dict)
-    _node: dict[int, int | None] = field(default_factory=dict)
 
     def walk(self, events: Sequence[Any], forward_ends: int) -> Timeline:
         """The timeline of events; the forward pass ends before the event of that position."""
@@ -53,12 +55,10 @@ class Assembly:
         self.saved = sum(found.bytes for found in self._open.values())
 
     def _ran(self, ran: Ran, following: Any) -> None:
-        for number in ran.made:
-            self._node[number] = ran.node
-        first = ran.first
-        if first is not None and first == following and self._node.get(first) != ran.node:
-            # Autograd adds a gradient to one that nobody else holds in place; a dispatch mode keeps it from that.
-            self._hold(ran.made[0], self._root.get(first, first))
+        if ran.first is not None and ran.first == following:
+            self._hold(ran.made[0], self._root.get(ran.first, ran.first))
+            lesson = None if ran.instead is None else self.lessons(ran.instead)
+            self._play(lesson or _NOTHING, Ran(ran.called, (), ran.path, ran.phase))
             return
         lesson = self.lessons(ran.called)
         if lesson is None:
@@ -70,19 +70,26 @@ class Assembly:
     def _play(self, lesson: Lesson, ran: Ran) -> None:
         """The allocations of a call that was learned."""
         numbers: dict[int, int] = {}
-        for number, result in zip(ran.made, ran.called.places, strict=True):
+        for number, result in zip(ran.made, ran.called.places, strict=False):
             place = lesson.results[result]
             if place in numbers:
                 self._hold(number, numbers[place])
             elif place:
                 numbers[place] = number
+        if ran.kept is not None and lesson.steps and lesson.steps[0] <= SCALAR_BYTES:
+            numbers[1] = ran.kept
         inside: dict[int, _Open] = {}
         taken = 0
+        bare = ran.bare and bool(lesson.steps) and 1 not in numbers
         for step in lesson.steps:
+            if -step in numbers or (bare and step == -1):
+                continue  # kept
             if step < 0:
                 self._add(inside.pop(-step), self._tick(), "workspace")
                 continue
             taken += 1
+            if bare and taken == 1:
+                continue
             opened = _Open(step, self._tick(), ran)
             if taken in numbers:
                 self._open[numbers[taken]] = opened

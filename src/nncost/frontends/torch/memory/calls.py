@@ -49,16 +49,20 @@ class Called:
 class Ran:
     """A call at its place; ``made`` are the numbers of the new memory its results take.
 
-    ``node`` is the autograd node that ran, ``first`` the memory of the first operand where the call
-    may be autograd's own sum of two gradients, else None.
+    ``kept`` is the memory of a number that the call has made a tensor and autograd keeps;
+    a ``bare`` call is handed such a number as the tensor it is by now.
+    Where ``first`` is given, the call would have written to that memory, its first operand's, if nothing
+    else held it, by calling ``instead``.
     """
 
     called: Called
     made: tuple[int, ...]
     path: str
     phase: Any
-    node: int | None = None
+    kept: int | None = None
+    bare: bool = False
     first: int | None = None
+    instead: Called | None = None
 
 
 def results_in(result: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from nncost.frontends.torch.memory.calls import Called, Operand
 NEVER = {
     "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided",
     "aten::zeros_like", "aten::ones_like", "aten::new_zeros", "aten::zero_", "aten::fill_.Scalar",
+    "aten::lift_fresh",
 }  # fmt: skip
 """Operators that take their results' memory and no more, whatever their arguments."""
 _PRODUCTS = {"aten::mm": 2, "aten::addmm": 3}
@@ -25,6 +26,8 @@ SCALAR_BYTES = 16
 
 def takes_results_only(called: Called) -> bool:
     """Whether a call is known to take no more than its results, without a run."""
+    if called.operator is None:
+        return True
     name = called.operator._schema.name
     overload = called.operator._overloadname
     if name in NEVER or f"{name}.{overload}" in NEVER:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -16,14 +18,19 @@ from nncost.frontends.torch.light import LightFakes
 from nncost.frontends.torch.marks import tensors_in
 from nncost.frontends.torch.memory.calls import Called, Description, Operand, Ran, results_in
 from nncost.frontends.torch.memory.families import operands
+from nncost.frontends.torch.memory.in_place import WATCHED, may_be_in_place, sums_gradients
 from nncost.frontends.torch.memory.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.memory.work import macs_of
 from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
 
 _DEVICE = torch.ops.prim.device.default
-_ADD = torch.ops.aten.add.Tensor
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
+_ADD = torch.ops.aten.add.Tensor
+_SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
+"""Operators whose second operand autograd keeps."""
+_SAVERS = {"MulBackward0", "DivBackward0"}
+_NUMBERS = {int, float, bool, complex}
 _NOTHING: dict[str, Any] = {}
 
 
@@ -43,18 +50,23 @@ class Follower(TorchDispatchMode):
         self.called: dict[Any, Called] = {}
         self.of_stray = of_stray
         self.outside_bytes = 0
+        self._biases = 0
+        self._scalars: list[tuple[Any, Ran]] = []
+        self._makers: list[int | None] = []
         self.owners: dict[int, str] = {}
         self._light = light
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or _NOTHING
+        if self._scalars:
+            self._note_scalars()
         if func is _DEVICE:
             return args[0].fake_device if type(args[0]) is FakeTensor else func(*args)
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
         plan = plan_of(func)
-        if plan.handling is Handling.DECOMPOSED and plan.decomposition is None:
+        if plan.handling is Handling.DECOMPOSED and _is_composite(func):
             with self:
                 return func.decompose(*args, **kwargs)
         if plan.name == "aten::_local_scalar_dense" and self.of_stray is None and type(args[0]) is FakeTensor:
@@ -76,6 +88,20 @@ class Follower(TorchDispatchMode):
             self.outside_bytes += storage.nbytes()
         self.storages.outside(storage)
         return tensor
+
+    def adds_bias(self, change: int) -> None:
+        """A function that adds a bias to a product of its own begins (1) or ends (-1)."""
+        self._biases += change
+
+    def made(self, tensor: torch.Tensor) -> None:
+        """A tensor that came about without an operator."""
+        storage = storage_of(tensor)
+        size = storage.nbytes()
+        path, phase = self.places.path, self.places.phase
+        called = Called(None, (), (), sizes=(size,))
+        number = self.storages.taken(storage, size)
+        self._makers.append(None)
+        self.storages.events.append(Ran(called, (number,), path, "backward" if self.places.in_backward else phase))
 
     # ---------------------------------------------------------------- operators
     def _view(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -112,18 +138,54 @@ class Follower(TorchDispatchMode):
             self.places.gave(results, place[0])
         if fresh or not silent:
             self._note(called, tensors, fresh, place if not silent else self.places.here(tensors))
+            if called.operator in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
+                self._expect_scalar(result, tensors)
         return result
+
+    def _expect_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
+        """A number becomes a tensor, which autograd keeps where it needs it for the gradient of the other operand."""
+        if torch.is_grad_enabled() and tensors[0].requires_grad and _no_hooks():
+            self._scalars.append((weakref.ref(result), self.storages.events[-1]))
+
+    def _note_scalars(self) -> None:
+        """The numbers that autograd has kept since."""
+        waiting = []
+        for entry in self._scalars:
+            result = entry[0]()
+            if result is None:
+                continue
+            if result.grad_fn is None:
+                waiting.append(entry)  # autograd has not come to it yet
+                continue
+            saved = getattr(result.grad_fn, "_saved_other", None)
+            if type(saved) is torch.Tensor and saved.dim() == 0:
+                storage = storage_of(saved)
+                if self.storages.number(storage) is None:
+                    entry[1].kept = self.storages.taken(storage, storage.nbytes())
+                    self._makers.append(None)
+        self._scalars = waiting
 
     def _note(self, called: Called, tensors: list[torch.Tensor], fresh: list[Any], place: Any) -> None:
         made = tuple([self.storages.taken(s, size) for s, size in zip(fresh, called.sizes, strict=True)])
         ran = Ran(called, made, *place)
-        if self.places.in_backward:
-            node = torch._C._current_autograd_node()
-            ran.node = None if node is None else node._sequence_nr()
-            if called.operator is _ADD and len(tensors) > 1 and node is not None and not torch.is_grad_enabled():
-                # A view holds its base, so that its memory has two owners.
-                ran.first = None if tensors[0]._is_view() else self.storages.number(storage_of(tensors[0]))
+        node = torch._C._current_autograd_node() if self.places.in_backward else None
+        self._makers += [None if node is None else node._sequence_nr()] * len(made)
+        operator = called.operator
+        if node is not None and operator in _SAVING and len(tensors) == 1:
+            ran.bare = node.name() in _SAVERS
+        if len(made) == 1 and tensors and (node is not None or self._biases) and operator in WATCHED:
+            self._note_in_place(ran, tensors, node)
         self.storages.events.append(ran)
+
+    def _note_in_place(self, ran: Ran, tensors: list[torch.Tensor], node: Any) -> None:
+        first = self.storages.number(storage_of(tensors[0]))
+        if first is None or first == OUTSIDE:
+            return
+        if node is not None and ran.called.operator is _ADD and sums_gradients(node, self._makers[first]):
+            self._makers[ran.made[0]] = None
+        may, instead = may_be_in_place(ran.called, tensors, node, self._makers[first], adds_bias=self._biases > 0)
+        if may:
+            ran.first, ran.instead = first, instead
 
     def _first(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], plan: Plan) -> Any:
         """The results of a call like none before, and the storages that are new among theirs."""
@@ -177,7 +239,11 @@ class Follower(TorchDispatchMode):
         if isinstance(value, torch.Tensor):
             if isinstance(value, FakeTensor) or self.of_stray is None:
                 return value
-            made = self.of_stray(value)
+            if value.dim() == 0 and (self.storages.number(value.untyped_storage()) or OUTSIDE) != OUTSIDE:
+                assert self._light is not None
+                made = self._light.make((), (), value.dtype)  # one that autograd keeps: nothing else may hold it
+            else:
+                made = self.of_stray(value)
             storage = storage_of(made)
             if storage is not None and self.storages.number(storage) is None:
                 self.storages.outside(storage)
@@ -187,6 +253,22 @@ class Follower(TorchDispatchMode):
         if name == "device" and value is not None:
             return torch.device("cpu")
         return None if name == "pin_memory" else value
+
+
+@cache
+def _is_composite(operator: Any) -> bool:
+    """Whether an operator has no kernel of its own on the CPU."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU")
+    return bool(operator._can_decompose()) and not has_kernel
+
+
+def _no_hooks() -> bool:
+    """Whether autograd keeps what it needs itself: a checkpoint gives it hooks, and keeps nothing."""
+    return not torch._C._autograd._saved_tensors_hooks_is_enabled() or _top_hooks() is None
+
+
+def _top_hooks() -> Any:
+    return torch._C._autograd._top_saved_tensors_default_hooks(True)
 
 
 def _places(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted
+from nncost.frontends.torch.memory.calls_into import calls_noted
 from nncost.frontends.torch.memory.following import Follower
 from nncost.frontends.torch.memory.storages import storage_of
 from nncost.frontends.torch.places import Places
@@ -64,7 +65,7 @@ def _step(
     module: nn.Module, arguments: Inputs, options: LoadOptions, stage: Stage, follower: Follower, mode: Any
 ) -> Followed:
     storages, places = follower.storages, follower.places
-    with _modes(mode), follower:
+    with _modes(mode), calls_noted(follower.adds_bias, follower.made), follower:
         output = module(*arguments.args, **arguments.kwargs)
         followed = Followed(storages.events, len(storages.events))
         loss = _loss_of(output, options)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from nncost.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from nncost.api import calibrate as calibrate
     from nncost.api import count as count
     from nncost.api import explain as explain
     from nncost.api import formula as formula
+    from nncost.api import measure as measure
     from nncost.api import predict as predict
     from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
 
 
 _NAMES = {
+    "calibrate": "nncost.api",
     "count": "nncost.api",
     "explain": "nncost.api",
     "formula": "nncost.api",
+    "measure": "nncost.api",
     "predict": "nncost.api",
     "train": "nncost.api",
     "lowers": "nncost.frontends.torch.lowering",
@@ -38,7 +42,9 @@ _NAMES = {
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
-__all__ = ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers", "predict", "train"]
+__all__ = [
+    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

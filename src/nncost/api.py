@@ -15,6 +15,8 @@ from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
+    from nncost.devices.profile import Profile
+    from nncost.running.measuring.measure import Measurement
     from nncost.devices.prediction import Prediction
     from nncost.dims import Dim
     from nncost.explaining import Explanation
@@ -121,6 +123,28 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: An
     from nncost.running.here import predict_here
 
     return predict_here(_source(source), chosen)
+
+
+def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings: Any) -> Measurement:
+    """Run real steps on a copy of the source in PyTorch: predicted, measured and their ratio, for seconds and memory.
+
+    ``settings`` are those of :func:`count`; specs and ONNX files are built as modules. ``progress(what, done, of)``
+    is called on the way. Raises SourceError for what cannot run, MissingExtraError without PyTorch.
+    """
+    from nncost.running.measuring.measure import measure as measured
+
+    return measured(_source(source), settings_of(inputs, **settings), progress)
+
+
+def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:
+    """Measure this machine once (at most 5 minutes), so that :func:`predict` knows it; its profile is kept.
+
+    Goes on where an earlier calibration was stopped, unless ``fresh``. Raises MissingExtraError without PyTorch,
+    OptionError where the profile cannot be written.
+    """
+    from nncost.running.calibration.calibrate import calibrate as calibrated
+
+    return calibrated(progress, fresh=fresh)[0]
 
 
 def train(source: Any, data: Any, **keywords: Any) -> Training:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -35,9 +33,10 @@ def command(fresh: bool, as_json: bool) -> int:
     """Calibrate and say what was found."""
     from dataclasses import asdict
 
+    from nncost.cli.progress import progress_bar
     from nncost.running.calibration.calibrate import calibrate
 
-    with _progress() as progress:
+    with progress_bar("calibrating") as progress:
         profile, path = calibrate(progress, fresh=fresh)
     if as_json:
         click.echo(json.dumps({"schema": "nncost.profile/1", **asdict(profile)}))
@@ -46,21 +45,6 @@ def command(fresh: bool, as_json: bool) -> int:
         click.echo(line)
     click.echo(f"kept in {path}", err=True)
     return 0
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A bar on a terminal, a line for each probe elsewhere; both on standard error."""
-    if not sys.stderr.isatty():
-        yield lambda name, done, of: click.echo(f"{done + 1}/{of} {name}", err=True)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("calibrating", total=None)
-        yield lambda name, done, of: bar.update(task, description=name, completed=done, total=of)
 
 
 def _lines(profile: Profile) -> Iterator[str]:
@@ -72,5 +56,9 @@ def _lines(profile: Profile) -> Iterator[str]:
     fastest, slowest = (f(r.per_second for r in profile.bandwidth) / giga for f in (max, min))
     yield f"  bandwidth              {slowest:12.4g} GB/s from main memory, {fastest:.4g} GB/s from cache"
     yield f"  page fault             {seconds_text(profile.page_fault):>12}"
-    for name, words in (("forward", "forward operation"), ("backward", "backward operation"), ("update", "update operation")):
+    for name, words in (
+        ("forward", "forward operation"),
+        ("backward", "backward operation"),
+        ("update", "update operation"),
+    ):
         yield f"  {words:22} {seconds_text(profile.overheads[name]):>12} at least"

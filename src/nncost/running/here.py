@@ -72,9 +72,7 @@ def _notes(replayed: Replayed) -> list[str]:
     return [f"operators that could not be timed alone are not in here: {names}."]
 
 
-def _rows(
-    report: Report, replayed: Replayed, profile: Profile, layers: Mapping[str, str]
-) -> Sequence[PredictedRow]:
+def _rows(report: Report, replayed: Replayed, profile: Profile, layers: Mapping[str, str]) -> Sequence[PredictedRow]:
     """One row for each layer and phase that takes time, with the operation and the flops of the report."""
     known: dict[tuple[str, str], tuple[str, int, int, int]] = {}
     for row in report.rows:
@@ -100,9 +98,7 @@ def _number(counts: Mapping[str, Any], name: str) -> int:
     return amount if isinstance(amount, int) else 0
 
 
-def _row(
-    place: tuple[str, str, str], spent: Spent, work: tuple[int, int, int], profile: Profile
-) -> PredictedRow:
+def _row(place: tuple[str, str, str], spent: Spent, work: tuple[int, int, int], profile: Profile) -> PredictedRow:
     flops, macs, traffic = work
     causes = dict.fromkeys(CAUSES, 0.0) | _split(spent, macs, traffic, profile)
     total = max(spent.total, 0.0)

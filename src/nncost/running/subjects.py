@@ -143,7 +143,9 @@ class _Loss:
         logits = tensor.reshape(-1, tensor.shape[-1]) if tensor.dim() == 3 else tensor
         shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
         classes = logits.shape[1] if logits.dim() > 1 else logits.shape[0]
-        return functional.cross_entropy(logits, self._made(logits.device, lambda: torch.randint(0, classes, shape, device=logits.device)))
+        return functional.cross_entropy(
+            logits, self._made(logits.device, lambda: torch.randint(0, classes, shape, device=logits.device))
+        )
 
     def _made(self, device: torch.device, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         made = self._targets.get(str(device))

@@ -34,7 +34,18 @@ from nncost.ir.graph import Phase
 
 _PACKAGE = Path(__file__).parents[1]
 _TORCH = Path(torch.__file__).parent
-_MACHINERY = ("_dynamo", "_library", "_compile.py", "compiler", "_subclasses", "utils", "_ops.py", "_decomp", "_refs", "_prims_common")
+_MACHINERY = (
+    "_dynamo",
+    "_library",
+    "_compile.py",
+    "compiler",
+    "_subclasses",
+    "utils",
+    "_ops.py",
+    "_decomp",
+    "_refs",
+    "_prims_common",
+)
 """Parts of PyTorch that only work while operators are dispatched to Python."""
 _LOOKS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
 _NOT_RUN = ("prim", "profiler")
@@ -195,7 +206,9 @@ class Recorder(TorchDispatchMode):
             if storage >= known:
                 self.memory.append(MemoryEvent(storage, len(self.operators), leaf.untyped_storage().nbytes()))
         in_place = self.places.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
-        self.operators.append(Recorded(func, *described, made, path, phase, self.places.in_backward, in_place))
+        self.operators.append(
+            Recorded(func, described[0], described[1], made, path, phase, self.places.in_backward, in_place)
+        )
         return result
 
     def _stand_in(self, value: Any) -> Any:
@@ -242,7 +255,16 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
                 _update(options.steps.optimizer, trained, recorder)
         originals = {name: stored.original for name, stored in trained.items()}
         memory = list(recorder.memory)
-    return Recording(recorder.operators, calls, _nodes(recorder.places), originals, stage.names, memory, updates, recorder.calls.by_path)
+    return Recording(
+        recorder.operators,
+        calls,
+        _nodes(recorder.places),
+        originals,
+        stage.names,
+        memory,
+        updates,
+        recorder.calls.by_path,
+    )
 
 
 def _run(
@@ -256,7 +278,7 @@ def _run(
     if loss == NO_LOSS:
         return {}
     wanted = {name: stored.stand_in for name, stored in stage.tensors.items() if stored.stand_in is not None}
-    run_backward(recorder, output, loss, wanted, reentrant=True)  # type: ignore[arg-type]
+    run_backward(recorder, output, loss, wanted, reentrant=True)
     return {n: s for n, s in stage.tensors.items() if s.stand_in is not None and s.stand_in.grad is not None}
 
 

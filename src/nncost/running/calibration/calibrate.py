@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,11 @@ def _probes() -> Iterator[Probe]:
     yield Probe("cold caches", rates.cold_factor)
     memo = Memo()
     for name, observe in overheads.observations(memo):
-        yield Probe(f"overheads: {name}", lambda observe=observe: asdict(observe()))
+        yield Probe(f"overheads: {name}", partial(_plain, observe))
+
+
+def _plain(observe: Callable[[], Any]) -> dict[str, Any]:
+    return asdict(observe())
 
 
 def _profile(done: Mapping[str, Any], here: Mapping[str, Any]) -> Profile:
@@ -129,7 +134,7 @@ def _spread(seen: Sequence[Any], overheads: Mapping[str, float]) -> float:
     """How far the overheads that were found miss the networks they were found from: the median relative error."""
     from nncost.running.calibration.overheads import UNKNOWNS
 
-    errors = []
+    errors: list[float] = []
     for o in seen:
         known = sum(o.operators.values())
         known += sum(o.amounts.get(name, 0) * overheads[name] for names in UNKNOWNS.values() for name in names)

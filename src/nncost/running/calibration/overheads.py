@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.recording import Recording, record_step
 from nncost.running.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.running.measuring.step import PHASES, StepSeconds, Stepper, median_of, random_state_left
+from nncost.running.measuring.step import PHASES, Stepper, StepSeconds, quiet_of, random_state_left
 from nncost.running.replay.coldness import jobs_of
 from nncost.running.replay.memo import Memo
 from nncost.running.replay.step import phase_of, timed_jobs
@@ -26,6 +27,8 @@ UNKNOWNS: Mapping[str, Sequence[str]] = {
     "update": ("parameter", "update_operator", "update_call"),
 }
 """What is found, by the phase it is found from."""
+PYTHON_CALL = 1.5e-6
+"""A call from Python into an operator takes about this long (measured, 2026-11); PyTorch's own calls need not."""
 STEPS = 60
 """Real steps of each network: they are short."""
 
@@ -48,7 +51,7 @@ def observe(make: Make, optimizer: str, memo: Memo) -> Observation:
         subject = Subject(module, given, options, lambda output: output.square().mean(), optimizer, {})
         recording = record_step(module, given, options)
         stepper = Stepper(subject)
-        measured = median_of([stepper.step() for _ in range(STEPS)])
+        measured = quiet_of([stepper.step() for _ in range(STEPS)])
         return Observation(measured, _operators(recording, memo), amounts_of(recording))
 
 
@@ -58,7 +61,7 @@ def _operators(recording: Recording, memo: Memo) -> dict[str, float]:
     sums = dict.fromkeys(PHASES, 0.0)
     for job in jobs:
         if job.key in times:
-            sums[phase_of(job.recorded)] += times[job.key].seconds
+            sums[phase_of(job.recorded)] += times[job.key].low
     return sums
 
 
@@ -79,12 +82,13 @@ def observations(memo: Memo) -> Iterator[tuple[str, Callable[[], Observation]]]:
     """Every network with every optimizer, to be run one by one."""
     for name, make in NETWORKS.items():
         for optimizer in OPTIMIZERS:
-            yield f"{name}, {optimizer}", lambda make=make, optimizer=optimizer: observe(make, optimizer, memo)
+            yield f"{name}, {optimizer}", partial(observe, make, optimizer, memo)
 
 
 def solve(seen: Sequence[Observation]) -> dict[str, float]:
-    """Seconds of each unknown, by least squares of relative errors. None is less than nothing but an operator's:
-    a call from inside PyTorch may cost less than the call by which it was timed.
+    """Seconds of each unknown, by least squares of relative errors.
+
+    None is less than nothing but an operator's: PyTorch's own call may cost less than the one that was timed.
     """
     found: dict[str, float] = {}
     for phase, names in UNKNOWNS.items():
@@ -97,12 +101,17 @@ def solve(seen: Sequence[Observation]) -> dict[str, float]:
 
 
 def _least_squares(matrix: np.ndarray, target: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Least squares; unknowns that came out below zero are left out, one after another."""
-    kept = list(range(len(names)))
-    while True:
-        solution = np.zeros(len(names))
-        solution[kept] = np.linalg.lstsq(matrix[:, kept], target, rcond=None)[0]
-        below = [i for i in kept if solution[i] < 0 and not names[i].endswith("operator")]
+    """Least squares with a least value for each unknown; those that come out below it are held at it, one by one."""
+    least = np.array([-PYTHON_CALL if name.endswith("operator") else 0.0 for name in names])
+    solution, free = least.copy(), list(range(len(names)))
+    while free:
+        held = [i for i in range(len(names)) if i not in free]
+        rest = target - matrix[:, held] @ least[held]
+        solution[free] = np.linalg.lstsq(matrix[:, free], rest, rcond=None)[0]
+        below = [i for i in free if solution[i] < least[i]]
         if not below:
-            return solution
-        kept.remove(min(below, key=lambda i: solution[i]))
+            break
+        worst = min(below, key=lambda i: solution[i] - least[i])
+        solution[worst] = least[worst]
+        free.remove(worst)
+    return solution

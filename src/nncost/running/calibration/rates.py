@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch.nn import functional
@@ -46,7 +47,7 @@ def products() -> list[Rate]:
     rates = []
     for m, k, n in (*((size, size, size) for size in _SQUARES), *_SKINNY):
         left, right = torch.randn(m, k), torch.randn(k, n)
-        seconds, spread = timed(lambda left=left, right=right: left @ right)
+        seconds, spread = timed(partial(torch.matmul, left, right))
         flops = FLOPS_PER_PRODUCT * m * k * n
         rates.append(Rate(flops, flops / seconds, spread))
     return sorted(rates, key=lambda rate: rate.size)
@@ -57,7 +58,7 @@ def convolutions() -> list[Rate]:
     rates = []
     for batch, ins, outs, size, kernel in _CONVOLUTIONS:
         x, weight = torch.randn(batch, ins, size, size), torch.randn(outs, ins, kernel, kernel)
-        seconds, spread = timed(lambda x=x, w=weight, p=kernel // 2: functional.conv2d(x, w, padding=p))
+        seconds, spread = timed(partial(functional.conv2d, x, weight, padding=kernel // 2))
         flops = FLOPS_PER_PRODUCT * batch * outs * size * size * ins * kernel * kernel
         rates.append(Rate(flops, flops / seconds, spread))
     return sorted(rates, key=lambda rate: rate.size)
@@ -68,7 +69,7 @@ def bandwidths() -> list[Rate]:
     rates = []
     for bytes_ in _WORKING_SETS:
         memory = torch.zeros(bytes_ // 4)
-        seconds, spread = timed(lambda memory=memory: memory.add_(1.0))
+        seconds, spread = timed(partial(memory.add_, 1.0))
         rates.append(Rate(bytes_, 2 * bytes_ / seconds, spread))
     return rates
 

@@ -60,7 +60,8 @@ class Stepper:
                 self.module(*given.args, **given.kwargs)
                 return StepSeconds(time.perf_counter() - start)
         start = time.perf_counter()
-        value = loss(self.module(*given.args, **given.kwargs))
+        output = self.module(*given.args, **given.kwargs)
+        value = loss(output)
         forward = time.perf_counter()
         value.backward()
         backward = time.perf_counter()
@@ -68,6 +69,7 @@ class Stepper:
             self._optimizer.step()
         self.module.zero_grad(set_to_none=True)
         update = time.perf_counter()
+        del output, value  # until here, as in a loop that reports what it learns
         return StepSeconds(forward - start, backward - forward, update - backward)
 
 
@@ -86,6 +88,12 @@ def _copy(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module)
     except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
         raise SourceError(f"the module cannot be copied, and nncost does not run the original: {error}.") from error
+
+
+def quiet_of(steps: Sequence[StepSeconds]) -> StepSeconds:
+    """The lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
+    quarter = len(steps) // 4
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[quarter] for phase in PHASES))
 
 
 def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:

@@ -57,6 +57,8 @@ def _read(path: Path) -> dict[str, Timed]:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         return {}
     try:
-        return {key: Timed(**{name: float(v) for name, v in fields.items()}) for key, fields in content["times"].items()}
+        return {
+            key: Timed(**{name: float(v) for name, v in fields.items()}) for key, fields in content["times"].items()
+        }
     except (TypeError, ValueError, KeyError, AttributeError):
         return {}

@@ -60,7 +60,7 @@ def replay(
     progress: Progress | None = None,
 ) -> Replayed:
     """The seconds of a recorded step on this machine; operators that were timed before are not run again."""
-    jobs = [job for job in jobs_of(recording.operators)]
+    jobs = jobs_of(recording.operators)
     times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, profile.page_fault, progress)
     result = Replayed()
     for job in jobs:
@@ -74,7 +74,7 @@ def replay(
             name = str(recorded.operator)
             result.missing[name] = result.missing.get(name, 0) + 1
             continue
-        spent.operators += timed.seconds
+        spent.operators += timed.low  # what else runs on the machine only ever makes a call longer
         spent.low += timed.low
         spent.high += timed.high
     _add_faults(result, recording, profile)
@@ -108,8 +108,8 @@ def timed_jobs(
 def without_faults(timed: Timed, page_fault: float) -> Timed:
     """A time less its page faults; never less than nothing."""
     cost = timed.faults * page_fault
-    values = (max(0.0, seconds - cost) for seconds in (timed.seconds, timed.low, timed.high))
-    return Timed(*values, faults=timed.faults)
+    middle, low, high = (max(0.0, seconds - cost) for seconds in (timed.seconds, timed.low, timed.high))
+    return Timed(middle, low, high, timed.faults)
 
 
 def _overhead(recorded: Recorded, overheads: Mapping[str, float]) -> float:

@@ -9,7 +9,13 @@ from torch.utils._pytree import tree_map
 
 from nncost.frontends.torch.recording import Argument, Recorded
 
-_INDEXED = {"aten::embedding": 0, "aten::index_select": 0, "aten::gather": 0, "aten::nll_loss_forward": 0, "aten::index": 0}
+_INDEXED = {
+    "aten::embedding": 0,
+    "aten::index_select": 0,
+    "aten::gather": 0,
+    "aten::nll_loss_forward": 0,
+    "aten::index": 0,
+}
 """Operators whose whole numbers are positions, and the position of the argument they point into."""
 _SPREAD = 0.1
 """Standard deviation of random values: small, so that nothing overflows however often it is repeated."""

@@ -1,0 +1,40 @@
+"""``nncost measure``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from nncost.cli.options import count_options, keywords, source_text
+
+HELP = """Run the real step of SOURCE and show predicted · measured · ratio: seconds, memory, layers.
+
+\b
+  nncost measure 784-16-16-10 --batch 32
+  nncost measure 784-512-512-10 --batch 128 --optimizer adam
+  nncost measure model.onnx --loss cross_entropy --optimizer sgd
+  nncost measure net.py:build --input 8x3x64x64 --loss cross_entropy --optimizer adamw
+  nncost measure 784-16-16-10 --json | jq .ratio.seconds.step
+
+A copy of the network runs in PyTorch on random inputs; specs and ONNX files are built as modules.
+Ratios are predicted ÷ measured. Seconds are predicted once the machine is calibrated: nncost calibrate.
+"""
+
+
+@click.command("measure", help=HELP)
+@click.argument("source")
+@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
+@click.option("--rows", "limit", type=click.IntRange(1), default=20, show_default=True, help="Layers to show.")
+@count_options
+def command(source: str, as_json: bool, limit: int, **options: Any) -> int:
+    """Measure a source and show it beside the prediction."""
+    from nncost.api import measure
+    from nncost.cli.progress import progress_bar
+    from nncost.views.measurement import plain
+
+    with progress_bar("measuring") as progress:
+        measurement = measure(source_text(source), progress=progress, **keywords(**options))
+    click.echo(json.dumps(measurement.to_dict()) if as_json else plain(measurement, limit=limit))
+    return 0

@@ -1,0 +1,39 @@
+"""A progress bar on a terminal, a line for each new thing elsewhere; both on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+Progress = Callable[[str, int, int], None]
+"""``progress(what, done, of)``."""
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show what is being done while it lasts."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
+
+
+class _Lines:
+    """One line for each thing, when it begins."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if what != self._last:
+            click.echo(f"{what} …", err=True)
+            self._last = what

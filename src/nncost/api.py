@@ -92,7 +92,7 @@ def formula(
 
 
 def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Explanation:
-    """The worked arithmetic of a topic (parameters, forward, backward, update, run) or of one quantity.
+    """The worked arithmetic of a topic (parameters, forward, backward, update, run, time) or of one quantity.
 
     With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs
     from ours. ``settings`` are those of :func:`count`. Printing the result shows the text.
@@ -106,12 +106,12 @@ def explain(source: Any, topic: str | None = None, *, why: str | None = None, **
     return explain_source(_source(source), topic, settings_of(**settings))
 
 
-def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: Any) -> Prediction:
+def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any = None, **settings: Any) -> Prediction:
     """Seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
 
     ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``.
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
-    named; ``settings`` are those of :func:`count`.
+    named; ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while operators are timed.
 
     Raises OptionError where the device is unknown or this machine is not calibrated.
     """
@@ -122,7 +122,7 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", **settings: An
         return predict_named(_source(source), chosen, on)
     from nncost.running.here import predict_here
 
-    return predict_here(_source(source), chosen)
+    return predict_here(_source(source), chosen, progress)
 
 
 def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings: Any) -> Measurement:

@@ -18,6 +18,7 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
   nncost explain 784-16-16-10 update --optimizer adam
   nncost explain 784-16-16-10 run --examples 60000 --epochs 10 --batch 32
   nncost explain "3x32x32, conv 16 3x3, relu" forward.mul --latex
+  nncost explain 784-16-16-10 time               why it takes so long here, and what would help
   nncost explain gpt2/config.json --why fvcore   where another tool's number comes from
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, keywords, size, source_text
 
+THIS = "this"
 HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run, by layer and by cause.
 
 \b
@@ -27,7 +29,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 
 @click.command("predict", help=HELP)
 @click.argument("source")
-@click.option("--on", default="this", metavar="DEVICE", help="this machine (default), or a name from nncost devices.")
+@click.option("--on", default=THIS, metavar="DEVICE", help="this machine (default), or a name from nncost devices.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
 @click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase or cause.")
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
@@ -42,7 +44,8 @@ def command(
 
     levels = None if depth is None else size(depth, "--depth", symbolic=False)
     assert not isinstance(levels, str)
-    prediction = predict(source_text(source), on=on, **keywords(**options))
+    with _progress(on) as progress:
+        prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
     if as_json:
         click.echo(json.dumps(prediction.to_dict()))
     elif sys.stdout.isatty():
@@ -50,3 +53,10 @@ def command(
     else:
         click.echo(plain(prediction, by=by, depth=levels))
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE
+
+
+def _progress(on: str) -> AbstractContextManager[Any]:
+    """A bar while operators are timed; a device of the catalogue answers at once."""
+    from nncost.cli.progress import progress_bar
+
+    return progress_bar("timing operators") if on == THIS and sys.stderr.isatty() else nullcontext()

@@ -34,10 +34,12 @@ def prediction_of(
     if run is not None:
         seconds["run"] = seconds["step"] * run.steps
     step = seconds["step"].value
-    flops = FLOPS_PER_PRODUCT * int(report.step.macs)
+    flops, memory = FLOPS_PER_PRODUCT * int(report.step.macs), memory_of(report, capacity)
+    if memory.get("fits") is False:
+        notes = (*notes, f"the batch that fits:  nncost count SOURCE --fits {capacity}")
     return Prediction(
         source=report.source.name, device=device, label=label, settings=report.settings, seconds=seconds, rows=rows,
-        memory=memory_of(report, capacity), run=run,
+        memory=memory, run=run,
         mfu=flops / (peak * step) if peak and step and flops else None,
         joules=watts * step if watts is not None else None,
         unknown=report.unknown, notes=(*report.notes, *_notes(report), *notes),
@@ -60,6 +62,8 @@ def memory_of(report: Report, capacity: int | None) -> dict[str, Any]:
     memory, found = report.memory, dict[str, Any]()
     training = report.settings["loss"] != NO_LOSS
     peak = memory.step_peak if training else memory.forward_peak
+    if memory.reserved_peak is not None:
+        peak = memory.reserved_peak  # What the device's allocator holds was asked for.
     if isinstance(peak, int):
         found |= {"peak_bytes": peak, "peak_at": memory.step_peak_at if training else "", "exact": memory.exact}
     if capacity is not None:

@@ -154,7 +154,11 @@ class Walker:
             return
         for tensor in node.inputs:
             held = holdings.get(tensor)
-            if held is not None:
+            if held is None:
+                continue
+            if node.phase == "update":  # Gradients stay by themselves, or were added to those of earlier micro-batches.
+                kept.extend(slot for slot in held.slots if slot.phase == "update")
+            else:
                 kept.extend(held.slots)
         plan = block.plan
         for output in node.outputs:

@@ -21,6 +21,7 @@ Array = Any
 Call = Callable[..., Any]
 """Takes the node's inputs; gives its output, or a sequence of them where there are several."""
 
+_REAL = ("float32", "float64")
 _DIRECT: dict[str, Call] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
     "sqrt": np.sqrt, "square": np.square, "exp": np.exp, "log": np.log, "tanh": np.tanh,
@@ -28,9 +29,17 @@ _DIRECT: dict[str, Call] = {
 }  # fmt: skip
 
 
+def _open_sigmoid(x: Array) -> Array:
+    """As ``execute``'s, kept off 0 and 1, which a sigmoid never reaches: their logarithms have no value."""
+    limits = np.finfo(x.dtype)
+    return np.clip(ARRAYS.sigmoid(x), limits.tiny, 1 - limits.epsneg)
+
+
 def call_of(node: Node, dtype: str) -> Call:
     """The NumPy call of one node; Random and Repeat, which need more than their inputs, are the plan's."""
     op = node.op
+    if isinstance(op, ops.Map) and op.function == "sigmoid" and dtype in _REAL:
+        return _open_sigmoid
     if isinstance(op, ops.Map):
         return _DIRECT.get(op.function) or partial(SCALARS[op.function].value, ARRAYS)
     if isinstance(op, ops.Contract):

@@ -17,6 +17,7 @@ from nncost.running.training.tables.table import Array
 from nncost.training.optimizers import step_constants
 
 if TYPE_CHECKING:
+    from nncost.counting.memory.memory import Memory
     from nncost.report import Report
     from nncost.running.training.torch_engine import TorchEngine
 
@@ -64,26 +65,30 @@ def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, t
     from nncost.running.training.torch_engine import allocated_peak
 
     values, state = engine.values(), engine.state()
-    resident = report.memory.resident
-    assert isinstance(resident, int)
-    predicted = _calibrated(network, len(x))
+    memory = _memory(engine, report)
+    assert isinstance(memory.resident, int)
+    seconds, by = _calibrated(network, len(x)), CALIBRATED
+
+    def step() -> float:
+        return engine.step(x, target, 1)
+
     try:
-        seen = resident + allocated_peak(lambda: engine.step(x, target, 1))
-        seconds, by = (
-            (_rehearsed(lambda: engine.step(x, target, 1)), REHEARSED) if predicted is None else (predicted, CALIBRATED)
-        )
+        step()  # The first one makes states that later ones find.
+        seen = memory.resident + allocated_peak(step)
+        if seconds is None:
+            seconds, by = _rehearsed(step), REHEARSED
     finally:
         engine.restore(values, state)
-    return Forecast(seconds, by, _peak(engine, report), seen)
+    peak = memory.step_peak
+    return Forecast(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), seen)
 
 
-def _peak(engine: TorchEngine, report: Report) -> int | None:
-    """The peak of the module's own step; by the graph where PyTorch has no such optimizer."""
+def _memory(engine: TorchEngine, report: Report) -> Memory:
+    """The memory of the module's own step; by the graph where that cannot be traced."""
     try:
-        peak = engine.report().memory.step_peak
+        return engine.report().memory
     except NncostError:
-        peak = report.memory.step_peak
-    return None if peak is None or is_symbolic(peak) else int(peak)
+        return report.memory
 
 
 def _rehearsed(step: Callable[[], Any]) -> float:

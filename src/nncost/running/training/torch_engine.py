@@ -106,7 +106,8 @@ class TorchEngine:
                 self.optimizer.state[parameter].setdefault("step", torch.tensor(float(number - 1)))
         self.module.train()
         with self._random(number):
-            loss = self.criterion(self.module(torch.from_numpy(x)), torch.from_numpy(target))
+            output = self.module(torch.from_numpy(x))
+            loss = self.criterion(output, torch.from_numpy(target))
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -127,11 +128,12 @@ class TorchEngine:
         """The module's own step, traced: its memory is what PyTorch's allocator will be asked for."""
         shape = (self.settings.batch, *self.network.inputs)
         target, loss = self.built.targets(self.loss), self.built.loss_function(self.loss)
+        optimizer = self.optimizer if isinstance(self.optimizer, Lion) else self.settings.optimizer
         load = LoadOptions(given=Inputs((TensorShape(shape),)), batch=self.settings.batch, dtype=self.dtype)
         self.module.train()
         return report_on(
             self.module,
-            Settings(loss=lambda y: loss(y, target), optimizer=self.settings.optimizer, load=load),
+            Settings(loss=lambda y: loss(y, target), optimizer=optimizer, load=load),
         )
 
     def outputs(self, x: Array) -> Array:

@@ -44,7 +44,7 @@ def table_of(data: Any) -> Table:
 
 def _table(path: str, arrays: dict[str, Array], target: str | None) -> Table:
     rows = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
-    if not arrays or len(set(rows.values())) != 1:
+    if len(set(rows.values())) != 1 or not all(array.ndim for array in arrays.values()):
         sizes = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:12]) or "no array"
         raise SourceError(
             f"the arrays of {path} are not one table: {sizes}.", hint="Each needs one entry for each example, first."

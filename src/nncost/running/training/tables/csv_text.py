@@ -24,6 +24,7 @@ MAX_LINE = 4_000_000
 MAX_COLUMNS = 100_000
 _CHUNK_CELLS = 500_000
 _SNIFFED_LINES = 20
+_DIGITS = 9
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -128,9 +129,15 @@ def _delimiter(path: str, file: IO[str]) -> str:
 
 
 def _is_header(first: Sequence[str], target: str | None) -> bool:
-    """Whether the first row holds names: one is the target's, or none of its cells is a number."""
+    """Whether the first row holds names: one is the target's, or none of its cells is a number.
+
+    A target such as ``2`` is the number of a column where there are as many, else a name.
+    """
     cells = [cell.strip() for cell in first]
-    return target in cells or not any(_NUMBER.fullmatch(cell) for cell in cells)
+    is_number_of_column = target is not None and target.isdecimal() and int(target[:_DIGITS]) < len(cells)
+    if target in cells and not is_number_of_column:
+        return True
+    return not any(_NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _check_names(path: str, names: Sequence[str]) -> None:

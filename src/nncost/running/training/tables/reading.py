@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nncost.errors import SourceError
+from nncost.frontends.weights.contents import printable
 from nncost.running.training.tables.table import Table
 
 _PARQUET, _ZIP, _GZIP = b"PAR1", b"PK\x03\x04", b"\x1f\x8b"
@@ -37,7 +38,7 @@ def _beginning(path: str) -> bytes:
     try:
         if not file.is_file():
             what = "is a folder" if file.is_dir() else "is no file" if file.exists() else "does not exist"
-            raise SourceError(f"{path} {what}.", hint=f"--data takes a file: {ACCEPTED}.")
+            raise SourceError(f"{printable(path)} {what}.", hint=f"--data takes a file: {ACCEPTED}.")
         if file.stat().st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes).", hint=f"--data takes a file: {ACCEPTED}.")
         with file.open("rb") as opened:

@@ -15,12 +15,12 @@ from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
-    from nncost.devices.profile import Profile
-    from nncost.running.measuring.measure import Measurement
     from nncost.devices.prediction import Prediction
+    from nncost.devices.profile import Profile
     from nncost.dims import Dim
     from nncost.explaining import Explanation
     from nncost.formulas import Formula
+    from nncost.running.measuring.measure import Measurement
     from nncost.running.training.outcome import Training
     from nncost.running.training.progress import Progress
     from nncost.running.training.run import Prepared

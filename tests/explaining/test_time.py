@@ -41,7 +41,7 @@ def test_without_calibration_the_operations_and_the_next_command_are_told() -> N
     assert f"One training step on 1 example is {operations:,} operations." in text
     assert "This machine is not calibrated yet" in text
     assert "nncost calibrate" in text
-    assert "60,000 examples × 10 epochs for instance are 600,000 steps of 1 example" in text
+    assert "For instance, 60,000 examples × 10 epochs are 600,000 steps of 1 example" in text
     assert re.search(r"Measured just now with \w+: [\d.]+ [µm]?s\.", text)
     assert [int(row[0]) for row in rows("784-16-16-10")] == [1, 8, 32, 128]
 

@@ -28,6 +28,8 @@ EXAMPLES, EPOCHS = 60_000, 10
 _LONGEST_PATH = 255
 _MANY = 64
 """A batch in which the work on each example outweighs what a step costs anyway."""
+_NAMED = 0.005
+"""Causes of a smaller part of a step are left out."""
 _LARGE = ((1.0, ""), (1e3, "thousand"), (1e6, "million"), (1e9, "billion"), (1e12, "trillion"))
 _NAMES = {"arithmetic": "arithmetic", "memory": "memory traffic", "overhead": "the framework's work around it",
           "page_faults": "first touches of memory"}  # fmt: skip
@@ -146,10 +148,10 @@ def _step_sentences(step: Step, operations: int, report: Report) -> list[Block]:
 
 
 def _causes(prediction: Prediction) -> str:
-    """Each cause with its seconds, the longest first."""
+    """Each cause that matters with its seconds, the longest first."""
     sums = {cause: sum(row.causes.get(cause, 0.0) for row in prediction.rows) for cause in CAUSES}
     total = sum(sums.values()) or 1.0
-    order = sorted((cause for cause in sums if sums[cause]), key=lambda cause: -sums[cause])
+    order = sorted((cause for cause in sums if sums[cause] >= _NAMED * total), key=lambda cause: -sums[cause])
     parts = [f"{seconds_text(sums[cause])} ({sums[cause] / total:.0%}) {_NAMES[cause]}" for cause in order]
     return ", ".join(parts)
 
@@ -161,9 +163,9 @@ def _run(report: Report, step: Step) -> list[Block]:
     run = report.run
     examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
     steps = epochs * -(-examples // batch)
-    named = "" if run is not None else " for instance"
+    named = "" if run is not None else "For instance, "
     text = (
-        f"{grouped(examples)} examples × {epochs} epochs{named} are {grouped(steps)} steps of {_examples(batch)}: "
+        f"{named}{grouped(examples)} examples × {epochs} epochs are {grouped(steps)} steps of {_examples(batch)}: "
         f"{seconds_text(steps * step.seconds)}, without reading the examples."
     )
     return [Paragraph(text)]

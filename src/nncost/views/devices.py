@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from nncost.devices.catalogue import device_folders
 from nncost.devices.device import VECTOR, Device
 from nncost.devices.profiles import Stored, identity_of
 from nncost.units import bytes_text, rate_text
@@ -25,6 +26,7 @@ def devices_text(profiles: Sequence[Stored], devices: Sequence[Device]) -> str:
         PredictionTable(("name", *_COLUMNS, "memory", "a second", "W"), [_line(device) for device in devices])
     )
     lines += ["", "Sources, aliases and reliability of one:  nncost devices NAME"]
+    lines += ["Your own, as TOML files in:", *(f"  {folder}" for folder in device_folders())]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -26,13 +26,17 @@ def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Rep
 
     Raises OptionError where the peak is not known or does not depend on the batch.
     """
-    if report.memory.step_peak is None:
+    batch = settings.load.batch
+    if report.memory.step_peak is None and (batch is None or not is_symbolic(batch)):
         raise OptionError("fits needs the peak of a step, which is not known here.", hint=report.memory.notes[0])
     if isinstance(source, Graph):
         raise OptionError("fits needs a source whose batch can be chosen; that of a Graph is built in.")
-    peak = _peak(report, source, settings)
-    batch = largest_batch(peak, limit)
-    return replace(report, memory=replace(report.memory, fits=Fit(limit, batch, peak(max(batch, 1)))))
+    counted = _Counted(source, settings)
+    answer = _by_formula(report, source, settings, limit)
+    if answer is None or (answer and counted(answer) > limit) or counted(answer + 1) <= limit:
+        _check_bound(report, settings)
+        answer = largest_batch(counted, limit)
+    return replace(report, memory=replace(report.memory, fits=Fit(limit, answer, counted(max(answer, 1)))))
 
 
 def largest_batch(peak: Peak, limit: int) -> int:
@@ -66,14 +70,12 @@ def largest_batch(peak: Peak, limit: int) -> int:
     return low
 
 
-def _peak(report: Report, source: Any, settings: Settings) -> Peak:
-    """The peak as a function of the batch."""
-    if settings.allocator == EXACT and report.settings["backward"] == "derived" and report.source.kind != "torch":
-        formula = _formula(source, settings)
-        if formula is not None:
-            return formula
-    _check_bound(report, settings)
-    return _Counted(source, settings)
+def _by_formula(report: Report, source: Any, settings: Settings, limit: int) -> int | None:
+    """The answer of the formula; None where there is none. Counting confirms it."""
+    if settings.allocator != EXACT or report.source.kind == "torch":
+        return None
+    peak = _formula(source, settings)
+    return None if peak is None else largest_batch(peak, limit)
 
 
 def _formula(source: Any, settings: Settings) -> Peak | None:
@@ -129,5 +131,9 @@ class _Counted:
                     f"fits cannot choose the batch of this source: it stays {report.settings['batch']}.",
                     hint="Give the shape of an input whose first size is the batch, e.g. --input 1x3x224x224.",
                 )
-            self.known[batch] = _number(cast("Dim", report.memory.step_peak))
+            if report.memory.step_peak is None:
+                raise OptionError(
+                    "fits needs the peak of a step, which is not known here.", hint=report.memory.notes[0]
+                )
+            self.known[batch] = _number(report.memory.step_peak)
         return self.known[batch]

@@ -54,7 +54,7 @@ def test_the_timeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert "One step" not in text
     symbolic = printed(capsys, "784-h-10", "--by", "memory")
     assert "dense.1 backward" in symbolic
-    assert "3136*h" in symbolic
+    assert "3144*h" in symbolic
 
 
 def test_csv_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:

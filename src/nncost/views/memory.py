@@ -40,7 +40,10 @@ def _resident(memory: Memory) -> str:
         (memory.parameters, "parameters"), (memory.buffers, "buffers"), (memory.optimizer_state, "optimizer state"),
         (memory.inputs, "inputs"),
     ]  # fmt: skip
-    known = " + ".join(f"{exact(amount)} {name}" for amount, name in parts if amount != 0)
+    known = " + ".join(f"{exact(amount)} {name}" for amount, name in parts if amount is not None and amount != 0)
+    unknown = [name for amount, name in parts if amount is None]
+    if memory.resident is None:
+        return f"{known}, and {' and '.join(unknown)}, which are not known"
     rounded = ", in blocks" if memory.allocator != "exact" else ""
     return f"{_amount(memory.resident)}{rounded} = {known}" if known else "0 bytes"
 

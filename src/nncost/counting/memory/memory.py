@@ -53,7 +53,7 @@ class Memory:
 
     parameters: Dim
     gradients: Dim
-    optimizer_state: Dim
+    optimizer_state: Dim | None
     activations: Dim | None
     workspace: Dim | None
     forward_peak: Dim | None
@@ -61,8 +61,8 @@ class Memory:
     step_peak_at: str | None
     step_peak_phase: str | None
     buffers: Dim
-    inputs: Dim
-    resident: Dim
+    inputs: Dim | None
+    resident: Dim | None
     forward_allocated: Dim | None
     step_allocated: Dim | None
     exact: bool

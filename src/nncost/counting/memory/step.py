@@ -25,21 +25,25 @@ NO_TIMELINE = "Activations and peaks are not known: this step's allocations were
 RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
 LOOP = "Peaks hold where each loop whose length is a symbol runs at least 4 times."
 UNKNOWN = "Of an unknown operation only the outputs are counted."
+MICRO_BATCHES = "Peaks of a later micro-batch, whose gradients are taken to be added to the earlier ones one by one."
+BLOCKS = "In blocks of PyTorch's allocator for CUDA, one stream; a GPU's own kernels may take other workspace."
 UNLEARNED_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """What is there before the step, each tensor in bytes."""
+    """What is there before the step, each tensor in bytes; None where it is not known."""
 
     parameters: tuple[Dim, ...]
     buffers: tuple[Dim, ...]
-    states: tuple[Dim, ...]
-    inputs: tuple[Dim, ...]
+    states: tuple[Dim, ...] | None
+    inputs: tuple[Dim, ...] | None
 
     @property
-    def blocks(self) -> tuple[Dim, ...]:
+    def blocks(self) -> tuple[Dim, ...] | None:
         """Every tensor."""
+        if self.states is None or self.inputs is None:
+            return None
         return (*self.parameters, *self.buffers, *self.states, *self.inputs)
 
 
@@ -48,31 +52,38 @@ def memory_of(
 ) -> Memory:
     """The memory of one step; ``plans`` are the kernels of its graph, where it has one."""
     timeline, notes = _timeline(model, step, plans, accumulate)
-    resident = _resident(model, step)
-    if not complete:
-        notes.append(UNKNOWN)
-    memory = _memory(resident, [stored_bytes(p) for p in step.gradients], timeline, notes, complete)
+    there = _resident(model, step, is_known=timeline is not None)
+    is_exact = timeline is not None and not notes
+    if timeline is not None and model.trace is None:
+        notes += _cautions(plans)
+        is_exact = complete
+        notes += [] if complete else [UNKNOWN]
+    memory = _memory(there, [stored_bytes(p) for p in step.gradients], timeline, notes, is_exact)
     if allocator == CUDA and timeline is not None:
         from nncost.counting.memory.caching_allocator import with_blocks
 
-        return with_blocks(memory, timeline, resident.blocks)
+        boxed = with_blocks(memory, timeline, there.blocks or ())
+        return replace(boxed, exact=False, notes=(*memory.notes, BLOCKS))
     return memory
 
 
 def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> tuple[Timeline | None, list[str]]:
-    """The step's allocations with what to say about them, or the reason why there are none."""
+    """The step's allocations and what they leave out, or the reason why there are none."""
     if model.trace is not None:
         timeline = model.timeline
         if timeline is None:
             return None, [NO_TIMELINE]
-        return (timeline if accumulate == 1 else _gathering(timeline)), _unlearned(timeline)
+        notes = _unlearned(timeline)
+        return (timeline, notes) if accumulate == 1 else (_gathering(timeline), [*notes, MICRO_BATCHES])
     if not step.graph.items:
         return None, [NO_OPERATIONS]
     timeline = timeline_of(step.graph, plans, _roles(step, accumulate))
-    if timeline is None:
-        return None, [RAGGED]
+    return timeline, [] if timeline is not None else [RAGGED]
+
+
+def _cautions(plans: Plans) -> list[str]:
     loops = (node.op for graph in plans for node in walk(graph.items) if isinstance(node.op, ops.Repeat))
-    return timeline, [LOOP] if any(is_symbolic(loop.times) for loop in loops) else []
+    return [LOOP] if any(is_symbolic(loop.times) for loop in loops) else []
 
 
 def _roles(step: StepGraph, accumulate: int) -> Roles:
@@ -103,18 +114,26 @@ def _unlearned(timeline: Timeline) -> list[str]:
     return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
 
 
-def _resident(model: Model, step: StepGraph) -> Resident:
+def _resident(model: Model, step: StepGraph, *, is_known: bool) -> Resident:
     learned = tuple(stored_bytes(p) for p in model.graph.parameters if p.role != "buffer")
     buffers = tuple(stored_bytes(p) for p in model.graph.parameters if p.role == "buffer")
     if model.trace is not None:
-        return Resident(learned, buffers, _apart(model.state_bytes), _apart(model.input_bytes))
+        if not is_known:
+            return Resident(learned, buffers, None if step.gradients else (), None)
+        return Resident(learned, buffers, _state_blocks(model), (model.input_bytes,))
     states = tuple(bytes_of(state) for group in step.states.values() for state in group)
     inputs = step.graph.inputs[: len(step.graph.inputs) - len(states)]
     return Resident(learned, buffers, states, tuple(map(bytes_of, inputs)))
 
 
-def _apart(size: Dim) -> tuple[Dim, ...]:
-    return () if size == 0 else (size,)
+def _state_blocks(model: Model) -> tuple[Dim, ...]:
+    """An optimizer's state: as many tensors like each parameter as it holds, and the rest in one."""
+    sizes = [stored_bytes(p) for p in model.trained]
+    whole = add_all(sizes)
+    if is_symbolic(model.state_bytes) or is_symbolic(whole) or whole == 0:
+        return (model.state_bytes,)
+    copies, rest = divmod(model.state_bytes, whole)
+    return (*(size for size in sizes for _ in range(copies)), *([rest] if rest else []))
 
 
 def stored_bytes(parameter: Parameter) -> Dim:
@@ -123,15 +142,15 @@ def stored_bytes(parameter: Parameter) -> Dim:
 
 
 def _memory(
-    there: Resident, gradients: Iterable[Dim], timeline: Timeline | None, notes: Sequence[str], complete: bool
+    there: Resident, gradients: Iterable[Dim], timeline: Timeline | None, notes: Sequence[str], is_exact: bool
 ) -> Memory:
-    resident = add_all(there.blocks)
+    resident = add_all(there.blocks or ())
     peaks = None if timeline is None else peaks_of(timeline, resident)
     return Memory(
         parameters=add_all(there.parameters),
         buffers=add_all(there.buffers),
-        optimizer_state=add_all(there.states),
-        inputs=add_all(there.inputs),
+        optimizer_state=None if there.states is None else add_all(there.states),
+        inputs=None if there.inputs is None else add_all(there.inputs),
         gradients=add_all(gradients),
         activations=None if timeline is None else timeline.saved,
         workspace=None if peaks is None else peaks.workspace,
@@ -139,10 +158,10 @@ def _memory(
         step_peak=None if peaks is None else _step_peak(peaks, resident),
         step_peak_at=_place(peaks)[0],
         step_peak_phase=_place(peaks)[1],
-        resident=resident,
+        resident=None if there.blocks is None else resident,
         forward_allocated=None if peaks is None else peaks.forward,
         step_allocated=None if peaks is None else peaks.step,
-        exact=timeline is not None and complete and not timeline.unlearned,
+        exact=is_exact,
         notes=tuple(notes),
         candidates=peaks.candidates if peaks is not None and len(peaks.candidates) > 1 else (),
         timeline=() if peaks is None else peaks.stretches,

@@ -18,6 +18,7 @@ from nncost.frontends.torch.blocks import BlockRecord
 from nncost.frontends.torch.connected import Connection
 from nncost.frontends.torch.kernels import dtype_name, kernel_of
 from nncost.frontends.torch.log import Log
+from nncost.frontends.torch.memory.known import known_from
 from nncost.frontends.torch.memory.timeline import timeline_of
 from nncost.frontends.torch.packed import packed_parameters, stored_shape
 from nncost.frontends.torch.roles import role_of
@@ -144,7 +145,9 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     shapes = batched(described(given, module), options.batch)
     batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
-    timeline, state_bytes, input_bytes = timeline_of(module, given, options)
+    timeline, state_bytes, input_bytes = timeline_of(
+        module, given, options, known_from(traced.tracer.signatures.values())
+    )
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),

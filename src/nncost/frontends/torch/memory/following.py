@@ -19,6 +19,7 @@ from nncost.frontends.torch.marks import tensors_in
 from nncost.frontends.torch.memory.calls import Called, Description, Operand, Ran, results_in
 from nncost.frontends.torch.memory.families import operands
 from nncost.frontends.torch.memory.in_place import WATCHED, may_be_in_place, sums_gradients
+from nncost.frontends.torch.memory.known import Known, elementwise, key_of
 from nncost.frontends.torch.memory.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.memory.work import macs_of
 from nncost.frontends.torch.places import Places
@@ -29,6 +30,8 @@ _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
 _ADD = torch.ops.aten.add.Tensor
 _SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
 """Operators whose second operand autograd keeps."""
+_LOOKS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten._unsafe_view.default}
+"""Operators that look at their operand's memory, besides those that say so."""
 _SAVERS = {"MulBackward0", "DivBackward0"}
 _NUMBERS = {int, float, bool, complex}
 _NOTHING: dict[str, Any] = {}
@@ -38,12 +41,17 @@ class Follower(TorchDispatchMode):
     """Notes calls and frees in ``storages.events``; holds no tensor, so that each dies when it would.
 
     ``light`` answers calls like earlier ones; ``of_stray`` gives the stand-in of a real tensor that is
-    handed to an operator (None: operators on real tensors run as they are).
+    handed to an operator (None: operators on real tensors run as they are). ``known`` are calls met before.
     """
 
     supports_higher_order_operators = True
 
-    def __init__(self, light: LightFakes | None, of_stray: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+    def __init__(
+        self,
+        light: LightFakes | None,
+        of_stray: Callable[[torch.Tensor], torch.Tensor] | None,
+        known: Known | None = None,
+    ) -> None:
         super().__init__()
         self.places = Places()
         self.storages = Storages()
@@ -55,6 +63,7 @@ class Follower(TorchDispatchMode):
         self._makers: list[int | None] = []
         self.owners: dict[int, str] = {}
         self._light = light
+        self._known = known or {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or _NOTHING
@@ -73,7 +82,7 @@ class Follower(TorchDispatchMode):
             return torch.ones((), dtype=args[0].dtype).item()  # an optimizer's own norm: any number does
         if plan.handling is not Handling.SILENT and self.of_stray is not None:
             args, kwargs = self._without_strays(args), {name: self._stand_in(v, name) for name, v in kwargs.items()}
-        if plan.handling is Handling.VIEW and not plan.written:
+        if func in _LOOKS or (plan.handling is Handling.VIEW and not plan.written):
             return self._view(func, args, kwargs)
         return self._operation(func, plan, args, kwargs)
 
@@ -88,6 +97,15 @@ class Follower(TorchDispatchMode):
             self.outside_bytes += storage.nbytes()
         self.storages.outside(storage)
         return tensor
+
+    def like(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Another tensor of that form, with its values where it has any, which is there before the step."""
+        if type(tensor) is not FakeTensor or self._light is None:
+            made = tensor.clone()
+        else:
+            made = self._light.make(tensor.shape, tensor.stride(), tensor.dtype)
+        self.storages.outside(storage_of(made))
+        return made
 
     def adds_bias(self, change: int) -> None:
         """A function that adds a bias to a product of its own begins (1) or ends (-1)."""
@@ -126,7 +144,7 @@ class Follower(TorchDispatchMode):
         if called is not None and called.outputs is not None:
             result, fresh = self._again(called, args)
         else:
-            result, fresh = self._first(func, args, kwargs, tensors, plan)
+            result, fresh = self._first(func, args, kwargs, tensors, plan, (described, options))
             if called is None:
                 called = self._new(func, described, options, result, fresh, args, kwargs)
                 if description.plain:
@@ -157,7 +175,7 @@ class Follower(TorchDispatchMode):
             if result.grad_fn is None:
                 waiting.append(entry)  # autograd has not come to it yet
                 continue
-            saved = getattr(result.grad_fn, "_saved_other", None)
+            saved: Any = getattr(result.grad_fn, "_saved_other", None)
             if type(saved) is torch.Tensor and saved.dim() == 0:
                 storage = storage_of(saved)
                 if self.storages.number(storage) is None:
@@ -187,7 +205,9 @@ class Follower(TorchDispatchMode):
         if may:
             ran.first, ran.instead = first, instead
 
-    def _first(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], plan: Plan) -> Any:
+    def _first(
+        self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], plan: Plan, described: Any
+    ) -> tuple[Any, list[Any]]:
         """The results of a call like none before, and the storages that are new among theirs."""
         storages = self.storages
         for tensor in tensors:
@@ -195,8 +215,10 @@ class Follower(TorchDispatchMode):
             if storage is not None and storages.number(storage) is None:
                 storages.outside(storage)
         result: Any = NotImplemented
-        if plan.simple and self._light is not None and tensors and all(type(t) is FakeTensor for t in tensors):
-            result = self._light.run(func, args, kwargs)
+        if self._light is not None and tensors and all(type(t) is FakeTensor for t in tensors):
+            result = self._without_run(func, plan, args, tensors, described)
+            if result is NotImplemented and plan.simple:
+                result = self._light.run(func, args, kwargs)
         if result is NotImplemented:
             result = func(*args, **kwargs)
         if func is _RECURRENT_BACKWARD and self._light is not None:
@@ -209,13 +231,25 @@ class Follower(TorchDispatchMode):
                 fresh[storage._cdata] = storage
         return result, list(fresh.values())
 
+    def _without_run(self, func: Any, plan: Plan, args: Any, tensors: list[torch.Tensor], described: Any) -> Any:
+        light = self._light
+        assert light is not None
+        outputs = self._known.get(key_of(func, plan, *described)) if self._known else None
+        if outputs is None:
+            return elementwise(func, plan, args, tensors, light)
+        kind, shapes = outputs
+        if kind is None:
+            return args[shapes] if shapes < len(args) else NotImplemented
+        made = [light.make(*shape) for shape in shapes]
+        return made[0] if kind is torch.Tensor else tuple(made)
+
     def _again(self, called: Called, args: Any) -> Any:
         kind, outputs = called.outputs
         if kind is None:
             return args[outputs], []
         assert self._light is not None
-        made = [self._light.make(*output) for output in outputs]
-        fresh = [tensor.untyped_storage() for tensor in made]
+        made = [None if output is None else self._light.make(*output) for output in outputs]
+        fresh = [tensor.untyped_storage() for tensor in made if tensor is not None]
         return (made[0] if kind is torch.Tensor else kind(made)), fresh
 
     def _new(self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any) -> Called:
@@ -239,7 +273,7 @@ class Follower(TorchDispatchMode):
         if isinstance(value, torch.Tensor):
             if isinstance(value, FakeTensor) or self.of_stray is None:
                 return value
-            if value.dim() == 0 and (self.storages.number(value.untyped_storage()) or OUTSIDE) != OUTSIDE:
+            if value.dim() == 0 and self.storages.number(value.untyped_storage()) not in (None, OUTSIDE):
                 assert self._light is not None
                 made = self._light.make((), (), value.dtype)  # one that autograd keeps: nothing else may hold it
             else:
@@ -291,10 +325,15 @@ def _outputs(result: Any, fresh: list[Any], args: Any) -> Any:
         place = next((i for i, value in enumerate(args) if value is result), None)
         return None if place is None else (None, place)
     pieces = [result] if isinstance(result, torch.Tensor) else result
-    if not isinstance(pieces, (list, tuple)) or len(pieces) != len(fresh):
+    if not isinstance(pieces, (list, tuple)) or sum(piece is not None for piece in pieces) != len(fresh):
         return None
-    shapes = []
-    for tensor, storage in zip(pieces, fresh, strict=True):
+    shapes: list[Any] = []
+    storages = iter(fresh)
+    for tensor in pieces:
+        if tensor is None:
+            shapes.append(None)
+            continue
+        storage = next(storages)
         if type(tensor) is not FakeTensor or tensor.constant is not None or tensor.layout is not torch.strided:
             return None
         if tensor.storage_offset() or tensor.is_conj() or tensor.is_neg() or tensor.fake_device.type != "cpu":

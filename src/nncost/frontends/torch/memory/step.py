@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted
 from nncost.frontends.torch.memory.calls_into import calls_noted
 from nncost.frontends.torch.memory.following import Follower
+from nncost.frontends.torch.memory.known import Known
 from nncost.frontends.torch.memory.storages import storage_of
 from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.run import NO_LOSS, _flag, _loss_of, _modes, _quiet, wants_backward
@@ -36,12 +38,15 @@ class Followed:
     state_bytes: int = 0
 
 
-def follow_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Followed:
-    """Follow the memory of a step of the module on stand-ins; the module is as before afterwards."""
+def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None) -> Followed:
+    """Follow the memory of a step of the module on stand-ins; the module is as before afterwards.
+
+    ``known`` are calls that were met while its operations were counted.
+    """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     trains = wants_backward(options)
     stand_ins = StandIns(mode, options, trains)
-    follower = Follower(stand_ins.light, stand_ins.of_stray)
+    follower = Follower(stand_ins.light, stand_ins.of_stray, known)
     stage = Stage(module, stand_ins.of_tensor, _flag(module, options), _placing(follower.places), stand_ins.of_stray)
     stand_ins.stage = stage
     fast_path = torch.backends.mha.get_fastpath_enabled()
@@ -103,7 +108,7 @@ def _update(optimizer: Any, stage: Stage, follower: Follower) -> int:
     events, before = storages.events, storages.alive()
     storages.events = []
     with follower:
-        whole.step()
+        _make_state(whole, follower.like)
     for state in whole.state.values():
         late(state)
     storages.now_outside(but=before)
@@ -117,6 +122,27 @@ def _update(optimizer: Any, stage: Stage, follower: Follower) -> int:
         if isinstance(leaf, torch.Tensor):
             seen[storage_of(leaf)._cdata] = storage_of(leaf).nbytes()
     return sum(seen.values())
+
+
+def _make_state(optimizer: torch.optim.Optimizer, like: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """The state that a first step makes: one parameter of each shape and group takes it, the others get the like."""
+    groups = [list(group["params"]) for group in optimizer.param_groups]
+    first: dict[Any, torch.Tensor] = {}
+    for number, parameters in enumerate(groups):
+        for p in parameters:
+            if p.grad is not None:
+                first.setdefault((number, p.shape, p.stride(), p.dtype, p.grad.stride()), p)
+        optimizer.param_groups[number]["params"] = [p for key, p in first.items() if key[0] == number]
+    optimizer.step()
+    for number, parameters in enumerate(groups):
+        optimizer.param_groups[number]["params"] = parameters
+        for p in parameters:
+            if p.grad is None:
+                continue
+            model = first[number, p.shape, p.stride(), p.dtype, p.grad.stride()]
+            if model is not p and model in optimizer.state:
+                state = optimizer.state[model]
+                optimizer.state[p] = {n: like(v) if isinstance(v, torch.Tensor) else v for n, v in state.items()}
 
 
 def _owners(optimizer: torch.optim.Optimizer, stage: Stage) -> dict[int, str]:

@@ -32,16 +32,15 @@ class Storages:
 
     def number(self, storage: Any) -> int | None:
         """The number of a storage; None for one never seen."""
-        watch = self._alive.get(storage._cdata)
-        return None if watch is None else watch.number
+        known = self._alive.get(storage._cdata)
+        return None if known is None else known.number
 
     def outside(self, storage: Any) -> None:
         """Memory that is there already, also where it was noted as taken."""
-        known = self._alive.get(storage._cdata)
-        if known is None:
-            self._watch(storage, OUTSIDE)
+        if storage._cdata in self._alive:
+            self._alive[storage._cdata].number = OUTSIDE
         else:
-            known.number = OUTSIDE
+            self._watch(storage, OUTSIDE)
 
     def taken(self, storage: Any, size: int) -> int:
         """Note new memory; its number."""
@@ -67,8 +66,9 @@ class Storages:
         self._alive[watch.address] = watch
 
     def _freed(self, watch: Any) -> None:
-        if self._alive.get(watch.address) is watch:
-            del self._alive[watch.address]
+        address = watch.address
+        if self._alive.get(address) is watch:
+            del self._alive[address]
         if watch.number != OUTSIDE:
             self.events.append(watch.number)
 

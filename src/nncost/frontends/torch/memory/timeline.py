@@ -8,18 +8,21 @@ from torch import nn
 
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.memory.assembling import Assembly
+from nncost.frontends.torch.memory.known import Known
 from nncost.frontends.torch.memory.lessons import Lessons
 from nncost.frontends.torch.memory.step import follow_step
 from nncost.ir.storage import Timeline
 
 
-def timeline_of(module: nn.Module, given: Inputs, options: LoadOptions) -> tuple[Timeline | None, int, int]:
+def timeline_of(
+    module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None
+) -> tuple[Timeline | None, int, int]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
     No timeline where the step cannot be followed on stand-ins: the operations are counted all the same.
     """
     try:
-        followed = follow_step(module, given, options)
+        followed = follow_step(module, given, options, known)
     except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
         return None, 0, 0
     lessons = Lessons(options.learn)

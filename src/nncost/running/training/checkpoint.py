@@ -72,7 +72,16 @@ def read_checkpoint(path: str) -> Checkpoint:
                 f"there is no training to resume at {path}.", hint="--resume takes the folder of --save."
             )
         return _read(file)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        RecursionError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise TrainingError(
             f"{file} is no checkpoint of nncost train: {str(error)[:200] or type(error).__name__}.",
             hint="--resume takes the folder of --save.",

@@ -10,6 +10,7 @@ from nncost.counting.conventions import convention_named
 from nncost.pipeline import report_on
 from nncost.running.training.engine import Engine
 from nncost.running.training.examples import Examples
+from nncost.running.training.loop import batches_of
 from nncost.running.training.network import Network
 from nncost.running.training.numpy_engine import NumpyEngine
 from nncost.running.training.outcome import Amounts
@@ -56,7 +57,7 @@ def costs_of(
     )
     batch = rows[: settings.batch]
     said = forecast(network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype))
-    steps = -(-len(rows) // settings.batch) * settings.epochs
+    steps = batches_of(len(rows), settings.batch) * settings.epochs
     assert report.run is not None
     predicted: dict[str, dict[str, float]] = {
         "operations": {"step": int(report.step.flops), "run": int(report.run.totals["step"].flops)},

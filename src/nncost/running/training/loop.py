@@ -25,6 +25,11 @@ JUDGED_ROWS = 1_000
 Listener = Callable[[Progress], None]
 
 
+def batches_of(rows: int, batch: int) -> int:
+    """Steps that all rows take; the last one may be smaller."""
+    return -(-rows // batch)
+
+
 @dataclass(slots=True)
 class Loop:
     """A training under way. ``predicted_step`` is in seconds; ``interrupted`` is asked after each step."""
@@ -45,16 +50,21 @@ class Loop:
     @property
     def batches(self) -> int:
         """Steps in an epoch; the last one may be smaller."""
-        return -(-len(self.examples.split.train) // self.settings.batch)
+        return batches_of(len(self.examples.split.train), self.settings.batch)
 
     @property
     def stopped_early(self) -> bool:
         """Whether the validation loss has not improved for as many epochs as patience allows."""
         return self.settings.patience is not None and self.state.waited >= self.settings.patience
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state.epoch >= self.settings.epochs or self.stopped_early
+
     def run(self) -> bool:
         """Train to the end; False where it was interrupted. Raises TrainingError for a loss that is no number."""
-        while self.state.epoch < self.settings.epochs and not self.stopped_early:
+        while not self.finished:
             if not self._epoch():
                 return False
         if self.settings.patience is not None and self.state.best_values:
@@ -73,7 +83,7 @@ class Loop:
             self._tell(finished)
             if is_last:
                 self.checkpoint(state)
-            if self.interrupted():
+            if self.interrupted() and not self.finished:
                 return False
         return True
 

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from nncost.running.training.checkpoint import STATE_FILE, Checkpoint, put_back,
 from nncost.running.training.costs import Costs, costs_of
 from nncost.running.training.engine import Engine
 from nncost.running.training.examples import Examples, examples_of
-from nncost.running.training.loop import Listener, Loop
+from nncost.running.training.loop import Listener, Loop, batches_of
 from nncost.running.training.network import Network, loss_for, network_of
 from nncost.running.training.numpy_engine import NumpyEngine
 from nncost.running.training.outcome import Training
@@ -104,7 +104,7 @@ def _prepare(
         "source": network.name, "dtype": dtype, "loss": loss, "settings": chosen.to_dict(),
         "examples": examples.fingerprint(), "classes": list(examples.task.labels),
     }  # fmt: skip
-    state = State() if checkpoint is None else _continued(checkpoint, engine, meta, chosen)
+    state = State() if checkpoint is None else _continued(checkpoint, engine, meta, chosen, examples)
     rest = len(examples.split.train) % chosen.batch
     for size in {chosen.batch, rest} - {0}:
         engine.prepare_for(size)
@@ -131,7 +131,7 @@ def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str)
 def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a checkpoint with those given now. Raises TrainingError for one that cannot change."""
     kept = checkpoint.meta.get("settings")
-    if not isinstance(kept, dict):
+    if not isinstance(kept, dict) or set(kept) != {field.name for field in fields(TrainingSettings)}:
         raise TrainingError(f"{checkpoint.path} is no checkpoint of nncost train: it has no settings.")
     for name in FIXED:
         now = list(given[name]) if name == "ignore" and name in given else given.get(name, kept.get(name))
@@ -145,7 +145,10 @@ def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]
     return {**kept, **given, "engine": wrote if engine == "auto" else engine}
 
 
-def _continued(checkpoint: Checkpoint, engine: Engine, meta: Mapping[str, Any], settings: TrainingSettings) -> State:
+def _continued(
+    checkpoint: Checkpoint, engine: Engine, meta: Mapping[str, Any], settings: TrainingSettings, examples: Examples
+) -> State:
+    """The state of a checkpoint, put into the engine. Raises TrainingError for one of another training."""
     for name, what in (
         ("source", "the network"), ("dtype", "the dtype"), ("loss", "the loss"), ("examples", "the examples"),
     ):  # fmt: skip
@@ -156,6 +159,11 @@ def _continued(checkpoint: Checkpoint, engine: Engine, meta: Mapping[str, Any], 
                 hint="Give the spec and the file it was started with.",
             )
     state = put_back(checkpoint, engine)
+    batches = batches_of(len(examples.split.train), settings.batch)
+    if state.batch >= batches or state.steps != state.epoch * batches + state.batch:
+        raise TrainingError(
+            f"{checkpoint.path} is no checkpoint of nncost train: its steps are not those of its epochs."
+        )
     if state.epoch >= settings.epochs:
         raise TrainingError(
             f"the training in {checkpoint.path} has finished its {state.epoch} epochs.",

@@ -152,7 +152,7 @@ def grid(step: Step) -> np.ndarray:
     launch = efficiency_of(device, DTYPE).launch_seconds.value
     total = np.zeros((len(SHARES), len(SHARES)))
     assert device.vector_peak is not None
-    for works in work_of(step.report, fused_attention=True):
+    for works in work_of(step.report, accelerator=True):
         for work in works:
             arithmetic = (work.contraction_flops / peak + work.other_flops / device.vector_peak) / SHARES[:, None]
             memory = work.bytes / device.bandwidth_bytes_per_second / SHARES[None, :]

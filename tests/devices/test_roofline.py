@@ -109,12 +109,12 @@ def test_fused_attention_writes_no_scores() -> None:
     scores = 2 * 4 * 1024**2
     for phase in ("forward", "backward"):
         apart, fused = (
-            sum(work.bytes for works in work_of(report, fused_attention=kind) for work in works if work.op == "attention" and work.phase == phase)
+            sum(work.bytes for works in work_of(report, accelerator=kind) for work in works if work.op == "attention" and work.phase == phase)
             for kind in (False, True)
         )  # fmt: skip
         assert apart > 2 * scores
         assert fused == (4 if phase == "forward" else 8) * 1024 * 64 * 2
-    macs = sum(work.contraction_flops for works in work_of(report, fused_attention=True) for work in works)
+    macs = sum(work.contraction_flops for works in work_of(report, accelerator=True) for work in works)
     assert macs == 2 * report.step.macs
 
 
@@ -142,3 +142,21 @@ def test_memory_is_the_reports_and_may_be_too_much() -> None:
 
     assert "fits into 24.0 GB" in plain(fits)
     assert "does NOT fit into 24.0 GB" in plain(bursts)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_time_steps_wait_for_each_other(kind: str) -> None:
+    for length in (10, 1_000):
+        report = nncost.count(f"{length}x64, {kind} 128 last, dense 2", batch=4)
+        prediction = predict_on(
+            report, replace(ROUND, bandwidth_bytes_per_second=1e15, peaks={"float32": 1e18}), shares(launch=1.0)
+        )
+        seconds = {row.phase: row.seconds.value for row in prediction.rows if row.op == kind}
+        assert seconds == {"forward": length, "backward": 3 * length}
+
+
+def test_a_modules_time_steps_wait_too() -> None:
+    torch = pytest.importorskip("torch")
+    report = nncost.count(torch.nn.LSTM(64, 128, 2, bidirectional=True, batch_first=True), (4, 1_000, 64))
+    (works,) = (works for works in work_of(report, accelerator=True) if works[0].phase == "forward")
+    assert works[0].kernels == 1_000

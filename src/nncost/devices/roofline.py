@@ -20,7 +20,7 @@ def predict_on(report: Report, device: Device, efficiency: Efficiency | None = N
     """
     shares = efficiency or efficiency_of(device, report.settings["dtype"])
     peak = device.peak(report.settings["dtype"])
-    rows = [_row(works, device, peak, shares) for works in work_of(report, fused_attention=True)]
+    rows = [_row(works, device, peak, shares) for works in work_of(report, accelerator=True)]
     return prediction_of(
         report, rows, label="estimated", peak=peak, capacity=device.memory_bytes, watts=device.tdp_watts,
         device={"name": device.name, "title": device.title, "dtype": report.settings["dtype"], "peak_flops_per_second": peak,

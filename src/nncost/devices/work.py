@@ -17,6 +17,8 @@ GRADIENT_KERNELS = 3
 GRADIENT_CONTRACTIONS = 2
 """Those of an input and of weights are contractions."""
 ATTENTION = "attention"
+TIME_STEP = "step"
+"""The name of what a recurrent layer does again and again."""
 QUERY_SIZED_IN_BACKWARD = 3
 """Queries, output and the output's gradient, which a fused attention's backward pass reads."""
 _NUMBERS = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
@@ -37,14 +39,18 @@ class Work:
     contractions: int
 
 
-def work_of(report: Report, *, fused_attention: bool = False) -> Iterator[list[Work]]:
+def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]]:
     """The work of each row, one part for each operation inside. Raises SymbolError where a size has no number.
 
-    With ``fused_attention`` the attention of a spec runs as one kernel that writes no scores to memory.
+    On an ``accelerator`` the attention of a spec runs as one kernel that writes no scores to memory, and a recurrent
+    layer as one kernel for each time step: a step waits for the one before.
     """
     _check_numbers(report)
-    handed = _projections(report) if fused_attention else {}
+    handed, times = (_projections(report), _time_steps(report)) if accelerator else ({}, {})
     for row in report.rows:
+        if TIME_STEP in row.inside and row.path in times:
+            yield [_sequential(_work(row, row.counts), times[row.path])]
+            continue
         if row.op == ATTENTION and row.path in handed:
             yield [_fused(_work(row, row.counts), handed[row.path])]
             continue
@@ -60,6 +66,17 @@ def _projections(report: Report) -> dict[str, tuple[int, int]]:
     paths = [row.path for row in report.rows if row.op == ATTENTION and row.phase == "forward"]
     whole = [path for path in paths if all(f"{path}.{name}" in written for name in ("query", "key", "value"))]
     return {path: (written[f"{path}.query"], written[f"{path}.key"] + written[f"{path}.value"]) for path in whole}
+
+
+def _time_steps(report: Report) -> dict[str, int]:
+    """For each recurrent layer how often an example passes its weights: once in each time step."""
+    batch = report.settings["batch"]
+    rows = [row for row in report.rows if row.phase == "forward" and TIME_STEP in row.inside and row.weights != 0]
+    return {row.path: max(1, _number(row.counts, "macs") // (batch * row.weights)) for row in rows}
+
+
+def _sequential(work: Work, times: int) -> Work:
+    return replace(work, kernels=work.kernels * times, contractions=work.contractions * times)
 
 
 def _fused(work: Work, handed: tuple[int, int]) -> Work:

@@ -56,14 +56,12 @@ def time(context: Context) -> Section:
     if is_symbolic(report.settings["batch"]) or is_symbolic(report.step.flops):
         raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
     operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
-    small = context.report.source.kind == SPEC and is_small(
-        context.counted, operations, _whole(report.parameters.bytes)
-    )
+    tried = _tried(context, operations)
     with _saying("running some steps"):
-        steps = {batch: _step(context, batch, measure=small) for batch in _batches(context, small=small)}
+        steps = {batch: _step(context, batch, measure=batch in tried) for batch in sorted({_batch(report), *tried})}
     step = steps[_batch(report)]
     content = [*_arithmetic(report, operations), *_step_sentences(step, operations, report), *_run(report, step)]
-    content += _instructions(context, operations) if small else []
+    content += _instructions(context, operations) if _batch(report) in tried else []
     content += _faster(report, steps)
     return Section("Time", tuple(content))
 
@@ -77,10 +75,19 @@ def _batch(report: Report) -> int:
     return _whole(report.settings["batch"])
 
 
-def _batches(context: Context, *, small: bool) -> list[int]:
-    """The batch asked for, and some others where they can be tried."""
-    others = BATCHES if small else ()
-    return sorted({_batch(context.report), *others})
+def _tried(context: Context, operations: int) -> list[int]:
+    """Batches whose steps can be run while a reader waits: none of a module, and only one micro-batch a step."""
+    report, memory = context.report, context.report.memory
+    sizes = (memory.step_peak, memory.parameters, memory.gradients, memory.optimizer_state)
+    if (
+        report.source.kind != SPEC
+        or context.settings.accumulate != 1
+        or not all(isinstance(size, int) for size in sizes)
+    ):
+        return []
+    peak, *kept = map(_whole, sizes)
+    growing, batch = max(0, peak - sum(kept)), _batch(report)
+    return [n for n in {batch, *BATCHES} if is_small(operations * n // batch, sum(kept) + growing * n // batch)]
 
 
 def _step(context: Context, batch: int, *, measure: bool) -> Step:
@@ -216,7 +223,7 @@ def _operations(source: str, settings: object) -> int:
 def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
     """Other batch sizes, and what they do to a run."""
     known = {batch: step.seconds for batch, step in steps.items() if step.seconds}
-    if len(known) < len(BATCHES):
+    if len(known) == 1 or not known:
         return []
     run = report.run
     examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
@@ -230,11 +237,12 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
         for batch, seconds in known.items()
     )
     best = min(known, key=lambda batch: known[batch] / batch)
-    gain = known[1] / (known[best] / best)
+    single = min(known)
+    gain = (known[single] / single) / (known[best] / best)
     how = "measured" if all(step.measured is not None for step in steps.values()) else "predicted"
     text = (
         f"What would make it faster: larger batches, {how} here. In batches of {grouped(best)} an example takes "
-        f"{gain:.2g} times less time than alone; the number of steps, and with it what is learned, changes too."
+        f"{gain:.2g} times less time than in batches of {grouped(single)}; the number of steps, and with it what is learned, changes too."
     )
     header = ("batch", "a step", "an example", f"{grouped(examples)} × {epochs}")
     return [Paragraph(text), Table(header, rows)]

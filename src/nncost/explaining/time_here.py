@@ -22,7 +22,7 @@ _WARM_STEPS = 3
 MOST_FLOPS = 10**10
 """A step of more operations is not measured: it could take longer than a reader waits."""
 MOST_BYTES = 10**9
-"""A network of more parameters is not built."""
+"""A step that needs more memory is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def is_small(counted: Counted, flops: int, parameter_bytes: int) -> bool:
-    """Whether steps of the network can be measured while a reader waits."""
-    return counted.model.trace is None and flops <= MOST_FLOPS and parameter_bytes <= MOST_BYTES
+def is_small(flops: int, peak_bytes: int) -> bool:
+    """Whether a step can be run some times while a reader waits."""
+    return flops <= MOST_FLOPS and peak_bytes <= MOST_BYTES
 
 
 def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measured:

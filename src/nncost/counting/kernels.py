@@ -38,12 +38,14 @@ class Plan:
 
     ``reads`` are by kernel, in bytes of each distinct tensor that it did not make itself; ``escaping``
     are the tensors someone outside their kernel uses; ``effects`` those of them that replace a buffer.
+    ``loops`` are the Repeats between the kernels.
     """
 
     kernels: list[Kernel]
     reads: list[dict[Tensor, Dim]]
     escaping: set[Tensor]
     effects: set[Tensor]
+    loops: list[ops.Repeat]
 
 
 def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
@@ -64,7 +66,8 @@ def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
         reads.append(outside)
     effects = _effects(graph.items)
     escaping |= _repeat_inputs(graph.items, base) | effects
-    return Plan(kernels, reads, escaping, effects)
+    loops = [node.op for node in walk(graph.items) if isinstance(node.op, ops.Repeat)]
+    return Plan(kernels, reads, escaping, effects, loops)
 
 
 def traffic(plan: Plan) -> Iterator[Traffic]:

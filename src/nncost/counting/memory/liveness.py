@@ -39,7 +39,7 @@ class Roles:
 
 def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline | None:
     """The allocations of one step; None where a loop's sizes change with its iteration."""
-    if any(_is_ragged(node) for block in plans for node in walk(block.items)):
+    if any(loop.index is not None for plan in plans.values() for loop in plan.loops):
         return None
     walker = Walker(plans, roles.in_place)
     walker.run(graph)
@@ -53,10 +53,6 @@ def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline | None:
         s.bytes for s in walker.slots if s.kind == "value" and s.born < forward_ends and (s.outlives or s.last >= forward_ends)
     ]  # fmt: skip
     return Timeline(tuple(_ticked(walker.slots)), add_all(saved) if is_training else 0)
-
-
-def _is_ragged(node: Node) -> bool:
-    return isinstance(node.op, ops.Repeat) and node.op.index is not None
 
 
 def _ticked(slots: Sequence[Slot]) -> list[Allocation]:
@@ -89,7 +85,8 @@ class _Block:
 def _block_of(graph: Graph, plan: Plan) -> _Block:
     nodes = list(walk(graph.items))
     kernel = {node: number for number, kernel in enumerate(plan.kernels) for node in kernel.nodes}
-    return _Block(nodes, plan, kernel, [len(kernel.nodes) for kernel in plan.kernels], running_sums(nodes))
+    sums = running_sums(nodes) if plan.loops else RunningSums()
+    return _Block(nodes, plan, kernel, [len(kernel.nodes) for kernel in plan.kernels], sums)
 
 
 @dataclass(slots=True)

@@ -12,8 +12,7 @@ from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import Peaks, peaks_of
 from nncost.dims import Dim, add_all, is_largest, is_symbolic, largest
 from nncost.frontends.model import Model
-from nncost.ir import ops
-from nncost.ir.graph import Parameter, walk
+from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
 from nncost.training.step import StepGraph
 
@@ -82,8 +81,7 @@ def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> t
 
 
 def _cautions(plans: Plans) -> list[str]:
-    loops = (node.op for graph in plans for node in walk(graph.items) if isinstance(node.op, ops.Repeat))
-    return [LOOP] if any(is_symbolic(loop.times) for loop in loops) else []
+    return [LOOP] if any(is_symbolic(loop.times) for plan in plans.values() for loop in plan.loops) else []
 
 
 def _roles(step: StepGraph, accumulate: int) -> Roles:

@@ -92,7 +92,12 @@ def _number(coefficient: Any) -> int | Fraction:
 
 
 def _formula(table: Table) -> Any:
-    return sympy.Add(*(monomial * sympy.Rational(coefficient) for monomial, coefficient in table.items()))
+    return sympy.Add(*(_term(monomial, coefficient) for monomial, coefficient in table.items()))
+
+
+@lru_cache(maxsize=10_000)
+def _term(monomial: Any, coefficient: int | Fraction) -> Any:
+    return monomial * sympy.Rational(coefficient)
 
 
 def _dim(expression: Any) -> Dim:
@@ -207,7 +212,7 @@ class _Stretches:
     """Stretches under way, as tables."""
 
     def __init__(self, resident: Dim) -> None:
-        self._resident = resident
+        self._resident = table_of(resident)
         self._rows: list[tuple[str, str, Table, Table]] = []
         self._live: list[Table] = []
 
@@ -221,11 +226,12 @@ class _Stretches:
             return
         _, _, taken, freed = self._rows[-1]
         _add(taken if is_taken else freed, table_of(allocation.bytes), 1)
-        self._live[-1] = dict(live)
+        self._live[-1] = dict(self._resident)
+        _add(self._live[-1], live, 1)
 
     def all(self) -> tuple[Stretch, ...]:
         """All of them, in order."""
         return tuple(
-            Stretch(path, phase, _dim(_formula(taken)), _dim(_formula(freed)), _dim(self._resident + _formula(live)))
+            Stretch(path, phase, _dim(_formula(taken)), _dim(_formula(freed)), _dim(_formula(live)))
             for (path, phase, taken, freed), live in zip(self._rows, self._live, strict=True)
         )

@@ -119,6 +119,8 @@ def scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
     """Three significant digits in the largest unit that leaves at least 1."""
     size, name = next((unit for unit in reversed(units) if value >= unit[0] * _ROUNDS_TO_ONE), units[0])
     number = value / size
+    if number >= _SHOWN_WHOLE:
+        return f"{number:.3g} {name}"
     decimals = 2 if number < _ONE_DIGIT else 1 if number < _TWO_DIGITS else 0
     return f"{number:,.{decimals}f} {name}"
 

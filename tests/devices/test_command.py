@@ -194,7 +194,7 @@ def test_a_broken_profile_is_told_and_does_not_stop_the_list(
     [
         (0, "0 s"), (3.3e-9, "3.30 ns"), (4.56e-5, "45.6 µs"), (9.999e-4, "1.00 ms"), (0.99999, "1.00 s"), (59.99, "60.0 s"),
         (119.9, "120 s"), (750, "12 min 30 s"), (3_600, "1 h"), (7_300, "2 h 2 min"), (172_800, "2 d"), (3e5, "3 d 11 h"),
-        (4e7, "1.27 years"), (1e12, "31.7 thousand years"), (-1, "−1.00 s"),
+        (4e7, "1.27 years"), (1e12, "31.7 thousand years"), (1e40, "3.17e+23 billion years"), (-1, "−1.00 s"),
     ],
 )  # fmt: skip
 def test_seconds_as_people_read_them(seconds: float, text: str) -> None:

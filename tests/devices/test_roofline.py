@@ -160,3 +160,13 @@ def test_a_modules_time_steps_wait_too() -> None:
     report = nncost.count(torch.nn.LSTM(64, 128, 2, bidirectional=True, batch_first=True), (4, 1_000, 64))
     (works,) = (works for works in work_of(report, accelerator=True) if works[0].phase == "forward")
     assert works[0].kernels == 1_000
+
+
+def test_what_no_device_can_do_is_refused() -> None:
+    with pytest.raises(nncost.NncostError, match="too large for a prediction"):
+        nncost.predict(f"{10**90}-{10**90}", on="h100")
+    with pytest.raises(nncost.NncostError, match="too large for a prediction"):
+        nncost.explain(f"{10**90}-{10**90}", "time")
+    assert nncost.predict(f"{10**30}-{10**30}", on="h100").seconds["step"].value > 10**40
+    with pytest.raises(nncost.NncostError, match="received 7"):
+        nncost.predict("784-10", on=7)  # type: ignore[arg-type]

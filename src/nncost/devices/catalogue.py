@@ -27,6 +27,8 @@ def catalogue() -> tuple[Device, ...]:
 
 def device_named(name: str) -> Device:
     """The device of a name or an alias, in any case. Raises OptionError with the nearest names."""
+    if not isinstance(name, str):
+        raise OptionError(f"a device is a name such as 'h100', received {name!r}")
     devices = catalogue()
     wanted = _plain(name)
     for device in devices:

@@ -21,7 +21,7 @@ def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
 
     Raises an NncostError for anything that does not fit.
     """
-    measured = next((profile for profile in load_profiles() if profile.name.lower() == name.lower()), None)
+    measured = next((profile for profile in load_profiles() if profile.name.lower() == str(name).lower()), None)
     if measured is not None:
         return predict_with_profile(report_on(source, settings), measured)
     device = device_named(name)

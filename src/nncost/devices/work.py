@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import SymbolError
+from nncost.errors import OptionError, SymbolError
 from nncost.report import Report, ReportRow
 
 FLOPS_PER_PRODUCT = 2
@@ -16,6 +16,8 @@ GRADIENT_KERNELS = 3
 """Gradients of an input, of weights and of biases are three kernels."""
 GRADIENT_CONTRACTIONS = 2
 """Those of an input and of weights are contractions."""
+MOST_BITS = 500
+"""Counts of more bits leave the range of floating-point numbers once they are added up and divided by a rate."""
 ATTENTION = "attention"
 TIME_STEP = "step"
 """The name of what a recurrent layer does again and again."""
@@ -108,7 +110,17 @@ def _work(row: ReportRow, counts: Mapping[str, Dim]) -> Work:
 def _number(counts: Mapping[str, Dim], name: str) -> int:
     amount = counts.get(name, 0)
     assert isinstance(amount, int)
+    check_finite(amount)
     return amount
+
+
+def check_finite(amount: int) -> None:
+    """Raises OptionError for a count beyond what a time can be worked out for."""
+    if amount.bit_length() > MOST_BITS:
+        raise OptionError(
+            f"this network is too large for a prediction: a count has more than {MOST_BITS} bits.",
+            hint="nncost count gives its exact counts.",
+        )
 
 
 def _check_numbers(report: Report) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from nncost.counting.quantities import PRIMITIVE
 from nncost.devices.prediction import CAUSES, Prediction
 from nncost.devices.profiles import this_profile, why_no_profile
+from nncost.devices.work import check_finite
 from nncost.dims import is_symbolic
 from nncost.errors import NncostError, SymbolError
 from nncost.explaining.context import Context
@@ -56,6 +57,7 @@ def time(context: Context) -> Section:
     if is_symbolic(report.settings["batch"]) or is_symbolic(report.step.flops):
         raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
     operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
+    check_finite(operations)
     tried = _tried(context, operations)
     with _saying("running some steps"):
         steps = {batch: _step(context, batch, measure=batch in tried) for batch in sorted({_batch(report), *tried})}

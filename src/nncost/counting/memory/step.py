@@ -74,7 +74,7 @@ def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> t
             return None, [NO_TIMELINE]
         notes = _unlearned(timeline)
         return (timeline, notes) if accumulate == 1 else (_gathering(timeline), [*notes, MICRO_BATCHES])
-    if not step.graph.items:
+    if not step.graph.items and not step.graph.outputs:
         return None, [NO_OPERATIONS]
     timeline = timeline_of(step.graph, plans, _roles(step, accumulate))
     return timeline, [] if timeline is not None else [RAGGED]

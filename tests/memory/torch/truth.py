@@ -48,15 +48,15 @@ def peak_of(events: list[int]) -> int:
     return highest
 
 
-def step_of(module: nn.Module, inputs: Any, loss: str, optimizer: str) -> Truth:
+def step_of(module: nn.Module, inputs: Any, loss: str, optimizer: str | Callable[[Any], Any]) -> Truth:
     """A training step of a copy of the module: forward, loss, backward, update, gradients set to None.
 
     A step before it has made the optimizer's state.
     """
     module = copy.deepcopy(module).train()
-    chosen = OPTIMIZERS[optimizer](module.parameters())
-    with torch.no_grad():
-        target = _target(_tensor(_called(module, inputs)), loss)
+    make = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    chosen = make(module.parameters())
+    target = _target(_tensor(_called(module, inputs)).detach(), loss)
 
     def step() -> None:
         output = _called(module, inputs)

@@ -119,6 +119,8 @@ def _resident(model: Model, step: StepGraph, *, is_known: bool) -> Resident:
         if not is_known:
             return Resident(learned, buffers, None if step.gradients else (), None)
         return Resident(learned, buffers, _state_blocks(model), (model.input_bytes,))
+    if not step.graph.outputs:
+        return Resident(learned, buffers, (), None)
     states = tuple(bytes_of(state) for group in step.states.values() for state in group)
     inputs = step.graph.inputs[: len(step.graph.inputs) - len(states)]
     return Resident(learned, buffers, states, tuple(map(bytes_of, inputs)))

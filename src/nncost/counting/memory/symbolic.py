@@ -170,6 +170,8 @@ def _is_below(table: Table, ahead: Sequence[int], shifted: Sequence[Table]) -> b
 
 def _mixture_beats(one: Table, other: Table, table: Table) -> bool:
     """Whether λ·one + (1−λ)·other ≥ table in every coefficient, for some λ from 0 to 1."""
+    if any(amount > one.get(key, 0) and amount > other.get(key, 0) for key, amount in table.items()):
+        return False
     low, high = Fraction(0), Fraction(1)
     for key in {*one, *other, *table}:
         base = other.get(key, 0)

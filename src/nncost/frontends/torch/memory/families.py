@@ -17,6 +17,10 @@ NEVER = {
 """Operators that take their results' memory and no more, whatever their arguments."""
 _PRODUCTS = {"aten::mm": 2, "aten::addmm": 3}
 """Matrix products of two operands that a BLAS library reads where they lie, with the number of tensors they take."""
+PREPARED = {torch.ops.aten.mkldnn_rnn_layer_backward.default}
+"""Operators that are handed what another one has left, made for them by running that one."""
+_TRUSTED = {"workspace", "reserve", "cum_seq_q", "cum_seq_k", "crow_indices", "compressed_indices", "nested_size"}
+"""Arguments whose values a kernel follows without looking: made-up ones would lead it astray."""
 _SMALL = {1: 37, 2: 7}
 _SMALL_OTHERWISE = 5
 """Sizes by the number of axes: a tensor of them takes more than ``SCALAR_BYTES``, also one of single bytes."""
@@ -42,6 +46,14 @@ def _is_readable(operand: Operand) -> bool:
     """Whether BLAS can read a matrix where it lies: rows or columns without gaps between their elements."""
     (rows, columns), (down, across) = operand.shape, operand.stride
     return (across == 1 and down >= max(1, columns)) or (down == 1 and across >= max(1, rows))
+
+
+def may_run(called: Called) -> bool:
+    """Whether a call may be run on made-up values: PyTorch's own operators, none that trusts what it is handed."""
+    schema = called.operator._schema
+    if not schema.name.startswith("aten::"):
+        return False
+    return called.operator in PREPARED or not any(argument.name in _TRUSTED for argument in schema.arguments)
 
 
 def made_small(called: Called) -> Called | None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.memory.calls import Called, Operand, Plain, results_in
+from nncost.frontends.torch.memory.families import PREPARED
 
 _ALLOCATION = "memory_alloc"
 
@@ -74,7 +75,7 @@ def _alone() -> Iterator[None]:
 
 def _with_workspace(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """A recurrent layer's gradient reads what its forward pass has left in memory of its own, which has to be real."""
-    if operator is not torch.ops.aten.mkldnn_rnn_layer_backward.default:
+    if operator not in PREPARED:
         return args
     named = dict(zip((argument.name for argument in operator._schema.arguments), args, strict=True))
     renamed = {f"weight{i}": named[f"weight{i + 1}"] for i in range(4)} | {"cx_": named["cx_tmp"]}

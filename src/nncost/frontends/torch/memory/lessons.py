@@ -13,7 +13,7 @@ import torch
 
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.frontends.torch.memory.calls import Called
-from nncost.frontends.torch.memory.families import SCALAR_BYTES, made_small, takes_results_only
+from nncost.frontends.torch.memory.families import SCALAR_BYTES, made_small, may_run, takes_results_only
 from nncost.frontends.torch.memory.learning import Lesson, lesson_of
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/1"
@@ -90,7 +90,7 @@ class Lessons:
         name = _name(called)
         if name in self._stored:
             return self._stored[name]
-        if self.learn is False or not (self.learn or cheap or self._is_affordable(called)):
+        if not may_run(called) or self.learn is False or not (self.learn or cheap or self._is_affordable(called)):
             return None
         lesson = self._stored[name] = lesson_of(called)
         self._new = True

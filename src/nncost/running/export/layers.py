@@ -127,16 +127,23 @@ def _pads(padding: Widths) -> list[int]:
     return [*(low for low, _ in padding), *(high for _, high in padding)]
 
 
-def _transposed(w: Writing, layer: TransposedConvolution) -> str | None:
-    """A negative crop behind is output padding; one in front has no form."""
-    if any(low < 0 for low, _ in layer.crop):
-        return None
-    crop = tuple((low, max(high, 0)) for low, high in layer.crop)
-    return w.node(
-        "ConvTranspose", *w.names(layer.x, layer.weight, layer.bias), kernel_shape=_kernel(layer.weight),
-        strides=list(layer.strides), pads=_pads(crop), dilations=list(layer.dilations), group=layer.groups,
-        output_padding=[max(-high, 0) for _, high in layer.crop],
-    )  # fmt: skip
+def _transposed(w: Writing, layer: TransposedConvolution) -> str:
+    """What the crop adds instead is output padding where runtimes take it, else zeros before the bias is added."""
+    extra = [max(-high, 0) for _, high in layer.crop]
+    settings: dict[str, Any] = {
+        "kernel_shape": _kernel(layer.weight), "strides": list(layer.strides), "dilations": list(layer.dilations),
+        "group": layer.groups, "pads": _pads(tuple((max(low, 0), max(high, 0)) for low, high in layer.crop)),
+    }  # fmt: skip
+    if all(low >= 0 and more < stride for (low, _), more, stride in zip(layer.crop, extra, layer.strides, strict=True)):
+        inputs = w.names(layer.x, layer.weight, layer.bias)
+        return w.node("ConvTranspose", *inputs, **settings, output_padding=extra)
+    y = w.node("ConvTranspose", *w.names(layer.x, layer.weight), **settings)
+    widths = [0, 0, *(max(-low, 0) for low, _ in layer.crop), 0, 0, *extra]
+    y = w.node("Pad", y, w.e.integers(widths), w.e.scalar(0.0, layer.x.dtype))
+    if layer.bias is None:
+        return y
+    around = w.e.integers([-1, *[1] * len(layer.strides)])
+    return w.node("Add", y, w.node("Reshape", w.name(layer.bias), around))
 
 
 # ------------------------------------------------------------------- pooling
@@ -165,21 +172,20 @@ def _max_pool(w: Writing, layer: MaxPool) -> str:
     )
 
 
-def _average_pool(w: Writing, layer: AveragePool) -> str:
-    taps, fits = math.prod(layer.kernel), _fits_kernel(layer.padding, layer.kernel)
-    shape: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": list(layer.strides)}
-    is_number = isinstance(layer.divisor, float)
-    if fits and is_number and layer.divisor == taps:
-        return w.node("AveragePool", w.name(layer.x), **shape, pads=_pads(layer.padding), count_include_pad=1)
-    if fits and not is_number and np.array_equal(layer.divisor, inside_counts(layer)):
-        return w.node("AveragePool", w.name(layer.x), **shape, pads=_pads(layer.padding))
-    total = w.node("AveragePool", _padded(w, layer.x, layer.padding, 0.0), **shape)
-    total = w.node("Mul", total, w.e.scalar(float(taps), layer.x.dtype))
-    if is_number:
-        return w.node("Div", total, w.e.scalar(layer.divisor, layer.x.dtype))
-    # Whole numbers, so that readers do not take them for parameters.
-    counts = w.e.array(np.asarray(layer.divisor).round().astype(np.int64), "counts")
-    return w.node("Div", total, w.node("CastLike", counts, total))
+def _average_pool(w: Writing, layer: AveragePool) -> str | None:
+    """With the padding counted everywhere or nowhere; other divisors are written in core operations."""
+    if not _fits_kernel(layer.padding, layer.kernel):
+        return None
+    if isinstance(layer.divisor, float):
+        counts_padding, known = 1, layer.divisor == math.prod(layer.kernel)
+    else:
+        counts_padding, known = 0, np.array_equal(layer.divisor, inside_counts(layer))
+    if not known:
+        return None
+    return w.node(
+        "AveragePool", w.name(layer.x), kernel_shape=list(layer.kernel), strides=list(layer.strides),
+        pads=_pads(layer.padding), count_include_pad=counts_padding,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------- activations

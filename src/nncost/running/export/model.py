@@ -181,8 +181,14 @@ class Writer:
         return found
 
     def _constant(self, value: Array, tensor: Tensor) -> str:
+        """A constant by value; whole numbers as integers, so that readers do not take them for a parameter."""
         array = np.asarray(value).astype(numpy_type(tensor.dtype))
-        return self.e.scalar(array.item(), tensor.dtype) if array.ndim == 0 else self.e.array(array, "constant")
+        if array.ndim == 0:
+            return self.e.scalar(array.item(), tensor.dtype)
+        if array.dtype.kind != "f" or not np.array_equal(array, np.trunc(array)) or not np.isfinite(array).all():
+            return self.e.array(array, "constant")
+        whole = self.e.array(array.astype(np.int64), "constant")
+        return self.e.node("Cast", [whole], to=element_type(tensor.dtype))
 
     def _is_known(self, tensor: Tensor) -> bool:
         return tensor not in self.leaves and self.constants.value(tensor) is not None

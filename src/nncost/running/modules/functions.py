@@ -176,6 +176,12 @@ def within_half(padding: Widths, kernel: Sequence[int]) -> tuple[int, ...] | Non
     return widths if widths is not None and all(2 * w <= k for w, k in zip(widths, kernel, strict=True)) else None
 
 
+def own_padding(layer: AveragePool) -> tuple[int, ...] | None:
+    """The padding PyTorch's average pooling takes itself; in three dimensions it wants the kernel to fit without."""
+    fits = all(size >= taps for size, taps in zip(_sizes(layer.x.shape[2:]), layer.kernel, strict=True))
+    return within_half(layer.padding, layer.kernel) if fits else None
+
+
 def _max_pool(layer: MaxPool) -> Call:
     run = partial(
         _POOLS["max"][len(layer.kernel)], kernel_size=layer.kernel, stride=layer.strides, dilation=layer.dilations
@@ -188,7 +194,7 @@ def _max_pool(layer: MaxPool) -> Call:
 
 def _average_pool(layer: AveragePool) -> Call:
     run = partial(_POOLS["average"][len(layer.kernel)], kernel_size=layer.kernel, stride=layer.strides)
-    padding, taps = within_half(layer.padding, layer.kernel), math.prod(layer.kernel)
+    padding, taps = own_padding(layer), math.prod(layer.kernel)
     if padding is not None and isinstance(layer.divisor, float) and layer.divisor == taps:
         return Call(partial(run, padding=padding), (layer.x,))
     if (

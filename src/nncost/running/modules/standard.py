@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -25,7 +25,7 @@ from nncost.running.meaning.layers import (
     Softmax,
     TransposedConvolution,
 )
-from nncost.running.modules.functions import even, output_padding, within_half
+from nncost.running.modules.functions import even, output_padding, own_padding, within_half
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -62,8 +62,8 @@ def standard_of(meaning: Meaning) -> Standard | None:
         case MaxPool(x, kernel, strides, padding, dilations):
             widths = within_half(padding, kernel)
             return None if widths is None else _made(_MAX_POOLS[len(kernel)](kernel, strides, widths, dilations), x)
-        case AveragePool(x, kernel, strides, padding, divisor):
-            return _average_pool(x, kernel, strides, within_half(padding, kernel), divisor)
+        case AveragePool():
+            return _average_pool(meaning)
         case Softmax(x, axis, logarithm):
             return _made((nn.LogSoftmax if logarithm else nn.Softmax)(axis), x)
         case Activation(x, "gelu_tanh"):
@@ -120,15 +120,11 @@ def _transposed(layer: TransposedConvolution) -> Standard | None:
     return _made(module, layer.x, weight=layer.weight, bias=layer.bias)
 
 
-def _average_pool(
-    x: Tensor, kernel: Any, strides: Any, padding: tuple[int, ...] | None, divisor: Any
-) -> Standard | None:
-    taps = 1
-    for size in kernel:
-        taps *= size
-    if padding is None or not isinstance(divisor, float) or divisor != taps:
+def _average_pool(layer: AveragePool) -> Standard | None:
+    padding = own_padding(layer)
+    if padding is None or not isinstance(layer.divisor, float) or layer.divisor != math.prod(layer.kernel):
         return None
-    return _made(_AVERAGE_POOLS[len(kernel)](kernel, strides, padding), x)
+    return _made(_AVERAGE_POOLS[len(layer.kernel)](layer.kernel, layer.strides, padding), layer.x)
 
 
 def _batch_norm(layer: BatchNorm) -> Standard | None:

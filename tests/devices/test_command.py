@@ -205,3 +205,10 @@ def test_a_prediction_is_plain_data() -> None:
     prediction = nncost.predict("784-16-16-10", on="h100", batch=4)
     assert isinstance(prediction, Prediction)
     assert json.loads(json.dumps(prediction.to_dict())) == prediction.to_dict()
+
+
+def test_a_catalogue_prediction_brings_nothing_heavy() -> None:
+    from tests.test_public import loaded_after
+
+    assert loaded_after("from nncost.cli.main import run; run(['predict', '784-16-16-10', '--on', 'h100'])") == set()
+    assert loaded_after("from nncost.cli.main import run; run(['devices'])") == set()

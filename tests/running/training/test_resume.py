@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_what_was_whole(tmp_path: Path, monkeypatch: pytest.M
     path, out = blobs(tmp_path / "t.csv"), tmp_path / "out"
     with monkeypatch.context() as patched:
         FullDisk(patched, writes=3)
-        with pytest.raises(nncost.NncostError, match="No space left on device.*The state.npz of before is whole"):
+        with pytest.raises(nncost.NncostError, match=r"No space left on device\..*The state\.npz of before is whole"):
             quick(path, epochs=9, save=out)
     assert [file.name for file in out.iterdir()] == ["state.npz"]
     assert len(nncost.train("3-8:relu-3:softmax", path, resume=out).history) == 9

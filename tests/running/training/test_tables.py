@@ -95,10 +95,14 @@ def test_an_array_with_several_numbers_for_each_example_is_several_columns(tmp_p
 
 def refusal(path: str, target: str = "y") -> str:
     with pytest.raises(nncost.NncostError) as raised:
-        table = read_table(path, target)
-        target_of(table, target)
-        features_of(table, target, ())
+        read_whole(path, target)
     return str(raised.value)
+
+
+def read_whole(path: str, target: str) -> None:
+    table = read_table(path, target)
+    target_of(table, target)
+    features_of(table, target, ())
 
 
 CASES = [

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import nncost
+from nncost.api import settings_of
+from nncost.running.training.network import network_of
 from nncost.running.training.scaling import standard, unit_range
 from nncost.running.training.split import split_rows
 from tests.running.training.tables import DIGITS, blobs, line, quick
@@ -236,7 +238,7 @@ def test_targets_that_teach_nothing(tmp_path: Path) -> None:
     with pytest.raises(nncost.NncostError, match="one class in all rows: 'x'"):
         quick(path, "1-2")
     path.write_text("a,kind\n" + "1,7.5\n2,7.5\n" * 20)
-    with pytest.raises(nncost.NncostError, match="is 7.5 in all rows"):
+    with pytest.raises(nncost.NncostError, match=r"is 7\.5 in all rows"):
         quick(path, "1-1")
     path.write_text("a,kind\n" + "1,7.5\n2,oops\n" * 20)
     with pytest.raises(nncost.NncostError, match=r"'kind' is not a number in row 2 \(line 3\): 'oops'"):
@@ -248,7 +250,15 @@ def test_the_target_must_be_named(tmp_path: Path) -> None:
         quick(blobs(tmp_path / "t.csv"), target=None)
 
 
-def test_modules_and_graphs_are_refused() -> None:
+def test_only_specs_are_trained(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    with pytest.raises(nncost.NncostError, match="module of a framework|needs"):
-        nncost.train(torch.nn.Linear(64, 10), DIGITS, target="digit")
+    pytest.importorskip("onnx")
+    path = blobs(tmp_path / "t.csv")
+    for source in (torch.nn.Linear(3, 3), network_of("3-3", settings_of()).inference(1)):
+        with pytest.raises(nncost.NncostError, match=r"takes a spec, received a (torch|nncost)\."):
+            nncost.train(source, path, target="kind")
+    quick(path, "3-3", save=tmp_path / "out")
+    with pytest.raises(nncost.NncostError, match="is of the kind onnx"):
+        quick(path, str(tmp_path / "out" / "network.onnx"))
+    (tmp_path / "net.nncost").write_text("3-h:relu-3:softmax  # as a file")
+    assert quick(path, str(tmp_path / "net.nncost"), symbols={"h": 5}).parameters == 4 * 5 + 6 * 3

@@ -16,6 +16,7 @@ from nncost.running.training.tables.table import Array, names_of
 from nncost.running.training.task import CLASSIFICATION, Task
 from nncost.training.losses import NO_LOSS
 
+SPEC = "spec"
 UNBOUNDED = frozenset({"leaky_relu"})
 """Activations that give every number; the others give none below some bound, or above one."""
 SQUASHING = frozenset({"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"})
@@ -86,13 +87,16 @@ def network_of(source: Any, settings: Settings) -> Network:
 
 
 def _model(source: Any, settings: Settings) -> Any:
-    if isinstance(source, Graph):
-        raise SourceError("nncost train takes a spec or a file, received a graph, which has one batch size.")
-    model = registry.load(source, load_options(source, settings))
-    if model.trace is not None:
+    if not isinstance(source, str):
         raise SourceError(
-            f"{model.name} is a module of a framework, which trains it itself.",
-            hint="nncost train takes a spec such as 64-32-10:softmax; nncost measure times a module.",
+            f"nncost train takes a spec, received a {type(source).__module__}.{type(source).__qualname__}.",
+            hint="A spec is a text such as 64-32-10:softmax; nncost measure times a module.",
+        )
+    model = registry.load(source, load_options(source, settings))
+    if model.kind != SPEC:
+        raise SourceError(
+            f"nncost train takes a spec, and {model.name} is of the kind {model.kind}.",
+            hint="Write the network as a spec such as 64-32-10:softmax, or in a file net.nncost.",
         )
     return model
 

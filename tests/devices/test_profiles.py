@@ -110,3 +110,23 @@ def test_a_broken_file_is_named_with_its_fault(empty_cache: Path, text: str, fra
     assert fragment in profiles.why_no_profile()
     profiles.save_profile(machine())
     assert profiles.this_profile() is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fragment"),
+    [
+        ({"contraction": ()}, "contraction: nothing was measured"),
+        ({"bandwidth": ()}, "bandwidth: nothing was measured"),
+        ({"bandwidth": (Rate(4_096, float("nan")),)}, "bandwidth: a number that cannot be measured, received nan"),
+        ({"contraction": (Rate(1_000, -2e9),)}, "contraction: a number that cannot be measured"),
+        ({"contraction": (Rate(0, 2e9),)}, "contraction: a number that cannot be measured"),
+        ({"page_bytes": 0}, "page_bytes: a number"),
+        ({"overheads": {"forward": float("inf")}}, "forward: a number"),
+    ],
+)
+def test_numbers_that_no_measurement_gives(changes: dict[str, object], fragment: str) -> None:
+    path = profiles.save_profile(replace(machine(), **changes))  # type: ignore[arg-type]
+    with pytest.raises(SourceError) as raised:
+        profiles.load_profile(path)
+    assert fragment in str(raised.value)
+    assert profiles.this_profile() is None

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +101,27 @@ def load_profile(path: Path) -> Profile:
         raise _unreadable(path, f"is not a profile: schema {SCHEMA} is missing")
     try:
         fields = {name: value for name, value in content.items() if name != "schema"}
-        return _adapter().validate_python(fields)
+        profile = _adapter().validate_python(fields)
     except ValidationError as error:
         raise _unreadable(path, f"has wrong fields: {faults_in(error)}") from None
+    fault = _impossible(profile)
+    if fault:
+        raise _unreadable(path, f"has wrong fields: {fault}")
+    return profile
+
+
+def _impossible(profile: Profile) -> str:
+    """The first field no measurement can have given; empty where there is none."""
+    for name in ("contraction", "bandwidth"):
+        if not getattr(profile, name):
+            return f"{name}: nothing was measured"
+    numbers = [("page_bytes", profile.page_bytes), ("cold", profile.cold)]
+    for name in ("contraction", "convolution", "bandwidth"):
+        numbers += [(name, number) for rate in getattr(profile, name) for number in (rate.size, rate.per_second)]
+    wrong = next(((name, number) for name, number in numbers if not (isfinite(number) and number > 0)), None)
+    seconds = [("page_fault", profile.page_fault), ("spread", profile.spread), *profile.overheads.items()]
+    wrong = wrong or next(((name, number) for name, number in seconds if not isfinite(number)), None)
+    return "" if wrong is None else f"{wrong[0]}: a number that cannot be measured, received {wrong[1]!r}"
 
 
 def _bytes_of(path: Path) -> bytes:

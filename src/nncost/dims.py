@@ -124,13 +124,18 @@ def substitute(dim: Dim, values: Mapping[Dim, Dim]) -> Dim:
     if not is_symbolic(dim):
         return dim
     if is_largest(dim):
-        return largest([substitute(part, values) for part in cast("Any", dim).args])
+        return largest([substitute(part, values) for part in parts_of(dim)])
     return _as_dim(cast("Any", dim).subs(dict(values)))
 
 
 def is_largest(dim: Dim) -> bool:
     """Whether a size is the largest of several formulas."""
     return type(dim).__name__ == "Max"
+
+
+def parts_of(dim: Dim) -> Sequence[Dim]:
+    """The formulas a size is the largest of; itself where it is one formula."""
+    return cast("Any", dim).args if is_largest(dim) else (dim,)
 
 
 def largest(dims: Sequence[Dim]) -> Dim:
@@ -173,7 +178,7 @@ def _tidied(dim: Any) -> Dim:
     import sympy
 
     if is_largest(dim):
-        return largest([_tidied(part) for part in dim.args])
+        return largest([_tidied(part) for part in parts_of(dim)])
     if not any(isinstance(part, sympy.Sum) for part in sympy.preorder_traversal(dim)):
         return _as_dim(sympy.expand(dim))
     from nncost.sums import merge_sums

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,22 @@ def test_the_answer_fits_and_one_more_does_not(spec: str, settings: dict, size: 
     assert fit.bytes == bytes_of("fits", size)
     assert fit.peak == nncost.count(spec, batch=fit.batch, **settings).memory.step_peak <= fit.bytes
     assert nncost.count(spec, batch=fit.batch + 1, **settings).memory.step_peak > fit.bytes
+
+
+def test_a_module_is_counted_at_few_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setenv("NNCOST_CACHE", str(tmp_path))
+    module = torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.ReLU(), torch.nn.Linear(30, 5))
+    settings = {"loss": "cross_entropy", "optimizer": "adam"}
+    for allocator in ("exact", "cuda"):
+        fit = nncost.count(module, (1, 20), fits="1MiB", allocator=allocator, **settings).memory.fits
+        assert fit is not None
+        peaks = [
+            nncost.count(module, (batch, 20), allocator=allocator, **settings).memory.step_peak
+            for batch in (fit.batch, fit.batch + 1)
+        ]
+        assert fit.peak == peaks[0] <= 2**20 < peaks[1]
 
 
 def test_nothing_fits() -> None:

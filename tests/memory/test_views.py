@@ -57,6 +57,17 @@ def test_the_timeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3144*h" in symbolic
 
 
+def test_the_timeline_cut_to_a_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = "8x3, dense 4, [residual[layernorm, attention heads=2]]*4, dense 2"
+    whole = printed(capsys, spec, "--by", "memory")
+    text = printed(capsys, spec, "--by", "memory", "--depth", "1")
+    assert "attention" in whole
+    table = text[text.index("Memory by layer") : text.index("Memory of one step")]
+    assert "attention" not in table
+    assert "repeat.1 backward ◄ peak" in table
+    assert f"{nncost.count(spec).memory.step_peak:,}" in table
+
+
 def test_csv_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     assert "memory" not in printed(capsys, "784-16-16-10", "--csv")
 

@@ -9,8 +9,8 @@ from nncost.dims import Dim, add_all, shape_text
 from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.summary import Summary, cut_path
-from nncost.views.table import Table
+from nncost.views.summary import Summary
+from nncost.views.table import Table, cut_path
 
 BY = ("layer", "dtype", "tensor")
 _ROLES = {"weights": "weight", "biases": "bias", "other": "other", "buffers": "buffer"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from nncost.counting.memory.memory import Memory, Stretch
-from nncost.dims import Dim, is_symbolic
+from nncost.dims import Dim, add_all, is_largest, largest, parts_of
 from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.table import Table
+from nncost.views.table import Table, cut_path
 
 PEAK = "◄ peak"
 _KIBI, _UNITS = 1_024, ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -60,9 +63,8 @@ def _place(memory: Memory) -> str:
 
 
 def _amount(amount: Dim) -> str:
-    if is_symbolic(amount):
-        choices = getattr(amount, "args", ()) if type(amount).__name__ == "Max" else ()
-        return f"the largest of {len(choices)} formulas" if choices else f"{exact(amount)} bytes"
+    if is_largest(amount):
+        return f"the largest of {len(parts_of(amount))} formulas"
     return f"{exact(amount)} bytes"
 
 
@@ -75,9 +77,9 @@ def binary(amount: int) -> str:
     return f"{exact(amount)} {_UNITS[power]}"
 
 
-def timeline_table(report: Report) -> Table:
-    """One line for each stretch of a layer and phase. Raises OptionError where the timeline is not known."""
-    memory = report.memory
+def timeline_table(report: Report, depth: int | None = None) -> Table:
+    """One line for each stretch of a layer (cut to ``depth`` names) and phase. Raises OptionError where none is known."""
+    memory = replace(report.memory, timeline=_joined(report.memory.timeline, depth))
     if not memory.timeline:
         reason = memory.notes[0] if memory.notes else "Nothing is allocated here."
         raise OptionError("there is no timeline of memory to show.", hint=reason)
@@ -87,6 +89,23 @@ def timeline_table(report: Report) -> Table:
     rows = [(_name(stretch, number == top), _cells(stretch)) for number, stretch in enumerate(memory.timeline)]
     notes = ["Bytes as they were asked for, without the blocks of an allocator."] if memory.allocator != "exact" else []
     return Table("Memory by layer, in the order it is taken: bytes", [""] * len(columns), columns, rows, notes=notes)
+
+
+def _joined(stretches: Sequence[Stretch], depth: int | None) -> tuple[Stretch, ...]:
+    """Stretches that follow each other under the same shortened name as one."""
+    if depth is None:
+        return tuple(stretches)
+    joined: list[Stretch] = []
+    for stretch in stretches:
+        path = cut_path(stretch.path, depth)
+        last = joined[-1] if joined else None
+        if last is None or (last.path, last.phase) != (path, stretch.phase):
+            joined.append(replace(stretch, path=path))
+            continue
+        top = None if last.peak is None or stretch.peak is None else largest([last.peak, stretch.peak])
+        taken, freed = add_all([last.allocated, stretch.allocated]), add_all([last.freed, stretch.freed])
+        joined[-1] = Stretch(path, stretch.phase, taken, freed, stretch.live, top)
+    return tuple(joined)
 
 
 def _highest(memory: Memory) -> Dim:

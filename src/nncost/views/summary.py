@@ -13,7 +13,7 @@ from nncost.ir.graph import PHASES
 from nncost.report import Report, Totals, plain
 from nncost.units import exact
 from nncost.views.memory import memory_lines, timeline_table
-from nncost.views.table import Table
+from nncost.views.table import Table, cut_path
 
 BY = ("layer", "op", "phase", "memory")
 
@@ -82,7 +82,7 @@ def summarise(report: Report, *, by: str = "layer", depth: int | None = None, ex
         caption = f"The whole run: {exact(run.steps)} steps"
         tables.append(_totals_table(caption, run.totals, notes=[f"Assumes that {run.assumes}."] if run.assumes else []))
     if by == "memory":
-        tables = [timeline_table(report)]
+        tables = [timeline_table(report, depth)]
     elif by != "phase":
         tables.insert(0, _row_table(report, by, depth, expand))
     return Summary(
@@ -182,20 +182,6 @@ def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Tabl
     total = [add_all(cells[i] for _, cells in rows) for i in range(len(used))]
     groups, titles = [column[0] for column in used], [column[1] for column in used]
     return Table(by.capitalize(), groups, titles, [*rows, ("total", total)], has_total=True)
-
-
-def cut_path(path: str, depth: int | None) -> str:
-    """The first ``depth`` layers of a path, a number belonging to the name before it."""
-    if depth is None:
-        return path
-    kept: list[str] = []
-    names = 0
-    for part in path.split("."):
-        names += not part.isdigit()
-        if names > depth:
-            break
-        kept.append(part)
-    return ".".join(kept)
 
 
 def _line_name(key: str, line: _Line) -> str:

@@ -18,3 +18,17 @@ class Table:
     rows: Sequence[tuple[str, Sequence[Dim]]]
     has_total: bool = False
     notes: Sequence[str] = ()
+
+
+def cut_path(path: str, depth: int | None) -> str:
+    """The first ``depth`` layers of a path, a number belonging to the name before it."""
+    if depth is None:
+        return path
+    kept: list[str] = []
+    names = 0
+    for part in path.split("."):
+        names += not part.isdigit()
+        if names > depth:
+            break
+        kept.append(part)
+    return ".".join(kept)

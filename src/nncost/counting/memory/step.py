@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from nncost.counting.memory.holdings import bytes_of
 from nncost.counting.memory.liveness import Plans, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import Peaks, peaks_of
-from nncost.dims import Dim, add_all, is_largest, is_symbolic, largest
+from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
@@ -170,9 +169,7 @@ def _memory(
 
 def _above(resident: Dim, allocated: Dim) -> Dim:
     """What is resident and a peak on top of it; the largest of sums where that is the largest of formulas."""
-    if not is_largest(allocated):
-        return resident + allocated
-    return largest([resident + part for part in cast("Any", allocated).args])
+    return largest([resident + part for part in parts_of(allocated)])
 
 
 def _step_peak(peaks: Peaks, resident: Dim) -> Dim:

@@ -24,6 +24,7 @@ from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
 from nncost.pipeline import Settings, count_source
+from nncost.running.training.settings import LEARNING_RATES
 from nncost.training.losses import LOSSES, NO_LOSS
 from nncost.training.optimizers import OPTIMIZERS
 
@@ -204,9 +205,15 @@ def limits() -> list[str]:
     return _table(["limit", "value"], ((what, f"{value:,}") for what, value in rows))
 
 
+def learning_rates() -> list[str]:
+    """The learning rate of ``nncost train`` for every optimizer."""
+    return _table(["optimizer", "learning rate"], ((f"`{name}`", f"{LEARNING_RATES[name]:g}") for name in OPTIMIZERS))
+
+
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
     "conventions": conventions, "layers": layers, "limits": limits, "coverage_torch": coverage_torch,
+    "learning_rates": learning_rates,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from nncost.dims import is_symbolic
-from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.builder import outer_tensors
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
@@ -23,12 +21,12 @@ from nncost.running.meaning.layers import Recurrent
 from nncost.running.modules.core import dtype_of, function_of
 from nncost.running.modules.functions import call_of
 from nncost.running.modules.grouping import Segment, segments
-from nncost.running.modules.layer import Fixed, Held, Layer, Loop, Operand, Step
+from nncost.running.modules.layer import Fixed, Held, Layer, Operand, Step
 from nncost.running.modules.leaves import Homes, Leaf
+from nncost.running.modules.liveness import free, needed
+from nncost.running.modules.repetitions import repeat
 from nncost.running.modules.standard import standard_of
-from nncost.running.modules.tree import Tree, free_name
-
-Rename = Callable[[str], str]
+from nncost.running.modules.tree import Rename, Tree, free_name
 
 
 @dataclass(slots=True)
@@ -88,8 +86,8 @@ class Scope:
             self.slot(tensor)
         self.emit_all(items, outputs)
         kept = [self.operand(tensor) for tensor in outputs]
-        steps = _needed(self.steps, kept)
-        _free(steps, kept, len(inputs))
+        steps = needed(self.steps, kept)
+        free(steps, kept)
         cast("Layer", self.module).becomes(steps, self.count, kept)
 
     def emit_all(self, items: Sequence[Item], outputs: Sequence[Tensor]) -> None:
@@ -110,15 +108,14 @@ class Scope:
         target = self.rename(path)
         if self.standard(piece, outputs, target):
             return
-        needed = outer_tensors(piece.items, (), {t for node in walk(piece.items) for t in node.outputs})
-        inputs = [tensor for tensor in needed if tensor not in self.leaves and self.constants.value(tensor) is None]
+        read = outer_tensors(piece.items, (), {t for node in walk(piece.items) for t in node.outputs})
+        inputs = [tensor for tensor in read if tensor not in self.leaves and self.constants.value(tensor) is None]
         module = self.compiler.tree.layer(target, path)
         if not isinstance(module, Layer) or module._steps:
             for item in piece.items:
                 self.emit(item)
             return
-        inner = Scope(self.compiler, module, path, self.rename, self.leaves, self.constants)
-        inner.build(piece.items, inputs, outputs)
+        self.inner(module, path, self.leaves, self.constants).build(piece.items, inputs, outputs)
         self.step(module, [self.operand(tensor) for tensor in inputs], outputs)
 
     def standard(self, piece: Segment, outputs: Sequence[Tensor], target: str) -> bool:
@@ -157,7 +154,7 @@ class Scope:
                 for inner in item.items:
                     self.emit(inner)
         elif isinstance(item.op, ops.Repeat):
-            self.repeat(item, item.op)
+            repeat(self, item, item.op)
         else:
             self.node(item)
 
@@ -192,85 +189,16 @@ class Scope:
             tensor = self.spread[tensor]
         return tensor
 
-    def repeat(self, node: Node, op: ops.Repeat) -> None:
-        """A stack of layers is written out, a loop over values stays one."""
-        if op.index is not None or is_symbolic(op.times):
-            raise SymbolError(f"cannot run {op.times} repetitions.", hint="Bind the symbol, e.g. --set l=4.")
-        scanned = node.inputs[op.carried : op.carried + op.scanned]
-        if any(tensor in self.leaves for tensor in scanned):
-            self.unrolled(node, op)
-        else:
-            self.loop(node, op)
-
-    def unrolled(self, node: Node, op: ops.Repeat) -> None:
-        """A module for each repetition, numbered behind the path of the Repeat."""
-        times = cast("int", op.times)
-        carried = [self.operand(tensor) for tensor in node.inputs[: op.carried]]
-        collected: list[list[Operand]] = []
-        order = range(times)
-        for number in reversed(order) if op.reverse else order:
-            results = self.iteration(node, op, number, carried)
-            carried = results[: op.carried]
-            collected.append(results[op.carried :])
-        if op.reverse:
-            collected.reverse()
-        for tensor, operand in zip(node.outputs, carried, strict=False):
-            self.step(_same, [operand], [tensor])
-        for place, tensor in enumerate(node.outputs[op.carried :]):
-            self.step(_stacked, [pile[place] for pile in collected], [tensor])
-
-    def iteration(self, node: Node, op: ops.Repeat, number: int, carried: Sequence[Operand]) -> list[Operand]:
-        """One repetition as a module of its own; gives the operands its outputs are in."""
-        body, outer = op.body, node.inputs
-        leaves: dict[Tensor, Leaf] = dict(self.leaves)
-        inputs, operands = list(body.inputs[: op.carried]), list(carried)
-        for place in range(op.carried, len(body.inputs)):
-            inner, source = body.inputs[place], outer[place]
-            is_slice = place < op.carried + op.scanned
-            if source in self.leaves:
-                leaves[inner] = self.leaves[source].inside(number) if is_slice else self.leaves[source]
-                continue
-            inputs.append(inner)
-            operands.append(self.picked(source, number) if is_slice else self.operand(source))
-        path = node.path
-        rename = _numbered(self.rename, path, number + 1)
-        module = self.compiler.tree.layer(rename(path), path)
-        scope = Scope(self.compiler, module, path, rename, leaves, Constants(body.items))
-        scope.build(body.items, inputs, body.outputs)
-        fresh = [Tensor(tensor.shape, tensor.dtype) for tensor in body.outputs]
-        self.step(module, operands, fresh)
-        return [self.slots[tensor] for tensor in fresh]
-
-    def picked(self, stack: Tensor, number: int) -> Operand:
-        """One slice of a stacked value."""
-        part = Tensor(stack.shape[1:], stack.dtype)
-        self.step(partial(_picked, number), [self.operand(stack)], [part])
-        return self.slots[part]
-
-    def loop(self, node: Node, op: ops.Repeat) -> None:
-        """One module whose body runs for each step."""
-        body = op.body
-        leaves = dict(self.leaves)
-        inputs, sources = list(body.inputs[: op.carried + op.scanned]), list(node.inputs[: op.carried + op.scanned])
-        for inner, source in zip(body.inputs[len(inputs) :], node.inputs[len(sources) :], strict=True):
-            if source in self.leaves:
-                leaves[inner] = self.leaves[source]
-            else:
-                inputs.append(inner)
-                sources.append(source)
-        layer = Layer()
-        looped = Loop(layer, cast("int", op.times), op.carried, op.scanned, reverse=op.reverse)
-        self.module.add_module(free_name(self.module, "loop"), looped)
-        scope = Scope(self.compiler, layer, node.path, self.rename, leaves, Constants(body.items))
-        for tensor in inputs:
-            scope.slot(tensor)
-        for item in body.items:
-            scope.emit(item)
-        kept = [scope.operand(tensor) for tensor in body.outputs]
-        steps = _needed(scope.steps, kept)
-        _free(steps, kept, len(inputs))
-        layer.becomes(steps, scope.count, kept)
-        self.step(looped, [self.operand(tensor) for tensor in sources], node.outputs)
+    def inner(
+        self,
+        module: nn.Module,
+        path: str,
+        leaves: dict[Tensor, Leaf],
+        constants: Constants,
+        rename: Rename | None = None,
+    ) -> Scope:
+        """A scope for a module inside this one."""
+        return Scope(self.compiler, module, path, rename or self.rename, leaves, constants)
 
     # ---------------------------------------------------------------- values
     def slot(self, tensor: Tensor) -> int:
@@ -346,50 +274,6 @@ def _outcomes(pieces: Sequence[Segment], outputs: Sequence[Tensor]) -> list[list
         found.append([tensor for node in nodes for tensor in node.outputs if tensor in used])
         used.update(tensor for node in nodes for tensor in node.inputs)
     return found[::-1]
-
-
-def _numbered(rename: Rename, path: str, number: int) -> Rename:
-    """Layers below a path as those of one repetition: ``repeat.1.dense.1`` in ``repeat.1.3.dense.1``."""
-    above = rename(path)
-
-    def renamed(name: str) -> str:
-        if name == path or not path:
-            return f"{above}.{number}.{name}".strip(".") if not path and name else f"{above}.{number}".strip(".")
-        return f"{above}.{number}{name[len(path) :]}" if name.startswith(f"{path}.") else rename(name)
-
-    return renamed
-
-
-def _needed(steps: Sequence[Step], kept: Sequence[Operand]) -> list[Step]:
-    """The steps that an output depends on."""
-    wanted = {operand for operand in kept if isinstance(operand, int)}
-    found: list[Step] = []
-    for step in reversed(steps):
-        if wanted.intersection(step.outputs):
-            found.append(step)
-            wanted.update(operand for operand in step.operands if isinstance(operand, int))
-    return found[::-1]
-
-
-def _free(steps: Sequence[Step], kept: Sequence[Operand], inputs: int) -> None:
-    """Note behind which step each value is used no more."""
-    seen = {operand for operand in kept if isinstance(operand, int)}
-    for step in reversed(steps):
-        touched = {o for o in (*step.operands, *step.outputs) if isinstance(o, int)} - seen
-        step.dead = tuple(sorted(touched))
-        seen |= touched
-
-
-def _same(x: Any) -> Any:
-    return x
-
-
-def _stacked(*parts: Any) -> Any:
-    return torch.stack(parts)
-
-
-def _picked(number: int, stack: Any) -> Any:
-    return stack[number]
 
 
 def _recurrent(module: nn.Module, wanted: tuple[bool, ...], x: Any) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
 from nncost.running.modules.layer import Layer
+
+Rename = Callable[[str], str]
+"""``rename(layer_path) -> module_path``: layers inside a repetition are numbered."""
 
 
 class Tree:

@@ -79,6 +79,12 @@ class Step:
         rows = predict_on(self.report, self.device, efficiency).rows
         return sum(row.seconds.value * self.times(row.phase) for row in rows)
 
+    def is_inside(self, efficiency: Efficiency) -> bool:
+        """Whether the published seconds lie in the predicted interval."""
+        rows = predict_on(self.report, self.device, efficiency).rows
+        low, high = (sum(getattr(row.seconds, end) * self.times(row.phase) for row in rows) for end in ("low", "high"))
+        return bool(low <= self.seconds <= high)
+
 
 @cache
 def transformer(
@@ -250,7 +256,10 @@ def main() -> None:
         return
     _print("MPT on A100 and H100, one left out", left_out_lines(), rows=chosen.rows)
     print()
-    _print("NVIDIA's recipes on H100 and GB200, none fitted", recipe_lines(), rows=chosen.rows)
+    recipes = recipe_lines()
+    _print("NVIDIA's recipes on H100 and GB200, none fitted", recipes, rows=chosen.rows)
+    inside = sum(step.is_inside(efficiency_of(step.device, DTYPE)) for step, _ in recipes)
+    print(f"  inside nncost's interval: {inside} of {len(recipes)}")
 
 
 if __name__ == "__main__":

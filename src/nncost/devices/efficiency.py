@@ -49,18 +49,18 @@ def efficiency_of(device: Device, dtype: str) -> Efficiency:
     if entry is not None:
         return Efficiency(Share(*entry["contraction"]), Share(*entry["bandwidth"]), launch, entry["source"])
     matmul, source = _matmul_share(device, dtype)
-    training = _spread(training_part(name) for name in table["device"])
+    training = _spread(part for name in table["device"] for part in training_parts(name))
     bandwidth = _spread(value for each in table["device"].values() for value in each["bandwidth"])
     return Efficiency(
         matmul * training, bandwidth, launch, f"{source}; times training on {' and '.join(table['device'])}"
     )
 
 
-def training_part(name: str) -> float:
-    """How much of the fastest measured product a training step's contractions reach, where both were published."""
+def training_parts(name: str) -> list[float]:
+    """Low, value and high of how much of the fastest measured product a training step's contractions reach."""
     entry = _table()["device"][name]
-    _, value, _ = entry["contraction"]
-    return float(value) / next(m.share for m in _shipped(name).measured_matmul if m.dtype == entry["dtype"])
+    measured = next(m.share for m in _shipped(name).measured_matmul if m.dtype == entry["dtype"])
+    return [share / measured for share in entry["contraction"]]
 
 
 def _shipped(name: str) -> Device:

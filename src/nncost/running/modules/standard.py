@@ -25,7 +25,7 @@ from nncost.running.meaning.layers import (
     Softmax,
     TransposedConvolution,
 )
-from nncost.running.modules.functions import even, output_padding, own_padding, within_half
+from nncost.running.modules.windows import even, output_padding, own_padding, within_half
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}

@@ -1,0 +1,29 @@
+"""A layer as one call: a function and the tensors of the graph it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nncost.ir.graph import Tensor
+
+Value = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function and its operands; one that ``asks_mode`` takes first whether the layer is in training.
+
+    ``constants`` are arrays the function takes behind its operands.
+    """
+
+    run: Callable[..., Value]
+    operands: tuple[Tensor | None, ...]
+    asks_mode: bool = False
+    constants: tuple[Any, ...] = ()
+
+
+def sizes_of(dims: Sequence[Any]) -> tuple[int, ...]:
+    """Sizes as integers."""
+    return tuple(int(dim) for dim in dims)

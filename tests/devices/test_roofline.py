@@ -170,3 +170,14 @@ def test_what_no_device_can_do_is_refused() -> None:
     assert nncost.predict(f"{10**30}-{10**30}", on="h100").seconds["step"].value > 10**40
     with pytest.raises(nncost.NncostError, match="received 7"):
         nncost.predict("784-10", on=7)  # type: ignore[arg-type]
+
+
+def test_gathered_gradients_launch_their_kernels_again() -> None:
+    device = replace(ROUND, bandwidth_bytes_per_second=1e15, peaks={"float32": 1e18})
+    once, thrice = (
+        predict_on(nncost.count("8x4, lstm 3, dense 2", batch=2, accumulate=k), device, shares(launch=1.0)).seconds
+        for k in (1, 3)
+    )
+    assert thrice["forward"].value == 3 * once["forward"].value
+    assert thrice["backward"].value >= 3 * once["backward"].value
+    assert thrice["update"].value == once["update"].value

@@ -48,16 +48,17 @@ def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]
     layer as one kernel for each time step: a step waits for the one before.
     """
     _check_numbers(report)
+    batches = int(report.settings["accumulate"])
     handed, times = (_projections(report), _time_steps(report)) if accelerator else ({}, {})
     for row in report.rows:
         if TIME_STEP in row.inside and row.path in times:
-            yield [_sequential(_work(row, row.counts), times[row.path])]
+            yield [_sequential(_work(row, row.counts, batches), times[row.path])]
             continue
         if row.op == ATTENTION and row.path in handed:
-            yield [_fused(_work(row, row.counts), handed[row.path])]
+            yield [_fused(_work(row, row.counts, batches), handed[row.path])]
             continue
         parts = row.inside or {row.op: row.counts}
-        works = [_work(row, counts) for counts in parts.values()]
+        works = [_work(row, counts, batches) for counts in parts.values()]
         if any(work.kernels for work in works):
             yield works
 
@@ -72,9 +73,9 @@ def _projections(report: Report) -> dict[str, tuple[int, int]]:
 
 def _time_steps(report: Report) -> dict[str, int]:
     """For each recurrent layer how often an example passes its weights: once in each time step."""
-    batch = report.settings["batch"]
+    examples = report.settings["batch"] * report.settings["accumulate"]
     rows = [row for row in report.rows if row.phase == "forward" and TIME_STEP in row.inside and row.weights != 0]
-    return {row.path: max(1, _number(row.counts, "macs") // (batch * row.weights)) for row in rows}
+    return {row.path: max(1, _number(row.counts, "macs") // (examples * row.weights)) for row in rows}
 
 
 def _sequential(work: Work, times: int) -> Work:
@@ -93,7 +94,8 @@ def _fused(work: Work, handed: tuple[int, int]) -> Work:
     return replace(work, bytes=read + queries + others, written_bytes=queries + others)
 
 
-def _work(row: ReportRow, counts: Mapping[str, Dim]) -> Work:
+def _work(row: ReportRow, counts: Mapping[str, Dim], batches: int) -> Work:
+    """What a row's counts ask for; ``batches`` make up a step, and the update runs once."""
     contraction = FLOPS_PER_PRODUCT * _number(counts, "macs")
     flops = sum(_number(counts, name) for name in _NUMBERS)
     written = _number(counts, "write_bytes")
@@ -103,7 +105,8 @@ def _work(row: ReportRow, counts: Mapping[str, Dim]) -> Work:
         kernels, contractions = GRADIENT_KERNELS, GRADIENT_CONTRACTIONS
     assert isinstance(row.times, int)
     others = max(0, flops - contraction)
-    calls = (kernels * row.times, contractions * row.times)
+    repeats = row.times if row.phase == "update" else row.times * batches
+    calls = (kernels * repeats, contractions * repeats)
     return Work(row.path, row.op, row.phase, contraction, others, traffic, written, *calls)
 
 

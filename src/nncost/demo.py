@@ -16,9 +16,17 @@ COMMANDS = (
     ("explain", "784-16-16-10", "parameters"),
     ("explain", "784-16-16-10", "backward.mul"),
     ("count", "light_resnet50.onnx", "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"),
+    ("predict", "784-16-16-10", "--batch", "32", "--examples", "60000", "--epochs", "10", "--on", "h100"),
 )
-"""The last one reads a real file, which the onnx package ships."""
-WITH_TORCH = (("count", "nncost.demo:transformer", "--by", "op", "--loss", "sum", "--optimizer", "adamw"),)
+"""The fifth one reads a real file, which the onnx package ships."""
+NETWORK = ("784-512-512-10", "--batch", "64", "--optimizer", "adam")
+WITH_TORCH = (
+    ("count", "nncost.demo:transformer", "--by", "op", "--loss", "sum", "--optimizer", "adamw"),
+    ("calibrate",),
+    ("predict", *NETWORK),
+    ("measure", *NETWORK),
+)
+"""What a step takes on this machine: said before, then seen."""
 
 
 def transformer() -> Any:

@@ -94,7 +94,9 @@ class _Touched:
         return min(level, FURTHEST)
 
     def ran(self, operator: Recorded) -> None:
-        """An operator touched its arguments and results."""
+        """An operator touched its arguments and results; a view touches nothing."""
+        if operator.is_view:
+            return
         touched = (*operator.tensors(), *operator.results)
         self._clock += sum({argument.storage: argument.bytes for argument in touched}.values())
         self._memory |= {argument.storage: self._clock for argument in touched}

@@ -7,16 +7,9 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
+from nncost.frontends.torch.memory.learning import with_workspace
 from nncost.frontends.torch.recording import Argument, Recorded
 
-_INDEXED = {
-    "aten::embedding": 0,
-    "aten::index_select": 0,
-    "aten::gather": 0,
-    "aten::nll_loss_forward": 0,
-    "aten::index": 0,
-}
-"""Operators whose whole numbers are positions, and the position of the argument they point into."""
 _SPREAD = 0.1
 """Standard deviation of random values: small, so that nothing overflows however often it is repeated."""
 _LEAST = 0.01
@@ -33,7 +26,7 @@ def real_arguments(recorded: Recorded) -> tuple[list[Any], dict[str, Any]]:
         return _tensor(value, limit, with_gradients, signed) if isinstance(value, Argument) else value
 
     args, kwargs = tree_map(real, (list(recorded.args), dict(recorded.kwargs)))
-    return args, kwargs
+    return list(with_workspace(recorded.operator, tuple(args))), kwargs
 
 
 def _limit(recorded: Recorded) -> int:

@@ -38,7 +38,7 @@ def lesson_of(called: Called) -> Lesson | None:
             made: dict[int, torch.Tensor] = {}
             args = tuple([_real(value, made) for value in called.args])
             kwargs = {name: _real(value, made) for name, value in called.kwargs}
-            args = _with_workspace(called.operator, args)
+            args = with_workspace(called.operator, args)
             called.operator(*args, **kwargs)  # the first run of a kernel may build what later ones use
             sizes, result = allocations(lambda: called.operator(*args, **kwargs))
             before = {tensor.untyped_storage()._cdata for tensor in made.values()}
@@ -73,7 +73,7 @@ def _alone() -> Iterator[None]:
         torch.random.set_rng_state(state)
 
 
-def _with_workspace(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_workspace(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """A recurrent layer's gradient reads what its forward pass has left in memory of its own, which has to be real."""
     if operator not in PREPARED:
         return args

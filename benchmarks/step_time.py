@@ -1,0 +1,270 @@
+"""Held-out training steps: predicted, measured, and how far off each way of predicting is.
+
+    python -m benchmarks.step_time              every network, each in its own process
+    python -m benchmarks.step_time --only mlp   those whose name begins so
+    python -m benchmarks.step_time --markdown   the table as it stands in docs/predict.md
+
+The networks are none of those that calibration runs. Each is measured, predicted and measured again in
+one process; *noise* is how much the two measurements differ, which nothing can predict better than.
+Ways: FLOPs ÷ peak (of the fastest calibrated matrix product), a roofline (the slower of arithmetic and
+main memory's bandwidth for every operation), and nncost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+CEILING_SECONDS = 6.0
+FEWEST, MOST = 8, 400
+WAYS = ("flops_peak", "roofline", "nncost")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its input's shape or a function that makes it, and how it is trained."""
+
+    make: Callable[[], nn.Module]
+    inputs: Any
+    loss: str = "cross_entropy"
+    optimizer: str = "adam"
+
+
+def mlp(*widths: int) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        layers: list[nn.Module] = []
+        for ins, outs in zip(widths, widths[1:], strict=False):
+            layers += [nn.Linear(ins, outs), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+    return make
+
+
+def lenet() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def vision(name: str) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        from tests.torch.vision import import_torchvision
+
+        return getattr(import_torchvision().models, name)()
+
+    return make
+
+
+def image_model(name: str) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        from tests.torch.vision import import_torchvision
+
+        import_torchvision()
+        import timm
+
+        return timm.create_model(name)
+
+    return make
+
+
+class Recurrent(nn.Module):
+    """Embedding, a recurrent layer, a classifier at every step."""
+
+    def __init__(self, kind: type[nn.RNNBase], rows: int, width: int, hidden: int, layers: int, **options: Any) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(rows, width)
+        self.recurrent = kind(width, hidden, layers, batch_first=True, **options)
+        self.out = nn.Linear(hidden * (2 if options.get("bidirectional") else 1), rows)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.out(self.recurrent(self.embedding(ids))[0])
+
+
+class Encoder(nn.Module):
+    """Embedding, PyTorch's own encoder, a classifier at every step."""
+
+    def __init__(self, rows: int, width: int, layers: int, heads: int) -> None:
+        super().__init__()
+        block = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True)
+        self.embedding, self.out = nn.Embedding(rows, width), nn.Linear(width, rows)
+        self.encoder = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.out(self.encoder(self.embedding(ids)))
+
+
+def language(kind: str, **options: Any) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        import transformers
+
+        config = getattr(transformers, f"{kind}Config")(**options)
+        name = {"Bert": "BertForMaskedLM", "GPT2": "GPT2LMHeadModel", "Llama": "LlamaForCausalLM"}[kind]
+        return getattr(transformers, name)(config)
+
+    return make
+
+
+def ids(batch: int, length: int) -> str:
+    return f"{batch}x{length}:int64"
+
+
+CASES: dict[str, Case] = {
+    "mlp 784-32-32-10": Case(mlp(784, 32, 32, 10), (32, 784), optimizer="sgd"),
+    "mlp 784-128-10": Case(mlp(784, 128, 10), (256, 784)),
+    "mlp 784-512-512-10": Case(mlp(784, 512, 512, 10), (64, 784)),
+    "mlp 256x10": Case(mlp(*[256] * 11), (128, 256), optimizer="adamw"),
+    "mlp 1024-2048x3-100": Case(mlp(1024, 2048, 2048, 2048, 100), (128, 1024), optimizer="sgd"),
+    "mlp 4096-4096-1000": Case(mlp(4096, 4096, 1000), (64, 4096), optimizer="momentum"),
+    "conv lenet": Case(lenet, (64, 1, 28, 28)),
+    "conv resnet18": Case(vision("resnet18"), (8, 3, 64, 64), optimizer="momentum"),
+    "conv resnet50": Case(vision("resnet50"), (4, 3, 96, 96), optimizer="sgd"),
+    "conv mobilenet_v2": Case(vision("mobilenet_v2"), (8, 3, 96, 96), optimizer="sgd"),
+    "conv vgg11": Case(vision("vgg11"), (4, 3, 64, 64), optimizer="sgd"),
+    "conv squeezenet1_1": Case(vision("squeezenet1_1"), (8, 3, 96, 96)),
+    "conv densenet121": Case(vision("densenet121"), (4, 3, 64, 64), optimizer="sgd"),
+    "attention encoder": Case(lambda: Encoder(1000, 256, 4, 4), ids(8, 128)),
+    "attention vit_tiny": Case(image_model("vit_tiny_patch16_224"), (4, 3, 224, 224), optimizer="adamw"),
+    "attention gpt2 4x256": Case(language("GPT2", n_layer=4, n_embd=256, n_head=4, vocab_size=2000), ids(4, 128), optimizer="adamw"),
+    "attention bert 4x256": Case(language("Bert", num_hidden_layers=4, hidden_size=256, num_attention_heads=4, intermediate_size=1024, vocab_size=2000), ids(8, 64), optimizer="adamw"),
+    "attention llama 4x256": Case(language("Llama", num_hidden_layers=4, hidden_size=256, num_attention_heads=4, intermediate_size=688, vocab_size=2000), ids(4, 128), optimizer="adamw"),
+    "attention small": Case(lambda: Encoder(500, 64, 2, 2), ids(4, 32)),
+    "recurrent lstm 128": Case(lambda: Recurrent(nn.LSTM, 500, 64, 128, 1), ids(16, 32)),
+    "recurrent lstm 2x256": Case(lambda: Recurrent(nn.LSTM, 1000, 128, 256, 2), ids(16, 64)),
+    "recurrent lstm both ways": Case(lambda: Recurrent(nn.LSTM, 500, 128, 128, 1, bidirectional=True), ids(16, 48), optimizer="sgd"),
+    "recurrent gru 128": Case(lambda: Recurrent(nn.GRU, 500, 64, 128, 1), ids(16, 32)),
+    "recurrent rnn 256": Case(lambda: Recurrent(nn.RNN, 500, 128, 256, 1), ids(16, 32), optimizer="sgd"),
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------- one network, in a process of its own
+def one(name: str) -> dict[str, Any]:
+    from nncost.api import settings_of
+    from nncost.devices.profiles import this_profile
+    from nncost.pipeline import count_source, report_on
+    from nncost.running.here import predict_by_replay
+    from nncost.running.measuring.step import Stepper, median_of, random_state_left
+    from nncost.running.subjects import subject_of
+
+    warnings.simplefilter("ignore")
+    torch.manual_seed(0)
+    case, profile = CASES[name], this_profile()
+    assert profile is not None, "calibrate first:  nncost calibrate"
+    module = case.make().train()
+    settings = settings_of(case.inputs, loss=case.loss, optimizer=case.optimizer)
+    report = report_on(module, settings)
+    with subject_of(module, settings, count_source(module, settings), real=True) as subject, random_state_left():
+        stepper = Stepper(subject)
+        before = _steps(stepper)
+        prediction = predict_by_replay(module, settings, profile)
+        after = _steps(stepper)
+    measured = median_of([*before, *after])
+    first, second = median_of(before).step, median_of(after).step
+    predicted = {phase: seconds.value for phase, seconds in prediction.seconds.items()}
+    return {
+        "name": name, "measured": measured.step, "noise": first / second - 1, "steps": len(before) + len(after),
+        "nncost": predicted["step"], "flops_peak": 2 * int(report.step.macs) / profile.peak_flops_per_second,
+        "roofline": _roofline(report, profile), "predicted_phases": predicted,
+        "measured_phases": {phase: getattr(measured, phase) for phase in ("forward", "backward", "update")},
+    }  # fmt: skip
+
+
+def _steps(stepper: Any) -> list[Any]:
+    for _ in range(3):
+        last = stepper.step()
+    count = max(FEWEST, min(MOST, int(CEILING_SECONDS / 2 / last.step)))
+    return [stepper.step() for _ in range(count)]
+
+
+def _roofline(report: Any, profile: Any) -> float:
+    from nncost.devices.work import work_of
+
+    bandwidth = min(rate.per_second for rate in profile.bandwidth)
+    peak = profile.peak_flops_per_second
+    return sum(
+        max((work.contraction_flops + work.other_flops) / peak, work.bytes / bandwidth)
+        for works in work_of(report)
+        for work in works
+    )
+
+
+# ------------------------------------------------------------------- all of them
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="networks whose name begins so")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--phases", action="store_true", help="predicted ÷ measured of each phase too")
+    arguments = parser.parse_args()
+    if arguments.one:
+        print("\n" + json.dumps(one(arguments.one)))
+        return
+    results = []
+    for name in [name for name in CASES if name.startswith(arguments.only)]:
+        found = _in_process(name)
+        if found is not None:
+            results.append(found)
+            print(_line(found, phases=arguments.phases), flush=True)
+    print()
+    print("\n".join(_summary(results)))
+    if arguments.markdown:
+        print("\n" + "\n".join(_markdown(results)))
+
+
+def _in_process(name: str) -> dict[str, Any] | None:
+    command = [sys.executable, "-m", "benchmarks.step_time", "--one", name]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=False)
+    if run.returncode:
+        print(f"{name:26} failed: {run.stderr.strip().splitlines()[-1][:100]}", flush=True)
+        return None
+    return json.loads(run.stdout.strip().splitlines()[-1])
+
+
+def _error(found: dict[str, Any], way: str) -> float:
+    return found[way] / found["measured"] - 1
+
+
+def _line(found: dict[str, Any], *, phases: bool) -> str:
+    errors = "  ".join(f"{way} {100 * _error(found, way):+6.1f} %" for way in WAYS)
+    text = f"{found['name']:26} {1e3 * found['measured']:9.3f} ms  {errors}  noise {100 * found['noise']:+5.1f} %"
+    if phases:
+        measured = found["measured_phases"]
+        text += "  " + " ".join(
+            f"{p} {found['predicted_phases'][p] / measured[p]:.2f}" for p in measured if measured[p]
+        )
+    return text
+
+
+def _summary(results: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{len(results)} networks; absolute error of the step's time:"]
+    for way in (*WAYS, "noise"):
+        errors = sorted(abs(_error(found, way)) if way in WAYS else abs(found["noise"]) for found in results)
+        if errors:
+            tenth = errors[min(len(errors) - 1, int(0.9 * len(errors)))]
+            lines.append(
+                f"  {way:11} median {100 * statistics.median(errors):5.1f} %   90th percentile {100 * tenth:6.1f} %"
+            )
+    return lines
+
+
+def _markdown(results: list[dict[str, Any]]) -> list[str]:
+    lines = ["| network | FLOPs ÷ peak | roofline | nncost | noise |", "|---|---:|---:|---:|---:|"]
+    for found in results:
+        cells = " | ".join(f"{100 * _error(found, way):+.0f} %" for way in WAYS)
+        lines.append(f"| {found['name']} | {cells} | {100 * found['noise']:+.1f} % |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

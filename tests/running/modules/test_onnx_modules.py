@@ -132,3 +132,26 @@ def test_constants_of_the_file(tmp_path: Path) -> None:
             values: dict[str, Any] = {p.tensor.name: v for p, v in module_of(path, LoadOptions()).values().items()}
             assert values.keys() - stored_constants(example.model()).keys()
             assert all((value == 0.5).all() for name, value in values.items() if name == "c")
+
+
+def test_recurrent_weights_are_kept_in_the_layers_order(tmp_path: Path) -> None:
+    """No step reorders gates: ONNX's order is only that of the file, there and back."""
+    from nncost.running.export import onnx_bytes
+
+    spec = module_of("5x3, lstm 4 bidirectional", LoadOptions(batch=2), seed=4)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(onnx_bytes(spec.graph, spec.values()))
+    read = module_of(str(path), LoadOptions(batch=2))
+    with torch.no_grad():
+        assert torch.allclose(read.module(*spec.inputs), spec.module(*spec.inputs), atol=1e-6)
+    names = {parameter.tensor.name for parameter in read.graph.parameters}
+    assert names == {"lstm.1.W", "lstm.1.R", "lstm.1.B"}
+    assert sum(p.numel() for p in read.module.parameters()) == count("5x3, lstm 4 bidirectional").parameters.total
+    calls = repr(read.module)
+    assert "run" in calls
+    assert "split" not in calls
+    assert "concat" not in calls
+    written = onnx.load(path).graph.initializer
+    for parameter, value in read.values().items():
+        stored = next(t for t in written if t.name == parameter.tensor.name)
+        np.testing.assert_array_equal(value, numpy_helper.to_array(stored))

@@ -12,7 +12,7 @@ import numpy as np
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
 from nncost.running.export.emitter import Emitter
-from nncost.running.export.recurrent import emit_recurrent
+from nncost.running.export.recurrent import Valued, emit_recurrent
 from nncost.running.meaning.layers import (
     Activation,
     AdaptivePool,
@@ -44,10 +44,11 @@ GELU_OPSET, GROUP_NORM_OPSET, RMS_NORM_OPSET = 20, 21, 23
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Where a layer is written: the emitter, the names of tensors, the layer's path."""
+    """Where a layer is written: the emitter, the names of tensors, the values of parameters, the layer's path."""
 
     e: Emitter
     name: Named
+    value: Valued
     path: str
 
     def node(self, kind: str, *inputs: str, since: int = 0, **attributes: Any) -> str:
@@ -106,7 +107,7 @@ def _emit(w: Writing, meaning: Meaning) -> str | list[str] | None:
         case Attention():
             return _attention(w, meaning)
         case Recurrent():
-            return emit_recurrent(w.e, w.name, w.path, meaning)
+            return emit_recurrent(w.e, w.name, w.value, w.path, meaning)
         case _:
             assert_never(meaning)
 

@@ -111,7 +111,7 @@ class Writer:
     def region(self, region: Region) -> None:
         """A recognised layer, or the items of another."""
         meaning = meaning_of(region, self.constants)
-        found = None if meaning is None else emit_layer(Writing(self.e, self.name, region.path), meaning)
+        found = None if meaning is None else emit_layer(Writing(self.e, self.name, self.value, region.path), meaning)
         if found is None:
             self.write(region.items)
         else:
@@ -179,6 +179,10 @@ class Writer:
             found = self._constant(value, tensor)
         self.names[tensor] = found
         return found
+
+    def value(self, tensor: Tensor) -> Array:
+        """A parameter's numbers; None for what is computed, or is in the file already."""
+        return None if tensor in self.names else self.leaves.get(tensor)
 
     def _constant(self, value: Array, tensor: Tensor) -> str:
         """A constant by value; whole numbers as integers, so that readers do not take them for a parameter."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from nncost.ir.graph import Tensor
-from nncost.running.export.emitter import Emitter
+from nncost.running.export.emitter import Emitter, numpy_type
 from nncost.running.meaning.layers import Direction, Recurrent
 
+Array = Any
 Named = Callable[[Tensor], str]
+Valued = Callable[[Tensor], Array]
+"""A parameter's numbers, or None for a tensor that is computed or has been written already."""
 GATES: Mapping[str, tuple[int, ...]] = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 """Where ONNX's gates stand in PyTorch's order: i o f c of i f c o, z r h of r z h."""
 _NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
-def emit_recurrent(e: Emitter, name: Named, path: str, layer: Recurrent) -> list[str]:
-    """The names of the joined outputs and of each direction's final state, as the region has them."""
+def emit_recurrent(e: Emitter, name: Named, value: Valued, path: str, layer: Recurrent) -> list[str]:
+    """The names of the joined outputs and of each direction's final state, as the region has them.
+
+    Weights known by value are written as the operator wants them, others are brought into that form.
+    """
     directions = sorted(layer.directions, key=lambda direction: direction.reverse)
     kind, hidden = layer.kind, layer.hidden
 
@@ -26,9 +35,11 @@ def emit_recurrent(e: Emitter, name: Named, path: str, layer: Recurrent) -> list
     def ordered(tensor: str) -> str:
         return _ordered(e, path, tensor, GATES[kind], hidden)
 
-    weights = [stacked([ordered(name(tensor)) for tensor in tensors]) for tensors in _matrices(directions)]
-    if any(direction.input_bias is not None for direction in directions):
-        weights.append(stacked([_biases(e, path, name, direction, ordered) for direction in directions]))
+    weights = _stored(e, value, path, layer, directions)
+    if not weights:
+        weights = [stacked([ordered(name(tensor)) for tensor in tensors]) for tensors in _matrices(directions)]
+        if any(direction.input_bias is not None for direction in directions):
+            weights.append(stacked([_biases(e, path, name, direction, ordered) for direction in directions]))
     by_time = e.node("Transpose", [name(layer.x)], path=path, perm=[1, 0, 2])
     way = "bidirectional" if len(directions) > 1 else "reverse" if directions[0].reverse else "forward"
     extra = {"linear_before_reset": 1} if kind == "gru" else {}
@@ -39,6 +50,26 @@ def emit_recurrent(e: Emitter, name: Named, path: str, layer: Recurrent) -> list
     swapped = e.node("Transpose", [outputs], path=path, perm=[2, 0, 1, 3])
     joined = e.node("Reshape", [swapped, e.integers([0, 0, hidden * len(directions)])], path=path)
     return [joined, *(final for state in states for final in _apart(e, path, state, len(directions)))]
+
+
+def _stored(e: Emitter, value: Valued, path: str, layer: Recurrent, directions: Sequence[Direction]) -> list[str]:
+    """Initializers W, R and B; none where a weight is computed, or a single bias would need zeros beside it."""
+    biases = [bias for d in directions for bias in (d.input_bias, d.hidden_bias)]
+    values = [value(tensor) for d in directions for tensor in (d.input, d.hidden)]
+    values += [None if bias is None else value(bias) for bias in biases if any(b is not None for b in biases)]
+    if any(array is None for array in values):
+        return []
+
+    def rows(tensor: Tensor | None) -> Array:
+        assert tensor is not None
+        blocks = np.split(np.asarray(value(tensor)), len(GATES[layer.kind]))
+        return np.concatenate([blocks[gate] for gate in GATES[layer.kind]])
+
+    arrays = {"W": np.stack([rows(d.input) for d in directions]), "R": np.stack([rows(d.hidden) for d in directions])}
+    if len(values) > len(directions) * 2:
+        arrays["B"] = np.stack([np.concatenate([rows(d.input_bias), rows(d.hidden_bias)]) for d in directions])
+    kind = numpy_type(layer.x.dtype)
+    return [e.array(array.astype(kind), f"{path}.{letter}".strip(".")) for letter, array in arrays.items()]
 
 
 def _apart(e: Emitter, path: str, state: str, directions: int) -> list[str]:

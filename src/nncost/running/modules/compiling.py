@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from nncost.running.modules.core import dtype_of, function_of
 from nncost.running.modules.functions import call_of
 from nncost.running.modules.grouping import Segment, segments
 from nncost.running.modules.layer import Fixed, Held, Layer, Operand, Step
-from nncost.running.modules.leaves import Homes, Leaf
+from nncost.running.modules.leaves import Homes, Leaf, Rows, joined
 from nncost.running.modules.liveness import free, needed
 from nncost.running.modules.repetitions import repeat
 from nncost.running.modules.standard import standard_of
@@ -254,16 +255,37 @@ class Scope:
         return tensor not in self.slots and tensor not in self.leaves and self.constants.value(tensor) is not None
 
     def _moves_leaf(self, item: Item) -> bool:
-        """A reshape or transpose of a parameter that nothing else reads: the parameter is kept in that layout."""
-        if isinstance(item, Region) or not isinstance(item.op, (ops.Reshape, ops.Transpose)):
+        """A move of a parameter that nothing else reads: the parameter is kept in that layout."""
+        if isinstance(item, Region):
             return False
-        leaf = self.leaves.get(item.inputs[0])
-        if item.outputs[0] in self.leaves:
+        if all(output in self.leaves for output in item.outputs):
             return True
-        if leaf is None or self.compiler.uses[item.inputs[0]] != 1 or leaf in self.compiler.homes.held:
+        leaves = [self.leaves.get(tensor) for tensor in item.inputs]
+        uses = self.compiler.uses
+        alone = all(uses[tensor] == 1 for tensor in item.inputs) and all(uses[output] for output in item.outputs)
+        free_ones = [leaf for leaf in leaves if leaf is not None and leaf not in self.compiler.homes.held]
+        if not leaves or not alone or len(free_ones) != len(leaves):
             return False
-        self.leaves[item.outputs[0]] = leaf.moved(item.op)
+        found = _moved(item.op, free_ones)
+        if found is None:
+            return False
+        self.leaves.update(zip(item.outputs, found, strict=True))
         return True
+
+
+def _moved(op: ops.Op, leaves: Sequence[Leaf]) -> list[Leaf] | None:
+    """The leaves that a move of leaves gives; None for an operation that computes, or joins different ones."""
+    match op:
+        case ops.Reshape() | ops.Transpose():
+            return [leaves[0].moved(op)]
+        case ops.Split(axis=0, sizes=sizes):
+            stops = list(accumulate(cast("tuple[int, ...]", sizes)))
+            return [leaves[0].moved(Rows((part,))) for part in zip([0, *stops], stops, strict=False)]
+        case ops.Concat(axis=0):
+            whole = joined(leaves)
+            return None if whole is None else [whole]
+        case _:
+            return None
 
 
 def _outcomes(pieces: Sequence[Segment], outputs: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -106,10 +106,14 @@ def _clip(x: Value, low: Value, high: Value) -> Value:
     return _minimum(_maximum(x, low), high) if not _is_number(low) else torch.clamp(x, low, high)
 
 
+def _identity(x: Value) -> Value:
+    return x
+
+
 MAPS: Mapping[str, Function] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
     "square": torch.square, "neg": operator.neg, "abs": torch.abs, "sign": torch.sign, "floor": torch.floor,
-    "ceil": torch.ceil, "trunc": torch.trunc, "round": torch.round, "identity": lambda x: x, "sqrt": torch.sqrt,
+    "ceil": torch.ceil, "trunc": torch.trunc, "round": torch.round, "identity": _identity, "sqrt": torch.sqrt,
     "exp": torch.exp, "log": torch.log, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "erf": torch.erf,
     "sin": torch.sin, "cos": torch.cos, "pow": operator.pow, "max": _maximum, "min": _minimum, "relu": torch.relu,
     "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
@@ -162,23 +166,43 @@ def _move(op: ops.Move, node: Node, axes: Axes) -> Function:
     match op:
         case ops.Reshape():
             shape = batch_free(node.outputs[0], axes)
-            return lambda x: x.reshape(shape)
+            return partial(_reshape, shape)
         case ops.Transpose(order=order):
-            return lambda x: x.permute(order)
+            return partial(_transpose, order)
         case ops.Pad():
             return partial(_pad, op)
         case ops.Split(axis=axis, sizes=sizes):
-            return lambda x: torch.split(x, list(cast("tuple[int, ...]", sizes)), dim=axis)
+            return partial(_split, axis, list(cast("tuple[int, ...]", sizes)))
         case ops.Concat(axis=axis):
-            return lambda *parts: torch.cat(parts, dim=axis)
+            return partial(_concat, axis)
         case ops.Stride(axis=axis, step=step):
-            return lambda x: x[(slice(None),) * axis + (slice(None, None, step),)]
+            return partial(_stride, axis, step)
         case ops.Broadcast(shape=shape):
             return partial(_expand, shape)
         case ops.Flip(axes=flipped):
-            return lambda x: torch.flip(x, flipped)
+            return partial(torch.flip, dims=flipped)
         case _:
             assert_never(op)
+
+
+def _reshape(shape: tuple[int, ...], x: Value) -> Value:
+    return x.reshape(shape)
+
+
+def _transpose(order: tuple[int, ...], x: Value) -> Value:
+    return x.permute(order)
+
+
+def _split(axis: int, sizes: list[int], x: Value) -> Value:
+    return torch.split(x, sizes, dim=axis)
+
+
+def _concat(axis: int, *parts: Value) -> Value:
+    return torch.cat(parts, dim=axis)
+
+
+def _stride(axis: int, step: int, x: Value) -> Value:
+    return x[(slice(None),) * axis + (slice(None, None, step),)]
 
 
 def batch_free(tensor: Tensor, axes: Axes) -> tuple[int, ...]:

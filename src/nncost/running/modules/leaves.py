@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Union, cast
 
@@ -18,7 +18,16 @@ from nncost.running.modules.core import dtype_of
 from nncost.running.modules.layer import Held
 
 Array = Any
-Moved = Union[ops.Reshape, ops.Transpose]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Ranges of the first axis, one behind another: what splitting a parameter and joining parts of it gives."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+Moved = Union[ops.Reshape, ops.Transpose, Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +50,34 @@ class Leaf:
         """The leaf's numbers out of the parameter's."""
         part = np.asarray(whole)[self.index]
         for move in self.moves:
-            part = (
-                part.transpose(move.order) if isinstance(move, ops.Transpose) else part.reshape(_integers(move.shape))
-            )
+            part = _moved(part, move)
         return part
 
     def uncut(self, part: Array, whole: Array) -> None:
         """Write the leaf's numbers into the parameter's."""
-        shapes = [shape_of(self.parameter)[len(self.index) :]]
-        for move in self.moves:
-            last = shapes[-1]
-            shapes.append(
-                tuple(last[axis] for axis in move.order) if isinstance(move, ops.Transpose) else _integers(move.shape)
-            )
-        for move, before in zip(reversed(self.moves), reversed(shapes[:-1]), strict=True):
-            part = part.transpose(np.argsort(move.order)) if isinstance(move, ops.Transpose) else part.reshape(before)
-        whole[self.index] = part
+        places = np.arange(whole.size).reshape(whole.shape)
+        whole.reshape(-1)[self.cut(places)] = part
+
+
+def _moved(part: Array, move: Moved) -> Array:
+    if isinstance(move, Rows):
+        return np.concatenate([part[start:stop] for start, stop in move.ranges])
+    if isinstance(move, ops.Transpose):
+        return part.transpose(move.order)
+    return part.reshape(_integers(move.shape))
+
+
+def joined(leaves: Sequence[Leaf]) -> Leaf | None:
+    """Parts of one parameter, joined along their first axis, as one leaf; None where they are not parts of one."""
+    first = leaves[0]
+    ranges: list[tuple[int, int]] = []
+    for leaf in leaves:
+        last = leaf.moves[-1] if leaf.moves else None
+        alike = (leaf.parameter, leaf.index, leaf.moves[:-1]) == (first.parameter, first.index, first.moves[:-1])
+        if not isinstance(last, Rows) or not alike:
+            return None
+        ranges += last.ranges
+    return replace(first, moves=(*first.moves[:-1], Rows(tuple(ranges))))
 
 
 def _integers(dims: Any) -> tuple[int, ...]:
@@ -86,7 +107,7 @@ class Homes:
 
     def values(self) -> dict[Parameter, Array]:
         """Every parameter's numbers as they are now, in the graph's layout."""
-        found = {p: np.empty(shape_of(p), dtype=np.asarray(array).dtype) for p, array in self.initial.items()}
+        found = {p: np.array(array) for p, array in self.initial.items()}
         for leaf, held in self.held.items():
             tensor = held.value()
             assert isinstance(tensor, torch.Tensor)

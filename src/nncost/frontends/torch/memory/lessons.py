@@ -21,7 +21,7 @@ MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 30
 """The work of one operator that is run without being asked for: about a tenth of a second, one GiB."""
 MOST_MACS_IN_ALL = 40_000_000_000
 """The work that one count may spend on learning without being asked for."""
-MACS_PER_BYTE = 1
+MACS_PER_BYTE = 10
 """What reading or writing a byte is worth in that sum."""
 
 _known: dict[Path, dict[str, Lesson | None]] = {}

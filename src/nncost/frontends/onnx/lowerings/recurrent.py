@@ -63,13 +63,11 @@ def _layer(call: Call, kind: Literal["rnn", "lstm", "gru"]) -> Lowered:
     given = [tensor for tensor in (bias, *states) if tensor is not None]
     b = call.builder
     with b.region(kind, x, weights, hidden_weights, *given, neurons=hidden * len(reversed_)) as region:
-        cells = [
-            _cell(b, kind, [_direction(b, t, number, len(reversed_)) for t in (weights, hidden_weights, bias)], hidden)
-            for number in range(len(reversed_))
-        ]
-        initial = [
-            [_direction(b, state, number, len(reversed_)) for state in states] for number in range(len(reversed_))
-        ]
+        count = len(reversed_)
+        parts = zip(*(_directions_of(b, t, count) for t in (weights, hidden_weights, bias)), strict=True)
+        cells = [_cell(b, kind, part, hidden) for part in parts]
+        apart = [_directions_of(b, state, count) for state in states]
+        initial = [[state[number] for state in apart] for number in range(count)]
         by_example = b.transpose(x, (1, 0, 2))
         y, finals = _directions(b, kind, by_example, cells, reversed_, initial)
         region.returns(*_results(b, y, finals, hidden))
@@ -125,12 +123,12 @@ def _check(kind: str, directions: int, x: Tensor, w: Tensor, r: Tensor, bias: Te
             raise ShapeError(f"weights of {shape_text(tensor.shape)} where {shape_text(shape)} are needed.")
 
 
-def _direction(b: Builder, tensor: Any, number: int, count: int) -> Any:
-    """One direction's part of stacked weights or states; None where they are not given."""
+def _directions_of(b: Builder, tensor: Tensor | None, count: int) -> list[Any]:
+    """Each direction's part of stacked weights or states; None where they are not given."""
     if tensor is None:
-        return None
-    part = tensor if count == 1 else b.emit_many(ops.Split(0, (1,) * count), tensor)[number]
-    return b.reshape(part, tensor.shape[1:])
+        return [None] * count
+    parts = (tensor,) if count == 1 else b.emit_many(ops.Split(0, (1,) * count), tensor)
+    return [b.reshape(part, tensor.shape[1:]) for part in parts]
 
 
 def _ordered(b: Builder, kind: str, tensor: Tensor, hidden: Dim) -> Tensor:

@@ -105,7 +105,7 @@ class Loop:
     def _diverged(self, loss: float) -> None:
         rate = self.settings.learning_rate
         raise TrainingError(
-            f"the loss became {loss} in epoch {self.state.epoch + 1}, step {self.state.batch + 1} of {self.batches}, "
+            f"the loss became {loss} in epoch {self.state.epoch + 1}, step {min(self.state.batch + 1, self.batches)} of {self.batches}, "
             f"with {self.settings.optimizer} at the learning rate {rate:g}.",
             hint=f"Lower it:  --learning-rate {rate / 10:g}",
         )
@@ -114,6 +114,8 @@ class Loop:
         state = self.state
         judged = self.examples.split.validation if len(self.examples.split.validation) else None
         found = self.judge(self.examples.split.train[:JUDGED_ROWS] if judged is None else judged)
+        if not math.isfinite(found.loss):
+            self._diverged(found.loss)
         epoch = Epoch(
             state.epoch + 1, state.loss_sum / state.examples, found.accuracy,
             None if judged is None else found.loss, state.epoch_seconds,

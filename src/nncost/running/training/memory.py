@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any, cast
 
@@ -15,13 +15,16 @@ from nncost.running.training.plan import Plan
 _VIEWS = (*ops.VIEWS, ops.Split, ops.Stride)
 
 
-def planned_peak(plan: Plan, given_bytes: int) -> int:
-    """Parameters, states and batch (``given_bytes``) and, on top, the values that live at once; views cost nothing."""
+def planned_peak(plan: Plan, given_bytes: int, workspaces: Sequence[int]) -> int:
+    """Parameters, states and batch (``given_bytes``) and, on top, the values that live at once; views cost nothing.
+
+    ``workspaces`` are what each step's call takes beyond its results and gives back.
+    """
     owner: dict[int, int] = {}
     size: dict[int, int] = {}
     users: dict[int, set[int]] = {}
     live, peak = 0, 0
-    for step in plan.steps:
+    for step, workspace in zip(plan.steps, workspaces, strict=True):
         is_view = isinstance(step.node.op, _VIEWS)
         for place, tensor in zip(step.writes, step.node.outputs, strict=True):
             owner[place] = owner.get(step.reads[0], step.reads[0]) if is_view else place
@@ -29,7 +32,7 @@ def planned_peak(plan: Plan, given_bytes: int) -> int:
             if not is_view:
                 size[place] = prod(cast("tuple[int, ...]", tensor.shape)) * _item_bytes(tensor.dtype, plan.dtype)
                 live += size[place]
-        peak = max(peak, live)
+        peak = max(peak, live + workspace)
         for place in step.dies:
             base = owner.get(place, place)
             users.get(base, set()).discard(place)

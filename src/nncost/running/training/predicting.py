@@ -46,7 +46,7 @@ def forecast(network: Network, engine: Engine, report: Report, x: Array, target:
 
 
 def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Forecast:
-    from nncost.running.training.forecast import step_seconds
+    from nncost.running.training.forecast import rehearsed
     from nncost.running.training.memory import measured_peak, planned_peak, total_bytes
 
     plan = engine.prepare(len(x)).plan
@@ -54,9 +54,10 @@ def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Forecast:
     with engine.untouched():
         feeds = engine.feeds(engine.prepare(len(x)), x, target)
         given = total_bytes(feeds.values())
-        planned = planned_peak(plan, given)
         seen = measured_peak(lambda: plan.run(feeds, constants), given)
-        seconds = step_seconds(plan, feeds, constants, planned)
+        rehearsal = rehearsed(plan, feeds, constants)
+        planned = planned_peak(plan, given, rehearsal.workspaces())
+        seconds = rehearsal.seconds(planned)
     return Forecast(seconds, APART, planned, seen)
 
 

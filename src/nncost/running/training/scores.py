@@ -11,6 +11,8 @@ from nncost.running.training.tables.table import Array
 from nncost.running.training.task import CLASSIFICATION
 
 HALF = 0.5
+_LIMITS = np.finfo(np.float32)
+"""A probability that has become 0 or 1 is taken as the nearest number of that type inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ def _loss(examples: Examples, rows: Array, y: Array, loss: str, *, probabilities
     if loss == "squared_error":
         return float(((y - target) ** 2).mean())
     if loss == "binary_cross_entropy":
-        return float(-(target * np.log(y) + (1 - target) * np.log1p(-y)).mean())
+        inside = np.clip(y, _LIMITS.tiny, 1 - _LIMITS.epsneg)
+        return float(-(target * np.log(inside) + (1 - target) * np.log1p(-inside)).mean())
     if probabilities:
-        return float(-np.log(y[np.arange(len(y)), target]).mean())
+        return float(-np.log(np.maximum(y[np.arange(len(y)), target], _LIMITS.tiny)).mean())
     shifted = y - y.max(axis=1, keepdims=True)
     return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), target]).mean())

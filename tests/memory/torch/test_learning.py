@@ -119,6 +119,13 @@ def test_what_takes_its_results_only_takes_no_more() -> None:
             results=1,
         ),
         Called(aten.addmm.default, (operand(40), operand(30, 20, same=1), operand(20, 40, same=2)), (), results=1),
+        Called(aten.embedding.default, (operand(50, 20), operand(3, 4, dtype=torch.int64, same=1)), (), results=1),
+        Called(
+            aten.embedding_dense_backward.default,
+            (operand(3, 4, 20), operand(3, 4, dtype=torch.int64, same=1), 50, -1, Plain(bool, False)),
+            (),
+            results=1,
+        ),
         Called(aten.empty_like.default, (operand(30, 20),), (), results=1),
         Called(aten.zeros_like.default, (operand(30, 20),), (), results=1),
         Called(aten.ones_like.default, (operand(30, 20),), (), results=1),

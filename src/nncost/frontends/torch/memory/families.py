@@ -15,6 +15,8 @@ NEVER = {
     "aten::lift_fresh",
 }  # fmt: skip
 """Operators that take their results' memory and no more, whatever their arguments."""
+_NEVER_IN_A_ROW = {"aten::embedding", "aten::embedding_dense_backward"}
+"""The same for operands that lie in memory in the order of their axes."""
 _PRODUCTS = {"aten::mm": 2, "aten::addmm": 3}
 """Matrix products of two operands that a BLAS library reads where they lie, with the number of tensors they take."""
 PREPARED = {torch.ops.aten.mkldnn_rnn_layer_backward.default}
@@ -36,10 +38,21 @@ def takes_results_only(called: Called) -> bool:
     overload = called.operator._overloadname
     if name in NEVER or f"{name}.{overload}" in NEVER:
         return True
+    if name in _NEVER_IN_A_ROW:
+        return all(_is_in_a_row(operand) for operand in operands(called))
     if name not in _PRODUCTS or len(called.args) != _PRODUCTS[name]:
         return False
-    operands = called.args[-2:]
-    return all(isinstance(o, Operand) and o.dtype is torch.float32 and _is_readable(o) for o in operands)
+    factors = called.args[-2:]
+    return all(isinstance(o, Operand) and o.dtype is torch.float32 and _is_readable(o) for o in factors)
+
+
+def _is_in_a_row(operand: Operand) -> bool:
+    step = 1
+    for size, stride in zip(reversed(operand.shape), reversed(operand.stride), strict=True):
+        if size != 1 and stride != step:
+            return False
+        step *= size
+    return True
 
 
 def _is_readable(operand: Operand) -> bool:

@@ -17,8 +17,8 @@ from nncost.frontends.torch.memory.families import SCALAR_BYTES, made_small, may
 from nncost.frontends.torch.memory.learning import Lesson, lesson_of
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/1"
-MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 30
-"""The work of one operator that is run without being asked for: about a tenth of a second, one GiB."""
+MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 28
+"""The work of one operator that is run without being asked for: about a tenth of a second, 256 MiB."""
 MOST_MACS_IN_ALL = 40_000_000_000
 """The work that one count may spend on learning without being asked for."""
 MACS_PER_BYTE = 10

@@ -115,6 +115,22 @@ def test_what_has_no_closed_form_says_so(capsys: pytest.CaptureFixture[str]) -> 
     assert "no timeline" in capsys.readouterr().err
 
 
+def test_peaks_of_too_many_formulas_are_not_known() -> None:
+    memory = nncost.count("-".join(f"n{i}" for i in range(100))).memory
+    assert memory.step_peak is None
+    assert memory.activations is not None
+    assert not memory.exact
+    assert "give some of them numbers" in memory.notes[-1]
+
+
+@pytest.mark.parametrize("depth", [2, 4, 39])
+def test_blocks_within_blocks(depth: int) -> None:
+    """Each level is walked several times, so a deep nesting is not walked at all."""
+    report = nncost.count("4, " + "[dense 4, " * depth + "dense 4" + "]*2" * depth)
+    assert (report.memory.step_peak is None) == (depth > 30)
+    assert (not report.memory.notes) == (depth < 30)
+
+
 def test_the_layer_of_a_symbolic_peak() -> None:
     memory = nncost.count("784-16-16-10", batch="B").memory
     assert memory.step_peak_at is None  # dense.1 for few examples, dense.2 for many.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Plan
 from nncost.counting.memory.holdings import NOTHING, Held, Slot, bytes_of, union
-from nncost.counting.memory.loops import run_loop
+from nncost.counting.memory.loops import most_walks, run_loop
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
@@ -21,6 +21,14 @@ from nncost.ir.graph import Graph, Node, Parameter, Phase, Tensor, walk
 from nncost.ir.storage import Allocation, Timeline
 
 Plans = Mapping[Graph, Plan]
+MOST_WALKED = 100_000
+"""Kernels that are looked at again, as those of loops within loops are for each iteration of the outer one."""
+RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
+NESTED = "Activations and peaks are not worked out: its blocks are repeated within each other too many times."
+
+
+class NoTimelineError(Exception):
+    """There is no timeline; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,15 @@ class Roles:
     gathered: bool = False
 
 
-def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline | None:
-    """The allocations of one step; None where a loop's sizes change with its iteration."""
+def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline:
+    """The allocations of one step.
+
+    Raises NoTimelineError where a loop's sizes change with its iteration, or loops are nested too deep to be walked.
+    """
     if any(loop.index is not None for plan in plans.values() for loop in plan.loops):
-        return None
+        raise NoTimelineError(RAGGED)
+    if _walked(graph, plans, {}) > MOST_WALKED + sum(len(plan.kernels) for plan in plans.values()):
+        raise NoTimelineError(NESTED)
     walker = Walker(plans, roles.in_place)
     walker.run(graph)
     for tensor in roles.kept:
@@ -53,6 +66,15 @@ def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline | None:
         s.bytes for s in walker.slots if s.kind == "value" and s.born < forward_ends and (s.outlives or s.last >= forward_ends)
     ]  # fmt: skip
     return Timeline(tuple(_ticked(walker.slots)), add_all(saved) if is_training else 0)
+
+
+def _walked(graph: Graph, plans: Plans, known: dict[Graph, int]) -> int:
+    """How many kernels are looked at: those of a loop's body several times, at each level of nesting."""
+    if graph not in known:
+        plan = plans[graph]
+        inner = sum(most_walks(loop.times) * _walked(loop.body, plans, known) for loop in plan.loops)
+        known[graph] = len(plan.kernels) + 1 + inner
+    return known[graph]
 
 
 def _ticked(slots: Sequence[Slot]) -> list[Allocation]:

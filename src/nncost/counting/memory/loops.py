@@ -35,6 +35,11 @@ def groups_of(times: Dim) -> list[Dim]:
     return [1] * int(times)
 
 
+def most_walks(times: Dim) -> int:
+    """How many iterations of a loop are walked at most."""
+    return min(len(groups_of(times)), ENDS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """What an iteration started from and left behind."""

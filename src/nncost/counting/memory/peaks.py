@@ -13,6 +13,10 @@ from nncost.ir.storage import Allocation, Timeline
 _FREE_FIRST, _TAKE = 0, 1
 
 
+class NoPeaksError(Exception):
+    """There are too many moments of which each may be the peak; the message says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peaks:
     """Bytes above what is resident. ``candidates`` are the moments of the step's peak: several where symbols decide."""
@@ -25,7 +29,7 @@ class Peaks:
 
 
 def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step."""
+    """The peaks of a step. Raises NoPeaksError where symbols leave too many moments to choose from."""
     if any(is_symbolic(allocation.bytes) for allocation in timeline.allocations) or is_symbolic(resident):
         from nncost.counting.memory.symbolic import symbolic_peaks
 

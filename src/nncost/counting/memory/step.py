@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nncost.counting.memory.holdings import bytes_of
-from nncost.counting.memory.liveness import Plans, Roles, timeline_of
+from nncost.counting.memory.liveness import NoTimelineError, Plans, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
-from nncost.counting.memory.peaks import Peaks, peaks_of
+from nncost.counting.memory.peaks import NoPeaksError, Peaks, peaks_of
 from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter
@@ -20,7 +20,6 @@ ALLOCATORS = (EXACT, CUDA)
 """Every byte as it was asked for, or in the blocks of PyTorch's caching allocator."""
 NO_OPERATIONS = "A file of parameters has no operations: activations and peaks are not known."
 NO_TIMELINE = "Activations and peaks are not known: this step's allocations were not followed."
-RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
 LOOP = "Peaks hold where each loop whose length is a symbol runs at least 4 times."
 UNKNOWN = "Of an unknown operation only the outputs are counted."
 MICRO_BATCHES = "Peaks of a later micro-batch, whose gradients are taken to be added to the earlier ones one by one."
@@ -75,8 +74,10 @@ def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> t
         return (timeline, notes) if accumulate == 1 else (_gathering(timeline), [*notes, MICRO_BATCHES])
     if not step.graph.items and not step.graph.outputs:
         return None, [NO_OPERATIONS]
-    timeline = timeline_of(step.graph, plans, _roles(step, accumulate))
-    return timeline, [] if timeline is not None else [RAGGED]
+    try:
+        return timeline_of(step.graph, plans, _roles(step, accumulate)), []
+    except NoTimelineError as reason:
+        return None, [str(reason)]
 
 
 def _cautions(plans: Plans) -> list[str]:
@@ -144,7 +145,11 @@ def _memory(
     there: Resident, gradients: Iterable[Dim], timeline: Timeline | None, notes: Sequence[str], is_exact: bool
 ) -> Memory:
     resident = add_all(there.blocks or ())
-    peaks = None if timeline is None else peaks_of(timeline, resident)
+    peaks: Peaks | None = None
+    try:
+        peaks = None if timeline is None else peaks_of(timeline, resident)
+    except NoPeaksError as reason:
+        notes, is_exact = [*notes, str(reason)], False
     return Memory(
         parameters=add_all(there.parameters),
         buffers=add_all(there.buffers),

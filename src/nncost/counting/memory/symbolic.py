@@ -18,7 +18,7 @@ from typing import Any
 import sympy
 
 from nncost.counting.memory.memory import Candidate, Stretch
-from nncost.counting.memory.peaks import Peaks, events, workspace_of
+from nncost.counting.memory.peaks import NoPeaksError, Peaks, events, workspace_of
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
 
@@ -28,9 +28,13 @@ _SAMPLES = (0, 3, 31, 1_023)
 """Values of t at which winners are looked for; more of them only shorten the search."""
 _CONTRASTS = ((0, 1_023), (31, 1_023), (1_023, 0))
 """All symbols but one at the first value, that one at the second."""
+_MAX_CONTRASTED = 12
+"""Symbols that are set apart from the others in turn."""
 _MAX_MIXED = 8
 """Winners of which mixtures are tried."""
-_MAX_CROSS_CHECKED = 200
+_MAX_CROSS_CHECKED = 100
+MOST_FORMULAS = 50
+"""A peak that is the largest of more formulas than this is not written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class _Moment:
 
 
 def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step as formulas."""
+    """The peaks of a step as formulas. Raises NoPeaksError where too many of them compete."""
     live: Table = {}
     moments: dict[frozenset[Any], _Moment] = {}
     forward: dict[frozenset[Any], _Moment] = {}
@@ -62,6 +66,10 @@ def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
         stretches.note(is_taken, allocation, live)
     note()
     winners = _winners(list(moments.values()))
+    if len(winners) > MOST_FORMULAS:
+        raise NoPeaksError(
+            f"Any of {len(winners)} moments may be the peak, depending on the sizes: give some of them numbers."
+        )
     candidates = tuple(
         Candidate(_dim(resident + _formula(m.table)), m.allocation.path, m.allocation.phase) for m in winners
     )
@@ -194,7 +202,7 @@ def _sampled_winners(shifted: Sequence[Table]) -> Iterator[int]:
     symbols = sorted({part[0] for table in shifted for powers in table for part in powers}, key=str)
     count = range(len(symbols))
     points = [tuple(few for _ in count) for few in _SAMPLES]
-    points += [tuple(t if i == k else s for i in count) for k in count for s, t in _CONTRASTS]
+    points += [tuple(t if i == k else s for i in count) for k in count[:_MAX_CONTRASTED] for s, t in _CONTRASTS]
     terms = [[(powers, coefficient) for powers, coefficient in table.items()] for table in shifted]
     for point in points:
         value = dict(zip(symbols, point, strict=True))

@@ -14,7 +14,8 @@ HEAVY = ("numpy", "sympy", "onnx", "torch", "rich", "jax", "keras")
 
 
 def test_public_names() -> None:
-    assert nncost.__all__ == ["Inputs", "NncostError", "Report", "count", "explain", "formula", "lowers", "predict", "train"]
+    verbs = ["calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "train"]
+    assert nncost.__all__ == ["Inputs", "NncostError", "Report", *verbs]
     for name in nncost.__all__:
         assert getattr(nncost, name) is not None
     assert set(nncost.__all__) <= set(dir(nncost))

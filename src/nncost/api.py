@@ -147,17 +147,42 @@ def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:
     return calibrated(progress, fresh=fresh)[0]
 
 
-def train(source: Any, data: Any, **keywords: Any) -> Training:
+def train(
+    source: str | PathLike[str],
+    data: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    ignore: str | Sequence[str] | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    loss: str | None = None,
+    seed: int | None = None,
+    test_share: float | None = None,
+    validation_share: float | None = None,
+    patience: int | None = None,
+    engine: str = "auto",
+    save: str | PathLike[str] | None = None,
+    resume: str | PathLike[str] | None = None,
+    symbols: Mapping[str, int] | None = None,
+    freeze: str | Sequence[str] = (),
+    bias: str = "all",
+    activation: str = "sigmoid",
+    dtype: str | None = None,
+) -> Training:
     """Train a network from a spec on a table: a CSV, Parquet or NPZ file, or a pair of arrays (examples, targets).
 
-    ``target`` is the column to be learned, ``ignore`` columns that are left out; ``task`` is recognised unless
-    named. ``epochs`` (10), ``batch`` (32), ``optimizer`` ("adam"), ``learning_rate``, ``loss``, ``seed`` (0),
-    ``test_share`` (0.2), ``validation_share``, ``patience``, ``engine`` ("auto", "torch", "numpy"); ``save`` and
-    ``resume`` are folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
+    ``target`` is the column to be learned, ``ignore`` names columns that are no inputs; ``task`` and ``loss`` are
+    recognised unless named. None stands for 10 epochs, batches of 32, ``"adam"`` at its own learning rate, the seed
+    0, a fifth of the rows for the test, and a tenth for validation with ``patience``; where a training is resumed,
+    for what it was started with. ``engine`` is ``"auto"``, ``"torch"`` or ``"numpy"``; ``save`` and ``resume`` are
+    folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
 
     Ctrl-C saves and raises KeyboardInterrupt. Raises an NncostError for anything that does not fit.
     """
-    training = train_until_interrupted(source, data, **keywords)
+    training = train_until_interrupted(**locals())
     if training.interrupted:
         raise KeyboardInterrupt(f"saved in {training.files[0]}")
     return training

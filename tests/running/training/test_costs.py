@@ -11,6 +11,7 @@ import pytest
 import nncost
 from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import PRIMITIVE
+from nncost.pipeline import Settings
 from nncost.running.training.forecast import rehearsed
 from nncost.running.training.loop import Loop
 from nncost.running.training.memory import planned_peak
@@ -138,3 +139,27 @@ def test_parameters_that_became_no_number_are_noticed_before_they_are_kept(
         nncost.train("3-8:relu-3:softmax", path, resume=tmp_path / "out", epochs=2)
     monkeypatch.undo()
     assert len(nncost.train("3-8:relu-3:softmax", path, resume=tmp_path / "out", epochs=2).history) == 2
+
+
+def test_a_calibrated_machine_predicts_by_its_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from types import SimpleNamespace
+
+    from nncost.devices.prediction import Seconds
+    from nncost.running import here
+
+    path = blobs(tmp_path / "t.csv")
+    uncalibrated = quick(path, engine="torch")
+    assert "tried and taken back" in uncalibrated.predicted_by
+    asked: list[tuple[object, object, object]] = []
+
+    def predict_here(source: object, settings: Settings) -> object:
+        asked.append((source, settings.loss, settings.load.batch))
+        return SimpleNamespace(seconds={"step": Seconds(1.0, 2.0, 3.0)})
+
+    monkeypatch.setattr(here, "predict_here", predict_here)
+    calibrated = quick(path, engine="torch")
+    assert asked == [("3-8:relu-3:softmax", "cross_entropy", 8)]
+    assert calibrated.predicted["seconds"] == {"step": 2.0, "run": 2.0 * 18}
+    assert "calibration of this machine" in calibrated.predicted_by
+    assert [epoch.loss for epoch in calibrated.history] == [epoch.loss for epoch in uncalibrated.history]

@@ -210,7 +210,11 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
         ("3-3", {"loss": "sum"}, "Accepted: squared_error, cross_entropy, binary_cross_entropy"),
         ("3-3:none", {"loss": "binary_cross_entropy"}, "ends in a sigmoid"),
         ("3-1", {"loss": "cross_entropy", "target": "a", "ignore": ["kind"]}, "the network takes 3"),
-        ("2-1:none", {"loss": "cross_entropy", "target": "a", "ignore": ["kind"]}, "a class for each of several outputs"),
+        (
+            "2-1:none",
+            {"loss": "cross_entropy", "target": "a", "ignore": ["kind"]},
+            "a class for each of several outputs",
+        ),
         ("3-3", {"learning_rate": 0}, "learning_rate is a number above 0"),
         ("3-3", {"learning_rate": float("nan")}, "learning_rate must be a number"),
         ("3-3", {"epochs": 0}, "epochs must be a whole number of at least 1"),

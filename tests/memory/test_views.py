@@ -140,6 +140,16 @@ def test_the_layer_of_a_symbolic_peak() -> None:
     assert nncost.count("784-16-16-10", batch="B", loss="none").memory.step_peak_at == "dense.1"
 
 
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(8 * 2**30, "8 GiB"), (8 * 10**9, "8 GB"), (1_500, "1,500 bytes"), (1_000, "1 kB"), (2**20, "1 MiB"), (7, "7 bytes")],
+)  # fmt: skip
+def test_sizes_as_they_were_given(amount: int, text: str) -> None:
+    from nncost.views.memory import size_text
+
+    assert size_text(amount) == text
+
+
 def test_wrong_sizes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["count", "784-10", "--fits", "many"]) == 2
     assert "fits takes a number of bytes, received 'many'" in capsys.readouterr().err

@@ -13,7 +13,10 @@ from nncost.units import exact
 from nncost.views.table import Table, cut_path
 
 PEAK = "◄ peak"
-_KIBI, _UNITS = 1_024, ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS = (
+    (1_024, ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")),
+    (1_000, ("bytes", "kB", "MB", "GB", "TB", "PB")),
+)
 
 
 def memory_lines(report: Report) -> list[tuple[str, str]]:
@@ -34,7 +37,7 @@ def memory_lines(report: Report) -> list[tuple[str, str]]:
         lines.append(("reserved, peak", _amount(memory.reserved_peak)))
     if memory.fits is not None:
         batch = exact(memory.fits.batch) if memory.fits.batch else "none: not even one example fits"
-        lines.append((f"largest batch in {binary(memory.fits.bytes)}", batch))
+        lines.append((f"largest batch in {size_text(memory.fits.bytes)}", batch))
     return lines + [("note", note) for note in memory.notes]
 
 
@@ -68,13 +71,17 @@ def _amount(amount: Dim) -> str:
     return f"{exact(amount)} bytes"
 
 
-def binary(amount: int) -> str:
-    """Bytes in the largest binary unit that leaves no rest, as ``8 GiB``; other numbers as they are."""
+def size_text(amount: int) -> str:
+    """Bytes without loss in the unit that leaves the smallest number: ``8 GiB``, ``8 GB``, ``1,500 bytes``."""
+    return min((_in_units(amount, step, names) for step, names in _UNITS), key=len)
+
+
+def _in_units(amount: int, step: int, names: Sequence[str]) -> str:
     power = 0
-    while power + 1 < len(_UNITS) and amount % _KIBI == 0:
-        amount //= _KIBI
+    while power + 1 < len(names) and amount % step == 0:
+        amount //= step
         power += 1
-    return f"{exact(amount)} {_UNITS[power]}"
+    return f"{exact(amount)} {names[power]}"
 
 
 def timeline_table(report: Report, depth: int | None = None) -> Table:

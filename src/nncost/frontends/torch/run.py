@@ -51,7 +51,7 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-    sizes = _symbols(module, given, options)
+    sizes = symbols_of(module, given, options)
     try:
         return _reusing(module, given, options, log, sizes)
     except ReentrantError:
@@ -142,7 +142,7 @@ def _wanted(stage: Stage, arguments: Inputs, blocks: Blocks | None) -> dict[str,
     return wanted if blocks is None else {**wanted, "": blocks.anchor}
 
 
-def _symbols(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:
+def symbols_of(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:
     """The symbols among the sizes of the inputs; None where all are numbers."""
     shapes = described(given, module)
     names = symbol_names({**shapes, "batch": () if options.batch is None else (options.batch,)})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nncost.dims import Dim, add_all
 from nncost.frontends.torch.memory.calls import Called, Ran
 from nncost.frontends.torch.memory.families import SCALAR_BYTES
 from nncost.frontends.torch.memory.learning import Lesson
@@ -18,7 +19,7 @@ _NOTHING = Lesson((), ())
 class _Open:
     """Memory that is taken: its bytes, when, by whom."""
 
-    bytes: int
+    bytes: Dim
     born: int
     ran: Ran
 
@@ -31,7 +32,7 @@ class Assembly:
     gradients: Collection[int]
     clock: int = 0
     done: list[Allocation] = field(default_factory=list)
-    saved: int = 0
+    saved: Dim = 0
     _open: dict[int, _Open] = field(default_factory=dict)
     _root: dict[int, int] = field(default_factory=dict)
     _holders: dict[int, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Assembly:
         return Timeline(tuple(sorted(self.done, key=lambda a: a.born)), self.saved)
 
     def _forward_ended(self) -> None:
-        self.saved = sum(found.bytes for found in self._open.values())
+        self.saved = add_all(found.bytes for found in self._open.values())
 
     def _ran(self, ran: Ran, following: Any) -> None:
         if ran.first is not None and ran.first == following:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from nncost.dims import Dim
+
 
 class Operand(NamedTuple):
     """A tensor among a call's arguments; ``same`` is the place of its first appearance."""
@@ -30,19 +32,20 @@ class Called:
 
     ``outputs`` say how to make the results again (None: the operator must run), ``macs`` and ``bytes``
     what it takes to run it for real; ``sizes`` are those of the new memory its results take,
-    ``places`` which of its ``results`` tensors that is the memory of. ``grads``: whether gradients were being recorded, which some kernels ask.
+    ``places`` which of its ``results`` tensors that is the memory of. ``grads``: whether gradients were being recorded, which some kernels ask; ``symbolic``: sizes are symbols, so that nothing can be run.
     """
 
     operator: Any
     args: Any
     kwargs: Any
     outputs: Any = None
-    sizes: tuple[int, ...] = ()
+    sizes: tuple[Dim, ...] = ()
     places: tuple[int, ...] = ()
     results: int = 0
     macs: int = 0
     bytes: int = 0
     grads: bool = False
+    symbolic: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -77,9 +80,9 @@ class Description:
 
     __slots__ = ("plain", "tensors")
 
-    def __init__(self) -> None:
+    def __init__(self, *, symbolic: bool = False) -> None:
         self.tensors: list[torch.Tensor] = []
-        self.plain = True
+        self.plain = not symbolic
 
     def of(self, value: Any) -> Any:
         """An argument as part of what makes calls alike."""

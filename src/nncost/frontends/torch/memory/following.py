@@ -13,17 +13,19 @@ from torch._ops import HigherOrderOperator
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nncost.dims import Dim
 from nncost.frontends.torch.control_flow import run_control_flow
 from nncost.frontends.torch.light import LightFakes
 from nncost.frontends.torch.marks import tensors_in
 from nncost.frontends.torch.memory.calls import Called, Description, Operand, Ran, results_in
 from nncost.frontends.torch.memory.families import operands
-from nncost.frontends.torch.memory.in_place import WATCHED, may_be_in_place, sums_gradients
+from nncost.frontends.torch.memory.in_place import OTHERWISE, WATCHED, may_be_in_place, sums_gradients
 from nncost.frontends.torch.memory.known import Known, elementwise, key_of
 from nncost.frontends.torch.memory.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.memory.work import macs_of
 from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
+from nncost.frontends.torch.symbolic import Sizes
 
 _DEVICE = torch.ops.prim.device.default
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
@@ -51,19 +53,22 @@ class Follower(TorchDispatchMode):
         light: LightFakes | None,
         of_stray: Callable[[torch.Tensor], torch.Tensor] | None,
         known: Known | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
         self.places = Places()
         self.storages = Storages()
         self.called: dict[Any, Called] = {}
         self.of_stray = of_stray
-        self.outside_bytes = 0
+        self.outside_bytes: Dim = 0
+        self.otherwise: dict[str, None] = {}
         self._biases = 0
         self._scalars: list[tuple[Any, Ran]] = []
         self._makers: list[int | None] = []
         self.owners: dict[int, str] = {}
         self._light = light
         self._known = known or {}
+        self._sizes = sizes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or _NOTHING
@@ -94,7 +99,8 @@ class Follower(TorchDispatchMode):
         if events and isinstance(events[-1], Ran) and number in events[-1].made:
             events.pop()
         if number != OUTSIDE:
-            self.outside_bytes += storage.nbytes()
+            size = storage.nbytes()
+            self.outside_bytes += size if self._sizes is None else self._sizes.dim(size)
         self.storages.outside(storage)
         return tensor
 
@@ -117,7 +123,7 @@ class Follower(TorchDispatchMode):
         size = storage.nbytes()
         path, phase = self.places.path, self.places.phase
         called = Called(None, (), (), sizes=(size,))
-        number = self.storages.taken(storage, size)
+        number = self.storages.taken(storage)
         self._makers.append(None)
         self.storages.events.append(Ran(called, (number,), path, "backward" if self.places.in_backward else phase))
 
@@ -131,7 +137,7 @@ class Follower(TorchDispatchMode):
         return result
 
     def _operation(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
-        description = Description()
+        description = Description(symbolic=self._sizes is not None)
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors
@@ -179,16 +185,18 @@ class Follower(TorchDispatchMode):
             if type(saved) is torch.Tensor and saved.dim() == 0:
                 storage = storage_of(saved)
                 if self.storages.number(storage) is None:
-                    entry[1].kept = self.storages.taken(storage, storage.nbytes())
+                    entry[1].kept = self.storages.taken(storage)
                     self._makers.append(None)
         self._scalars = waiting
 
     def _note(self, called: Called, tensors: list[torch.Tensor], fresh: list[Any], place: Any) -> None:
-        made = tuple([self.storages.taken(s, size) for s, size in zip(fresh, called.sizes, strict=True)])
+        made = tuple([self.storages.taken(storage) for storage in fresh])
         ran = Ran(called, made, *place)
         node = torch._C._current_autograd_node() if self.places.in_backward else None
         self._makers += [None if node is None else node._sequence_nr()] * len(made)
         operator = called.operator
+        if node is not None and node.name() in OTHERWISE:
+            self.otherwise[node.name()] = None
         if node is not None and operator in _SAVING and len(tensors) == 1:
             ran.bare = node.name() in _SAVERS
         if len(made) == 1 and tensors and (node is not None or self._biases) and operator in WATCHED:
@@ -253,8 +261,11 @@ class Follower(TorchDispatchMode):
         return (made[0] if kind is torch.Tensor else kind(made)), fresh
 
     def _new(self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any) -> Called:
-        sizes = tuple([storage.nbytes() for storage in fresh])
         places, results = _places(result, fresh)
+        if self._sizes is not None:
+            dims = tuple([self._sizes.dim(storage.nbytes()) for storage in fresh])
+            return Called(func, args, options, None, dims, places, results, symbolic=True)
+        sizes = tuple([storage.nbytes() for storage in fresh])
         called = Called(
             func, args, options, _outputs(result, fresh, real), sizes, places, results, grads=torch.is_grad_enabled()
         )

@@ -28,6 +28,8 @@ _INSIDE = {
 }
 """Operators by which a gradient's formula fills memory of its own, and what it calls where nobody watches."""
 
+OTHERWISE = {"ProdBackward0", "ProdBackward1"}
+"""Gradients that look at values, and run another formula where there are none: what they take is not known."""
 _WRITES_OVER = {"BinaryCrossEntropyWithLogitsBackward0"}
 _ELEMENTWISE = {torch.ops.aten.sub.Tensor, torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor}
 """Gradients whose formula computes elementwise in memory of its own, where nobody watches."""

@@ -71,6 +71,9 @@ class Lessons:
             return
 
     def _find(self, called: Called) -> Lesson | None:
+        if called.symbolic:
+            self.missing[called.operator._schema.name] = None
+            return None
         if takes_results_only(called):
             return None
         small = made_small(called)

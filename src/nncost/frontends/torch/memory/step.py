@@ -13,6 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
+from nncost.dims import Dim
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted
 from nncost.frontends.torch.memory.calls_into import calls_noted
@@ -20,7 +21,16 @@ from nncost.frontends.torch.memory.following import Follower
 from nncost.frontends.torch.memory.known import Known
 from nncost.frontends.torch.memory.storages import storage_of
 from nncost.frontends.torch.places import Places
-from nncost.frontends.torch.run import NO_LOSS, _flag, _loss_of, _modes, _quiet, wants_backward
+from nncost.frontends.torch.run import (
+    NO_LOSS,
+    _flag,
+    _loss_of,
+    _modes,
+    _plain_kernels,
+    _quiet,
+    symbols_of,
+    wants_backward,
+)
 from nncost.frontends.torch.staging import Stage, raised
 from nncost.frontends.torch.stand_ins import StandIns
 from nncost.frontends.torch.step import LOSS_PATH, loss_value
@@ -29,13 +39,17 @@ from nncost.frontends.torch.update import late, maker
 
 @dataclass(slots=True)
 class Followed:
-    """What one run left: events, where the forward pass ends among them, and what is there besides, in bytes."""
+    """What one run left: events, where the forward pass ends among them, and what is there besides, in bytes.
+
+    ``unknown`` are gradients that run another formula where values are looked at.
+    """
 
     events: list[Any]
     forward_ends: int
     gradients: set[int] = field(default_factory=set)
-    input_bytes: int = 0
+    input_bytes: Dim = 0
     state_bytes: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None) -> Followed:
@@ -43,14 +57,15 @@ def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: K
 
     ``known`` are calls that were met while its operations were counted.
     """
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    sizes = symbols_of(module, given, options)
+    mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=None if sizes is None else sizes.environment)
     trains = wants_backward(options)
-    stand_ins = StandIns(mode, options, trains)
-    follower = Follower(stand_ins.light, stand_ins.of_stray, known)
+    stand_ins = StandIns(mode, options, trains, sizes)
+    follower = Follower(None if sizes else stand_ins.light, stand_ins.of_stray, None if sizes else known, sizes)
     stage = Stage(module, stand_ins.of_tensor, _flag(module, options), _placing(follower.places), stand_ins.of_stray)
     stand_ins.stage = stage
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    with raised(stage), _quiet():
+    with raised(stage), _quiet(), _plain_kernels(sizes):
         torch.backends.mha.set_fastpath_enabled(fast_path)
         for stored in stage.tensors.values():
             if stored.stand_in is not None and storage_of(stored.stand_in) is not None:
@@ -63,6 +78,9 @@ def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: K
             followed = _step(module, arguments, options, stage, follower, mode)
         followed.events = list(followed.events)
         followed.input_bytes = follower.outside_bytes
+        followed.unknown = tuple(follower.otherwise)
+        if sizes is not None:
+            sizes.check()
     return followed
 
 

@@ -27,7 +27,6 @@ class Storages:
 
     events: list[Any] = field(default_factory=list)
     count: int = 0
-    sizes: list[int] = field(default_factory=list)
     _alive: dict[int, Any] = field(default_factory=dict)
 
     def number(self, storage: Any) -> int | None:
@@ -42,11 +41,10 @@ class Storages:
         else:
             self._watch(storage, OUTSIDE)
 
-    def taken(self, storage: Any, size: int) -> int:
+    def taken(self, storage: Any) -> int:
         """Note new memory; its number."""
         number = self.count
         self.count += 1
-        self.sizes.append(size)
         self._watch(storage, number)
         return number
 

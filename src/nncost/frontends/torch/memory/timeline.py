@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from nncost.dims import Dim
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.memory.assembling import Assembly
 from nncost.frontends.torch.memory.known import Known
@@ -16,7 +17,7 @@ from nncost.ir.storage import Timeline
 
 def timeline_of(
     module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None
-) -> tuple[Timeline | None, int, int]:
+) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
     No timeline where the step cannot be followed on stand-ins: the operations are counted all the same.
@@ -28,4 +29,8 @@ def timeline_of(
     lessons = Lessons(options.learn)
     timeline = Assembly(lessons.of, followed.gradients).walk(followed.events, followed.forward_ends)
     lessons.keep()
-    return replace(timeline, unlearned=tuple(sorted(lessons.missing))), followed.state_bytes, followed.input_bytes
+    return (
+        replace(timeline, unlearned=(*followed.unknown, *sorted(lessons.missing))),
+        followed.state_bytes,
+        followed.input_bytes,
+    )

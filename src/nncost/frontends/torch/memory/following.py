@@ -27,6 +27,7 @@ from nncost.frontends.torch.places import Places
 from nncost.frontends.torch.plans import Handling, Plan, plan_of
 from nncost.frontends.torch.symbolic import Sizes
 
+_CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
 _ADD = torch.ops.aten.add.Tensor
@@ -71,11 +72,11 @@ class Follower(TorchDispatchMode):
         self._sizes = sizes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is _DEVICE:
+            return _CPU if type(args[0]) is FakeTensor else func(*args)
         kwargs = kwargs or _NOTHING
         if self._scalars:
             self._note_scalars()
-        if func is _DEVICE:
-            return args[0].fake_device if type(args[0]) is FakeTensor else func(*args)
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)

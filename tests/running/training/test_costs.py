@@ -88,10 +88,10 @@ def test_the_time_left_begins_with_the_prediction() -> None:
     assert seconds_left(1.0, 1e6 * 2, 10**6, 1) == pytest.approx(2, rel=1e-4)
 
 
-def test_ratios_are_measured_by_predicted() -> None:
-    predicted = {"seconds": {"step": 2.0, "run": 10.0}, "operations": {"step": 0}}
+def test_ratios_are_predicted_by_measured() -> None:
+    predicted = {"seconds": {"step": 2.0, "run": 10.0}, "operations": {"step": 4}}
     measured = {"seconds": {"step": 3.0, "steps_taken": 3.0}, "operations": {"step": 5}, "memory": {"step_peak": 1}}
-    assert ratios(predicted, measured) == {"seconds": {"step": 1.5}, "operations": {}}
+    assert ratios(predicted, measured) == {"seconds": {"step": 2.0 / 3.0}, "operations": {"step": 0.8}}
 
 
 def test_the_run_is_compared_only_where_all_of_it_was_taken(tmp_path: Path) -> None:

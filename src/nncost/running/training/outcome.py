@@ -15,12 +15,12 @@ Amounts = Mapping[str, Mapping[str, float]]
 
 
 def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
-    """Measured ÷ predicted of everything that has both."""
+    """Predicted ÷ measured of everything that has both, as ``nncost measure`` has them."""
     return {
         kind: {
-            name: amount / predicted[kind][name]
+            name: predicted[kind][name] / amount
             for name, amount in amounts.items()
-            if predicted.get(kind, {}).get(name)
+            if amount and predicted[kind].get(name) is not None
         }
         for kind, amounts in measured.items()
         if kind in predicted

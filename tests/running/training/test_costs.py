@@ -56,7 +56,7 @@ def _feeds(graph: object) -> dict[object, np.ndarray]:
 def test_memory_of_the_counted_graph(spec: str) -> None:
     """Python's own objects (a hundred bytes an array) are seen and not predicted."""
     training = nncost.train(spec, DIGITS, target="digit", epochs=1, batch=64, engine="numpy")
-    assert 0.95 < training.to_dict()["ratio"]["memory"]["step_peak"] < 1.2
+    assert 0.83 < training.to_dict()["ratio"]["memory"]["step_peak"] < 1.06
 
 
 def test_the_peak_of_a_plan_by_hand() -> None:

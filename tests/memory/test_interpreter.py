@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nncost
 from nncost.api import settings_of
@@ -27,11 +29,11 @@ NETWORKS = [
 ]
 
 
-def watched(source: str, **settings: object) -> tuple[Interpreter, nncost.Report]:
-    counted = count_source(source, settings_of(**settings))
+def watched(source: str, **keywords: object) -> tuple[Interpreter, nncost.Report]:
+    counted = count_source(source, settings_of(**keywords))
     interpreter = Interpreter(counted.step)
     interpreter.run()
-    return interpreter, nncost.count(source, **settings)  # type: ignore[arg-type]
+    return interpreter, nncost.count(source, **keywords)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -61,6 +63,7 @@ def test_every_layer_of_a_spec_takes_what_the_interpreter_takes(spec: str, point
 WRITTEN_OUT = [
     ("12-8*6-2", "12-8-8-8-8-8-8-2"),
     ("12-8*3-2", "12-8-8-8-2"),
+    ("4, dense 4, [[dense 4]*2]*6, dense 2", "4" + ", dense 4" * 13 + ", dense 2"),
     ("12-8*2-2", "12-8-8-2"),
     ("4, [dense 4, relu]*7, dense 2", "4, " + "dense 4, relu, " * 7 + "dense 2"),
     (
@@ -82,3 +85,24 @@ def test_repeated_layers_take_what_they_take_written_out(repeated: str, written_
         other = nncost.count(written_out, batch=batch, loss=loss).memory
         for name in ("gradients", "activations", "forward_peak", "step_peak", "resident"):
             assert getattr(one, name) == getattr(other, name), name
+
+
+LAYERS = ("dense 4", "dense 4 bias=no", "relu", "gelu", "tanh", "layernorm", "batchnorm", "dropout 0.5", "softmax")
+blocks = st.recursive(
+    st.sampled_from(LAYERS),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"residual[{', '.join(parts)}]"),
+        st.tuples(st.lists(inner, min_size=1, max_size=3), st.integers(1, 7)).map(
+            lambda pair: f"[{', '.join(pair[0])}]*{pair[1]}"
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(blocks, min_size=1, max_size=4), st.sampled_from(["none", "squared_error"]), st.integers(1, 3))
+def test_any_network_takes_what_the_interpreter_takes(parts: list[str], loss: str, batch: int) -> None:
+    spec = "4, dense 4, " + ", ".join(parts) + ", dense 2"
+    interpreter, report = watched(spec, loss=loss, batch=batch)
+    assert (report.memory.forward_allocated, report.memory.step_allocated) == interpreter.peaks()

@@ -123,8 +123,9 @@ class _Loop:
         inputs = body.inputs[: op.carried]
         saved = set(body.outputs[op.carried :])
         stays = {slot for held in like.stacked for slot in held.slots}
-        stays |= {slot for i, tensor in enumerate(inputs) if tensor in saved for slot in like.carried[i].slots}
-        follows = {slot: state[i] for i, held in enumerate(like.state) for slot in held.slots}
+        follows = {slot: i for i, held in enumerate(like.state) for slot in held.slots}
+        kept = {i for i, tensor in enumerate(inputs) if tensor in saved} | {follows[s] for s in stays if s in follows}
+        stays |= {slot for i in kept for slot in like.carried[i].slots}
         made = _distinct(slot for held in like.carried for slot in held.slots if slot.born >= like.began)
         finals = {slot: walker.again(slot, 1) for slot in made}
         others = count - 1
@@ -134,9 +135,13 @@ class _Loop:
         copies: dict[Slot, tuple[Slot, ...]] = {slot: (final,) for slot, final in finals.items()}
         copies |= {slot: (rest, finals[slot]) for slot, rest in rests.items()}
 
+        def entered(i: int) -> tuple[Slot, ...]:
+            """What iterations start from: the state before them, and what all but the last hand on."""
+            return (*state[i].slots, *(rests[s] for s in like.carried[i].slots if s in rests))
+
         def again(slot: Slot) -> tuple[Slot, ...]:
             if slot.born < like.began:
-                return follows[slot].slots if slot in follows else (slot,)
+                return entered(follows[slot]) if slot in follows else (slot,)
             if slot not in copies:
                 copies[slot] = (walker.again(slot, count),)
             return copies[slot]
@@ -144,17 +149,16 @@ class _Loop:
         def copy(held: Held) -> Held:
             return Held(_distinct(s for slot in held.slots for s in again(slot)), tuple(map(copy, held.parts)))
 
-        def carry(held: Held) -> Held:
-            return Held(
-                _distinct(s for slot in held.slots for s in ((finals[slot],) if slot in finals else again(slot)))
-            )
+        def handed_on(slot: Slot) -> tuple[Slot, ...]:
+            if slot in finals:
+                return (finals[slot],)
+            return state[follows[slot]].slots if slot in follows else again(slot)
 
-        def entered(i: int) -> Held:
-            """The stack of what iterations start from: the state before them, and what all but the last hand on."""
-            return Held(_distinct((*state[i].slots, *(rests[s] for s in like.carried[i].slots if s in rests))))
+        def carry(held: Held) -> Held:
+            return Held(_distinct(s for slot in held.slots for s in handed_on(slot)))
 
         stacked = [
-            entered(inputs.index(tensor)) if tensor in inputs else copy(held)
+            Held(_distinct(entered(inputs.index(tensor)))) if tensor in inputs else copy(held)
             for tensor, held in zip(body.outputs[op.carried :], like.stacked, strict=True)
         ]
         return _Pass(began, state, [carry(held) for held in like.carried], stacked)

@@ -39,7 +39,7 @@ def test_digits_are_learned(engine: str, spec: str) -> None:
         for name in names:
             predicted, measured = told["predicted"][kind][name], told["measured"][kind][name]
             assert predicted > 0
-            assert told["ratio"][kind][name] == measured / predicted
+            assert told["ratio"][kind][name] == predicted / measured
 
 
 def test_operations_are_those_of_the_count_and_those_executed() -> None:

@@ -141,6 +141,20 @@ def test_case_with_adam(name: str) -> None:
     check_step(CASES[name](), (torch.ones(ROWS, WIDTH),), optimizer="adam")
 
 
+def lower_precision(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """Dense layers that run in bfloat16."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = s.b(s.a(x).relu()) + x
+    return y.float()
+
+
+def channels_last() -> nn.Module:
+    """Convolutions whose channels lie next to each other in memory."""
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    last = Net(lambda s, x: s.body(x.to(memory_format=torch.channels_last)), body=body)
+    return last.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "attention": (lambda: Net(attention, a=dense(3 * WIDTH)), (2, 5, WIDTH)),
     "dense on a transposed input": (lambda: Net(lambda s, x: s.a(x.transpose(1, 2)), a=nn.Linear(7, 5)), (3, 7, 8)),
@@ -153,7 +167,9 @@ SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "one axis": (lambda: nn.Sequential(nn.Conv1d(3, 4, 3), nn.MaxPool1d(2)), (2, 3, 12)),
     "three axes": (lambda: nn.Sequential(nn.Conv3d(3, 4, 3), nn.MaxPool3d(2)), (2, 3, 8, 8, 8)),
     "neighbours": (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2), nn.PixelShuffle(2)), (2, 3, 8, 8)),
-    "projected lstm cell": (lambda: Net(lambda s, x: s.a(x, s.a(x))[0], a=nn.LSTMCell(WIDTH, WIDTH)), (4, WIDTH)),
+    "channels last": (channels_last, (2, 3, 8, 8)),
+    "lower precision": (lambda: Net(lower_precision, a=dense(64), b=nn.Linear(64, WIDTH)), (ROWS, WIDTH)),
+    "lstm cell": (lambda: Net(lambda s, x: s.a(x, s.a(x))[0], a=nn.LSTMCell(WIDTH, WIDTH)), (4, WIDTH)),
 }  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -154,6 +156,32 @@ def test_kernels_that_trust_their_arguments_are_not_run_on_made_up_ones() -> Non
     assert not may_run(Called(aten._cudnn_rnn_backward.default, (), ()))
     assert not may_run(Called(torch.ops.prims.add.default, (), ()))
     assert may_run(Called(aten.convolution.default, (), ()))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")],
+    ids=["no_grad", "inference", "device"],
+)
+def test_what_the_caller_is_inside_of_changes_nothing(folder: Path, inside: Callable[[], Any]) -> None:
+    expected, module = counted().memory, network()
+    lessons._known.clear()
+    next(folder.rglob("*.json")).unlink()
+    with inside():
+        report = nncost.count(module, IMAGE, loss="squared_error", optimizer="sgd")
+    assert report.memory == expected
+
+
+def test_under_a_profiler_a_report_says_what_is_missing(folder: Path) -> None:
+    from torch.profiler import profile
+
+    module = network()
+    with profile(profile_memory=True):
+        memory = nncost.count(module, IMAGE, loss="squared_error", optimizer="sgd").memory
+    assert not memory.exact
+    assert not any(folder.rglob("*.json"))  # it may be learned another time
+    lessons._known.clear()
+    assert counted().memory.exact
 
 
 def test_nothing_is_left_behind(folder: Path) -> None:

@@ -32,7 +32,9 @@ class Called:
 
     ``outputs`` say how to make the results again (None: the operator must run), ``macs`` and ``bytes``
     what it takes to run it for real; ``sizes`` are those of the new memory its results take,
-    ``places`` which of its ``results`` tensors that is the memory of. ``grads``: whether gradients were being recorded, which some kernels ask; ``symbolic``: sizes are symbols, so that nothing can be run.
+    ``places`` which of its ``results`` tensors that is the memory of. ``grads``: whether gradients were being
+    recorded, which some kernels ask; ``symbolic``: sizes are symbols or operands sparse, so that nothing can be run;
+    ``truth`` is how results lie in memory where that is not as ``outputs`` say.
     """
 
     operator: Any
@@ -46,6 +48,7 @@ class Called:
     bytes: int = 0
     grads: bool = False
     symbolic: bool = False
+    truth: Any = None
 
 
 @dataclass(slots=True, eq=False)

@@ -35,6 +35,8 @@ _SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.
 """Operators whose second operand autograd keeps."""
 _LOOKS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten._unsafe_view.default}
 """Operators that look at their operand's memory, besides those that say so."""
+_BY_FORM = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
+"""Operators whose results lie as their operands do, channels first or last: PyTorch's stand-ins know, meta kernels do not."""
 _SAVERS = {"MulBackward0", "DivBackward0"}
 _NUMBERS = {int, float, bool, complex}
 _NOTHING: dict[str, Any] = {}
@@ -154,6 +156,7 @@ class Follower(TorchDispatchMode):
             result, fresh = self._first(func, args, kwargs, tensors, plan, (described, options))
             if called is None:
                 called = self._new(func, described, options, result, fresh, args, kwargs)
+                called.symbolic = called.symbolic or any(t.layout is not torch.strided for t in tensors)
                 if description.plain:
                     self.called[key] = called
         results = tensors_in(result)
@@ -224,7 +227,8 @@ class Follower(TorchDispatchMode):
             if storage is not None and storages.number(storage) is None:
                 storages.outside(storage)
         result: Any = NotImplemented
-        if self._light is not None and tensors and all(type(t) is FakeTensor for t in tensors):
+        by_form = func in _BY_FORM and not all(tensor.is_contiguous() for tensor in tensors)
+        if self._light is not None and not by_form and tensors and all(type(t) is FakeTensor for t in tensors):
             result = self._without_run(func, plan, args, tensors, described)
             if result is NotImplemented and plan.simple:
                 result = self._light.run(func, args, kwargs)
@@ -249,7 +253,7 @@ class Follower(TorchDispatchMode):
         kind, shapes = outputs
         if kind is None:
             return args[shapes] if shapes < len(args) else NotImplemented
-        made = [light.make(*shape) for shape in shapes]
+        made = [None if shape is None else light.make(*shape) for shape in shapes]
         return made[0] if kind is torch.Tensor else tuple(made)
 
     def _again(self, called: Called, args: Any) -> Any:

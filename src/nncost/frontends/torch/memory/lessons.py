@@ -14,7 +14,9 @@ import torch
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.frontends.torch.memory.calls import Called
 from nncost.frontends.torch.memory.families import SCALAR_BYTES, made_small, may_run, takes_results_only
+from nncost.frontends.torch.memory.known import key_of
 from nncost.frontends.torch.memory.learning import Lesson, lesson_of
+from nncost.frontends.torch.plans import plan_of
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/1"
 MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 28
@@ -43,11 +45,13 @@ def conditions() -> dict[str, Any]:
 class Lessons:
     """Answers for each distinct call what it takes. ``learn``: True always runs, False never, None within bounds.
 
-    ``missing`` name the operators whose workspace stays unknown.
+    ``missing`` name the operators whose workspace stays unknown; ``otherwise`` tells, by call, how results lie
+    in memory where that is not as their stand-ins do.
     """
 
     learn: bool | None = None
     missing: dict[str, None] = field(default_factory=dict)
+    otherwise: dict[Any, Any] = field(default_factory=dict)
     _answers: dict[Called, Lesson | None] = field(default_factory=dict)
     _spent: int = 0
     _new: bool = False
@@ -64,7 +68,8 @@ class Lessons:
         """Write what is new to the cache folder; a folder that cannot be written to is no failure."""
         if not self._new or self._path is None:
             return
-        content = {name: _written(lesson) for name, lesson in sorted(self._stored.items())}
+        known = {name: lesson for name, lesson in sorted(self._stored.items()) if lesson is not None}
+        content = {name: _written(lesson) for name, lesson in known.items()}
         try:
             write_json(self._path, {"schema": SCHEMA, "conditions": conditions(), "lessons": content})
         except OSError:
@@ -85,6 +90,9 @@ class Lessons:
         lesson = self._run_or_read(called, cheap=False)
         if lesson is None or len(lesson.results) != called.results:
             self.missing[called.operator._schema.name] = None
+            if called.truth is not None:
+                key = key_of(called.operator, plan_of(called.operator), called.args, called.kwargs)
+                self.otherwise[key] = called.truth
             return None
         return lesson
 
@@ -95,8 +103,11 @@ class Lessons:
             return self._stored[name]
         if not may_run(called) or self.learn is False or not (self.learn or cheap or self._is_affordable(called)):
             return None
-        lesson = self._stored[name] = lesson_of(called)
-        self._new = True
+        lesson = lesson_of(called)
+        if called.truth is not None:
+            return None  # what it took its results to be is not so
+        self._stored[name] = lesson
+        self._new = self._new or lesson is not None
         return lesson
 
     def _is_affordable(self, called: Called) -> bool:
@@ -121,7 +132,7 @@ class Lessons:
 
 def _name(called: Called) -> str:
     """A call as a short text: the operator and a digest of its arguments."""
-    text = repr((called.args, called.kwargs, called.grads))
+    text = repr((called.args, called.kwargs, called.grads, called.outputs))
     return f"{called.operator} {hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
@@ -141,8 +152,8 @@ def _fitted(lesson: Lesson, called: Called) -> Lesson | None:
     return Lesson(tuple(steps), lesson.results)
 
 
-def _written(lesson: Lesson | None) -> Any:
-    return None if lesson is None else [list(lesson.steps), list(lesson.results)]
+def _written(lesson: Lesson) -> Any:
+    return [list(lesson.steps), list(lesson.results)]
 
 
 def _read(path: Path) -> dict[str, Lesson | None]:
@@ -151,9 +162,7 @@ def _read(path: Path) -> dict[str, Lesson | None]:
     lessons = content.get("lessons") if isinstance(content, dict) and content.get("schema") == SCHEMA else None
     found: dict[str, Lesson | None] = {}
     for name, value in lessons.items() if isinstance(lessons, dict) else ():
-        if value is None:
-            found[name] = None
-        elif isinstance(value, list) and len(value) == 2 and all(_is_numbers(part) for part in value):
+        if isinstance(value, list) and len(value) == 2 and all(_is_numbers(part) for part in value):
             found[name] = Lesson(tuple(value[0]), tuple(value[1]))
     return found
 

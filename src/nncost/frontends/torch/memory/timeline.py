@@ -14,6 +14,9 @@ from nncost.frontends.torch.memory.lessons import Lessons
 from nncost.frontends.torch.memory.step import follow_step
 from nncost.ir.storage import Timeline
 
+MOST_RUNS = 4
+"""Each run may show results that lie otherwise than the run before took them to."""
+
 
 def timeline_of(
     module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None
@@ -22,15 +25,17 @@ def timeline_of(
 
     No timeline where the step cannot be followed on stand-ins: the operations are counted all the same.
     """
-    try:
-        followed = follow_step(module, given, options, known)
-    except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
-        return None, 0, 0
-    lessons = Lessons(options.learn)
-    timeline = Assembly(lessons.of, followed.gradients).walk(followed.events, followed.forward_ends)
-    lessons.keep()
-    return (
-        replace(timeline, unlearned=(*followed.unknown, *sorted(lessons.missing))),
-        followed.state_bytes,
-        followed.input_bytes,
-    )
+    known = dict(known or {})
+    for _ in range(MOST_RUNS):
+        try:
+            followed = follow_step(module, given, options, known)
+        except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
+            return None, 0, 0
+        lessons = Lessons(options.learn)
+        timeline = Assembly(lessons.of, followed.gradients).walk(followed.events, followed.forward_ends)
+        lessons.keep()
+        if not lessons.otherwise.keys() - known.keys():
+            break
+        known |= lessons.otherwise  # results that lie otherwise than their stand-ins did: followed again as they do
+    unlearned = (*followed.unknown, *sorted(lessons.missing))
+    return replace(timeline, unlearned=unlearned), followed.state_bytes, followed.input_bytes

@@ -108,6 +108,9 @@ class Encoder(nn.Module):
 
 def language(kind: str, **options: Any) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
+        from tests.torch.vision import import_torchvision
+
+        import_torchvision()  # transformers looks for it
         import transformers
 
         config = getattr(transformers, f"{kind}Config")(**options)

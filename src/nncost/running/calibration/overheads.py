@@ -56,12 +56,12 @@ def observe(make: Make, optimizer: str, memo: Memo) -> Observation:
 
 
 def _operators(recording: Recording, memo: Memo) -> dict[str, float]:
-    jobs = [job for job in jobs_of(recording.operators) if not job.recorded.is_view]
+    jobs = [job for job in jobs_of(recording.operators, recording.memory) if not job.recorded.is_view]
     times = timed_jobs(jobs, memo, 0.0)
     sums = dict.fromkeys(PHASES, 0.0)
     for job in jobs:
         if job.key in times:
-            sums[phase_of(job.recorded)] += times[job.key].low
+            sums[phase_of(job.recorded)] += times[job.key].seconds
     return sums
 
 

@@ -2,18 +2,19 @@
 
 A processor finds in its caches what it touched last; what is further back must come from a slower
 level. Each argument has a *distance*: the bytes the step touched since it touched that argument. A
-step follows a step, so distances wrap around. An operator's code has a distance too.
+step follows a step, so distances wrap around. An operator's code has a distance too, and so has the
+memory of its results: an allocator hands out again what was given back last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils._pytree import tree_leaves
 
-from nncost.frontends.torch.recording import Argument, Recorded
+from nncost.frontends.torch.recording import Argument, MemoryEvent, Recorded
 
 FURTHEST = 256 * 2**20
 """Distances beyond this are alike: the data comes from main memory."""
@@ -31,6 +32,7 @@ class Job:
     recorded: Recorded
     distances: tuple[int, ...]
     code: int
+    results: int = 0
 
     @property
     def key(self) -> str:
@@ -40,7 +42,7 @@ class Job:
         shown = [leaf.likeness if isinstance(leaf, Argument) else leaf for leaf in leaves]
         names = sorted(recorded.kwargs)
         tracked = recorded.phase in ("forward", "loss")
-        return repr((str(recorded.operator), shown, names, tracked, self.distances, self.code))
+        return repr((str(recorded.operator), shown, names, tracked, self.distances, self.code, self.results))
 
 
 def second_level_bytes() -> int:
@@ -52,19 +54,28 @@ def second_level_bytes() -> int:
         return _DEFAULT_CACHE_BYTES
 
 
-def jobs_of(operators: Sequence[Recorded], cache_bytes: int | None = None) -> list[Job]:
-    """One job for each operator, in order."""
+def jobs_of(
+    operators: Sequence[Recorded], memory: Sequence[MemoryEvent] = (), cache_bytes: int | None = None
+) -> list[Job]:
+    """One job for each operator, in order; ``memory`` are the step's events."""
     state = _Touched(second_level_bytes() if cache_bytes is None else cache_bytes)
-    for operator in operators:  # the step before
-        state.ran(operator)
-    return list(_jobs(operators, state))
+    events: dict[int, list[MemoryEvent]] = {}
+    for event in memory:
+        events.setdefault(event.position, []).append(event)
+    for _ in _jobs(operators, events, state):  # the step before
+        pass
+    return list(_jobs(operators, events, state))
 
 
-def _jobs(operators: Sequence[Recorded], state: _Touched) -> Iterator[Job]:
-    for operator in operators:
+def _jobs(
+    operators: Sequence[Recorded], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched
+) -> Iterator[Job]:
+    for position, operator in enumerate(operators):
+        results = max((state.happened(event) for event in events.get(position, ())), default=0)
         distances = tuple(state.distance(argument) for argument in operator.tensors())
-        yield Job(operator, distances, state.code_distance(operator))
+        yield Job(operator, distances, state.code_distance(operator), results)
         state.ran(operator)
+    state.step_ended()
 
 
 class _Touched:
@@ -74,6 +85,27 @@ class _Touched:
         self._reach, self._clock = reach, 0
         self._memory: dict[int, int] = {}
         self._code: dict[str, int] = {}
+        self._held: dict[int, int] = {}
+        self._free: dict[int, list[int]] = {}
+
+    def happened(self, event: MemoryEvent) -> int:
+        """Memory was taken or given back; the distance of what was taken."""
+        if event.bytes is None:
+            self._give_back(event.storage)
+            return 0
+        self._held[event.storage] = event.bytes
+        free = self._free.get(event.bytes)
+        return self._level(self._clock - free.pop() + event.bytes) if free else FURTHEST
+
+    def _give_back(self, storage: int) -> None:
+        size = self._held.pop(storage, None)
+        if size is not None:
+            self._free.setdefault(size, []).append(self._memory.get(storage, self._clock))
+
+    def step_ended(self) -> None:
+        """Gradients and outputs are given back."""
+        for storage in list(self._held):
+            self._give_back(storage)
 
     def distance(self, argument: Argument) -> int:
         """The distance of an argument; its own bytes count, as it may push itself out."""

@@ -10,51 +10,81 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from nncost.frontends.torch.recording import MemoryEvent
 
-SETTLING_STEPS = 2
-"""Steps after which the allocator treats every further step alike."""
+SETTLING_STEPS, STEPS = 2, 3
+"""Steps after which the allocator treats every further step alike, and steps that are then looked at."""
+FEW_PAGES = 16
+"""What so few first touches take is lost in the clock."""
+FREEING = 2e-6
+"""Giving back memory that the allocator keeps takes less (seconds); more is memory that goes back to the system."""
 PAGE_BYTES = resource.getpagesize()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Faults:
-    """First touches of one step, by the position of the operator that makes the memory."""
+    """First touches of one step and the seconds they take, by the position of the operator that makes the memory.
 
-    pages: dict[int, int]
+    ``freed`` are seconds in which memory goes back to the system, by the position at which it does.
+    """
+
+    pages: dict[int, float] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    freed: dict[int, float] = field(default_factory=dict)
 
     @property
-    def total(self) -> int:
-        """All of them."""
+    def total(self) -> float:
+        """All pages."""
         return sum(self.pages.values())
 
 
 def faults_of(events: Sequence[MemoryEvent]) -> Faults:
-    """The pages each operator's results touch first, once steps follow each other."""
-    pages: dict[int, int] = {}
-    for _ in range(SETTLING_STEPS + 1):
-        pages = _one_step(events)
-    return Faults(pages)
+    """What one of many steps takes; what is left at its end is given back there."""
+    for _ in range(SETTLING_STEPS):
+        _step(events, Faults())
+    found = Faults()
+    for _ in range(STEPS):
+        _step(events, found)
+    for by_position in (found.pages, found.seconds, found.freed):
+        for position in by_position:
+            by_position[position] /= STEPS
+    return found
 
 
-def _one_step(events: Sequence[MemoryEvent]) -> dict[int, int]:
-    pages: dict[int, int] = {}
+def _step(events: Sequence[MemoryEvent], found: Faults) -> None:
     held: dict[int, torch.Tensor] = {}
     for event in events:
         if event.bytes is None:
-            held.pop(event.storage, None)
-            continue
-        memory = held[event.storage] = torch.empty(event.bytes, dtype=torch.uint8)
-        before = _faults()
-        memory[::PAGE_BYTES].fill_(1)
-        touched = _faults() - before
-        if touched:
-            pages[event.position] = pages.get(event.position, 0) + touched
-    return pages
+            _free(held, event.storage, event.position, found)
+        elif event.bytes:
+            held[event.storage] = _taken(event.bytes, event.position, found)
+    end = max((event.position for event in events), default=0)
+    for storage in list(held):
+        _free(held, storage, end, found)
+
+
+def _taken(bytes_: int, position: int, found: Faults) -> torch.Tensor:
+    """New memory, written on every thread; where pages are touched first, what that takes beyond writing it again."""
+    memory = torch.empty(bytes_, dtype=torch.uint8)
+    before = _faults()
+    first = _fill(memory)
+    touched = _faults() - before
+    if touched > FEW_PAGES:
+        found.pages[position] = found.pages.get(position, 0.0) + touched
+        found.seconds[position] = found.seconds.get(position, 0.0) + max(0.0, first - _fill(memory))
+    return memory
+
+
+def _free(held: dict[int, torch.Tensor], storage: int, position: int, found: Faults) -> None:
+    start = time.perf_counter()
+    held.pop(storage, None)
+    seconds = time.perf_counter() - start
+    if seconds > FREEING:
+        found.freed[position] = found.freed.get(position, 0.0) + seconds
 
 
 def seconds_of_a_fault(bytes_: int = 64 * 2**20) -> float:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from nncost.devices.profile import Profile
 from nncost.frontends.torch.recording import Recorded, Recording
 from nncost.running.replay.coldness import Job, jobs_of
-from nncost.running.replay.faults import faults_of
+from nncost.running.replay.faults import Faults, faults_of
 from nncost.running.replay.memo import Memo
 from nncost.running.replay.timing import Stream, Timed, time_job
 
 Progress = Callable[[int, int], None]
 """``progress(done, of)`` while operators are timed."""
+MANY_PAGES = 1_000
+"""So many first touches tell what one takes better than the profile does."""
 Place = tuple[str, str]
 """A layer's path and a phase: forward, backward or update."""
 
@@ -60,8 +62,10 @@ def replay(
     progress: Progress | None = None,
 ) -> Replayed:
     """The seconds of a recorded step on this machine; operators that were timed before are not run again."""
-    jobs = jobs_of(recording.operators)
-    times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, profile.page_fault, progress)
+    faults = faults_of(recording.memory)
+    each = sum(faults.seconds.values()) / faults.total if faults.total > MANY_PAGES else profile.page_fault
+    jobs = jobs_of(recording.operators, recording.memory)
+    times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, each, progress)
     result = Replayed()
     for job in jobs:
         recorded = job.recorded
@@ -77,7 +81,7 @@ def replay(
         spent.operators += timed.low  # what else runs on the machine only ever makes a call longer
         spent.low += timed.low
         spent.high += timed.high
-    _add_faults(result, recording, profile)
+    _add_faults(result, recording, faults)
     _add_framework(result, recording, profile.overheads)
     return result
 
@@ -118,11 +122,13 @@ def _overhead(recorded: Recorded, overheads: Mapping[str, float]) -> float:
     return overheads.get(f"{phase}_{'view' if recorded.is_view else 'operator'}", 0.0)
 
 
-def _add_faults(result: Replayed, recording: Recording, profile: Profile) -> None:
+def _add_faults(result: Replayed, recording: Recording, faults: Faults) -> None:
+    """First touches where memory is made; its way back to the system where it is given back, at the end in the update."""
     operators: Sequence[Recorded] = recording.operators
-    for position, pages in faults_of(recording.memory).pages.items():
-        recorded = operators[min(position, len(operators) - 1)]
-        result.at(recorded.path, phase_of(recorded)).faults += pages * profile.page_fault
+    for seconds in (faults.seconds, faults.freed):
+        for position, spent in seconds.items():
+            recorded = operators[min(position, len(operators) - 1)]
+            result.at(recorded.path, phase_of(recorded)).faults += spent
 
 
 def _add_framework(result: Replayed, recording: Recording, overheads: Mapping[str, float]) -> None:

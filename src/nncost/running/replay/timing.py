@@ -110,8 +110,8 @@ class _Call:
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         touches = [partial(_touch, tensor.detach()) for tensor in tensors]
         self._placed: list[Any] = [*zip(job.distances, touches, strict=False)]
-        self._placed.append((job.code, _rehearsal(job, operator, args, kwargs)))
-        self._is_cold = bool(job.code or any(job.distances))
+        self._placed += [(job.code, _rehearsal(job, operator, args, kwargs)), (job.results, _nothing)]
+        self._is_cold = bool(job.code or job.results or any(job.distances))
         self._run = partial(operator, *args, **kwargs)
         self._kept = self._run()
 

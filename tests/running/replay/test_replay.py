@@ -31,7 +31,7 @@ def _operators(width: int = 4) -> list[Recorded]:
 
 
 def test_a_small_step_stays_in_the_cache() -> None:
-    jobs = [job for job in jobs_of(_operators(), 2**20) if not job.recorded.is_view]
+    jobs = [job for job in jobs_of(_operators(), cache_bytes=2**20) if not job.recorded.is_view]
     assert {distance for job in jobs for distance in (*job.distances, job.code)} == {0}
 
 
@@ -43,14 +43,26 @@ def test_a_distance_is_what_was_touched_since() -> None:
     weights; after it came the sum for the biases' gradient (32 + 16) and the update (160): 208 + 32 = 240 bytes, which is
     beyond 100 and within the next level, 400. The sigmoid reads what was written right before.
     """
-    forward = {str(job.recorded.operator): job for job in jobs_of(_operators(), 100) if job.recorded.phase == "forward"}
+    forward = {str(job.recorded.operator): job for job in jobs_of(_operators(), cache_bytes=100) if job.recorded.phase == "forward"}
     assert forward["aten.addmm.default"].distances == (0, 400, 0)
     assert forward["aten.sigmoid.default"].distances == (0,)
 
 
+def test_memory_given_back_last_is_handed_out_first() -> None:
+    """Two blocks of 64 bytes are given back, 1,000 bytes of other work apart; the later one is taken again."""
+    job = next(job for job in jobs_of(_operators(), cache_bytes=2**20) if "addmm" in str(job.recorded.operator))
+    operator = job.recorded
+    taken = [MemoryEvent(1_001, 0, 64), MemoryEvent(1_002, 0, 64), MemoryEvent(1_001, 1), MemoryEvent(1_002, 2)]
+    jobs = jobs_of([operator] * 4, [*taken, MemoryEvent(1_003, 3, 64)], cache_bytes=200)
+    # An operator touches 16 + 32 + 64 + 32 = 144 bytes. The step begins with both blocks free again from the last one.
+    assert [each.results for each in jobs][1:3] == [0, 0]
+    assert jobs[3].results == 200 * 4  # given back before the third of four: 144 bytes and its own 64 lie between
+    assert jobs_of([operator], [MemoryEvent(1, 0, 10**6)], cache_bytes=200)[0].results > 0
+
+
 def test_what_is_never_touched_is_furthest() -> None:
     operators = _operators()
-    job = next(job for job in jobs_of(operators[:2], 100) if "addmm" in str(job.recorded.operator))
+    job = next(job for job in jobs_of(operators[:2], cache_bytes=100) if "addmm" in str(job.recorded.operator))
     assert max(job.distances) <= FURTHEST
 
 

@@ -117,9 +117,7 @@ def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return optimizer
 
 
-def optimizer_of(
-    optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Tensor]]
-) -> torch.optim.Optimizer | None:
+def optimizer_of(optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.optim.Optimizer | None:
     """One optimizer of real parameters, each with the one it is a copy of; None where it holds none of them.
 
     Options and groups of a user's optimizer are kept; the user's own is not touched.

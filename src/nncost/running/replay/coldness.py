@@ -67,9 +67,7 @@ def jobs_of(
     return list(_jobs(operators, events, state))
 
 
-def _jobs(
-    operators: Sequence[Recorded], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched
-) -> Iterator[Job]:
+def _jobs(operators: Sequence[Recorded], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched) -> Iterator[Job]:
     for position, operator in enumerate(operators):
         results = max((state.happened(event) for event in events.get(position, ())), default=0)
         distances = tuple(state.distance(argument) for argument in operator.tensors())

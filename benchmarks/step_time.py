@@ -2,7 +2,7 @@
 
     python -m benchmarks.step_time              every network, each in its own process
     python -m benchmarks.step_time --only mlp   those whose name begins so
-    python -m benchmarks.step_time --markdown   the table as it stands in docs/predict.md
+    python -m benchmarks.step_time --write      and put the table into docs/predict.md
 
 The networks are none of those that calibration runs. Each is measured, predicted and measured again in
 one process; *noise* is how much the two measurements differ, which nothing can predict better than.
@@ -29,6 +29,8 @@ from torch import nn
 
 CEILING_SECONDS = 6.0
 FEWEST, MOST = 8, 400
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "predict.md"
+MARKS = "<!-- step times -->", "<!-- end -->"
 WAYS = ("flops_peak", "roofline", "nncost")
 
 
@@ -208,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="networks whose name begins so")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/predict.md")
     parser.add_argument("--phases", action="store_true", help="predicted ÷ measured of each phase too")
     arguments = parser.parse_args()
     if arguments.one:
@@ -222,8 +224,8 @@ def main() -> None:
             print(_line(found, phases=arguments.phases), flush=True)
     print()
     print("\n".join(_summary(results)))
-    if arguments.markdown:
-        print("\n" + "\n".join(_markdown(results)))
+    if arguments.write:
+        _write([*_markdown(results), "", "```text", *_summary(results), "```"])
 
 
 def _in_process(name: str) -> dict[str, Any] | None:
@@ -260,6 +262,12 @@ def _summary(results: list[dict[str, Any]]) -> list[str]:
                 f"  {way:11} median {100 * statistics.median(errors):5.1f} %   90th percentile {100 * tenth:6.1f} %"
             )
     return lines
+
+
+def _write(lines: list[str]) -> None:
+    text = DOCUMENT.read_text()
+    begin, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    DOCUMENT.write_text("\n".join([text[:begin].rstrip(), "", *lines, "", text[end:]]))
 
 
 def _markdown(results: list[dict[str, Any]]) -> list[str]:

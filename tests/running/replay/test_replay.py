@@ -43,7 +43,11 @@ def test_a_distance_is_what_was_touched_since() -> None:
     weights; after it came the sum for the biases' gradient (32 + 16) and the update (160): 208 + 32 = 240 bytes, which is
     beyond 100 and within the next level, 400. The sigmoid reads what was written right before.
     """
-    forward = {str(job.recorded.operator): job for job in jobs_of(_operators(), cache_bytes=100) if job.recorded.phase == "forward"}
+    forward = {
+        str(job.recorded.operator): job
+        for job in jobs_of(_operators(), cache_bytes=100)
+        if job.recorded.phase == "forward"
+    }
     assert forward["aten.addmm.default"].distances == (0, 400, 0)
     assert forward["aten.sigmoid.default"].distances == (0,)
 

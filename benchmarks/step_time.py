@@ -158,10 +158,10 @@ CASES: dict[str, Case] = {
 def one(name: str) -> dict[str, Any]:
     from nncost.api import settings_of
     from nncost.devices.profiles import this_profile
-    from nncost.pipeline import count_source, report_on
+    from nncost.pipeline import report_on
     from nncost.running.here import predict_by_replay
     from nncost.running.measuring.step import Stepper, median_of, random_state_left
-    from nncost.running.subjects import subject_of
+    from nncost.running.subjects import subject_of, trained_with
 
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
@@ -170,7 +170,7 @@ def one(name: str) -> dict[str, Any]:
     module = case.make().train()
     settings = settings_of(case.inputs, loss=case.loss, optimizer=case.optimizer)
     report = report_on(module, settings)
-    with subject_of(module, settings, count_source(module, settings), real=True) as subject, random_state_left():
+    with subject_of(module, settings, **trained_with(report), real=True) as subject, random_state_left():
         stepper = Stepper(subject)
         before = _steps(stepper)
         prediction = predict_by_replay(module, settings, profile)

@@ -16,6 +16,8 @@ LIBRARIES = ("torch", "numpy", "onnxruntime")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables by which PyTorch and NumPy choose their number of threads, in that order."""
 _CPU_FIELDS = Path("/proc/cpuinfo")
+_MEMORY_FIELDS = Path("/proc/meminfo")
+_KIBIBYTE = 1024
 _EVERY_CORE = ("processor", "physical id", "core id")
 
 
@@ -92,6 +94,17 @@ def memory_bytes() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def available_bytes() -> int:
+    """Main memory that is free or can be freed; 0 where the system does not say."""
+    try:
+        fields = dict(
+            line.split(":", 1) for line in _MEMORY_FIELDS.read_text(encoding="utf-8").splitlines() if ":" in line
+        )
+        return int(fields["MemAvailable"].split()[0]) * _KIBIBYTE
+    except (OSError, KeyError, ValueError, IndexError):
         return 0
 
 

@@ -62,7 +62,10 @@ def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measur
     from nncost.running.measuring.step import Stepper, random_state_left
     from nncost.running.subjects import subject_of
 
-    with random_state_left(), subject_of(source, chosen, counted, real=True) as subject:
+    with (
+        random_state_left(),
+        subject_of(source, chosen, loss=counted.loss, optimizer=counted.optimizer, real=True) as subject,
+    ):
         return Measured(_undisturbed(Stepper(subject, copied=False).step), "PyTorch")
 
 

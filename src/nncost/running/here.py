@@ -12,7 +12,7 @@ from nncost.devices.profile import Profile
 from nncost.devices.profiles import this_profile
 from nncost.devices.result import prediction_of
 from nncost.devices.work import FLOPS_PER_PRODUCT
-from nncost.pipeline import Settings, count_source, report_on
+from nncost.pipeline import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def predict_by_replay(
     from nncost.frontends.torch.recording import record_step
     from nncost.running.replay.memo import Memo
     from nncost.running.replay.step import replay
-    from nncost.running.subjects import subject_of
+    from nncost.running.subjects import subject_of, trained_with
 
-    report, counted = report_on(source, settings), count_source(source, settings)
-    with subject_of(source, settings, counted, real=False) as subject:
+    report = report_on(source, settings)
+    with subject_of(source, settings, **trained_with(report), real=False) as subject:
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)
@@ -66,10 +66,11 @@ def predict_by_replay(
 
 
 def _notes(replayed: Replayed) -> list[str]:
-    if not replayed.missing:
-        return []
-    names = ", ".join(sorted(replayed.missing))
-    return [f"operators that could not be timed alone are not in here: {names}."]
+    notes = list(replayed.notes)
+    if replayed.missing:
+        names = ", ".join(sorted(replayed.missing))
+        notes.append(f"operators that could not be timed alone are not in here: {names}.")
+    return notes
 
 
 def _rows(report: Report, replayed: Replayed, profile: Profile, layers: Mapping[str, str]) -> Sequence[PredictedRow]:

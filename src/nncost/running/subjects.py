@@ -18,7 +18,8 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.arguments import converted
 from nncost.frontends.torch.step import own_loss, primary
 from nncost.ir.graph import Graph
-from nncost.pipeline import Counted, Settings, load_options
+from nncost.pipeline import Settings, load_options
+from nncost.report import Report
 from nncost.training.losses import NO_LOSS
 from nncost.training.optimizers import NO_OPTIMIZER
 
@@ -48,36 +49,41 @@ class Subject:
 
 
 @contextmanager
-def subject_of(source: Any, settings: Settings, counted: Counted, *, real: bool) -> Iterator[Subject]:
-    """The subject of a source that was counted. Raises an NncostError for what cannot run."""
+def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, real: bool) -> Iterator[Subject]:
+    """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
     options = load_options(source, settings)
-    optimizer = _optimizer(settings, counted)
+    chosen = _optimizer(settings, optimizer)
     with registry.made(source, options, real=real) as found:
         if found is None:
-            yield _built(source, options, counted, optimizer)
+            yield _built(source, options, loss, chosen)
             return
         module, options = found
-        yield _of_module(module, options, counted, optimizer, real=real)
+        yield _of_module(module, options, loss, chosen, real=real)
 
 
-def _optimizer(settings: Settings, counted: Counted) -> Any:
+def trained_with(report: Report) -> dict[str, str]:
+    """The names of the loss and the optimizer that a report was made with."""
+    return {name: str(report.settings[name]) for name in ("loss", "optimizer")}
+
+
+def _optimizer(settings: Settings, name: str) -> Any:
     """The optimizer as it was given: an object knows its own settings."""
-    if counted.optimizer == NO_OPTIMIZER:
+    if name == NO_OPTIMIZER:
         return None
     given = settings.optimizer
-    return counted.optimizer if given is None or isinstance(given, str) else given
+    return name if given is None or isinstance(given, str) else given
 
 
-def _built(source: Any, options: LoadOptions, counted: Counted, optimizer: Any) -> Subject:
+def _built(source: Any, options: LoadOptions, name: str, optimizer: Any) -> Subject:
     from nncost.running.modules import module_of
 
     if not isinstance(source, (str, Graph)):
         raise SourceError(f"cannot run a {type(source).__name__}.")
-    training = counted.loss != NO_LOSS
+    training = name != NO_LOSS
     built = module_of(source, replace(options, training=training))
     loss = None
     if training:
-        function, target = built.loss_function(counted.loss), built.targets(counted.loss)
+        function, target = built.loss_function(name), built.targets(name)
 
         def loss(output: Any) -> torch.Tensor:
             return function(output, _where(target, output))
@@ -91,10 +97,10 @@ def _where(target: torch.Tensor | None, output: Any) -> torch.Tensor | None:
     return target if target is None or target.device == first.device else torch.empty_like(target, device=first.device)
 
 
-def _of_module(module: nn.Module, options: LoadOptions, counted: Counted, optimizer: Any, *, real: bool) -> Subject:
+def _of_module(module: nn.Module, options: LoadOptions, name: str, optimizer: Any, *, real: bool) -> Subject:
     assert options.given is not None
     given = real_inputs(module, options.given, options) if real else options.given
-    loss = None if counted.loss == NO_LOSS else _Loss(options.steps.loss or counted.loss)
+    loss = None if name == NO_LOSS else _Loss(options.steps.loss or name)
     return Subject(module, given, options, loss, optimizer, {})
 
 

@@ -90,6 +90,12 @@ def test_a_module_without_memory_is_refused() -> None:
         nncost.measure(nn.Linear(3, 2, device="meta"), (1, 3))
 
 
+def test_a_step_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncost.running.measuring.measure.available_bytes", lambda: 100_000)
+    with pytest.raises(SourceError, match=r"needs 107 kB of memory; 100 kB are free"):
+        nncost.measure("784-16-16-10")
+
+
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["measure", "8-6-4", "--batch", "2"]) == 0
     output = capsys.readouterr()

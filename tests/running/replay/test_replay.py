@@ -16,7 +16,7 @@ from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.recording import MemoryEvent, Recorded, record_step
 from nncost.running.here import predict_by_replay
 from nncost.running.replay.coldness import FURTHEST, jobs_of
-from nncost.running.replay.faults import PAGE_BYTES, faults_of
+from nncost.running.replay.faults import PAGE_BYTES, faults_of, peak_of
 from nncost.running.replay.memo import Memo
 from nncost.running.replay.step import without_faults
 from nncost.running.replay.tensors import real_arguments
@@ -100,10 +100,28 @@ def test_page_faults_are_taken_off() -> None:
 def test_large_memory_is_touched_anew_in_each_step() -> None:
     large = 64 * 2**20  # more than the largest block that the allocator keeps
     events = [MemoryEvent(1, 5, large), MemoryEvent(1, 6)]
-    pages = faults_of(events).pages
-    assert set(pages) == {5}
-    assert 0 < pages[5] <= large // PAGE_BYTES + 16
-    assert faults_of([]).total == 0
+    found = faults_of(events)
+    assert found is not None
+    assert set(found.pages) == {5}
+    assert 0 < found.pages[5] <= large // PAGE_BYTES + 16
+    assert found.seconds[5] > 0
+    nothing = faults_of([])
+    assert nothing is not None
+    assert nothing.total == 0
+
+
+def test_the_most_memory_held_at_once() -> None:
+    events = [MemoryEvent(1, 0, 100), MemoryEvent(2, 1, 50), MemoryEvent(1, 2), MemoryEvent(3, 2, 20), MemoryEvent(2, 3)]
+    assert peak_of(events) == 150
+
+
+def test_what_is_too_large_for_this_machine_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncost.running.replay.faults.available_bytes", lambda: 1_000)
+    monkeypatch.setattr("nncost.running.replay.timing.available_bytes", lambda: 1_000)
+    assert faults_of([MemoryEvent(1, 0, 501)]) is None
+    prediction = predict_by_replay("61-59-53", settings_of(batch=7), made_up())
+    assert any("page faults are not in it" in note for note in prediction.notes)
+    assert any("aten.addmm" in note for note in prediction.notes)
 
 
 # ------------------------------------------------------------------- the memo

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nncost.devices.fingerprint import available_bytes
 from nncost.devices.prediction import Prediction
 from nncost.errors import OptionError, SourceError
-from nncost.pipeline import Settings, count_source, report_on
+from nncost.pipeline import Settings, report_on
 from nncost.report import Report
+from nncost.units import bytes_text
 
 SCHEMA = "nncost.measurement/1"
 WARM_UP = 3
@@ -87,6 +89,7 @@ def measure(source: Any, settings: Settings, progress: Progress | None = None) -
     tell = progress or (lambda what, done, of: None)
     tell("counting", 0, 1)
     report = report_on(source, settings)
+    _check_memory(report)
     prediction, notes = _prediction(source, settings, tell)
     with _PlainErrors(report):
         return _measured(source, settings, report, prediction, notes, tell)
@@ -109,6 +112,17 @@ class _PlainErrors:
             ) from None
 
 
+def _check_memory(report: Report) -> None:
+    """Raises SourceError for a step that needs more memory than there is: the system would end the program."""
+    needed = None if report.memory is None else report.memory.step_peak
+    free = available_bytes()
+    if isinstance(needed, int) and free and needed > free:
+        raise SourceError(
+            f"a step needs {bytes_text(needed)} of memory; {bytes_text(free)} are free on this machine.",
+            hint="A smaller --batch needs less; nncost predict runs nothing.",
+        )
+
+
 def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Prediction | None, list[str]]:
     """What is predicted before anything runs; a note where this machine is not calibrated."""
     from nncost.running.here import predict_here
@@ -125,9 +139,9 @@ def _measured(
     from nncost.running.measuring.layers import layer_seconds
     from nncost.running.measuring.memory import allocated_peak
     from nncost.running.measuring.step import Stepper, median_of, random_state_left
-    from nncost.running.subjects import subject_of
+    from nncost.running.subjects import subject_of, trained_with
 
-    with subject_of(source, settings, count_source(source, settings), real=True) as subject, random_state_left():
+    with subject_of(source, settings, **trained_with(report), real=True) as subject, random_state_left():
         stepper = Stepper(subject)
         steps, references = _steps(stepper, tell)
         whole = median_of(steps)

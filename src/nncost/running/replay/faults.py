@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 
 import torch
 
+from nncost.devices.fingerprint import available_bytes
 from nncost.frontends.torch.recording import MemoryEvent
 
 SETTLING_STEPS, STEPS = 2, 3
 """Steps after which the allocator treats every further step alike, and steps that are then looked at."""
+PART = 0.5
+"""Of the memory that is free, what a prediction may take."""
 FEW_PAGES = 16
 """What so few first touches take is lost in the clock."""
 FREEING = 2e-6
@@ -42,8 +45,14 @@ class Faults:
         return sum(self.pages.values())
 
 
-def faults_of(events: Sequence[MemoryEvent]) -> Faults:
-    """What one of many steps takes; what is left at its end is given back there."""
+def faults_of(events: Sequence[MemoryEvent]) -> Faults | None:
+    """What one of many steps takes; what is left at its end is given back there.
+
+    None for a step that holds more than a good part of the memory there is: it is not tried.
+    """
+    free = available_bytes()
+    if free and peak_of(events) > free * PART:
+        return None
     for _ in range(SETTLING_STEPS):
         _step(events, Faults())
     found = Faults()
@@ -53,6 +62,20 @@ def faults_of(events: Sequence[MemoryEvent]) -> Faults:
         for position in by_position:
             by_position[position] /= STEPS
     return found
+
+
+def peak_of(events: Sequence[MemoryEvent]) -> int:
+    """The most bytes that are held at once."""
+    held: dict[int, int] = {}
+    total = highest = 0
+    for event in events:
+        if event.bytes is None:
+            total -= held.pop(event.storage, 0)
+        else:
+            held[event.storage] = event.bytes
+            total += event.bytes
+            highest = max(highest, total)
+    return highest
 
 
 def _step(events: Sequence[MemoryEvent], found: Faults) -> None:

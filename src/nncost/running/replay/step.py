@@ -42,6 +42,7 @@ class Replayed:
 
     spent: dict[Place, Spent] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def at(self, path: str, phase: str) -> Spent:
         """The seconds of a place, to be added to."""
@@ -62,11 +63,15 @@ def replay(
     progress: Progress | None = None,
 ) -> Replayed:
     """The seconds of a recorded step on this machine; operators that were timed before are not run again."""
+    result = Replayed()
     faults = faults_of(recording.memory)
-    each = sum(faults.seconds.values()) / faults.total if faults.total > MANY_PAGES else profile.page_fault
+    each = profile.page_fault
+    if faults is None:
+        result.notes.append("the step is too large to repeat its allocations here: page faults are not in it.")
+    elif faults.total > MANY_PAGES:
+        each = sum(faults.seconds.values()) / faults.total
     jobs = jobs_of(recording.operators, recording.memory)
     times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, each, progress)
-    result = Replayed()
     for job in jobs:
         recorded = job.recorded
         spent = result.at(recorded.path, phase_of(recorded))
@@ -81,7 +86,8 @@ def replay(
         spent.operators += timed.low  # what else runs on the machine only ever makes a call longer
         spent.low += timed.low
         spent.high += timed.high
-    _add_faults(result, recording, faults)
+    if faults is not None:
+        _add_faults(result, recording, faults)
     _add_framework(result, recording, profile.overheads)
     return result
 

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
+from nncost.devices.fingerprint import available_bytes
 from nncost.frontends.torch.recording import as_it_runs
 from nncost.running.replay.coldness import FURTHEST, Job
+from nncost.running.replay.faults import PART
 from nncost.running.replay.tensors import real_arguments
 
 REPEATS = 7
@@ -88,6 +90,7 @@ def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
     Where the times scatter, something else is running: further rounds are tried, and the quietest counts.
     """
     recorded = as_it_runs(job.recorded)
+    _check_memory(job)
     args, kwargs = real_arguments(recorded)
     call = _Call(job, recorded.operator, args, kwargs)
     tracked = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
@@ -101,6 +104,14 @@ def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
             time.sleep(PAUSE_SECONDS)
     assert best is not None
     return best
+
+
+def _check_memory(job: Job) -> None:
+    """Raises ValueError for an operator that would take a good part of the memory there is."""
+    needed = sum(argument.bytes for argument in (*job.recorded.tensors(), *job.recorded.results))
+    free = available_bytes()
+    if free and needed > free * PART:
+        raise ValueError(f"{needed} bytes of {free}")
 
 
 class _Call:

@@ -171,14 +171,20 @@ class Follower(TorchDispatchMode):
         return result
 
     def _expect_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
-        """A number becomes a tensor, which autograd keeps where it needs it for the gradient of the other operand."""
+        """A number becomes a tensor, which autograd keeps where it needs it for the gradient of the other operand.
+
+        A view that is written to is not asked: autograd would make its node anew, with operators that come here.
+        """
+        if result._is_view():
+            return
         if torch.is_grad_enabled() and tensors[0].requires_grad and _no_hooks():
             self._scalars.append((weakref.ref(result), self.storages.events[-1]))
 
     def _note_scalars(self) -> None:
         """The numbers that autograd has kept since."""
         waiting = []
-        for entry in self._scalars:
+        entries, self._scalars = self._scalars, []
+        for entry in entries:
             result = entry[0]()
             if result is None:
                 continue
@@ -191,7 +197,7 @@ class Follower(TorchDispatchMode):
                 if self.storages.number(storage) is None:
                     entry[1].kept = self.storages.taken(storage)
                     self._makers.append(None)
-        self._scalars = waiting
+        self._scalars = [*waiting, *self._scalars]
 
     def _note(self, called: Called, tensors: list[torch.Tensor], fresh: list[Any], place: Any) -> None:
         made = tuple([self.storages.taken(storage) for storage in fresh])

@@ -111,7 +111,13 @@ def test_large_memory_is_touched_anew_in_each_step() -> None:
 
 
 def test_the_most_memory_held_at_once() -> None:
-    events = [MemoryEvent(1, 0, 100), MemoryEvent(2, 1, 50), MemoryEvent(1, 2), MemoryEvent(3, 2, 20), MemoryEvent(2, 3)]
+    events = [
+        MemoryEvent(1, 0, 100),
+        MemoryEvent(2, 1, 50),
+        MemoryEvent(1, 2),
+        MemoryEvent(3, 2, 20),
+        MemoryEvent(2, 3),
+    ]
     assert peak_of(events) == 150
 
 

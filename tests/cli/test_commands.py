@@ -208,7 +208,8 @@ def test_closed_output_is_one_clear_error() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_interrupt_exits_with_130() -> None:
     script = (
-        "import nncost.api, time, sys; sys.stderr.write('ready\\n'); sys.stderr.flush();"
+        "import nncost.api, signal, time, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "sys.stderr.write('ready\\n'); sys.stderr.flush();"
         "nncost.api.report_on = lambda *a: time.sleep(30);"
         "from nncost.cli.main import main; main()"
     )

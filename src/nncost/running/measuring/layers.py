@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -13,6 +15,8 @@ from nncost.running.measuring.step import Stepper, StepSeconds
 
 _MARK = "nncost layer "
 _BACKWARD = "autograd::engine::evaluate_function"
+STEPS = 5
+"""Steps under the profiler: the first of them is slower than the others."""
 _MICRO = 1e-6
 Place = tuple[str, str]
 """A layer's path and a phase."""
@@ -24,8 +28,9 @@ def layer_seconds(stepper: Stepper, whole: StepSeconds) -> dict[Place, float]:
     The profiler makes everything longer, so its times only say how a phase is shared out; the phases are
     those that were measured without it. What belongs to no layer stands under ``""``.
     """
-    with _marked(stepper.module), torch.autograd.profiler.profile(use_kineto=False) as found:
-        stepper.step()
+    with _marked(stepper.module), _silent_profiler(), torch.autograd.profiler.profile(use_kineto=False) as found:
+        for _ in range(STEPS):
+            stepper.step()
     shares = _shares(found.function_events or ())
     result: dict[Place, float] = {}
     for phase, total in (("forward", whole.forward), ("backward", whole.backward)):
@@ -34,6 +39,20 @@ def layer_seconds(stepper: Stepper, whole: StepSeconds) -> dict[Place, float]:
             if where == phase and known:
                 result[path, phase] = total * seconds / known
     return result
+
+
+@contextmanager
+def _silent_profiler() -> Iterator[None]:
+    """PyTorch's profiler writes when it starts and stops; what a user sees is ours."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager
@@ -69,12 +88,12 @@ def _shares(events: Sequence[Any]) -> Mapping[Place, float]:
     """Profiled seconds by layer: of forward operators by the mark around them, of gradients by the operator they are of."""
     shares: dict[Place, float] = {}
     owner: dict[int, str] = {}
-    for event in events:
+    for event in sorted(events, key=lambda event: event.time_range.start):
         if event.name.startswith(_BACKWARD):
             continue
         path = _path_of(event)
         if event.sequence_nr >= 0 and path is not None:
-            owner.setdefault(event.sequence_nr, path)
+            owner[event.sequence_nr] = path  # the last to begin with a number is the one that makes its node
         if event.cpu_parent is None and not event.name.startswith(("Optimizer", "aten::")):
             _add(shares, (path or "", "forward"), event.cpu_time_total if path is not None else 0.0)
         elif event.cpu_parent is None and event.name.startswith("aten::"):

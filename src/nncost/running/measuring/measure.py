@@ -17,6 +17,8 @@ from nncost.units import bytes_text
 SCHEMA = "nncost.measurement/1"
 WARM_UP = 3
 FEWEST, MOST = 7, 300
+STEPS_BETWEEN = 10
+"""Steps between two pieces of reference work."""
 BUDGET_SECONDS = 8.0
 """Steps are repeated for as long, but not fewer and not more often than that."""
 Progress = Callable[[str, int, int], None]
@@ -37,6 +39,7 @@ class MeasuredRow:
 class Measurement:
     """Seconds and bytes of a step, as predicted and as measured, and their ratios (predicted ÷ measured).
 
+    ``noise`` is how much the two halves of the steps differ, ``drift`` how far fixed reference work varied meanwhile.
     ``operations`` are the products that were counted and those that the libraries' own logs say ran.
     """
 
@@ -48,6 +51,7 @@ class Measurement:
     rows: Sequence[MeasuredRow]
     operations: Mapping[str, Any] = field(default_factory=dict)
     noise: float = 0.0
+    drift: float = 0.0
     notes: Sequence[str] = ()
 
     @property
@@ -68,7 +72,7 @@ class Measurement:
             "schema": SCHEMA, "source": self.source, "settings": dict(self.settings), "steps": self.steps,
             "predicted": {kind: dict(values) for kind, values in self.predicted.items()},
             "measured": {kind: dict(values) for kind, values in self.measured.items()},
-            "ratio": self.ratio, "noise": self.noise, "operations": dict(self.operations),
+            "ratio": self.ratio, "noise": self.noise, "drift": self.drift, "operations": dict(self.operations),
             "rows": [
                 {"path": row.path, "phase": row.phase, "predicted": row.predicted, "measured": row.measured,
                  "ratio": row.predicted / row.measured if row.predicted is not None and row.measured else None}
@@ -160,12 +164,15 @@ def _measured(
     rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
     return Measurement(
         report.source.name, report.settings, len(steps), _predicted(memory, prediction), measured, rows, operations,
-        _noise(steps, references), (*notes, *(prediction.notes if prediction is not None else ())),
+        _noise(steps), _drift(references), (*notes, *(prediction.notes if prediction is not None else ())),
     )  # fmt: skip
 
 
 def _steps(stepper: Any, tell: Progress) -> tuple[list[Any], list[float]]:
-    """Steps, each after a piece of reference work that tells how fast the machine is at the moment."""
+    """Steps, and now and then a piece of reference work that tells how fast the machine is at the moment.
+
+    The step right behind it is not counted: it finds the caches full of something else.
+    """
     from nncost.running.measuring.reference import Reference
 
     reference = Reference()
@@ -177,13 +184,22 @@ def _steps(stepper: Any, tell: Progress) -> tuple[list[Any], list[float]]:
     count = max(FEWEST, min(MOST, int(BUDGET_SECONDS / max(each, 1e-9))))
     steps, references = [], []
     for done in range(count):
-        references.append(reference.seconds())
+        if done % STEPS_BETWEEN == 0:
+            references.append(reference.seconds())
+            stepper.step()
         steps.append(stepper.step())
         tell("running steps", done + 1, count)
     return steps, references
 
 
-def _noise(steps: Sequence[Any], references: Sequence[float]) -> float:
+def _drift(references: Sequence[float]) -> float:
+    """How far the reference work varied: between its quartiles, by the lower one."""
+    ordered = sorted(references)
+    quarter = len(ordered) // 4
+    return ordered[-1 - quarter] / ordered[quarter] - 1
+
+
+def _noise(steps: Sequence[Any]) -> float:
     """How much the two halves of the steps differ: what no prediction can be better than."""
     half = len(steps) // 2
     first, second = (sorted(step.step for step in part)[half // 2] for part in (steps[:half], steps[half:]))

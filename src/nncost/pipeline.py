@@ -68,12 +68,12 @@ class Counted:
 
 def report_on(source: Any, settings: Settings) -> Report:
     """Count a source under the settings. Raises an NncostError for anything that does not fit."""
-    with _no_collection():
+    with no_collection():
         return _report_on(source, settings)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """No garbage collection meanwhile: one walk over a framework's objects takes longer than a whole count."""
     enabled = gc.isenabled()
     gc.disable()

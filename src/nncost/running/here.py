@@ -117,11 +117,13 @@ def _split(spent: Spent, macs: int, traffic: int, profile: Profile) -> dict[str,
 
     What bandwidth does not explain either is the call itself: overhead.
     """
-    arithmetic = min(spent.operators, FLOPS_PER_PRODUCT * macs / profile.peak_flops_per_second)
+    # A call from inside PyTorch may cost less than the one that was timed: then the operator's own time is less.
+    operators, overhead = spent.operators + min(0.0, spent.overhead), max(0.0, spent.overhead)
+    arithmetic = min(operators, FLOPS_PER_PRODUCT * macs / profile.peak_flops_per_second)
     bandwidth = min((rate.per_second for rate in profile.bandwidth), default=_MACHINE_BYTES_PER_SECOND)
-    left = spent.operators - arithmetic
+    left = operators - arithmetic
     memory = left if macs else min(left, traffic / bandwidth)
     return {
         "arithmetic": arithmetic, "memory": memory, "page_faults": spent.faults,
-        "overhead": spent.overhead + left - memory,
+        "overhead": overhead + left - memory,
     }  # fmt: skip

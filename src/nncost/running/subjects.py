@@ -25,7 +25,6 @@ from nncost.training.optimizers import NO_OPTIMIZER
 
 LossOf = Callable[[Any], torch.Tensor]
 """The loss of a model's output."""
-_SPREAD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Input
     def make(shape: Any, dtype: torch.dtype) -> torch.Tensor:
         sizes = tuple(int(size) for size in shape)
         if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(sizes, dtype=dtype) * _SPREAD
+            return torch.randn(sizes, dtype=dtype)
         return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
 
     return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.devices.fingerprint import available_bytes
 from nncost.frontends.torch.recording import as_it_runs
+from nncost.pipeline import no_collection
 from nncost.running.replay.coldness import FURTHEST, Job
 from nncost.running.replay.faults import PART
 from nncost.running.replay.tensors import real_arguments
@@ -72,18 +71,6 @@ class Stream:
             torch.ops.aten.add_.Tensor(self._single, self._single)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No garbage collection while something is timed."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
     """The time of a job. Raises what the operator raises on its arguments.
 
@@ -95,7 +82,7 @@ def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
     call = _Call(job, recorded.operator, args, kwargs)
     tracked = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
     best: Timed | None = None
-    with torch.set_grad_enabled(tracked), quiet():
+    with torch.set_grad_enabled(tracked), no_collection():
         for _ in range(ROUNDS):
             timed = call.round(stream, repeats)
             best = timed if best is None or timed.low < best.low else best

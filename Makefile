@@ -7,7 +7,7 @@ SPEC := 784-16-16-10
 .PHONY: demo test lint format bench clean
 
 demo: .venv/demo .venv/torch  ## what the textbook network and a real ResNet-50 file cost, and one network's step predicted and measured
-	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python -m nncost.demo
+	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python examples/demo.py
 
 test: .venv/test  ## all tests
 	$(BIN)/python -m pytest -q

@@ -4,7 +4,7 @@ Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, a
 bandwidth are fitted to the other rows alone: those of the same model and length on the same kind of device are left
 out with it. Then the dense models of NVIDIA's recipes, none of which the shares were fitted to; their parallel layout
 is not modelled, each device does its part of the step. ``--rows`` prints every row, ``--shares`` what
-src/nncost/devices/data/efficiency/published.toml holds.
+src/nncost/timing/devices/data/efficiency/published.toml holds.
 
 Steps in 8-bit floats are left out (only some of their layers run in that type), and so are mixtures of experts and
 models cut short ("proxy").
@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 import nncost
-from nncost.devices.catalogue import device_named
-from nncost.devices.device import Device
-from nncost.devices.efficiency import Efficiency, Share, efficiency_of
-from nncost.devices.roofline import predict_on
-from nncost.devices.work import work_of
 from nncost.report import Report
+from nncost.timing.devices.catalogue import device_named
+from nncost.timing.devices.device import Device
+from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.roofline import predict_on
+from nncost.timing.row_cost import work_of
 
 PUBLISHED = Path(__file__).parent / "published"
 DTYPE = "bfloat16"

@@ -157,11 +157,11 @@ CASES: dict[str, Case] = {
 # ------------------------------------------------------------------- one network, in a process of its own
 def one(name: str) -> dict[str, Any]:
     from nncost.api import settings_of
-    from nncost.devices.profiles import this_profile
-    from nncost.pipeline import report_on
-    from nncost.running.here import predict_by_replay
-    from nncost.running.measuring.step import Stepper, median_of, random_state_left
-    from nncost.running.subjects import subject_of, trained_with
+    from nncost.pipeline.count import report_on
+    from nncost.timing.devices.profile_store import this_profile
+    from nncost.timing.measure.step import Stepper, median_of, random_state_left
+    from nncost.timing.predict_this_machine import predict_by_replay
+    from nncost.timing.runnable import subject_of, trained_with
 
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
@@ -194,7 +194,7 @@ def _steps(stepper: Any) -> list[Any]:
 
 
 def _roofline(report: Any, profile: Any) -> float:
-    from nncost.devices.work import work_of
+    from nncost.timing.row_cost import work_of
 
     bandwidth = min(rate.per_second for rate in profile.bandwidth)
     peak = profile.peak_flops_per_second

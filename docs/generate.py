@@ -12,7 +12,7 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import symbol
-from nncost.formulas import formula_of
+from nncost.dims.formula import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, TREATMENTS, UNKNOWN
@@ -23,10 +23,10 @@ from nncost.frontends.spec.kinds import layer_table, pool, sequence
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
-from nncost.pipeline import Settings, count_source
-from nncost.running.training.settings import LEARNING_RATES
-from nncost.training.losses import LOSSES, NO_LOSS
-from nncost.training.optimizers import OPTIMIZERS
+from nncost.ir.training.losses import LOSSES, NO_LOSS
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.count import Settings, count_source
+from nncost.trainer.settings import LEARNING_RATES
 
 FOLDER = Path(__file__).parent
 MARKER = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -11,19 +11,19 @@ from nncost.arguments import arguments_of, shapes_of
 from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.model import BiasChoice, LoadOptions
-from nncost.pipeline import Settings, report_on
+from nncost.pipeline.count import Settings, report_on
 from nncost.report import Report
 
 if TYPE_CHECKING:
-    from nncost.devices.prediction import Prediction
-    from nncost.devices.profile import Profile
     from nncost.dims import Dim
+    from nncost.dims.formula import Formula
     from nncost.explaining import Explanation
-    from nncost.formulas import Formula
-    from nncost.running.measuring.measure import Measurement
-    from nncost.running.training.outcome import Training
-    from nncost.running.training.progress import Progress
-    from nncost.running.training.run import Prepared
+    from nncost.timing.devices.profile import Profile
+    from nncost.timing.measure.measure import Measurement
+    from nncost.timing.prediction import Prediction
+    from nncost.trainer.outcome import Training
+    from nncost.trainer.progress import Progress
+    from nncost.trainer.run import Prepared
 
 
 def count(
@@ -71,7 +71,7 @@ def count(
     report = report_on(read, settings)
     if fits is None:
         return report
-    from nncost.fitting import with_fit
+    from nncost.pipeline.largest_batch import with_fit
     from nncost.units import bytes_of
 
     return with_fit(report, read, settings, bytes_of("fits", fits))
@@ -85,7 +85,7 @@ def formula(
     ``quantity`` is a path such as ``"parameters.total"`` or ``"forward.mul"``; ``at`` gives sizes at
     which the value is wanted; ``settings`` are those of :func:`count`.
     """
-    from nncost.formulas import formula_of
+    from nncost.dims.formula import formula_of
 
     report = report_on(_source(source), settings_of(**settings))
     return formula_of(quantity, report.quantity(quantity), at)
@@ -116,11 +116,11 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any 
     Raises OptionError where the device is unknown or this machine is not calibrated.
     """
     chosen = settings_of(inputs, **settings)
-    from nncost.devices.predicting import THIS, predict_named
+    from nncost.timing.predict import THIS, predict_named
 
     if on != THIS:
         return predict_named(_source(source), chosen, on)
-    from nncost.running.here import predict_here
+    from nncost.timing.predict_this_machine import predict_here
 
     return predict_here(_source(source), chosen, progress)
 
@@ -131,7 +131,7 @@ def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings
     ``settings`` are those of :func:`count`; specs and ONNX files are built as modules. ``progress(what, done, of)``
     is called on the way. Raises SourceError for what cannot run, MissingExtraError without PyTorch.
     """
-    from nncost.running.measuring.measure import measure as measured
+    from nncost.timing.measure.measure import measure as measured
 
     return measured(_source(source), settings_of(inputs, **settings), progress)
 
@@ -142,7 +142,7 @@ def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:
     Goes on where an earlier calibration was stopped, unless ``fresh``. Raises MissingExtraError without PyTorch,
     OptionError where the profile cannot be written.
     """
-    from nncost.running.calibration.calibrate import calibrate as calibrated
+    from nncost.timing.calibration.calibrate import calibrate as calibrated
 
     return calibrated(progress, fresh=fresh)[0]
 
@@ -204,7 +204,7 @@ def train_until_interrupted(
     **given: Any,
 ) -> Training:
     """As :func:`train`; where it was interrupted, the result says so. ``tell`` and ``announce`` hear how it goes."""
-    from nncost.running.training.run import train_source
+    from nncost.trainer.run import train_source
 
     settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
     return train_source(

@@ -12,8 +12,8 @@ from nncost.counting.quantities import ALL
 from nncost.frontends.spec.kinds import layer_table
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.scalars import SCALARS
-from nncost.training.losses import LOSSES
-from nncost.training.optimizers import OPTIMIZERS
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "cost-model.md").read_text()

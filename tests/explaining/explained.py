@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nncost.dims import symbol
+from nncost.documents.document import Heading, Work
 from nncost.explaining import Explanation, explain_source
-from nncost.explaining.document import Heading, Work
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline import Settings
+from nncost.pipeline.count import Settings
 
 GPT = (
     "128, embedding 50257 768, [residual[layernorm, attention heads=12 causal], "

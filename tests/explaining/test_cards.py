@@ -14,7 +14,7 @@ from nncost.explaining.accounts import Accounts, keep_accounts
 from nncost.explaining.cards import READERS
 from nncost.explaining.derivation import letters_of
 from nncost.ir.library.activations import ACTIVATIONS
-from nncost.pipeline import Counted, count_source
+from nncost.pipeline.count import Counted, count_source
 from tests.explaining.explained import settings_of
 
 TEMPLATES = [

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from nncost.explaining import latex, markdown
-from nncost.explaining.document import Equation, Explanation, Heading, Line, Maths, Paragraph, Section, Table, Work
+from nncost.documents import latex, markdown
+from nncost.documents.document import Equation, Explanation, Heading, Line, Maths, Paragraph, Section, Table, Work
 from nncost.explaining.formulas import mathematics
 from nncost.ir.library.activations import ACTIVATIONS
-from nncost.training.optimizers import OPTIMIZERS
+from nncost.ir.training.optimizers import OPTIMIZERS
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 
 SPECS = [

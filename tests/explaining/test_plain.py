@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nncost.explaining import latex, markdown, plain
+from nncost.documents import latex, markdown, plain
 from nncost.units import abbreviated, grouped, ratio
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import nncost
-from nncost.devices.fingerprint import fingerprint
-from nncost.devices.profile import Profile, Rate
-from nncost.devices.profiles import save_profile
 from nncost.explaining import time as time_topic
 from nncost.explaining import time_instructions
 from nncost.explaining.time_instructions import Network, instructions_of_step
-from nncost.pipeline import count_source
+from nncost.pipeline.count import count_source
+from nncost.timing.devices.fingerprint import fingerprint
+from nncost.timing.devices.profile import Profile, Rate
+from nncost.timing.devices.profile_store import save_profile
 
 
 @pytest.fixture(autouse=True)

@@ -57,10 +57,11 @@ def test_a_quantity_that_is_zero() -> None:
 
 
 def test_a_graph_is_explained_as_a_spec_is() -> None:
-    from nncost.explaining import explain_source, plain
+    from nncost.documents import plain
+    from nncost.explaining import explain_source
     from nncost.ir.builder import Builder
     from nncost.ir.library.dense import dense
-    from nncost.pipeline import Settings
+    from nncost.pipeline.count import Settings
 
     b = Builder()
     with b.layer("dense"):

@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 
 import nncost  # noqa: E402
 from nncost.errors import MissingExtraError, NncostError  # noqa: E402
-from nncost.frontends.huggingface import library  # noqa: E402
+from nncost.frontends.huggingface import transformers as library  # noqa: E402
 from nncost.frontends.huggingface.build import build  # noqa: E402
 from nncost.frontends.model import LoadOptions  # noqa: E402
 from tests.huggingface.architectures import CASES  # noqa: E402

@@ -14,7 +14,7 @@ from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import DTYPE_BYTES
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Tensor, walk
-from nncost.training.step import StepGraph
+from nncost.ir.training.step import StepGraph
 
 
 @dataclass(eq=False)

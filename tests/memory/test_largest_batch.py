@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nncost
-from nncost.fitting import largest_batch
+from nncost.pipeline.largest_batch import largest_batch
 from nncost.units import bytes_of
 
 SPECS = [

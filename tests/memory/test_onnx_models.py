@@ -9,7 +9,7 @@ import pytest
 
 import nncost
 from nncost.api import settings_of
-from nncost.pipeline import count_source
+from nncost.pipeline.count import count_source
 from tests.memory.interpreter import Interpreter
 from tests.onnx.examples import EXAMPLES, Example
 

@@ -10,7 +10,7 @@ from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
 from nncost.ir.library.activations import softmax
 from nncost.ir.library.dense import dense
-from nncost.training.step import training_step
+from nncost.ir.training.step import training_step
 from tests.proof.selfcount import assert_proven
 
 

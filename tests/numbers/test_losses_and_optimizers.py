@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nncost.training.losses import LOSSES
-from nncost.training.optimizers import OPTIMIZERS, STEP_NUMBER
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS, STEP_NUMBER
 from tests.numbers.networks import Factory
 from tests.numbers.twins import Twins, close
 

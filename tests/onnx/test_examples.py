@@ -9,7 +9,7 @@ import pytest
 
 from nncost.frontends.onnx import lowerings  # noqa: F401 - registers the lowerings
 from nncost.frontends.onnx.lowering import lowered_names
-from nncost.training.step import training_step
+from nncost.ir.training.step import training_step
 from tests.onnx.examples import EXAMPLES, Example
 from tests.onnx.models import assert_close, loaded, reference, run, stored_constants
 from tests.proof.selfcount import assert_proven

@@ -15,7 +15,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Tensor
-from nncost.training.step import training_step
+from nncost.ir.training.step import training_step
 from tests.proof.selfcount import Tally, assert_proven, counted_array
 
 Build = Callable[[Builder, Tensor], Tensor]
@@ -287,6 +287,6 @@ def test_loops_in_either_direction(times: int, reverse: bool) -> None:
 def test_long_loops_stay_loops(spec: str) -> None:
     """Peeling writes two iterations out, not all of them."""
     from nncost.ir.graph import walk
-    from nncost.pipeline import Settings, count_source
+    from nncost.pipeline.count import Settings, count_source
 
     assert len(list(walk(count_source(spec, Settings()).step.graph.items))) < 600

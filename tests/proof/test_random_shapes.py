@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nncost.errors import SpecError
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline import Settings, count_source
+from nncost.pipeline.count import Settings, count_source
 from tests.proof.selfcount import assert_proven
 
 small = st.integers(1, 4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline import Settings, count_source
-from nncost.training.losses import LOSSES
-from nncost.training.optimizers import OPTIMIZERS
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.count import Settings, count_source
 from tests.proof.selfcount import assert_proven
 
 LAYER_SPECS = [
@@ -124,7 +124,7 @@ def test_frozen_layers() -> None:
 
 
 def test_accumulation() -> None:
-    from nncost.training.step import accumulation_graph
+    from nncost.ir.training.step import accumulation_graph
 
     counted = count_source("3-4-2", Settings(accumulate=3))
     assert_proven(accumulation_graph(list(counted.step.gradients.items())))

@@ -11,7 +11,7 @@ from torch import nn
 
 import nncost
 from nncost.errors import OptionError
-from nncost.frontends.torch.update import known_optimizers
+from nncost.frontends.torch.step.optimizer import known_optimizers
 
 optim = torch.optim
 ROWS = COLUMNS = 8

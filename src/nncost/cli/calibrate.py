@@ -11,7 +11,7 @@ import click
 from nncost.units import seconds_text
 
 if TYPE_CHECKING:
-    from nncost.devices.profile import Profile
+    from nncost.timing.devices.profile import Profile
 
 HELP = """Measure this machine once, so that nncost predict knows it. Takes up to 5 minutes.
 
@@ -34,7 +34,7 @@ def command(fresh: bool, as_json: bool) -> int:
     from dataclasses import asdict
 
     from nncost.cli.progress import progress_bar
-    from nncost.running.calibration.calibrate import calibrate
+    from nncost.timing.calibration.calibrate import calibrate
 
     with progress_bar("calibrating") as progress:
         profile, path = calibrate(progress, fresh=fresh)

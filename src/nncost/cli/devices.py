@@ -22,8 +22,8 @@ A TOML file in the folder devices/ of nncost's cache or configuration adds a dev
 @click.option("--json", "as_json", is_flag=True, help="All figures as JSON.")
 def command(name: str | None, as_json: bool) -> None:
     """List devices, or show one."""
-    from nncost.devices.catalogue import catalogue, device_named
-    from nncost.devices.profiles import profile_faults, stored_profiles
+    from nncost.timing.devices.catalogue import catalogue, device_named
+    from nncost.timing.devices.profile_store import profile_faults, stored_profiles
     from nncost.views.devices import device_text, devices_json, devices_text
 
     if name is not None:

@@ -33,7 +33,7 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
 def command(source: str, quantity: str | None, form: str | None, why: str | None, **options: Any) -> None:
     """Explain a source."""
     from nncost.api import explain
-    from nncost.explaining import latex, markdown, plain
+    from nncost.documents import latex, markdown, plain
 
     explanation = explain(source_text(source), quantity, why=why, **keywords(**options))
     view = {"markdown": markdown, "latex": latex, None: plain}[form]

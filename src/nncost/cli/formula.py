@@ -9,7 +9,7 @@ import click
 from nncost.cli.options import assignments, count_options, keywords, source_text
 
 if TYPE_CHECKING:
-    from nncost.formulas import Formula
+    from nncost.dims.formula import Formula
 
 HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quantities without it.
 
@@ -39,8 +39,8 @@ MAIN = (
 def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> None:
     """Print formulas."""
     from nncost.api import settings_of
-    from nncost.formulas import formula_of
-    from nncost.pipeline import report_on
+    from nncost.dims.formula import formula_of
+    from nncost.pipeline.count import report_on
 
     report = report_on(source_text(source), settings_of(**keywords(**options)))
     values = assignments(at, "--at")

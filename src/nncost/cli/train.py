@@ -15,7 +15,7 @@ from nncost.cli.options import assignments, size, source_text
 from nncost.errors import OptionError
 
 if TYPE_CHECKING:
-    from nncost.running.training.progress import Progress
+    from nncost.trainer.progress import Progress
 
 HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
 

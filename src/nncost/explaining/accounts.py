@@ -31,7 +31,7 @@ from nncost.explaining.derivation import (
 )
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Phase, Region, Tensor
-from nncost.pipeline import Counted
+from nncost.pipeline.count import Counted
 
 Loops = tuple[ops.Repeat, ...]
 Place = tuple[str, str, Phase]

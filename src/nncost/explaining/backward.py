@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import Dim, add_all, tidy
+from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph, Section
 from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.derivation import gradient_parts, trace
-from nncost.explaining.document import Block, Equation, Heading, Maths, Paragraph, Section
 from nncost.explaining.formulas import written
 from nncost.explaining.forward import no_loss
 from nncost.explaining.parameters import derivatives
@@ -26,7 +26,7 @@ from nncost.explaining.phase import (
     plain_note,
     sums,
 )
-from nncost.training.losses import NO_LOSS
+from nncost.ir.training.losses import NO_LOSS
 from nncost.units import ratio
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
+from nncost.documents.document import Explanation, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
 from nncost.explaining.accounts import keep_accounts
 from nncost.explaining.backward import backward
 from nncost.explaining.context import Context
-from nncost.explaining.document import Explanation, Paragraph, Section
 from nncost.explaining.formulas import written
 from nncost.explaining.forward import forward, loss
 from nncost.explaining.neurons import neurons
@@ -21,8 +21,8 @@ from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TIME, TOPIC
 from nncost.explaining.update import step, update
 from nncost.ir.graph import Graph
 from nncost.ir.library.activations import ACTIVATIONS
-from nncost.pipeline import Settings, count_source, report_on
-from nncost.training.losses import NO_LOSS
+from nncost.ir.training.losses import NO_LOSS
+from nncost.pipeline.count import Settings, count_source, report_on
 
 _TITLE = 200
 """Characters of a name that a title shows."""

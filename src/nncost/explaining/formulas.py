@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic
-from nncost.explaining.document import Maths
+from nncost.documents.document import Maths
 from nncost.units import grouped
 
 _SUM, _PRODUCT, _ATOM = range(3)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import tidy
+from nncost.documents.document import Block, Equation, Heading, Paragraph, Section
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
-from nncost.explaining.document import Block, Equation, Heading, Paragraph, Section
 from nncost.explaining.formulas import written
 from nncost.explaining.phase import SHOWN, batch_note, cards_of, flops, formula_table, letters_line, plain_note, sums
-from nncost.training.losses import NO_LOSS
+from nncost.ir.training.losses import NO_LOSS
 
 
 def forward(context: Context, quantity: str | None) -> Section:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nncost.dims import Dim, Shape, sum_over, tidy
+from nncost.documents.document import Line, Paragraph, Section
 from nncost.explaining.accounts import Loops, repetition, walk_layers
 from nncost.explaining.context import Context
-from nncost.explaining.document import Line, Paragraph, Section
 from nncost.explaining.formulas import multiplied, written
 from nncost.explaining.working import gathered
 from nncost.ir.graph import Region

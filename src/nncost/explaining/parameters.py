@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
+from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import blocks, letters_of, put_in
-from nncost.explaining.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.formulas import multiplied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of

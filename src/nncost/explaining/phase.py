@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from nncost.counting.conventions import convention_named
 from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
 from nncost.dims import Dim, add_all, tidy
+from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.accounts import Entry
 from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context, in_words
 from nncost.explaining.derivation import Counts, letters_of
-from nncost.explaining.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.formulas import multiplied, written
 from nncost.explaining.working import gathered, summed, work
 from nncost.ir.graph import Phase

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import Dim, is_symbolic, tidy
+from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Section, Table, Work
 from nncost.explaining.context import Context, in_words
-from nncost.explaining.document import Block, Heading, Line, Maths, Paragraph, Section, Table, Work
 from nncost.explaining.formulas import written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
-from nncost.pipeline import report_on
+from nncost.pipeline.count import report_on
 from nncost.report import Report, Run
 
 

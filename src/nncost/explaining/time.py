@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nncost.counting.quantities import PRIMITIVE
-from nncost.devices.prediction import CAUSES, Prediction
-from nncost.devices.profiles import this_profile, why_no_profile
-from nncost.devices.work import check_finite
 from nncost.dims import is_symbolic
+from nncost.documents.document import Block, Paragraph, Section, Table
 from nncost.errors import NncostError, SymbolError
 from nncost.explaining.context import Context
-from nncost.explaining.document import Block, Paragraph, Section, Table
 from nncost.explaining.time_here import Measured, is_small, measured_step, peak_flops_per_second
 from nncost.explaining.time_instructions import MOST_FLOPS, TOOL, Network, instructions_of_step
+from nncost.ir.training.losses import NO_LOSS
 from nncost.report import Report
-from nncost.training.losses import NO_LOSS
+from nncost.timing.devices.profile_store import this_profile, why_no_profile
+from nncost.timing.prediction import CAUSES, Prediction
+from nncost.timing.row_cost import check_finite
 from nncost.units import grouped, scaled, seconds_text
 
 SPEC = "spec"
@@ -96,7 +96,7 @@ def _step(context: Context, batch: int, *, measure: bool) -> Step:
     settings = replace(context.settings, load=replace(context.settings.load, batch=batch), examples=None, epochs=1)
     prediction = None
     if this_profile() is not None and (measure or batch == _batch(context.report)):
-        from nncost.running.here import predict_here
+        from nncost.timing.predict_this_machine import predict_here
 
         same = batch == _batch(context.report)
         prediction = predict_here(
@@ -215,7 +215,7 @@ def _text(source: str) -> str:
 
 
 def _operations(source: str, settings: object) -> int:
-    from nncost.pipeline import Settings, count_source
+    from nncost.pipeline.count import Settings, count_source
 
     assert isinstance(settings, Settings)
     rows = count_source(source, settings).ledger.rows

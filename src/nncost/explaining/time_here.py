@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from nncost.ir.graph import Graph
-from nncost.pipeline import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, Settings, count_source
 
 ENGINE = "torch"
 PRODUCT_SIZE = 512
@@ -59,8 +59,8 @@ def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measur
     counted = count_source(source, chosen)
     if find_spec(ENGINE) is None:
         return Measured(_undisturbed(numpy_step(counted)), "NumPy")
-    from nncost.running.measuring.step import Stepper, random_state_left
-    from nncost.running.subjects import subject_of
+    from nncost.timing.measure.step import Stepper, random_state_left
+    from nncost.timing.runnable import subject_of
 
     with (
         random_state_left(),
@@ -83,8 +83,8 @@ def numpy_step(counted: Counted) -> Callable[[], object]:
     """One step of the counted graph as NumPy calls, always on the same small numbers."""
     import numpy as np
 
-    from nncost.running.training.plan import plan_of
-    from nncost.training.optimizers import LEARNING_RATE, step_constants
+    from nncost.ir.training.optimizers import LEARNING_RATE, step_constants
+    from nncost.trainer.plan import plan_of
 
     graph, random = counted.step.graph, np.random.default_rng(0)
     plan = plan_of(graph, random.random, dtype="float32")

@@ -22,7 +22,7 @@ from pathlib import Path
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.explaining.time_here import numpy_step
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline import Settings, count_source
+from nncost.pipeline.count import Settings, count_source
 
 TOOL = "valgrind"
 TIMEOUT_SECONDS = 60

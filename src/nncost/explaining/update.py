@@ -7,15 +7,15 @@ from functools import cache
 from nncost.counting.conventions import convention_named
 from nncost.counting.quantities import PRIMITIVE, TRAFFIC
 from nncost.dims import Dim, symbol, tidy
+from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.context import Context, chosen, in_words
 from nncost.explaining.derivation import Counts, count_item, put_in
-from nncost.explaining.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.formulas import mathematics, multiplied, written
 from nncost.explaining.phase import flops, traffic
 from nncost.explaining.working import summed
 from nncost.ir.builder import Builder
 from nncost.ir.graph import PHASES
-from nncost.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 
 
 def update(context: Context, quantity: str | None) -> Section:

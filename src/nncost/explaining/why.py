@@ -8,11 +8,11 @@ from typing import Any
 
 from nncost.counting.conventions import Convention, Counted, convention_named
 from nncost.dims import Dim, add_all, is_symbolic, tidy
+from nncost.documents.document import Explanation, Paragraph, Section, Table
 from nncost.errors import OptionError
-from nncost.explaining.document import Explanation, Paragraph, Section, Table
-from nncost.observation import multiplying_parameters, tokens, tool_counts
-from nncost.pipeline import Counted as Count
-from nncost.pipeline import Settings, count_source, load_options, report_on
+from nncost.pipeline.convention_flops import multiplying_parameters, tokens, tool_counts
+from nncost.pipeline.count import Counted as Count
+from nncost.pipeline.count import Settings, count_source, load_options, report_on
 from nncost.units import exact
 
 FEW = 5

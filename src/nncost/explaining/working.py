@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, is_symbolic, tidy
+from nncost.documents.document import Line, Maths, Work
 from nncost.explaining.accounts import Accounts, Entry
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
-from nncost.explaining.document import Line, Maths, Work
 from nncost.explaining.formulas import is_sum, multiplied, written
 
 MERGED_FROM = 4

@@ -70,9 +70,9 @@ FOLDER = FrontEnd(
 FACTORY = FrontEnd(
     "torch",
     (".py",),
-    "nncost.frontends.torch.factory",
-    "nncost.frontends.torch.factory",
-    "nncost.frontends.torch.factory",
+    "nncost.frontends.torch.entry_point",
+    "nncost.frontends.torch.entry_point",
+    "nncost.frontends.torch.entry_point",
 )
 """Reads what makes a module, named as ``path/net.py:build`` or ``package.module:build``."""
 FRONT_ENDS: list[FrontEnd] = [
@@ -83,7 +83,10 @@ FRONT_ENDS: list[FrontEnd] = [
 ]
 OBJECT_FRONT_ENDS = [
     ObjectFrontEnd(
-        "torch", "torch.nn.modules.module.Module", "nncost.frontends.torch.load", "nncost.frontends.torch.observing"
+        "torch",
+        "torch.nn.modules.module.Module",
+        "nncost.frontends.torch.load",
+        "nncost.frontends.torch.observation.observe",
     )
 ]
 _NAMES_FACTORY = re.compile(r".+\.py(:[^\s,]*)?|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.DOTALL)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nncost.devices.catalogue import device_folders
-from nncost.devices.device import VECTOR, Device
-from nncost.devices.profiles import Stored, identity_of
+from nncost.timing.devices.catalogue import device_folders
+from nncost.timing.devices.device import VECTOR, Device
+from nncost.timing.devices.profile_store import Stored, identity_of
 from nncost.units import bytes_text, rate_text
 from nncost.views.prediction import PredictionTable, aligned, wrapped
 
-SCHEMA = "nncost.devices/1"
+SCHEMA = "nncost.timing.devices/1"
 _TERA = 1e12
 _COLUMNS = (VECTOR, "float16", "bfloat16", "float8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nncost.running.measuring.measure import MeasuredRow, Measurement
+from nncost.timing.measure.measure import MeasuredRow, Measurement
 from nncost.units import bytes_text, exact, seconds_text
 from nncost.views.prediction import PredictionTable, aligned, wrapped
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nncost.devices.prediction import CAUSES, PredictedRow, Prediction, Seconds
 from nncost.errors import OptionError
+from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
 from nncost.units import bytes_text, grouped, rate_text, seconds_text
 
 BY = ("layer", "op", "phase", "cause")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nncost.running.training.outcome import Training, ratios
-from nncost.running.training.progress import Epoch, Progress
+from nncost.trainer.outcome import Training, ratios
+from nncost.trainer.progress import Epoch, Progress
 from nncost.units import bytes_text, compact, seconds_text
 
 if TYPE_CHECKING:
-    from nncost.running.training.run import Prepared
+    from nncost.trainer.run import Prepared
 
 _PERCENT = 100
 _MARGIN = 12

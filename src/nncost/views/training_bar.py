@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nncost.running.training.progress import Progress
+from nncost.trainer.progress import Progress
 from nncost.units import seconds_text
 
 SECONDS_BETWEEN_UPDATES = 0.1

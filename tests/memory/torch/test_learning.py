@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 import nncost
-from nncost.frontends.torch.memory import lessons
-from nncost.frontends.torch.memory.calls import Called, Operand, Plain
-from nncost.frontends.torch.memory.families import made_small, may_run, takes_results_only
-from nncost.frontends.torch.memory.learning import lesson_of
+from nncost.frontends.torch.allocation import workspace_cache
+from nncost.frontends.torch.allocation.call_record import Called, Operand, Plain
+from nncost.frontends.torch.allocation.workspace_probe import lesson_of
+from nncost.frontends.torch.allocation.workspace_rules import made_small, may_run, takes_results_only
 from tests.memory.torch.truth import step_of
 
 IMAGE = (2, 3, 16, 16)
@@ -59,12 +59,12 @@ def test_what_was_learned_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch)
     content = json.loads(file.read_text())
     assert content["conditions"]["torch"] == torch.__version__
     assert content["conditions"]["threads"] == torch.get_num_threads()
-    lessons._known.clear()  # as in another process
+    workspace_cache._known.clear()  # as in another process
 
     def refused(called: Called) -> None:
         raise AssertionError(called.operator)
 
-    monkeypatch.setattr(lessons, "lesson_of", refused)
+    monkeypatch.setattr(workspace_cache, "lesson_of", refused)
     assert counted().memory == first
     assert counted(learn=False).memory == first
     assert first.exact
@@ -77,7 +77,7 @@ def test_a_damaged_cache_is_an_empty_one(folder: Path, content: bytes) -> None:
     first = counted().memory
     (file,) = folder.rglob("*.json")
     file.write_bytes(content)
-    lessons._known.clear()
+    workspace_cache._known.clear()
     assert counted().memory == first
 
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path, monkeypat
 
 
 def test_bounds_are_of_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lessons, "MOST_MACS", 1000)
+    monkeypatch.setattr(workspace_cache, "MOST_MACS", 1000)
     assert not counted().memory.exact
     assert counted(learn=True).memory.exact
 
@@ -165,7 +165,7 @@ def test_kernels_that_trust_their_arguments_are_not_run_on_made_up_ones() -> Non
 )
 def test_what_the_caller_is_inside_of_changes_nothing(folder: Path, inside: Callable[[], Any]) -> None:
     expected, module = counted().memory, network()
-    lessons._known.clear()
+    workspace_cache._known.clear()
     next(folder.rglob("*.json")).unlink()
     with inside():
         report = nncost.count(module, IMAGE, loss="squared_error", optimizer="sgd")
@@ -180,7 +180,7 @@ def test_under_a_profiler_a_report_says_what_is_missing(folder: Path) -> None:
         memory = nncost.count(module, IMAGE, loss="squared_error", optimizer="sgd").memory
     assert not memory.exact
     assert not any(folder.rglob("*.json"))  # it may be learned another time
-    lessons._known.clear()
+    workspace_cache._known.clear()
     assert counted().memory.exact
 
 

@@ -15,7 +15,7 @@ from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.load import derived_model
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Parameter
-from nncost.training.step import StepGraph, training_step
+from nncost.ir.training.step import StepGraph, training_step
 
 Array = np.ndarray[Any, Any]
 

@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
 from nncost.api import settings_of
-from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.huggingface.quiet import undisturbed
 from nncost.frontends.model import Inputs
-from nncost.pipeline import report_on
+from nncost.pipeline.count import report_on
 from nncost.report import Report
 from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, numbers, torch_seed
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import nncost
-from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.huggingface.quiet import undisturbed
 from tests.torch.architectures.test_counts import contractions
 from tests.torch.vision import import_torchvision
 

@@ -12,8 +12,8 @@ if not all(map(find_spec, ("torch", "transformers", "timm", "torchvision"))):
 import numpy as np
 from torch import nn
 
-from nncost.frontends.huggingface.surroundings import undisturbed
-from nncost.training.step import training_step
+from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.ir.training.step import training_step
 from tests.proof.selfcount import assert_proven
 from tests.torch.architectures.running import connected, run_graph, run_module
 from tests.torch.architectures.subjects import SUBJECTS, Subject, numbers

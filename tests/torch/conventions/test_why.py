@@ -12,8 +12,8 @@ from torch import nn
 import nncost
 from nncost.cli.main import commands
 from nncost.counting.conventions import CONVENTIONS
-from nncost.explaining import markdown
-from nncost.explaining.document import Table
+from nncost.documents import markdown
+from nncost.documents.document import Table
 from tests.torch.conventions.models import BY_NAME
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from nncost.counting.ledger import count_graph
-from nncost.frontends.torch.kernels import dtype_name, emit
-from nncost.frontends.torch.plans import plan_of
-from nncost.frontends.torch.signatures import Signature
+from nncost.frontends.torch.lowerings.lower import dtype_name, emit
+from nncost.frontends.torch.step.dispatch_table import plan_of
+from nncost.frontends.torch.tracing.call_signature import Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute

@@ -13,9 +13,9 @@ from torch import nn
 import nncost
 from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import PRIMITIVE
-from nncost.frontends.torch.kernels import emit
-from nncost.frontends.torch.plans import plan_of
-from nncost.frontends.torch.signatures import Signature
+from nncost.frontends.torch.lowerings.lower import emit
+from nncost.frontends.torch.step.dispatch_table import plan_of
+from nncost.frontends.torch.tracing.call_signature import Signature
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Tensor

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Plan
-from nncost.counting.memory.holdings import NOTHING, Held, Slot, bytes_of, union
+from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
 from nncost.counting.memory.loops import most_walks, run_loop
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same

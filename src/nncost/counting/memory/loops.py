@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nncost.counting.memory.holdings import NOTHING, Held, Slot, bytes_of, union
+from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.graph import Node, Tensor

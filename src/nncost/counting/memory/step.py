@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nncost.counting.memory.holdings import bytes_of
+from nncost.counting.memory.buffers import bytes_of
 from nncost.counting.memory.liveness import NoTimelineError, Plans, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import NoPeaksError, Peaks, peaks_of
@@ -13,7 +13,7 @@ from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
-from nncost.training.step import StepGraph
+from nncost.ir.training.step import StepGraph
 
 EXACT, CUDA = "exact", "cuda"
 ALLOCATORS = (EXACT, CUDA)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from nncost.dims import Dim, Shape, product
+from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
-from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import ACTIVATIONS, activation, softmax

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nncost.dims import Dim, Shape, product
-from nncost.explaining.document import Maths
+from nncost.documents.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import cache
 
 from nncost.dims import Dim, Shape, exact_divide
+from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.conv import conv, conv_transpose

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from nncost.documents.document import Maths
 from nncost.explaining.cards.card import Card, Reading, Sizes
-from nncost.explaining.document import Maths
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Tensor, walk

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import cache, partial
 
 from nncost.dims import product
+from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
-from nncost.explaining.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
-from nncost.training.losses import emit_loss
+from nncost.ir.training.losses import emit_loss
 
 _EQUATIONS: Mapping[str, tuple[Maths, Maths]] = {
     "squared_error": (

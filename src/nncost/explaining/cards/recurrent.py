@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from nncost.dims import Dim, exact_divide
+from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.explaining.document import Maths
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Node, Region, Tensor, walk

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from nncost.errors import SourceError
-from nncost.frontends.huggingface import document
-from nncost.frontends.huggingface.classes import configuration_class, model_class
-from nncost.frontends.huggingface.failures import one_error
+from nncost.frontends.huggingface.config import building, number_format
+from nncost.frontends.huggingface.config import read as read_config
+from nncost.frontends.huggingface.errors import one_error
 from nncost.frontends.huggingface.inputs import inputs_of
-from nncost.frontends.huggingface.library import transformers
-from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.huggingface.model_class import configuration_class, model_class
+from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.frontends.huggingface.transformers import transformers
 from nncost.frontends.model import Inputs, LoadOptions
 
 MAX_MODULES = 500_000
@@ -29,7 +30,7 @@ def build(source: str, options: LoadOptions) -> tuple[Any, Inputs]:
 
 def build_with_notes(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any, Inputs, tuple[str, ...]]:
     """As :func:`build`, with what a reader should know; ``real``: with memory and random weights."""
-    values = document.read(source)
+    values = read_config(source)
     library = transformers()
     with undisturbed(), one_error("build", source):
         module, named = _module(source, values, options, real=real)
@@ -41,7 +42,7 @@ def build_with_notes(source: str, options: LoadOptions, *, real: bool = False) -
 def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, real: bool) -> tuple[Any, bool]:
     import torch
 
-    wanted = document.building(values)
+    wanted = building(values)
     if options.training:
         wanted |= {name: off for name, off in RANDOM_IN_TRAINING.items() if name in wanted}
     config = configuration_class(values, source).from_dict(wanted)
@@ -105,7 +106,7 @@ def _origin(module: Any, values: Mapping[str, Any], named: bool, version: str) -
 
 
 def _notes(values: Mapping[str, Any], options: LoadOptions) -> Iterator[str]:
-    named = document.number_format(values)
+    named = number_format(values)
     if named and named != options.dtype:
         yield f"The configuration says {named[:30]}; bytes are counted in {options.dtype}."
     if values.get("quantization_config"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from nncost.dims import Dim, is_symbolic, shape_text
 from nncost.errors import SourceError
-from nncost.frontends.huggingface.defaults import context_length, default_sizes
+from nncost.frontends.huggingface.default_inputs import context_length, default_sizes
 from nncost.frontends.huggingface.given import bound, given_inputs
 from nncost.frontends.huggingface.names import accepted_inputs, dtype_of
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape

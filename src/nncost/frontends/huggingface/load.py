@@ -9,9 +9,9 @@ from typing import Any
 
 from nncost.frontends import registry
 from nncost.frontends.huggingface.build import build_with_notes
+from nncost.frontends.huggingface.errors import one_error
 from nncost.frontends.huggingface.experts import active_parameters
-from nncost.frontends.huggingface.failures import one_error
-from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.huggingface.quiet import undisturbed
 from nncost.frontends.model import LoadOptions, Model
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from nncost.frontends import registry
 from nncost.frontends.huggingface.build import build_with_notes
-from nncost.frontends.huggingface.surroundings import undisturbed
+from nncost.frontends.huggingface.quiet import undisturbed
 from nncost.frontends.model import LoadOptions
 from nncost.ir.observed import Look, Observed
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
-from nncost.frontends.torch import kernels as _kernels  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.plans import Handling, Plan, plan_of
+from nncost.frontends.torch.lowerings import lower as _kernels  # noqa: F401 - registers every lowering
+from nncost.frontends.torch.step.dispatch_table import Handling, Plan, plan_of
 
 NAMESPACES = ("aten", "prims", "quantized", "_c10d_functional")
 """Those that models run; others belong to compilers and devices."""

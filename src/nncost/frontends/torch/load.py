@@ -13,19 +13,19 @@ from torch.utils._pytree import tree_leaves
 from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
-from nncost.frontends.torch.arguments import batch_of, batched, check_names, described, floating_dtype, takes_nothing
-from nncost.frontends.torch.blocks import BlockRecord
-from nncost.frontends.torch.connected import Connection
-from nncost.frontends.torch.kernels import dtype_name, kernel_of
-from nncost.frontends.torch.log import Log
-from nncost.frontends.torch.memory.known import known_from
-from nncost.frontends.torch.memory.timeline import timeline_of
+from nncost.frontends.torch.allocation.known_results import known_from
+from nncost.frontends.torch.allocation.timeline import timeline_of
+from nncost.frontends.torch.inputs import batch_of, batched, check_names, described, floating_dtype, takes_nothing
+from nncost.frontends.torch.lowerings.lower import dtype_name, kernel_of
 from nncost.frontends.torch.packed import packed_parameters, stored_shape
-from nncost.frontends.torch.roles import role_of
-from nncost.frontends.torch.run import NO_LOSS, Traced, trace_module, wants_backward
-from nncost.frontends.torch.step import primary
-from nncost.frontends.torch.symbolic import Branched
-from nncost.frontends.torch.update import optimizer_name, trace_update
+from nncost.frontends.torch.parameters import role_of
+from nncost.frontends.torch.step.loss import primary
+from nncost.frontends.torch.step.optimizer import optimizer_name, trace_update
+from nncost.frontends.torch.step.symbolic_sizes import Branched
+from nncost.frontends.torch.tracing.connected_graph import Connection
+from nncost.frontends.torch.tracing.log import Log
+from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
+from nncost.frontends.torch.tracing.trace import NO_LOSS, Traced, trace_module, wants_backward
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, scaled_counts
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 
 ESTIMATED = "estimated"

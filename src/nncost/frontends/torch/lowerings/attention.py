@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.sequence import attention

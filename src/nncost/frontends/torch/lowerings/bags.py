@@ -7,8 +7,8 @@ unequal ones only the amounts are known.
 from __future__ import annotations
 
 from nncost.dims import Dim, is_symbolic
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

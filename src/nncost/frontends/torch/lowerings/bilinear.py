@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nncost.frontends.torch.lowering import Call, lowers
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 

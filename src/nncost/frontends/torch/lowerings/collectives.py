@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, tensors_of
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 
 _MOVED = ("all_gather_into_tensor", "all_gather_into_tensor_coalesced", "all_to_all_single", "broadcast", "wait_tensor", "irecv",
           "isend", "batch_p2p_ops", "all_gather_into_tensor_out")  # fmt: skip

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 

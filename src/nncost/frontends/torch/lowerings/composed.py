@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.elementwise import power
 from nncost.frontends.torch.lowerings.operands import algorithm, cast, constant, elementwise
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import elu

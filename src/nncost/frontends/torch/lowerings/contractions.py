@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nncost.dims import Dim, product
-from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import elementwise
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir import ops
 from nncost.ir.graph import Tensor

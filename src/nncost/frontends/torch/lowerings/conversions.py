@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import cast, constant
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 

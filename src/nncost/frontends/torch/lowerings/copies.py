@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 
 _COPIES = (
     "_conj_copy", "_fw_primal_copy", "_lazy_clone", "_make_dual_copy", "_neg_view_copy", "_reshape_alias_copy",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.dims import Dim, ceil_log2, is_symbolic, product
-from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import added_counts, algorithm
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir.graph import Tensor
 
 UNSCALED = 0

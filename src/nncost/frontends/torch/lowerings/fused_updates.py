@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.lists import one
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 
 Rule = Callable[[Call, list[Any]], list[Tensor]]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import cast
 
 from nncost.dims import product
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings import factors
 from nncost.frontends.torch.lowerings.operands import added_counts, algorithm, in_complex, scaled_counts
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 
 ESTIMATED = "estimated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
 from nncost.ir.graph import Tensor
 
 _SAME = (

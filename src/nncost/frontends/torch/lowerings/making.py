@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, lowers
 from nncost.frontends.torch.lowerings.operands import cast
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import cast
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowering import Call
+from nncost.frontends.torch.lowerings.registry import Call
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

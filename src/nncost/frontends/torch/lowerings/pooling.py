@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nncost.dims import Dim, product
-from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.gradient import gradient
 from nncost.frontends.torch.lowerings.operands import algorithm, several
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import pool

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, cast
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
 
 _SAME = (
     "abs acos acosh amax amin asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or bitwise_xor cat ceil clone"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nncost.dims import Dim, product
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, cast, elementwise
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.conv import conv

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, cast
 from nncost.frontends.torch.lowerings.quantized import numbers, quantized, stored, unpacked
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
 from nncost.ir.graph import Tensor
 from nncost.ir.library.conv import conv_transpose
 from nncost.ir.library.recurrent import CELLS

@@ -13,8 +13,8 @@ from typing import cast
 
 import numpy as np
 
-from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.taps import AxisTaps, cubic, linear, nearest, smoothed
 from nncost.ir import ops
 from nncost.ir.builder import Builder

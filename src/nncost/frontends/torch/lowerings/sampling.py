@@ -11,9 +11,9 @@ from itertools import product as combinations
 from math import prod
 from typing import cast
 
-from nncost.frontends.torch.gradients import gradient
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.gradient import gradient
 from nncost.frontends.torch.lowerings.operands import cast as typed
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.taps import CUBIC
 from nncost.ir import ops
 from nncost.ir.builder import Builder

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nncost.dims import Dim, ceil_log2
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm, tensors_of
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 
 ESTIMATED = "estimated"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.lowering import Call, lowers
+from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

@@ -7,8 +7,8 @@ an upper bound and called *estimated*.
 from __future__ import annotations
 
 from nncost.dims import Dim, exact_divide
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.operands import added_counts, algorithm
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 
 

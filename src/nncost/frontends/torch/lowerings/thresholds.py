@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.activations import custom, number
 from nncost.frontends.torch.lowerings.operands import elementwise
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor

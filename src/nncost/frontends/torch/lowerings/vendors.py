@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowering import Call, Lowered, lowering_for, lowers
 from nncost.frontends.torch.lowerings.operands import algorithm
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv

@@ -1,0 +1,1 @@
+"""Graphs as something that runs or travels: PyTorch modules, ONNX files, safetensors, initial values."""

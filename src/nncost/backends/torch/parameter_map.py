@@ -1,0 +1,130 @@
+"""Where each parameter of a graph lives in a module, in which layout, and its values there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Union, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from nncost.backends.initial_values import shape_of
+from nncost.backends.torch.core_ops import dtype_of
+from nncost.backends.torch.layer import Held
+from nncost.errors import ShapeError
+from nncost.ir import ops
+from nncost.ir.graph import Parameter
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Ranges of the first axis, one behind another: what splitting a parameter and joining parts of it gives."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+Moved = Union[ops.Reshape, ops.Transpose, Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A parameter, or the slice of a stacked one that one repetition uses, seen through moves."""
+
+    parameter: Parameter
+    index: tuple[int, ...] = ()
+    moves: tuple[Moved, ...] = ()
+
+    def inside(self, number: int) -> Leaf:
+        """The slice of a stack for one iteration."""
+        return replace(self, index=(*self.index, number))
+
+    def moved(self, move: Moved) -> Leaf:
+        """The same numbers in the layout that a layer takes."""
+        return replace(self, moves=(*self.moves, move))
+
+    def cut(self, whole: Array) -> Array:
+        """The leaf's numbers out of the parameter's."""
+        part = np.asarray(whole)[self.index]
+        for move in self.moves:
+            part = _moved(part, move)
+        return part
+
+    def uncut(self, part: Array, whole: Array) -> None:
+        """Write the leaf's numbers into the parameter's."""
+        places = np.arange(whole.size).reshape(whole.shape)
+        whole.reshape(-1)[self.cut(places)] = part
+
+
+def _moved(part: Array, move: Moved) -> Array:
+    if isinstance(move, Rows):
+        return np.concatenate([part[start:stop] for start, stop in move.ranges])
+    if isinstance(move, ops.Transpose):
+        return part.transpose(move.order)
+    return part.reshape(_integers(move.shape))
+
+
+def joined(leaves: Sequence[Leaf]) -> Leaf | None:
+    """Parts of one parameter, joined along their first axis, as one leaf; None where they are not parts of one."""
+    first = leaves[0]
+    ranges: list[tuple[int, int]] = []
+    for leaf in leaves:
+        last = leaf.moves[-1] if leaf.moves else None
+        alike = (leaf.parameter, leaf.index, leaf.moves[:-1]) == (first.parameter, first.index, first.moves[:-1])
+        if not isinstance(last, Rows) or not alike:
+            return None
+        ranges += last.ranges
+    return replace(first, moves=(*first.moves[:-1], Rows(tuple(ranges))))
+
+
+def _integers(dims: Any) -> tuple[int, ...]:
+    return tuple(cast("int", dim) for dim in dims)
+
+
+@dataclass(slots=True)
+class Homes:
+    """The module and name of every leaf; ``initial`` are the numbers they are made with."""
+
+    initial: Mapping[Parameter, Array]
+    held: dict[Leaf, Held] = field(default_factory=dict)
+
+    def settle(self, leaf: Leaf, module: nn.Module, name: str) -> Held:
+        """Make the leaf a parameter or buffer of a module."""
+        parameter = leaf.parameter
+        numbers = np.array(leaf.cut(self.initial[parameter]), order="C")
+        tensor = torch.from_numpy(numbers).to(dtype_of(parameter.tensor.dtype))
+        is_buffer = parameter.role == "buffer"
+        if is_buffer:
+            module.register_buffer(name, tensor)
+        else:
+            learned = nn.Parameter(tensor, requires_grad=parameter.trainable and tensor.is_floating_point())
+            setattr(module, name, learned)
+        found = self.held[leaf] = Held(module, name, is_buffer)
+        return found
+
+    def values(self) -> dict[Parameter, Array]:
+        """Every parameter's numbers as they are now, in the graph's layout."""
+        found = {p: np.array(array) for p, array in self.initial.items()}
+        for leaf, held in self.held.items():
+            tensor = held.value()
+            assert isinstance(tensor, torch.Tensor)
+            whole = found[leaf.parameter]
+            leaf.uncut(tensor.detach().cpu().to(torch.from_numpy(np.empty(0, whole.dtype)).dtype).numpy(), whole)
+        return found
+
+    def set_values(self, values: Mapping[Parameter, Array]) -> None:
+        """Overwrite parameters. Raises ShapeError for numbers of another shape."""
+        for parameter, array in values.items():
+            expected, received = shape_of(parameter), tuple(np.shape(array))
+            if expected != received:
+                name = f"{parameter.path}.{parameter.tensor.name}".strip(".")
+                raise ShapeError(f"{name} has the shape {expected}, received values of {received}.")
+        with torch.no_grad():
+            for leaf, held in self.held.items():
+                if leaf.parameter in values:
+                    tensor = held.value()
+                    assert isinstance(tensor, torch.Tensor)
+                    tensor.copy_(torch.from_numpy(np.array(leaf.cut(values[leaf.parameter]), order="C")))

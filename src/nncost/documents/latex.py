@@ -1,0 +1,135 @@
+"""An explanation as a LaTeX fragment, for a document that loads ``amsmath``; it is plain ASCII."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from nncost.documents.document import (
+    Block,
+    Equation,
+    Explanation,
+    Heading,
+    Line,
+    Maths,
+    Paragraph,
+    Table,
+    Work,
+)
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "“": "``", "”": "''", "’": "'", "–": "--", "—": "---", "…": r"\dots{}",
+}  # fmt: skip
+_SYMBOLS = {
+    "·": r"\cdot", "×": r"\times", "−": "-", "→": r"\to", "←": r"\leftarrow", "≈": r"\approx", "≥": r"\ge", "≤": r"\le",
+    "∂": r"\partial", "Σ": r"\Sigma", "√": r"\surd", "½": r"\tfrac12", "⊙": r"\odot", "⌈": r"\lceil", "⌉": r"\rceil",
+    "⌊": r"\lfloor", "⌋": r"\rfloor", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
+    "η": r"\eta", "λ": r"\lambda", "μ": r"\mu", "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "φ": r"\varphi",
+    "ᵀ": r"^{\mathsf T}", "ᵢ": "_i", "₁": "_1", "₂": "_2",
+}  # fmt: skip
+_SYMBOLS |= {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_HAT = "\u0302"
+_ROWS = 36
+"""Worked lines in one table, which LaTeX does not break over pages."""
+_LONG = 70
+"""Characters of a line that fit on a page."""
+
+
+def render(explanation: Explanation) -> str:
+    """The whole fragment, ending in a newline."""
+    parts = [f"% Needs \\usepackage{{amsmath}} in the preamble.\n\\section*{{{escaped(explanation.title)}}}"]
+    for section in explanation.sections:
+        parts += [rf"\subsection*{{{escaped(section.title)}}}"] if section.title else []
+        parts += [_block(block) for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text with every special character and every sign outside ASCII as a command."""
+    return "".join(_character(character) for character in _hats(text))
+
+
+def _hats(text: str) -> list[str]:
+    """Characters, each with a hat that stands over it."""
+    result: list[str] = []
+    for character in unicodedata.normalize("NFC", text):
+        if character == _HAT and result:
+            result[-1] += character
+        else:
+            result.append(character)
+    return result
+
+
+def _character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character in _SYMBOLS:
+        return f"${_SYMBOLS[character]}$"
+    decomposed = unicodedata.normalize("NFD", character)
+    if decomposed.endswith(_HAT):
+        return rf"$\hat {decomposed[0]}$"
+    return character if character.isascii() else f"[U+{ord(character[0]):04X}]"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph(text=text):
+            return escaped(text)
+        case Heading(text=text):
+            return rf"\paragraph{{{escaped(text)}}}\mbox{{}}"
+        case Equation(maths=maths):
+            return f"\\[\n{maths.latex}\n\\]"
+        case Work():
+            return _work(block)
+        case Table():
+            return _table(block)
+
+
+# ------------------------------------------------------------------- worked lines and tables
+def _work(work: Work) -> str:
+    """Each line in columns: label, formula, numbers and result; tables that fit on a page."""
+    rows = [row for line in work.lines for row in _rows(line)]
+    if work.total is not None:
+        rows[-1] += r" \hline"
+        rows += _rows(work.total)
+    pages = [rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS)]
+    return "\n\n".join(_tabular(r"@{}l@{\quad}l@{}l@{}r@{}", page) for page in pages)
+
+
+def _tabular(columns: str, rows: Sequence[str]) -> str:
+    body = "\n".join(rows)
+    return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
+
+
+def _rows(line: Line) -> list[str]:
+    """One row; where it is long, the label and each step of the sum on a row of its own."""
+    cells, joint = [], ""
+    for maths in (line.formula, line.numbers, line.result):
+        cells.append("" if maths is None else f"${joint}{maths.latex}$")
+        joint = joint if maths is None else "{} = "
+    if len(_texts(line)) <= _LONG:
+        return [" & ".join([escaped(line.label), *cells]) + r" \\"]
+    label = rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{escaped(line.label)}}} \\"
+    return [label, *(rf" & \multicolumn{{3}}{{l@{{}}}}{{{cell}}} \\" for cell in cells if cell)]
+
+
+def _texts(line: Line) -> str:
+    return line.label + "".join(maths.text for maths in (line.formula, line.numbers, line.result) if maths is not None)
+
+
+def _table(table: Table) -> str:
+    """Columns of their own width; the last one is a paragraph where it is text."""
+    last = "p{0.5\\linewidth}" if isinstance(table.rows[0][-1], str) and len(table.header) > 1 else "l"
+    columns = "l" * (len(table.header) - 1) + last
+    rows = [" & ".join(rf"\textit{{{escaped(title)}}}" for title in table.header) + r" \\ \hline"]
+    rows += [" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows]
+    body = "\n".join(rows)
+    return (
+        f"\\begin{{flushleft}}\n\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
+    )
+
+
+def _cell(cell: str | Maths) -> str:
+    return f"${cell.latex}$" if isinstance(cell, Maths) else escaped(cell)

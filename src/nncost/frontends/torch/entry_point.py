@@ -1,0 +1,237 @@
+"""Factories: ``path/net.py:build`` or ``package.module:build`` names what makes a module; only then is it run.
+
+A factory is a function or class that is called without arguments, or a module that stands there
+already; it gives the module, or the module and its inputs. While it is loaded and counted, imports
+find the file's own folder (the working folder for a dotted name), and what it prints goes to
+standard error, because standard output holds the report. Afterwards the search path is as before.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from nncost.arguments import arguments_of
+from nncost.errors import MissingExtraError, NncostError, SourceError
+from nncost.frontends import registry
+from nncost.frontends.model import LoadOptions, Model
+
+if TYPE_CHECKING:
+    from nncost.ir.observed import Look, Observed
+
+ACCEPTED = "A factory is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
+_FILE_ENDING = ".py"
+MAX_NAMES = 20
+
+
+def load(source: str, options: LoadOptions) -> Model:
+    """Count the module that the named factory gives, with its inputs unless others are given.
+
+    Raises SourceError for a factory that is not there or does not give a module, and what the module raises.
+    """
+    with made(source, options) as (module, completed):
+        return replace(registry.load_object(module, completed), name=source)
+
+
+def observe(source: str, options: LoadOptions, look: Look) -> Observed | None:
+    """What a tool with that look sees of the module that the named factory gives."""
+    with made(source, options) as (module, completed):
+        return registry.observe(module, completed, look)
+
+
+@contextmanager
+def made(source: str, options: LoadOptions, *, real: bool = False) -> Iterator[tuple[Any, LoadOptions]]:
+    """The factory's module and the options with its inputs, where the module's own imports are found."""
+    _check_torch()
+    from nncost.frontends.torch.step.fake_module import random_state_kept
+
+    place, colon, attribute = source.rpartition(":")
+    if not colon:
+        raise _no_attribute(source)
+    folder = str(Path(place).resolve().parent) if place.endswith(_FILE_ENDING) else str(Path.cwd())
+    with redirect_stdout(sys.stderr), _importable(folder):
+        with random_state_kept():
+            imported = _from_file(place, source) if place.endswith(_FILE_ENDING) else _from_name(place, source)
+            module, inputs = _module_and_inputs(_called(_attribute(imported, attribute, place), source), source)
+        given = options.given if options.given is not None else arguments_of(inputs)
+        yield module, replace(options, given=given)
+
+
+def _check_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("counting a PyTorch model", "torch", "torch") from None
+
+
+@contextmanager
+def _importable(folder: str) -> Iterator[None]:
+    """The folder is the first place where imports look; afterwards the search path is the same list as before."""
+    paths, before = sys.path, list(sys.path)
+    paths.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path = paths
+        sys.path[:] = before
+
+
+def _no_attribute(path: str) -> SourceError:
+    """A file without the name of a factory: the names in it, read without running it."""
+    code = registry.read_bytes(path, registry.MAX_CODE_BYTES)
+    try:
+        defined = [node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    except (SyntaxError, ValueError):
+        defined = []
+    names = [name for name in defined if not name.startswith("_")][:MAX_NAMES]
+    listed = f"It defines: {', '.join(names)}. " if names else ""
+    return SourceError(
+        f"{path!r} is Python code; say which function or class in it makes the module.",
+        hint=f"{listed}For example:  nncost count {path}:{names[-1] if names else 'build'} --input 1x3x224x224",
+    )
+
+
+# ------------------------------------------------------------------- the file or package
+def _from_file(path: str, source: str) -> ModuleType:
+    """The module of a file, run anew each time. Raises SourceError where that fails."""
+    registry.read_bytes(path, registry.MAX_CODE_BYTES)
+    name = _free_name(Path(path).stem)
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    loader = spec.loader
+    assert loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickles look their module up while it is imported
+    try:
+        _guarded(lambda: loader.exec_module(module), source, path)
+    finally:
+        del sys.modules[name]
+    return module
+
+
+def _free_name(stem: str) -> str:
+    """The file's own name, unless a module has it already."""
+    name = stem if stem.isidentifier() else "source"
+    while name in sys.modules:
+        name += "_"
+    return name
+
+
+def _from_name(name: str, source: str) -> ModuleType:
+    """An importable module. Raises SourceError where there is none or importing it fails."""
+    try:
+        imported = _guarded(lambda: import_module(name), source, name, let=ModuleNotFoundError)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise SourceError(
+                f"there is no module {error.name!r} to import for {source!r}.",
+                hint="Name it as package.module:factory, importable from this folder, or as path/file.py:factory.",
+            ) from None
+        raise _failure(error, "importing", name, source) from error
+    assert isinstance(imported, ModuleType)
+    return imported
+
+
+# ------------------------------------------------------------------- the factory
+def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
+    """What stands under that name. Raises SourceError with the names that are there."""
+    found: Any = module
+    for name in dotted.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            names = _names_of(module)
+            close = get_close_matches(name, names, 1)
+            meant = f"Did you mean {close[0]!r}? " if close else ""
+            listed = ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")
+            raise SourceError(
+                f"there is no {dotted!r} in {place!r}.",
+                hint=f"{meant}It defines: {listed}." if names else f"It defines no function or class. {ACCEPTED}",
+            ) from None
+    return found
+
+
+def _names_of(module: ModuleType) -> list[str]:
+    """What a module defines itself that could be a factory: functions, classes and networks."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and (_is_network(value) or getattr(value, "__module__", None) == module.__name__)
+    ]
+
+
+def _called(found: Any, source: str) -> Any:
+    """What the factory gives; a module needs no call. Raises SourceError where the call fails."""
+    if _is_network(found) or not callable(found):
+        return found
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise SourceError(f"{source!r} cannot be called without arguments: {error}.", hint=ACCEPTED) from None
+    except ValueError:
+        pass  # some functions written in C have no signature; calling them will tell
+    return _guarded(found, source, source)
+
+
+def _module_and_inputs(result: Any, source: str) -> tuple[Any, Any]:
+    """A network with its inputs, if there are any. Raises SourceError for anything else."""
+    module, inputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+    if _is_network(module):
+        return module, inputs
+    what = "(" + ", ".join(map(_kind, result)) + ")" if isinstance(result, tuple) else _kind(result)
+    raise SourceError(f"{source!r} gives {what}, not a torch.nn.Module.", hint=ACCEPTED)
+
+
+def _is_network(value: Any) -> bool:
+    return not isinstance(value, type) and any(front_end.reads(value) for front_end in registry.OBJECT_FRONT_ENDS)
+
+
+def _kind(value: Any) -> str:
+    return type(value).__qualname__
+
+
+# ------------------------------------------------------------------- failures
+def _guarded(run: Callable[[], Any], source: str, what: str, let: type[Exception] | tuple[()] = ()) -> Any:
+    """What ``run`` returns; whatever it raises becomes one SourceError, but what nncost itself says stays."""
+    try:
+        return run()
+    except (NncostError, KeyboardInterrupt):
+        raise
+    except let:
+        raise
+    except BaseException as error:  # a script may also end itself
+        raise _failure(error, "calling" if what == source else "importing", what, source) from error
+
+
+def _failure(error: BaseException, doing: str, what: str, source: str) -> SourceError:
+    """One sentence with the place in the user's code and what was raised there."""
+    place = source.rpartition(":")[0]
+    missing_parent = isinstance(error, ImportError) and "no known parent package" in str(error)
+    hint = "It belongs to a package: name it as package.module:factory." if missing_parent else None
+    return SourceError(f"{doing} {what!r} raised {said(error)}{_line_of(error, place)}.", hint=hint)
+
+
+def said(error: BaseException) -> str:
+    """An exception's class and the first line of its message."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300].rstrip('.')}" if lines[0] else type(error).__name__
+
+
+def _line_of(error: BaseException, place: str) -> str:
+    """The last line of the user's own code on the way to the exception."""
+    if isinstance(error, SyntaxError):
+        return ""
+    name = place if place.endswith(_FILE_ENDING) else place.replace(".", "/") + _FILE_ENDING
+    lines = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith(name)]
+    return f" (line {lines[-1].lineno})" if lines else ""

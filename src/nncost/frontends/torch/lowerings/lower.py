@@ -1,0 +1,157 @@
+"""From a recorded signature to a kernel in core operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from nncost.errors import NncostError
+from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, RuleError, lowering_for
+from nncost.frontends.torch.tracing.call_signature import Literal, Operand, Signature
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.shapes import Signature as Output
+from nncost.ir.trace import Kernel
+
+_DTYPES = {
+    torch.qint8: "int8",
+    torch.quint8: "uint8",
+    torch.qint32: "int32",
+    torch.float8_e4m3fn: "float8",
+    torch.float8_e5m2: "float8",
+    torch.uint16: "int16",
+    torch.uint32: "int32",
+    torch.uint64: "int64",
+}
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a PyTorch type; complex ones keep theirs."""
+    return _DTYPES.get(dtype) or str(dtype).removeprefix("torch.")
+
+
+def kernel_of(signature: Signature) -> Kernel:
+    """The kernel of a signature, made once."""
+    if signature.kernel is None:
+        signature.kernel = _kernel(signature)
+    found: Kernel = signature.kernel
+    return found
+
+
+def _kernel(signature: Signature) -> Kernel:
+    builder = Builder()
+    tensors: dict[int, Tensor] = {}
+    learned: set[Tensor] = set()
+    stored: dict[Tensor, int] = {}
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Operand):
+            if value.same not in tensors:
+                dtype = dtype_name(value.dtype)
+                if value.constant:
+                    tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0))
+                else:
+                    tensor = builder.input(tuple(value.shape), dtype=dtype)
+                tensors[value.same] = tensor
+                if value.learned:
+                    learned.add(tensor)
+                if value.stored is not None:
+                    stored[tensor] = value.stored
+            return tensors[value.same]
+        if isinstance(value, Literal):
+            return value.value
+        if isinstance(value, tuple):
+            return tuple(convert(item) for item in value)
+        return value
+
+    arguments = {name: convert(value) for name, value in signature.arguments}
+    emit(builder, signature, arguments, frozenset(learned), stored)
+    # A gradient's own work is what it emits in phase backward; the rest is what the forward pass left behind.
+    kernel_phase = "backward" if any(item.phase == "backward" for item in builder.items) else "forward"
+    outputs = _last_outputs(builder.items)
+    return Kernel(builder.graph(*outputs), kernel_phase)  # type: ignore[arg-type]
+
+
+def emit(
+    builder: Builder,
+    signature: Signature,
+    arguments: Mapping[str, Any],
+    learned: frozenset[Tensor],
+    stored: Mapping[Tensor, int] | None = None,
+) -> list[Tensor | None]:
+    """Emit the operation; an operator without a lowering, or one its lowering refuses, is opaque.
+
+    Everything but constants and saved forward items stands in one region named by the operator.
+    """
+    plan = signature.plan
+    outputs: tuple[Output, ...] = tuple(
+        ((), "float32") if output is None else (output[0], dtype_name(output[1])) for output in signature.outputs
+    )
+    lowering = lowering_for(plan.name, signature.operator._overloadname)
+    if lowering is not None:
+        call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned, stored)
+        try:
+            return _lowered(call, lowering)
+        except RuleError:
+            raise
+        except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
+            pass  # what a lowering does not know is unknown, never zero
+    tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
+    return list(builder.emit_many(ops.Opaque(plan.name, outputs), *tensors)) if outputs else []
+
+
+def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
+    """What a lowering emits, as one region; nothing where it raises."""
+    builder = call.builder
+    outer, constants, dtype = builder.items, builder._constants, builder.dtype
+    inside = builder.items = []
+    builder._constants = {}
+    builder.dtype = next((dtype for _, dtype in call.outputs if "float" in dtype), dtype)
+    try:
+        lowered = _as_list(lowering(call))
+    finally:
+        builder.items, builder._constants, builder.dtype = outer, constants, dtype
+    outer.extend(_named(row_name(call.name), inside, lowered))
+    return lowered
+
+
+def row_name(name: str) -> str:
+    """What reports call an operator: ``aten::_softmax`` is ``softmax``."""
+    namespace, _, base = name.partition("::")
+    return base.strip("_") if namespace == "aten" else name
+
+
+def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[Item]:
+    """The items with all work in a single region."""
+    constants = [item for item in items if isinstance(item, Node) and isinstance(item.op, ops.Constant)]
+    saved = [item for item in items if item.phase == "forward" and any(other.phase == "backward" for other in items)]
+    aside = dict.fromkeys((*constants, *saved))
+    work = [item for item in items if item not in aside]
+    kept: list[Item] = list(aside)
+    if len(work) == 1 or not work:
+        return [*kept, *work]
+    produced = {tensor for item in work for tensor in item.outputs}
+    inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
+    outputs = tuple(tensor for tensor in lowered if tensor is not None and tensor in produced)
+    region = Region(name, tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
+    return [*kept, region]
+
+
+def _last_outputs(items: list[Item]) -> tuple[Tensor, ...]:
+    return items[-1].outputs if items else ()
+
+
+def _as_list(lowered: Lowered) -> list[Tensor | None]:
+    return list(lowered) if isinstance(lowered, (tuple, list)) else [lowered]  # type: ignore[list-item]
+
+
+def _graph_tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _graph_tensors(value)

@@ -1,0 +1,1 @@
+"""One real step as third-party counters see it: plain data, without PyTorch."""

@@ -1,0 +1,1 @@
+"""One real step of a module on fake tensors."""

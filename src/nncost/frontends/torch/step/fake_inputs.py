@@ -1,0 +1,92 @@
+"""Stand-ins for a module's tensors and inputs: shapes without storage, or copies where values are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from nncost.dims import Shape
+from nncost.errors import SourceError
+from nncost.frontends.model import LoadOptions, matches
+from nncost.frontends.torch.inputs import concrete
+from nncost.frontends.torch.step.fake_module import Stage
+from nncost.frontends.torch.step.fake_tensors import LightFakes
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
+from nncost.frontends.torch.tracing.provenance import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
+from nncost.frontends.torch.tracing.repeated_blocks import NotAlike
+
+
+class StandIns:
+    """Makes stand-ins: shapes without storage, or copies where values are needed."""
+
+    def __init__(
+        self, mode: FakeTensorMode | None, options: LoadOptions, gradients: bool, sizes: Sizes | None = None
+    ) -> None:
+        self._sizes = sizes
+        self._mode, self._options, self._gradients = mode, options, gradients
+        self.stage: Stage | None = None
+        self.light = None if mode is None else LightFakes(mode)
+        self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of_tensor(self, tensor: torch.Tensor, name: str, learned: bool) -> torch.Tensor:
+        """A parameter's or a buffer's."""
+        made = self._like(tensor)
+        layer, _, leaf = name.rpartition(".")
+        if learned:
+            made._is_param = True
+            frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
+            if self._gradients and tensor.requires_grad and not frozen:
+                made.requires_grad_()
+        return set_mark(made, (LEARNED, name) if learned else (STORED, ""))
+
+    def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A tensor that is no parameter and no buffer."""
+        if self.stage is not None and self.stage.is_deferred(tensor):
+            raise NotAlike(self.stage.owner(tensor))
+        found = self._strays.get(id(tensor))
+        if found is None:
+            found = self._strays[id(tensor)] = (tensor, self._like(tensor))
+        return found[1]
+
+    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+        """An input of that shape."""
+        if self.light is None:
+            return data_mark(torch.empty(concrete(shape), dtype=dtype))
+        sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
+        return data_mark(self.light.make(sizes, contiguous_strides(sizes), dtype))
+
+    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
+        """An input given as a tensor."""
+        made = set_mark(self._like(tensor), (DATA, ""))
+        return made.requires_grad_() if self._gradients and tensor.requires_grad else made
+
+    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise SourceError(
+                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
+            )
+        if self._mode is None:
+            return tensor.detach().clone()
+        if (
+            tensor.layout is not torch.strided
+            or tensor.is_quantized
+            or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
+        ):
+            made = self._mode.from_tensor(tensor.detach())
+            if tensor.layout is not torch.strided:
+                made._nncost_stored = stored_values(tensor)
+            return made
+        assert self.light is not None
+        return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)
+
+
+def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The strides of a tensor in row-major order."""
+    strides: list[Any] = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * (max(size, 1) if isinstance(size, int) else size))
+    return tuple(reversed(strides)) if shape else ()

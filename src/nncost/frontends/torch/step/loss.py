@@ -1,0 +1,171 @@
+"""One step as PyTorch runs it: forward, loss, its own backward."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.utils._pytree import tree_leaves
+
+from nncost.errors import OptionError
+from nncost.frontends.torch.tracing.provenance import data_mark
+from nncost.frontends.torch.tracing.tracer import Tracer
+
+PREFERRED = (
+    "logits",
+    "prediction_logits",
+    "last_hidden_state",
+    "logits_per_image",
+    "pooler_output",
+    "reconstruction",
+    "out",
+)
+"""The outputs a loss is taken of, by name, where a model returns several."""
+LOSS_PATH = "loss"
+NAMED_LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum", "own", "none")
+"""``own`` is the loss that a model computes itself when it is given labels."""
+
+
+def primary(output: Any) -> torch.Tensor:
+    """The tensor a loss is taken of. Raises OptionError where there is none."""
+    tensor = _primary(output)
+    if tensor is None:
+        raise OptionError(
+            f"the model returns {type(output).__name__} without a floating-point tensor to take a loss of.",
+            hint="Give loss a function of the model's output.",
+        )
+    return tensor
+
+
+def _primary(output: Any) -> torch.Tensor | None:
+    if isinstance(output, torch.Tensor):
+        return output if output.dtype.is_floating_point or output.dtype.is_complex else None
+    if isinstance(output, Mapping):
+        named = [output[name] for name in PREFERRED if name in output]
+        items = [*named, *output.values()]
+    elif isinstance(output, (list, tuple)):
+        items = list(output)
+    elif hasattr(output, "__dict__"):
+        items = [vars(output)[name] for name in (*PREFERRED, *vars(output)) if name in vars(output)]
+    else:
+        return None
+    return next((found for item in items if (found := _primary(item)) is not None), None)
+
+
+def own_loss(output: Any) -> torch.Tensor | None:
+    """The loss a model computed itself, as Hugging Face's do when they are given labels."""
+    loss = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
+
+
+class ReentrantError(RuntimeError):
+    """A checkpoint of the older kind (``use_reentrant=True``) must find its gradients by itself."""
+
+
+def run_backward(
+    tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor], *, reentrant: bool = False
+) -> list[str]:
+    """The loss and the backward pass from it; the names of the wanted tensors that got a gradient.
+
+    With ``reentrant``, all gradients are left in the stand-ins, as a training loop does.
+    Raises OptionError for a loss that does not fit, ReentrantError where ``reentrant`` is needed.
+    """
+    places = tracer.places
+    places.path, places.phase = LOSS_PATH, "loss"
+    if loss == "sum":
+        tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        if not tensors:
+            _check_differentiable(primary(output))
+        with torch.no_grad():
+            ones = [data_mark(torch.ones_like(tensor)) for tensor in tensors]
+        return _backward(tracer, tensors, ones, wanted, reentrant)
+    value = loss_value(output, loss)
+    _check_differentiable(value)
+    return _backward(tracer, [value], [None], wanted, reentrant)
+
+
+def _backward(
+    tracer: Tracer,
+    tensors: list[torch.Tensor],
+    gradients: list[torch.Tensor | None],
+    wanted: Mapping[str, torch.Tensor],
+    reentrant: bool,
+) -> list[str]:
+    """Only the wanted gradients are computed."""
+    places = tracer.places
+    places.path, places.phase, places.in_backward = "", "backward", True
+    try:
+        if reentrant:
+            torch.autograd.backward(tensors, gradients)
+            return [name for name, tensor in wanted.items() if tensor.grad is not None]
+        found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
+    except RuntimeError as error:
+        if "use_reentrant=True" in str(error):
+            raise ReentrantError(str(error)) from error
+        raise
+    finally:
+        places.in_backward = False
+    return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
+
+
+def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Tensor] = data_mark) -> torch.Tensor:
+    """The loss as a scalar tensor; ``given`` marks the targets it is compared with."""
+    if loss == "own":
+        value = own_loss(output)
+        if value is None:
+            raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
+        return value
+    if callable(loss):
+        _check_takes_output(loss)
+        value = loss(output)
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
+        return value
+    if loss not in NAMED_LOSSES:
+        raise OptionError(
+            f"unknown loss {loss!r}", hint=f"Accepted: {', '.join(NAMED_LOSSES)}, or a function of the model's output."
+        )
+    tensor = primary(output)
+    if loss == "squared_error":
+        return functional.mse_loss(tensor, given(torch.empty_like(tensor, requires_grad=False)))
+    if loss == "binary_cross_entropy":
+        target = given(torch.empty_like(tensor, requires_grad=False))
+        return functional.binary_cross_entropy_with_logits(tensor, target)
+    return _cross_entropy(tensor, given)
+
+
+def _check_takes_output(loss: Any) -> None:
+    """Raises OptionError for a function that wants more than the model's output."""
+    try:
+        inspect.signature(loss.forward if isinstance(loss, torch.nn.Module) else loss).bind(None)
+    except ValueError:
+        return  # some functions written in C have no signature
+    except TypeError as error:
+        raise OptionError(
+            f"the loss is called with the model's output alone: {error}.",
+            hint="For example: loss=lambda output: torch.nn.functional.cross_entropy(output, target)",
+        ) from None
+
+
+def _cross_entropy(logits: torch.Tensor, given: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
+    if logits.dim() == 0:
+        raise OptionError(
+            "cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error"
+        )
+    if logits.dim() == 3:
+        logits = logits.reshape(-1, logits.shape[-1])
+    shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
+    target = given(torch.empty(shape, dtype=torch.int64, device=logits.device))
+    return functional.cross_entropy(logits, target)
+
+
+def _check_differentiable(value: torch.Tensor) -> None:
+    if not value.requires_grad:
+        raise OptionError(
+            "nothing is trained: the model's output depends on no trainable parameter.",
+            hint="Check requires_grad and freeze.",
+        )

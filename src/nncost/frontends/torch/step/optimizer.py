@@ -1,0 +1,182 @@
+"""The optimizer's step as PyTorch runs it, once for each distinct parameter shape."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from nncost.errors import OptionError
+from nncost.frontends.torch.tracing.provenance import data_mark
+from nncost.frontends.torch.tracing.tracer import Tracer
+
+LATE_STEP = 1000
+"""A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
+
+_NAMED: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {"lr": 0.1}),
+    "momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    "nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adagrad": ("Adagrad", {}),
+}
+_REFUSED = {
+    "LBFGS": "it runs the model again as often as its line search asks",
+    "SparseAdam": "it needs sparse gradients",
+}
+
+Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
+"""``make(stand_in, original) → an optimizer of the stand-in alone``."""
+
+
+class Lion(torch.optim.Optimizer):
+    """p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g (Chen et al. 2023). PyTorch has none."""
+
+    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """One update of every parameter."""
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                direction = momentum.mul(first).add_(p.grad, alpha=1 - first).sign_()
+                p.add_(direction, alpha=-group["lr"])
+                momentum.mul_(second).add_(p.grad, alpha=1 - second)
+
+
+def optimizer_name(optimizer: Any) -> str:
+    """How a report names an optimizer: ``adamw``."""
+    if isinstance(optimizer, str):
+        return optimizer
+    return (optimizer if isinstance(optimizer, type) else type(optimizer)).__name__.lower()
+
+
+def known_optimizers() -> list[str]:
+    """The names accepted: ours, and those of ``torch.optim`` in small letters."""
+    theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
+    return sorted({*_NAMED, *theirs, "lion"} - {"optimizer", *(name.lower() for name in _REFUSED)})
+
+
+def _is_optimizer_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+
+
+def maker(optimizer: Any) -> Make:
+    """How to build the optimizer for one parameter. Raises OptionError with the accepted names."""
+    if isinstance(optimizer, torch.optim.Optimizer):
+        _refuse(type(optimizer).__name__)
+        return lambda stand_in, original: _copied(optimizer, stand_in, original)
+    if isinstance(optimizer, str):
+        cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
+        classes = {**{n: c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}, "Lion": Lion}
+        cls = next((c for n, c in classes.items() if n == cls_name or n.lower() == optimizer.lower()), None)
+    else:
+        cls, options = optimizer, {}
+    if not callable(cls):
+        raise OptionError(
+            f"unknown optimizer {optimizer!r}",
+            hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
+        )
+    _refuse(getattr(cls, "__name__", ""))
+    return lambda stand_in, original: _plain_loop(cls([stand_in], **options))
+
+
+def _refuse(name: str) -> None:
+    if name in _REFUSED:
+        raise OptionError(f"{name} has no fixed cost: {_REFUSED[name]}.", hint="Name another optimizer.")
+
+
+def _copied(optimizer: torch.optim.Optimizer, stand_in: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
+    """A copy of the user's optimizer with one parameter and no state; the user's is not touched."""
+    groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
+    if not groups:
+        raise KeyError
+    alone = copy.copy(optimizer)
+    alone.param_groups = [{**groups[0], "params": [stand_in]}]
+    alone.state = defaultdict(dict)
+    return _plain_loop(alone)
+
+
+def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """One parameter after another: the fused and foreach forms do the same arithmetic."""
+    if "differentiable" in optimizer.defaults:
+        optimizer.defaults = {**optimizer.defaults, "differentiable": False}
+    for group in optimizer.param_groups:
+        for option in ("foreach", "fused", "capturable", "differentiable"):
+            if option in group:
+                group[option] = False
+    return optimizer
+
+
+def optimizer_of(optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.optim.Optimizer | None:
+    """One optimizer of real parameters, each with the one it is a copy of; None where it holds none of them.
+
+    Options and groups of a user's optimizer are kept; the user's own is not touched.
+    """
+    made: torch.optim.Optimizer | None = None
+    groups: dict[str, dict[str, Any]] = {}
+    for parameter, original in trained:
+        try:
+            alone = maker(optimizer)(parameter, original)
+        except KeyError:
+            continue
+        made = made or alone
+        group = alone.param_groups[0]
+        options = {name: value for name, value in group.items() if name != "params"}
+        known = groups.setdefault(repr(sorted(options.items(), key=lambda item: item[0])), {**options, "params": []})
+        known["params"].append(parameter)
+    if made is not None:
+        made.param_groups.clear()
+        for group in groups.values():
+            made.add_param_group(group)
+    return made
+
+
+def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
+    """The operations of one late step of one parameter; None where the optimizer does not train it.
+
+    Raises OptionError for an optimizer that cannot be run.
+    """
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        parameter = data_mark(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
+        parameter._is_param = True
+        gradient = data_mark(torch.empty(original.shape, dtype=original.dtype))
+    tracer = Tracer(only_fake=True)
+    tracer.places.phase = "update"
+    try:
+        alone = maker(optimizer)(parameter, original)
+    except KeyError:
+        return None
+    try:
+        parameter.grad = gradient
+        with Tracer(only_fake=True):
+            alone.step()
+        for state in alone.state.values():
+            late(state)
+        with tracer:
+            alone.step()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        shape = "x".join(map(str, original.shape))
+        raise OptionError(
+            f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}."
+        ) from error
+    return tracer.records
+
+
+def late(state: dict[str, Any]) -> None:
+    """Set a parameter's state to one of the middle of a run."""
+    step = state.get("step")
+    if isinstance(step, torch.Tensor) and step.numel() == 1:
+        step.fill_(LATE_STEP)
+    elif isinstance(step, (int, float)):
+        state["step"] = LATE_STEP

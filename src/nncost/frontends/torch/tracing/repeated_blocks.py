@@ -1,0 +1,339 @@
+"""Blocks: layers that are alike are analysed once, forward and backward.
+
+A deep network repeats a block many times. The first of a kind runs on its own, on detached inputs,
+and what it recorded becomes a template. Wherever a block of that kind stands, a stand-in function
+takes its place in the autograd graph: forward it returns tensors of the right shapes, backward it
+returns gradients of the right shapes, and both add the template's calls to the records.
+
+Two blocks are alike when their classes, plain attributes, parameters and buffers (shape, strides,
+type, whether trained), training flags and arguments agree. A number such as ``layer_idx`` differs
+in every block: an object stands in its place that notices being used. What cannot be told to be
+alike runs in full: shared weights, a module called twice, unknown objects among the arguments (a
+key-value cache), hooks, inputs or attributes that are changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from nncost.frontends.torch.step.attribution import giver
+from nncost.frontends.torch.step.fake_tensors import LightFakes
+from nncost.frontends.torch.tracing.block_equality import Likeness, UnusedNumber
+from nncost.frontends.torch.tracing.call_signature import Literal, Scan
+from nncost.frontends.torch.tracing.provenance import mark_of, set_mark
+from nncost.frontends.torch.tracing.tracer import Tracer
+
+Forward = Callable[..., Any]
+
+
+class NotAlike(Exception):  # noqa: N818 - a signal to run again, never seen by users
+    """A block turned out not to be replaceable: the run starts again with it analysed in full."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(type(layer).__name__)
+        self.layer = layer
+
+
+@dataclass(slots=True, eq=False)
+class Shape:
+    """A tensor of a template: what is needed to make one like it."""
+
+    shape: Any
+    stride: Any
+    dtype: torch.dtype
+    requires_grad: bool
+    mark: Any
+
+
+@dataclass(slots=True, eq=False)
+class BackwardTemplate:
+    """What a backward pass through a block recorded, for one pattern of incoming gradients.
+
+    ``givers`` are the layers inside that gave the gradients of the inputs.
+    """
+
+    calls: list[Any]
+    input_gradients: list[Shape | None]
+    trained: list[str]
+    givers: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """A block that ran: its calls with relative paths, its outputs, and its graph for the backward pass."""
+
+    layer: nn.Module
+    path: str
+    calls: list[Any]
+    uses: list[tuple[str, str, str]]
+    outputs: list[Any]
+    structure: Any
+    inner_inputs: list[torch.Tensor]
+    inner_outputs: list[torch.Tensor]
+    parameters: dict[str, torch.Tensor]
+    backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class BlockRecord:
+    """A template's calls at the place of one block."""
+
+    calls: list[Any]
+    path: str
+
+
+class Blocks:
+    """The blocks of one run. ``candidates`` are the layers that may be alike; ``prepare`` stages one that runs."""
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        light: LightFakes,
+        candidates: Mapping[nn.Module, Any],
+        anchor: torch.Tensor,
+        prepare: Callable[[nn.Module], None],
+    ) -> None:
+        self.tracer, self.light, self.candidates = tracer, light, candidates
+        self._prepare = prepare
+        self.trained: dict[str, None] = {}
+        self._templates: dict[Any, Template] = {}
+        self._seen: set[nn.Module] = set()
+        self.anchor = anchor
+        self._inside = 0
+
+    def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
+        """A candidate's forward: replayed where a block like it ran before."""
+        if self._inside:
+            return forward(*args, **kwargs)
+        leaves, structure = tree_flatten((args, kwargs))
+        key = self._key(layer, leaves, structure)
+        if layer in self._seen:
+            raise NotAlike(layer)
+        self._seen.add(layer)
+        if key is None:
+            self._prepare(layer)
+            return forward(*args, **kwargs)
+        template = self._templates.get(key)
+        if template is None:
+            self._prepare(layer)
+            watch_numbers(layer)
+            template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
+        return self._replay(template, path, leaves)
+
+    # ---------------------------------------------------------------- likeness
+    def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
+        scan = Scan(self.tracer.written)
+        parts: list[Any] = []
+        for leaf in leaves:
+            if isinstance(leaf, torch.Tensor):
+                if type(leaf) is not FakeTensor or getattr(leaf, "constant", None) is not None or mark_of(leaf)[1]:
+                    return None
+                parts.append((scan.describe(leaf), leaf.requires_grad, mark_of(leaf)))
+            elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
+                parts.append(Literal(type(leaf), leaf))
+            else:
+                return None
+        state = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), self.tracer.places.phase)
+        return self.candidates[layer], tuple(parts), str(structure), state
+
+    # ---------------------------------------------------------------- first of its kind
+    def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
+        tracer = self.tracer
+        inner = [self._detached(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        tensors = [leaf for leaf in inner if isinstance(leaf, torch.Tensor)]
+        before = _state_of(layer)
+        outer, tracer.records = tracer.records, []
+        uses, tracer.uses = tracer.uses, {}
+        self._inside += 1
+        try:
+            args, kwargs = tree_unflatten(inner, structure)
+            result = forward(*args, **kwargs)
+        finally:
+            calls, tracer.records = tracer.records, outer
+            used, tracer.uses = tracer.uses, uses
+            self._inside -= 1
+        found, out_structure = tree_flatten(result)
+        changed = any(t._version != 0 for t in tensors)
+        if changed or _state_of(layer) != before or _numbers_used(layer):
+            raise NotAlike(layer)
+        outputs = [self._output(leaf, inner, layer) for leaf in found]
+        made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, Shape)]
+        parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
+        return Template(
+            layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
+            tensors, made, parameters,
+        )  # fmt: skip
+
+    def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
+        made = self.light.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
+        return set_mark(made, mark_of(tensor))
+
+    def _output(self, leaf: Any, inner: list[Any], layer: nn.Module) -> Any:
+        """A new tensor's shape, the place of an input that is handed on, or a plain value."""
+        if isinstance(leaf, torch.Tensor):
+            for place, other in enumerate(inner):
+                if other is leaf:
+                    return (place,)
+            if type(leaf) is not FakeTensor or leaf.layout is not torch.strided or leaf.storage_offset():
+                raise NotAlike(layer)
+            return Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.requires_grad, mark_of(leaf))
+        if leaf is None or isinstance(leaf, (int, float, str)):
+            return Literal(type(leaf), leaf)
+        raise NotAlike(layer)
+
+    # ---------------------------------------------------------------- all others
+    def _replay(self, template: Template, path: str, leaves: list[Any]) -> Any:
+        tracer = self.tracer
+        tracer.records.append(BlockRecord(template.calls, path))
+        for name, operator, argument in template.uses:
+            tracer.uses[f"{path}.{name}" if path else name, operator, argument] = None
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        if any(shape.requires_grad for shape in shapes):
+            made = list(_StandIn.apply(self.anchor, self, template, path, *tensors))
+        else:
+            made = [self.make(shape) for shape in shapes]
+        for tensor, shape in zip(made, shapes, strict=True):
+            set_mark(tensor, shape.mark)
+        rest = iter(made)
+        result = [
+            next(rest) if isinstance(o, Shape) else o.value if isinstance(o, Literal) else leaves[o[0]]
+            for o in template.outputs
+        ]
+        return tree_unflatten(result, template.structure)
+
+    def make(self, shape: Shape) -> torch.Tensor:
+        """A tensor like one of a template, without history."""
+        return self.light.make(shape.shape, shape.stride, shape.dtype)
+
+    # ---------------------------------------------------------------- backward
+    def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
+        """The gradients of a block's inputs; what computing them takes is added to the records."""
+        pattern = tuple(None if g is None else (g.dtype, g.stride(), mark_of(g)) for g in gradients)
+        if pattern not in template.backward:
+            template.backward[pattern] = self._analyse_backward(template, gradients)
+        found = template.backward[pattern]
+        self.tracer.records.append(BlockRecord(found.calls, path))
+        self.trained.update((_joined(path, name), None) for name in found.trained)
+        made: list[Any] = []
+        for shape, giver_ in zip(found.input_gradients, found.givers, strict=True):
+            tensor = None if shape is None else set_mark(self.make(shape), shape.mark)
+            if tensor is not None:
+                self.tracer.places.gave((tensor,), _joined(path, giver_))
+            made.append(tensor)
+        return made
+
+    def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
+        tracer = self.tracer
+        pairs = [
+            (output, set_mark(self.light.make(g.shape, g.stride(), g.dtype), mark_of(g)))
+            for output, g in zip(template.inner_outputs, gradients, strict=True)
+            if g is not None and output.requires_grad
+        ]
+        outer, tracer.records = tracer.records, []
+        wanted = [t for t in template.inner_inputs if t.requires_grad]
+        self._inside += 1
+        try:
+            found = torch.autograd.grad(
+                [output for output, _ in pairs], [*wanted, *template.parameters.values()], [g for _, g in pairs],
+                allow_unused=True, retain_graph=True,
+            )  # fmt: skip
+        finally:
+            calls, tracer.records = tracer.records, outer
+            self._inside -= 1
+        by_input = dict(zip(map(id, wanted), found, strict=False))
+        given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
+        return BackwardTemplate(
+            _relative(calls, template.path),
+            [None if g is None else Shape(g.shape, g.stride(), g.dtype, False, mark_of(g)) for g in given],
+            [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
+            ["" if g is None else _below(giver(g), template.path) for g in given],
+        )
+
+
+class _StandIn(torch.autograd.Function):
+    """A block's place in the autograd graph."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, anchor: torch.Tensor, blocks: Blocks, template: Template, path: str, *inputs: torch.Tensor
+    ) -> Any:
+        ctx.set_materialize_grads(False)
+        ctx.blocks, ctx.template, ctx.path = blocks, template, path
+        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        made = [blocks.make(shape) for shape in shapes]
+        ctx.mark_non_differentiable(*(t for t, shape in zip(made, shapes, strict=True) if not shape.requires_grad))
+        return tuple(made)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        node = torch._C._current_autograd_node()
+        ctx.blocks.tracer.places.stand_ins.add(node._sequence_nr())
+        return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
+
+
+def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Module, int]:
+    """The outermost layers with layers inside of which another one is alike, with the key they share.
+
+    Where one of a kind is excluded, all are.
+    """
+    keys = Likeness(module).keys
+    counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
+    refused = {keys[layer] for layer in excluded}
+    found: dict[nn.Module, int] = {}
+    waiting = [module]
+    while waiting:
+        layer = waiting.pop()
+        key = keys.get(layer)
+        if key is not None and layer is not module and layer._modules and counts[key] > 1 and key not in refused:
+            found[layer] = key
+        else:
+            waiting += [child for child in reversed(layer._modules.values()) if child is not None]
+    return found
+
+
+def watch_numbers(layer: nn.Module) -> None:
+    """Put watched numbers in the place of those that say which block this is."""
+    for part in layer.modules():
+        attributes = vars(part)
+        for name, value in attributes.items():
+            if type(value) is int and UnusedNumber.stands_for(name):
+                attributes[name] = UnusedNumber(value)
+
+
+def _numbers_used(layer: nn.Module) -> bool:
+    return any(
+        isinstance(value, UnusedNumber) and vars(value)["used"]
+        for part in layer.modules()
+        for value in vars(part).values()
+    )
+
+
+def _state_of(layer: nn.Module) -> list[Any]:
+    """The identities of everything a block's layers hold: a block that changes them is not replayed."""
+    return [
+        (name, id(value), len(value) if isinstance(value, (list, dict)) else 0)
+        for part in layer.modules()
+        for attributes in (vars(part), part._buffers)
+        for name, value in attributes.items()
+    ]
+
+
+def _relative(calls: list[Any], path: str) -> list[Any]:
+    return [[signature, _below(where, path), phase] for signature, where, phase in calls]
+
+
+def _below(name: str, path: str) -> str:
+    return name[len(path) + 1 :] if path and name.startswith(f"{path}.") else "" if name == path else name
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name

@@ -1,6 +1,0 @@
-"""Networks as files for other programs: ONNX models and safetensors."""
-
-from nncost.running.export.model import onnx_bytes as onnx_bytes
-from nncost.running.export.safetensors_file import names_of as names_of
-from nncost.running.export.safetensors_file import read_safetensors as read_safetensors
-from nncost.running.export.safetensors_file import safetensors_bytes as safetensors_bytes

@@ -1,0 +1,142 @@
+"""``calibrate``: every probe once, kept as soon as it is done, so that a stopped calibration goes on where it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nncost.cache import cache_folder, read_json, write_json
+from nncost.errors import OptionError
+from nncost.timing.devices.fingerprint import fingerprint
+from nncost.timing.devices.profile import Profile, Rate
+from nncost.timing.devices.profile_store import save_profile
+
+SCHEMA = "nncost.calibration/1"
+ENGINE = "torch"
+MAX_AGE_SECONDS = 3600.0
+"""A stopped calibration is taken up again within an hour; after that the machine may be another."""
+_OPERATOR = {"forward": "forward_operator", "backward": "backward_operator", "update": "update_operator"}
+Progress = Callable[[str, int, int], None]
+"""``progress(probe, done, of)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that is measured: its name and what measures it, as plain data."""
+
+    name: str
+    measure: Callable[[], Any]
+
+
+def calibrate(progress: Progress | None = None, *, fresh: bool = False) -> tuple[Profile, Path]:
+    """Measure this machine and keep its profile; the profile and its file.
+
+    What an earlier calibration had finished is not measured again, unless ``fresh``. Raises OptionError
+    where the profile cannot be written, and a MissingExtraError without PyTorch.
+    """
+    from nncost.timing.runnable import check_torch
+
+    check_torch("calibrating this machine")
+    path = cache_folder() / "calibration.json"
+    here = fingerprint()
+    done = {} if fresh else _unfinished(path, here)
+    try:
+        probes = list(_probes())
+        for number, probe in enumerate(probes):
+            if progress is not None:
+                progress(probe.name, number, len(probes))
+            if probe.name not in done:
+                done[probe.name] = probe.measure()
+                write_json(path, {"schema": SCHEMA, "fingerprint": here, "at": time.time(), "done": done})
+        profile = _profile(done, here)
+        saved = save_profile(profile)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OptionError(
+            f"the calibration cannot be kept in {cache_folder()}: {reason}.",
+            hint="Set NNCOST_CACHE to a folder that can be written.",
+        ) from None
+    return profile, saved
+
+
+def _unfinished(path: Path, here: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier calibration of the same machine had finished."""
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA or content.get("fingerprint") != here:
+        return {}
+    at, done = content.get("at"), content.get("done")
+    recent = isinstance(at, (int, float)) and 0 <= time.time() - at <= MAX_AGE_SECONDS
+    return dict(done) if recent and isinstance(done, dict) else {}
+
+
+def _probes() -> Iterator[Probe]:
+    from nncost.timing.calibration import overheads, rates
+    from nncost.timing.measure.reference import Reference
+    from nncost.timing.replay.memo import Memo
+    from nncost.timing.replay.page_faults import seconds_of_a_fault
+
+    yield Probe("reference work", lambda: sorted(Reference().seconds() for _ in range(9))[4])
+    yield Probe("matrix products", lambda: [asdict(rate) for rate in rates.products()])
+    yield Probe("convolutions", lambda: [asdict(rate) for rate in rates.convolutions()])
+    yield Probe("bandwidth by working set", lambda: [asdict(rate) for rate in rates.bandwidths()])
+    yield Probe("page faults", seconds_of_a_fault)
+    yield Probe("cold caches", rates.cold_factor)
+    memo = Memo()
+    for name, observe in overheads.observations(memo):
+        yield Probe(f"overheads: {name}", partial(_plain, observe))
+
+
+def _plain(observe: Callable[[], Any]) -> dict[str, Any]:
+    return asdict(observe())
+
+
+def _profile(done: Mapping[str, Any], here: Mapping[str, Any]) -> Profile:
+    from nncost.timing.calibration.overheads import Observation, solve
+    from nncost.timing.measure.step import StepSeconds
+    from nncost.timing.replay.page_faults import PAGE_BYTES
+
+    seen = [
+        Observation(StepSeconds(**fields["measured"]), fields["operators"], fields["amounts"])
+        for name, fields in done.items()
+        if name.startswith("overheads: ")
+    ]
+    overheads = solve(seen)
+    bandwidth = [Rate(**fields) for fields in done["bandwidth by working set"]]
+    return Profile(
+        name=_name(here), fingerprint=here, engine=ENGINE,
+        contraction=[Rate(**fields) for fields in done["matrix products"]],
+        convolution=[Rate(**fields) for fields in done["convolutions"]],
+        bandwidth=bandwidth, overheads={**overheads, **_per_operation(seen), "step": overheads["backward_call"]},
+        page_fault=done["page faults"], page_bytes=PAGE_BYTES, cold=done["cold caches"],
+        spread=_spread(seen, overheads), references={"reference": done["reference work"]},
+    )  # fmt: skip
+
+
+def _name(here: Mapping[str, Any]) -> str:
+    return f"{here['cpu']}, {here['threads']} thread{'' if here['threads'] == 1 else 's'}"
+
+
+def _per_operation(seen: Sequence[Any]) -> dict[str, float]:
+    """What one operation of each phase takes in all, however small: for predictions that replay nothing."""
+    found = {}
+    for phase, name in _OPERATOR.items():
+        each = sorted(getattr(o.measured, phase) / max(1, o.amounts.get(name, 0)) for o in seen)
+        found[phase] = each[len(each) // 2]
+    return found
+
+
+def _spread(seen: Sequence[Any], overheads: Mapping[str, float]) -> float:
+    """How far the overheads that were found miss the networks they were found from: the median relative error."""
+    from nncost.timing.calibration.overheads import UNKNOWNS
+
+    errors: list[float] = []
+    for o in seen:
+        known = sum(o.operators.values())
+        known += sum(o.amounts.get(name, 0) * overheads[name] for names in UNKNOWNS.values() for name in names)
+        errors.append(abs(known / o.measured.step - 1))
+    return sorted(errors)[len(errors) // 2]

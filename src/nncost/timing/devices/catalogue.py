@@ -1,0 +1,71 @@
+"""The catalogue of accelerators: those that come with nncost, and a user's own beside or over them."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from nncost.cache import FOLDER_VARIABLE, cache_folder
+from nncost.errors import OptionError, SourceError
+from nncost.timing.devices.device import Device
+from nncost.timing.devices.files import read_devices
+
+_CLOSE = 3
+
+
+def catalogue() -> tuple[Device, ...]:
+    """Every device; a user's own replaces the shipped one of its name. Raises SourceError for a file at fault."""
+    devices = {device.name: device for device in shipped()}
+    for folder in device_folders():
+        devices |= {device.name: device for path in sorted(folder.glob("*.toml")) for device in read_devices(path)}
+    _check_names(tuple(devices.values()))
+    return tuple(devices.values())
+
+
+def device_named(name: str) -> Device:
+    """The device of a name or an alias, in any case. Raises OptionError with the nearest names."""
+    if not isinstance(name, str):
+        raise OptionError(f"a device is a name such as 'h100', received {name!r}")
+    devices = catalogue()
+    wanted = _plain(name)
+    for device in devices:
+        if wanted in {_plain(device.name), _plain(device.title), *map(_plain, device.aliases)}:
+            return device
+    known = [each for device in devices for each in (device.name, *device.aliases)]
+    close = get_close_matches(name.lower(), known, _CLOSE)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    raise OptionError(f"unknown device {name[:60]!r}", hint=f"{hint}All devices:  nncost devices")
+
+
+def device_folders() -> tuple[Path, ...]:
+    """Where a user's own device files lie; the folders need not exist."""
+    own = cache_folder() / "devices"
+    if os.environ.get(FOLDER_VARIABLE):
+        return (own,)
+    from platformdirs import user_config_path
+
+    return (own, user_config_path("nncost", appauthor=False) / "devices")
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "-").replace("_", "-")
+
+
+@cache
+def shipped() -> tuple[Device, ...]:
+    """The devices that come with nncost."""
+    folder = Path(str(files("nncost.timing.devices") / "data"))
+    return tuple(device for path in sorted(folder.glob("*.toml")) for device in read_devices(path))
+
+
+def _check_names(devices: tuple[Device, ...]) -> None:
+    """One name, one device: an alias of two would answer for the wrong one."""
+    owner: dict[str, str] = {}
+    for device in devices:
+        for name in (device.name, *device.aliases):
+            other = owner.setdefault(name, device.name)
+            if other != device.name:
+                raise SourceError(f"the device name {name!r} belongs to both {other} and {device.name}.")

@@ -1,0 +1,60 @@
+"""Device files: TOML with one ``[[accelerator]]`` for each device, checked field by field when it is read."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nncost.errors import SourceError
+from nncost.timing.devices.device import Device
+from nncost.timing.devices.validation import faults_in
+
+ENTRY = "accelerator"
+MAX_FILE_BYTES = 4_000_000
+"""A larger file is no list of devices."""
+_SHOWN_FAULT = 120
+_HINT = "docs/devices.md shows what a device file holds."
+
+
+def read_devices(path: Path) -> list[Device]:
+    """The devices of one file. Raises SourceError naming the file and the line or the field at fault."""
+    content = _parsed(path)
+    entries = content.get(ENTRY)
+    unexpected = sorted(set(content) - {ENTRY})
+    if unexpected or not isinstance(entries, list) or not entries:
+        fault = f"has {unexpected[0]!r} at its top" if unexpected else f"has no [[{ENTRY}]]"
+        raise SourceError(f"{path} {fault}, where a device file has [[{ENTRY}]] alone.", hint=_HINT)
+    return [_device(path, number, entry) for number, entry in enumerate(entries, 1)]
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SourceError(f"{path} is larger than {MAX_FILE_BYTES:,} bytes.", hint=_HINT)
+        text = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}.") from None
+    try:
+        return tomllib.loads(text.decode())
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise SourceError(f"{path}, line {line}: this is not UTF-8 text.", hint=_HINT) from None
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        last = text.count(b"\n") + 1
+        fault = str(error)[:_SHOWN_FAULT].replace("at end of document", f"at line {last}, where the file ends")
+        raise SourceError(f"{path} is not TOML: {fault}.", hint=_HINT) from None
+
+
+def _device(path: Path, number: int, entry: object) -> Device:
+    from pydantic import ValidationError
+
+    from nncost.timing.devices.schema import Accelerator
+
+    try:
+        return Accelerator.model_validate(entry).device()
+    except ValidationError as error:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        which = f"[[{ENTRY}]] {number}" + (f" ({str(name)[:40]})" if name else "")
+        raise SourceError(f"{path}, {which}: {faults_in(error)}.", hint=_HINT) from None

@@ -1,0 +1,243 @@
+"""``measure``: a source's real step beside the predicted one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nncost.errors import OptionError, SourceError
+from nncost.pipeline.count import Settings, report_on
+from nncost.report import Report
+from nncost.timing.devices.fingerprint import available_bytes
+from nncost.timing.prediction import Prediction
+from nncost.units import bytes_text
+
+SCHEMA = "nncost.measurement/1"
+WARM_UP = 3
+FEWEST, MOST = 7, 300
+STEPS_BETWEEN = 10
+"""Steps between two pieces of reference work."""
+BUDGET_SECONDS = 8.0
+"""Steps are repeated for as long, but not fewer and not more often than that."""
+Progress = Callable[[str, int, int], None]
+"""``progress(what, done, of)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """One layer in one phase; ``predicted`` is None where nothing was predicted."""
+
+    path: str
+    phase: str
+    measured: float
+    predicted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Seconds and bytes of a step, as predicted and as measured, and their ratios (predicted ÷ measured).
+
+    ``noise`` is how much the two halves of the steps differ, ``drift`` how far fixed reference work varied meanwhile.
+    ``operations`` are the products that were counted and those that the libraries' own logs say ran.
+    """
+
+    source: str
+    settings: Mapping[str, Any]
+    steps: int
+    predicted: Mapping[str, Mapping[str, float]]
+    measured: Mapping[str, Mapping[str, float]]
+    rows: Sequence[MeasuredRow]
+    operations: Mapping[str, Any] = field(default_factory=dict)
+    noise: float = 0.0
+    drift: float = 0.0
+    notes: Sequence[str] = ()
+
+    @property
+    def ratio(self) -> dict[str, dict[str, float]]:
+        """Predicted ÷ measured, of all that has both."""
+        return {
+            kind: {
+                name: self.predicted[kind][name] / value
+                for name, value in values.items()
+                if value and self.predicted.get(kind, {}).get(name) is not None
+            }
+            for kind, values in self.measured.items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Exactly the JSON that ``nncost measure --json`` prints."""
+        return {
+            "schema": SCHEMA, "source": self.source, "settings": dict(self.settings), "steps": self.steps,
+            "predicted": {kind: dict(values) for kind, values in self.predicted.items()},
+            "measured": {kind: dict(values) for kind, values in self.measured.items()},
+            "ratio": self.ratio, "noise": self.noise, "drift": self.drift, "operations": dict(self.operations),
+            "rows": [
+                {"path": row.path, "phase": row.phase, "predicted": row.predicted, "measured": row.measured,
+                 "ratio": row.predicted / row.measured if row.predicted is not None and row.measured else None}
+                for row in self.rows
+            ],
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def measure(source: Any, settings: Settings, progress: Progress | None = None) -> Measurement:
+    """Run the source's real steps on a copy of it, and compare.
+
+    Raises SourceError for a source that cannot run, MissingExtraError without PyTorch.
+    """
+    from nncost.timing.runnable import check_torch
+
+    check_torch("measuring a step")
+    tell = progress or (lambda what, done, of: None)
+    tell("counting", 0, 1)
+    report = report_on(source, settings)
+    _check_memory(report)
+    prediction, notes = _prediction(source, settings, tell)
+    with _PlainErrors(report):
+        return _measured(source, settings, report, prediction, notes, tell)
+
+
+class _PlainErrors:
+    """What a network raises for want of memory is one sentence."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
+            raise SourceError(
+                f"this machine has not enough memory to run {self._report.source.name[:60]}.",
+                hint="A smaller --batch needs less.",
+            ) from None
+
+
+def _check_memory(report: Report) -> None:
+    """Raises SourceError for a step that needs more memory than there is: the system would end the program."""
+    needed = None if report.memory is None else report.memory.step_peak
+    free = available_bytes()
+    if isinstance(needed, int) and free and needed > free:
+        raise SourceError(
+            f"a step needs {bytes_text(needed)} of memory; {bytes_text(free)} are free on this machine.",
+            hint="A smaller --batch needs less; nncost predict runs nothing.",
+        )
+
+
+def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Prediction | None, list[str]]:
+    """What is predicted before anything runs; a note where this machine is not calibrated."""
+    from nncost.timing.predict_this_machine import predict_here
+
+    try:
+        return predict_here(source, settings, lambda done, of: tell("timing operators", done, of)), []
+    except OptionError as error:
+        return None, [f"{error.args[0].splitlines()[0]} Times are not predicted:  nncost calibrate"]
+
+
+def _measured(
+    source: Any, settings: Settings, report: Report, prediction: Prediction | None, notes: list[str], tell: Progress
+) -> Measurement:
+    from nncost.timing.measure.memory import allocated_peak
+    from nncost.timing.measure.profiler import layer_seconds
+    from nncost.timing.measure.step import Stepper, median_of, random_state_left
+    from nncost.timing.runnable import subject_of, trained_with
+
+    with subject_of(source, settings, **trained_with(report), real=True) as subject, random_state_left():
+        stepper = Stepper(subject)
+        steps, references = _steps(stepper, tell)
+        whole = median_of(steps)
+        tell("memory", 0, 1)
+        peak = allocated_peak(stepper)
+        shares = layer_seconds(stepper, whole)
+        operations = _operations(report, stepper)
+        memory = _memory_of(subject, settings, report)
+        layers = {place: (subject.layer(place[0]), place[1]) for place in shares}
+    seconds = {"forward": whole.forward, "backward": whole.backward, "update": whole.update, "step": whole.step}
+    resident = memory.get("step_peak", 0) - memory.get("step_allocated", 0)
+    measured: Mapping[str, Mapping[str, float]] = {
+        "seconds": seconds,
+        "memory": {"step_allocated": peak, "step_peak": peak + resident},
+    }
+    rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
+    return Measurement(
+        report.source.name, report.settings, len(steps), _predicted(memory, prediction), measured, rows, operations,
+        _noise(steps), _drift(references), (*notes, *(prediction.notes if prediction is not None else ())),
+    )  # fmt: skip
+
+
+def _steps(stepper: Any, tell: Progress) -> tuple[list[Any], list[float]]:
+    """Steps, and now and then a piece of reference work that tells how fast the machine is at the moment.
+
+    The step right behind it is not counted: it finds the caches full of something else.
+    """
+    from nncost.timing.measure.reference import Reference
+
+    reference = Reference()
+    for done in range(WARM_UP):
+        tell("warming up", done, WARM_UP)
+        begun = time.perf_counter()
+        stepper.step()
+    each = time.perf_counter() - begun
+    count = max(FEWEST, min(MOST, int(BUDGET_SECONDS / max(each, 1e-9))))
+    steps, references = [], []
+    for done in range(count):
+        if done % STEPS_BETWEEN == 0:
+            references.append(reference.seconds())
+            stepper.step()
+        steps.append(stepper.step())
+        tell("running steps", done + 1, count)
+    return steps, references
+
+
+def _drift(references: Sequence[float]) -> float:
+    """How far the reference work varied: between its quartiles, by the lower one."""
+    ordered = sorted(references)
+    quarter = len(ordered) // 4
+    return ordered[-1 - quarter] / ordered[quarter] - 1
+
+
+def _noise(steps: Sequence[Any]) -> float:
+    """How much the two halves of the steps differ: what no prediction can be better than."""
+    half = len(steps) // 2
+    first, second = (sorted(step.step for step in part)[half // 2] for part in (steps[:half], steps[half:]))
+    return float(abs(first / second - 1))
+
+
+def _predicted(memory: Mapping[str, int], prediction: Prediction | None) -> dict[str, dict[str, float]]:
+    seconds = {} if prediction is None else {n: s.value for n, s in prediction.seconds.items() if n != "run"}
+    return {"seconds": seconds, "memory": dict(memory)}
+
+
+def _memory_of(subject: Any, settings: Settings, report: Report) -> dict[str, int]:
+    """What is predicted of the module that runs: a graph counted on its own frees other tensors than PyTorch does."""
+    found = report
+    if report.source.kind not in ("torch", "huggingface"):
+        load = replace(settings.load, given=subject.given, inputs={}, symbols={}, batch=None)
+        chosen = replace(settings, load=load, loss=subject.loss, optimizer=subject.optimizer, examples=None)
+        found = report_on(subject.module, replace(chosen, epochs=1, freeze=()))
+    if found.memory is None:
+        return {}
+    amounts = {"step_allocated": found.memory.step_allocated, "step_peak": found.memory.step_peak}
+    return {name: amount for name, amount in amounts.items() if isinstance(amount, int)}
+
+
+def _rows(measured: Mapping[tuple[str, str], float], prediction: Prediction | None) -> list[MeasuredRow]:
+    predicted: dict[tuple[str, str], float] = {}
+    for row in prediction.rows if prediction is not None else ():
+        predicted[row.path, row.phase] = predicted.get((row.path, row.phase), 0.0) + row.seconds.value
+    return [MeasuredRow(path, phase, value, predicted.get((path, phase))) for (path, phase), value in measured.items()]
+
+
+def _operations(report: Report, stepper: Any) -> dict[str, Any]:
+    """Counted products and those in the libraries' logs, where they keep one that can be read."""
+    from nncost.timing.measure.library_logs import executed
+
+    counted = int(report.step.macs)
+    found = executed(stepper.step)
+    if found is None:
+        return {"counted_macs": counted}
+    result: dict[str, Any] = {"counted_macs": counted, "logged_macs": found.macs, "logged_calls": found.calls}
+    return result | ({"unreadable": list(found.unreadable)} if found.unreadable else {})

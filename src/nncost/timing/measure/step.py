@@ -1,0 +1,113 @@
+"""Real steps of a real module, timed by phase."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from nncost.errors import SourceError
+from nncost.frontends.torch.step.optimizer import optimizer_of
+from nncost.timing.runnable import Subject
+
+PHASES = ("forward", "backward", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeconds:
+    """Seconds of one step: forward with the loss, backward, and update with the gradients given back."""
+
+    forward: float
+    backward: float = 0.0
+    update: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """All three."""
+        return self.forward + self.backward + self.update
+
+
+class Stepper:
+    """A subject ready to run step after step. It works on a copy: the subject's own module is not changed.
+
+    Raises SourceError for a module that cannot be copied or has no memory.
+    """
+
+    def __init__(self, subject: Subject, *, copied: bool = True) -> None:
+        self.module = _copy(subject.module) if copied else subject.module
+        self._subject = subject
+        training = subject.loss is not None
+        self.module.train(training and (subject.module.training or _flagged(subject)))
+        self._optimizer = self._optimizer_of(subject) if training and subject.optimizer is not None else None
+
+    def _optimizer_of(self, subject: Subject) -> torch.optim.Optimizer | None:
+        pairs = zip(self.module.parameters(), subject.module.parameters(), strict=True)
+        trained = [(mine, theirs) for mine, theirs in pairs if mine.requires_grad]
+        return optimizer_of(subject.optimizer, trained) if trained else None
+
+    def step(self) -> StepSeconds:
+        """Run one step."""
+        given, loss = self._subject.given, self._subject.loss
+        if loss is None:
+            with torch.no_grad():
+                start = time.perf_counter()
+                self.module(*given.args, **given.kwargs)
+                return StepSeconds(time.perf_counter() - start)
+        start = time.perf_counter()
+        output = self.module(*given.args, **given.kwargs)
+        value = loss(output)
+        forward = time.perf_counter()
+        value.backward()
+        backward = time.perf_counter()
+        if self._optimizer is not None:
+            self._optimizer.step()
+        self.module.zero_grad(set_to_none=True)
+        update = time.perf_counter()
+        del output, value  # until here, as in a loop that reports what it learns
+        return StepSeconds(forward - start, backward - forward, update - backward)
+
+
+def _flagged(subject: Subject) -> bool:
+    """A module handed over in evaluation mode is trained all the same when a loss is named."""
+    return subject.options.steps.mode != "inference"
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise SourceError(
+            "the module has no memory (it is on the meta device), so it cannot run.",
+            hint="Predict its time instead:  nncost predict",
+        )
+    try:
+        return copy.deepcopy(module)
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
+        raise SourceError(f"the module cannot be copied, and nncost does not run the original: {error}.") from error
+
+
+def quiet_of(steps: Sequence[StepSeconds]) -> StepSeconds:
+    """The lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
+    quarter = len(steps) // 4
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[quarter] for phase in PHASES))
+
+
+def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:
+    """The median of each phase."""
+    middle = len(steps) // 2
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[middle] for phase in PHASES))
+
+
+@contextmanager
+def random_state_left(seed: int = 0) -> Iterator[None]:
+    """Random numbers drawn meanwhile do not change the caller's."""
+    state: Any = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(state)

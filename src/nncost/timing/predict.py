@@ -1,0 +1,45 @@
+"""A prediction for a source on a named device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nncost.errors import OptionError
+from nncost.pipeline.count import Settings, report_on
+from nncost.timing.devices.catalogue import device_named
+from nncost.timing.devices.profile_store import load_profiles, this_profile, why_no_profile
+from nncost.timing.from_profile import predict_with_profile
+from nncost.timing.prediction import Prediction
+from nncost.timing.roofline import predict_on
+
+THIS = "this"
+"""The name of the machine that runs nncost."""
+
+
+def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
+    """A source's step on a device of the catalogue, or on a machine whose profile has that name.
+
+    Raises an NncostError for anything that does not fit.
+    """
+    measured = next((profile for profile in load_profiles() if profile.name.lower() == str(name).lower()), None)
+    if measured is not None:
+        return predict_with_profile(report_on(source, settings), measured)
+    device = device_named(name)
+    return predict_on(report_on(source, settings), device)
+
+
+def predict_this(source: Any, settings: Settings) -> Prediction:
+    """A source's step on this machine, from its profile alone. Raises OptionError where it has none that holds."""
+    profile = this_profile()
+    if profile is None:
+        raise not_calibrated()
+    return predict_with_profile(report_on(source, settings), profile)
+
+
+def not_calibrated() -> OptionError:
+    """What to say where this machine has no profile that holds."""
+    return OptionError(
+        f"cannot predict for this machine: {why_no_profile()}.",
+        hint="Measure it once, in at most 5 minutes:  nncost calibrate\n"
+        "Or predict for a device of the catalogue:  --on h100   (all: nncost devices)",
+    )

@@ -1,0 +1,129 @@
+"""How long a step takes on this machine: its operators replayed, in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from nncost.pipeline.count import Settings, report_on
+from nncost.report import Report
+from nncost.timing.devices.profile import Profile
+from nncost.timing.devices.profile_store import this_profile
+from nncost.timing.predict import not_calibrated, predict_this
+from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
+from nncost.timing.prediction_builder import prediction_of
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT
+
+if TYPE_CHECKING:
+    from nncost.timing.replay.step import Progress, Replayed, Spent
+
+ENGINE = "torch"
+FRAMEWORK = "framework"
+_MACHINE_BYTES_PER_SECOND = 1e9
+"""Only for splitting an operator's time by cause where a profile knows no bandwidth."""
+
+
+def predict_here(source: Any, settings: Settings, progress: Progress | None = None) -> Prediction:
+    """Seconds of a step by phase, layer and cause: calibrated. Each distinct operator runs once and is remembered.
+
+    Without PyTorch the profile alone must do. Raises OptionError where this machine is not calibrated.
+    """
+    profile = this_profile()
+    if profile is None:
+        raise not_calibrated()
+    if find_spec(ENGINE) is None or profile.engine != ENGINE:
+        return predict_this(source, settings)
+    return predict_by_replay(source, settings, profile, progress)
+
+
+def predict_by_replay(
+    source: Any, settings: Settings, profile: Profile, progress: Progress | None = None
+) -> Prediction:
+    """As :func:`predict_here`, under a given profile of this machine."""
+    from dataclasses import replace
+
+    from nncost.frontends.torch.allocation.recorder import record_step
+    from nncost.timing.replay.memo import Memo
+    from nncost.timing.replay.step import replay
+    from nncost.timing.runnable import subject_of, trained_with
+
+    report = report_on(source, settings)
+    with subject_of(source, settings, **trained_with(report), real=False) as subject:
+        steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
+        options = replace(subject.options, steps=steps, training=subject.loss is not None)
+        recording = record_step(subject.module, subject.given, options)
+        replayed = replay(recording, profile, Memo(), progress)
+        rows = _rows(report, replayed, profile, subject.layers)
+    fields = profile.fingerprint
+    device = {"name": "this", "title": fields.get("cpu", profile.name), "dtype": report.settings["dtype"],
+              "engine": profile.engine, "peak_flops_per_second": profile.peak_flops_per_second,
+              "fingerprint": dict(fields), "method": "replayed"}  # fmt: skip
+    return prediction_of(
+        report, rows, label="calibrated", device=device, peak=profile.peak_flops_per_second,
+        capacity=fields.get("memory_bytes") or None, notes=_notes(replayed),
+    )  # fmt: skip
+
+
+def _notes(replayed: Replayed) -> list[str]:
+    notes = list(replayed.notes)
+    if replayed.missing:
+        names = ", ".join(sorted(replayed.missing))
+        notes.append(f"operators that could not be timed alone are not in here: {names}.")
+    return notes
+
+
+def _rows(report: Report, replayed: Replayed, profile: Profile, layers: Mapping[str, str]) -> Sequence[PredictedRow]:
+    """One row for each layer and phase that takes time, with the operation and the flops of the report."""
+    known: dict[tuple[str, str], tuple[str, int, int, int]] = {}
+    for row in report.rows:
+        phase = "forward" if row.phase == "loss" else row.phase
+        op, flops, macs, traffic = known.get((row.path, phase), (row.op, 0, 0, 0))
+        counts = row.counts
+        known[row.path, phase] = (
+            op,
+            flops + _number(counts, "mul") + _number(counts, "add"),
+            macs + _number(counts, "macs"),
+            traffic + _number(counts, "read_bytes") + _number(counts, "write_bytes"),
+        )
+    rows = []
+    for (path, phase), spent in replayed.spent.items():
+        name = layers.get(path, path)
+        op, flops, macs, traffic = known.get((name, phase), (FRAMEWORK, 0, 0, 0))
+        rows.append(_row((name, op, phase), spent, (flops, macs, traffic), profile))
+    return rows
+
+
+def _number(counts: Mapping[str, Any], name: str) -> int:
+    amount = counts.get(name, 0)
+    return amount if isinstance(amount, int) else 0
+
+
+def _row(place: tuple[str, str, str], spent: Spent, work: tuple[int, int, int], profile: Profile) -> PredictedRow:
+    flops, macs, traffic = work
+    causes = dict.fromkeys(CAUSES, 0.0) | _split(spent, macs, traffic, profile)
+    total = max(spent.total, 0.0)
+    rest = spent.overhead + spent.faults
+    low, high = max(0.0, spent.low + rest), max(0.0, spent.high + rest)
+    wide = 1 + profile.spread
+    seconds = Seconds(min(low, total) / wide, total, max(high, total) * wide)
+    peak = profile.peak_flops_per_second
+    share = FLOPS_PER_PRODUCT * macs / (peak * total) if macs and total else None
+    return PredictedRow(*place, seconds, causes, max(causes, key=lambda cause: causes[cause]), flops, share)
+
+
+def _split(spent: Spent, macs: int, traffic: int, profile: Profile) -> dict[str, float]:
+    """An operator's time is arithmetic as far as the peak rate explains it, memory traffic beyond that.
+
+    What bandwidth does not explain either is the call itself: overhead.
+    """
+    # A call from inside PyTorch may cost less than the one that was timed: then the operator's own time is less.
+    operators, overhead = spent.operators + min(0.0, spent.overhead), max(0.0, spent.overhead)
+    arithmetic = min(operators, FLOPS_PER_PRODUCT * macs / profile.peak_flops_per_second)
+    bandwidth = min((rate.per_second for rate in profile.bandwidth), default=_MACHINE_BYTES_PER_SECOND)
+    left = operators - arithmetic
+    memory = left if macs else min(left, traffic / bandwidth)
+    return {
+        "arithmetic": arithmetic, "memory": memory, "page_faults": spent.faults,
+        "overhead": overhead + left - memory,
+    }  # fmt: skip

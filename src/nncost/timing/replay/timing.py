@@ -1,0 +1,172 @@
+"""The time of one operator on real tensors, as cold as it is in the step."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from nncost.frontends.torch.allocation.recorder import as_it_runs
+from nncost.pipeline.count import no_collection
+from nncost.timing.devices.fingerprint import available_bytes
+from nncost.timing.replay.cache_distance import FURTHEST, Job
+from nncost.timing.replay.page_faults import PART
+from nncost.timing.replay.tensors import real_arguments
+
+REPEATS = 7
+ROUNDS, SCATTER, PAUSE_SECONDS = 4, 0.3, 0.02
+"""Rounds that are tried at most, how far the median may lie above the quartile, and a pause before another."""
+_CALLS = 3
+LARGE = 16 * 2**20
+"""Bytes of arguments from which on an operator is large."""
+_FEWER_ABOVE = 0.05
+_FEWER = 3
+"""An operator that takes longer than this many seconds is repeated less often: noise is small beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Seconds of one call (median, and the quartiles around it), and the pages it touched first."""
+
+    seconds: float
+    low: float
+    high: float
+    faults: float
+
+
+class Stream:
+    """Memory that is streamed through to push everything else as far away as it is in the step."""
+
+    def __init__(self) -> None:
+        self._memory = torch.zeros(FURTHEST // 4)
+        self._single = torch.zeros(1)
+
+    def push(self, bytes_: int) -> None:
+        """Read and write that many bytes, on every thread."""
+        if bytes_ > 0:
+            self._memory[: bytes_ // 4].add_(1.0)
+
+    def place(self, touches: Sequence[tuple[int, Callable[[], object]]]) -> None:
+        """Leave everything at its distance: what is furthest away is touched first."""
+        left = max(distance for distance, _ in touches)
+        for distance, touch in sorted(touches, key=lambda pair: -pair[0]):
+            if distance < left:
+                self.push(left - distance)
+                left = distance
+            if distance < FURTHEST:
+                touch()
+        self.push(left)
+        self.familiar()
+
+    def familiar(self) -> None:
+        """Run some other operators, as a step always just did."""
+        for _ in range(_CALLS):
+            torch.ops.aten.add_.Tensor(self._single, self._single)
+
+
+def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
+    """The time of a job. Raises what the operator raises on its arguments.
+
+    Where the times scatter, something else is running: further rounds are tried, and the quietest counts.
+    """
+    recorded = as_it_runs(job.recorded)
+    _check_memory(job)
+    args, kwargs = real_arguments(recorded)
+    call = _Call(job, recorded.operator, args, kwargs)
+    tracked = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
+    best: Timed | None = None
+    with torch.set_grad_enabled(tracked), no_collection():
+        for _ in range(ROUNDS):
+            timed = call.round(stream, repeats)
+            best = timed if best is None or timed.low < best.low else best
+            if timed.seconds <= best.low * (1 + SCATTER):
+                break
+            time.sleep(PAUSE_SECONDS)
+    assert best is not None
+    return best
+
+
+def _check_memory(job: Job) -> None:
+    """Raises ValueError for an operator that would take a good part of the memory there is."""
+    needed = sum(argument.bytes for argument in (*job.recorded.tensors(), *job.recorded.results))
+    free = available_bytes()
+    if free and needed > free * PART:
+        raise ValueError(f"{needed} bytes of {free}")
+
+
+class _Call:
+    """An operator with its arguments, run again and again as cold as the job says."""
+
+    def __init__(self, job: Job, operator: Any, args: Any, kwargs: Any) -> None:
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        touches = [partial(_touch, tensor.detach()) for tensor in tensors]
+        self._placed: list[Any] = [*zip(job.distances, touches, strict=False)]
+        self._placed += [(job.code, _rehearsal(job, operator, args, kwargs)), (job.results, _nothing)]
+        self._is_cold = bool(job.code or job.results or any(job.distances))
+        self._run = partial(operator, *args, **kwargs)
+        self._kept = self._run()
+
+    def round(self, stream: Stream, repeats: int) -> Timed:
+        """Some calls, summed up."""
+        seconds: list[float] = []
+        faults: list[int] = []
+        while len(seconds) < repeats:
+            if self._is_cold:
+                stream.place(self._placed)
+            before = _faults()
+            start = time.perf_counter()
+            self._kept = self._run()
+            seconds.append(time.perf_counter() - start)
+            faults.append(_faults() - before)
+            if len(seconds) == _FEWER and min(seconds) > _FEWER_ABOVE:
+                break
+        return _summary(seconds, faults)
+
+
+def _rehearsal(job: Job, run: Any, args: Any, kwargs: Any) -> Callable[[], None]:
+    """A call of the same operator on other memory: what made its code familiar in the step.
+
+    Large operators go without: what they do takes longer than finding their code.
+    """
+    if sum(argument.bytes for argument in job.recorded.tensors()) > LARGE:
+        return _nothing
+    other_args, other_kwargs = tree_map(_copied, (args, kwargs))
+
+    def again() -> None:
+        run(*other_args, **other_kwargs)
+
+    return again
+
+
+def _nothing() -> None:
+    pass
+
+
+def _copied(value: Any) -> Any:
+    """Other memory of the same shape and strides."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(value.detach())
+    return copy.requires_grad_(value.requires_grad)
+
+
+def _touch(tensor: torch.Tensor) -> None:
+    """Bring a tensor into the caches."""
+    torch.count_nonzero(tensor) if tensor.dtype is torch.bool else tensor.sum()
+
+
+def _faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def _summary(seconds: Sequence[float], faults: Sequence[int]) -> Timed:
+    ordered = sorted(seconds)
+    quarter = len(ordered) // 4
+    return Timed(statistics.median(ordered), ordered[quarter], ordered[-1 - quarter], float(statistics.median(faults)))

@@ -1,0 +1,78 @@
+"""Seconds on a device of the catalogue: each kernel at the slowest of arithmetic, memory traffic and launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncost.report import Report
+from nncost.timing.devices.device import Device
+from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.prediction import PredictedRow, Prediction, Seconds
+from nncost.timing.prediction_builder import prediction_of
+from nncost.timing.row_cost import Work, work_of
+
+
+def predict_on(report: Report, device: Device, efficiency: Efficiency | None = None) -> Prediction:
+    """The step of a report on a device, labelled *estimated*.
+
+    ``efficiency`` replaces the shares published for it. Raises OptionError where the device's rate at the
+    report's dtype is not known, and SymbolError where a size has no number.
+    """
+    shares = efficiency or efficiency_of(device, report.settings["dtype"])
+    peak = device.peak(report.settings["dtype"])
+    rows = [_row(works, device, peak, shares) for works in work_of(report, accelerator=True)]
+    return prediction_of(
+        report, rows, label="estimated", peak=peak, capacity=device.memory_bytes, watts=device.tdp_watts,
+        device={"name": device.name, "title": device.title, "dtype": report.settings["dtype"], "peak_flops_per_second": peak,
+                "bandwidth_bytes_per_second": device.bandwidth_bytes_per_second, "reliability": device.reliability,
+                "source": device.source, "date": device.date.isoformat(),
+                "efficiency": {"contraction": _listed(shares.contraction), "bandwidth": _listed(shares.bandwidth),
+                               "launch_seconds": _listed(shares.launch_seconds), "source": shares.source}},
+        notes=_notes(device),
+    )  # fmt: skip
+
+
+def _listed(share: Share) -> list[float]:
+    return [share.low, share.value, share.high]
+
+
+def _notes(device: Device) -> list[str]:
+    if device.vector_peak is None:
+        return [f"no rate of {device.name}'s vector units is published: work outside contractions counts by its bytes."]
+    return []
+
+
+def _row(works: Sequence[Work], device: Device, peak: float, shares: Efficiency) -> PredictedRow:
+    """A row's kernels one after the other: fast shares give the low end, slow ones the high end."""
+    low, value, high = (
+        [_causes(work, device, peak, *ends) for work in works]
+        for ends in (
+            (shares.contraction.high, shares.bandwidth.high, shares.launch_seconds.low),
+            (shares.contraction.value, shares.bandwidth.value, shares.launch_seconds.value),
+            (shares.contraction.low, shares.bandwidth.low, shares.launch_seconds.high),
+        )
+    )
+    seconds = Seconds(*(sum(sum(causes.values()) for causes in end) for end in (low, value, high)))
+    causes = {name: sum(part.get(name, 0.0) for part in value) for name in ("arithmetic", "memory", "overhead")}
+    first, contraction = works[0], sum(work.contraction_flops for work in works)
+    flops = contraction + sum(work.other_flops for work in works)
+    share = contraction / (peak * seconds.value) if contraction else None
+    bound = max(causes, key=lambda name: causes[name])
+    return PredictedRow(first.path, first.op, first.phase, seconds, causes, bound, flops, share)
+
+
+def _causes(
+    work: Work, device: Device, peak: float, contraction: float, bandwidth: float, launch: float
+) -> dict[str, float]:
+    """Seconds of one operation by what it waits for longest: arithmetic, traffic, or the launch of its kernels.
+
+    Launches are queued while earlier kernels run, so that they cost only what they exceed the work by.
+    """
+    arithmetic = work.contraction_flops / (peak * contraction)
+    if device.vector_peak is not None:
+        arithmetic += work.other_flops / (device.vector_peak * contraction)
+    memory = work.bytes / (device.bandwidth_bytes_per_second * bandwidth)
+    overhead = launch * work.kernels
+    if overhead > max(arithmetic, memory):
+        return {"overhead": overhead}
+    return {"arithmetic": arithmetic} if arithmetic > memory else {"memory": memory}

@@ -1,0 +1,172 @@
+"""A source as something that runs: a PyTorch module, its inputs, its loss and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils._pytree import tree_leaves
+
+from nncost.errors import MissingExtraError, OptionError, SourceError
+from nncost.frontends import registry
+from nncost.frontends.model import Inputs, LoadOptions
+from nncost.frontends.torch.inputs import converted
+from nncost.frontends.torch.step.loss import own_loss, primary
+from nncost.ir.graph import Graph
+from nncost.ir.training.losses import NO_LOSS
+from nncost.ir.training.optimizers import NO_OPTIMIZER
+from nncost.pipeline.count import Settings, load_options
+from nncost.report import Report
+
+LossOf = Callable[[Any], torch.Tensor]
+"""The loss of a model's output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What runs. ``given`` are real tensors where the subject was asked for with memory, shapes otherwise.
+
+    ``loss`` is None for a forward pass alone; ``layers`` say which layer of the source each submodule is,
+    where their names differ.
+    """
+
+    module: nn.Module
+    given: Inputs
+    options: LoadOptions
+    loss: LossOf | None
+    optimizer: Any
+    layers: dict[str, str]
+
+    def layer(self, path: str) -> str:
+        """The name of a submodule's layer in the source."""
+        return self.layers.get(path, path)
+
+
+@contextmanager
+def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, real: bool) -> Iterator[Subject]:
+    """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
+    options = load_options(source, settings)
+    chosen = _optimizer(settings, optimizer)
+    with registry.made(source, options, real=real) as found:
+        if found is None:
+            yield _built(source, options, loss, chosen)
+            return
+        module, options = found
+        yield _of_module(module, options, loss, chosen, real=real)
+
+
+def trained_with(report: Report) -> dict[str, str]:
+    """The names of the loss and the optimizer that a report was made with."""
+    return {name: str(report.settings[name]) for name in ("loss", "optimizer")}
+
+
+def _optimizer(settings: Settings, name: str) -> Any:
+    """The optimizer as it was given: an object knows its own settings."""
+    if name == NO_OPTIMIZER:
+        return None
+    given = settings.optimizer
+    return name if given is None or isinstance(given, str) else given
+
+
+def _built(source: Any, options: LoadOptions, name: str, optimizer: Any) -> Subject:
+    from nncost.backends.torch import module_of
+
+    if not isinstance(source, (str, Graph)):
+        raise SourceError(f"cannot run a {type(source).__name__}.")
+    training = name != NO_LOSS
+    built = module_of(source, replace(options, training=training))
+    loss = None
+    if training:
+        function, target = built.loss_function(name), built.targets(name)
+
+        def loss(output: Any) -> torch.Tensor:
+            return function(output, _where(target, output))
+
+    return Subject(built.module, Inputs(built.inputs), options, loss, optimizer, dict(built.layers))
+
+
+def _where(target: torch.Tensor | None, output: Any) -> torch.Tensor | None:
+    """The target on the output's device: a step also runs on tensors without memory."""
+    first = output if isinstance(output, torch.Tensor) else output[0]
+    return target if target is None or target.device == first.device else torch.empty_like(target, device=first.device)
+
+
+def _of_module(module: nn.Module, options: LoadOptions, name: str, optimizer: Any, *, real: bool) -> Subject:
+    assert options.given is not None
+    given = real_inputs(module, options.given, options) if real else options.given
+    loss = None if name == NO_LOSS else _Loss(options.steps.loss or name)
+    return Subject(module, given, options, loss, optimizer, {})
+
+
+def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Inputs:
+    """Random tensors for shapes: normal numbers, or positions that every table of the module has."""
+    rows = [layer.num_embeddings for layer in module.modules() if isinstance(layer, nn.Embedding)]
+    limit = min(rows, default=2)
+
+    def make(shape: Any, dtype: torch.dtype) -> torch.Tensor:
+        sizes = tuple(int(size) for size in shape)
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(sizes, dtype=dtype)
+        return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
+
+    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone())
+
+
+class _Loss:
+    """A named loss against a target that is made once, of the first output's shape; or the user's own function."""
+
+    def __init__(self, loss: Any) -> None:
+        self._loss = loss
+        self._targets: dict[str, torch.Tensor] = {}
+
+    def __call__(self, output: Any) -> torch.Tensor:
+        if callable(self._loss):
+            value = self._loss(output)
+            if not isinstance(value, torch.Tensor):
+                raise OptionError(f"the loss function returned {type(value).__name__}, not a tensor.")
+            return value
+        if self._loss == "own":
+            own = own_loss(output)
+            if own is None:
+                raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
+            return own
+        if self._loss == "sum":
+            return _sum(output)
+        return self._named(primary(output))
+
+    def _named(self, tensor: torch.Tensor) -> torch.Tensor:
+        if self._loss == "squared_error":
+            return functional.mse_loss(tensor, self._made(tensor.device, lambda: torch.randn_like(tensor)))
+        if self._loss == "binary_cross_entropy":
+            target = self._made(tensor.device, lambda: torch.rand_like(tensor))
+            return functional.binary_cross_entropy_with_logits(tensor, target)
+        logits = tensor.reshape(-1, tensor.shape[-1]) if tensor.dim() == 3 else tensor
+        shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
+        classes = logits.shape[1] if logits.dim() > 1 else logits.shape[0]
+        return functional.cross_entropy(
+            logits, self._made(logits.device, lambda: torch.randint(0, classes, shape, device=logits.device))
+        )
+
+    def _made(self, device: torch.device, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        made = self._targets.get(str(device))
+        if made is None:
+            made = self._targets[str(device)] = make().detach()
+        return made
+
+
+def _sum(output: Any) -> torch.Tensor:
+    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    return torch.stack([tensor.sum() for tensor in tensors]).sum()
+
+
+def check_torch(purpose: str) -> None:
+    """Raises MissingExtraError where PyTorch is not installed."""
+    try:
+        import torch as _  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(purpose, "torch", "torch") from None

@@ -1,0 +1,117 @@
+"""Seconds and memory of a step before the first one, for the engine that will run it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from nncost.dims import is_symbolic
+from nncost.errors import NncostError
+from nncost.ir.training.optimizers import step_constants
+from nncost.trainer.engine import Engine
+from nncost.trainer.network import Network
+from nncost.trainer.numpy_engine import NumpyEngine
+from nncost.trainer.tables.table import Array
+
+if TYPE_CHECKING:
+    from nncost.counting.memory.memory import Memory
+    from nncost.report import Report
+    from nncost.trainer.torch_engine import TorchEngine
+
+APART = "each distinct operation of the step, timed apart"
+CALIBRATED = "the calibration of this machine"
+REHEARSED = "a few steps that were tried and taken back; with nncost calibrate, by the calibration"
+WARM_UP, REHEARSALS = 3, 10
+BUDGET_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Seconds and bytes of a step: ``seen_bytes`` were measured in a step that was tried and taken back."""
+
+    seconds: float
+    by: str
+    bytes: int | None
+    seen_bytes: int
+
+
+def forecast(network: Network, engine: Engine, report: Report, x: Array, target: Array) -> Forecast:
+    """What a step will take. The engine is as before afterwards."""
+    if isinstance(engine, NumpyEngine):
+        return _of_numpy(engine, x, target)
+    return _of_torch(network, cast("TorchEngine", engine), report, x, target)
+
+
+def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Forecast:
+    from nncost.trainer.memory import measured_peak, planned_peak, total_bytes
+    from nncost.trainer.numpy_timing import rehearsed
+
+    plan = engine.prepare(len(x)).plan
+    constants = step_constants(engine.settings.learning_rate, 1)
+    with engine.untouched():
+        feeds = engine.feeds(engine.prepare(len(x)), x, target)
+        given = total_bytes(feeds.values())
+        seen = measured_peak(lambda: plan.run(feeds, constants), given)
+        rehearsal = rehearsed(plan, feeds, constants)
+        planned = planned_peak(plan, given, rehearsal.workspaces())
+        seconds = rehearsal.seconds(planned)
+    return Forecast(seconds, APART, planned, seen)
+
+
+def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, target: Array) -> Forecast:
+    """The calibration's prediction where there is one; else a rehearsal. Memory by the report's own account."""
+    from nncost.trainer.torch_engine import allocated_peak
+
+    values, state = engine.values(), engine.state()
+    memory = _memory(engine, report)
+    assert isinstance(memory.resident, int)
+    seconds, by = _calibrated(network, len(x)), CALIBRATED
+
+    def step() -> float:
+        return engine.step(x, target, 1)
+
+    try:
+        step()  # The first one makes states that later ones find.
+        seen = memory.resident + allocated_peak(step)
+        if seconds is None:
+            seconds, by = _rehearsed(step), REHEARSED
+    finally:
+        engine.restore(values, state)
+    peak = memory.step_peak
+    return Forecast(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), seen)
+
+
+def _memory(engine: TorchEngine, report: Report) -> Memory:
+    """The memory of the module's own step; by the graph where that cannot be traced."""
+    try:
+        return engine.report().memory
+    except NncostError:
+        return report.memory
+
+
+def _rehearsed(step: Callable[[], Any]) -> float:
+    """The median of a few steps behind the first, slow ones."""
+    deadline = time.perf_counter() + BUDGET_SECONDS
+    times = [_timed(step) for _ in range(WARM_UP)]
+    while len(times) < WARM_UP + REHEARSALS and (len(times) == WARM_UP or time.perf_counter() < deadline):
+        times.append(_timed(step))
+    return statistics.median(times[WARM_UP:])
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _calibrated(network: Network, batch: int) -> float | None:
+    """What nncost predict says of this machine; None where it is not calibrated."""
+    from nncost.timing.predict_this_machine import predict_here
+
+    try:
+        return predict_here(network.source, network.sized(batch)).seconds["step"].value
+    except NncostError:
+        return None

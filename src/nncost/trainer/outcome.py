@@ -1,0 +1,78 @@
+"""What a training says at its end: how good the network is, and predicted · measured · ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nncost.trainer.progress import Epoch
+from nncost.trainer.scores import Score
+
+SCHEMA = "nncost.ir.training/1"
+Amounts = Mapping[str, Mapping[str, float]]
+"""By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
+
+
+def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
+    """Predicted ÷ measured of everything that has both, as ``nncost measure`` has them."""
+    return {
+        kind: {
+            name: predicted[kind][name] / amount
+            for name, amount in amounts.items()
+            if amount and predicted[kind].get(name) is not None
+        }
+        for kind, amounts in measured.items()
+        if kind in predicted
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A finished or interrupted training. ``test`` is None where it was interrupted or no rows were kept for it."""
+
+    source: str
+    engine: str
+    dtype: str
+    task: str
+    labels: Sequence[str]
+    loss: str
+    settings: Mapping[str, Any]
+    rows: Mapping[str, int]
+    parameters: int
+    steps: int
+    history: Sequence[Epoch]
+    test: Score | None
+    predicted: Amounts
+    measured: Amounts
+    best_epoch: int | None = None
+    stopped_early: bool = False
+    interrupted: bool = False
+    files: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    predicted_by: str = ""
+    scaling: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The share of test rows whose class is right; None for amounts."""
+        return None if self.test is None else self.test.accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Exactly the JSON that ``nncost train --json`` prints."""
+        test = self.test
+        return {
+            "schema": SCHEMA, "test_accuracy": self.test_accuracy,
+            "test_loss": None if test is None else test.loss,
+            "test_rmse": None if test is None else test.rmse,
+            "test_r2": None if test is None else test.r2,
+            "predicted": {kind: dict(amounts) for kind, amounts in self.predicted.items()},
+            "measured": {kind: dict(amounts) for kind, amounts in self.measured.items()},
+            "ratio": ratios(self.predicted, self.measured), "predicted_by": self.predicted_by,
+            "source": self.source, "engine": self.engine, "dtype": self.dtype, "task": self.task,
+            "classes": list(self.labels), "loss": self.loss, "settings": dict(self.settings),
+            "rows": dict(self.rows), "parameters": self.parameters, "epochs": len(self.history), "steps": self.steps,
+            "best_epoch": self.best_epoch, "stopped_early": self.stopped_early, "interrupted": self.interrupted,
+            "history": [epoch.to_dict() for epoch in self.history], "files": list(self.files),
+            "notes": list(self.notes),
+        }  # fmt: skip

@@ -1,0 +1,109 @@
+"""What a training is asked to do, checked at the edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from numbers import Real
+from operator import index
+from typing import Any, SupportsIndex, cast
+
+from nncost.errors import OptionError
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
+
+LEARNING_RATES: Mapping[str, float] = {
+    "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.003, "adamw": 0.003,
+    "rmsprop": 0.001, "adagrad": 0.03, "lion": 0.0003,
+}  # fmt: skip
+"""Chosen on the digits of scikit-learn and the networks of ``docs/train.md``; any network may need another."""
+ENGINES = ("auto", "torch", "numpy")
+DTYPES = ("float32", "float64")
+TRAINED_LOSSES = tuple(name for name in LOSSES if name not in ("sum", "none"))
+TEST_SHARE, STOPPING_SHARE = 0.2, 0.1
+"""The rows kept to the end; those that decide when to stop, where patience is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """See ``nncost.train``; every value is checked and complete except the loss, which the task decides."""
+
+    target: str | None = None
+    task: str | None = None
+    ignore: tuple[str, ...] = ()
+    epochs: int = 10
+    batch: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = LEARNING_RATES["adam"]
+    loss: str | None = None
+    seed: int = 0
+    test_share: float = TEST_SHARE
+    validation_share: float = 0.0
+    patience: int | None = None
+    engine: str = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**asdict(self), "ignore": list(self.ignore)}
+
+
+def training_settings(
+    *,
+    epochs: Any = 10,
+    batch: Any = 32,
+    optimizer: Any = "adam",
+    learning_rate: Any = None,
+    loss: Any = None,
+    seed: Any = 0,
+    test_share: Any = TEST_SHARE,
+    validation_share: Any = None,
+    patience: Any = None,
+    engine: Any = "auto",
+    ignore: str | Sequence[str] = (),
+    target: Any = None,
+    task: Any = None,
+) -> TrainingSettings:
+    """The settings behind the keywords of ``nncost.train``. Raises OptionError for what does not fit."""
+    _choice("optimizer", optimizer, tuple(OPTIMIZERS))
+    _choice("engine", engine, ENGINES)
+    if loss is not None:
+        _choice("loss", loss, TRAINED_LOSSES)
+    share = (0.0 if patience is None else STOPPING_SHARE) if validation_share is None else validation_share
+    if patience is not None and not share:
+        raise OptionError(
+            "patience watches the validation loss and needs rows for it, received validation_share 0.",
+            hint="For example: --validation-share 0.1",
+        )
+    rate = LEARNING_RATES[optimizer] if learning_rate is None else _number("learning_rate", learning_rate)
+    if not 0 < rate < math.inf:
+        raise OptionError(f"learning_rate is a number above 0, received {learning_rate!r}")
+    return TrainingSettings(
+        target=None if target is None else str(target), task=task,
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(str(name) for name in ignore),
+        epochs=_whole("epochs", epochs), batch=_whole("batch", batch), optimizer=optimizer, learning_rate=rate,
+        loss=loss, seed=_whole("seed", seed, least=0), test_share=_number("test_share", test_share),
+        validation_share=_number("validation_share", share),
+        patience=None if patience is None else _whole("patience", patience), engine=engine,
+    )  # fmt: skip
+
+
+def _choice(name: str, value: object, accepted: Sequence[str]) -> None:
+    if value not in accepted:
+        raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
+
+
+def _whole(name: str, value: object, least: int = 1) -> int:
+    try:
+        number = least - 1 if isinstance(value, bool) else index(cast("SupportsIndex", value))
+    except TypeError:
+        number = least - 1
+    if not least <= number < 2**63:
+        raise OptionError(f"{name} must be a whole number of at least {least}, received {value!r}")
+    return number
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise OptionError(f"{name} must be a number, received {value!r}")
+    return float(value)

@@ -1,0 +1,205 @@
+"""Distances by hand, the memo, page faults, and a whole replayed step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import nncost
+from nncost.api import settings_of
+from nncost.frontends.model import Inputs, LoadOptions, Training
+from nncost.frontends.torch.allocation.recorder import MemoryEvent, Recorded, record_step
+from nncost.timing.predict_this_machine import predict_by_replay
+from nncost.timing.prediction import CAUSES
+from nncost.timing.replay.cache_distance import FURTHEST, jobs_of
+from nncost.timing.replay.memo import Memo
+from nncost.timing.replay.page_faults import PAGE_BYTES, faults_of, peak_of
+from nncost.timing.replay.step import without_faults
+from nncost.timing.replay.tensors import real_arguments
+from nncost.timing.replay.timing import Stream, Timed, time_job
+from tests.timing.machines import made_up
+
+
+def _operators(width: int = 4) -> list[Recorded]:
+    module = nn.Sequential(nn.Linear(width, width), nn.Sigmoid())
+    options = LoadOptions(training=True, steps=Training("squared_error", "sgd"))
+    return record_step(module, Inputs((torch.randn(2, width),)), options).operators
+
+
+def test_a_small_step_stays_in_the_cache() -> None:
+    jobs = [job for job in jobs_of(_operators(), cache_bytes=2**20) if not job.recorded.is_view]
+    assert {distance for job in jobs for distance in (*job.distances, job.code)} == {0}
+
+
+def test_a_distance_is_what_was_touched_since() -> None:
+    """A cache of 100 bytes; the layer has 16 weights and 4 biases, the input 8 numbers, all of 4 bytes.
+
+    The update touches weights and their gradient (128 bytes), then biases and theirs (32). So the next step finds
+    the weights 32 + 64 = 96 bytes away (in the cache), and the biases 16. The input was last read by the gradient of the
+    weights; after it came the sum for the biases' gradient (32 + 16) and the update (160): 208 + 32 = 240 bytes, which is
+    beyond 100 and within the next level, 400. The sigmoid reads what was written right before.
+    """
+    forward = {
+        str(job.recorded.operator): job
+        for job in jobs_of(_operators(), cache_bytes=100)
+        if job.recorded.phase == "forward"
+    }
+    assert forward["aten.addmm.default"].distances == (0, 400, 0)
+    assert forward["aten.sigmoid.default"].distances == (0,)
+
+
+def test_memory_given_back_last_is_handed_out_first() -> None:
+    """Two blocks of 64 bytes are given back, 1,000 bytes of other work apart; the later one is taken again."""
+    job = next(job for job in jobs_of(_operators(), cache_bytes=2**20) if "addmm" in str(job.recorded.operator))
+    operator = job.recorded
+    taken = [MemoryEvent(1_001, 0, 64), MemoryEvent(1_002, 0, 64), MemoryEvent(1_001, 1), MemoryEvent(1_002, 2)]
+    jobs = jobs_of([operator] * 4, [*taken, MemoryEvent(1_003, 3, 64)], cache_bytes=200)
+    # An operator touches 16 + 32 + 64 + 32 = 144 bytes. The step begins with both blocks free again from the last one.
+    assert [each.results for each in jobs][1:3] == [0, 0]
+    assert jobs[3].results == 200 * 4  # given back before the third of four: 144 bytes and its own 64 lie between
+    assert jobs_of([operator], [MemoryEvent(1, 0, 10**6)], cache_bytes=200)[0].results > 0
+
+
+def test_memory_that_was_never_held_is_furthest() -> None:
+    first = jobs_of(_operators()[:2], [MemoryEvent(1_001, 0, 10**12)], cache_bytes=100)[0]
+    assert first.results == FURTHEST
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_real_arguments_look_as_recorded(index: int) -> None:
+    module = [nn.Linear(4, 3), nn.Conv2d(2, 3, 3), nn.Embedding(7, 4)][index]
+    x = [torch.randn(2, 4), torch.randn(1, 2, 5, 5), torch.randint(0, 7, (2, 3))][index]
+    options = LoadOptions(training=True, steps=Training("squared_error", "adam"))
+    for recorded in record_step(module, Inputs((x,)), options).operators:
+        if recorded.is_view:
+            continue
+        args, kwargs = real_arguments(recorded)
+        tensors = [leaf for leaf in (*args, *kwargs.values()) if isinstance(leaf, torch.Tensor)]
+        told = [argument for argument in (*recorded.args, *recorded.kwargs.values()) if hasattr(argument, "stride")]
+        assert [(t.shape, t.stride(), t.dtype) for t in tensors] == [(a.shape, a.stride, a.dtype) for a in told]
+        with torch.no_grad():
+            recorded.operator(*args, **kwargs)  # the values fit: no index is out of range
+
+
+def test_a_job_is_timed() -> None:
+    job = next(job for job in jobs_of(_operators()) if "addmm" in str(job.recorded.operator))
+    timed = time_job(job, Stream(), 3)
+    assert 0 < timed.low <= timed.seconds <= timed.high
+
+
+def test_page_faults_are_taken_off() -> None:
+    assert without_faults(Timed(10.0, 8.0, 12.0, 4.0), 1.0) == Timed(6.0, 4.0, 8.0, 4.0)
+    assert without_faults(Timed(1e-6, 1e-6, 1e-6, 4.0), 1e-6).seconds == 0.0
+
+
+def test_large_memory_is_touched_anew_in_each_step() -> None:
+    large = 64 * 2**20  # more than the largest block that the allocator keeps
+    events = [MemoryEvent(1, 5, large), MemoryEvent(1, 6)]
+    found = faults_of(events)
+    assert found is not None
+    assert set(found.pages) == {5}
+    assert 0 < found.pages[5] <= large // PAGE_BYTES + 16
+    assert found.seconds[5] > 0
+    nothing = faults_of([])
+    assert nothing is not None
+    assert nothing.total == 0
+
+
+def test_the_most_memory_held_at_once() -> None:
+    events = [
+        MemoryEvent(1, 0, 100),
+        MemoryEvent(2, 1, 50),
+        MemoryEvent(1, 2),
+        MemoryEvent(3, 2, 20),
+        MemoryEvent(2, 3),
+    ]
+    assert peak_of(events) == 150
+
+
+def test_what_is_too_large_for_this_machine_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncost.timing.replay.page_faults.available_bytes", lambda: 1_000)
+    monkeypatch.setattr("nncost.timing.replay.timing.available_bytes", lambda: 1_000)
+    assert faults_of([MemoryEvent(1, 0, 501)]) is None
+    prediction = predict_by_replay("61-59-53", settings_of(batch=7), made_up())
+    assert any("page faults are not in it" in note for note in prediction.notes)
+    assert any("aten.addmm" in note for note in prediction.notes)
+
+
+# ------------------------------------------------------------------- the memo
+def test_times_are_remembered(tmp_path: Path) -> None:
+    path, timed = tmp_path / "memo.json", Timed(1.0, 0.5, 2.0, 3.0)
+    memo = Memo(path)
+    memo.keep("a job", timed)
+    assert not path.exists()
+    memo.save()
+    assert Memo(path).find("a job") == timed
+    assert Memo(path).find("another") is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/1", "times": {"a": 1}}']
+)
+def test_a_broken_memo_counts_as_empty(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "memo.json"
+    path.write_text(content)
+    memo = Memo(path)
+    assert memo.find("a job") is None
+    memo.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
+    memo.save()
+    assert json.loads(path.read_text())["schema"] == "nncost.operators/1"
+
+
+def test_a_memo_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    memo = Memo(tmp_path / "file" / "memo.json")
+    memo.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
+    memo.save()
+    assert memo.find("a job") is not None
+
+
+# ------------------------------------------------------------------- a whole step
+@pytest.mark.parametrize("source", ["8-6-4", "1x8x8, conv 2 3x3, relu, flatten, dense 3", "6x4, lstm 5 last, dense 2"])
+def test_rows_phases_and_causes_add_up(source: str) -> None:
+    prediction = predict_by_replay(source, settings_of(batch=2, examples=20, epochs=3), made_up())
+    seconds = prediction.seconds
+    for phase in ("forward", "backward", "update"):
+        assert seconds[phase].value > 0
+        assert seconds[phase].low <= seconds[phase].value <= seconds[phase].high
+        rows = sum(row.seconds.value for row in prediction.rows if row.phase == phase)
+        assert rows == pytest.approx(seconds[phase].value)
+    assert seconds["step"].value == pytest.approx(sum(seconds[p].value for p in ("forward", "backward", "update")))
+    assert seconds["run"].value == pytest.approx(30 * seconds["step"].value)
+    for row in prediction.rows:
+        assert set(row.causes) == set(CAUSES)
+        assert sum(row.causes.values()) == pytest.approx(row.seconds.value)
+        assert min(row.causes.values()) >= 0
+    layers = {row.path for row in nncost.count(source, batch=2).rows}
+    assert layers & {row.path for row in prediction.rows if row.phase == "forward"}
+    assert prediction.label == "calibrated"
+    assert prediction.to_dict()["schema"] == "nncost.prediction/1"
+
+
+def test_a_second_prediction_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = predict_by_replay("8-6-4", settings_of(batch=2), made_up())
+    monkeypatch.setattr("nncost.timing.replay.step.time_job", lambda *_: pytest.fail("an operator ran again"))
+    again = predict_by_replay("8-6-4", settings_of(batch=2), made_up())
+    assert again.seconds["step"].value == pytest.approx(first.seconds["step"].value, rel=1e-3)
+
+
+def test_an_operator_that_cannot_be_timed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("not here")
+
+    monkeypatch.setattr("nncost.timing.replay.step.time_job", refuse)
+    prediction = predict_by_replay("9-7-5", settings_of(batch=3), made_up())
+    assert any("addmm" in note for note in prediction.notes)
+
+
+def test_a_module_on_the_meta_device_is_predicted() -> None:
+    module = nn.Linear(3, 2, device="meta")
+    prediction = predict_by_replay(module, settings_of((4, 3), loss="sum", optimizer="sgd"), made_up())
+    assert prediction.seconds["backward"].value > 0

@@ -85,7 +85,7 @@ def no_collection() -> Iterator[None]:
 
 
 def _report_on(source: Any, settings: Settings) -> Report:
-    _check(settings)
+    check_settings(settings)
     counted = count_source(source, settings)
     convention = counted.convention
     k = settings.accumulate
@@ -190,7 +190,8 @@ def _model_of(graph: Graph, options: LoadOptions) -> Model:
 
 
 # ------------------------------------------------------------------- settings
-def _check(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
+    """Raise OptionError, with what is accepted, for a setting that no source takes."""
     choices: Mapping[str, tuple[object, Sequence[object]]] = {
         "backward": (settings.backward, ("auto", "derived")),
         "mode": (settings.mode, (None, TRAIN, INFERENCE)),

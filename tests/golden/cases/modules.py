@@ -63,6 +63,14 @@ def known_operator() -> nn.Module:
     return model
 
 
+def fixed_router() -> nn.Module:
+    """Experts that are chosen by the first numbers of a row."""
+    model = models.Routed()
+    nn.init.eye_(model.router.weight)
+    nn.init.zeros_(model.router.bias)
+    return model
+
+
 def shapes_only() -> nn.Module:
     with torch.device("meta"):
         return models.Stack(2)
@@ -118,7 +126,7 @@ STRUCTURES = (
     case("one layer twice", models.Twice, ROWS),
     case("two inputs", models.Several, lambda: nncost.Inputs(((2, 3, 8, 8),), {"vector": (2, 10), "scale": 0.5})),
     case("experts", models.Routed, ROWS),
-    case("experts, values", models.Routed, lambda: torch.linspace(-1, 1, 3 * W).reshape(ROWS), FORWARD),
+    case("experts, values", fixed_router, lambda: torch.linspace(0, 20, 3 * W).sin().reshape(ROWS), FORWARD),
     case("branch by values", models.Branching, lambda: torch.ones(ROWS)),
     case("own function", models.OwnFunction, ROWS),
     case("autocast", models.Autocast, ROWS),

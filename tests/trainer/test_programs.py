@@ -13,7 +13,8 @@ from nncost.ir.builder import Builder
 from nncost.ir.execute import constants_of, execute, prepare
 from nncost.ir.graph import Region
 from nncost.ir.training.optimizers import LEARNING_RATE, OPTIMIZERS, STEP_NUMBER, step_constants
-from nncost.pipeline.count import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings
 
 SPECS = [
     "6-5-4",

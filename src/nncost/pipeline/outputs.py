@@ -17,7 +17,7 @@ from nncost.frontends.model import Inputs, TensorShape
 from nncost.ir import ops
 from nncost.ir.execute import prepare
 from nncost.ir.graph import Graph, Item, Tensor, walk
-from nncost.pipeline.count import INFERENCE, Settings, check_settings, load_options
+from nncost.pipeline.settings import INFERENCE, Settings, check, load_options
 
 Array = Any
 DTYPES = ("float64", "float32", "float16")
@@ -30,11 +30,11 @@ ACCEPTED = 'Accepted: a spec such as "784-16-10", an ONNX file, a Graph.'
 def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
     """The outputs by name; see ``nncost.run``."""
     chosen = settings if settings.mode is not None else replace(settings, mode=INFERENCE)
-    check_settings(chosen)
+    check(chosen)
     if chosen.load.dtype not in DTYPES:
         raise OptionError(f"nncost.run computes in {', '.join(DTYPES)}, received {chosen.load.dtype}.")
     graph, names = _loaded(source, chosen)
-    _check(graph)
+    _check_graph(graph)
     feeds = random_inputs(graph, seed)
     feeds |= _given(graph, chosen.load.given or Inputs())
     feeds |= {parameter.tensor: values for parameter, values in initialise(graph, seed).items()}
@@ -105,7 +105,7 @@ def _output_names(graph: Graph) -> list[str]:
     return named if all(named) and len(set(named)) == len(named) else [f"{OUTPUT}.{n + 1}" for n in range(len(named))]
 
 
-def _check(graph: Graph) -> None:
+def _check_graph(graph: Graph) -> None:
     """Raise SymbolError for a size that is a symbol, SourceError for an operation that can only be counted."""
     for tensor in (*graph.inputs, *(parameter.tensor for parameter in graph.parameters), *graph.outputs):
         for dim in tensor.shape:

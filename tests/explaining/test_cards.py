@@ -14,6 +14,7 @@ from nncost.explaining.accounts import Accounts, keep_accounts
 from nncost.explaining.cards import READERS
 from nncost.explaining.derivation import letters_of
 from nncost.ir.library.activations import ACTIVATIONS
+from nncost.ir.training.losses import LOSSES
 from nncost.pipeline.count import Counted, count_source
 from tests.explaining.explained import settings_of
 
@@ -89,7 +90,7 @@ def test_forward_alone(template: str) -> None:
     assert_equal_to_ledger(accounts, counted)
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy", "binary_cross_entropy", "sum"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("spec", ["3-4-3", "3, dense 4, softmax", "2x3, dense 4, sigmoid"])
 def test_losses(spec: str, loss: str) -> None:
     counted = count_source(spec, settings_of(batch=2, loss=loss))

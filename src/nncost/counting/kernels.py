@@ -104,7 +104,7 @@ def _groups(items: Sequence[Item], outer: str, constants: set[Tensor]) -> Iterat
                 yield Kernel(item.path, name, item.name, item.phase, own)
             yield from _groups([inner for inner in item.items if isinstance(inner, Region)], name, constants)
         elif not outer and _works(item, constants):
-            kind = item.op.function if isinstance(item.op, ops.Map) else type(item.op).__name__.lower()
+            kind = ops.operation_name(item.op)
             yield Kernel(item.path, kind, kind, item.phase, [item])
 
 

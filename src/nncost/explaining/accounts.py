@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
 
-from nncost.counting.ledger import operation_name
 from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, add_all, same, sum_over, tidy
 from nncost.explaining.cards import readings
@@ -31,6 +30,7 @@ from nncost.explaining.derivation import (
 )
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Phase, Region, Tensor
+from nncost.ir.ops import operation_name
 from nncost.pipeline.count import Counted
 
 Loops = tuple[ops.Repeat, ...]

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.conventions import Convention
-from nncost.counting.ledger import Row, operation_name
+from nncost.counting.ledger import Row
 from nncost.counting.quantities import ALL, DTYPE_BYTES
 from nncost.dims import Dim, add_all
 from nncost.frontends.model import Model
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Item, Parameter, Region
+from nncost.ir.ops import operation_name
 from nncost.report import ParameterCounts, ReportRow, Totals
 
 FLOPS = "flops"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nncost.timing.measure.measure import MeasuredRow, Measurement
+from nncost.timing.prediction import TIMED_PHASES
 from nncost.units import bytes_text, exact, seconds_text
 from nncost.views.prediction import PredictionTable, aligned, wrapped
 
 _MARGIN = 10
 _PERCENT = 100
 _NAME = 36
-_PHASES = ("forward", "backward", "update", "step")
 
 
 def plain(measurement: Measurement, *, limit: int) -> str:
@@ -43,7 +43,7 @@ def _phases(measurement: Measurement) -> PredictionTable:
     predicted, measured = measurement.predicted, measurement.measured
     rows = [
         _cells(phase, predicted["seconds"].get(phase), measured["seconds"][phase], seconds_text)
-        for phase in _PHASES
+        for phase in (*TIMED_PHASES, "step")
         if measured["seconds"].get(phase)
     ]
     for name, words in (("step_peak", "memory at the peak"), ("step_allocated", "… taken by the step")):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nncost.errors import OptionError
-from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
+from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction, Seconds
 from nncost.units import bytes_text, grouped, rate_text, seconds_text
 
 BY = ("layer", "op", "phase", "cause")
-PHASES = ("forward", "backward", "update")
 MAX_ROWS = 20
 """Rows of a table; the others are added up in one line."""
 _WIDTH = 80
@@ -80,7 +79,7 @@ def title(prediction: Prediction) -> str:
 
 def phase_table(prediction: Prediction) -> PredictionTable:
     """Seconds of each phase with their interval."""
-    names = [name for name in (*PHASES, "step", "run") if name in prediction.seconds]
+    names = [name for name in (*TIMED_PHASES, "step", "run") if name in prediction.seconds]
     rows = [[name, *map(seconds_text, _ordered(prediction.seconds[name]))] for name in names]
     return PredictionTable(("", "expected", "at least", "at most"), rows)
 
@@ -185,7 +184,7 @@ def _line(name: str, rows: Sequence[PredictedRow], step: float) -> list[str]:
     """One name with its seconds by phase; the loss stands in halves under forward and backward."""
     total = sum(row.seconds.value for row in rows)
     loss = sum(row.seconds.value for row in rows if row.phase == "loss") / 2
-    phases = [sum(row.seconds.value for row in rows if row.phase == phase) for phase in PHASES]
+    phases = [sum(row.seconds.value for row in rows if row.phase == phase) for phase in TIMED_PHASES]
     amounts = [phases[0] + loss, phases[1] + loss, phases[2]]
     causes = {cause: sum(row.causes.get(cause, 0.0) for row in rows) for cause in CAUSES}
     bound = max(causes, key=lambda cause: causes[cause])

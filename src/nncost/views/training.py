@@ -10,7 +10,7 @@ from nncost.trainer.progress import Epoch, Progress
 from nncost.units import bytes_text, compact, seconds_text
 
 if TYPE_CHECKING:
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 _PERCENT = 100
 _MARGIN = 12
@@ -26,7 +26,7 @@ _LINES: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
 )
 
 
-def decided(prepared: Prepared) -> str:
+def decided(prepared: PreparedTraining) -> str:
     """What was recognised and chosen, before the first step."""
     examples, settings, costs = prepared.examples, prepared.settings, prepared.costs
     parts = {"training": examples.split.train, "validation": examples.split.validation, "the test": examples.split.test}

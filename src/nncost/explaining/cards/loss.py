@@ -29,6 +29,13 @@ _EQUATIONS: Mapping[str, tuple[Maths, Maths]] = {
         Maths("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
         Maths("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
     ),
+    "binary_cross_entropy_with_logits": (
+        Maths(
+            "L = mean(max(x, 0) − x·t + log(1 + e^−|x|))",
+            r"L = \overline{\max(x, 0) - x t + \log\left(1 + e^{-\lvert x \rvert}\right)}",
+        ),
+        Maths("∂L/∂x = (σ(x) − t)/n", r"\frac{\partial L}{\partial x} = \frac{\sigma(x) - t}{n}"),
+    ),
     "sum": (Maths("L = Σ y", r"L = \sum y"), Maths("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1")),
 }
 
@@ -51,6 +58,15 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
         "log": "two for each output",
         "div": "two for each output, and the mean",
+    },
+    "binary_cross_entropy_with_logits": {
+        "mul": "x·t",
+        "add": "max(x, 0) − x·t, 1 + e^−|x|, the sum of both terms, the sum over all and σ(x) − t",
+        "div": "the gradient's mean and the loss's mean",
+        "cmp": "max(x, 0)",
+        "exp": "e^−|x|",
+        "log": "one for each output",
+        "sigmoid": "σ(x)",
     },
     "sum": {"add": "the sum of all outputs"},
 }

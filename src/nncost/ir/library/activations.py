@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from nncost.ir.builder import Builder
-from nncost.ir.graph import GradientRule, Region, Tensor
+from nncost.ir.graph import GradientRule, Gradients, Region, Tensor
 
 LEAKY_SLOPE = 0.01
 """PyTorch's default negative slope of LeakyReLU."""
@@ -19,7 +19,6 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 GELU_CUBIC = 0.044715
 """Hendrycks and Gimpel 2016, Gaussian Error Linear Units: the tanh approximation."""
 
-Gradients = Mapping[Tensor, Tensor]
 Compute = Callable[[Builder, Tensor], Tensor]
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nncost.dims import Dim, exact_divide, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Region, Tensor
+from nncost.ir.graph import Gradients, Region, Tensor
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
 """PyTorch's default share of the new batch in the running averages."""
-
-Gradients = Mapping[Tensor, Tensor]
 
 
 def batch_norm(

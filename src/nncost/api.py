@@ -18,7 +18,7 @@ from nncost.report import Report
 if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.dims.formula import Formula
-    from nncost.explaining import Explanation
+    from nncost.documents.document import Document
     from nncost.timing.devices.profile import Profile
     from nncost.timing.measure.measure import Measurement
     from nncost.timing.prediction import Prediction
@@ -92,7 +92,7 @@ def formula(
     return formula_of(quantity, report.quantity(quantity), at)
 
 
-def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Explanation:
+def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Document:
     """The worked arithmetic of a topic (parameters, forward, backward, update, run, time) or of one quantity.
 
     With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs
@@ -235,7 +235,7 @@ def train_until_interrupted(
     dtype: str | None = None,
     **given: Any,
 ) -> Training:
-    """As :func:`train`; where it was interrupted, the result says so. ``tell`` and ``announce`` hear how it goes."""
+    """As :func:`train`; where it was interrupted, the result says so. ``on_start`` is called with what was decided, ``on_step`` after each step."""
     from nncost.trainer.run import train_source
 
     settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)

@@ -97,7 +97,9 @@ def test_an_interrupted_training_is_saved_beside_the_user_s_files(
 
 def test_a_whole_training_is_not_interrupted_by_its_last_step(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"target": "kind", "batch": 8, "engine": "numpy", "epochs": 1}
-    assert not train_until_interrupted("3-8-3", blobs(tmp_path / "t.csv"), on_step=Interruption(9), **settings).interrupted
+    assert not train_until_interrupted(
+        "3-8-3", blobs(tmp_path / "t.csv"), on_step=Interruption(9), **settings
+    ).interrupted
 
 
 def test_in_python_an_interruption_is_raised_after_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,8 @@ def train_source(
 ) -> Training:
     """Train a network. ``given`` are the keywords of ``training_settings`` that were given.
 
-    ``announce`` hears what was decided, ``tell`` every step. Raises an NncostError for anything that does not fit.
+    ``on_start`` is called with what was decided, ``on_step`` after each step. Raises an NncostError for anything that
+    does not fit.
     """
     checkpoint = None if resume is None else read_checkpoint(resume)
     folder = _folder(save, checkpoint)

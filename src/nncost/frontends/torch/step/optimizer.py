@@ -89,7 +89,9 @@ def maker(optimizer: Any) -> Make:
         _refuse(type(optimizer).__name__)
         return lambda stand_in, original: _copied(optimizer, stand_in, original)
     if isinstance(optimizer, str):
-        theirs: dict[str, Any] = {name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)}
+        theirs: dict[str, Any] = {
+            name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)
+        }
         cls, options = {**theirs, **_NAMED}.get(optimizer.lower(), (None, {}))
     else:
         cls, options = optimizer, {}

@@ -125,13 +125,13 @@ def _named_nodes(page: _Page, items: Sequence[Item], op: str, inner: str) -> Ite
     """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
     for item in items:
         if isinstance(item, Region):
-            name = op or item.name
+            name = op or item.layer.name
             if item.masked != 0:
-                page.amounts[item.path, name, item.name, item.phase, "masked_macs", ""].append(item.masked)
+                page.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", ""].append(item.masked)
             if item.phase == "forward":
                 page.neurons.append(item.neurons)
-                page.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)
-            yield from _named_nodes(page, item.items, name, item.name)
+                page.amounts[item.path, name, item.layer.name, item.phase, "activations", ""].append(item.activations)
+            yield from _named_nodes(page, item.items, name, item.layer.name)
         else:
             kind = operation_name(item.op)
             yield item, op or kind, inner or kind

@@ -8,6 +8,7 @@ from nncost.dims import Dim, Shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
+from nncost.ir.layers import Loss, Softmax
 
 Seed = tuple[Tensor, Tensor]
 """A tensor of the forward graph and the gradient that arrives there."""
@@ -19,7 +20,7 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
     The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
     """
     output = graph.outputs[0]
-    with b.at("loss", "loss"), b.region(name, output) as region:
+    with b.at("loss", "loss"), b.region(Loss(name), output) as region:
         value, seed = _LOSSES[name](b, graph, output, accumulate)
         region.returns(value)
     seeds = [seed]
@@ -27,6 +28,14 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
         with b.at("loss", "loss"):
             seeds += [_sum(b, graph, other, accumulate)[1] for other in graph.outputs[1:] if "float" in other.dtype]
     return value, seeds
+
+
+def final_softmax(graph: Graph) -> Region | None:
+    """Return the softmax layer that gives the graph's first output, or None if another layer does."""
+    last = graph.items[-1] if graph.items else None
+    if not isinstance(last, Region) or not isinstance(last.layer, Softmax) or last.layer.logarithm:
+        return None
+    return last if last.outputs == graph.outputs[:1] else None
 
 
 def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
@@ -43,9 +52,9 @@ def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tupl
 
     A network that ends in a softmax layer has its p already: the loss reuses it, and its axis.
     """
-    ending = graph.items[-1]
-    if isinstance(ending, Region) and ending.name == "softmax" and ending.outputs == (y,):
-        axis = int(str(dict(ending.sizes)["axis"]))
+    ending = final_softmax(graph)
+    if ending is not None:
+        axis = ending.settings(Softmax).axis
         labels = _labels(b, y, axis)
         logits, probabilities = ending.inputs[0], y
         chosen = b.map("log", _picked(b, y, labels, axis))

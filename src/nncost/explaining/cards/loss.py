@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
@@ -78,8 +78,11 @@ _WHY_FUSED = {
 }
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
+def read_loss(region: Region) -> tuple[Reading, ...]:
+    """The rows of the output and their width; none for a loss without a card."""
+    shape, name = region.inputs[0].shape, region.layer.name
+    if name not in _EQUATIONS:
+        return ()
     if name == "cross_entropy":
         rows, width = product(shape[:-1]), shape[-1]
     else:
@@ -109,6 +112,3 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         equations=(value, gradient),
         why=_WHY_FUSED if fused else _WHY.get(name, {}),
     )
-
-
-READERS: Mapping[str, Reader] = {name: partial(_read, name) for name in _EQUATIONS}

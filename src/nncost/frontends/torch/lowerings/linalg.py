@@ -169,12 +169,6 @@ _direct(
 )  # fmt: skip
 
 
-@lowers("aten::lu_unpack")
-def _lu_unpack(call: Call) -> Lowered:
-    """Triangles taken apart and a permutation written out: moves."""
-    return algorithm(call, {})
-
-
 @lowers("aten::_linalg_solve_ex")
 def _solve(call: Call) -> Lowered:
     """LU, then two substitutions for each column; the lower factor's diagonal is ones."""

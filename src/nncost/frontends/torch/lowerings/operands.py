@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowerings.registry import Call
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -83,16 +83,6 @@ def axes_of(call: Call, x: Tensor, name: str = "dim") -> list[int]:
     return sorted({axis % x.rank for axis in axes}) if x.rank else []
 
 
-def shaped(b: Builder, x: Tensor, shape: Sequence[Dim]) -> Tensor:
-    """``x`` with other axes, the same elements."""
-    return b.reshape(x, tuple(shape))
-
-
-def kept_shape(x: Tensor, axes: Sequence[int]) -> tuple[Dim, ...]:
-    """``x``'s shape with the axes at size one."""
-    return tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
-
-
 def tensors_of(call: Call) -> list[Tensor]:
     """Every tensor among the arguments once, lists opened."""
     found: dict[Tensor, None] = {}
@@ -109,6 +99,16 @@ def algorithm(
     """A named algorithm with the call's outputs and these amounts; with ``reads``, of those tensors alone."""
     op = ops.Algorithm(name or call.name.partition("::")[2].strip("_"), call.outputs, counts, note)
     return list(call.builder.emit_many(op, *(tensors_of(call) if reads is None else reads)))
+
+
+def closed_form(counts: Callable[[Call], Mapping[str, Dim]], *, note: str = "") -> Lowering:
+    """The lowering of a named algorithm whose amounts follow from the call."""
+    return lambda call: algorithm(call, counts(call), note=note)
+
+
+def moved(call: Call) -> Lowered:
+    """Elements read once and written once, in another place or another form of bits: no arithmetic."""
+    return algorithm(call, {})
 
 
 def scaled_counts(counts: Mapping[str, Dim], times: Dim) -> dict[str, Dim]:

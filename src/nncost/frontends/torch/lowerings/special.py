@@ -11,6 +11,7 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import elu
+from nncost.ir.library.shuffles import diagonal
 
 
 @lowers("aten::sinh", "aten::cosh")
@@ -109,13 +110,6 @@ def _polynomial(call: Call) -> Lowered:
     degree = call["n"]
     amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
     return algorithm(call, {"mul": 2 * amount, "add": amount}, note="estimated")[0]
-
-
-@lowers("aten::nextafter", "aten::__lshift__", "aten::__rshift__", "aten::bitwise_left_shift", "aten::bitwise_right_shift",
-        "aten::__ilshift__", "aten::__irshift__", "aten::hash_tensor")  # fmt: skip
-def _bits(call: Call) -> Lowered:
-    """Operations on bits are free by rule."""
-    return algorithm(call, {})[0]
 
 
 @lowers("aten::celu")
@@ -244,13 +238,6 @@ def _euclid(call: Call) -> Lowered:
     return algorithm(call, {"int_ops": (10 if call.name == "aten::gcd" else 12) * amount}, note="estimated")[0]
 
 
-@lowers("aten::signbit", "aten::complex", "aten::frexp", "aten::take")
-def _free(call: Call) -> Lowered:
-    """Bits and moves: free."""
-    outputs = algorithm(call, {})
-    return outputs if len(outputs) != 1 else outputs[0]
-
-
 @lowers("aten::polar")
 def _polar(call: Call) -> Lowered:
     """r·(cos φ + i·sin φ): 1 sin, 1 cos, 2 mul."""
@@ -260,21 +247,7 @@ def _polar(call: Call) -> Lowered:
 
 @lowers("aten::trace")
 def _trace(call: Call) -> Tensor:
-    """The sum of the diagonal, every (n+1)-th element."""
-    b, x = call.builder, call.tensor("self")
-    rows, columns = x.shape
-    flat = b.emit(ops.Stride(0, columns + 1), b.reshape(x, (x.elements,)))
-    count = min(rows, columns)
-    diagonal, _ = (
-        b.emit_many(ops.Split(0, (count, flat.shape[0] - count)), flat) if flat.shape[0] != count else (flat, flat)
-    )
-    return b.reduce("sum", diagonal, [0])
-
-
-@lowers("aten::max_unpool2d", "aten::max_unpool3d", "aten::block_diag")
-def _put_back(call: Call) -> Lowered:
-    """Values among zeros: put, not added."""
-    return algorithm(call, {})[0]
+    return call.builder.reduce("sum", diagonal(call.builder, call.tensor("self")), [0])
 
 
 @lowers("prims::cbrt")

@@ -199,9 +199,6 @@ lowers("aten::_pdist_forward")(composite(_within, "self"))
 lowers("aten::_pdist_backward")(composite_gradient(_within, "self", saved="pdist"))
 
 
-ESTIMATED = "estimated"
-
-
 def _compared(call: Call, x: Tensor, amount: Dim) -> dict[str, Dim]:
     """Comparisons; of whole numbers they are integer operations."""
     return {"cmp" if "float" in x.dtype else "int_ops": amount}
@@ -212,7 +209,7 @@ def _searched(call: Call) -> Tensor:
     """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
     table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
     values = Tensor(*call.outputs[0]).elements
-    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), note=ESTIMATED)[0]
+    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), estimated=True)[0]
 
 
 @lowers(
@@ -222,7 +219,7 @@ def _unique(call: Call) -> Lowered:
     """Sorted, then each compared with the one before; consecutive ones need no sorting."""
     x = call.tensor("self")
     sorting: Dim = 0 if "consecutive" in call.name else x.elements * ceil_log2(x.elements)
-    outputs = algorithm(call, _compared(call, x, sorting + x.elements), note=ESTIMATED)
+    outputs = algorithm(call, _compared(call, x, sorting + x.elements), estimated=True)
     return outputs if len(outputs) > 1 else outputs[0]
 
 
@@ -231,7 +228,7 @@ def _isin(call: Call) -> Tensor:
     """Both sorted, then one pass."""
     tensors = tensors_of(call)
     count = sum((x.elements for x in tensors), start=0)
-    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), note=ESTIMATED)[0]
+    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), estimated=True)[0]
 
 
 @lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
@@ -246,7 +243,7 @@ def _histogram(call: Call) -> Lowered:
 @lowers("aten::_histogramdd_bin_edges")
 def _edges(call: Call) -> Lowered:
     x = call.tensor("self")
-    return algorithm(call, {"cmp": 2 * x.elements}, note=ESTIMATED)
+    return algorithm(call, {"cmp": 2 * x.elements}, estimated=True)
 
 
 @lowers("aten::nonzero", "aten::nonzero_static", "aten::masked_select", "aten::repeat_interleave", "aten::argwhere")

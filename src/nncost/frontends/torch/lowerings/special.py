@@ -92,8 +92,8 @@ _KINDS: Mapping[str, str] = {
 @lowers(*(f"aten::{name}" for name in _KINDS))
 def _one_of_its_kind(call: Call) -> Lowered:
     kind = _KINDS[call.name.removeprefix("aten::")]
-    note = "" if kind in ("sin", "cos") and "special" not in call.name else "estimated"
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, note=note)[0]
+    exact = kind in ("sin", "cos") and "special" not in call.name
+    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=not exact)[0]
 
 
 _POLYNOMIALS = (
@@ -109,7 +109,7 @@ def _polynomial(call: Call) -> Lowered:
     """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
     degree = call["n"]
     amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
-    return algorithm(call, {"mul": 2 * amount, "add": amount}, note="estimated")[0]
+    return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
 
 
 @lowers("aten::celu")
@@ -235,7 +235,7 @@ def _renorm(call: Call) -> Tensor:
 def _euclid(call: Call) -> Lowered:
     """Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient."""
     amount = Tensor(*call.outputs[0]).elements
-    return algorithm(call, {"int_ops": (10 if call.name == "aten::gcd" else 12) * amount}, note="estimated")[0]
+    return algorithm(call, {"int_ops": (10 if call.name == "aten::gcd" else 12) * amount}, estimated=True)[0]
 
 
 @lowers("aten::polar")

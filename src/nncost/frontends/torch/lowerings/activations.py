@@ -7,7 +7,7 @@ from typing import Any
 
 from nncost.dims import exact_divide
 from nncost.frontends.torch.lowerings.gradient import gradient
-from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.frontends.torch.lowerings.operands import algorithm, cast, elementwise
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -260,14 +260,14 @@ def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
         x = Tensor(y.shape, y.dtype)
 
         def forward(b: Builder, x: Tensor) -> Tensor:
-            return softmax(b, x, call["dim"], logarithm=logarithm)
+            return softmax(b, x, call.get("dim", -1), logarithm=logarithm)
 
         return gradient(call.builder, forward, (x,), call.tensor("grad_output"), (True,), results=(y,))[0]
 
     return lower
 
 
-lowers("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
+lowers("aten::_softmax_backward_data", "aten::_masked_softmax_backward")(_softmax_backward(logarithm=False))
 lowers("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
 
 
@@ -291,3 +291,10 @@ def _glu_backward(call: Call) -> Lowered:
     return gradient(
         call.builder, lambda b, x: _glu_of(b, x, dim), (call.tensor("self"),), call.tensor("grad_output"), (True,)
     )[0]
+
+
+@lowers("aten::glu_jvp", "aten::glu_backward_jvp")
+def _glu_forward_mode(call: Call) -> Lowered:
+    """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
+    amount = Tensor(*call.outputs[0]).elements
+    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, estimated=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Union
 
+from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering
+from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Region, Tensor
@@ -50,6 +52,17 @@ def composite_gradient(make: Make, *operands: Operand, saved: str = "") -> Lower
         return [*found, *[None] * count][:count]
 
     return lower
+
+
+def like(shape: Callable[[Call], Sequence[Dim]]) -> Operand:
+    """An operand that is known by its shape only: its values play no part in the gradient."""
+
+    def made(call: Call) -> Tensor:
+        seed = _tensor(call, SEEDS)
+        dtype = call.dtype if seed is None else seed.dtype
+        return call.builder.emit(ops.Constant("fill", tuple(shape(call)), dtype, 0.0))
+
+    return made
 
 
 def _tensor(call: Call, operand: Operand) -> Tensor | None:

@@ -1,16 +1,18 @@
-"""Activation functions and their gradients."""
+"""Activation functions, softmax and gates, and their gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from nncost.dims import exact_divide
 from nncost.frontends.torch.lowerings.gradient import gradient
 from nncost.frontends.torch.lowerings.operands import cast, elementwise
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
+from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import activation, clip, elu, leaky_relu
+from nncost.ir.library.activations import activation, clip, elu, leaky_relu, softmax
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
@@ -165,3 +167,127 @@ def _threshold_backward(call: Call) -> Tensor:
         above = elementwise(call, "greater", call["self"], limit)
         return call.builder.map("select", above, call["grad_output"], 0.0)
     return elementwise(call, "where_positive", call["self"], call["grad_output"], 0.0)
+
+
+@lowers("aten::rrelu_with_noise", "aten::rrelu_with_noise_functional")
+def _rrelu(call: Call) -> Lowered:
+    """A leaky ReLU; in training its slope is drawn for each element (1 random, 1 mul, 1 add more)."""
+    b, x = call.builder, call.tensor("self")
+    low, high = number(call, "lower", 1 / 8), number(call, "upper", 1 / 3)
+    if not call.get("training", False):
+        return custom("rrelu", leaky_relu((low + high) / 2))(b, x), None
+    with b.region("rrelu", x, activations=x.elements) as region:
+        noise = b.map("add", b.map("mul", b.emit(ops.Random(x.shape)), high - low), low)
+        region.returns(b.map("where_positive", x, x, b.map("mul", x, noise)))
+    return region.outputs[0], None
+
+
+@lowers("aten::rrelu_with_noise_backward")
+def _rrelu_backward(call: Call) -> Tensor:
+    """The gradient times the slope that was drawn (1 mul); in inference times the mean slope where x ≤ 0 (1 cmp, 1 mul)."""
+    g = call["grad_output"]
+    if call.get("training", False):
+        return elementwise(call, "mul", g, call["noise"])
+    slope = (number(call, "lower", 1 / 8) + number(call, "upper", 1 / 3)) / 2
+    return elementwise(call, "where_positive", call["self"], g, elementwise(call, "mul", g, slope))
+
+
+@lowers("aten::hardshrink")
+def _hardshrink(call: Call) -> Tensor:
+    """X outside ±λ, zero inside: 2 cmp (x between −λ and λ)."""
+    b, x = call.builder, call.tensor("self")
+    limit = number(call, "lambd", 0.5)
+    with b.region("hardshrink", x, activations=x.elements) as region:
+        region.returns(_shrunk(b, x, x, limit))
+    return region.outputs[0]
+
+
+def _shrunk(b: Builder, x: Tensor, value: Tensor, limit: float) -> Tensor:
+    """``value`` where |x| > λ."""
+    outside = b.map("greater", b.map("abs", x), limit)
+    return b.map("select", outside, value, 0.0)
+
+
+@lowers("aten::softshrink")
+def _softshrink(call: Call) -> Tensor:
+    """Towards zero by λ: sign(x)·max(|x| − λ, 0): 1 add, 1 cmp, 1 mul."""
+    b, x = call.builder, call.tensor("self")
+    with b.region("softshrink", x, activations=x.elements) as region:
+        left = b.map("relu", b.map("sub", b.map("abs", x), number(call, "lambd", 0.5)))
+        region.returns(b.map("mul", b.map("sign", x), left))
+    return region.outputs[0]
+
+
+@lowers("aten::softshrink_backward", "aten::hardshrink_backward")
+def _shrink_backward(call: Call) -> Tensor:
+    """The gradient where |x| > λ: 2 cmp."""
+    g = call["grad_output"] if "grad_output" in call.arguments else call["grad_out"]
+    return _shrunk(call.builder, call.tensor("self"), g, number(call, "lambd", 0.5))
+
+
+@lowers("aten::threshold")
+def _threshold(call: Call) -> Tensor:
+    """X above a threshold, a number elsewhere: 2 cmp."""
+    b, x = call.builder, call.tensor("self")
+    with b.region("threshold", x, activations=x.elements) as region:
+        region.returns(
+            b.map("select", b.map("greater", x, number(call, "threshold", 0.0)), x, number(call, "value", 0.0))
+        )
+    return region.outputs[0]
+
+
+@lowers("aten::_softmax", "aten::softmax")
+def _softmax(call: Call) -> Tensor:
+    return _softmax_of(call, logarithm=False)
+
+
+@lowers("aten::_log_softmax", "aten::log_softmax")
+def _log_softmax(call: Call) -> Tensor:
+    return _softmax_of(call, logarithm=True)
+
+
+def _softmax_of(call: Call, *, logarithm: bool) -> Tensor:
+    """A layer of its own where it is over rows of a matrix; between more axes it is attention's."""
+    x = cast(call.builder, call.tensor("self"), call.dtype)
+    if x.rank == 0:
+        return call.builder.map("identity", x)
+    return softmax(call.builder, x, call["dim"], layer=x.rank <= 2, logarithm=logarithm)
+
+
+def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
+    def lower(call: Call) -> Lowered:
+        y = call.tensor("output")
+        x = Tensor(y.shape, y.dtype)
+
+        def forward(b: Builder, x: Tensor) -> Tensor:
+            return softmax(b, x, call["dim"], logarithm=logarithm)
+
+        return gradient(call.builder, forward, (x,), call.tensor("grad_output"), (True,), results=(y,))[0]
+
+    return lower
+
+
+lowers("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
+lowers("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
+
+
+@lowers("aten::glu")
+def _glu(call: Call) -> Tensor:
+    return _glu_of(call.builder, call.tensor("self"), call.get("dim", -1))
+
+
+def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
+    axis = dim % x.rank
+    half = exact_divide(x.shape[axis], 2)
+    with b.region("glu", x, activations=exact_divide(x.elements, 2)) as region:
+        value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
+        region.returns(b.map("mul", value, b.map("sigmoid", gate)))
+    return region.outputs[0]
+
+
+@lowers("aten::glu_backward")
+def _glu_backward(call: Call) -> Lowered:
+    dim = call["dim"]
+    return gradient(
+        call.builder, lambda b, x: _glu_of(b, x, dim), (call.tensor("self"),), call.tensor("grad_output"), (True,)
+    )[0]

@@ -1,14 +1,16 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors: dense layers, bilinear ones, groups of experts, small numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nncost.dims import Dim, product
-from nncost.frontends.torch.lowerings.operands import elementwise
-from nncost.frontends.torch.lowerings.registry import Call, lowers
+from nncost.dims import Dim, is_symbolic, product
+from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir import ops
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
 
@@ -171,3 +173,170 @@ def _grid_points(call: Call) -> Any:
     ]
     mesh = np.meshgrid(*axes, indexing="ij")
     return np.stack([*reversed([m.ravel() for m in mesh]), np.ones(mesh[0].size)], -1)
+
+
+_LETTERS = "abcdefghijklmnop"
+_FIRST: Mapping[tuple[int, ...], tuple[int, int]] = {(2, 3): (0, 1), (1, 2): (0, 1), (1, 3): (0, 2), (0,): (1, 2)}
+"""Which two operands meet first, by the axes that are summed: x₁ and W forward; backward as its derivative does."""
+
+
+@lowers("aten::_trilinear")
+def _trilinear(call: Call) -> Tensor:
+    """``Σ i₁·i₂·i₃`` as two contractions; in the gradient of x₁ the product g ⊗ x₂ is the one W's gradient has made.
+
+    Axes are those of the product of all three: (batch, out, in₁, in₂) in ``nn.Bilinear``.
+    """
+    b = call.builder
+    given = [call.tensor(name) for name in ("i1", "i2", "i3")]
+    letters = [
+        _named(x.rank + len(expand), expand)
+        for x, expand in zip(given, (call["expand1"], call["expand2"], call["expand3"]), strict=True)
+    ]
+    summed = tuple(sorted(call["sumdim"]))
+    result = "".join(
+        letter for letter in sorted({*"".join(letters)}) if letter not in {_LETTERS[axis] for axis in summed}
+    )
+    first = _FIRST.get(summed, (0, 1))
+    last = 3 - sum(first)
+    left, right = letters[first[0]], letters[first[1]]
+    kept = "".join(x for x in sorted({*left, *right}) if x in result or x in letters[last])
+    if summed == (1, 3) and set(kept) == {*left, *right}:
+        middle = _outer(b, (given[first[0]], left), (given[first[1]], right), kept)
+    else:
+        middle = b.contract(f"{left},{right}->{kept}", given[first[0]], given[first[1]])
+    return b.reshape(b.contract(f"{kept},{letters[last]}->{result}", middle, given[last]), call.outputs[0][0])
+
+
+def _named(rank: int, expand: Sequence[int]) -> str:
+    return "".join(_LETTERS[axis] for axis in range(rank) if axis not in expand)
+
+
+def _outer(b: Builder, left: tuple[Tensor, str], right: tuple[Tensor, str], kept: str) -> Tensor:
+    """A product without a sum."""
+    sides = []
+    for x, letters in (left, right):
+        sizes = dict(zip(letters, x.shape, strict=True))
+        sides.append(b.reshape(x, tuple(sizes.get(letter, 1) for letter in kept)))
+    return b.map("mul", *sides)
+
+
+@lowers("transformers::grouped_mm_fallback")
+def _grouped(call: Call) -> Tensor:
+    """``(S, K)`` by ``(E, K, N)`` is ``(S, N)``: each row meets one matrix, S·K·N products."""
+    return _rows(call.builder, "esk,ekn->esn", call.tensor("input"), call.tensor("weight"))
+
+
+@lowers("transformers::grouped_mm_fallback_backward")
+def _grouped_backward(call: Call) -> Lowered:
+    """Of the rows: each gradient by its matrix, turned. Of the matrices: sums over the rows of each group."""
+    b, weight, g = call.builder, call.tensor("weight"), call.tensor("grad_output")
+    return _rows(b, "esn,ekn->esk", g, weight), _sums(b, call.tensor("input"), g, weight.shape[0])
+
+
+@lowers("aten::_grouped_mm")
+def _grouped_mm(call: Call) -> Tensor:
+    """``(S, K)`` by ``(E, K, N)``, or ``(K, S)`` by ``(S, N)`` for ``(E, K, N)``, the gradient of the matrices."""
+    b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
+    if (left.rank, right.rank) == (2, 3):
+        return _rows(b, "esk,ekn->esn", left, right)
+    if (left.rank, right.rank) == (2, 2):
+        return _sums(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
+    raise NotImplementedError
+
+
+def _rows(b: Builder, spec: str, rows: Tensor, matrices: Tensor) -> Tensor:
+    """Every row by the matrix of its group."""
+    parts = _parts(rows.shape[0], matrices.shape[0])
+    cut = _split(b, rows, [groups * each for groups, each in parts])
+    products = [
+        _flat(b, b.contract(spec, b.reshape(piece, (groups, each, rows.shape[1])), chosen))
+        for (groups, each), piece, chosen in zip(parts, cut, _chosen(b, matrices, parts), strict=True)
+    ]
+    return products[0] if len(products) == 1 else b.emit(ops.Concat(0), *products)
+
+
+def _sums(b: Builder, left: Tensor, right: Tensor, matrices: object) -> Tensor:
+    """One outer product for each row, added within its group."""
+    parts = _parts(left.shape[0], matrices)
+    cuts = [_split(b, x, [groups * each for groups, each in parts]) for x in (left, right)]
+    sums = [
+        b.contract("esk,esn->ekn", *(b.reshape(x, (groups, each, x.shape[1])) for x in pair))
+        for (groups, each), *pair in zip(parts, *cuts, strict=True)
+    ]
+    total = sums[0] if len(sums) == 1 else b.emit(ops.Concat(0), *sums)
+    empty = matrices - sum(groups for groups, _ in parts) if isinstance(matrices, int) else 0
+    return b.emit(ops.Pad((0, 0, 0), (empty, 0, 0)), total) if empty else total
+
+
+def _parts(rows: object, matrices: object) -> list[tuple[int, int]]:
+    """How many groups have how many rows: at most two kinds, one row apart; empty groups are left out."""
+    if is_symbolic(rows) or is_symbolic(matrices):
+        raise NotImplementedError
+    assert isinstance(rows, int)
+    assert isinstance(matrices, int)
+    each, larger = divmod(rows, matrices)
+    return [(groups, size) for groups, size in ((larger, each + 1), (matrices - larger, each)) if groups * size]
+
+
+def _chosen(b: Builder, matrices: Tensor, parts: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """The matrices of the groups that are not empty."""
+    sizes = [groups for groups, _ in parts]
+    empty = int(matrices.shape[0]) - sum(sizes)
+    return _split(b, matrices, [*sizes, empty] if empty else sizes)[: len(sizes)]
+
+
+def _split(b: Builder, x: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    return [x] if len(sizes) == 1 else list(b.emit_many(ops.Split(0, tuple(sizes)), x))
+
+
+def _flat(b: Builder, x: Tensor) -> Tensor:
+    return b.reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
+
+
+@lowers("aten::_int_mm")
+def _int_mm(call: Call) -> Tensor:
+    """Products of integers are products; the sums are wider."""
+    y = call.builder.contract("ij,jk->ik", call.tensor("self"), call.tensor("mat2"))
+    return cast(call.builder, y, call.dtype)
+
+
+@lowers("aten::_scaled_mm", "aten::_scaled_mm_v2")
+def _scaled_mm(call: Call) -> Tensor:
+    """The product, then each result times the scale of its row and the scale of its column, then the bias."""
+    b = call.builder
+    y = cast(b, b.contract("ij,jk->ik", call.tensor("self"), call.tensor("mat2")), call.dtype)
+    for name in ("scale_a", "scale_b"):
+        y = _times(b, y, call[name])
+    bias = call.get("bias")
+    return y if bias is None else b.map("add", y, bias)
+
+
+def _times(b: Builder, y: Tensor, scale: Any) -> Tensor:
+    """Times a scale: one number, one for each row or column; finer blocks are scaled once for each result too."""
+    first = scale[0] if isinstance(scale, tuple) else scale
+    fits = first.rank == 0 or all(
+        have in (1, want) for have, want in zip(reversed(first.shape), reversed(y.shape), strict=False)
+    )
+    factor = cast(b, first, y.dtype) if fits else b.constant(1.0)
+    return b.map("mul", y, b.reshape(factor, ()) if factor.elements == 1 else factor)
+
+
+@lowers("aten::_weight_int8pack_mm")
+def _int8_weights(call: Call) -> Tensor:
+    """``(M, K)`` by eight-bit ``(N, K)``, then one scale for each column."""
+    b, x = call.builder, call.tensor("self")
+    y = b.contract("mk,nk->mn", x, cast(b, call.tensor("mat2"), x.dtype))
+    return b.map("mul", y, cast(b, call.tensor("scales"), x.dtype))
+
+
+@lowers("aten::_weight_int4pack_mm", "aten::_weight_int4pack_mm_for_cpu")
+def _int4_weights(call: Call) -> Tensor:
+    """``(M, K)`` by four-bit ``(N, K)``: each weight is scaled and shifted once (1 mul, 1 add), then multiplied."""
+    b, x = call.builder, call.tensor("self")
+    columns, inner = call.outputs[0][0][1], x.shape[1]
+    packed = Tensor((columns, inner), "int8")
+    b.inputs.append(packed)
+    scales = call.tensor("qScaleAndZeros")
+    factor = b.reshape(b.reduce("max", scales, [scales.rank - 1]), (-1,)) if scales.rank == 0 else b.constant(1.0)
+    weights = b.map("add", b.map("mul", cast(b, packed, x.dtype), factor), 0.0)
+    return b.contract("mk,nk->mn", x, weights)

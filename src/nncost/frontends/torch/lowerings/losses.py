@@ -1,12 +1,13 @@
-"""Loss functions that PyTorch runs as one operator."""
+"""Loss functions that PyTorch runs as one operator, CTC included."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from nncost.dims import product
+from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
+from nncost.frontends.torch.lowerings.operands import algorithm, elementwise, scaled_counts
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -197,3 +198,37 @@ def _multilabel_margin_backward(call: Call) -> Tensor:
     x = call.tensor("self")
     pairs = x.elements * x.shape[-1] // 4
     return algorithm(call, {"add": 4 * pairs, "cmp": pairs, "mul": x.elements}, note="estimated")[0]
+
+
+ESTIMATED = "estimated"
+_CTC_STATE = {"cmp": 2, "add": 7, "exp": 3, "log": 1}
+
+
+def _ctc_states(call: Call) -> Dim:
+    """Σ T·(2S+1) over the batch."""
+    probabilities, targets = call.tensor("log_probs"), call.tensor("targets")
+    batch = probabilities.shape[1] if probabilities.rank == 3 else 1
+    steps, labels = _lengths(call["input_lengths"]), _lengths(call["target_lengths"])
+    if steps is not None and labels is not None:
+        return sum(t * (2 * s + 1) for t, s in zip(steps, labels, strict=True))
+    longest: Dim = targets.shape[1] if targets.rank == 2 else targets.shape[0] // batch
+    return probabilities.shape[0] * batch * (2 * longest + 1)
+
+
+def _lengths(value: Any) -> tuple[int, ...] | None:
+    return None if isinstance(value, Tensor) else tuple(value)
+
+
+@lowers("aten::_ctc_loss", "aten::_cudnn_ctc_loss", "aten::miopen_ctc_loss")
+def _ctc(call: Call) -> Lowered:
+    return algorithm(call, scaled_counts(_CTC_STATE, _ctc_states(call)), note=ESTIMATED)
+
+
+@lowers("aten::_ctc_loss_backward")
+def _ctc_backward(call: Call) -> Lowered:
+    """The recursion from the end, each state added to its class, and for each class e^y − e^(…) times the gradient."""
+    counts = scaled_counts({**_CTC_STATE, "add": 9, "exp": 5, "log": 2}, _ctc_states(call))
+    classes = call.tensor("log_probs").elements
+    for quantity, each in (("exp", 2), ("add", 3), ("mul", 1)):
+        counts[quantity] = counts.get(quantity, 0) + each * classes
+    return algorithm(call, counts, note=ESTIMATED)[0]

@@ -1,4 +1,4 @@
-"""Pooling, resizing and their gradients."""
+"""Pooling and its gradients."""
 
 from __future__ import annotations
 

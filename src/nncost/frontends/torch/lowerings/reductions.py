@@ -1,13 +1,18 @@
-"""Sums, means, extremes and scans."""
+"""Sums, means, extremes, norms, distances, scans, and searching."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from nncost.dims import Dim, ceil_log2
 from nncost.frontends.torch.lowerings.elementwise import power
-from nncost.frontends.torch.lowerings.operands import axes_of, cast, elementwise
+from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.operands import algorithm, axes_of, cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 
@@ -180,3 +185,149 @@ def _count_nonzero(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     flags = cast(b, b.map("not_equal", x, 0.0) if "float" in x.dtype else x, "int64")
     return b.reduce("sum", flags, axes_of(call, x))
+
+
+def _distance(b: Builder, difference: Tensor, p: float) -> Tensor:
+    """The norm of order p along the last axis; p = 0, 1, 2 and ∞ without powers."""
+    last = [difference.rank - 1]
+    if p == 2:
+        return b.map("sqrt", b.reduce("sum", b.map("square", difference), last))
+    if p == 0:
+        kind = difference.dtype
+        return b.reduce("sum", b.emit(ops.Cast(kind), b.map("not_equal", difference, 0.0)), last)
+    size = b.map("abs", difference)
+    if p == 1:
+        return b.reduce("sum", size, last)
+    if p == float("inf"):
+        return b.reduce("max", size, last)
+    return b.map("pow", b.reduce("sum", b.map("pow", size, p), last), 1 / p)
+
+
+def _between(b: Builder, x: Tensor, y: Tensor, p: float) -> Tensor:
+    """Every row of ``x`` with every row of ``y``."""
+    rows = b.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
+    columns = b.reshape(y, (*y.shape[:-2], 1, *y.shape[-2:]))
+    return _distance(b, b.map("sub", rows, columns), p)
+
+
+@lowers("aten::_cdist_forward")
+def _cdist(call: Call) -> Tensor:
+    b = call.builder
+    return b.reshape(_between(b, call.tensor("x1"), call.tensor("x2"), float(call["p"])), call.outputs[0][0])
+
+
+@lowers("aten::_cdist_backward")
+def _cdist_backward(call: Call) -> Lowered:
+    p, x, y, g = float(call["p"]), call.tensor("x1"), call.tensor("x2"), call.tensor("grad")
+    return gradient(
+        call.builder, lambda b, x, y: _between(b, x, y, p), (x, y), g, (True, False), results=(call.tensor("cdist"),)
+    )[0]
+
+
+def _pairs(b: Builder, x: Tensor, p: float) -> Tensor:
+    """Every pair of rows once."""
+    rows = x.shape[0]
+    assert isinstance(rows, int)
+    count: Dim = rows * (rows - 1) // 2
+    both = [
+        b.emit(
+            ops.Gather(0),
+            x,
+            b.emit(ops.Constant("array", (count,), "int64", lambda side=side: np.triu_indices(rows, 1)[side])),
+        )
+        for side in (0, 1)
+    ]
+    return _distance(b, b.map("sub", *both), p)
+
+
+@lowers("aten::_pdist_forward")
+def _pdist(call: Call) -> Tensor:
+    return _pairs(call.builder, call.tensor("self"), float(call.get("p", 2.0)))
+
+
+@lowers("aten::_pdist_backward")
+def _pdist_backward(call: Call) -> Lowered:
+    p, given = float(call["p"]), (call.tensor("pdist"),)
+    return gradient(
+        call.builder, lambda b, x: _pairs(b, x, p), (call.tensor("self"),), call.tensor("grad"), (True,), results=given
+    )[0]
+
+
+ESTIMATED = "estimated"
+
+
+def _compared(call: Call, x: Tensor, amount: Dim) -> dict[str, Dim]:
+    """Comparisons; of whole numbers they are integer operations."""
+    return {"cmp" if "float" in x.dtype else "int_ops": amount}
+
+
+@lowers("aten::searchsorted", "aten::bucketize")
+def _searched(call: Call) -> Tensor:
+    """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
+    table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
+    values = Tensor(*call.outputs[0]).elements
+    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), note=ESTIMATED)[0]
+
+
+@lowers(
+    "aten::_unique", "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive", "aten::unique_dim_consecutive"
+)
+def _unique(call: Call) -> Lowered:
+    """Sorted, then each compared with the one before; consecutive ones need no sorting."""
+    x = call.tensor("self")
+    sorting: Dim = 0 if "consecutive" in call.name else x.elements * ceil_log2(x.elements)
+    outputs = algorithm(call, _compared(call, x, sorting + x.elements), note=ESTIMATED)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+@lowers("aten::isin")
+def _isin(call: Call) -> Tensor:
+    """Both sorted, then one pass."""
+    tensors = tensors_of(call)
+    count = sum((x.elements for x in tensors), start=0)
+    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), note=ESTIMATED)[0]
+
+
+@lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
+        "aten::_histogramdd_from_bin_tensors")  # fmt: skip
+def _histogram(call: Call) -> Lowered:
+    """One addition for each element counted."""
+    x = tensors_of(call)[0]
+    outputs = algorithm(call, {"int_ops": x.elements})
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+@lowers("aten::_histogramdd_bin_edges")
+def _edges(call: Call) -> Lowered:
+    x = call.tensor("self")
+    return algorithm(call, {"cmp": 2 * x.elements}, note=ESTIMATED)
+
+
+@lowers("aten::nonzero", "aten::nonzero_static", "aten::masked_select", "aten::repeat_interleave", "aten::argwhere")
+def _selected(call: Call) -> Tensor:
+    """What is taken depends on the data; finding what is not zero is 1 cmp each, taking it is free."""
+    x = tensors_of(call)[0]
+    free = x.dtype == "bool" or call.name in ("aten::masked_select", "aten::repeat_interleave")
+    return algorithm(call, {} if free else _compared(call, x, x.elements))[0]
+
+
+@lowers("aten::segment_reduce")
+def _segments(call: Call) -> Tensor:
+    """Within each segment one operation fewer than there are elements; a mean divides."""
+    x, output = call.tensor("data"), Tensor(*call.outputs[0])
+    kind = {"sum": "add", "mean": "add", "max": "cmp", "min": "cmp", "prod": "mul"}[call["reduce"]]
+    counts: dict[str, Dim] = {kind: x.elements - output.elements}
+    if call["reduce"] == "mean":
+        counts["div"] = output.elements
+    return algorithm(call, counts)[0]
+
+
+@lowers("aten::_segment_reduce_backward")
+def _segments_backward(call: Call) -> Tensor:
+    """Each gradient is spread over its segment: means divide it, products multiply and divide, extremes are compared."""
+    x, output = call.tensor("data"), call.tensor("output")
+    counts: dict[str, dict[str, Dim]] = {
+        "sum": {}, "mean": {"div": output.elements}, "prod": {"mul": x.elements, "div": x.elements},
+        "max": {"cmp": x.elements}, "min": {"cmp": x.elements},
+    }  # fmt: skip
+    return algorithm(call, counts[call["reduce"]])[0]

@@ -1,43 +1,43 @@
-"""Operators of one device's library, by the general operator they stand for."""
+"""Operators of one device's library, PyTorch's primitives and collectives, by the general operators they stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import algorithm
+from nncost.frontends.torch.lowerings.operands import algorithm, cast, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv
 
 _NO_MORE = {"output_padding": (0,), "transposed": False}
-_PLAIN = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
-_SLOW = {**_PLAIN, **_NO_MORE}
+_CONVOLUTION_DEFAULTS = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
+_SLOW_DEFAULTS = {**_CONVOLUTION_DEFAULTS, **_NO_MORE}
 _ALIASES: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
     "cudnn_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "miopen_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "miopen_depthwise_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "mkldnn_convolution": ("convolution", {"self": "input"}, _NO_MORE),
     "_mps_convolution": ("convolution", {"self": "input"}, _NO_MORE),
-    "cudnn_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
-    "miopen_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
-    "_mps_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
-    "slow_conv_transpose2d": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
-    "slow_conv_transpose3d": ("convolution", {"self": "input"}, {**_SLOW, "transposed": True}),
-    "_slow_conv2d_forward": ("convolution", {"self": "input"}, _SLOW),
-    "slow_conv3d_forward": ("convolution", {"self": "input"}, _SLOW),
-    "slow_conv3d": ("convolution", {"self": "input"}, _SLOW),
-    "thnn_conv2d": ("convolution", {"self": "input"}, _SLOW),
+    "cudnn_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
+    "miopen_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
+    "_mps_convolution_transpose": ("convolution", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
+    "slow_conv_transpose2d": ("convolution", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
+    "slow_conv_transpose3d": ("convolution", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
+    "_slow_conv2d_forward": ("convolution", {"self": "input"}, _SLOW_DEFAULTS),
+    "slow_conv3d_forward": ("convolution", {"self": "input"}, _SLOW_DEFAULTS),
+    "slow_conv3d": ("convolution", {"self": "input"}, _SLOW_DEFAULTS),
+    "thnn_conv2d": ("convolution", {"self": "input"}, _SLOW_DEFAULTS),
     "slow_conv_dilated2d": ("convolution", {"self": "input"}, {"groups": 1, **_NO_MORE}),
     "slow_conv_dilated3d": ("convolution", {"self": "input"}, {"groups": 1, **_NO_MORE}),
-    "_nnpack_spatial_convolution": ("convolution", {}, _SLOW),
+    "_nnpack_spatial_convolution": ("convolution", {}, _SLOW_DEFAULTS),
     "mps_convolution_backward": ("convolution_backward", {"self": "input"}, _NO_MORE),
-    "mps_convolution_transpose_backward": ("convolution_backward", {"self": "input"}, {**_SLOW, "transposed": True}),
+    "mps_convolution_transpose_backward": ("convolution_backward", {"self": "input"}, {**_SLOW_DEFAULTS, "transposed": True}),
     "_triton_scaled_dot_attention": ("scaled_dot_product_attention", {"q": "query", "k": "key", "v": "value"}, {}),
     "_triton_multi_head_attention": ("_native_multi_head_attention", {}, {}),
     "convolution_backward_overrideable": ("convolution_backward", {}, {}),
-    "_slow_conv2d_backward": ("convolution_backward", {"self": "input"}, _SLOW),
+    "_slow_conv2d_backward": ("convolution_backward", {"self": "input"}, _SLOW_DEFAULTS),
     "cudnn_affine_grid_generator": ("affine_grid_generator", {}, {"align_corners": True}),
     "cudnn_affine_grid_generator_backward": ("affine_grid_generator_backward", {}, {"align_corners": True}),
     "mkldnn_linear": ("linear", {"self": "input"}, {}),
@@ -186,3 +186,78 @@ def _glu_forward_mode(call: Call) -> Lowered:
     """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
     amount = Tensor(*call.outputs[0]).elements
     return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, note="estimated")[0]
+
+
+_SAME = (
+    "abs acos acosh amax amin asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or bitwise_xor cat ceil clone"
+    " conj_physical cos cosh digamma div empty empty_permuted empty_strided eq erf erfc exp exp2 expm1 fill floor fmax fmin"
+    " fmod full full_like ge gt hypot igamma igammac isfinite le lgamma log log10 log1p log2 lt maximum minimum mul ne neg"
+    " nextafter normal pow prod reciprocal remainder round rsqrt scalar_tensor sign sin sinh sqrt sub sum tan tanh trunc"
+    " uniform add where svd"
+)
+_OTHER: Mapping[str, str] = {
+    "bessel_i0": "i0", "bessel_i0e": "special_i0e", "bessel_i1": "special_i1", "bessel_i1e": "special_i1e",
+    "bessel_j0": "special_bessel_j0", "bessel_j1": "special_bessel_j1", "erf_inv": "erfinv", "erfcx": "special_erfcx",
+    "ndtri": "special_ndtri", "spherical_bessel_j0": "special_spherical_bessel_j0", "zeta": "special_zeta",
+    "svd": "_linalg_svd", "fft_c2c": "_fft_c2c", "fft_r2c": "_fft_r2c", "fft_c2r": "_fft_c2r", "rev": "flip", "var": "var", "gcd": "gcd", "signbit": "signbit",
+}  # fmt: skip
+_RENAMED: Mapping[str, Mapping[str, str]] = {
+    **{name: {"inp": "self", "dims": "dim"} for name in ("amax", "amin", "sum", "prod", "var")},
+    "rev": {"a": "self"}, "pow": {"other": "exponent"}, "where": {"pred": "condition", "a": "self", "b": "other"},
+    "cat": {}, "full": {}, "full_like": {"a": "self"}, "fill": {"a": "self"}, "svd": {},
+}  # fmt: skip
+_PLAIN = {"self": "self", "a": "self", "b": "other", "x": "self", "input": "self"}
+
+
+def _by(name: str, other: str) -> Callable[[Call], Lowered]:
+    renamed = {**_PLAIN, **_RENAMED.get(name, {})} if name != "svd" else {}
+
+    def lower(call: Call) -> Lowered:
+        lowering = lowering_for(f"aten::{other}", "")
+        if lowering is None:
+            raise NotImplementedError(other)
+        given = {renamed.get(key, key): value for key, value in call.arguments.items()}
+        return lowering(Call(call.builder, f"aten::{other}", "", given, call.outputs, call.parameters))
+
+    return lower
+
+
+for _name in dict.fromkeys((*_SAME.split(), *_OTHER)):
+    lowers(f"prims::{_name}")(_by(_name, _OTHER.get(_name, _name)))
+
+
+@lowers("prims::convert_element_type", "prims::device_put", "prims::copy_to", "prims::copy_strided")
+def _converted(call: Call) -> Lowered:
+    x = next(value for value in reversed(list(call.arguments.values())) if hasattr(value, "rank"))
+    return cast(call.builder, x, call.dtype)
+
+
+@lowers("prims::iota", "prims::as_strided", "prims::as_strided_scatter", "prims::collapse", "prims::reshape",
+        "prims::resize", "prims::shift_left", "prims::shift_right_arithmetic", "prims::xor_sum", "prims::_make_token",
+        "prims::frexp")  # fmt: skip
+def _moved(call: Call) -> Lowered:
+    """Bits, moves and numbers without data: free."""
+    outputs = algorithm(call, {})
+    return outputs if len(outputs) != 1 else outputs[0]
+
+
+_MOVED = ("all_gather_into_tensor", "all_gather_into_tensor_coalesced", "all_to_all_single", "broadcast", "wait_tensor", "irecv",
+          "isend", "batch_p2p_ops", "all_gather_into_tensor_out")  # fmt: skip
+_ADDED = ("all_reduce", "all_reduce_coalesced", "reduce_scatter_tensor", "reduce_scatter_tensor_coalesced",
+          "reduce_scatter_tensor_out")  # fmt: skip
+
+
+def _collective(adds: int) -> Callable[[Call], Lowered]:
+    """Between devices; a reduction adds each element of this device's share once."""
+
+    def lower(call: Call) -> Lowered:
+        amount = sum((x.elements for x in tensors_of(call)), start=0)
+        outputs = algorithm(call, {"add": adds * amount} if adds else {}, note="estimated" if adds else "")
+        return outputs if len(outputs) != 1 else outputs[0]
+
+    return lower
+
+
+for _names, _adds in ((_MOVED, 0), (_ADDED, 1)):
+    for _name in _names:
+        lowers(f"_c10d_functional::{_name}", f"_c10d_functional_autograd::{_name}")(_collective(_adds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nncost.frontends.torch.lowerings.lists import one
+from nncost.frontends.torch.lowerings.indexing import one
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
 

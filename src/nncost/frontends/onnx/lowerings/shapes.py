@@ -27,7 +27,7 @@ def _reshape(call: Call) -> Value:
     if not same(product(shape), product(value.shape)):
         raise ShapeError(
             f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.",
-            hint=None if call.translation.batch_was is None else _BATCH_HINT,
+            hint=None if call.walk.batch_was is None else _BATCH_HINT,
         )
     return call.reshaped(value, shape)
 
@@ -36,10 +36,10 @@ _BATCH_HINT = "The file fixes a shape for its own batch size; leave --batch out,
 
 
 def _with_new_batch(call: Call, shape: Shape, target: list[Dim]) -> list[Dim]:
-    was, now = call.translation.batch_was, call.translation.batch_is
+    was, now = call.walk.batch_was, call.walk.batch_is
     if was is None or not target or not shape or target[0] != was or not same(shape[0], now):
         return target
-    call.translation.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
+    call.walk.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
     return [now, *target[1:]]
 
 

@@ -3,7 +3,7 @@
 ``value(xp, *operands)`` computes on the array namespace that ``execute`` passes in, so this
 file imports no arrays. ``counts`` are primitive operations for one element and are proven by
 running ``value`` on scalars that count themselves. ``derivatives`` hold, for each operand, a
-function that emits the gradient in the same vocabulary, or ``None`` where there is none.
+function that emits the gradient in the same vocabulary, or ``None`` if it is zero wherever it is defined.
 """
 
 from __future__ import annotations
@@ -186,11 +186,15 @@ SCALARS: Mapping[str, ScalarFunction] = {
             lambda b, x, y, g: b.map("where_positive", x[0], 0.0, g),
         ),
     ),
-    # min(max(x, low), high); its derivative passes where low < x < high.
+    # min(max(x, low), high); the gradient belongs to x where low < x < high, otherwise to the bound that is reached.
     "clip": ScalarFunction(
         lambda xp, x, low, high: xp.minimum(xp.maximum(x, low), high),
         {"cmp": 2},
-        (lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g), None, None),
+        (
+            lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[1], x[0]), g, 0.0),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[0], x[2]), g, 0.0),
+        ),
     ),
     "where_between": ScalarFunction(
         lambda xp, x, low, high, a: xp.where_between(x, low, high, a),

@@ -185,7 +185,7 @@ def _matmul_backward(call: Call) -> Lowered:
 def _glu_forward_mode(call: Call) -> Lowered:
     """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
     amount = Tensor(*call.outputs[0]).elements
-    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, note="estimated")[0]
+    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, estimated=True)[0]
 
 
 _SAME = (
@@ -252,7 +252,7 @@ def _collective(adds: int) -> Callable[[Call], Lowered]:
 
     def lower(call: Call) -> Lowered:
         amount = sum((x.elements for x in tensors_of(call)), start=0)
-        outputs = algorithm(call, {"add": adds * amount} if adds else {}, note="estimated" if adds else "")
+        outputs = algorithm(call, {"add": adds * amount} if adds else {}, estimated=True if adds else "")
         return outputs if len(outputs) != 1 else outputs[0]
 
     return lower

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nncost.dims import Dim, is_symbolic, product
+from nncost.dims import product
 from nncost.frontends.torch.lowerings.operands import cast, elementwise
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
+from nncost.ir.library.grouped import rows_by_group, sums_by_group
 
 
 @lowers("aten::linear")
@@ -138,43 +138,6 @@ def _vecdot(call: Call) -> Tensor:
     return b.contract(f"{letters},{letters}->{rest}", *(b.broadcast(t, tuple(shape)) for t in (x, y)))
 
 
-@lowers("aten::affine_grid_generator")
-def _affine_grid(call: Call) -> Tensor:
-    """A grid of constant points (x, y, 1), each by the matrix of its example: points·(d+1)·d products."""
-    b, theta = call.builder, call.tensor("theta")
-    points = b.emit(ops.Constant("array", _grid_shape(call, theta), theta.dtype, lambda: _grid_points(call)))
-    grid = b.contract("npk,njk->npj", b.broadcast(points, (theta.shape[0], *points.shape[1:])), theta)
-    return b.reshape(grid, call.outputs[0][0])
-
-
-@lowers("aten::affine_grid_generator_backward")
-def _affine_grid_backward(call: Call) -> Tensor:
-    """The sum over all points, each gradient by its point."""
-    b, g = call.builder, call.tensor("grad")
-    size, dims = g.shape[0], g.shape[-1]
-    shape: tuple[Dim, ...] = (1, product(g.shape[1:-1]), dims + 1)
-    points = b.broadcast(b.emit(ops.Constant("array", shape, g.dtype, lambda: _grid_points(call))), (size, *shape[1:]))
-    return b.contract("npj,npk->njk", b.reshape(g, (size, shape[1], dims)), points)
-
-
-def _grid_shape(call: Call, theta: Tensor) -> tuple[Dim, ...]:
-    return (1, product(call["size"][2:]), theta.shape[2])
-
-
-def _grid_points(call: Call) -> Any:
-    """The points of every pixel from −1 to 1, last axis first, and a one."""
-    import numpy as np
-
-    sizes = [int(size) for size in call["size"][2:]]
-    shrink = [1.0 if call["align_corners"] or size == 1 else (size - 1) / size for size in sizes]
-    axes = [
-        np.linspace(-1, 1, size) * factor if size > 1 else np.zeros(1)
-        for size, factor in zip(sizes, shrink, strict=True)
-    ]
-    mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([*reversed([m.ravel() for m in mesh]), np.ones(mesh[0].size)], -1)
-
-
 _LETTERS = "abcdefghijklmnop"
 _FIRST: Mapping[tuple[int, ...], tuple[int, int]] = {(2, 3): (0, 1), (1, 2): (0, 1), (1, 3): (0, 2), (0,): (1, 2)}
 """Which two operands meet first, by the axes that are summed: x₁ and W forward; backward as its derivative does."""
@@ -222,15 +185,14 @@ def _outer(b: Builder, left: tuple[Tensor, str], right: tuple[Tensor, str], kept
 
 @lowers("transformers::grouped_mm_fallback")
 def _grouped(call: Call) -> Tensor:
-    """``(S, K)`` by ``(E, K, N)`` is ``(S, N)``: each row meets one matrix, S·K·N products."""
-    return _rows(call.builder, "esk,ekn->esn", call.tensor("input"), call.tensor("weight"))
+    return rows_by_group(call.builder, call.tensor("input"), call.tensor("weight"))
 
 
 @lowers("transformers::grouped_mm_fallback_backward")
 def _grouped_backward(call: Call) -> Lowered:
     """Of the rows: each gradient by its matrix, turned. Of the matrices: sums over the rows of each group."""
     b, weight, g = call.builder, call.tensor("weight"), call.tensor("grad_output")
-    return _rows(b, "esn,ekn->esk", g, weight), _sums(b, call.tensor("input"), g, weight.shape[0])
+    return rows_by_group(b, g, weight, transposed=True), sums_by_group(b, call.tensor("input"), g, weight.shape[0])
 
 
 @lowers("aten::_grouped_mm")
@@ -238,59 +200,10 @@ def _grouped_mm(call: Call) -> Tensor:
     """``(S, K)`` by ``(E, K, N)``, or ``(K, S)`` by ``(S, N)`` for ``(E, K, N)``, the gradient of the matrices."""
     b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
     if (left.rank, right.rank) == (2, 3):
-        return _rows(b, "esk,ekn->esn", left, right)
+        return rows_by_group(b, left, right)
     if (left.rank, right.rank) == (2, 2):
-        return _sums(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
+        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
     raise NotImplementedError
-
-
-def _rows(b: Builder, spec: str, rows: Tensor, matrices: Tensor) -> Tensor:
-    """Every row by the matrix of its group."""
-    parts = _parts(rows.shape[0], matrices.shape[0])
-    cut = _split(b, rows, [groups * each for groups, each in parts])
-    products = [
-        _flat(b, b.contract(spec, b.reshape(piece, (groups, each, rows.shape[1])), chosen))
-        for (groups, each), piece, chosen in zip(parts, cut, _chosen(b, matrices, parts), strict=True)
-    ]
-    return products[0] if len(products) == 1 else b.emit(ops.Concat(0), *products)
-
-
-def _sums(b: Builder, left: Tensor, right: Tensor, matrices: object) -> Tensor:
-    """One outer product for each row, added within its group."""
-    parts = _parts(left.shape[0], matrices)
-    cuts = [_split(b, x, [groups * each for groups, each in parts]) for x in (left, right)]
-    sums = [
-        b.contract("esk,esn->ekn", *(b.reshape(x, (groups, each, x.shape[1])) for x in pair))
-        for (groups, each), *pair in zip(parts, *cuts, strict=True)
-    ]
-    total = sums[0] if len(sums) == 1 else b.emit(ops.Concat(0), *sums)
-    empty = matrices - sum(groups for groups, _ in parts) if isinstance(matrices, int) else 0
-    return b.emit(ops.Pad((0, 0, 0), (empty, 0, 0)), total) if empty else total
-
-
-def _parts(rows: object, matrices: object) -> list[tuple[int, int]]:
-    """How many groups have how many rows: at most two kinds, one row apart; empty groups are left out."""
-    if is_symbolic(rows) or is_symbolic(matrices):
-        raise NotImplementedError
-    assert isinstance(rows, int)
-    assert isinstance(matrices, int)
-    each, larger = divmod(rows, matrices)
-    return [(groups, size) for groups, size in ((larger, each + 1), (matrices - larger, each)) if groups * size]
-
-
-def _chosen(b: Builder, matrices: Tensor, parts: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """The matrices of the groups that are not empty."""
-    sizes = [groups for groups, _ in parts]
-    empty = int(matrices.shape[0]) - sum(sizes)
-    return _split(b, matrices, [*sizes, empty] if empty else sizes)[: len(sizes)]
-
-
-def _split(b: Builder, x: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    return [x] if len(sizes) == 1 else list(b.emit_many(ops.Split(0, tuple(sizes)), x))
-
-
-def _flat(b: Builder, x: Tensor) -> Tensor:
-    return b.reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
 
 
 @lowers("aten::_int_mm")

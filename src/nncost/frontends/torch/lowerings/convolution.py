@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
-from nncost.dims import Dim
-from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient, gradient
 from nncost.frontends.torch.lowerings.operands import several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.library.conv import conv, conv_transpose, pad
+from nncost.ir.library.borders import Border, pad_with_border
+from nncost.ir.library.columns import among_zeros, columns_added, windows_as_columns
+from nncost.ir.library.conv import conv, conv_transpose
 
 
 def _convolution(call: Call, dims: int) -> Callable[..., Tensor]:
@@ -72,99 +71,58 @@ def _select_backward(call: Call) -> Tensor:
     """One slice among zeros."""
     b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
     axis = call["dim"] % len(shape)
-    place = call["index"] % shape[axis]
     lifted = b.reshape(g, (*g.shape[:axis], 1, *g.shape[axis:]))
-    return _among_zeros(b, lifted, axis, place, shape[axis] - place - 1)
+    return among_zeros(b, lifted, axis, shape[axis], call["index"] % shape[axis])
 
 
 @lowers("aten::slice_backward")
 def _slice_backward(call: Call) -> Tensor:
     """A piece among zeros; with a step, zeros between its elements too."""
-    b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
-    axis, step = call["dim"] % len(shape), call.get("step", 1)
-    start = call.get("start", 0)
+    g, shape, start = call.tensor("grad_output"), call["input_sizes"], call.get("start", 0)
+    axis = call["dim"] % len(shape)
     start = start + shape[axis] if start < 0 else start
-    if g.shape[axis] and step != 1:
-        lifted = b.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
-        spread = _among_zeros(b, lifted, axis + 1, 0, step - 1)
-        g = b.reshape(spread, (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :]))
-    return _among_zeros(b, g, axis, start, shape[axis] - start - g.shape[axis])
-
-
-def _among_zeros(b: Builder, x: Tensor, axis: int, before: Dim, after: Dim) -> Tensor:
-    none = (0,) * x.rank
-    return b.emit(ops.Pad((*none[:axis], before, *none[axis + 1 :]), (*none[:axis], after, *none[axis + 1 :])), x)
+    return among_zeros(call.builder, g, axis, shape[axis], start, call.get("step", 1))
 
 
 @lowers("aten::unfold_backward")
 def _unfold_backward(call: Call) -> Tensor:
     """Windows along one axis added up: one add for each element."""
-    b, g, shape = call.builder, call.tensor("grad_in"), call["input_sizes"]
+    g, shape = call.tensor("grad_in"), call["input_sizes"]
     axis = call["dim"] % max(len(shape), 1)
-    return b.emit(ops.Fold((axis,), (shape[axis],), (call["step"],), (1,)), g)
+    return call.builder.emit(ops.Fold((axis,), (shape[axis],), (call["step"],), (1,)), g)
+
+
+def _windows(call: Call) -> dict[str, tuple[int, ...]]:
+    named = {"kernel": "kernel_size", "stride": "stride", "padding": "padding", "dilation": "dilation"}
+    return {name: several(call[argument], 2) for name, argument in named.items()}
 
 
 @lowers("aten::im2col")
 def _im2col(call: Call) -> Tensor:
-    """Padded windows as columns."""
     b, x = call.builder, call.tensor("self")
     batched = x if x.rank == 4 else b.reshape(x, (1, *x.shape))
-    kernel, dilation, padding, stride = (several(call[n], 2) for n in ("kernel_size", "dilation", "padding", "stride"))
-    taps = b.emit(ops.Window((2, 3), kernel, stride, dilation), pad(b, batched, [(w, w) for w in padding]))
-    return b.reshape(b.transpose(taps, (0, 1, 4, 5, 2, 3)), call.outputs[0][0])
+    return b.reshape(windows_as_columns(b, batched, **_windows(call)), call.outputs[0][0])
 
 
 @lowers("aten::col2im")
 def _col2im(call: Call) -> Tensor:
-    """Columns added where they overlap: one add for each element."""
-    b, x, size = call.builder, call.tensor("self"), call["output_size"]
-    kernel, dilation, padding, stride = (several(call[n], 2) for n in ("kernel_size", "dilation", "padding", "stride"))
-    wide = [n + 2 * p for n, p in zip(size, padding, strict=True)]
-    counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(wide, dilation, kernel, stride, strict=True)]
-    batch = x.shape[0] if x.rank == 3 else 1
-    channels = x.shape[-2] // (kernel[0] * kernel[1])
-    taps = b.transpose(b.reshape(x, (batch, channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
-    whole = b.emit(ops.Fold((2, 3), tuple(wide), stride, dilation), taps)
-    return b.reshape(pad(b, whole, [(-w, -w) for w in padding]), call.outputs[0][0])
+    b, x = call.builder, call.tensor("self")
+    batched = x if x.rank == 3 else b.reshape(x, (1, *x.shape))
+    return b.reshape(columns_added(b, batched, call["output_size"], **_windows(call)), call.outputs[0][0])
 
 
-@lowers("aten::reflection_pad1d", "aten::reflection_pad2d", "aten::reflection_pad3d", "aten::replication_pad1d",
-        "aten::replication_pad2d", "aten::replication_pad3d", "aten::_pad_circular")  # fmt: skip
-def _mirrored(call: Call) -> Tensor:
-    """Elements of the border again: each axis is taken at places known before the model runs."""
-    return _padded_by_place(call)(call.builder, call.tensor("self"))
+def _padded(mode: Border) -> Make:
+    def make(call: Call) -> Forward:
+        flat = call["padding" if "padding" in call.arguments else "pad"]
+        widths = [*zip(flat[::2], flat[1::2], strict=True)][::-1]  # PyTorch names the last axis first
+        return lambda b, x: pad_with_border(b, x, widths, mode)
+
+    return make
 
 
-def _padded_by_place(call: Call) -> Callable[[Builder, Tensor], Tensor]:
-    widths, mode = call["padding" if "padding" in call.arguments else "pad"], call.name
-
-    def apply(b: Builder, x: Tensor) -> Tensor:
-        for number in range(len(widths) // 2):
-            axis = x.rank - 1 - number
-            low, high, size = widths[2 * number], widths[2 * number + 1], x.shape[axis]
-            index = ops.Constant("array", (low + size + high,), "int64", partial(_border, mode, low, size, high))
-            x = b.emit(ops.Gather(axis), x, b.emit(index))
-        return x
-
-    return apply
-
-
-def _border(mode: str, low: int, size: int, high: int) -> Any:
-    import numpy as np
-
-    places = np.arange(-low, size + high)
-    if "replication" in mode:
-        return places.clip(0, size - 1)
-    if "circular" in mode:
-        return places % size
-    return size - 1 - np.abs(size - 1 - np.abs(places))
-
-
-@lowers(
-    "aten::reflection_pad1d_backward", "aten::reflection_pad2d_backward", "aten::reflection_pad3d_backward",
-    "aten::replication_pad1d_backward", "aten::replication_pad2d_backward", "aten::replication_pad3d_backward",
-)  # fmt: skip
-def _mirrored_backward(call: Call) -> Lowered:
-    """Each gradient is added to the element it came from: one add for each."""
-    x = call.tensor("self")
-    return gradient(call.builder, _padded_by_place(call), (x,), call.tensor("grad_output"), (True,))[0]
+_BORDERS: tuple[tuple[str, Border], ...] = (("reflection", "reflect"), ("replication", "replicate"))
+for _prefix, _mode in _BORDERS:
+    for _dims in "123":
+        lowers(f"aten::{_prefix}_pad{_dims}d")(composite(_padded(_mode), "self"))
+        lowers(f"aten::{_prefix}_pad{_dims}d_backward")(composite_gradient(_padded(_mode), "self"))
+lowers("aten::_pad_circular")(composite(_padded("circular"), "self"))

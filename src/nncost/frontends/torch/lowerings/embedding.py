@@ -86,4 +86,4 @@ def _renormed(call: Call) -> Tensor:
     """Of each row looked up a norm (D mul, D−1 add, 1 sqrt), 1 cmp, and where it is too long D mul and 1 div: all counted."""
     rows, width = call.tensor("indices").elements, call.tensor("self").shape[1]
     counts = {"mul": 2 * rows * width, "add": rows * (width - 1), "sqrt": rows, "cmp": rows, "div": rows}
-    return algorithm(call, counts, note="estimated")[0]
+    return algorithm(call, counts, estimated=True)[0]

@@ -156,7 +156,7 @@ def _mode(call: Call) -> Lowered:
     """Sorted, then equal neighbours are counted: 1 cmp each."""
     x = call.tensor("self")
     axis = _axis(call, x)
-    return algorithm(call, {"cmp": x.elements * (ceil_log2(x.shape[axis]) + 1)}, note="estimated")
+    return algorithm(call, {"cmp": x.elements * (ceil_log2(x.shape[axis]) + 1)}, estimated=True)
 
 
 _SAME = (

@@ -232,7 +232,7 @@ def _normalised(call: Call) -> Tensor:
 def _gathered_statistics(call: Call) -> Lowered:
     """The statistics of all devices put together: some ten operations for each channel and device."""
     x = next(call[name] for name in ("mean", "input") if isinstance(call.get(name), Tensor))
-    return algorithm(call, {"mul": 4 * x.elements, "add": 4 * x.elements, "div": x.elements}, note="estimated")
+    return algorithm(call, {"mul": 4 * x.elements, "add": 4 * x.elements, "div": x.elements}, estimated=True)
 
 
 @lowers("aten::batch_norm_backward_reduce")

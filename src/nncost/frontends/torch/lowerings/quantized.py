@@ -297,7 +297,7 @@ def _bag(call: Call) -> Tensor:
     """As rows looked up, and one add for each value."""
     width = Tensor(*call.outputs[0]).shape[-1]
     amount = call.tensor("indices").elements * width
-    return algorithm(call, {"mul": amount, "add": 2 * amount}, note="estimated", reads=[call.tensor("indices")])[0]
+    return algorithm(call, {"mul": amount, "add": 2 * amount}, estimated=True, reads=[call.tensor("indices")])[0]
 
 
 @lowers("quantized::quantized_lstm_cell_dynamic", "quantized::quantized_gru_cell_dynamic",
@@ -379,7 +379,7 @@ def _learnable_backward(call: Call) -> Lowered:
     """The gradient where nothing was clipped, and sums for step and zero point."""
     x = call.tensor("self")
     counts = {"div": x.elements, "mul": 4 * x.elements, "add": 5 * x.elements, "cmp": 4 * x.elements}
-    return algorithm(call, counts, note="estimated")
+    return algorithm(call, counts, estimated=True)
 
 
 @lowers("aten::_fused_moving_avg_obs_fq_helper", "aten::_fused_moving_avg_obs_fq_helper_functional")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from nncost.dims import Dim, ceil_log2
-from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import algorithm, axes_of, cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
-from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import reductions as library
+from nncost.ir.library.distances import distances_between, distances_within
 
 
 def _input(call: Call) -> Tensor:
@@ -174,73 +172,18 @@ def _count_nonzero(call: Call) -> Tensor:
     return b.reduce("sum", flags, axes_of(call, x))
 
 
-def _distance(b: Builder, difference: Tensor, p: float) -> Tensor:
-    """The norm of order p along the last axis; p = 0, 1, 2 and ∞ without powers."""
-    last = [difference.rank - 1]
-    if p == 2:
-        return b.map("sqrt", b.reduce("sum", b.map("square", difference), last))
-    if p == 0:
-        kind = difference.dtype
-        return b.reduce("sum", b.emit(ops.Cast(kind), b.map("not_equal", difference, 0.0)), last)
-    size = b.map("abs", difference)
-    if p == 1:
-        return b.reduce("sum", size, last)
-    if p == float("inf"):
-        return b.reduce("max", size, last)
-    return b.map("pow", b.reduce("sum", b.map("pow", size, p), last), 1 / p)
+def _between(call: Call) -> Forward:
+    return lambda b, x, y: distances_between(b, x, y, float(call["p"]))
 
 
-def _between(b: Builder, x: Tensor, y: Tensor, p: float) -> Tensor:
-    """Every row of ``x`` with every row of ``y``."""
-    rows = b.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-    columns = b.reshape(y, (*y.shape[:-2], 1, *y.shape[-2:]))
-    return _distance(b, b.map("sub", rows, columns), p)
+def _within(call: Call) -> Forward:
+    return lambda b, x: distances_within(b, x, float(call.get("p", 2.0)))
 
 
-@lowers("aten::_cdist_forward")
-def _cdist(call: Call) -> Tensor:
-    b = call.builder
-    return b.reshape(_between(b, call.tensor("x1"), call.tensor("x2"), float(call["p"])), call.outputs[0][0])
-
-
-@lowers("aten::_cdist_backward")
-def _cdist_backward(call: Call) -> Lowered:
-    p, x, y, g = float(call["p"]), call.tensor("x1"), call.tensor("x2"), call.tensor("grad")
-    return gradient(
-        call.builder, lambda b, x, y: _between(b, x, y, p), (x, y), g, (True, False), results=(call.tensor("cdist"),)
-    )[0]
-
-
-def _pairs(b: Builder, x: Tensor, p: float) -> Tensor:
-    """Every pair of rows once."""
-    rows = x.shape[0]
-    assert isinstance(rows, int)
-    count: Dim = rows * (rows - 1) // 2
-    both = [
-        b.emit(
-            ops.Gather(0),
-            x,
-            b.emit(ops.Constant("array", (count,), "int64", lambda side=side: np.triu_indices(rows, 1)[side])),
-        )
-        for side in (0, 1)
-    ]
-    return _distance(b, b.map("sub", *both), p)
-
-
-@lowers("aten::_pdist_forward")
-def _pdist(call: Call) -> Tensor:
-    return _pairs(call.builder, call.tensor("self"), float(call.get("p", 2.0)))
-
-
-@lowers("aten::_pdist_backward")
-def _pdist_backward(call: Call) -> Lowered:
-    p, given = float(call["p"]), (call.tensor("pdist"),)
-    return gradient(
-        call.builder, lambda b, x: _pairs(b, x, p), (call.tensor("self"),), call.tensor("grad"), (True,), results=given
-    )[0]
-
-
-ESTIMATED = "estimated"
+lowers("aten::_cdist_forward")(composite(_between, "x1", "x2"))
+lowers("aten::_cdist_backward")(composite_gradient(_between, "x1", "x2", saved="cdist"))
+lowers("aten::_pdist_forward")(composite(_within, "self"))
+lowers("aten::_pdist_backward")(composite_gradient(_within, "self", saved="pdist"))
 
 
 def _compared(call: Call, x: Tensor, amount: Dim) -> dict[str, Dim]:
@@ -253,7 +196,7 @@ def _searched(call: Call) -> Tensor:
     """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
     table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
     values = Tensor(*call.outputs[0]).elements
-    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), note=ESTIMATED)[0]
+    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), estimated=True)[0]
 
 
 @lowers(
@@ -263,7 +206,7 @@ def _unique(call: Call) -> Lowered:
     """Sorted, then each compared with the one before; consecutive ones need no sorting."""
     x = call.tensor("self")
     sorting: Dim = 0 if "consecutive" in call.name else x.elements * ceil_log2(x.elements)
-    outputs = algorithm(call, _compared(call, x, sorting + x.elements), note=ESTIMATED)
+    outputs = algorithm(call, _compared(call, x, sorting + x.elements), estimated=True)
     return outputs if len(outputs) > 1 else outputs[0]
 
 
@@ -272,7 +215,7 @@ def _isin(call: Call) -> Tensor:
     """Both sorted, then one pass."""
     tensors = tensors_of(call)
     count = sum((x.elements for x in tensors), start=0)
-    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), note=ESTIMATED)[0]
+    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), estimated=True)[0]
 
 
 @lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
@@ -287,7 +230,7 @@ def _histogram(call: Call) -> Lowered:
 @lowers("aten::_histogramdd_bin_edges")
 def _edges(call: Call) -> Lowered:
     x = call.tensor("self")
-    return algorithm(call, {"cmp": 2 * x.elements}, note=ESTIMATED)
+    return algorithm(call, {"cmp": 2 * x.elements}, estimated=True)
 
 
 @lowers("aten::nonzero", "aten::nonzero_static", "aten::masked_select", "aten::repeat_interleave", "aten::argwhere")

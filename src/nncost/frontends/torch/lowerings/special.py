@@ -12,12 +12,13 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.elementwise import COMPOSED, composed
 from nncost.ir.library.reductions import vector_norm
+from nncost.ir.library.shuffles import diagonal
 
 
 def _composed(name: str) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
         if name in ("asin", "acos") and call.dtype.startswith("complex"):
-            return _one_of_a_kind(call, "atan", "estimated")
+            return _one_of_a_kind(call, "atan", estimated=True)
         x = operand(call, call.tensor("self"))
         assert isinstance(x, Tensor)
         return composed(call.builder, name, x)
@@ -32,7 +33,7 @@ for _name in COMPOSED:
 @lowers("aten::atan")
 def _atan(call: Call) -> Lowered:
     if call.dtype.startswith("complex"):
-        return _one_of_a_kind(call, "atan", "estimated")
+        return _one_of_a_kind(call, "atan", estimated=True)
     return elementwise(call, "atan", call["self"])
 
 
@@ -102,11 +103,11 @@ _KINDS: Mapping[str, str] = {
 
 @lowers(*(f"aten::{name}" for name in _KINDS))
 def _of_another_kind(call: Call) -> Lowered:
-    return _one_of_a_kind(call, _KINDS[call.name.removeprefix("aten::")], "estimated")
+    return _one_of_a_kind(call, _KINDS[call.name.removeprefix("aten::")], estimated=True)
 
 
-def _one_of_a_kind(call: Call, kind: str, note: str = "") -> Lowered:
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, note=note)[0]
+def _one_of_a_kind(call: Call, kind: str, *, estimated: bool = False) -> Lowered:
+    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=estimated)[0]
 
 
 _POLYNOMIALS = (
@@ -122,14 +123,7 @@ def _polynomial(call: Call) -> Lowered:
     """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
     degree = call["n"]
     amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
-    return algorithm(call, {"mul": 2 * amount, "add": amount}, note="estimated")[0]
-
-
-@lowers("aten::nextafter", "aten::__lshift__", "aten::__rshift__", "aten::bitwise_left_shift", "aten::bitwise_right_shift",
-        "aten::__ilshift__", "aten::__irshift__", "aten::hash_tensor")  # fmt: skip
-def _bits(call: Call) -> Lowered:
-    """Operations on bits are free by rule."""
-    return algorithm(call, {})[0]
+    return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
 
 
 @lowers("aten::deg2rad", "aten::rad2deg")
@@ -237,14 +231,7 @@ def _renorm(call: Call) -> Tensor:
 def _euclid(call: Call) -> Lowered:
     """Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient."""
     amount = Tensor(*call.outputs[0]).elements
-    return algorithm(call, {"int_ops": (10 if call.name == "aten::gcd" else 12) * amount}, note="estimated")[0]
-
-
-@lowers("aten::signbit", "aten::complex", "aten::frexp", "aten::take")
-def _free(call: Call) -> Lowered:
-    """Bits and moves: free."""
-    outputs = algorithm(call, {})
-    return outputs if len(outputs) != 1 else outputs[0]
+    return algorithm(call, {"int_ops": (10 if call.name == "aten::gcd" else 12) * amount}, estimated=True)[0]
 
 
 @lowers("aten::polar")
@@ -256,21 +243,7 @@ def _polar(call: Call) -> Lowered:
 
 @lowers("aten::trace")
 def _trace(call: Call) -> Tensor:
-    """The sum of the diagonal, every (n+1)-th element."""
-    b, x = call.builder, call.tensor("self")
-    rows, columns = x.shape
-    flat = b.emit(ops.Stride(0, columns + 1), b.reshape(x, (x.elements,)))
-    count = min(rows, columns)
-    diagonal, _ = (
-        b.emit_many(ops.Split(0, (count, flat.shape[0] - count)), flat) if flat.shape[0] != count else (flat, flat)
-    )
-    return b.reduce("sum", diagonal, [0])
-
-
-@lowers("aten::max_unpool2d", "aten::max_unpool3d", "aten::block_diag")
-def _put_back(call: Call) -> Lowered:
-    """Values among zeros: put, not added."""
-    return algorithm(call, {})[0]
+    return call.builder.reduce("sum", diagonal(call.builder, call.tensor("self")), [0])
 
 
 @lowers("prims::cbrt")

@@ -10,11 +10,17 @@ from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
-from nncost.ir.builder import Builder
-from nncost.ir.graph import GradientRule, Tensor
+from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation, elu, leaky_relu, softmax
-
-Compute = Callable[[Builder, Tensor], Tensor]
+from nncost.ir.library.parametric import (
+    Activation,
+    activation_with,
+    celu,
+    hard_sigmoid,
+    prelu,
+    shrink,
+    threshold,
+)
 
 _SIMPLE = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
@@ -30,57 +36,36 @@ for _operation, _name in _SIMPLE.items():
     lowers(_operation)(_named(_name))
 
 
-def _layer(call: Call, name: str, compute: Compute, gradient: GradientRule | None = None) -> Tensor:
-    """An activation layer with settings of its own."""
-    x = call.tensor(0)
-    with call.builder.region(name, x, activations=x.elements) as region:
-        region.returns(compute(call.builder, x), gradient=gradient)
-    return region.outputs[0]
+def _with_settings(name: str, settings: Callable[[Call], Activation]) -> Lower:
+    return lambda call: activation_with(call.builder, name, call.tensor(0), settings(call))
 
 
-@lowers("LeakyRelu")
-def _leaky_relu(call: Call) -> Tensor:
-    return _layer(call, "leaky_relu", *leaky_relu(call.attributes.number("alpha", 0.01)))
+def _number(call: Call, name: str, default: float) -> float:
+    return call.attributes.number(name, default)
 
 
-@lowers("Elu")
-def _elu(call: Call) -> Tensor:
-    return _layer(call, "elu", *elu(call.attributes.number("alpha", 1.0)))
+def _selu(call: Call) -> Activation:
+    """The defaults are the numbers that ONNX writes out."""
+    return elu(_number(call, "alpha", 1.67326319217681884765625), _number(call, "gamma", 1.05070102214813232421875))
 
 
-@lowers("Selu")
-def _selu(call: Call) -> Tensor:
-    """γ·x where x > 0, γ·α·(e^x − 1) elsewhere; the defaults are those ONNX writes out."""
-    alpha = call.attributes.number("alpha", 1.67326319217681884765625)
-    return _layer(call, "selu", *elu(alpha, call.attributes.number("gamma", 1.05070102214813232421875)))
-
-
-@lowers("Celu")
-def _celu(call: Call) -> Tensor:
-    """x where x > 0, α·(e^(x/α) − 1) elsewhere."""
-    alpha = call.attributes.number("alpha", 1.0)
+def _celu(call: Call) -> Activation:
+    alpha = _number(call, "alpha", 1.0)
     if alpha == 0:
         raise SourceError("the attribute 'alpha' must not be 0.")
-
-    def compute(b: Builder, x: Tensor) -> Tensor:
-        below = b.map("mul", alpha, b.map("sub", b.map("exp", b.map("div", x, alpha)), 1.0))
-        return b.map("where_positive", x, x, below)
-
-    return _layer(call, "celu", compute)
+    return celu(alpha)
 
 
-@lowers("HardSigmoid")
-def _hard_sigmoid(call: Call) -> Tensor:
-    """min(max(α·x + β, 0), 1)."""
-    alpha, beta = call.attributes.number("alpha", 0.2), call.attributes.number("beta", 0.5)
-    return _layer(call, "hardsigmoid", lambda b, x: b.map("clip", b.map("add", b.map("mul", alpha, x), beta), 0.0, 1.0))
-
-
-@lowers("ThresholdedRelu")
-def _thresholded_relu(call: Call) -> Tensor:
-    """x where x > α, 0 elsewhere."""
-    alpha = call.attributes.number("alpha", 1.0)
-    return _layer(call, "thresholded_relu", lambda b, x: b.map("select", b.map("greater", x, alpha), x, 0.0))
+for _operation, _name, _settings in (
+    ("LeakyRelu", "leaky_relu", lambda call: leaky_relu(_number(call, "alpha", 0.01))),
+    ("Elu", "elu", lambda call: elu(_number(call, "alpha", 1.0))),
+    ("Selu", "selu", _selu),
+    ("Celu", "celu", _celu),
+    ("HardSigmoid", "hardsigmoid", lambda call: hard_sigmoid(_number(call, "alpha", 0.2), _number(call, "beta", 0.5))),
+    ("ThresholdedRelu", "thresholded_relu", lambda call: threshold(_number(call, "alpha", 1.0))),
+    ("Shrink", "shrink", lambda call: shrink(_number(call, "lambd", 0.5), _number(call, "bias", 0.0))),
+):
+    lowers(_operation)(_with_settings(_name, _settings))
 
 
 @lowers("Gelu", since=20)
@@ -93,15 +78,12 @@ def _gelu(call: Call) -> Tensor:
 
 @lowers("PRelu")
 def _prelu(call: Call) -> Tensor:
-    """x where x > 0, slope·x elsewhere, with learned slopes; before opset 7 a vector is one slope per channel."""
+    """Before opset 7 a vector is one slope per channel."""
     x, slope = call.tensor(0), call.tensor(1, "weight")
-    b = call.builder
     if call.opset < 7 and slope.rank == 1 and slope.shape[0] != 1 and x.rank > 1:
-        slope = b.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
+        slope = call.builder.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
     check_broadcast(slope.shape, x.shape)
-    with b.region("prelu", x, slope, activations=x.elements) as region:
-        region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
-    return region.outputs[0]
+    return prelu(call.builder, x, slope)
 
 
 @lowers("Clip")

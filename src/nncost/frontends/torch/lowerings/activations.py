@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from nncost.dims import exact_divide
 from nncost.frontends.torch.lowerings.gradient import gradient
@@ -13,6 +12,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation, clip, elu, leaky_relu, softmax
+from nncost.ir.library.parametric import Activation, activation_with, celu, prelu, shrink, threshold
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
@@ -25,16 +25,9 @@ def _layer(name: str) -> Compute:
     return lambda b, x: activation(b, name, x)
 
 
-def custom(name: str, pair: Any) -> Compute:
+def custom(name: str, given: Activation) -> Compute:
     """An activation with its own numbers as a layer."""
-    compute, rule = pair
-
-    def apply(b: Builder, x: Tensor) -> Tensor:
-        with b.region(name, x, activations=x.elements) as region:
-            region.returns(compute(b, x), gradient=rule)
-        return region.outputs[0]
-
-    return apply
+    return lambda b, x: activation_with(b, name, x, given)
 
 
 def number(call: Call, name: str, default: float) -> float:
@@ -79,13 +72,31 @@ def _log_sigmoid(call: Call) -> Compute:
     return custom("log_sigmoid", (compute, None))
 
 
+def _celu(call: Call) -> Compute:
+    return custom("celu", celu(number(call, "alpha", 1.0)))
+
+
+def _threshold(call: Call) -> Compute:
+    return custom("threshold", threshold(number(call, "threshold", 0.0), number(call, "value", 0.0)))
+
+
+def _hardshrink(call: Call) -> Compute:
+    return custom("hardshrink", shrink(number(call, "lambd", 0.5)))
+
+
+def _softshrink(call: Call) -> Compute:
+    limit = number(call, "lambd", 0.5)
+    return custom("softshrink", shrink(limit, limit))
+
+
 def _plain(name: str) -> Callable[[Call], Compute]:
     return lambda call: _layer(name)
 
 
 _FORWARD: dict[str, Callable[[Call], Compute]] = {
     **{name: _plain(layer) for name, layer in _PLAIN.items()},
-    "gelu": _gelu, "elu": _elu, "leaky_relu": _leaky, "hardtanh": _clip, "softplus": _softplus,
+    "gelu": _gelu, "elu": _elu, "celu": _celu, "leaky_relu": _leaky, "hardtanh": _clip, "softplus": _softplus,
+    "threshold": _threshold, "hardshrink": _hardshrink, "softshrink": _softshrink,
 }  # fmt: skip
 
 
@@ -105,21 +116,14 @@ def _log_sigmoid_forward(call: Call) -> Lowered:
 
 @lowers("aten::_prelu_kernel", "aten::prelu")
 def _prelu(call: Call) -> Tensor:
-    return _prelu_of(call.builder, call.tensor("self"), call.tensor("weight"))
-
-
-def _prelu_of(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
-    """X where positive, slope·x elsewhere: 1 mul, 1 cmp."""
-    with b.region("prelu", x, slope, activations=x.elements) as region:
-        region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
-    return region.outputs[0]
+    return prelu(call.builder, call.tensor("self"), call.tensor("weight"))
 
 
 @lowers("aten::_prelu_kernel_backward")
 def _prelu_backward(call: Call) -> Lowered:
     x = call.tensor("self")
     pair = (x, call.builder.broadcast(call.tensor("weight"), x.shape))  # summed by who called
-    return gradient(call.builder, _prelu_of, pair, call.tensor("grad_output"), (True, True))
+    return gradient(call.builder, prelu, pair, call.tensor("grad_output"), (True, True))
 
 
 def _backward(make: Callable[[Call], Compute], saved: str) -> Callable[[Call], Lowered]:
@@ -192,48 +196,12 @@ def _rrelu_backward(call: Call) -> Tensor:
     return elementwise(call, "where_positive", call["self"], g, elementwise(call, "mul", g, slope))
 
 
-@lowers("aten::hardshrink")
-def _hardshrink(call: Call) -> Tensor:
-    """X outside ±λ, zero inside: 2 cmp (x between −λ and λ)."""
-    b, x = call.builder, call.tensor("self")
-    limit = number(call, "lambd", 0.5)
-    with b.region("hardshrink", x, activations=x.elements) as region:
-        region.returns(_shrunk(b, x, x, limit))
-    return region.outputs[0]
-
-
-def _shrunk(b: Builder, x: Tensor, value: Tensor, limit: float) -> Tensor:
-    """``value`` where |x| > λ."""
-    outside = b.map("greater", b.map("abs", x), limit)
-    return b.map("select", outside, value, 0.0)
-
-
-@lowers("aten::softshrink")
-def _softshrink(call: Call) -> Tensor:
-    """Towards zero by λ: sign(x)·max(|x| − λ, 0): 1 add, 1 cmp, 1 mul."""
-    b, x = call.builder, call.tensor("self")
-    with b.region("softshrink", x, activations=x.elements) as region:
-        left = b.map("relu", b.map("sub", b.map("abs", x), number(call, "lambd", 0.5)))
-        region.returns(b.map("mul", b.map("sign", x), left))
-    return region.outputs[0]
-
-
 @lowers("aten::softshrink_backward", "aten::hardshrink_backward")
 def _shrink_backward(call: Call) -> Tensor:
     """The gradient where |x| > λ: 2 cmp."""
     g = call["grad_output"] if "grad_output" in call.arguments else call["grad_out"]
-    return _shrunk(call.builder, call.tensor("self"), g, number(call, "lambd", 0.5))
-
-
-@lowers("aten::threshold")
-def _threshold(call: Call) -> Tensor:
-    """X above a threshold, a number elsewhere: 2 cmp."""
-    b, x = call.builder, call.tensor("self")
-    with b.region("threshold", x, activations=x.elements) as region:
-        region.returns(
-            b.map("select", b.map("greater", x, number(call, "threshold", 0.0)), x, number(call, "value", 0.0))
-        )
-    return region.outputs[0]
+    outside = elementwise(call, "greater", call.builder.map("abs", call.tensor("self")), number(call, "lambd", 0.5))
+    return call.builder.map("select", outside, g, 0.0)
 
 
 @lowers("aten::_softmax", "aten::softmax")

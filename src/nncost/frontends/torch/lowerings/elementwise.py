@@ -10,6 +10,7 @@ from nncost.frontends.torch.lowerings.operands import cast, constant, elementwis
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import elementwise as library
 from nncost.ir.library.products import letters
 
 _UNARY = {
@@ -129,22 +130,10 @@ def _pow(call: Call) -> Tensor:
 
 
 def power(call: Call, x: Tensor, exponent: float) -> Tensor:
-    """x^e for a number e; a whole one up to four by multiplication, negative ones by its reciprocal."""
-    if exponent < 0:
-        return elementwise(call, "div", 1.0, power(call, x, -exponent))
-    if exponent == 0:
-        return call.builder.emit(ops.Constant("fill", x.shape, call.dtype, 1.0))
-    if exponent == 1:
-        return elementwise(call, "identity", x)
-    if exponent == 0.5:
-        return elementwise(call, "sqrt", x)
-    if exponent == 2:
-        return elementwise(call, "square", x)
-    if exponent == 3:
-        return elementwise(call, "mul", elementwise(call, "square", x), x)
-    if exponent == 4:
-        return elementwise(call, "square", elementwise(call, "square", x))
-    return elementwise(call, "pow", x, exponent)
+    """x^e for a number e, in the type of the result."""
+    base = operand(call, x)
+    assert isinstance(base, Tensor)
+    return library.power(call.builder, base, exponent)
 
 
 @lowers("aten::expm1")
@@ -167,11 +156,6 @@ def _log_of_base(call: Call) -> Tensor:
     """The natural logarithm, times a constant."""
     base = 2 if call.name == "aten::log2" else 10
     return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
-
-
-@lowers("aten::tan")
-def _tan(call: Call) -> Tensor:
-    return elementwise(call, "div", elementwise(call, "sin", call["self"]), elementwise(call, "cos", call["self"]))
 
 
 @lowers("aten::lerp")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nncost.dims import Dim, ceil_log2
-from nncost.frontends.torch.lowerings.elementwise import power
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import algorithm, axes_of, cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import reductions as library
 from nncost.ir.library.distances import distances_between, distances_within
 
 
@@ -120,23 +120,14 @@ def _norm(call: Call) -> Lowered:
     order = call.get("ord", call.get("p", 2))
     order = 2.0 if order is None else float(order)
     axes, keep = axes_of(call, x), _keep(call)
-    if order in (float("inf"), float("-inf")):
-        return _copied(call, x, b.reduce("max" if order > 0 else "min", b.map("abs", x), axes, keep=keep))
-    if order == 0:
-        nonzero = cast(b, b.map("not_equal", x, 0.0), call.dtype)
-        return b.reduce("sum", nonzero, axes, keep=keep)
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    total = b.reduce("sum", power(call, magnitude, order) if order != 1 else magnitude, axes, keep=keep)
-    return total if order == 1 else power(call, total, 1 / order)
+    return _copied(call, x, library.vector_norm(b, x, order, axes, keep=keep))
 
 
 @lowers("aten::linalg__powsum")
 def _power_sum(call: Call) -> Lowered:
     """Σ|x|^p."""
-    b, x = call.builder, _input(call)
-    order = float(call.get("ord", 2))
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    return b.reduce("sum", power(call, magnitude, order), axes_of(call, x), keep=_keep(call))
+    x = _input(call)
+    return library.power_sum(call.builder, x, float(call.get("ord", 2)), axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::aminmax", "aten::_aminmax")
@@ -148,12 +139,8 @@ def _both_extremes(call: Call) -> Lowered:
 
 @lowers("aten::logsumexp")
 def _logsumexp(call: Call) -> Tensor:
-    """Log Σ exp(x − max) + max."""
-    b, x = call.builder, _input(call)
-    axes, keep = axes_of(call, x), _keep(call)
-    largest = b.reduce("max", x, axes, keep=True)
-    total = b.map("log", b.reduce("sum", b.map("exp", b.map("sub", x, largest)), axes, keep=keep))
-    return b.map("add", total, b.reshape(largest, total.shape))
+    x = _input(call)
+    return library.logsumexp(call.builder, x, axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::_logcumsumexp")

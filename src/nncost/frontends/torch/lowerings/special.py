@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nncost.frontends.torch.lowerings.elementwise import power
-from nncost.frontends.torch.lowerings.operands import algorithm, cast, constant, elementwise
+from nncost.frontends.torch.lowerings.operands import algorithm, cast, constant, elementwise, operand
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import elu
+from nncost.ir.library.elementwise import COMPOSED, composed
+from nncost.ir.library.reductions import vector_norm
 from nncost.ir.library.shuffles import diagonal
 
 
-@lowers("aten::sinh", "aten::cosh")
-def _hyperbolic(call: Call) -> Tensor:
-    """(e^x ∓ 1/e^x)/2."""
-    power = elementwise(call, "exp", call["self"])
-    sign = "sub" if call.name == "aten::sinh" else "add"
-    return elementwise(call, "mul", elementwise(call, sign, power, elementwise(call, "div", 1.0, power)), 0.5)
+def _composed(name: str) -> Callable[[Call], Lowered]:
+    def lower(call: Call) -> Lowered:
+        if name in ("asin", "acos") and call.dtype.startswith("complex"):
+            return _one_of_a_kind(call, "atan", estimated=True)
+        x = operand(call, call.tensor("self"))
+        assert isinstance(x, Tensor)
+        return composed(call.builder, name, x)
+
+    return lower
 
 
-@lowers("aten::asinh", "aten::acosh")
-def _area(call: Call) -> Tensor:
-    """Log(x + √(x² ± 1))."""
-    sign = "add" if call.name == "aten::asinh" else "sub"
-    root = elementwise(call, "sqrt", elementwise(call, sign, elementwise(call, "square", call["self"]), 1.0))
-    return elementwise(call, "log", elementwise(call, "add", call["self"], root))
+for _name in COMPOSED:
+    lowers(f"aten::{_name}")(_composed(_name))
 
 
-@lowers("aten::atanh")
-def _area_tangent(call: Call) -> Tensor:
-    """½·log((1 + x)/(1 − x))."""
-    x = call["self"]
-    quotient = elementwise(call, "div", elementwise(call, "add", 1.0, x), elementwise(call, "sub", 1.0, x))
-    return elementwise(call, "mul", elementwise(call, "log", quotient), 0.5)
+@lowers("aten::atan")
+def _atan(call: Call) -> Lowered:
+    if call.dtype.startswith("complex"):
+        return _one_of_a_kind(call, "atan", estimated=True)
+    return elementwise(call, "atan", call["self"])
+
+
+@lowers("aten::atan2")
+def _atan2(call: Call) -> Tensor:
+    return elementwise(call, "atan2", call["self"], call["other"])
+
+
+@lowers("aten::angle")
+def _angle(call: Call) -> Lowered:
+    """The arc tangent of both parts; of a real number 0, or π if it is negative (1 cmp)."""
+    x = call.tensor("self")
+    if x.dtype.startswith("complex"):
+        return _one_of_a_kind(call, "atan")
+    return elementwise(call, "where_positive", call.builder.map("neg", x), math.pi, 0.0)
 
 
 @lowers("aten::erfc", "aten::special_erfc")
@@ -77,8 +90,7 @@ def _sinc(call: Call) -> Tensor:
 
 
 _KINDS: Mapping[str, str] = {
-    "atan": "sin", "atan2": "sin", "asin": "sin", "acos": "cos", "angle": "sin", "erfinv": "erf", "special_erfinv": "erf",
-    "special_erfcx": "erf", "special_log_ndtr": "erf", "special_ndtri": "erf", "lgamma": "log", "digamma": "log",
+    "erfinv": "erf", "special_erfinv": "erf", "special_erfcx": "erf", "special_log_ndtr": "erf", "special_ndtri": "erf", "lgamma": "log", "digamma": "log",
     "polygamma": "log", "mvlgamma": "log", "special_zeta": "pow", "igamma": "exp", "igammac": "exp",
     "i0": "exp", "special_i0": "exp", "special_i0e": "exp", "special_i1": "exp", "special_i1e": "exp",
     "special_modified_bessel_i0": "exp", "special_modified_bessel_i1": "exp", "special_modified_bessel_k0": "exp",
@@ -90,10 +102,12 @@ _KINDS: Mapping[str, str] = {
 
 
 @lowers(*(f"aten::{name}" for name in _KINDS))
-def _one_of_its_kind(call: Call) -> Lowered:
-    kind = _KINDS[call.name.removeprefix("aten::")]
-    exact = kind in ("sin", "cos") and "special" not in call.name
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=not exact)[0]
+def _of_another_kind(call: Call) -> Lowered:
+    return _one_of_a_kind(call, _KINDS[call.name.removeprefix("aten::")], estimated=True)
+
+
+def _one_of_a_kind(call: Call, kind: str, *, estimated: bool = False) -> Lowered:
+    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=estimated)[0]
 
 
 _POLYNOMIALS = (
@@ -110,16 +124,6 @@ def _polynomial(call: Call) -> Lowered:
     degree = call["n"]
     amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
     return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
-
-
-@lowers("aten::celu")
-def _celu(call: Call) -> Tensor:
-    """Max(0, x) + min(0, α·(e^(x/α) − 1))."""
-    b, x, alpha = call.builder, call.tensor("self"), float(call.get("alpha", 1.0))
-    compute, rule = elu(alpha, 1.0, 1 / alpha)
-    with b.region("celu", x, activations=x.elements) as region:
-        region.returns(compute(b, x), gradient=rule)
-    return region.outputs[0]
 
 
 @lowers("aten::deg2rad", "aten::rad2deg")
@@ -193,16 +197,8 @@ def _logaddexp(call: Call) -> Tensor:
 @lowers("aten::dist")
 def _dist(call: Call) -> Tensor:
     """The norm of a difference."""
-    b, order = call.builder, float(call.get("p", 2))
     difference = elementwise(call, "sub", call["self"], call["other"])
-    axes = range(difference.rank)
-    if order == 2:
-        return b.map("sqrt", b.reduce("sum", b.map("square", difference), axes))
-    size = b.map("abs", difference)
-    if math.isinf(order):
-        return b.reduce("max" if order > 0 else "min", size, axes)
-    total = b.reduce("sum", size if order == 1 else power(call, size, order), axes)
-    return total if order == 1 else power(call, total, 1 / order)
+    return vector_norm(call.builder, difference, float(call.get("p", 2)), range(difference.rank))
 
 
 @lowers("aten::linalg_cross")

@@ -67,13 +67,18 @@ def format_options(*without: str, **helps: str) -> Callable[[Command], Command]:
     return add
 
 
-def show(form: str | None, document: Callable[[], Document], **texts: Callable[[], str]) -> None:
+def show(form: str | None, document: Callable[[], Document], **own: Callable[[], Any]) -> None:
     """Print a result in the format ``form``, or in the one that suits standard output.
 
-    ``document`` builds it; ``texts`` are the formats that the result writes itself, such as its own JSON.
+    ``document`` builds it; ``own`` are the formats that the result has itself: ``json`` returns its data, others text.
     """
-    if form in texts:
-        click.echo(texts[form]().removesuffix("\n"))
+    if form in own:
+        found = own[form]()
+        if form == "json":
+            import json
+
+            found = json.dumps(found)
+        click.echo(found.removesuffix("\n"))
         return
     suits = TERMINAL if sys.stdout.isatty() else PLAIN
     click.echo(document().render(form or suits, page_width(sys.stdout)), nl=False)

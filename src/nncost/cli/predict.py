@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -45,11 +44,7 @@ def command(
     shown = levels(depth)
     with _progress(on) as progress:
         prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
-    show(
-        form,
-        lambda: predict_document(prediction, by=by, depth=shown),
-        json=lambda: json.dumps(prediction.to_dict()),
-    )
+    show(form, lambda: predict_document(prediction, by=by, depth=shown), json=prediction.to_dict)
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE
 
 

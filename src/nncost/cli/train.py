@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,7 +87,7 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
         training = train_until_interrupted(
             source_text(source), data, tell=tell, announce=announce, **_keywords(options)
         )  # fmt: skip
-    show(form, lambda: train_document(training), json=lambda: json.dumps(training.to_dict()))
+    show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
         click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
         return EXIT_INTERRUPTED

@@ -7,7 +7,8 @@ import pytest
 from nncost.frontends.model import LoadOptions
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 from tests.proof.selfcount import assert_proven
 
 LAYER_SPECS = [

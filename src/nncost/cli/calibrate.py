@@ -9,7 +9,7 @@ from nncost.cli.options import format_options, show
 HELP = """Measure this machine once, so that nncost predict knows it. Takes up to 5 minutes.
 
 \b
-  nncost calibrate              measure, or go on where an earlier calibration was stopped
+  nncost calibrate              measure, or resume a calibration that was stopped
   nncost calibrate --fresh      measure everything anew
   nncost calibrate --json       the profile as JSON
   nncost devices                what is calibrated, and the catalogue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
     from nncost.trainer.run import Prepared
 
-HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
+HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It predicts the cost and then measures it.
 
 \b
   nncost train 64-64:relu-10:softmax --data examples/digits.csv --target digit
@@ -41,7 +41,7 @@ _BAR_UPDATES_PER_SECOND = 10
 
 @click.command("train", help=HELP)
 @click.argument("source", metavar="SPEC")
-@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row for each example.")
+@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row per example.")
 @click.option("--target", metavar="COLUMN", help="The column to be learned; all others are inputs.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no input; repeatable.")
 @click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
@@ -50,7 +50,7 @@ _BAR_UPDATES_PER_SECOND = 10
 @click.option(
     "--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, adamw, rmsprop, adagrad, lion."
 )
-@click.option("--learning-rate", metavar="X", help="Default: one for each optimizer, adam 0.003, sgd 0.1.")
+@click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
 @click.option(
     "--loss",
     metavar="NAME",
@@ -62,7 +62,7 @@ _BAR_UPDATES_PER_SECOND = 10
     "--validation-share", metavar="X", help="Share that decides when to stop (default 0.1 with --patience, else 0)."
 )
 @click.option("--patience", metavar="N", help="Stop after N epochs without a lower validation loss, and keep the best.")
-@click.option("--engine", metavar="NAME", help="torch, numpy or auto (default): PyTorch where it is installed.")
+@click.option("--engine", metavar="NAME", help="torch, numpy or auto (default): PyTorch if it is installed.")
 @click.option("--save", metavar="FOLDER", help="Write weights, network, results and a checkpoint each epoch.")
 @click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
 @click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
@@ -124,7 +124,7 @@ def _number(text: str, option: str) -> float:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A live bar on a terminal, a line for each epoch elsewhere; both on standard error."""
+    """A live bar on a terminal, otherwise a line per epoch; both on standard error."""
     from nncost.views.train import epoch_line
 
     def line(progress: Progress) -> None:

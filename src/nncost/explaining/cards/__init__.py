@@ -1,4 +1,4 @@
-"""One teacher's card for each kind of layer, found by the name of its region."""
+"""One teacher's card per kind of layer, found by the name of its region."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READERS: Mapping[str, Reader] = {
 
 
 def readings(region: Item) -> tuple[Reading, ...]:
-    """The cards a region may be explained by, with its sizes; none where no card fits."""
+    """Return the cards that may explain a region, with its sizes; an empty tuple if no card fits."""
     if not isinstance(region, Region):
         return ()
     reader = loss.READERS.get(region.name) if region.phase == "loss" else READERS.get(region.name)

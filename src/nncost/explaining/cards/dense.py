@@ -13,7 +13,7 @@ from nncost.ir.library.dense import dense
 
 
 def read_dense(region: Region) -> tuple[Reading, ...]:
-    """B examples (of T positions each, where the layer works on a sequence), N inputs, M neurons."""
+    """B examples (of T positions each if the layer works on a sequence), N inputs, M neurons."""
     x, weight, *bias = region.inputs
     width_out, width_in = weight.shape
     if x.rank <= 2:
@@ -65,8 +65,8 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             "∂L/∂b": f"δ itself, a copy; only the {rows} are added up",
             INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
         },
-        parameters="one weight for each pair of an input and a neuron"
-        + (", one bias for each neuron" if bias else ", no biases"),
+        parameters="one weight per pair of an input and a neuron"
+        + (", one bias per neuron" if bias else ", no biases"),
         saved="the dense layers' inputs x (for ∂L/∂W)",
     )
 
@@ -98,5 +98,5 @@ def residual_card() -> Card:
                 r"\frac{\partial L}{\partial F} = \frac{\partial L}{\partial y}",
             ),
         ),
-        why={"add": "one for each value"},
+        why={"add": "one per value"},
     )

@@ -12,10 +12,12 @@ import click
 from nncost.cli.main import EXIT_INTERRUPTED
 from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
 from nncost.errors import OptionError
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.trainer.settings import TRAINED_LOSSES
 
 if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It predicts the cost and then measures it.
 
@@ -47,14 +49,12 @@ _BAR_UPDATES_PER_SECOND = 10
 @click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
 @click.option("--epochs", metavar="N", help="Passes over the training rows (default 10).")
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
-@click.option(
-    "--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, adamw, rmsprop, adagrad, lion."
-)
+@click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
 @click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
 @click.option(
     "--loss",
     metavar="NAME",
-    help="squared_error, cross_entropy or binary_cross_entropy (default: by task and last layer).",
+    help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).",
 )
 @click.option("--seed", metavar="N", help="Decides the split, the first weights and the order (default 0).")
 @click.option("--test-share", metavar="X", help="Share of the rows kept for the test (default 0.2).")
@@ -80,12 +80,12 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
     if data is None:
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
 
-    def announce(prepared: Prepared) -> None:
+    def on_start(prepared: PreparedTraining) -> None:
         click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
 
-    with _progress() as tell:
+    with _progress() as on_step:
         training = train_until_interrupted(
-            source_text(source), data, tell=tell, announce=announce, **_keywords(options)
+            source_text(source), data, on_step=on_step, on_start=on_start, **_keywords(options)
         )  # fmt: skip
     show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
@@ -136,5 +136,5 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         return
     from nncost.views.training_bar import live
 
-    with live() as tell:
-        yield tell
+    with live() as on_step:
+        yield on_step

@@ -222,11 +222,15 @@ class Repeat:
         return self.start + self.times - 1
 
 
+ESTIMATED = "estimated"
+"""The note of amounts that depend on the data, such as the steps of an iteration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
 
-    ``counts`` maps quantities to amounts; ``note`` says *estimated* where the algorithm iterates.
+    ``counts`` maps quantities to amounts; ``note`` is :data:`ESTIMATED` if the algorithm iterates.
     """
 
     name: str
@@ -267,3 +271,12 @@ Op = Union[
 MOVES = (Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip)
 VIEWS = (Reshape, Transpose, Broadcast, Window)
 """Operations that look at their input's elements in place."""
+
+
+def operation_name(op: Op) -> str:
+    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
+    if isinstance(op, Map):
+        return op.function
+    if isinstance(op, (Opaque, Algorithm)):
+        return op.name
+    return type(op).__name__.lower()

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from nncost.backends.constants import Constants
 from nncost.backends.initial_values import shape_of
-from nncost.backends.meaning import Constants, meaning_of
 from nncost.backends.onnx.core_ops import emit
 from nncost.backends.onnx.emitter import Emitter, element_type, numpy_type
 from nncost.backends.onnx.layers import Writing, emit_layer
@@ -109,9 +109,8 @@ class Writer:
             self.node(item)
 
     def region(self, region: Region) -> None:
-        """A recognised layer, or the items of another."""
-        meaning = meaning_of(region, self.constants)
-        found = None if meaning is None else emit_layer(Writing(self.e, self.name, self.value, region.path), meaning)
+        """A layer as one operator, or the items of one that has none."""
+        found = emit_layer(Writing(self.e, self.name, self.value, region.path), region, self.constants)
         if found is None:
             self.write(region.items)
         else:

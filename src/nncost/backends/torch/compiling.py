@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nncost.backends.meaning import Constants, Meaning, meaning_of
-from nncost.backends.meaning.layers import Recurrent
+from nncost.backends.constants import Constants
 from nncost.backends.torch.core_ops import dtype_of, function_of
 from nncost.backends.torch.functions import call_of
 from nncost.backends.torch.grouping import Segment, segments
@@ -28,6 +27,7 @@ from nncost.ir import ops
 from nncost.ir.batch_axes import Axes, batch_axes
 from nncost.ir.builder import outer_tensors
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
+from nncost.ir.layers import Recurrent
 
 
 @dataclass(slots=True)
@@ -120,20 +120,19 @@ class Scope:
         self.step(module, [self.operand(tensor) for tensor in inputs], outputs)
 
     def standard(self, piece: Segment, outputs: Sequence[Tensor], target: str) -> bool:
-        """Make a layer that is exactly one of PyTorch's modules that module."""
+        """Make a layer one of PyTorch's modules if it is exactly that."""
         items = [item for item in piece.items if not all(self._is_known(t) for t in item.outputs)]
         items = [item for item in items if not self._moves_leaf(item)]
         if len(items) != 1 or not isinstance(items[0], Region) or not self.compiler.tree.is_free(target):
             return False
-        meaning = meaning_of(items[0], self.constants)
-        found = None if meaning is None else standard_of(meaning)
-        if meaning is None or found is None or not self._fits(found.parameters, piece.path):
+        found = standard_of(items[0], self.constants)
+        if found is None or not self._fits(found.parameters, piece.path):
             return False
         self.compiler.tree.place(target, cast("str", piece.path), found.module)
         for name, tensor in found.parameters.items():
             self.compiler.homes.settle(self.leaves[tensor], found.module, name)
         run: Any = found.module
-        if isinstance(meaning, Recurrent):
+        if isinstance(items[0].layer, Recurrent):
             run = partial(_recurrent, found.module, tuple(t in outputs for t in items[0].outputs))
             outputs = [t for t in items[0].outputs if t in outputs]
         self.step(run, [self.operand(tensor) for tensor in found.operands], outputs)
@@ -161,8 +160,7 @@ class Scope:
 
     def recognised(self, region: Region) -> bool:
         """One call for a region that is a layer."""
-        meaning: Meaning | None = meaning_of(region, self.constants)
-        call = None if meaning is None else call_of(meaning)
+        call = call_of(region, self.constants)
         if call is None:
             return False
         operands: list[Operand] = [Fixed(None) if t is None else self.operand(t) for t in call.operands]

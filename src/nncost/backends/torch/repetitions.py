@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from nncost.backends.meaning import Constants
+from nncost.backends.constants import Constants
 from nncost.backends.torch.layer import Layer, Loop, Operand
 from nncost.backends.torch.liveness import free, needed
 from nncost.backends.torch.tree import Rename, free_name

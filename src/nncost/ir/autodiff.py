@@ -209,10 +209,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         case ops.Fold(axes=axes, strides=strides, dilations=dilations):
             sizes = x[0].shape[x[0].rank - len(axes) :]
             tape.give(x[0], b.emit(ops.Window(axes, sizes, strides, dilations), g))
-        case (
-            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
-            | ops.Flip()
-        ):  # fmt: skip
+        case ops.Move():
             _move_vjp(tape, op, x, g)
         case ops.Gather(axis=axis, along=along):
             if x[0] in tape.active:
@@ -281,7 +278,7 @@ def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
     tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
 
 
-def _move_vjp(tape: Tape, op: ops.Move, x: Sequence[Tensor], g: Tensor) -> None:
+def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
     b, shape = tape.builder, x[0].shape
     match op:
         case ops.Reshape():

@@ -124,16 +124,7 @@ def _apply(op: ops.Op, x: Sequence[Array], dtype: str) -> Sequence[Array]:
             return (_window(op, x[0]),)
         case ops.Fold():
             return (_fold(op, x[0]),)
-        case (
-            ops.Reshape()
-            | ops.Transpose()
-            | ops.Pad()
-            | ops.Split()
-            | ops.Concat()
-            | ops.Stride()
-            | ops.Broadcast()
-            | ops.Flip()
-        ):
+        case ops.Move():
             return _move(op, x)
         case ops.Gather(axis=axis, along=along):
             return (np.take_along_axis(x[0], x[1], axis=axis) if along else np.take(x[0], x[1], axis=axis),)
@@ -226,7 +217,7 @@ def _fold(op: ops.Fold, taps: Array) -> Array:
     return result
 
 
-def _move(op: ops.Move, x: Sequence[Array]) -> Sequence[Array]:
+def _move(op: ops.AnyMove, x: Sequence[Array]) -> Sequence[Array]:
     match op:
         case ops.Reshape(shape=shape):
             return (x[0].reshape(_integers(shape)),)

@@ -55,7 +55,7 @@ def call_of(node: Node, dtype: str) -> Call:
     return lambda *x: execute._apply(op, x, dtype)
 
 
-def _move(op: Union[ops.Move, ops.Window, ops.Fold]) -> Call:
+def _move(op: Union[ops.AnyMove, ops.Window, ops.Fold]) -> Call:
     match op:
         case ops.Reshape():
             shape = execute._integers(op.shape)

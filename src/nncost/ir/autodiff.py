@@ -231,7 +231,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
 
 
 def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:
-    """Y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
+    """y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
 
     Miniature, 1×2 times 2×1: y = a1·c1 + a2·c2, so ∂y/∂a1 = c1 and ∂y/∂c1 = a1; with g = 3,
     c = (5, 7) the left gradient is (15, 21): two products, no addition, as nothing is summed.

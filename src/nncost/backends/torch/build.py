@@ -14,14 +14,17 @@ from torch import nn
 from nncost.backends.initial_values import initialise, shape_of
 from nncost.backends.torch.compiling import Compiler
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.losses import Loss, ends_in_softmax, loss_function
-from nncost.backends.torch.parameter_map import Homes
+from nncost.backends.torch.losses import Loss, loss_function
+from nncost.backends.torch.parameter_map import ParameterMap
+from nncost.backends.torch.repetitions import repeat
 from nncost.dims import is_symbolic
 from nncost.errors import SourceError, SymbolError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, Tensor, walk
+from nncost.ir.layers import Softmax
+from nncost.ir.training.losses import final_softmax
 from nncost.units import grouped
 
 Array = Any
@@ -40,26 +43,31 @@ class Built:
     graph: Graph
     layers: Mapping[str, str]
     seed: int
-    homes: Homes
+    parameter_map: ParameterMap
 
     def values(self) -> dict[Parameter, Array]:
         """Parameters and buffers as they are now, in the graph's layout."""
-        return self.homes.values()
+        return self.parameter_map.values()
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
         """Overwrite parameters and buffers. Raises ShapeError for numbers of another shape."""
-        self.homes.set_values(values)
+        self.parameter_map.set_values(values)
 
     def loss_function(self, name: str) -> Loss:
         """``loss(output, target)`` with the meaning that counts give the name; the output is the module's own."""
-        return loss_function(name, probabilities=ends_in_softmax(self.graph))
+        return loss_function(name, probabilities=self._class_axis())
+
+    def _class_axis(self) -> int | None:
+        """The axis of the softmax that the network ends in; None for another ending."""
+        ending = final_softmax(self.graph)
+        return None if ending is None else ending.settings(Softmax).axis
 
     def targets(self, loss: str) -> torch.Tensor | None:
         """An example target for a loss; None for one that takes none."""
         output, generator = self.graph.outputs[0], torch.Generator().manual_seed(self.seed)
         shape = cast("tuple[int, ...]", output.shape)
         if loss == "cross_entropy":
-            axis = ends_in_softmax(self.graph)
+            axis = self._class_axis()
             axis = len(shape) - 1 if axis is None else axis
             return torch.randint(0, shape[axis], (*shape[:axis], *shape[axis + 1 :]), generator=generator)
         if loss in ("squared_error", "binary_cross_entropy"):
@@ -78,12 +86,12 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     _check(graph)
     _check_memory(graph)
     try:
-        compiler = Compiler(graph, Homes(initialise(graph, seed, known=_stored(source, graph))))
+        compiler = Compiler(graph, ParameterMap(initialise(graph, seed, known=_stored(source, graph))), repeat)
         module = compiler.network()
     except (RuntimeError, MemoryError) as error:
         raise SourceError(f"PyTorch cannot build the network: {error}") from None
     module.train(chosen.training)
-    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.homes)
+    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.parameter_map)
 
 
 def _stored(source: str | Graph, graph: Graph) -> Mapping[Parameter, Array]:

@@ -9,18 +9,10 @@ import torch
 from torch.nn import functional
 
 from nncost.errors import OptionError
-from nncost.ir.graph import Graph
-from nncost.ir.layers import Softmax
-from nncost.ir.training.losses import LOSSES, final_softmax
+from nncost.ir.training.losses import LOSSES
 
 Loss = Callable[..., Any]
 """``loss(output, target)``: the module's output (one tensor, or several) and a target, or None for ``sum``."""
-
-
-def ends_in_softmax(graph: Graph) -> int | None:
-    """The class axis of a graph whose last layer is a softmax; None for any other."""
-    last = final_softmax(graph)
-    return None if last is None else last.settings(Softmax).axis
 
 
 def loss_function(name: str, *, probabilities: int | None = None) -> Loss:

@@ -62,7 +62,7 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
 
 
 def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """G / (√square + ε), times the learning rate."""
+    """g / (√square + ε), times the learning rate."""
     return b.map("div", b.map("mul", _named(b, RATE), g), b.map("add", b.map("sqrt", square), epsilon))
 
 

@@ -42,10 +42,10 @@ def build(spec: str, **options: Any) -> Built:
 def gradients(built: Built) -> dict[Parameter, np.ndarray]:
     """The module's gradients in the graph's layout."""
     found = {parameter: np.zeros_like(value) for parameter, value in built.values().items()}
-    for leaf, held in built.homes.held.items():
+    for view, held in built.parameter_map.tensors.items():
         tensor = held.value()
         if tensor.grad is not None:
-            leaf.uncut(tensor.grad.numpy(), found[leaf.parameter])
+            view.write(tensor.grad.numpy(), found[view.parameter])
     return found
 
 

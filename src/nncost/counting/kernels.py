@@ -81,7 +81,7 @@ def traffic(kernels: Kernels) -> Iterator[Traffic]:
 
 
 def _is_view(node: Node) -> bool:
-    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.MOVES))
+    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.Move))
 
 
 def _bases(items: Sequence[Item], padding: set[Tensor]) -> dict[Tensor, Tensor]:

@@ -69,10 +69,7 @@ def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> I
             yield "random", outputs[0].elements
         case ops.Algorithm(counts=counts):
             yield from counts.items()  # type: ignore[misc]
-        case (
-            ops.Window() | ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride()
-            | ops.Broadcast() | ops.Flip() | ops.Gather() | ops.Cast() | ops.Constant()
-        ):  # fmt: skip
+        case ops.Move() | ops.Window() | ops.Gather() | ops.Cast() | ops.Constant():
             return
         case ops.Repeat() | ops.Opaque():
             return

@@ -41,7 +41,7 @@ def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str
             _name_layers(item.op.body.items, order, working)
         else:
             order.setdefault(item.path, operation_name(item.op))
-            if not isinstance(item.op, (*ops.MOVES, ops.Constant)):
+            if not isinstance(item.op, (ops.Move, ops.Constant)):
                 working.setdefault(item.path, operation_name(item.op))
 
 

@@ -157,7 +157,7 @@ def test_a_terminal_sees_a_bar(tmp_path: Path) -> None:
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=follower, env=environment) as process:
         os.close(follower)
         seen, deadline = b"", time.monotonic() + SECONDS
-        while time.monotonic() < deadline and select.select([leader], [], [], 1)[0]:
+        while time.monotonic() < deadline and select.select([leader], [], [], SECONDS)[0]:
             try:
                 seen += os.read(leader, 10_000)
             except OSError:

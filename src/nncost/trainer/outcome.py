@@ -9,7 +9,7 @@ from typing import Any
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
 
-SCHEMA = "nncost.ir.training/1"
+SCHEMA = "nncost.training/1"
 Amounts = Mapping[str, Mapping[str, float]]
 """By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
 

@@ -1,4 +1,4 @@
-"""What a training is asked to do, checked at the edge."""
+"""The settings of a training, checked at the edge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENGINES = ("auto", "torch", "numpy")
 DTYPES = ("float32", "float64")
 TRAINED_LOSSES = tuple(name for name, loss in LOSSES.items() if loss.target != "nothing")
 TEST_SHARE, STOPPING_SHARE = 0.2, 0.1
-"""The rows kept to the end; those that decide when to stop, where patience is given."""
+"""Shares of the rows: for the test, and for deciding when to stop if patience is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def training_settings(
     target: Any = None,
     task: Any = None,
 ) -> TrainingSettings:
-    """The settings behind the keywords of ``nncost.train``. Raises OptionError for what does not fit."""
+    """The settings behind the keywords of ``nncost.train``. Raise OptionError for a value that is not accepted."""
     _choice("optimizer", optimizer, tuple(OPTIMIZERS))
     _choice("engine", engine, ENGINES)
     if loss is not None:

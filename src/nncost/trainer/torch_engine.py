@@ -27,17 +27,6 @@ from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
-THEIR_STATES: Mapping[str, Mapping[str, str]] = {
-    "sgd": {},
-    "momentum": {"velocity": "momentum_buffer"},
-    "nesterov": {"velocity": "momentum_buffer"},
-    "adam": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "adamw": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "rmsprop": {"square": "square_avg"},
-    "adagrad": {"total": "sum"},
-    "lion": {"momentum": "momentum"},
-}
-"""The names that ``torch.optim`` has for the states of :mod:`nncost.ir.training.optimizers`."""
 _STANDARD_ERROR = 2
 _COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
@@ -58,10 +47,9 @@ class TorchEngine:
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
-        self.kinds = THEIR_STATES[settings.optimizer]
+        self.kinds = OPTIMIZERS[settings.optimizer].states
         self._begin_states()
         self.criterion = self.built.loss_function(loss)
-        assert set(self.kinds) == set(OPTIMIZERS[settings.optimizer].states)
 
     def _begin_states(self) -> None:
         """Make states of zeros, as the counted graph has them; PyTorch would make them in the first step."""

@@ -1,8 +1,7 @@
-"""The losses of :mod:`nncost.ir.training.losses` as PyTorch computes them, in the only place."""
+"""The losses of :mod:`nncost.ir.training.losses` as PyTorch computes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,13 +9,6 @@ from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
 from nncost.ir.training.losses import LOSSES
-
-_FUNCTIONS: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "squared_error": functional.mse_loss,
-    "cross_entropy": functional.cross_entropy,
-    "binary_cross_entropy": functional.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
-}
 
 
 def takes_classes(name: str) -> bool:
@@ -26,7 +18,8 @@ def takes_classes(name: str) -> bool:
 
 def value_of(name: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """A loss other than ``sum``; classes are the second axis of the output, or the only one."""
-    return _FUNCTIONS[name](output, target)
+    value: torch.Tensor = getattr(functional, LOSSES[name].torch)(output, target)
+    return value
 
 
 def class_rows(logits: torch.Tensor) -> torch.Tensor:

@@ -150,7 +150,7 @@ def test_running_averages(spec: str, batch: int) -> None:
     """Also of a single value for each channel, which PyTorch's own layer refuses."""
     built = build(spec, batch=batch, dtype="float64", training=True)
     _, values = run_graph(built, "squared_error", built.targets("squared_error"))
-    region = next(item for item in built.graph.items if isinstance(item, Region) and item.name == "batchnorm")
+    region = next(item for item in built.graph.items if isinstance(item, Region) and item.layer.name == "batchnorm")
     close(built.module(*built.inputs), values[built.graph.outputs[0]], 1e-10)
     after = {parameter.tensor: value for parameter, value in built.values().items()}
     for buffer, effect in zip(region.inputs[3:5], region.effects, strict=True):

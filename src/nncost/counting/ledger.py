@@ -16,7 +16,7 @@ from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 
-ESTIMATED = "estimated"
+ESTIMATED = ops.ESTIMATED
 
 
 class Row(NamedTuple):
@@ -125,13 +125,13 @@ def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> I
     """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
     for item in items:
         if isinstance(item, Region):
-            name = op or item.name
+            name = op or item.layer.name
             if item.masked != 0:
-                tally.amounts[item.path, name, item.name, item.phase, "masked_macs", ""].append(item.masked)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", ""].append(item.masked)
             if item.phase == "forward":
                 tally.neurons.append(item.neurons)
-                tally.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)
-            yield from _named_nodes(tally, item.items, name, item.name)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "activations", ""].append(item.activations)
+            yield from _named_nodes(tally, item.items, name, item.layer.name)
         else:
             kind = ops.operation_name(item.op)
             yield item, op or kind, inner or kind

@@ -35,8 +35,8 @@ def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
 def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str, str]) -> None:
     for item in items:
         if isinstance(item, Region):
-            order.setdefault(item.path, item.name)
-            working.setdefault(item.path, item.name)
+            order.setdefault(item.path, item.layer.name)
+            working.setdefault(item.path, item.layer.name)
         elif isinstance(item.op, ops.Repeat):
             _name_layers(item.op.body.items, order, working)
         else:

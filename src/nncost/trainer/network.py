@@ -106,7 +106,7 @@ def _model(source: Any, settings: Settings) -> Any:
 def _ending(graph: Graph, output: Tensor) -> str:
     """The name of the composite that gives the output, such as ``softmax``."""
     last = graph.items[-1]
-    return last.name if isinstance(last, Region) and output in last.outputs else ""
+    return last.layer.name if isinstance(last, Region) and output in last.outputs else ""
 
 
 def loss_for(network: Network, task: Task, asked: str | None) -> str:

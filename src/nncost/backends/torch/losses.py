@@ -15,8 +15,9 @@ from nncost.frontends.torch.step.named_losses import (
     takes_classes,
     value_of,
 )
-from nncost.ir.graph import Graph, Region
-from nncost.ir.training.losses import LOSSES
+from nncost.ir.graph import Graph
+from nncost.ir.layers import Softmax
+from nncost.ir.training.losses import LOSSES, final_softmax
 
 Loss = Callable[..., torch.Tensor]
 """``loss(output, target)``: the module's output (one tensor, or several) and a target, or None for ``sum``."""
@@ -24,10 +25,8 @@ Loss = Callable[..., torch.Tensor]
 
 def ends_in_softmax(graph: Graph) -> int | None:
     """The class axis of a graph whose last layer is a softmax; None for any other."""
-    last = graph.items[-1] if graph.items else None
-    if isinstance(last, Region) and last.name == "softmax" and last.outputs == (graph.outputs[0],):
-        return int(str(dict(last.sizes)["axis"]))
-    return None
+    last = final_softmax(graph)
+    return None if last is None else last.settings(Softmax).axis
 
 
 def loss_function(name: str, *, probabilities: int | None = None) -> Loss:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
@@ -15,13 +14,16 @@ from nncost.ir.training.losses import LOSSES, emit_loss
 
 _WHY_FUSED = {
     "add": "p − t, and the sum over the rows",
-    "log": "one for each row",
+    "log": "one per row",
     "div": "the gradient's mean and the loss's mean",
 }
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
+def read_loss(region: Region) -> tuple[Reading, ...]:
+    """The rows of the output and their width; none for a loss without a card."""
+    shape, name = region.inputs[0].shape, region.layer.name
+    if name not in LOSSES:
+        return ()
     if name == "cross_entropy":
         rows, width = product(shape[:-1]), shape[-1]
     else:
@@ -51,6 +53,3 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         equations=(Maths(*loss.value), Maths(*loss.gradient)),
         why=_WHY_FUSED if fused else loss.why,
     )
-
-
-READERS: Mapping[str, Reader] = {name: partial(_read, name) for name in LOSSES}

@@ -9,7 +9,6 @@ from typing import Any
 
 from nncost.dims import Dim
 from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
-from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.lowering import Lowered, lowering_for

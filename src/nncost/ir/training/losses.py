@@ -10,6 +10,7 @@ from nncost.dims import Dim, Shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
+from nncost.ir.layers import Loss, Softmax
 
 Seed = tuple[Tensor, Tensor]
 """A tensor of the forward graph and the gradient that arrives there."""
@@ -21,7 +22,7 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
     The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
     """
     output = graph.outputs[0]
-    with b.at("loss", "loss"), b.region(name, output) as region:
+    with b.at("loss", "loss"), b.region(Loss(name), output) as region:
         value, seed = LOSSES[name].emit(b, graph, output, accumulate)
         region.returns(value)
     seeds = [seed]
@@ -29,6 +30,14 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
         with b.at("loss", "loss"):
             seeds += [_sum(b, graph, other, accumulate)[1] for other in graph.outputs[1:] if "float" in other.dtype]
     return value, seeds
+
+
+def final_softmax(graph: Graph) -> Region | None:
+    """Return the softmax layer that gives the graph's first output, or None if another layer does."""
+    last = graph.items[-1] if graph.items else None
+    if not isinstance(last, Region) or not isinstance(last.layer, Softmax) or last.layer.logarithm:
+        return None
+    return last if last.outputs == graph.outputs[:1] else None
 
 
 def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
@@ -45,9 +54,9 @@ def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tupl
 
     A network that ends in a softmax layer has its p already: the loss reuses it, and its axis.
     """
-    ending = graph.items[-1]
-    if isinstance(ending, Region) and ending.name == "softmax" and ending.outputs == (y,):
-        axis = int(str(dict(ending.sizes)["axis"]))
+    ending = final_softmax(graph)
+    if ending is not None:
+        axis = ending.settings(Softmax).axis
         labels = _labels(b, y, axis)
         logits, probabilities = ending.inputs[0], y
         chosen = b.map("log", _picked(b, y, labels, axis))
@@ -118,7 +127,7 @@ def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, 
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LossFunction:
     """A loss: ``emit`` gives its value and where the backward pass starts.
 
     ``target`` says what it is compared with: ``numbers``, one per output, ``classes``, a class number per row, or
@@ -134,8 +143,8 @@ class Loss:
     why: Mapping[str, str]
 
 
-LOSSES: Mapping[str, Loss] = {
-    "squared_error": Loss(
+LOSSES: Mapping[str, LossFunction] = {
+    "squared_error": LossFunction(
         _squared_error,
         "numbers",
         "mse_loss",
@@ -147,7 +156,7 @@ LOSSES: Mapping[str, Loss] = {
             "div": "the mean",
         },
     ),
-    "cross_entropy": Loss(
+    "cross_entropy": LossFunction(
         _cross_entropy,
         "classes",
         "cross_entropy",
@@ -157,11 +166,11 @@ LOSSES: Mapping[str, Loss] = {
             "add": "the softmax, p − t, the sum over the rows",
             "cmp": "the maximum of each row",
             "exp": "the softmax",
-            "log": "one for each row",
+            "log": "one per row",
             "div": "the softmax, the gradient's mean and the loss's mean",
         },
     ),
-    "binary_cross_entropy": Loss(
+    "binary_cross_entropy": LossFunction(
         _binary_cross_entropy,
         "numbers",
         "binary_cross_entropy",
@@ -170,11 +179,11 @@ LOSSES: Mapping[str, Loss] = {
         {
             "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
             "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
-            "log": "two for each output",
-            "div": "two for each output, and the mean",
+            "log": "two per output",
+            "div": "two per output, and the mean",
         },
     ),
-    "binary_cross_entropy_with_logits": Loss(
+    "binary_cross_entropy_with_logits": LossFunction(
         _binary_cross_entropy_with_logits,
         "numbers",
         "binary_cross_entropy_with_logits",
@@ -189,11 +198,11 @@ LOSSES: Mapping[str, Loss] = {
             "div": "the gradient's mean and the loss's mean",
             "cmp": "max(x, 0)",
             "exp": "e^−|x|",
-            "log": "one for each output",
+            "log": "one per output",
             "sigmoid": "σ(x)",
         },
     ),
-    "sum": Loss(
+    "sum": LossFunction(
         _sum,
         "nothing",
         "",

@@ -8,7 +8,11 @@ import torch
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
+from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
+
+_NO_PROBABILITIES = "between 0 and 1"
+"""What PyTorch says of an output of real numbers; shapes have none."""
 
 
 def takes_classes(name: str) -> bool:
@@ -17,8 +21,19 @@ def takes_classes(name: str) -> bool:
 
 
 def value_of(name: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """A loss other than ``sum``; classes are the second axis of the output, or the only one."""
-    value: torch.Tensor = getattr(functional, LOSSES[name].torch)(output, target)
+    """A loss other than ``sum``; classes are the second axis of the output, or the only one.
+
+    Raises OptionError for a loss of probabilities if the output holds other numbers.
+    """
+    try:
+        value: torch.Tensor = getattr(functional, LOSSES[name].torch)(output, target)
+    except RuntimeError as error:
+        if _NO_PROBABILITIES not in str(error):
+            raise
+        raise OptionError(
+            f"{name} takes probabilities, and the network gives numbers below 0 or above 1.",
+            hint=f"--loss {name}_with_logits takes them before their sigmoid.",
+        ) from None
     return value
 
 

@@ -1,4 +1,4 @@
-"""Optimizers as update graphs, in the form PyTorch documents (Lion: its paper).
+"""The table of optimizers: update graphs in the form PyTorch documents (Lion: its paper).
 
 A step after the first one, so that every state exists. Numbers that are the same for the whole
 step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free.
@@ -7,7 +7,7 @@ step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -22,17 +22,25 @@ RATE, DECAY, FIRST_CORRECTION, SECOND_CORRECTION = "learning_rate", "decay", "fi
 """The names of the constants that a run sets anew in each step."""
 
 States = list[Tensor]
+_MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
 """``update(builder, parameter, gradient, states) -> (new parameter, new states)``"""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """The update of one parameter block, its states and the counts of one element."""
+    """An optimizer: the update of one parameter block, its formula, and its states by the name PyTorch has for each.
+
+    ``learning_rate`` is what ``nncost train`` uses unless another is given. ``torch`` is its class in PyTorch, with
+    the options that make it this one (``Lion`` is ours: PyTorch has none).
+    """
 
     update: Update
-    states: tuple[str, ...]
     formula: str
+    states: Mapping[str, str]
+    learning_rate: float
+    torch: str
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 def step_constants(learning_rate: float, step: int) -> dict[str, float]:
@@ -109,14 +117,31 @@ def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, Sta
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
-    "sgd": Optimizer(_sgd, (), "p ← p − η·g"),
-    "momentum": Optimizer(_momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v"),
-    "nesterov": Optimizer(_nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)"),
-    "adam": Optimizer(_adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)"),
-    "adamw": Optimizer(_adamw, ("first", "second"), "p ← p − ηλ·p, then as adam"),
-    "rmsprop": Optimizer(_rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)"),
-    "adagrad": Optimizer(_adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)"),
-    "lion": Optimizer(_lion, ("momentum",), "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g"),
-}
+    "sgd": Optimizer(_sgd, "p ← p − η·g", {}, 0.1, "SGD"),
+    "momentum": Optimizer(
+        _momentum, "v ← μ·v + g;  p ← p − η·v", {"velocity": "momentum_buffer"}, 0.03, "SGD", {"momentum": MOMENTUM}
+    ),
+    "nesterov": Optimizer(
+        _nesterov, "v ← μ·v + g;  p ← p − η·(g + μ·v)", {"velocity": "momentum_buffer"}, 0.03,
+        "SGD", {"momentum": MOMENTUM, "nesterov": True},
+    ),
+    "adam": Optimizer(
+        _adam, "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)", _MOMENTS, 0.003, "Adam"
+    ),
+    "adamw": Optimizer(
+        _adamw, "p ← p − ηλ·p, then as adam", _MOMENTS, 0.003, "AdamW", {"weight_decay": WEIGHT_DECAY}
+    ),
+    "rmsprop": Optimizer(
+        _rmsprop, "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)", {"square": "square_avg"}, 0.001, "RMSprop"
+    ),
+    "adagrad": Optimizer(
+        _adagrad, "s ← s + g²;  p ← p − η·g/(√s + ε)", {"total": "sum"}, 0.03, "Adagrad", {"eps": ADAGRAD_EPSILON}
+    ),
+    "lion": Optimizer(
+        _lion, "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g", {"momentum": "momentum"}, 0.0003, "Lion"
+    ),
+}  # fmt: skip
+"""Learning rates are chosen on the digits of scikit-learn and the networks of ``docs/train.md``; any network may need
+another."""
 
 NO_OPTIMIZER = "none"

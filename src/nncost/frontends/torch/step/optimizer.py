@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,13 +13,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nncost.errors import OptionError
 from nncost.frontends.torch.tracing.provenance import from_inputs
 from nncost.frontends.torch.tracing.tracer import Tracer
-from nncost.ir.training.optimizers import ADAGRAD_EPSILON, LION_BETA_1, LION_BETA_2, MOMENTUM, WEIGHT_DECAY
+from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
 
-_SGD_RATE = 0.1
-"""SGD has no learning rate of its own; any one has the same cost."""
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
     "SparseAdam": "it needs sparse gradients",
@@ -47,23 +45,17 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(second).add_(p.grad, alpha=1 - second)
 
 
-_NAMED: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
-    "sgd": (torch.optim.SGD, {"lr": _SGD_RATE}),
-    "momentum": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM}),
-    "nesterov": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM, "nesterov": True}),
-    "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {"weight_decay": WEIGHT_DECAY}),
-    "rmsprop": (torch.optim.RMSprop, {}),
-    "adagrad": (torch.optim.Adagrad, {"eps": ADAGRAD_EPSILON}),
-    "lion": (Lion, {}),
-}
-"""The optimizers of :mod:`nncost.ir.training.optimizers` in PyTorch, whose other defaults are the table's."""
+def _named(name: str) -> tuple[Any, dict[str, Any]]:
+    """The class and the options of an optimizer of the table; the class's other defaults are the table's."""
+    row = OPTIMIZERS[name]
+    return getattr(torch.optim, row.torch, Lion), dict(row.options)
 
 
 def named_optimizer(name: str, parameters: list[Any], learning_rate: float) -> torch.optim.Optimizer:
     """The optimizer of a name of the table, for all parameters."""
-    cls, options = _NAMED[name]
-    return cls(parameters, **{**options, "lr": learning_rate})
+    cls, options = _named(name)
+    made: torch.optim.Optimizer = cls(parameters, lr=learning_rate, **options)
+    return made
 
 
 def optimizer_name(optimizer: Any) -> str:
@@ -76,7 +68,7 @@ def optimizer_name(optimizer: Any) -> str:
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
     theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*OPTIMIZERS, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
 def _is_optimizer_class(value: Any) -> bool:
@@ -89,10 +81,8 @@ def maker(optimizer: Any) -> Make:
         _refuse(type(optimizer).__name__)
         return lambda fake, original: _copied(optimizer, fake, original)
     if isinstance(optimizer, str):
-        theirs: dict[str, Any] = {
-            name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)
-        }
-        cls, options = {**theirs, **_NAMED}.get(optimizer.lower(), (None, {}))
+        name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
+        cls, options = _named(name) if name in OPTIMIZERS else (theirs.get(name), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):

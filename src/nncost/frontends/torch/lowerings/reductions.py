@@ -12,6 +12,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import reductions as library
 from nncost.ir.library.distances import distances_between, distances_within
+from nncost.ir.library.statistics import variance
 
 
 def _input(call: Call) -> Tensor:
@@ -83,33 +84,16 @@ def _extreme(call: Call) -> Lowered:
     return b.reshape(value, call.outputs[0][0]), b.reshape(index, call.outputs[1][0])
 
 
-def _variance(call: Call, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
-    """The variance with Bessel's correction, and the mean."""
-    b, axes = call.builder, axes_of(call, x)
-    mean = b.mean(x, axes, keep=True)
-    centred = b.map("sub", x, mean)
-    total = b.reduce("sum", b.map("square", centred), axes, keep=keep)
+def _moments(call: Call) -> tuple[Tensor, Tensor]:
+    """The variance, or its root, and the mean."""
+    b, x = call.builder, _input(call)
     correction = call.get("correction", 1 if call.get("unbiased", True) else 0)
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    divisor = count - correction if isinstance(count, int) else count
-    kept = mean if keep else b.reshape(mean, total.shape)
-    return b.map(
-        "div", total, float(divisor) if isinstance(divisor, (int, float)) else b.size_constant([divisor])
-    ), kept
+    spread, mean = variance(b, x, axes_of(call, x), correction=correction, keep=_keep(call))
+    return (b.map("sqrt", spread) if "std" in call.name else spread), mean
 
 
-@lowers("aten::var", "aten::std")
-def _var(call: Call) -> Tensor:
-    variance, _ = _variance(call, _input(call), keep=_keep(call))
-    return call.builder.map("sqrt", variance) if call.name == "aten::std" else variance
-
-
-@lowers("aten::var_mean", "aten::std_mean")
-def _var_mean(call: Call) -> Lowered:
-    variance, mean = _variance(call, _input(call), keep=_keep(call))
-    return (call.builder.map("sqrt", variance) if call.name == "aten::std_mean" else variance), mean
+lowers("aten::var", "aten::std")(lambda call: _moments(call)[0])
+lowers("aten::var_mean", "aten::std_mean")(_moments)
 
 
 @lowers("aten::linalg_vector_norm", "aten::norm", "aten::native_norm")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import closed_form, several
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Extreme
 from nncost.ir.library import pool
 from nncost.ir.library.windows import overhang
 
@@ -66,7 +65,7 @@ def _average_pool(call: Call) -> Forward:
     return apply
 
 
-def _adaptive(function: Literal["average", "max"]) -> Make:
+def _adaptive(function: Extreme) -> Make:
     def make(call: Call) -> Forward:
         dims = _dims(call)
         shape = call.tensor("grad_output").shape if "grad_output" in call.arguments else call.outputs[0][0]

@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, typed
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
-from nncost.ir.library import elementwise as library
+from nncost.ir.library.elementwise import power
 from nncost.ir.library.products import letters
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",
-    "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
+    "square": "square", "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
     "positive": "identity", "conj_physical": "identity", "_conj_physical": "identity", "resolve_conj": "identity",
     "resolve_neg": "identity",
 }  # fmt: skip
-_BINARY = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
+_BINARY = {
+    "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "bitwise_and": "and", "bitwise_or": "or",
+    "bitwise_xor": "xor", "__and__": "and", "__or__": "or", "__xor__": "xor", "logical_and": "and", "logical_or": "or",
+    "logical_xor": "xor",
+}  # fmt: skip
 
 
-def _unary(function: str) -> Callable[[Call], Tensor]:
-    return lambda call: elementwise(call, function, call["self"])
+def _map(function: str, *names: str) -> Callable[[Call], Tensor]:
+    return lambda call: elementwise(call, function, *(call[name] for name in names))
 
 
 for _name, _function in _UNARY.items():
-    lowers(f"aten::{_name}")(_unary(_function))
+    lowers(f"aten::{_name}")(_map(_function, "self"))
+for _name, _function in _BINARY.items():
+    lowers(f"aten::{_name}")(_map(_function, "self", "other"))
 
 
 @lowers("aten::abs")
 def _abs(call: Call) -> Tensor:
     """The size; of a complex number it is real."""
     return cast(call.builder, call.builder.map("abs", call.tensor("self")), call.dtype)
-
-
-def _binary(function: str) -> Callable[[Call], Tensor]:
-    return lambda call: elementwise(call, function, call["self"], call["other"])
-
-
-for _name, _function in _BINARY.items():
-    lowers(f"aten::{_name}")(_binary(_function))
 
 
 @lowers("aten::mul")
@@ -90,82 +88,21 @@ def _scaled(call: Call, value: Any, alpha: Any) -> Any:
     return elementwise(call, "mul", value, alpha)
 
 
-@lowers("aten::add")
-def _add(call: Call) -> Tensor:
-    return elementwise(call, "add", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
-
-
-@lowers("aten::sub")
-def _sub(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
-
-
-@lowers("aten::rsub")
-def _rsub(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["other"], _scaled(call, call["self"], call.get("alpha", 1)))
-
-
-@lowers("aten::reciprocal")
-def _reciprocal(call: Call) -> Tensor:
-    return elementwise(call, "div", 1.0, call["self"])
-
-
-@lowers("aten::rsqrt")
-def _rsqrt(call: Call) -> Tensor:
-    return elementwise(call, "div", 1.0, elementwise(call, "sqrt", call["self"]))
-
-
-@lowers("aten::square")
-def _square(call: Call) -> Tensor:
-    return elementwise(call, "square", call["self"])
-
-
 @lowers("aten::pow")
 def _pow(call: Call) -> Tensor:
     """x^e: powers that are products, a root or a quotient are counted as those."""
     base, exponent = call["self"], call["exponent"]
     if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
         return elementwise(call, "pow", base, exponent)
-    return power(call, base, float(exponent))
+    return power(call.builder, typed(call, "self"), float(exponent))
 
 
-def power(call: Call, x: Tensor, exponent: float) -> Tensor:
-    """x^e for a number e, in the type of the result."""
-    base = operand(call, x)
-    assert isinstance(base, Tensor)
-    return library.power(call.builder, base, exponent)
-
-
-@lowers("aten::expm1")
-def _expm1(call: Call) -> Tensor:
-    return elementwise(call, "sub", elementwise(call, "exp", call["self"]), 1.0)
-
-
-@lowers("aten::exp2")
-def _exp2(call: Call) -> Tensor:
-    return elementwise(call, "pow", 2.0, call["self"])
-
-
-@lowers("aten::log1p")
-def _log1p(call: Call) -> Tensor:
-    return elementwise(call, "log", elementwise(call, "add", call["self"], 1.0))
-
-
-@lowers("aten::log2", "aten::log10")
-def _log_of_base(call: Call) -> Tensor:
+def _of_base(base: int) -> Callable[[Call], Tensor]:
     """The natural logarithm, times a constant."""
-    base = 2 if call.name == "aten::log2" else 10
-    return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
+    return lambda call: elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
 
 
-@lowers("aten::lerp")
-def _lerp(call: Call) -> Tensor:
-    """Start + weight·(end − start)."""
-    distance = elementwise(call, "sub", call["end"], call["self"])
-    return elementwise(call, "add", call["self"], elementwise(call, "mul", call["weight"], distance))
-
-
-def _ternary(function: str) -> Callable[[Call], Tensor]:
+def _with_inner(function: str) -> Callable[[Call], Tensor]:
     """Self + value·(tensor1 op tensor2)."""
 
     def lower(call: Call) -> Tensor:
@@ -175,21 +112,46 @@ def _ternary(function: str) -> Callable[[Call], Tensor]:
     return lower
 
 
-lowers("aten::addcmul")(_ternary("mul"))
-lowers("aten::addcdiv")(_ternary("div"))
-
-
-@lowers("aten::remainder", "aten::fmod")
-def _remainder(call: Call) -> Tensor:
+def _remainder(rounding: str) -> Callable[[Call], Tensor]:
     """X − y·⌊x/y⌋, or with the quotient rounded towards zero."""
-    rounding = "trunc" if call.name == "aten::fmod" else "floor"
-    quotient = elementwise(call, rounding, elementwise(call, "div", call["self"], call["other"]))
-    return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
+
+    def lower(call: Call) -> Tensor:
+        quotient = elementwise(call, rounding, elementwise(call, "div", call["self"], call["other"]))
+        return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
+
+    return lower
 
 
-@lowers("aten::frac")
-def _frac(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["self"], elementwise(call, "trunc", call["self"]))
+def _lerp(call: Call) -> Tensor:
+    """Start + weight·(end − start)."""
+    distance = elementwise(call, "sub", call["end"], call["self"])
+    return elementwise(call, "add", call["self"], elementwise(call, "mul", call["weight"], distance))
+
+
+_COMPOSED: Mapping[str, Callable[[Call], Tensor]] = {
+    "add": lambda c: elementwise(c, "add", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
+    "sub": lambda c: elementwise(c, "sub", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
+    "rsub": lambda c: elementwise(c, "sub", c["other"], _scaled(c, c["self"], c.get("alpha", 1))),
+    "reciprocal": lambda c: elementwise(c, "div", 1.0, c["self"]),
+    "rsqrt": lambda c: elementwise(c, "div", 1.0, elementwise(c, "sqrt", c["self"])),
+    "expm1": lambda c: elementwise(c, "sub", elementwise(c, "exp", c["self"]), 1.0),
+    "exp2": lambda c: elementwise(c, "pow", 2.0, c["self"]),
+    "log1p": lambda c: elementwise(c, "log", elementwise(c, "add", c["self"], 1.0)),
+    "log2": _of_base(2),
+    "log10": _of_base(10),
+    "frac": lambda c: elementwise(c, "sub", c["self"], elementwise(c, "trunc", c["self"])),
+    "lerp": _lerp,
+    "addcmul": _with_inner("mul"),
+    "addcdiv": _with_inner("div"),
+    "remainder": _remainder("floor"),
+    "fmod": _remainder("trunc"),
+    "clamp_min": lambda c: elementwise(c, "max", c["self"], c["min"]),
+    "clamp_max": lambda c: elementwise(c, "min", c["self"], c["max"]),
+    "where": lambda c: _select(c, c["condition"], c["self"], c["other"]),
+    "masked_fill": lambda c: _select(c, c["mask"], c["value"], c["self"]),
+}
+for _name, _lowering in _COMPOSED.items():
+    lowers(f"aten::{_name}")(_lowering)
 
 
 def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
@@ -214,12 +176,6 @@ for _name, _function, _swapped in (
 ):  # fmt: skip
     lowers(f"aten::{_name}")(_comparison(_function, swapped=_swapped))
 
-for _name, _function in (
-    ("bitwise_and", "and"), ("bitwise_or", "or"), ("bitwise_xor", "xor"), ("__and__", "and"), ("__or__", "or"),
-    ("__xor__", "xor"), ("logical_and", "and"), ("logical_or", "or"), ("logical_xor", "xor"),
-):  # fmt: skip
-    lowers(f"aten::{_name}")(_binary(_function))
-
 
 @lowers("aten::logical_not", "aten::bitwise_not")
 def _not(call: Call) -> Tensor:
@@ -240,17 +196,7 @@ def _classified(call: Call) -> Tensor:
     return b.map("greater", infinity, size) if kind == "isfinite" else b.map("equal", size, infinity)
 
 
-@lowers("aten::where")
-def _where(call: Call) -> Tensor:
-    return select(call, call["condition"], call["self"], call["other"])
-
-
-@lowers("aten::masked_fill")
-def _masked_fill(call: Call) -> Tensor:
-    return select(call, call["mask"], call["value"], call["self"])
-
-
-def select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
+def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
     """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
     b = call.builder
     pair = [operand(call, value) for value in (chosen, otherwise)]
@@ -274,16 +220,6 @@ def _clamp(call: Call) -> Tensor:
         if bound is not None:
             x = elementwise(call, function, x, bound)
     return x if isinstance(x, Tensor) else call.tensor("self")
-
-
-@lowers("aten::clamp_min")
-def _clamp_min(call: Call) -> Tensor:
-    return elementwise(call, "max", call["self"], call["min"])
-
-
-@lowers("aten::clamp_max")
-def _clamp_max(call: Call) -> Tensor:
-    return elementwise(call, "min", call["self"], call["max"])
 
 
 @lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")

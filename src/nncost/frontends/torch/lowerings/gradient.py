@@ -22,7 +22,7 @@ Make = Callable[[Call], Forward]
 """The composite with the settings of a call."""
 Operand = Union[str, Callable[[Call], Union[Tensor, None]]]
 """An argument's name (or several, ``"self|input"``), or what makes the tensor of a call."""
-SEEDS = "grad_output|grad_out|grad_out_|grad"
+SEEDS = "grad_output|grad_out|grad_out_|grad|grad_w"
 
 
 def composite(make: Make, *operands: Operand) -> Lowering:

@@ -70,7 +70,7 @@ def _mse_backward(call: Call) -> Tensor:
     b, x = call.builder, typed(call, "self")
     factor = b.size_constant(x.shape if _is_mean(call) else (), 2.0, inverse=True)
     scaled = b.map("mul", b.map("sub", x, typed(call, "target")), factor)
-    return b.map("mul", scaled, call.tensor("grad_output"))
+    return b.map("mul", scaled, b.broadcast(call.tensor("grad_output"), x.shape))
 
 
 @lowers("aten::nll_loss_forward", "aten::nll_loss2d_forward")

@@ -34,6 +34,16 @@ def typed(call: Call, name: str) -> Tensor:
     return cast(call.builder, call.tensor(name), call.dtype)
 
 
+def unary(compute: Callable[..., Tensor], *settings: str) -> Lowering:
+    """The lowering of ``compute(builder, x, *settings)``: a function of the argument ``self`` in the type of the result."""
+    return lambda call: compute(call.builder, typed(call, "self"), *(call.get(name) for name in settings))
+
+
+def binary(compute: Callable[..., Tensor], other: str = "other") -> Lowering:
+    """The lowering of ``compute(builder, x, y)``: a function of ``self`` and another argument, tensors or numbers."""
+    return lambda call: compute(call.builder, operand(call, call["self"]), operand(call, call[other]))
+
+
 def constant(b: Builder, value: float, dtype: str) -> Tensor:
     """A scalar of a type; among complex numbers a real one, which is cheaper to multiply by."""
     return b.emit(ops.Constant("fill", (), _REAL_PARTS.get(dtype, dtype), value))

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from nncost.dims import Dim, ceil_log2
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, axes_of, cast, elementwise, tensors_of
+from nncost.frontends.torch.lowerings.operands import axes_of, cast, closed_form, elementwise, moved, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import reductions as library
 from nncost.ir.library.distances import distances_between, distances_within
+from nncost.ir.library.statistics import variance
 
 
 def _input(call: Call) -> Tensor:
@@ -83,33 +84,16 @@ def _extreme(call: Call) -> Lowered:
     return b.reshape(value, call.outputs[0][0]), b.reshape(index, call.outputs[1][0])
 
 
-def _variance(call: Call, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
-    """The variance with Bessel's correction, and the mean."""
-    b, axes = call.builder, axes_of(call, x)
-    mean = b.mean(x, axes, keep=True)
-    centred = b.map("sub", x, mean)
-    total = b.reduce("sum", b.map("square", centred), axes, keep=keep)
+def _moments(call: Call) -> tuple[Tensor, Tensor]:
+    """The variance, or its root, and the mean."""
+    b, x = call.builder, _input(call)
     correction = call.get("correction", 1 if call.get("unbiased", True) else 0)
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    divisor = count - correction if isinstance(count, int) else count
-    kept = mean if keep else b.reshape(mean, total.shape)
-    return b.map(
-        "div", total, float(divisor) if isinstance(divisor, (int, float)) else b.size_constant([divisor])
-    ), kept
+    spread, mean = variance(b, x, axes_of(call, x), correction=correction, keep=_keep(call))
+    return (b.map("sqrt", spread) if "std" in call.name else spread), mean
 
 
-@lowers("aten::var", "aten::std")
-def _var(call: Call) -> Tensor:
-    variance, _ = _variance(call, _input(call), keep=_keep(call))
-    return call.builder.map("sqrt", variance) if call.name == "aten::std" else variance
-
-
-@lowers("aten::var_mean", "aten::std_mean")
-def _var_mean(call: Call) -> Lowered:
-    variance, mean = _variance(call, _input(call), keep=_keep(call))
-    return (call.builder.map("sqrt", variance) if call.name == "aten::std_mean" else variance), mean
+lowers("aten::var", "aten::std")(lambda call: _moments(call)[0])
+lowers("aten::var_mean", "aten::std_mean")(_moments)
 
 
 @lowers("aten::linalg_vector_norm", "aten::norm", "aten::native_norm")
@@ -186,78 +170,69 @@ lowers("aten::_pdist_forward")(composite(_within, "self"))
 lowers("aten::_pdist_backward")(composite_gradient(_within, "self", saved="pdist"))
 
 
-def _compared(call: Call, x: Tensor, amount: Dim) -> dict[str, Dim]:
+# -------------------------------------------------------------------- searching: amounts hardly depend on the data
+def _compared(x: Tensor, amount: Dim) -> dict[str, Dim]:
     """Comparisons; of whole numbers they are integer operations."""
     return {"cmp" if "float" in x.dtype else "int_ops": amount}
 
 
-@lowers("aten::searchsorted", "aten::bucketize")
-def _searched(call: Call) -> Tensor:
+def _searched(call: Call) -> dict[str, Dim]:
     """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
     table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
-    values = Tensor(*call.outputs[0]).elements
-    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), estimated=True)[0]
+    return _compared(table, Tensor(*call.outputs[0]).elements * ceil_log2(table.shape[-1] + 1))
 
 
-@lowers(
-    "aten::_unique", "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive", "aten::unique_dim_consecutive"
-)
-def _unique(call: Call) -> Lowered:
+def _unique(call: Call) -> dict[str, Dim]:
     """Sorted, then each compared with the one before; consecutive ones need no sorting."""
     x = call.tensor("self")
-    sorting: Dim = 0 if "consecutive" in call.name else x.elements * ceil_log2(x.elements)
-    outputs = algorithm(call, _compared(call, x, sorting + x.elements), estimated=True)
-    return outputs if len(outputs) > 1 else outputs[0]
+    return _compared(x, x.elements * (1 if "consecutive" in call.name else ceil_log2(x.elements) + 1))
 
 
-@lowers("aten::isin")
-def _isin(call: Call) -> Tensor:
+def _isin(call: Call) -> dict[str, Dim]:
     """Both sorted, then one pass."""
     tensors = tensors_of(call)
     count = sum((x.elements for x in tensors), start=0)
-    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), estimated=True)[0]
+    return _compared(tensors[0], count * ceil_log2(count))
 
 
-@lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
-        "aten::_histogramdd_from_bin_tensors")  # fmt: skip
-def _histogram(call: Call) -> Lowered:
-    """One addition for each element counted."""
-    x = tensors_of(call)[0]
-    outputs = algorithm(call, {"int_ops": x.elements})
-    return outputs if len(outputs) > 1 else outputs[0]
-
-
-@lowers("aten::_histogramdd_bin_edges")
-def _edges(call: Call) -> Lowered:
-    x = call.tensor("self")
-    return algorithm(call, {"cmp": 2 * x.elements}, estimated=True)
-
-
-@lowers("aten::nonzero", "aten::nonzero_static", "aten::masked_select", "aten::repeat_interleave", "aten::argwhere")
-def _selected(call: Call) -> Tensor:
+def _selected(call: Call) -> dict[str, Dim]:
     """What is taken depends on the data; finding what is not zero is 1 cmp each, taking it is free."""
     x = tensors_of(call)[0]
-    free = x.dtype == "bool" or call.name in ("aten::masked_select", "aten::repeat_interleave")
-    return algorithm(call, {} if free else _compared(call, x, x.elements))[0]
+    return {} if x.dtype == "bool" else _compared(x, x.elements)
 
 
-@lowers("aten::segment_reduce")
-def _segments(call: Call) -> Tensor:
+def _segments(call: Call) -> dict[str, Dim]:
     """Within each segment one operation fewer than there are elements; a mean divides."""
     x, output = call.tensor("data"), Tensor(*call.outputs[0])
     kind = {"sum": "add", "mean": "add", "max": "cmp", "min": "cmp", "prod": "mul"}[call["reduce"]]
-    counts: dict[str, Dim] = {kind: x.elements - output.elements}
-    if call["reduce"] == "mean":
-        counts["div"] = output.elements
-    return algorithm(call, counts)[0]
+    return {kind: x.elements - output.elements, "div": output.elements if call["reduce"] == "mean" else 0}
 
 
-@lowers("aten::_segment_reduce_backward")
-def _segments_backward(call: Call) -> Tensor:
+def _segments_backward(call: Call) -> dict[str, Dim]:
     """Each gradient is spread over its segment: means divide it, products multiply and divide, extremes are compared."""
-    x, output = call.tensor("data"), call.tensor("output")
+    n = call.tensor("data").elements
     counts: dict[str, dict[str, Dim]] = {
-        "sum": {}, "mean": {"div": output.elements}, "prod": {"mul": x.elements, "div": x.elements},
-        "max": {"cmp": x.elements}, "min": {"cmp": x.elements},
+        "sum": {}, "mean": {"div": call.tensor("output").elements}, "prod": {"mul": n, "div": n},
+        "max": {"cmp": n}, "min": {"cmp": n},
     }  # fmt: skip
-    return algorithm(call, counts[call["reduce"]])[0]
+    return counts[call["reduce"]]
+
+
+lowers("aten::searchsorted", "aten::bucketize")(closed_form(_searched, estimated=True))
+lowers(
+    *(
+        f"aten::{_name}"
+        for _name in ("_unique", "_unique2", "unique_dim", "unique_consecutive", "unique_dim_consecutive")
+    )
+)(closed_form(_unique, estimated=True))
+lowers("aten::isin")(closed_form(_isin, estimated=True))
+# One addition for each element counted.
+lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
+       "aten::_histogramdd_from_bin_tensors")(closed_form(lambda call: {"int_ops": tensors_of(call)[0].elements}))  # fmt: skip
+lowers("aten::_histogramdd_bin_edges")(
+    closed_form(lambda call: {"cmp": 2 * call.tensor("self").elements}, estimated=True)
+)
+lowers("aten::nonzero", "aten::nonzero_static", "aten::argwhere")(closed_form(_selected))
+lowers("aten::masked_select", "aten::repeat_interleave")(moved)
+lowers("aten::segment_reduce")(closed_form(_segments))
+lowers("aten::_segment_reduce_backward")(closed_form(_segments_backward))

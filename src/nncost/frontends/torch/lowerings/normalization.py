@@ -41,8 +41,8 @@ def _batch_norm(b: Builder, call: Call, *, training: bool) -> Tensor:
     vectors = (
         _filled(b, call.get("weight"), channels, 1.0, dtype),
         _filled(b, call.get("bias"), channels, 0.0, dtype),
-        _filled(b, call.get("running_mean"), channels, 0.0, dtype),
-        _filled(b, call.get("running_var"), channels, 1.0, dtype),
+        call.get("running_mean"),
+        call.get("running_var"),
     )
     before, b.training = b.training, training
     try:

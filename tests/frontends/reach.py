@@ -5,23 +5,23 @@ from __future__ import annotations
 import ast
 import inspect
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
 from nncost.ir import library
-from nncost.ir.library.activations import ACTIVATIONS
+from nncost.ir.library.activations import _PARAMETRISED, ACTIVATIONS
 from nncost.ir.library.elementwise import COMPOSED
 from nncost.ir.library.recurrent import CELLS
 
 FRONT_ENDS = Path(__file__).resolve().parents[2] / "src/nncost/frontends"
-BY_NAME = {
-    "activation": ("ACTIVATIONS", ACTIVATIONS),
-    "composed": ("COMPOSED", COMPOSED),
-    "recurrent": ("CELLS", CELLS),
+BY_NAME: dict[str, tuple[str, Collection[str], Collection[str]]] = {
+    "activation": ("ACTIVATIONS", ACTIVATIONS, {*ACTIVATIONS, *_PARAMETRISED}),
+    "composed": ("COMPOSED", COMPOSED, COMPOSED),
+    "recurrent_layer": ("CELLS", CELLS, CELLS),
 }
-"""Functions that take the name of what they compute, and their tables: a front end writes names, or goes through them all."""
+"""Functions that take the name of what they compute: the table that a front end may go through, and all names it may write."""
 PACKAGE = library.__name__
 
 
@@ -47,8 +47,8 @@ def reached() -> dict[str, set[str]]:
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
             for _, name in called:
-                table, entries = BY_NAME.get(name, ("", ()))
-                chosen = entries if table in names else words.intersection(entries)
+                table, entries, known = BY_NAME.get(name, ("", (), ()))
+                chosen = entries if table in names else words.intersection(known)
                 for composite in [f"{name} {entry}" for entry in chosen] if table else [name]:
                     found[composite].add(front_end)
     return dict(found)

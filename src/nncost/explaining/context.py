@@ -39,11 +39,11 @@ class Context:
 
 
 def in_words(quantity: str) -> str:
-    """``Multiplications`` for ``mul``."""
+    """Return ``Multiplications`` for ``mul``."""
     words = WORDS[quantity]
     return words[0].upper() + words[1:]
 
 
 def chosen(all_of_them: Sequence[Quantity], quantity: str | None) -> list[Quantity]:
-    """The quantities to show: all, or the one that was asked for."""
+    """Return the quantities to show: all, or the one that was asked for."""
     return [name for name in all_of_them if quantity is None or name == quantity]

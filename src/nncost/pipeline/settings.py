@@ -72,7 +72,7 @@ def _check_choices(choices: Mapping[str, tuple[object, Sequence[object]]]) -> No
 
 def check_names(settings: Settings) -> None:
     """Our own losses and optimizers have names; a framework's may be objects."""
-    losses, optimizers = (None, *LOSSES), (None, *OPTIMIZERS, NO_OPTIMIZER)
+    losses, optimizers = (None, *LOSSES, NO_LOSS), (None, *OPTIMIZERS, NO_OPTIMIZER)
     _check_choices({"loss": (settings.loss, losses), "optimizer": (settings.optimizer, optimizers)})
 
 

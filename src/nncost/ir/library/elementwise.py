@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 Compute = Callable[[Builder, Tensor], Tensor]
 
 
 def composed(b: Builder, name: str, x: Tensor) -> Tensor:
     """The function ``name`` of :data:`COMPOSED` on every element."""
-    with b.region(name, x) as region:
+    with b.region(Operation(name), x) as region:
         y = COMPOSED[name](b, x)
         region.returns(y)
     return y

@@ -17,6 +17,7 @@ from nncost.dims import product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.library.interpolation import CUBIC
 
 Mode = Literal["linear", "nearest", "cubic"]
@@ -31,7 +32,7 @@ def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outsid
 
     ``align``: −1 and 1 are the centres of the corner elements instead of their outer edges.
     """
-    with b.region("grid_sample", x, grid) as region:
+    with b.region(Operation("grid_sample"), x, grid) as region:
         region.returns(_sampled(b, x, grid, mode, outside, align))
     return region.outputs[0]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.library.elementwise import power
 
 
@@ -26,7 +27,7 @@ def logsumexp(b: Builder, x: Tensor, axes: Sequence[int], *, keep: bool = False)
         assert dy is not None
         return {x: b.map("mul", b.reshape(dy, kept), b.map("exp", b.map("sub", x, b.reshape(y, kept))))}
 
-    with b.region("logsumexp", x) as region:
+    with b.region(Operation("logsumexp"), x) as region:
         largest = b.reduce("max", x, axes, keep=True)
         total = b.reduce("sum", b.map("exp", b.map("sub", x, largest)), axes, keep=keep)
         y = b.map("add", b.map("log", total), b.reshape(largest, total.shape))

@@ -16,6 +16,7 @@ import numpy as np
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.library.interpolation import AxisTaps
 
 
@@ -23,7 +24,7 @@ def resize(b: Builder, x: Tensor, axes: Sequence[AxisTaps], outputs: Sequence[in
     """``(B, C, *sizes)`` gives ``(B, C, *outputs)``: all neighbours are taken at once, then summed axis by axis, the last first."""
     sizes = cast("tuple[int, ...]", x.shape[2:])
     taps = [axis.taps for axis in axes]
-    with b.region("interpolate", x) as region:
+    with b.region(Operation("interpolate"), x) as region:
         index = b.emit(
             ops.Constant("array", (math.prod(taps) * math.prod(outputs),), "int64", lambda: _places(axes, sizes))
         )
@@ -47,7 +48,7 @@ def _summed(b: Builder, y: Tensor, axis: AxisTaps, taps_at: int, outputs_at: int
 
 def resize_axis(b: Builder, x: Tensor, axis: AxisTaps, place: int, output: int) -> Tensor:
     """One axis only: filters that smooth are applied axis by axis."""
-    with b.region("interpolate", x) as region:
+    with b.region(Operation("interpolate"), x) as region:
         index = b.emit(ops.Constant("array", (axis.taps, output), "int64", axis.places))
         y = b.emit(ops.Gather(place), x, index)
         region.returns(_summed(b, y, axis, place, place + 1, output))

@@ -11,16 +11,7 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import activation, elu, leaky_relu, softmax
-from nncost.ir.library.parametric import (
-    Activation,
-    activation_with,
-    celu,
-    hard_sigmoid,
-    prelu,
-    shrink,
-    threshold,
-)
+from nncost.ir.library.activations import activation, prelu, softmax
 
 _SIMPLE = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
@@ -36,36 +27,32 @@ for _operation, _name in _SIMPLE.items():
     lowers(_operation)(_named(_name))
 
 
-def _with_settings(name: str, settings: Callable[[Call], Activation]) -> Lower:
-    return lambda call: activation_with(call.builder, name, call.tensor(0), settings(call))
+def _numbers(name: str, **defaults: float) -> Callable[[Call], Tensor]:
+    """An activation whose settings are attributes, in the order of its composite."""
+
+    def lower(call: Call) -> Tensor:
+        settings = (call.attributes.number(attribute, default) for attribute, default in defaults.items())
+        return activation(call.builder, name, call.tensor(0), *settings)
+
+    return lower
 
 
-def _number(call: Call, name: str, default: float) -> float:
-    return call.attributes.number(name, default)
+for _operation, _lower in {
+    "LeakyRelu": _numbers("leaky_relu", alpha=0.01),
+    "Elu": _numbers("elu", alpha=1.0),
+    "Selu": _numbers("selu", alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),  # as ONNX writes them
+    "HardSigmoid": _numbers("hardsigmoid", alpha=0.2, beta=0.5),
+    "ThresholdedRelu": _numbers("thresholded_relu", alpha=1.0),
+    "Shrink": _numbers("shrink", lambd=0.5, bias=0.0),
+}.items():
+    lowers(_operation)(_lower)
 
 
-def _selu(call: Call) -> Activation:
-    """The defaults are the numbers that ONNX writes out."""
-    return elu(_number(call, "alpha", 1.67326319217681884765625), _number(call, "gamma", 1.05070102214813232421875))
-
-
-def _celu(call: Call) -> Activation:
-    alpha = _number(call, "alpha", 1.0)
-    if alpha == 0:
+@lowers("Celu")
+def _celu(call: Call) -> Tensor:
+    if call.attributes.number("alpha", 1.0) == 0:
         raise SourceError("the attribute 'alpha' must not be 0.")
-    return celu(alpha)
-
-
-for _operation, _name, _settings in (
-    ("LeakyRelu", "leaky_relu", lambda call: leaky_relu(_number(call, "alpha", 0.01))),
-    ("Elu", "elu", lambda call: elu(_number(call, "alpha", 1.0))),
-    ("Selu", "selu", _selu),
-    ("Celu", "celu", _celu),
-    ("HardSigmoid", "hardsigmoid", lambda call: hard_sigmoid(_number(call, "alpha", 0.2), _number(call, "beta", 0.5))),
-    ("ThresholdedRelu", "thresholded_relu", lambda call: threshold(_number(call, "alpha", 1.0))),
-    ("Shrink", "shrink", lambda call: shrink(_number(call, "lambd", 0.5), _number(call, "bias", 0.0))),
-):
-    lowers(_operation)(_with_settings(_name, _settings))
+    return _numbers("celu", alpha=1.0)(call)
 
 
 @lowers("Gelu", since=20)

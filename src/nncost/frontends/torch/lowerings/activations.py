@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from nncost.dims import exact_divide
 from nncost.frontends.torch.lowerings.gradient import gradient
-from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.frontends.torch.lowerings.operands import algorithm, cast, elementwise
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import activation, clip, elu, leaky_relu, softmax
-from nncost.ir.library.parametric import Activation, activation_with, celu, prelu, shrink, threshold
+from nncost.ir.layers import Activation
+from nncost.ir.library.activations import activation, prelu, softmax
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
@@ -21,13 +21,8 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def _layer(name: str) -> Compute:
-    return lambda b, x: activation(b, name, x)
-
-
-def custom(name: str, given: Activation) -> Compute:
-    """An activation with its own numbers as a layer."""
-    return lambda b, x: activation_with(b, name, x, given)
+def _layer(name: str, *settings: float) -> Compute:
+    return lambda b, x: activation(b, name, x, *settings)
 
 
 def number(call: Call, name: str, default: float) -> float:
@@ -41,52 +36,32 @@ def _gelu(call: Call) -> Compute:
 
 def _elu(call: Call) -> Compute:
     numbers = [number(call, name, 1.0) for name in ("alpha", "scale", "input_scale")]
-    return custom("elu", elu(*numbers))
+    return _layer("elu", *numbers)
 
 
 def _leaky(call: Call) -> Compute:
-    return custom("leaky_relu", leaky_relu(number(call, "negative_slope", 0.01)))
+    return _layer("leaky_relu", number(call, "negative_slope", 0.01))
 
 
 def _clip(call: Call) -> Compute:
     low, high = call.get("min_val", call.get("min", -1.0)), call.get("max_val", call.get("max", 1.0))
-    return custom("hardtanh", clip(float(low), float(high)))
+    return _layer("hardtanh", float(low), float(high))
 
 
 def _softplus(call: Call) -> Compute:
-    """Log(1 + e^(βx))/β; a β of one is free."""
-    beta = number(call, "beta", 1.0)
-    if beta == 1.0:
-        return _layer("softplus")
-
-    def compute(b: Builder, x: Tensor) -> Tensor:
-        return b.map("div", b.map("log", b.map("add", 1.0, b.map("exp", b.map("mul", beta, x)))), beta)
-
-    return custom("softplus", (compute, None))
-
-
-def _log_sigmoid(call: Call) -> Compute:
-    def compute(b: Builder, x: Tensor) -> Tensor:
-        return b.map("log", b.map("sigmoid", x))
-
-    return custom("log_sigmoid", (compute, None))
+    return _layer("softplus", number(call, "beta", 1.0))
 
 
 def _celu(call: Call) -> Compute:
-    return custom("celu", celu(number(call, "alpha", 1.0)))
+    return _layer("celu", number(call, "alpha", 1.0))
 
 
 def _threshold(call: Call) -> Compute:
-    return custom("threshold", threshold(number(call, "threshold", 0.0), number(call, "value", 0.0)))
+    return _layer("threshold", number(call, "threshold", 0.0), number(call, "value", 0.0))
 
 
-def _hardshrink(call: Call) -> Compute:
-    return custom("hardshrink", shrink(number(call, "lambd", 0.5)))
-
-
-def _softshrink(call: Call) -> Compute:
-    limit = number(call, "lambd", 0.5)
-    return custom("softshrink", shrink(limit, limit))
+def _shrink(name: str) -> Callable[[Call], Compute]:
+    return lambda call: _layer(name, number(call, "lambd", 0.5))
 
 
 def _plain(name: str) -> Callable[[Call], Compute]:
@@ -96,7 +71,7 @@ def _plain(name: str) -> Callable[[Call], Compute]:
 _FORWARD: dict[str, Callable[[Call], Compute]] = {
     **{name: _plain(layer) for name, layer in _PLAIN.items()},
     "gelu": _gelu, "elu": _elu, "celu": _celu, "leaky_relu": _leaky, "hardtanh": _clip, "softplus": _softplus,
-    "threshold": _threshold, "hardshrink": _hardshrink, "softshrink": _softshrink,
+    "threshold": _threshold, "hardshrink": _shrink("hardshrink"), "softshrink": _shrink("softshrink"),
 }  # fmt: skip
 
 
@@ -110,8 +85,7 @@ for _name, _make in _FORWARD.items():
 
 @lowers("aten::log_sigmoid_forward")
 def _log_sigmoid_forward(call: Call) -> Lowered:
-    y = _log_sigmoid(call)(call.builder, call.tensor("self"))
-    return y, None
+    return activation(call.builder, "log_sigmoid", call.tensor("self")), None
 
 
 @lowers("aten::_prelu_kernel", "aten::prelu")
@@ -150,7 +124,7 @@ for _name, _make, _saved in (
     ("gelu_backward", _gelu, "self"),
     ("leaky_relu_backward", _leaky, "self"),
     ("softplus_backward", _softplus, "self"),
-    ("log_sigmoid_backward", _log_sigmoid, "self"),
+    ("log_sigmoid_backward", _plain("log_sigmoid"), "self"),
 ):
     lowers(f"aten::{_name}")(_backward(_make, _saved))
 
@@ -179,8 +153,8 @@ def _rrelu(call: Call) -> Lowered:
     b, x = call.builder, call.tensor("self")
     low, high = number(call, "lower", 1 / 8), number(call, "upper", 1 / 3)
     if not call.get("training", False):
-        return custom("rrelu", leaky_relu((low + high) / 2))(b, x), None
-    with b.region("rrelu", x, activations=x.elements) as region:
+        return activation(b, "rrelu", x, (low + high) / 2), None
+    with b.region(Activation("rrelu"), x, activations=x.elements) as region:
         noise = b.map("add", b.map("mul", b.emit(ops.Random(x.shape)), high - low), low)
         region.returns(b.map("where_positive", x, x, b.map("mul", x, noise)))
     return region.outputs[0], None
@@ -228,14 +202,14 @@ def _softmax_backward(*, logarithm: bool) -> Callable[[Call], Lowered]:
         x = Tensor(y.shape, y.dtype)
 
         def forward(b: Builder, x: Tensor) -> Tensor:
-            return softmax(b, x, call["dim"], logarithm=logarithm)
+            return softmax(b, x, call.get("dim", -1), logarithm=logarithm)
 
         return gradient(call.builder, forward, (x,), call.tensor("grad_output"), (True,), results=(y,))[0]
 
     return lower
 
 
-lowers("aten::_softmax_backward_data")(_softmax_backward(logarithm=False))
+lowers("aten::_softmax_backward_data", "aten::_masked_softmax_backward")(_softmax_backward(logarithm=False))
 lowers("aten::_log_softmax_backward_data")(_softmax_backward(logarithm=True))
 
 
@@ -247,7 +221,7 @@ def _glu(call: Call) -> Tensor:
 def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
     axis = dim % x.rank
     half = exact_divide(x.shape[axis], 2)
-    with b.region("glu", x, activations=exact_divide(x.elements, 2)) as region:
+    with b.region(Activation("glu"), x, activations=exact_divide(x.elements, 2)) as region:
         value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
         region.returns(b.map("mul", value, b.map("sigmoid", gate)))
     return region.outputs[0]
@@ -259,3 +233,10 @@ def _glu_backward(call: Call) -> Lowered:
     return gradient(
         call.builder, lambda b, x: _glu_of(b, x, dim), (call.tensor("self"),), call.tensor("grad_output"), (True,)
     )[0]
+
+
+@lowers("aten::glu_jvp", "aten::glu_backward_jvp")
+def _glu_forward_mode(call: Call) -> Lowered:
+    """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
+    amount = Tensor(*call.outputs[0]).elements
+    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, estimated=True)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import algorithm, cast, tensors_of
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
+from nncost.dims import Dim
+from nncost.frontends.torch.lowerings.operands import (
+    cast,
+    closed_form,
+    lowered_as,
+    moved,
+    tensor_as,
+    tensors_of,
+)
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation
-from nncost.ir.library.conv import conv
 
 _NO_MORE = {"output_padding": (0,), "transposed": False}
 _CONVOLUTION_DEFAULTS = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
@@ -57,13 +64,10 @@ _ALIASES: Mapping[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
 """The general operator, arguments with another name there, arguments it needs more."""
 
 
-def _general(name: str, renamed: Mapping[str, str], more: Mapping[str, Any]) -> Callable[[Call], Lowered]:
+def _general(name: str, renamed: Mapping[str, str], more: Mapping[str, Any]) -> Lowering:
     def lower(call: Call) -> Lowered:
-        lowering = lowering_for(f"aten::{name}", "")
-        if lowering is None:
-            raise NotImplementedError(name)
         given = {renamed.get(key, key): value for key, value in call.arguments.items()}
-        return lowering(Call(call.builder, f"aten::{name}", "", {**more, **given}, call.outputs, call.parameters))
+        return lowered_as(call, name, {**more, **given})
 
     return lower
 
@@ -79,113 +83,26 @@ def _depthwise(call: Call) -> Lowered:
     return _general("convolution", {"self": "input"}, more)(call)
 
 
-@lowers("aten::cudnn_convolution_relu", "aten::cudnn_convolution_add_relu", "aten::miopen_convolution_relu",
-        "aten::miopen_convolution_add_relu")  # fmt: skip
-def _with_relu(call: Call) -> Tensor:
-    """A convolution, perhaps a scaled tensor added, and ReLU."""
-    b = call.builder
-    y = _general("convolution", {"self": "input"}, _NO_MORE)(call)
-    assert isinstance(y, Tensor)
-    added = call.get("z")
-    if added is not None:
-        scale = call.get("alpha", 1)
-        y = b.map("add", y, added if scale in (None, 1) else b.map("mul", added, float(scale)))
-    with b.region("relu", y, activations=y.elements) as region:
-        region.returns(b.map("relu", y))
-    return region.outputs[0]
+def _then(name: str, more: Mapping[str, Any]) -> Lowering:
+    """Another operator, perhaps a scaled tensor added, then ReLU, or GELU where it says so."""
+
+    def lower(call: Call) -> Tensor:
+        b, first = call.builder, "self" if name != "convolution" else "input"
+        given = {first if key == "self" else key: value for key, value in call.arguments.items()}
+        y = tensor_as(call, name, {**more, **given})
+        added = call.get("z")
+        if added is not None:
+            scale = call.get("alpha", 1)
+            y = b.map("add", y, added if scale in (None, 1) else b.map("mul", added, float(scale)))
+        return activation(b, "gelu" if call.get("use_gelu", False) else "relu", y)
+
+    return lower
 
 
-@lowers("aten::_add_relu", "aten::_addmm_activation")
-def _sum_with_relu(call: Call) -> Tensor:
-    """A sum (of a product, perhaps), then ReLU, or GELU where it says so."""
-    b = call.builder
-    name = "add" if call.name == "aten::_add_relu" else "addmm"
-    y = _general(name, {}, {})(call)
-    assert isinstance(y, Tensor)
-    kind = "gelu" if call.get("use_gelu", False) else "relu"
-    return activation(b, kind, y)
-
-
-@lowers("aten::conv_tbc")
-def _conv_tbc(call: Call) -> Tensor:
-    """A convolution whose axes are time, batch, channels; the weight's are taps, in, out."""
-    b, width = call.builder, call.get("pad", 0)
-    x, weight = b.transpose(call.tensor("self"), (1, 2, 0)), b.transpose(call.tensor("weight"), (2, 1, 0))
-    y = conv(b, x, weight, call.get("bias"), stride=(1,), padding=[(width, width)], dilation=(1,))
-    return b.transpose(y, (2, 0, 1))
-
-
-@lowers("aten::linear_backward", "aten::mkldnn_linear_backward")
-def _linear_backward(call: Call) -> Lowered:
-    """The gradients of input, weight and bias, where they are asked for."""
-    b, g, weight = call.builder, call.tensor("grad_output"), call.tensor("weight")
-    x = call["self"] if "self" in call.arguments else call["input"]
-    letters = "abcdefghijklmnopqrstuvw"[: x.rank - 1]
-    want = [bool(flag) for flag in call["output_mask"]]
-    return (
-        b.contract(f"{letters}y,yz->{letters}z", g, weight) if want[0] else None,
-        b.contract(f"{letters}y,{letters}z->yz", g, x) if want[1] else None,
-        b.reduce("sum", g, range(g.rank - 1)) if want[2] else None,
-    )
-
-
-@lowers("aten::mkldnn_linear_backward_input")
-def _linear_backward_input(call: Call) -> Tensor:
-    g = call.tensor("grad_output")
-    letters = "abcdefghijklmnopqrstuvw"[: g.rank - 1]
-    return call.builder.contract(f"{letters}y,yz->{letters}z", g, call.tensor("weight"))
-
-
-@lowers("aten::mkldnn_linear_backward_weights")
-def _linear_backward_weights(call: Call) -> Lowered:
-    b, g, x = call.builder, call.tensor("grad_output"), call.tensor("input")
-    letters = "abcdefghijklmnopqrstuvw"[: g.rank - 1]
-    weight = b.contract(f"{letters}y,{letters}z->yz", g, x)
-    return weight, b.reduce("sum", g, range(g.rank - 1)) if call.get("bias_defined", True) else None
-
-
-def _packed_linear(call: Call) -> Lowered:
-    """A product with a weight in a library's own layout: its shape follows from those of input and output."""
-    b = call.builder
-    x = next(value for value in call.arguments.values() if isinstance(value, Tensor))
-    weight = Tensor((call.outputs[0][0][-1], x.shape[-1]), x.dtype)
-    b.inputs.append(weight)
-    letters = "abcdefghijklmnopqrstuvw"[: x.rank - 1]
-    return b.contract(f"{letters}y,zy->{letters}z", x, weight)
-
-
-for _name in ("mkl::_mkl_linear", "mkldnn::_linear_pointwise", "aten::_dyn_quant_matmul_4bit", "aten::_mixed_dtypes_linear",
-              "aten::_weight_int4pack_mm_with_scales_and_zeros"):  # fmt: skip
-    lowers(_name)(_packed_linear)
-
-
-@lowers("aten::_scaled_grouped_mm", "aten::_scaled_grouped_mm_v2")
-def _scaled_groups(call: Call) -> Lowered:
-    """Grouped products, each result times the scale of its row and of its column."""
-    y = _general("_grouped_mm", {}, {})(call)
-    assert isinstance(y, Tensor)
-    b = call.builder
-    return b.map("mul", b.map("mul", y, 1.0), 1.0)
-
-
-@lowers("aten::matmul_backward")
-def _matmul_backward(call: Call) -> Lowered:
-    """Of stacks of matrices: each operand's gradient is a product with the other one."""
-    b, g, left, right = call.builder, call.tensor("grad"), call.tensor("self"), call.tensor("other")
-    if not left.rank == right.rank == g.rank:
-        raise NotImplementedError
-    batch, mask = "abcdefgh"[: g.rank - 2], call["mask"]
-    return (
-        b.contract(f"{batch}ik,{batch}jk->{batch}ij", g, right) if mask[0] else None,
-        b.contract(f"{batch}ij,{batch}ik->{batch}jk", left, g) if mask[1] else None,
-    )
-
-
-@lowers("aten::glu_jvp", "aten::glu_backward_jvp")
-def _glu_forward_mode(call: Call) -> Lowered:
-    """Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element."""
-    amount = Tensor(*call.outputs[0]).elements
-    return algorithm(call, {"mul": 4 * amount, "add": 2 * amount, "sigmoid": amount}, estimated=True)[0]
+for _vendor in ("cudnn", "miopen"):
+    lowers(f"aten::{_vendor}_convolution_relu", f"aten::{_vendor}_convolution_add_relu")(_then("convolution", _NO_MORE))
+lowers("aten::_add_relu")(_then("add", {}))
+lowers("aten::_addmm_activation")(_then("addmm", {}))
 
 
 _SAME = (
@@ -209,21 +126,10 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
 _PLAIN = {"self": "self", "a": "self", "b": "other", "x": "self", "input": "self"}
 
 
-def _by(name: str, other: str) -> Callable[[Call], Lowered]:
-    renamed = {**_PLAIN, **_RENAMED.get(name, {})} if name != "svd" else {}
-
-    def lower(call: Call) -> Lowered:
-        lowering = lowering_for(f"aten::{other}", "")
-        if lowering is None:
-            raise NotImplementedError(other)
-        given = {renamed.get(key, key): value for key, value in call.arguments.items()}
-        return lowering(Call(call.builder, f"aten::{other}", "", given, call.outputs, call.parameters))
-
-    return lower
-
-
 for _name in dict.fromkeys((*_SAME.split(), *_OTHER)):
-    lowers(f"prims::{_name}")(_by(_name, _OTHER.get(_name, _name)))
+    lowers(f"prims::{_name}")(
+        _general(_OTHER.get(_name, _name), {} if _name == "svd" else {**_PLAIN, **_RENAMED.get(_name, {})}, {})
+    )
 
 
 @lowers("prims::convert_element_type", "prims::device_put", "prims::copy_to", "prims::copy_strided")
@@ -232,32 +138,27 @@ def _converted(call: Call) -> Lowered:
     return cast(call.builder, x, call.dtype)
 
 
-@lowers("prims::iota", "prims::as_strided", "prims::as_strided_scatter", "prims::collapse", "prims::reshape",
-        "prims::resize", "prims::shift_left", "prims::shift_right_arithmetic", "prims::xor_sum", "prims::_make_token",
-        "prims::frexp")  # fmt: skip
-def _moved(call: Call) -> Lowered:
-    """Bits, moves and numbers without data: free."""
-    outputs = algorithm(call, {})
-    return outputs if len(outputs) != 1 else outputs[0]
+lowers("prims::cbrt")(closed_form(lambda call: {"pow": Tensor(*call.outputs[0]).elements}))
+_MOVED = (
+    "prims::iota prims::as_strided prims::as_strided_scatter prims::collapse prims::reshape prims::resize prims::shift_left"
+    " prims::shift_right_arithmetic prims::xor_sum prims::_make_token prims::frexp"
+)
+lowers(*_MOVED.split())(moved)
+
+_BETWEEN_DEVICES = (
+    "all_gather_into_tensor all_gather_into_tensor_coalesced all_gather_into_tensor_out all_to_all_single broadcast"
+    " wait_tensor irecv isend batch_p2p_ops"
+)
+_REDUCED = (
+    "all_reduce all_reduce_coalesced reduce_scatter_tensor reduce_scatter_tensor_coalesced reduce_scatter_tensor_out"
+)
 
 
-_MOVED = ("all_gather_into_tensor", "all_gather_into_tensor_coalesced", "all_to_all_single", "broadcast", "wait_tensor", "irecv",
-          "isend", "batch_p2p_ops", "all_gather_into_tensor_out")  # fmt: skip
-_ADDED = ("all_reduce", "all_reduce_coalesced", "reduce_scatter_tensor", "reduce_scatter_tensor_coalesced",
-          "reduce_scatter_tensor_out")  # fmt: skip
+def _additions(call: Call) -> dict[str, Dim]:
+    """Each element of this device's share is added once."""
+    return {"add": sum((x.elements for x in tensors_of(call)), start=0)}
 
 
-def _collective(adds: int) -> Callable[[Call], Lowered]:
-    """Between devices; a reduction adds each element of this device's share once."""
-
-    def lower(call: Call) -> Lowered:
-        amount = sum((x.elements for x in tensors_of(call)), start=0)
-        outputs = algorithm(call, {"add": adds * amount} if adds else {}, estimated=True if adds else "")
-        return outputs if len(outputs) != 1 else outputs[0]
-
-    return lower
-
-
-for _names, _adds in ((_MOVED, 0), (_ADDED, 1)):
-    for _name in _names:
-        lowers(f"_c10d_functional::{_name}", f"_c10d_functional_autograd::{_name}")(_collective(_adds))
+for _namespace in ("_c10d_functional", "_c10d_functional_autograd"):
+    lowers(*(f"{_namespace}::{name}" for name in _BETWEEN_DEVICES.split()))(moved)
+    lowers(*(f"{_namespace}::{name}" for name in _REDUCED.split()))(closed_form(_additions, estimated=True))

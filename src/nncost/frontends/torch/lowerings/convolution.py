@@ -47,6 +47,21 @@ def _batched(b: Builder, x: Tensor, weight: Tensor) -> Tensor:
     return x if x.rank == weight.rank else b.reshape(x, (1, *x.shape))
 
 
+def _time_first(call: Call) -> Forward:
+    """A convolution whose axes are time, batch, channels; the weight's are taps, in, out."""
+    width = call.get("pad", 0)
+
+    def apply(b: Builder, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        turned = b.transpose(x, (1, 2, 0)), b.transpose(weight, (2, 1, 0))
+        y = conv(b, *turned, bias, stride=(1,), padding=[(width, width)], dilation=(1,))
+        return b.transpose(y, (2, 0, 1))
+
+    return apply
+
+
+lowers("aten::conv_tbc")(composite(_time_first, "self", "weight", "bias"))
+
+
 @lowers("aten::convolution_backward")
 def _backward(call: Call) -> Lowered:
     """Gradients of input, weight and bias, each where the mask asks for it: groups and padding as in the forward."""

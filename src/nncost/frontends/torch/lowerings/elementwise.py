@@ -11,6 +11,7 @@ from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import elementwise as library
+from nncost.ir.library.products import letters
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",
@@ -50,14 +51,14 @@ def _mul(call: Call) -> Tensor:
     if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return elementwise(call, "mul", left, right)
     shape = call.outputs[0][0]
-    letters = "abcdefghijklmnopqrstuvw"[: len(shape)]
+    named = letters(len(shape))
     sides = []
     for tensor in (left, right):
         kept = [i for i in range(tensor.rank) if tensor.shape[i] != 1 or shape[i + len(shape) - tensor.rank] == 1]
-        names = "".join(letters[i + len(shape) - tensor.rank] for i in kept)
+        names = "".join(named[i + len(shape) - tensor.rank] for i in kept)
         flat = b.reshape(tensor, (*(tensor.shape[i] for i in kept), 1))
         sides.append((names + "z", flat))
-    return b.contract(f"{sides[0][0]},{sides[1][0]}->{letters}", sides[0][1], sides[1][1])
+    return b.contract(f"{sides[0][0]},{sides[1][0]}->{named}", sides[0][1], sides[1][1])
 
 
 @lowers("aten::div", "aten::true_divide", "aten::floor_divide")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Union
 
+from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering
+from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Region, Tensor
@@ -52,6 +54,17 @@ def composite_gradient(make: Make, *operands: Operand, saved: str = "") -> Lower
     return lower
 
 
+def like(shape: Callable[[Call], Sequence[Dim]]) -> Operand:
+    """An operand that is known by its shape only: its values play no part in the gradient."""
+
+    def made(call: Call) -> Tensor:
+        seed = _tensor(call, SEEDS)
+        dtype = call.dtype if seed is None else seed.dtype
+        return call.builder.emit(ops.Constant("fill", tuple(shape(call)), dtype, 0.0))
+
+    return made
+
+
 def _tensor(call: Call, operand: Operand) -> Tensor | None:
     """The tensor of an operand; None if the call has none."""
     if not isinstance(operand, str):
@@ -83,13 +96,12 @@ def gradient(
     work = Builder(dtype=builder.dtype, training=builder.training, path=builder.path, phase="backward")
     pairs = [(output, seed) for output, seed in zip(outputs, incoming, strict=False) if seed is not None]
     found, ran = differentiate(work, past.items, pairs, asked)
-    stand_ins = dict(zip(outputs, results, strict=False))
-    items: list[Item] = [_with(item, stand_ins) for item in work.items]
+    fakes = dict(zip(outputs, results, strict=False))
+    items: list[Item] = [_with(item, fakes) for item in work.items]
     builder.items += needed(ran, items)
     builder.items += items
     return [
-        stand_ins.get(g, g) if g is not None else None
-        for g in (found.get(t) if t is not None else None for t in operands)
+        fakes.get(g, g) if g is not None else None for g in (found.get(t) if t is not None else None for t in operands)
     ]
 
 
@@ -119,13 +131,13 @@ def _reads(items: Sequence[Item]) -> set[Tensor]:
     return found
 
 
-def _with(item: Item, stand_ins: Mapping[Tensor, Tensor]) -> Item:
+def _with(item: Item, fakes: Mapping[Tensor, Tensor]) -> Item:
     """The item reading the stand-ins."""
     from dataclasses import replace
 
-    if not stand_ins:
+    if not fakes:
         return item
-    inputs = tuple(stand_ins.get(t, t) for t in item.inputs)
+    inputs = tuple(fakes.get(t, t) for t in item.inputs)
     if isinstance(item, Region):
-        return replace(item, inputs=inputs, items=tuple(_with(inner, stand_ins) for inner in item.items))
+        return replace(item, inputs=inputs, items=tuple(_with(inner, fakes) for inner in item.items))
     return replace(item, inputs=inputs)

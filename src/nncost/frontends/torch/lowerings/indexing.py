@@ -6,24 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nncost.dims import Shape, ceil_log2, product
-from nncost.frontends.torch.lowerings.operands import algorithm, cast
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowering_for, lowers
+from nncost.frontends.torch.lowerings.operands import algorithm, cast, tensor_as
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-
-
-@lowers("aten::embedding")
-def _embedding(call: Call) -> Tensor:
-    """Rows of the table: no arithmetic."""
-    return call.builder.emit(ops.Gather(0), call.tensor("weight"), call.tensor("indices"))
-
-
-@lowers("aten::embedding_dense_backward")
-def _embedding_backward(call: Call) -> Tensor:
-    """Each row's gradient is added to the table's: one add for each value."""
-    g, indices = call.tensor("grad_output"), call.tensor("indices")
-    return call.builder.emit(ops.Scatter(0, call["num_weights"]), g, indices)
 
 
 @lowers("aten::index_select")
@@ -179,15 +166,6 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
 """Arguments whose name in the list form is another; everywhere else a number is ``other``."""
 
 
-def one(call: Call, name: str, arguments: Mapping[str, Any], like: Tensor) -> Any:
-    """One operator with a result like ``like``, inside another's lowering."""
-    lowering = lowering_for(f"aten::{name}", "")
-    if lowering is None:
-        raise NotImplementedError(name)
-    outputs = ((like.shape, like.dtype),)
-    return lowering(Call(call.builder, f"aten::{name}", "", arguments, outputs, call.parameters))
-
-
 def _arguments(call: Call, base: str, place: int, count: int) -> dict[str, Any]:
     """The arguments of one tensor: its share of each list, and whatever stands for all."""
     names = _RENAMED.get(base, {"scalar": "other", "scalars": "other"})
@@ -206,9 +184,8 @@ def _listed(base: str, single: str) -> Any:
         for place in range(count):
             arguments = _arguments(call, base, place, count)
             tensor = next(value for value in arguments.values() if isinstance(value, Tensor))
-            like = Tensor(*call.outputs[place]) if place < len(call.outputs) else tensor
-            made = one(call, single, arguments, like)
-            results.append(made if isinstance(made, Tensor) else made[0])
+            like = call.outputs[place] if place < len(call.outputs) else (tensor.shape, tensor.dtype)
+            results.append(tensor_as(call, single, arguments, [like]))
         return results
 
     return lower
@@ -232,4 +209,4 @@ def _unscaled(call: Call) -> Lowered:
 @lowers("aten::_amp_update_scale")
 def _scale_updated(call: Call) -> Lowered:
     """The loss scale grows or shrinks: a number for each step."""
-    return call.builder.map("mul", call.tensor("self"), 1.0)
+    return algorithm(call, {"mul": 1})

@@ -14,6 +14,7 @@ from nncost.frontends.torch.tracing.call_signature import Literal, Operand, Sign
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.shapes import Signature as Output
 from nncost.ir.trace import Kernel
 
@@ -87,13 +88,13 @@ def emit(
 
     Everything but constants and saved forward items stands in one region named by the operator.
     """
-    plan = signature.plan
+    info = signature.info
     outputs: tuple[Output, ...] = tuple(
         ((), "float32") if output is None else (output[0], dtype_name(output[1])) for output in signature.outputs
     )
-    lowering = lowering_for(plan.name, signature.operator._overloadname)
+    lowering = lowering_for(info.name, signature.operator._overloadname)
     if lowering is not None:
-        call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned, stored)
+        call = Call(builder, info.name, signature.operator._overloadname, arguments, outputs, learned, stored)
         try:
             return _lowered(call, lowering)
         except RuleError:
@@ -101,7 +102,7 @@ def emit(
         except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
             pass  # what a lowering does not know is unknown, never zero
     tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
-    return list(builder.emit_many(ops.Opaque(plan.name, outputs), *tensors)) if outputs else []
+    return list(builder.emit_many(ops.Opaque(info.name, outputs), *tensors)) if outputs else []
 
 
 def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
@@ -137,7 +138,7 @@ def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[I
     produced = {tensor for item in work for tensor in item.outputs}
     inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
     outputs = tuple(tensor for tensor in lowered if tensor is not None and tensor in produced)
-    region = Region(name, tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
+    region = Region(Operation(name), tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
     return [*kept, region]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.shapes import Signature
 
 Value = Union[Tensor, float]
 
@@ -111,6 +112,27 @@ def algorithm(
         name or call.name.partition("::")[2].strip("_"), call.outputs, counts, ops.ESTIMATED if estimated else ""
     )
     return list(call.builder.emit_many(op, *(tensors_of(call) if reads is None else reads)))
+
+
+def lowered_as(
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+) -> list[Tensor | None]:
+    """What ``aten::name`` emits for these arguments, inside the lowering of another operator."""
+    lowering = lowering_for(f"aten::{name}", "")
+    if lowering is None:
+        raise NotImplementedError(name)
+    given = tuple(outputs or call.outputs)
+    lowered = lowering(Call(call.builder, f"aten::{name}", "", arguments, given, call.parameters, call.stored))
+    return [lowered] if lowered is None or isinstance(lowered, Tensor) else list(lowered)
+
+
+def tensor_as(
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+) -> Tensor:
+    """The first result of :func:`lowered_as`."""
+    first = lowered_as(call, name, arguments, outputs)[0]
+    assert first is not None
+    return first
 
 
 def closed_form(counts: Callable[[Call], Mapping[str, Dim]], *, estimated: bool = False) -> Lowering:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
+from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient, like
 from nncost.frontends.torch.lowerings.registry import Call, lowers
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import grid_sample as sampling
@@ -54,11 +53,6 @@ def _resize(call: Call) -> Forward:
     return apply
 
 
-def _like_input(call: Call) -> Tensor:
-    """A tensor of the input's shape: its values play no part."""
-    return call.builder.emit(ops.Constant("fill", tuple(call["input_size"]), call.tensor("grad_output").dtype, 0.0))
-
-
 for _name in (
     "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
     "_upsample_nearest_exact2d", "_upsample_nearest_exact3d", "upsample_linear1d", "upsample_bilinear2d",
@@ -66,7 +60,7 @@ for _name in (
     "_upsample_lanczos2d_aa",
 ):  # fmt: skip
     lowers(f"aten::{_name}")(composite(_resize, "self|input"))
-    lowers(f"aten::{_name}_backward")(composite_gradient(_resize, _like_input))
+    lowers(f"aten::{_name}_backward")(composite_gradient(_resize, like(lambda call: call["input_size"])))
 
 
 def _sample(call: Call) -> Forward:
@@ -86,10 +80,6 @@ def _affine_grid(call: Call) -> Forward:
     return lambda b, theta: sampling.affine_grid(b, theta, sizes, align=bool(call["align_corners"]))
 
 
-def _like_theta(call: Call) -> Tensor:
-    g = call.tensor("grad")
-    return call.builder.emit(ops.Constant("fill", (g.shape[0], g.shape[-1], g.shape[-1] + 1), g.dtype, 0.0))
-
-
+_THETA = like(lambda call: (call.tensor("grad").shape[0], *(len(call["size"]) - 2 + more for more in (0, 1))))
 lowers("aten::affine_grid_generator")(composite(_affine_grid, "theta"))
-lowers("aten::affine_grid_generator_backward")(composite_gradient(_affine_grid, _like_theta))
+lowers("aten::affine_grid_generator_backward")(composite_gradient(_affine_grid, _THETA))

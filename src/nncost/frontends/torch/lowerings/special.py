@@ -244,8 +244,3 @@ def _polar(call: Call) -> Lowered:
 @lowers("aten::trace")
 def _trace(call: Call) -> Tensor:
     return call.builder.reduce("sum", diagonal(call.builder, call.tensor("self")), [0])
-
-
-@lowers("prims::cbrt")
-def _cube_root(call: Call) -> Lowered:
-    return algorithm(call, {"pow": Tensor(*call.outputs[0]).elements})[0]

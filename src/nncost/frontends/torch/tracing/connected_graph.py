@@ -18,8 +18,9 @@ from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.provenance import tensors_in
 from nncost.frontends.torch.tracing.view_ops import put_back, taken
 from nncost.ir import ops
-from nncost.ir.builder import Builder
-from nncost.ir.graph import Graph, Parameter, Tensor, no_gradient
+from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.layers import Operation
 
 
 @dataclass(slots=True, eq=False)
@@ -53,8 +54,8 @@ class Connection:
         self._learned: set[Tensor] = set()
         self._keep: list[torch.Tensor] = []
         self._in_functions: set[int] = set()
-        for stand_in, parameter in parameters.values():
-            self._memories[id(stand_in)] = _Memory(parameter.tensor)
+        for fake, parameter in parameters.values():
+            self._memories[id(fake)] = _Memory(parameter.tensor)
             self._learned.add(parameter.tensor)
         for number, tensor in enumerate(inputs):
             value = self.builder.input(tuple(tensor.shape), dtype=dtype_name(tensor.dtype), name=f"input.{number}")
@@ -79,7 +80,7 @@ class Connection:
                 return
             arguments = {
                 name: self._converted(value)
-                for name, value in (*zip(entry.plan.names, entry.args, strict=False), *entry.kwargs.items())
+                for name, value in (*zip(entry.info.names, entry.args, strict=False), *entry.kwargs.items())
                 if name != "out"
             }
             lowered = self._emitted(entry, arguments)
@@ -94,14 +95,14 @@ class Connection:
         if entry.differentiable or id(entry) in self._in_functions:
             return emit(b, entry.signature, arguments, frozenset(self._learned))
         inputs = list(dict.fromkeys(t for value in arguments.values() for t in _values(value)))
-        with b.region("no_grad", *inputs) as region:
+        with b.region(Operation("no_grad"), *inputs) as region:
             lowered = emit(b, entry.signature, arguments, frozenset(self._learned))
             region.returns(*(t for t in lowered if t is not None), gradient=no_gradient)
         return lowered
 
     def _written(self, entry: Entry) -> list[torch.Tensor]:
         found = []
-        for position, name in zip(entry.plan.written, entry.plan.written_names, strict=True):
+        for position, name in zip(entry.info.written, entry.info.written_names, strict=True):
             target = entry.args[position] if position < len(entry.args) else entry.kwargs.get(name)
             found += tensors_in(target)
         return found

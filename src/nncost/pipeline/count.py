@@ -59,13 +59,15 @@ def count_source(source: Any, settings: Settings) -> Counted:
         step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
         from nncost.counting.traced import count_trace
 
-        ledger = _per_example(count_trace(model.trace, valid_taps=valid), model.batch)
-        ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
+        ledger = count_trace(model.trace, valid_taps=valid)
     else:
         check_names(settings)
         loss, optimizer = _training_of(model, settings)
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid, kernels=kernels)
+    if model.batch_neurons:
+        ledger = _per_example(ledger, model.batch)
+    ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
     additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
     flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
@@ -84,7 +86,7 @@ def _flops(
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
-    """A traced ledger with the neurons of one example; all of them where the batch is not what is divided."""
+    """A ledger with the neurons of one example; all of them if the batch does not divide them."""
     neurons = ledger.neurons
     if not is_symbolic(neurons) and not is_symbolic(batch) and (batch == 0 or neurons % batch):
         return ledger

@@ -17,7 +17,7 @@ from nncost.ir.library.activations import activation, prelu, softmax
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
     "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "mish": "mish",
-    "hardsigmoid": "hardsigmoid", "hardswish": "hardswish", "softsign": "softsign",
+    "hardsigmoid": "hardsigmoid", "hardswish": "hardswish",
 }  # fmt: skip
 
 

@@ -207,12 +207,9 @@ def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tenso
     )
 
 
-@lowers("aten::clamp", "aten::clip", "aten::hardtanh")
+@lowers("aten::clamp", "aten::clip")
 def _clamp(call: Call) -> Tensor:
-    low = call.get("min", call.get("min_val"))
-    high = call.get("max", call.get("max_val"))
-    if call.name == "aten::hardtanh":
-        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    low, high = call.get("min"), call.get("max")
     x: Any = call["self"]
     if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
         return elementwise(call, "clip", x, low, high)

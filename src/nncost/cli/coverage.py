@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nncost.frontends.operators import TREATMENTS, UNKNOWN
+from nncost.frontends.registry import coverage, covered
+
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
 
@@ -19,27 +22,22 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", type=click.Choice(["torch"]))
+@click.argument("framework", type=click.Choice(list(covered())))
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(framework: str, unknown: bool, as_json: bool) -> None:
     """Print how the operators are treated."""
-    from nncost.frontends import registry
-    from nncost.frontends.operators import UNKNOWN
-
-    coverage = registry.coverage(framework)
+    found = coverage(framework)
     if as_json:
-        click.echo(_json(coverage, unknown=unknown))
+        click.echo(_json(found, unknown=unknown))
     elif unknown:
-        click.echo("\n".join(coverage.names(UNKNOWN)))
+        click.echo("\n".join(found.names(UNKNOWN)))
     else:
-        click.echo(_text(coverage))
+        click.echo(_text(found))
 
 
 def _json(coverage: Coverage, *, unknown: bool) -> str:
     import json
-
-    from nncost.frontends.operators import UNKNOWN
 
     chosen = [o for o in coverage.operators if not unknown or o.treatment == UNKNOWN]
     operators = [{"name": o.name, "overload": o.overload, "treatment": o.treatment} for o in chosen]
@@ -48,8 +46,6 @@ def _json(coverage: Coverage, *, unknown: bool) -> str:
 
 
 def _text(coverage: Coverage) -> str:
-    from nncost.frontends.operators import TREATMENTS
-
     lines = [f"{coverage.framework} {coverage.version}: {len(coverage.operators)} overloads of operators", ""]
     lines += [f"  {amount:>5}  {TREATMENTS[name]}" for name, amount in coverage.amounts().items()]
     for namespace in coverage.namespaces:

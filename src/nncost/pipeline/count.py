@@ -116,7 +116,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
 def count_source(source: Any, settings: Settings) -> Counted:
     """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
     options = load_options(source, settings)
-    model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
+    model = registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
     named, plans = convention_named(settings.convention), Plans()
@@ -183,12 +183,6 @@ def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
     return replace(ledger, neurons=exact_divide(neurons, batch))
 
 
-def _model_of(graph: Graph, options: LoadOptions) -> Model:
-    shapes = {tensor.name or f"input.{i}": tensor.shape for i, tensor in enumerate(graph.inputs)}
-    batch: Dim = graph.inputs[0].shape[0] if graph.inputs and graph.inputs[0].rank else 1
-    return Model("graph", "graph", graph, batch, shapes, NO_LOSS, NO_OPTIMIZER)
-
-
 # ------------------------------------------------------------------- settings
 def _check(settings: Settings) -> None:
     choices: Mapping[str, tuple[object, Sequence[object]]] = {
@@ -230,7 +224,7 @@ def _is_training(source: Any, settings: Settings) -> bool:
         return bool(settings.loss != NO_LOSS)
     if settings.optimizer is not None:
         return bool(settings.optimizer != NO_OPTIMIZER)
-    return isinstance(source, str) and registry.front_end_for(source).kind == "spec"
+    return registry.front_end_for(source).trains_by_default
 
 
 def _training_of(model: Model, settings: Settings) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import SourceError
-from nncost.frontends.registry import read_bytes
+from nncost.frontends.files import read_bytes
 
 CONFIG = "config.json"
 MAX_BYTES = 16 * 2**20

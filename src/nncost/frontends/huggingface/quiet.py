@@ -14,8 +14,8 @@ SILENT = logging.CRITICAL + 1
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Nothing is printed, nothing is downloaded, no random number is used up; all is as before afterwards."""
+def quiet() -> Iterator[None]:
+    """Print nothing, download nothing and use up no random number meanwhile; put everything back afterwards."""
     with ExitStack() as stack:
         for name in LOGGERS:
             stack.enter_context(_silent(logging.getLogger(name)))

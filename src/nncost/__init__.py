@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nncost.api import predict as predict
     from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
+    from nncost.frontends.lowering import lowers as lowers
     from nncost.frontends.model import Inputs as Inputs
-    from nncost.frontends.torch.lowerings.registry import lowers as lowers
     from nncost.report import Report as Report
 
 
@@ -37,7 +37,7 @@ _NAMES = {
     "measure": "nncost.api",
     "predict": "nncost.api",
     "train": "nncost.api",
-    "lowers": "nncost.frontends.torch.lowerings.registry",
+    "lowers": "nncost.frontends.lowering",
     "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",

@@ -9,6 +9,7 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all, is_symbolic, shape_text
 from nncost.errors import OptionError
+from nncost.frontends.lowering import rule_name
 from nncost.ir.graph import PHASES
 from nncost.report import Report, Totals, plain
 from nncost.units import exact
@@ -131,17 +132,17 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 def _warnings(report: Report) -> list[str]:
     lines = []
     if not report.complete:
-        names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
-        lines.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
-        lines += [_own_rule(item["op"]) for item in report.unknown if "::" in item["op"]][:1]
+        unknown = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
+        lines.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {unknown}")
+        names = (rule_name(report.source.kind, item["op"]) for item in report.unknown)
+        lines += [
+            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.'
+            for name in names
+            if name
+        ][:1]
     if report.estimated:
         lines.append(f"Estimated, not exact: {', '.join(report.estimated)}")
     return lines
-
-
-def _own_rule(op: str) -> str:
-    """How an operator of PyTorch is made known."""
-    return f'Say what it computes with @nncost.lowers("{op}"): docs/torch.md shows how.'
 
 
 def _closing(report: Report) -> list[str]:

@@ -38,6 +38,21 @@ class Call:
         self.attributes = Attributes(node)
 
     @property
+    def name(self) -> str:
+        """The operation, with its domain unless that is the default one."""
+        return self.translation.kind_of(self.node)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What a lowering can read: operands by position, attributes by name."""
+        return [*(f"operand {i}" for i in range(len(self.values))), *(item.name for item in self.node.attribute)]
+
+    @property
+    def output_shapes(self) -> list[Shape | None]:
+        """The shape of each output that ONNX's own inference finds or the file states."""
+        return [None if found is None else found[0] for found in self.translation.signatures(self.node)]
+
+    @property
     def builder(self) -> Builder:
         """The builder that collects the graph."""
         return self.translation.builder

@@ -1,4 +1,4 @@
-"""The registry of spec layers: signatures, what every layer needs, and how one is built."""
+"""The table of spec layers: their signatures, what each of them needs, and how one is built."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class LayerKind:
 
 
 LAYERS: dict[str, LayerKind] = {}
+"""Every layer by name, once the package ``kinds`` is imported."""
 
 
 def layer(
@@ -98,17 +99,14 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
 def _kind(context: Context, node: Layer) -> LayerKind:
     from difflib import get_close_matches
 
-    from nncost.frontends.spec.kinds import layer_table
-
-    layers = layer_table()
     name = ALIASES.get(node.name.text, node.name.text)
-    if name not in layers:
-        close = get_close_matches(name, [*layers, *ALIASES], 1, cutoff=0.5)
+    if name not in LAYERS:
+        close = get_close_matches(name, [*LAYERS, *ALIASES], 1, cutoff=0.5)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise context.sizes.error(
-            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(layers)}, residual[…]."
+            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
         )
-    return layers[name]
+    return LAYERS[name]
 
 
 ALIASES = {"linear": "dense", "fc": "dense", "conv2d": "conv", "swish": "silu", "bn": "batchnorm"}

@@ -25,7 +25,8 @@ def load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     context = Context(builder, sizes, [])
     if isinstance(spec, Sequence_):
-        from nncost.frontends.spec.sequence import SequenceBuilder  # It brings the layers of every kind.
+        from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
+        from nncost.frontends.spec.sequence import SequenceBuilder
 
         _refuse_widths_options(options)
         output = SequenceBuilder(context).build(spec, batch)

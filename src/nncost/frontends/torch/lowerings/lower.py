@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from nncost.errors import NncostError
+from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, RuleError, lowering_for
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
 from nncost.frontends.torch.tracing.call_signature import Literal, Operand, Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder

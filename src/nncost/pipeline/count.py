@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import ESTIMATED, Ledger, Plans, Row, count_graph
-from nncost.counting.memory.step import ALLOCATORS, EXACT, memory_of
-from nncost.counting.quantities import DTYPE_BYTES
+from nncost.counting.memory.step import EXACT, memory_of
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, Training, matches
 from nncost.ir.graph import PHASES, Graph, Parameter, Region
 from nncost.ir.training.losses import LOSSES, NO_LOSS
-from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.ir.training.step import StepGraph, accumulation_graph, training_step
+from nncost.pipeline.choices import INFERENCE, TRAIN, check_choice
 from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
 from nncost.report import Report, Run, Source
 
 if TYPE_CHECKING:
     from nncost.counting.storage import Storage
-
-TRAIN, INFERENCE = "train", "inference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +183,10 @@ def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
 
 # ------------------------------------------------------------------- settings
 def _check(settings: Settings) -> None:
-    choices: Mapping[str, tuple[object, Sequence[object]]] = {
-        "backward": (settings.backward, ("auto", "derived")),
-        "mode": (settings.mode, (None, TRAIN, INFERENCE)),
-        "taps": (settings.taps, ("dense", "valid")),
-        "bias": (settings.load.bias, ("all", "hidden", "none")),
-        "dtype": (settings.load.dtype, [name for name in DTYPE_BYTES if "float" in name]),
-        "allocator": (settings.allocator, ALLOCATORS),
-    }
-    _check_choices(choices)
+    given = {"bias": settings.load.bias, "dtype": settings.load.dtype}
+    given |= {name: getattr(settings, name) for name in ("backward", "mode", "taps", "allocator")}
+    for name, value in given.items():
+        check_choice(name, value)
     numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}
     for name, number in (*numbers.items(), ("batch", settings.load.batch)):
         if isinstance(number, bool) or (isinstance(number, int) and number < 1):
@@ -204,17 +197,10 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _check_choices(choices: Mapping[str, tuple[object, Sequence[object]]]) -> None:
-    for name, (value, accepted) in choices.items():
-        if value not in accepted:
-            known = ", ".join(str(choice) for choice in accepted if choice is not None)
-            raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {known}.")
-
-
 def _check_names(settings: Settings) -> None:
     """Our own losses and optimizers have names; a framework's may be objects."""
-    losses, optimizers = (None, *LOSSES), (None, *OPTIMIZERS, NO_OPTIMIZER)
-    _check_choices({"loss": (settings.loss, losses), "optimizer": (settings.optimizer, optimizers)})
+    check_choice("loss", settings.loss)
+    check_choice("optimizer", settings.optimizer)
 
 
 def _is_training(source: Any, settings: Settings) -> bool:

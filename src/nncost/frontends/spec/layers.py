@@ -59,7 +59,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class LayerKind:
-    """A layer's signature and builder."""
+    """A layer's signature and builder; ``examples`` are the smallest specs that show it, with symbols for the sizes."""
 
     name: str
     positional: Sequence[str]
@@ -67,6 +67,7 @@ class LayerKind:
     flags: Sequence[str]
     build: Build
     summary: str
+    examples: Sequence[str]
 
 
 LAYERS: dict[str, LayerKind] = {}
@@ -74,12 +75,22 @@ LAYERS: dict[str, LayerKind] = {}
 
 
 def layer(
-    name: str, positional: Sequence[str] = (), options: Sequence[str] = (), flags: Sequence[str] = ()
+    name: str,
+    positional: Sequence[str] = (),
+    options: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    *,
+    examples: Sequence[str] = (),
 ) -> Callable[[Build], Build]:
-    """Register a layer of the spec language."""
+    """Register a layer of the spec language; without ``examples`` it is shown behind an input of N values.
+
+    Sizes in examples are single capitals; the table of the cost model and the self-counting proof are made from them.
+    """
 
     def register(build: Build) -> Build:
-        LAYERS[name] = LayerKind(name, positional, options, flags, build, (build.__doc__ or "").split("\n")[0])
+        summary = (build.__doc__ or "").split("\n")[0]
+        shown = examples or (f"N, {name}",)
+        LAYERS[name] = LayerKind(name, positional, options, flags, build, summary, shown)
         return build
 
     return register

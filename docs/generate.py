@@ -25,7 +25,8 @@ from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 from nncost.trainer.settings import LEARNING_RATES
 
 FOLDER = Path(__file__).parent

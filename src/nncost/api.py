@@ -11,7 +11,8 @@ from nncost.arguments import arguments_of, shapes_of
 from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.model import BiasChoice, LoadOptions
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 
 if TYPE_CHECKING:

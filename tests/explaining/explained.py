@@ -9,7 +9,7 @@ from nncost.dims import symbol
 from nncost.documents.document import Heading, Work
 from nncost.explaining import Explanation, explain_source
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline.count import Settings
+from nncost.pipeline.settings import Settings
 
 GPT = (
     "128, embedding 50257 768, [residual[layernorm, attention heads=12 causal], "

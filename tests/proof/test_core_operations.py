@@ -287,6 +287,7 @@ def test_loops_in_either_direction(times: int, reverse: bool) -> None:
 def test_long_loops_stay_loops(spec: str) -> None:
     """Peeling writes two iterations out, not all of them."""
     from nncost.ir.graph import walk
-    from nncost.pipeline.count import Settings, count_source
+    from nncost.pipeline.count import count_source
+    from nncost.pipeline.settings import Settings
 
     assert len(list(walk(count_source(spec, Settings()).step.graph.items))) < 600

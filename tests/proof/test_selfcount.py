@@ -8,7 +8,8 @@ from nncost.frontends.model import LoadOptions
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 from tests.layer_examples import EXAMPLES
 from tests.proof.selfcount import assert_proven
 

@@ -12,7 +12,7 @@ import nncost
 from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import PRIMITIVE
 from nncost.ir.training.optimizers import step_constants
-from nncost.pipeline.count import Settings
+from nncost.pipeline.settings import Settings
 from nncost.trainer.loop import Loop
 from nncost.trainer.memory import planned_peak
 from nncost.trainer.numpy_timing import rehearsed

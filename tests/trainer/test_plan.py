@@ -11,7 +11,8 @@ from nncost.frontends.model import LoadOptions
 from nncost.ir.execute import execute
 from nncost.ir.graph import Region
 from nncost.ir.training.optimizers import LEARNING_RATE, OPTIMIZERS, STEP_NUMBER, step_constants
-from nncost.pipeline.count import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings
 from nncost.trainer.plan import plan_of
 
 SPECS = [

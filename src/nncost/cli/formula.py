@@ -40,7 +40,7 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     """Print formulas."""
     from nncost.api import settings_of
     from nncost.dims.formula import formula_of
-    from nncost.pipeline.count import report_on
+    from nncost.pipeline.report_on import report_on
 
     report = report_on(source_text(source), settings_of(**keywords(**options)))
     values = assignments(at, "--at")

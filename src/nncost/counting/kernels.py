@@ -34,22 +34,22 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The kernels of a block of items, and what each reads and leaves for others.
+class Kernels:
+    """The kernels (``groups``) of a graph outside Repeat bodies, and what each reads and leaves for others.
 
     ``reads`` are by kernel, in bytes of each distinct tensor that it did not make itself; ``escaping``
     are the tensors someone outside their kernel uses; ``effects`` those of them that replace a buffer.
     ``loops`` are the Repeats between the kernels.
     """
 
-    kernels: list[Kernel]
+    groups: list[Kernel]
     reads: list[dict[Tensor, Dim]]
     escaping: set[Tensor]
     effects: set[Tensor]
     loops: list[ops.Repeat]
 
 
-def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
+def kernels_of(graph: Graph, constants: set[Tensor]) -> Kernels:
     """The kernels of a graph outside Repeat bodies."""
     padding = window_padding(graph.items).difference(graph.outputs)
     base = _bases(graph.items, padding)
@@ -68,14 +68,14 @@ def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
     effects = _effects(graph.items)
     escaping |= _repeat_inputs(graph.items, base) | effects
     loops = [node.op for node in walk(graph.items) if isinstance(node.op, ops.Repeat)]
-    return Plan(kernels, reads, escaping, effects, loops)
+    return Kernels(kernels, reads, escaping, effects, loops)
 
 
-def traffic(plan: Plan) -> Iterator[Traffic]:
-    """Bytes read and written by every kernel of a plan."""
-    for kernel, read in zip(plan.kernels, plan.reads, strict=True):
+def traffic(kernels: Kernels) -> Iterator[Traffic]:
+    """Bytes read and written by every kernel."""
+    for kernel, read in zip(kernels.groups, kernels.reads, strict=True):
         written = [
-            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in plan.escaping
+            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in kernels.escaping
         ]
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "read_bytes", add_all(read.values())
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "write_bytes", add_all(written)

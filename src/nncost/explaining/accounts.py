@@ -136,7 +136,7 @@ class _Auditor:
 
     def __init__(self, counted: Counted, constants: set[Tensor], valid_taps: bool) -> None:
         self.constants, self.valid_taps = constants, valid_taps
-        self.trained = {parameter.path for parameter in counted.gradients}
+        self.trained = {parameter.path for parameter in counted.step.gradients}
         self.known: dict[tuple[str, str], dict[Reading, None]] = defaultdict(dict)
         for item, _ in walk_layers(counted.model.graph.items, ()):
             if isinstance(item, Region):

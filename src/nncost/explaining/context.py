@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nncost.counting.quantities import Quantity
 from nncost.explaining.accounts import Accounts
 from nncost.ir.graph import Graph
-from nncost.pipeline.count import Counted, Settings
+from nncost.pipeline.count import Counted
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 
 WORDS: dict[str, str] = {

@@ -22,7 +22,9 @@ from nncost.explaining.update import step, update
 from nncost.ir.graph import Graph
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
-from nncost.pipeline.count import Settings, count_source, report_on
+from nncost.pipeline.count import count_source
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 
 _TITLE = 200
 """Characters of a name that a title shows."""

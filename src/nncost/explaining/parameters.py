@@ -69,7 +69,7 @@ def _lines(context: Context, given: Sequence[Parameter]) -> Work:
 def derivatives(context: Context) -> Work:
     """One derivative for each trained number: every layer's tensors added up."""
     by_path: dict[str, list[Parameter]] = {}
-    for parameter in context.counted.gradients:
+    for parameter in context.counted.step.gradients:
         by_path.setdefault(parameter.path, []).append(parameter)
     numbers: Counter[tuple[str, Role]] = Counter()
     cards = _entries_with_parameters(context)

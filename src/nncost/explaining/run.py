@@ -11,7 +11,7 @@ from nncost.explaining.context import Context, in_words
 from nncost.explaining.formulas import written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.report import Report, Run
 
 

@@ -215,7 +215,8 @@ def _text(source: str) -> str:
 
 
 def _operations(source: str, settings: object) -> int:
-    from nncost.pipeline.count import Settings, count_source
+    from nncost.pipeline.count import count_source
+    from nncost.pipeline.settings import Settings
 
     assert isinstance(settings, Settings)
     rows = count_source(source, settings).ledger.rows

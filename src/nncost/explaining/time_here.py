@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from nncost.ir.graph import Graph
-from nncost.pipeline.count import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings
 
 ENGINE = "torch"
 PRODUCT_SIZE = 512

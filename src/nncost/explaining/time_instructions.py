@@ -22,7 +22,8 @@ from pathlib import Path
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.explaining.time_here import numpy_step
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 
 TOOL = "valgrind"
 TIMEOUT_SECONDS = 60

@@ -12,7 +12,9 @@ from nncost.documents.document import Explanation, Paragraph, Section, Table
 from nncost.errors import OptionError
 from nncost.pipeline.convention_flops import multiplying_parameters, tokens, tool_counts
 from nncost.pipeline.count import Counted as Count
-from nncost.pipeline.count import Settings, count_source, load_options, report_on
+from nncost.pipeline.count import count_source
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings, load_options
 from nncost.units import exact
 
 FEW = 5

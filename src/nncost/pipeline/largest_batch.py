@@ -11,7 +11,8 @@ from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim, is_symbolic, substitute, symbol
 from nncost.errors import NncostError, OptionError
 from nncost.frontends.registry import front_end_for
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 
 UNBOUNDED = 2**50

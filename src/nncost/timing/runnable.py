@@ -20,7 +20,7 @@ from nncost.frontends.torch.inputs import converted
 from nncost.frontends.torch.step.loss import own_loss, primary
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
-from nncost.pipeline.count import Settings, load_options
+from nncost.pipeline.settings import Settings, load_options
 from nncost.report import Report
 
 LossOf = Callable[[Any], torch.Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nncost.counting.conventions import convention_named
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples
 from nncost.trainer.loop import batches_of

@@ -12,7 +12,8 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Region, Tensor, walk
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
-from nncost.pipeline.count import Counted, Settings, count_source, load_options
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings, load_options
 from nncost.trainer.tables.table import Array, names_of
 from nncost.trainer.task import CLASSIFICATION, Task
 

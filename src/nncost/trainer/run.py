@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import MissingExtraError, OptionError, TrainingError
-from nncost.pipeline.count import Settings
+from nncost.pipeline.settings import Settings
 from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
 from nncost.trainer.engine import Engine

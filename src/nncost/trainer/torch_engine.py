@@ -20,7 +20,8 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, walk
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import ADAGRAD_EPSILON, MOMENTUM, OPTIMIZERS, WEIGHT_DECAY
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.trainer.lion import Lion
 from nncost.trainer.network import Network

@@ -21,7 +21,7 @@ import nncost
 from nncost.api import settings_of
 from nncost.frontends.huggingface.quiet import quiet
 from nncost.frontends.model import Inputs
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, numbers, torch_seed
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nncost.api import formula as formula
     from nncost.api import measure as measure
     from nncost.api import predict as predict
+    from nncost.api import run as run
     from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
     from nncost.frontends.lowering import lowers as lowers
@@ -36,6 +37,7 @@ _NAMES = {
     "formula": "nncost.api",
     "measure": "nncost.api",
     "predict": "nncost.api",
+    "run": "nncost.api",
     "train": "nncost.api",
     "lowers": "nncost.frontends.lowering",
     "Inputs": "nncost.frontends.model",
@@ -43,7 +45,8 @@ _NAMES = {
     "Report": "nncost.report",
 }
 __all__ = [
-    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "train",
+    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run",
+    "train",
 ]  # fmt: skip
 
 

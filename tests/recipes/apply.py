@@ -60,7 +60,7 @@ def copy_with_recipes(folder: Path) -> None:
         for block in blocks(recipe, "diff"):
             first, _, hunks = block.partition("\n")
             path = folder / first.removeprefix("--- ")
-            path.write_text(patched(path.read_text(), hunks))
+            path.write_text(patched(path.read_text() if path.exists() else "", hunks))
     _install_front_end(folder)
 
 

@@ -22,6 +22,7 @@ RECIPES = {
     "A type of number": ("dtype",),
     "An ONNX operator": ("onnx_operator",),
     "A PyTorch operator": ("torch_operator",),
+    "An output format": ("output_format",),
     "A front end": ("front_end",),
 }
 """What ``uses.py`` does with each."""

@@ -135,6 +135,15 @@ def torch_operator() -> None:
     assert nncost.measure(nn.Sequential(nn.Linear(3, 4), Layer()), (2, 3)).to_dict()["measured"]
 
 
+def output_format() -> None:
+    assert "13,002" in printed("count", "784-16-16-10", "--wide")
+    assert len(printed("explain", "784-16-16-10", "--wide").splitlines()) < len(
+        printed("explain", "784-16-16-10").splitlines()
+    )
+    for command in ("count", "explain", "predict", "measure", "train", "devices", "coverage"):
+        assert "Aligned text of 200 columns." in printed(command, "--help")
+
+
 def front_end() -> None:
     Path("net.widths").write_text("784\n16\n16\n10\n")
     report = used("net.widths", loss="squared_error", optimizer="sgd", batch=2)
@@ -145,7 +154,8 @@ def front_end() -> None:
 
 
 USES: tuple[Callable[[], None], ...] = (
-    activation, activation_is_measured_and_trained, spec_layer, loss, optimizer, dtype, onnx_operator, torch_operator, front_end,
+    activation, activation_is_measured_and_trained, spec_layer, loss, optimizer, dtype, onnx_operator, torch_operator, output_format,
+    front_end,
 )  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nncost.arguments import inputs_of
+from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import OptionError
 from nncost.pipeline.choices import named
 
@@ -17,6 +18,12 @@ MAX_DIGITS = 1_000
 MAX_STANDARD_INPUT = 4_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    from nncost.documents.document import Document
+
+NARROWEST, WIDEST = 60, 200
+"""Columns of a terminal between which the output follows it."""
 
 _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
@@ -47,6 +54,44 @@ def count_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def format_options(*without: str, **helps: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds an option per output format, as ``form``: all ``without`` some, with other ``helps``."""
+
+    def add(command: Command) -> Command:
+        for name in reversed([name for name in FORMATS if name not in (TERMINAL, *without)]):
+            text = helps.get(name, FORMATS[name].help)
+            command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+        return command
+
+    return add
+
+
+def show(form: str | None, document: Callable[[], Document], **texts: Callable[[], str]) -> None:
+    """Print a result in the format ``form``, or in the one that suits standard output.
+
+    ``document`` builds it; ``texts`` are the formats that the result writes itself, such as its own JSON.
+    """
+    if form in texts:
+        click.echo(texts[form]().removesuffix("\n"))
+        return
+    suits = TERMINAL if sys.stdout.isatty() else PLAIN
+    click.echo(document().render(form or suits, page_width(sys.stdout)), nl=False)
+
+
+def page_width(stream: IO[str]) -> int | None:
+    """Return the columns of a terminal, from 60 to 200, and None for anything that is no terminal."""
+    if not stream.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return min(max(get_terminal_size().columns, NARROWEST), WIDEST)
+
+
+def levels(depth: str | None) -> int | None:
+    """Return the number of ``--depth``. Raise OptionError if it is none."""
+    return None if depth is None else int(size(depth, "--depth", symbolic=False))
 
 
 def keywords(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nncost.cli.main import EXIT_INTERRUPTED
-from nncost.cli.options import assignments, size, source_text
+from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
 from nncost.errors import OptionError
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.choices import named
@@ -19,6 +19,7 @@ from nncost.trainer.settings import DTYPES, ENGINES, TRAINED_LOSSES
 
 if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
+    from nncost.trainer.run import Prepared
 
 HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
 
@@ -77,20 +78,24 @@ _BAR_UPDATES_PER_SECOND = 10
     "--activation", metavar="NAME", help=f"Activation of widths such as 64-32-10: {named('activation', 'sigmoid')}."
 )
 @click.option("--dtype", metavar="NAME", help=f"{', '.join(DTYPES)} (default float32).")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
-def command(source: str, data: str | None, as_json: bool, **options: Any) -> int:
+@format_options(json="The result as JSON.")
+def command(source: str, data: str | None, form: str | None, **options: Any) -> int:
     """Train and show the result."""
     from nncost.api import train_until_interrupted
-    from nncost.views.training import decided, summary
+    from nncost.documents import PLAIN
+    from nncost.views.train import decided_document, train_document
 
     if data is None:
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
+
+    def announce(prepared: Prepared) -> None:
+        click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
+
     with _progress() as tell:
         training = train_until_interrupted(
-            source_text(source), data, tell=tell, announce=lambda prepared: click.echo(decided(prepared), err=True),
-            **_keywords(options),
+            source_text(source), data, tell=tell, announce=announce, **_keywords(options)
         )  # fmt: skip
-    click.echo(json.dumps(training.to_dict()) if as_json else summary(training))
+    show(form, lambda: train_document(training), json=lambda: json.dumps(training.to_dict()))
     if training.interrupted:
         click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
         return EXIT_INTERRUPTED
@@ -128,7 +133,7 @@ def _number(text: str, option: str) -> float:
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
     """A live bar on a terminal, a line for each epoch elsewhere; both on standard error."""
-    from nncost.views.training import epoch_line
+    from nncost.views.train import epoch_line
 
     def line(progress: Progress) -> None:
         if progress.finished is not None:

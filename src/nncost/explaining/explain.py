@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
-from nncost.documents.document import Explanation, Paragraph, Section
+from nncost.documents.document import Document, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
 from nncost.explaining.accounts import keep_accounts
 from nncost.explaining.backward import backward
@@ -43,7 +43,7 @@ _SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
 }
 
 
-def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Explanation:
+def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Document:
     """The worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
 
     Raises QuantityError for an unknown topic, and an NncostError for anything that does not fit.
@@ -58,7 +58,7 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     context = Context(source, settings, counted, report_on(source, settings), accounts)
     wanted = [asked] if asked is not None else _all_topics(context)
     sections = [_introduction(context), *(_section(context, each) for each in wanted)]
-    return Explanation(f"{_short(context.report.source.name)}, worked out", tuple(sections))
+    return Document(f"{_short(context.report.source.name)}, worked out", tuple(sections))
 
 
 def _short(name: str) -> str:

@@ -47,8 +47,8 @@ def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) 
     if not rows:
         return []
     if not any(row[-1] for row in rows):
-        return [Table(header[:-1], tuple(row[:-1] for row in rows))]
-    return [Table(header, tuple(rows))]
+        return [Table(header[:-1], tuple(row[:-1] for row in rows), align="l" * (len(header) - 1))]
+    return [Table(header, tuple(rows), align="l" * len(header))]
 
 
 def sums(context: Context, phase: Phase, quantities: Sequence[Quantity]) -> list[Block]:

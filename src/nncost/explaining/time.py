@@ -248,7 +248,7 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
         f"{gain:.2g} times less time than in batches of {grouped(single)}; the number of steps, and with it what is learned, changes too."
     )
     header = ("batch", "a step", "an example", f"{grouped(examples)} × {epochs}")
-    return [Paragraph(text), Table(header, rows)]
+    return [Paragraph(text), Table(header, rows, align="rrrr")]
 
 
 @contextmanager

@@ -84,11 +84,11 @@ def numpy_step(counted: Counted) -> Callable[[], object]:
     """One step of the counted graph as NumPy calls, always on the same small numbers."""
     import numpy as np
 
+    from nncost.ir.execute import prepare
     from nncost.ir.training.optimizers import LEARNING_RATE, step_constants
-    from nncost.trainer.plan import plan_of
 
     graph, random = counted.step.graph, np.random.default_rng(0)
-    plan = plan_of(graph, random.random, dtype="float32")
+    program = prepare(graph, random.random, update_buffers=True)
     tensors = [*graph.inputs, *(parameter.tensor for parameter in graph.parameters)]
     feeds = {
         tensor: (
@@ -97,4 +97,4 @@ def numpy_step(counted: Counted) -> Callable[[], object]:
         for tensor in tensors
     }
     constants = step_constants(LEARNING_RATE, 1)
-    return lambda: plan.run(feeds, constants)
+    return lambda: program.run(feeds, constants)

@@ -18,13 +18,15 @@ class FrontEnd(Protocol):
 
     ``kind`` is the name of the source's kind in reports, ``endings`` are those of its files. A kind that
     ``trains_by_default`` is counted with its default loss and optimizer although none is named. The model of a
-    ``traced`` kind is a framework's own step: it has no formula of its memory in the batch.
+    ``traced`` kind is a framework's own step: it has no formula of its memory in the batch. A kind that is not
+    ``shaped_by_inputs`` states its shapes itself and is refused with others.
     """
 
     kind: ClassVar[str]
     endings: ClassVar[tuple[str, ...]] = ()
     trains_by_default: ClassVar[bool] = False
     traced: ClassVar[bool] = False
+    shaped_by_inputs: ClassVar[bool] = True
 
     def matches(self, source: object) -> bool:
         """Return whether it reads this source; must not import the framework, and never raises."""

@@ -84,7 +84,8 @@ class Model:
     trace's products do not show (recurrent layers).
     ``active_parameters`` are those that one token uses, where a router chooses among experts.
     ``timeline`` are the traced step's allocations (None where they were not followed), with the bytes of
-    the optimizer's state and of the inputs that are there before the step.
+    the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
+    the source does.
     """
 
     kind: str
@@ -103,6 +104,7 @@ class Model:
     timeline: Timeline | None = None
     state_bytes: Dim = 0
     input_bytes: Dim = 0
+    outputs: tuple[str, ...] = ()
 
 
 def matches(pattern: str, layer: str, leaf: str) -> bool:

@@ -62,10 +62,12 @@ class Builder:
         self.inputs.append(tensor)
         return tensor
 
-    def parameter(self, shape: Shape, role: Role, name: str, *, trainable: bool = True) -> Tensor:
-        """A learned block (or a buffer, which is never trainable) of the current layer."""
+    def parameter(
+        self, shape: Shape, role: Role, name: str, *, trainable: bool = True, read: Callable[[], Any] | None = None
+    ) -> Tensor:
+        """A learned block (or a buffer, which is never trainable) of the current layer; ``read`` gives its values."""
         tensor = Tensor(shape, self.dtype, name)
-        self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer"))
+        self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer", read=read))
         return tensor
 
     def constant(self, value: float, name: str = "") -> Tensor:

@@ -56,12 +56,13 @@ class Arrays:
     maximum, minimum = np.maximum, np.minimum
 
     def sigmoid(self, x: Array) -> Array:
-        """1/(1+e^−x), computed so that a large |x| does not overflow."""
+        """1/(1+e^−x): a large |x| does not overflow, and the result stays between 0 and 1, which have no logarithm."""
         if x.dtype == object:
             return _object_sigmoid(x)
         if x.dtype.kind == "c":
             return 1 / (1 + np.exp(-x))
-        return np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x))
+        limits = np.finfo(x.dtype)
+        return np.clip(np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x)), limits.tiny, 1 - limits.epsneg)
 
     def erf(self, x: Array) -> Array:
         """The error function."""

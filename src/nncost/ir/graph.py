@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from nncost.dims import Dim, Shape, product
 from nncost.ir.ops import Op
@@ -44,7 +44,8 @@ class Tensor:
 class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
-    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read.
+    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read. ``read`` reads the
+    values that its file holds, an array of its shape; None if they are elsewhere.
     """
 
     tensor: Tensor
@@ -52,6 +53,7 @@ class Parameter:
     path: str
     trainable: bool = True
     stored_bytes: int | None = None
+    read: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

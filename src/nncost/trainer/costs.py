@@ -49,14 +49,16 @@ def costs_of(
     network: Network, engine: Engine, examples: Examples, settings: TrainingSettings, loss: str, dtype: str
 ) -> Costs:
     """Operations from the count, seconds and memory from a forecast for the engine."""
-    from nncost.trainer.estimate import forecast
+    from nncost.trainer.estimate import estimate_step
 
     rows = examples.split.train
     report = report_on(
         network.source, replace(network.sized(settings.batch), examples=len(rows), epochs=settings.epochs)
     )
     batch = rows[: settings.batch]
-    said = forecast(network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype))
+    said = estimate_step(
+        network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype)
+    )
     steps = batches_of(len(rows), settings.batch) * settings.epochs
     assert report.run is not None
     predicted: dict[str, dict[str, float]] = {
@@ -81,7 +83,7 @@ def _add_executed(
         if name not in predicted["operations"]:
             predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)
         if predicted["operations"][name] <= MAX_COUNTED:
-            prepared = engine.prepare(len(rows))
+            prepared = engine.prepared_for(len(rows))
             target = examples.targets(rows, loss, network.units, dtype)
             tally = executed_operations(prepared.graph, engine.feeds(prepared, examples.x[rows], target))
             weights = convention_named(network.settings.convention).weights

@@ -14,6 +14,7 @@ class SourceFrontEnd(FrontEnd):
     """Counts a graph as it stands: its batch is the first size of its first input."""
 
     kind: ClassVar[str] = "graph"
+    shaped_by_inputs: ClassVar[bool] = False
 
     def matches(self, source: object) -> bool:
         """Return whether it is a Graph."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import MissingExtraError, SourceError
@@ -51,7 +52,13 @@ def _load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     inference = Inference(model, options.dtype, dim_of, trust_file=inputs.as_filed)
     translation = Translation(
-        builder, model.graph, opsets, inference, batch_was=inputs.batch_was, batch_is=inputs.batch
+        builder,
+        model.graph,
+        opsets,
+        inference,
+        batch_was=inputs.batch_was,
+        batch_is=inputs.batch,
+        folder=str(Path(source).parent),
     )
     for name, shape, dtype in inputs.tensors:
         translation.bind(name, Computed(builder.input(shape, dtype=dtype, name=name)))
@@ -59,15 +66,17 @@ def _load(source: str, options: LoadOptions) -> Model:
         translation.bind(name, Absent(f"the input {name!r} is no tensor of numbers"))
     for node in model.graph.node:
         translation.translate(node)
+    outputs = translation.outputs(output.name for output in model.graph.output)
     return Model(
         kind="onnx",
         name=source,
-        graph=builder.graph(*translation.outputs(output.name for output in model.graph.output)),
+        graph=builder.graph(*outputs.values()),
         batch=inputs.batch,
         inputs=inputs.shapes,
         default_loss="none",
         default_optimizer="none",
         notes=(*translation.notes, *_type_notes(inputs, options)),
+        outputs=tuple(outputs),
     )
 
 

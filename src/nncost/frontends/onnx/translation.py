@@ -25,7 +25,8 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
-    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape).
+    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``folder`` is
+    where the file lies, beside files that hold its values.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Translation:
         *,
         batch_was: int | None,
         batch_is: Dim,
+        folder: str,
     ) -> None:
         self.builder = builder
         self.opsets = opsets
@@ -44,6 +46,7 @@ class Translation:
         self.names: dict[str, Value] = {}
         self.notes: dict[str, None] = {}
         self._inference = inference
+        self._folder = folder
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._parameters: dict[Root, Tensor] = {}
         self._used_names: Counter[str] = Counter()
@@ -61,7 +64,7 @@ class Translation:
                     f"it reads {name!r}, which no node before it produces.",
                     hint="The nodes of an ONNX file must stand in execution order, without cycles.",
                 )
-            found = self.names[name] = tensor_value(proto, name, self.builder.dtype)
+            found = self.names[name] = tensor_value(proto, name, self.builder.dtype, self._folder)
         return found
 
     def bind(self, name: str, value: Value) -> None:
@@ -84,7 +87,7 @@ class Translation:
         root = value.root
         if root not in self._parameters:
             self._parameters[root] = (
-                self.builder.parameter(root.shape, role, root.name)
+                self.builder.parameter(root.shape, role, root.name, read=root.read)
                 if root.learned
                 else self.builder.emit(ops.Constant("array", root.shape, root.dtype, root.read))
             )
@@ -104,16 +107,16 @@ class Translation:
             return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
         return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
 
-    def outputs(self, names: Iterable[str]) -> list[Tensor]:
-        """The graph's outputs as tensors; one that is no tensor is left out."""
-        found = []
+    def outputs(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """The graph's outputs as tensors by name; one that is no tensor is left out."""
+        found = {}
         for name in names:
             self.builder.origin = f"the output {name!r}"
             if not self._is_bound(name):
                 raise SourceError(f"the graph's output {name!r} is produced by no node.")
             value = self.value(name)
             if not isinstance(value, Absent):
-                found.append(self.tensor(value, "other"))
+                found[name] = self.tensor(value, "other")
         if not found:
             raise SourceError("no output of the graph is a tensor of numbers.")
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from math import isfinite
 
 from nncost.dims import Dim
@@ -40,6 +39,8 @@ class Arguments:
         if is_key and word.text in self._words:
             return self.sizes.error(f"{word.text!r} is given twice", word)
         accepted = [*(name.upper() for name in positional), *(f"{name}=" for name in options), *flags]
+        from difflib import get_close_matches
+
         close = get_close_matches(word.text, [*options, *flags], 1)
         hint = f"Accepted after {self.layer.name.text}: {' '.join(accepted) or 'nothing'}."
         if close:

@@ -17,6 +17,7 @@ class SourceFrontEnd(FrontEnd):
     kind: ClassVar[str] = "spec"
     endings: ClassVar[tuple[str, ...]] = (".nncost",)
     trains_by_default: ClassVar[bool] = True
+    shaped_by_inputs: ClassVar[bool] = False
 
     def matches(self, source: object) -> bool:
         """Return whether it is any text but the path of another kind of file."""

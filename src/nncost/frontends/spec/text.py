@@ -43,6 +43,7 @@ def load(source: str, options: LoadOptions) -> Model:
         default_loss="cross_entropy" if _ends_in_softmax(graph.items, output) else "squared_error",
         default_optimizer="sgd",
         notes=tuple(context.notes),
+        outputs=("y",),
     )
 
 

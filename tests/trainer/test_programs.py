@@ -1,4 +1,4 @@
-"""A prepared graph gives the numbers of ``execute``, and what outlives a step is written where it belongs."""
+"""A prepared graph gives the same numbers at each run, and what outlives a step is written where it belongs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from nncost.frontends.model import LoadOptions
-from nncost.ir.execute import execute
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.execute import constants_of, execute, prepare
 from nncost.ir.graph import Region
 from nncost.ir.training.optimizers import LEARNING_RATE, OPTIMIZERS, STEP_NUMBER, step_constants
 from nncost.pipeline.count import Counted, count_source
 from nncost.pipeline.settings import Settings
-from nncost.trainer.plan import plan_of
 
 SPECS = [
     "6-5-4",
@@ -46,7 +47,7 @@ def feeds_of(found: Counted, dtype: str) -> dict[Any, Any]:
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_plan_equals_execute(spec: str, dtype: str) -> None:
+def test_a_program_equals_execute_however_often_it_runs(spec: str, dtype: str) -> None:
     found = counted(spec)
     graph = found.step.graph
     feeds = feeds_of(found, dtype)
@@ -55,8 +56,13 @@ def test_a_plan_equals_execute(spec: str, dtype: str) -> None:
         graph, {t: a.copy() for t, a in feeds.items()}, random=lambda s: draws.random(s).astype(dtype), dtype=dtype
     )
     again = np.random.default_rng(1)
-    plan = plan_of(graph, again.random, dtype=dtype)
-    values = plan.run(feeds, step_constants(LEARNING_RATE, STEP_NUMBER))
+    program = prepare(graph, again.random, dtype=dtype)
+    given = {t: a.copy() for t, a in feeds.items()}
+    program.run(given, step_constants(0.5, 1))
+    again.bit_generator.state = np.random.default_rng(1).bit_generator.state
+    values = program.run(given, step_constants(LEARNING_RATE, STEP_NUMBER))
+    for tensor, array in given.items():
+        np.testing.assert_array_equal(array, feeds[tensor])
     tolerance = 1e-11 if dtype == "float64" else 2e-4
     assert set(values) == set(graph.outputs)
     for tensor, value in values.items():
@@ -65,15 +71,15 @@ def test_a_plan_equals_execute(spec: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_plan_takes_learning_rate_and_step_at_each_run(name: str) -> None:
+def test_a_program_takes_learning_rate_and_step_at_each_run(name: str) -> None:
     found = counted("3-2", optimizer=name)
     feeds = feeds_of(found, "float64")
-    plan = plan_of(found.step.graph, np.random.default_rng(0).random, dtype="float64")
+    program = prepare(found.step.graph, np.random.default_rng(0).random, dtype="float64")
     parameter = found.model.graph.parameters[0]
     updated = found.step.updated[parameter]
 
     def moved(rate: float, step: int) -> np.ndarray:
-        return plan.run(feeds, step_constants(rate, step))[updated] - feeds[parameter.tensor]
+        return program.run(feeds, step_constants(rate, step))[updated] - feeds[parameter.tensor]
 
     np.testing.assert_allclose(moved(0.02, 7), 2 * moved(0.01, 7), rtol=1e-9)
     differs = not np.allclose(moved(0.01, 1), moved(0.01, 7), rtol=1e-9)
@@ -86,7 +92,8 @@ def test_running_averages_go_on_in_their_buffers_also_inside_loops() -> None:
     graph = found.step.graph
     feeds = feeds_of(found, "float64")
     before = {tensor: array.copy() for tensor, array in feeds.items()}
-    plan_of(graph, np.random.default_rng(0).random, dtype="float64").run(feeds, step_constants(0.0, 1))
+    random = np.random.default_rng(0).random
+    prepare(graph, random, dtype="float64", update_buffers=True).run(feeds, step_constants(0.0, 1))
     written = counted(
         "3, batchnorm, dense 3, batchnorm, dense 3, batchnorm, dense 3, batchnorm, dense 3, dense 2", batch=5
     )
@@ -111,8 +118,23 @@ def test_running_averages_go_on_in_their_buffers_also_inside_loops() -> None:
 
 
 def test_values_are_let_go_after_their_last_use() -> None:
-    plan = plan_of(counted("6-5-4").step.graph, np.random.default_rng(0).random)
-    dying = [place for step in plan.steps for place in step.dies]
-    assert len(dying) == len(set(dying)) > 10
-    made = {place for step in plan.steps for place in step.writes}
-    assert made - set(dying) == {place for place in plan.results.values() if place in made}
+    program = prepare(counted("6-5-4").step.graph, np.random.default_rng(0).random)
+    last = [slot for step in program.instructions for slot in step.last_uses]
+    assert len(last) == len(set(last)) > 10
+    made = {slot for step in program.instructions for slot in step.writes}
+    assert made - set(last) == {slot for slot in program.results.values() if slot in made}
+
+
+def test_constants_are_what_no_input_reaches() -> None:
+    b = Builder(dtype="float64")
+    x = b.input((2,), name="x")
+    two = b.constant(2.0)
+    six = b.map("mul", two, b.constant(3.0))
+    row = b.broadcast(six, (2,))
+    drawn = b.emit(ops.Random((2,)))
+    graph = b.graph(b.map("mul", x, row), b.map("mul", drawn, row))
+    constants = constants_of(graph.items)
+    assert (float(constants[two]), float(constants[six]), constants[row].tolist()) == (2.0, 6.0, [6.0, 6.0])
+    assert not constants.keys() & {x, drawn, *graph.outputs}
+    program = prepare(graph, np.random.default_rng(0).random, dtype="float64")
+    assert [type(step.node.op).__name__ for step in program.instructions] == ["Random", "Map", "Map"]

@@ -1,4 +1,4 @@
-"""What the tables of every view hold: titles, columns and cells, before any markup."""
+"""A count as a document: facts, a table by layer, operation, phase or memory, the totals, memory and remarks."""
 
 from __future__ import annotations
 
@@ -7,29 +7,17 @@ from dataclasses import dataclass, field
 
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
-from nncost.dims import Dim, add_all, is_symbolic, shape_text
+from nncost.dims import Dim, add_all, shape_text
+from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.errors import OptionError
 from nncost.frontends.lowering import rule_name
 from nncost.ir.graph import PHASES
-from nncost.report import Report, Totals, plain
+from nncost.report import ParameterCounts, Report, Totals, plain
 from nncost.units import exact
-from nncost.views.memory import memory_lines, timeline_table
-from nncost.views.table import Table, cut_path
+from nncost.views import cut_path
+from nncost.views.memory import memory_facts, timeline_blocks
 
 BY = ("layer", "op", "phase", "memory")
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A report as title, facts, tables and closing lines."""
-
-    title: str
-    facts: Sequence[tuple[str, str]]
-    tables: Sequence[Table]
-    warnings: Sequence[str]
-    closing: Sequence[str]
-    symbolic: bool
-    memory: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(slots=True)
@@ -68,53 +56,51 @@ LAYER_COLUMNS: Sequence[_Column] = (
 )
 
 
-def summarise(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Summary:
-    """The tables of a report, grouped ``by`` layer, op, phase or memory (its timeline), paths cut to ``depth`` names."""
-    if report.storage is not None:
-        from nncost.views.checkpoint import summarise_checkpoint
+def count_document(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Document:
+    """Return the counts, with rows ``by`` layer, op, phase or memory (its timeline) and paths cut to ``depth`` names.
 
-        return summarise_checkpoint(report, report.storage, by=by, depth=depth)
+    ``expand`` shows the operations inside each layer. Raise OptionError for another ``by``.
+    """
     if by not in BY:
         raise OptionError(f"unknown grouping {by!r}", hint=f"Accepted: {', '.join(BY)}.")
-    symbolic = any(is_symbolic(report.step[name]) for name in report.step) or is_symbolic(report.parameters.total)
-    tables = [_totals_table("One step", report.totals)]
-    if report.run is not None:
-        run = report.run
-        caption = f"The whole run: {exact(run.steps)} steps"
-        tables.append(_totals_table(caption, run.totals, notes=[f"Assumes that {run.assumes}."] if run.assumes else []))
+    blocks: list[Block] = [Facts(tuple(_facts(report)))]
     if by == "memory":
-        tables = [timeline_table(report, depth)]
-    elif by != "phase":
-        tables.insert(0, _row_table(report, by, depth, expand))
-    return Summary(
-        title=_title(report),
-        facts=_facts(report),
-        tables=tables,
-        warnings=_warnings(report),
-        closing=_closing(report),
-        symbolic=symbolic,
-        memory=memory_lines(report),
-    )
-
-
-def _title(report: Report) -> str:
+        blocks += timeline_blocks(report, depth)
+    else:
+        if by != "phase":
+            blocks += [Heading(by.capitalize()), _row_table(report, by, depth, expand)]
+        blocks += [Heading("One step"), _totals_table(report.totals), *_run(report)]
+    blocks += [Heading("Memory of one step"), Facts(tuple(memory_facts(report)))]
+    blocks += [*_warnings(report), *map(Note, _closing(report))]
     shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
-    return f"{_shortened(report.source.name)}   ({shapes})"
+    return Document(f"{_shortened(report.source.name)}   ({shapes})", (Section("", tuple(blocks)),))
+
+
+def _run(report: Report) -> list[Block]:
+    run = report.run
+    if run is None:
+        return []
+    assumed = [Note(f"Assumes that {run.assumes}.")] if run.assumes else []
+    return [Heading(f"The whole run: {exact(run.steps)} steps"), _totals_table(run.totals), *assumed]
 
 
 def _shortened(name: str, limit: int = 200) -> str:
     return name if len(name) <= limit else f"{name[:limit]}…"
 
 
-def _facts(report: Report) -> list[tuple[str, str]]:
-    p, settings = report.parameters, report.settings
+def parameters_fact(p: ParameterCounts) -> tuple[str, str]:
+    """Return the number of parameters as a sum of weights, biases and others."""
     parts = [f"{exact(p.weights)} weights", f"{exact(p.biases)} biases"]
     parts += [f"{exact(p.other)} other"] if p.other != 0 else []
-    facts = [("parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)")]
+    return "parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)"
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    p, settings = report.parameters, report.settings
+    facts = [parameters_fact(p)]
     if p.active != p.total:
-        facts.append(
-            ("active", f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)")
-        )
+        text = f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)"
+        facts.append(("active", text))
     if p.trainable != p.total:
         facts.append(("trainable", exact(p.trainable)))
     if p.buffers != 0:
@@ -129,20 +115,18 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return facts
 
 
-def _warnings(report: Report) -> list[str]:
-    lines = []
+def _warnings(report: Report) -> list[Note]:
+    texts = []
     if not report.complete:
-        unknown = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
-        lines.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {unknown}")
-        names = (rule_name(report.source.kind, item["op"]) for item in report.unknown)
-        lines += [
-            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.'
-            for name in names
-            if name
-        ][:1]
+        names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
+        texts.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+        own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
+        texts += [
+            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.' for name in own
+        ]
     if report.estimated:
-        lines.append(f"Estimated, not exact: {', '.join(report.estimated)}")
-    return lines
+        texts.append(f"Estimated, not exact: {', '.join(report.estimated)}")
+    return [Note(text, is_warning=True) for text in texts]
 
 
 def _closing(report: Report) -> list[str]:
@@ -180,9 +164,14 @@ def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Tabl
         for key, line in lines.items()
         if any(column[2](line) != 0 for column in used)
     ]
-    total = [add_all(cells[i] for _, cells in rows) for i in range(len(used))]
-    groups, titles = [column[0] for column in used], [column[1] for column in used]
-    return Table(by.capitalize(), groups, titles, [*rows, ("total", total)], has_total=True)
+    return summed(("", *(column[1] for column in used)), rows, groups=("", *(column[0] for column in used)))
+
+
+def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], groups: tuple[str, ...] = ()) -> Table:
+    """Return a table of names with amounts, and the totals of its columns."""
+    total = (add_all(amounts[i] for _, amounts in rows) for i in range(len(header) - 1))
+    lines = tuple((name, *amounts) for name, amounts in rows)
+    return Table(header, lines, groups=groups, total=("total", *total), optional=("update", "backward"))
 
 
 def _line_name(key: str, line: _Line) -> str:
@@ -191,10 +180,9 @@ def _line_name(key: str, line: _Line) -> str:
     return name if line.times == 1 else f"{name} ×{exact(line.times)}"
 
 
-def _totals_table(caption: str, totals: Mapping[str, Totals], notes: Sequence[str] = ()) -> Table:
+def _totals_table(totals: Mapping[str, Totals]) -> Table:
     phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
     if len(phases) <= 2:  # the forward pass alone is the step
         phases = phases[:1]
     names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
-    rows = [(name, [totals[phase][name] for phase in phases]) for name in names]
-    return Table(caption, [""] * len(phases), phases, rows, notes=notes)
+    return Table(("", *phases), tuple((name, *(totals[phase][name] for phase in phases)) for name in names))

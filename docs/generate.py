@@ -23,7 +23,7 @@ from nncost.frontends.spec.kinds import layer_table, pool, sequence
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
-from nncost.ir.training.losses import LOSSES, NO_LOSS
+from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
@@ -122,7 +122,7 @@ def losses() -> list[str]:
         ledger = count_source("N, dense C", Settings(loss=name, load=LoadOptions(batch=symbol("B")))).ledger
         return f"`{name}`", _amounts(ledger, "loss")
 
-    return _table(["loss", "value and gradient at the output"], map(row, (n for n in LOSSES if n != NO_LOSS)))
+    return _table(["loss", "value and gradient at the output"], map(row, LOSSES))
 
 
 def optimizers() -> list[str]:

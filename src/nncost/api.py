@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nncost.timing.prediction import Prediction
     from nncost.trainer.outcome import Training
     from nncost.trainer.progress import Progress
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 
 def count(
@@ -226,8 +226,8 @@ def train_until_interrupted(
     *,
     save: str | PathLike[str] | None = None,
     resume: str | PathLike[str] | None = None,
-    tell: Callable[[Progress], None] = lambda progress: None,
-    announce: Callable[[Prepared], None] = lambda prepared: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
     symbols: Mapping[str, int] | None = None,
     freeze: str | Sequence[str] = (),
     bias: str = "all",
@@ -235,14 +235,14 @@ def train_until_interrupted(
     dtype: str | None = None,
     **given: Any,
 ) -> Training:
-    """As :func:`train`; where it was interrupted, the result says so. ``tell`` and ``announce`` hear how it goes."""
+    """As :func:`train`; where it was interrupted, the result says so. ``on_start`` is called with what was decided, ``on_step`` after each step."""
     from nncost.trainer.run import train_source
 
     settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
     return train_source(
         _source(source), _source(data), settings, {name: value for name, value in given.items() if value is not None},
         save=None if save is None else fspath(save), resume=None if resume is None else fspath(resume),
-        tell=tell, announce=announce,
+        on_step=on_step, on_start=on_start,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
 from nncost.frontends.model import LoadOptions
 from nncost.ir.execute import execute
 from nncost.ir.graph import Parameter, Region, Tensor
+from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.step import training_step
 from tests.backends.networks import SPECS
 
@@ -92,7 +93,7 @@ def test_outputs_loss_and_gradients_equal_the_graph(spec: str, dtype: str) -> No
     compare(built, loss_of(spec), tolerance_of(spec, dtype))
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy", "binary_cross_entropy", "sum"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("spec", ["5-4-3", "5-4-3:softmax", "2x5, dense 4, sigmoid", "2x5, dense 4, softmax"])
 def test_losses(spec: str, loss: str) -> None:
     compare(build(spec, batch=3, dtype="float64", training=True), loss, TOLERANCE["float64"])
@@ -143,7 +144,7 @@ def test_running_averages(spec: str, batch: int) -> None:
     """Also of a single value for each channel, which PyTorch's own layer refuses."""
     built = build(spec, batch=batch, dtype="float64", training=True)
     _, values = run_graph(built, "squared_error", built.targets("squared_error"))
-    region = next(item for item in built.graph.items if isinstance(item, Region) and item.name == "batchnorm")
+    region = next(item for item in built.graph.items if isinstance(item, Region) and item.layer.name == "batchnorm")
     close(built.module(*built.inputs), values[built.graph.outputs[0]], 1e-10)
     after = {parameter.tensor: value for parameter, value in built.values().items()}
     for buffer, effect in zip(region.inputs[3:5], region.effects, strict=True):

@@ -65,7 +65,7 @@ def test_run_equals_onnxruntime(name: str) -> None:
     weights = dict(_random_weights(model))
     image = np.random.default_rng(1).standard_normal((1, 3, 224, 224), dtype=np.float32)
     ending = model.graph.items[-1]
-    last = ending.inputs[0] if isinstance(ending, Region) and ending.name == "softmax" else model.graph.outputs[0]
+    last = ending.inputs[0] if isinstance(ending, Region) and ending.layer.name == "softmax" else model.graph.outputs[0]
     feeds = {model.graph.inputs[0]: image} | {p.tensor: weights[p.tensor.name] for p in model.graph.parameters}
     values = execute(model.graph, feeds, dtype="float32")
     ours = [values[model.graph.outputs[0]], values[last]]

@@ -19,7 +19,7 @@ from nncost.dims import is_symbolic
 from nncost.errors import SourceError, SymbolError
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
-from nncost.ir.library.recurrent import CELLS
+from nncost.ir.layers import BatchNorm, Recurrent
 from nncost.ir.shapes import summed_size
 from nncost.units import grouped
 
@@ -127,10 +127,9 @@ def _values(parameter: Parameter, use: Use | None, rng: np.random.Generator) -> 
 
 def _bound(parameter: Parameter, use: Use) -> float | None:
     """Half the width of a uniform distribution; None for what is not drawn from one."""
-    recurrent = next((region for region in use.regions if region.name in CELLS), None)
+    recurrent = next((region for region in use.regions if isinstance(region.layer, Recurrent)), None)
     if recurrent is not None:
-        hidden = cast("int", recurrent.outputs[-1].shape[-1])
-        return 1 / math.sqrt(hidden)
+        return 1 / math.sqrt(cast("int", recurrent.settings(Recurrent).hidden))
     op = use.node.op
     if not isinstance(op, ops.Contract):
         return None
@@ -139,7 +138,7 @@ def _bound(parameter: Parameter, use: Use) -> float | None:
 
 
 def _is_variance(parameter: Parameter, use: Use) -> bool:
-    norm = next((region for region in use.regions if region.name == "batchnorm"), None)
+    norm = next((region for region in use.regions if isinstance(region.layer, BatchNorm)), None)
     if norm is None:
         return parameter.tensor.name.endswith("running_var")
     return norm.inputs[VARIANCE_POSITION] in (parameter.tensor, use.node.inputs[use.position])
@@ -160,7 +159,7 @@ def _uses(graph: Graph) -> dict[Tensor, Use]:
         _note(node, regions, roots, found)
     for item in _regions(graph.items):
         for tensor in item.inputs:
-            behind.setdefault(tensor, item.name)
+            behind.setdefault(tensor, item.layer.name)
     return {
         root: Use(use.node, use.position, use.regions, _follower(use, behind)) for root, use in found.items()
     }  # fmt: skip

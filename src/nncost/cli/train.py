@@ -19,7 +19,7 @@ from nncost.trainer.settings import DTYPES, ENGINES, TRAINED_LOSSES
 
 if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
 
@@ -51,11 +51,7 @@ _BAR_UPDATES_PER_SECOND = 10
 @click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
 @click.option("--epochs", metavar="N", help="Passes over the training rows (default 10).")
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
-@click.option(
-    "--optimizer",
-    metavar="NAME",
-    help=", ".join("adam (default)" if name == "adam" else name for name in OPTIMIZERS) + ".",
-)
+@click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
 @click.option("--learning-rate", metavar="X", help="Default: one for each optimizer, adam 0.003, sgd 0.1.")
 @click.option(
     "--loss",
@@ -88,12 +84,12 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
     if data is None:
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
 
-    def announce(prepared: Prepared) -> None:
+    def on_start(prepared: PreparedTraining) -> None:
         click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
 
-    with _progress() as tell:
+    with _progress() as on_step:
         training = train_until_interrupted(
-            source_text(source), data, tell=tell, announce=announce, **_keywords(options)
+            source_text(source), data, on_step=on_step, on_start=on_start, **_keywords(options)
         )  # fmt: skip
     show(form, lambda: train_document(training), json=lambda: json.dumps(training.to_dict()))
     if training.interrupted:
@@ -144,5 +140,5 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         return
     from nncost.views.training_bar import live
 
-    with live() as tell:
-        yield tell
+    with live() as on_step:
+        yield on_step

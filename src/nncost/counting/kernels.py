@@ -99,13 +99,13 @@ def _groups(items: Sequence[Item], outer: str, constants: set[Tensor]) -> Iterat
     """The nodes that do work, grouped by innermost region; a node outside regions is its own group."""
     for item in items:
         if isinstance(item, Region):
-            name = outer or item.name
+            name = outer or item.layer.name
             own = [inner for inner in item.items if isinstance(inner, Node) and _works(inner, constants)]
             if own:
-                yield Kernel(item.path, name, item.name, item.phase, own)
+                yield Kernel(item.path, name, item.layer.name, item.phase, own)
             yield from _groups([inner for inner in item.items if isinstance(inner, Region)], name, constants)
         elif not outer and _works(item, constants):
-            kind = item.op.function if isinstance(item.op, ops.Map) else type(item.op).__name__.lower()
+            kind = ops.operation_name(item.op)
             yield Kernel(item.path, kind, kind, item.phase, [item])
 
 

@@ -125,15 +125,15 @@ def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> I
     """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
     for item in items:
         if isinstance(item, Region):
-            name = op or item.name
+            name = op or item.layer.name
             if item.masked != 0:
-                tally.amounts[item.path, name, item.name, item.phase, "masked_macs", ""].append(item.masked)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", ""].append(item.masked)
             if item.phase == "forward":
                 tally.neurons.append(item.neurons)
-                tally.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)
-            yield from _named_nodes(tally, item.items, name, item.name)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "activations", ""].append(item.activations)
+            yield from _named_nodes(tally, item.items, name, item.layer.name)
         else:
-            kind = operation_name(item.op)
+            kind = ops.operation_name(item.op)
             yield item, op or kind, inner or kind
 
 
@@ -160,16 +160,7 @@ def _count_node(tally: _Tally, node: Node, op_name: str, inner: str, taps: Valid
     counted: Iterable[tuple[Quantity, Dim]] | None = taps.costs(node) if taps is not None else None
     counted = list(counted if counted is not None else costs(node.op, node.inputs, node.outputs))
     if not counted:
-        tally.free[operation_name(node.op)] += 1
+        tally.free[ops.operation_name(node.op)] += 1
     note = ESTIMATED if isinstance(node.op, ops.Sort) else getattr(node.op, "note", "")
     for quantity, amount in counted:
         tally.amounts[node.path, op_name, inner, node.phase, quantity, note].append(amount)
-
-
-def operation_name(op: ops.Op) -> str:
-    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
-    if isinstance(op, ops.Map):
-        return op.function
-    if isinstance(op, (ops.Opaque, ops.Algorithm)):
-        return op.name
-    return type(op).__name__.lower()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
 
-from nncost.counting.ledger import operation_name
 from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, add_all, same, sum_over, tidy
 from nncost.explaining.cards import readings
@@ -31,6 +30,8 @@ from nncost.explaining.derivation import (
 )
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Phase, Region, Tensor
+from nncost.ir.layers import Recurrent
+from nncost.ir.ops import operation_name
 from nncost.pipeline.count import Counted
 
 Loops = tuple[ops.Repeat, ...]
@@ -140,11 +141,11 @@ class _Auditor:
         self.known: dict[tuple[str, str], dict[Reading, None]] = defaultdict(dict)
         for item, _ in walk_layers(counted.model.graph.items, ()):
             if isinstance(item, Region):
-                self.known[item.path, item.name] |= dict.fromkeys(readings(item))
+                self.known[item.path, item.layer.name] |= dict.fromkeys(readings(item))
 
     def entries(self, item: Item, loops: Loops) -> list[Entry]:
         amounts = count_item(item, self.constants, valid_taps=self.valid_taps)
-        name = item.name if isinstance(item, Region) else operation_name(item.op)
+        name = item.layer.name if isinstance(item, Region) else operation_name(item.op)
         place: Place = (item.path, name, item.phase)
         whole = Entry(place, "", None, {}, amounts, *repetition(loops))
         if not amounts and isinstance(item, Node):
@@ -225,8 +226,9 @@ def _choices(reading: Reading, trained: bool) -> Iterator[tuple[frozenset[str], 
     rest = [labels, labels - inputs, labels - {INPUT}, frozenset(inputs)]
     if len(labels) <= _FEW_GRADIENTS:
         rest += [frozenset(some) for size in range(len(labels), 0, -1) for some in combinations(sorted(labels), size)]
-    outputs = range(len(traced.region.outputs))
-    sources = dict.fromkeys((frozenset(outputs[:1]), frozenset(outputs[1:])))
+    outputs, layer = range(len(traced.region.outputs)), traced.region.layer
+    finals = outputs[1 : 1 + len(layer.reverse)] if isinstance(layer, Recurrent) else outputs[1:]
+    sources = dict.fromkeys((frozenset(outputs[:1]), frozenset(finals)))
     for wanted in dict.fromkeys(frozenset(choice) for choice in (*likely, *rest)):
         for arriving in sources:
             if wanted and arriving:

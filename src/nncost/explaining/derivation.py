@@ -73,8 +73,8 @@ def backward(card: Card, wanted: frozenset[str], arriving: frozenset[int]) -> Co
     inputs = {traced.labelled[label]: "layer" for label in sorted(wanted)}
     differentiate(b, [traced.region], seeds, inputs)
     constants = constant_tensors((traced.region, *b.items))
-    name = traced.region.name
-    found = [count_item(item, constants) for item in b.items if isinstance(item, Region) and item.name == name]
+    layer = traced.region.layer
+    found = [count_item(item, constants) for item in b.items if isinstance(item, Region) and item.layer == layer]
     return found[0] if found else {}
 
 

@@ -15,6 +15,7 @@ from nncost.explaining.phase import flops, traffic
 from nncost.explaining.working import summed
 from nncost.ir.builder import Builder
 from nncost.ir.graph import PHASES
+from nncost.ir.layers import Update
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 
 
@@ -48,7 +49,7 @@ def each(optimizer: str) -> tuple[Dim, Counts]:
     b = Builder(phase="update")
     p, g = b.input((n,)), b.input((n,))
     states = [b.input((n,)) for _ in rule.states]
-    with b.region(optimizer, p, g, *states) as region:
+    with b.region(Update(optimizer), p, g, *states) as region:
         new, new_states = rule.update(b, p, g, states)
         region.returns(new, *new_states)
     return n, count_item(b.items[-1], set())

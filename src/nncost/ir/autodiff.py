@@ -13,8 +13,9 @@ from typing import assert_never
 
 from nncost.dims import Dim
 from nncost.ir import ops
-from nncost.ir.builder import Builder
-from nncost.ir.graph import Item, Node, Region, Tensor, no_gradient
+from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.scalars import SCALARS
 
 PEELED = "peeled"
@@ -56,7 +57,7 @@ class Tape:
             if not self._stacks.isdisjoint(parts):
                 parts[:] = [self.builder.reduce("sum", self._stacked(parts), [0])]
             while len(parts) > 1:
-                with self.builder.region("add"):  # Each addition is a kernel of its own, wherever it stands.
+                with self.builder.region(Operation("add")):  # Each addition is a kernel of its own, wherever it stands.
                     parts[:2] = [self.builder.map("add", parts[0], parts[1])]
         return parts[0]
 
@@ -162,7 +163,7 @@ def _sweep_region(tape: Tape, region: Region) -> None:
     if all(gradient is None for gradient in gradients):
         return
     builder = tape.builder
-    with builder.at(region.path, "backward"), builder.region(region.name, sizes=region.sizes, masked=2 * region.masked):
+    with builder.at(region.path, "backward"), builder.region(region.layer, masked=2 * region.masked):
         if region.gradient is None:
             sweep(tape, region.items)
             return

@@ -267,3 +267,12 @@ Op = Union[
 MOVES = (Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip)
 VIEWS = (Reshape, Transpose, Broadcast, Window)
 """Operations that look at their input's elements in place."""
+
+
+def operation_name(op: Op) -> str:
+    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
+    if isinstance(op, Map):
+        return op.function
+    if isinstance(op, (Opaque, Algorithm)):
+        return op.name
+    return type(op).__name__.lower()

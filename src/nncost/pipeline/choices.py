@@ -9,12 +9,12 @@ from nncost.counting.memory.step import ALLOCATORS
 from nncost.errors import OptionError
 from nncost.frontends.choices import ACTIVATION_NAMES, BIASES
 from nncost.ir.dtypes import CHOSEN_DTYPES
-from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.losses import LOSSES, NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 
 TRAIN, INFERENCE = "train", "inference"
 CHOICES: Mapping[str, Sequence[str]] = {
-    "loss": LOSSES,
+    "loss": (*LOSSES, NO_LOSS),
     "optimizer": (*OPTIMIZERS, NO_OPTIMIZER),
     "backward": ("auto", "derived"),
     "mode": (TRAIN, INFERENCE),

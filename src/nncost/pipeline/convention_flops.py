@@ -15,12 +15,12 @@ from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
 from nncost.ir.graph import Node
+from nncost.ir.training.losses import NO_LOSS
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Observed
 
 FLOPS: Quantity = "flops"
-NO_LOSS = "none"
 LOOKED_UP = {"embedding", "Embedding", "EmbeddingBag"}
 """Layers whose parameters are looked up, not multiplied."""
 

@@ -14,8 +14,8 @@ from nncost.dims import Dim, exact_divide, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, matches
-from nncost.ir.graph import Graph, Parameter, Region
-from nncost.ir.training.losses import LOSSES, NO_LOSS
+from nncost.ir.graph import Graph, Parameter
+from nncost.ir.training.losses import LOSSES, NO_LOSS, final_softmax
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.ir.training.step import StepGraph, accumulation_graph, training_step
 from nncost.pipeline.settings import Settings, check_names, load_options
@@ -97,17 +97,12 @@ def _training_of(model: Model, settings: Settings) -> tuple[str, str]:
     if loss is None:
         loss = model.default_loss
         if loss == NO_LOSS and optimizer not in (None, NO_OPTIMIZER):
-            loss = "cross_entropy" if _ends_in_softmax(model.graph) else "squared_error"
+            loss = "cross_entropy" if final_softmax(model.graph) is not None else "squared_error"
     if loss == NO_LOSS:
         if optimizer not in (None, NO_OPTIMIZER):
             raise OptionError("an optimizer needs a loss, received loss none", hint=f"Losses: {', '.join(LOSSES)}.")
         return loss, NO_OPTIMIZER
     return loss, optimizer or model.default_optimizer
-
-
-def _ends_in_softmax(graph: Graph) -> bool:
-    last = graph.items[-1]
-    return isinstance(last, Region) and last.name == "softmax" and last.outputs == graph.outputs
 
 
 def _frozen(graph: Graph, patterns: Sequence[str]) -> Graph:

@@ -42,7 +42,7 @@ class Loop:
     loss: str
     state: State = field(default_factory=State)
     predicted_step: float | None = None
-    tell: Listener = lambda progress: None
+    on_step: Listener = lambda progress: None
     interrupted: Callable[[], bool] = lambda: False
     checkpoint: Callable[[State], None] = lambda state: None
     durations: list[float] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Loop:
             state.batch = number + 1
             is_last = state.batch == self.batches
             finished = self._finish_epoch() if is_last else None
-            self._tell(finished)
+            self._report_step(finished)
             if is_last:
                 self.checkpoint(state)
             if self.interrupted() and not self.finished:
@@ -142,10 +142,10 @@ class Loop:
         outputs = self.engine.outputs(self.examples.x[rows])
         return score(self.examples, rows, outputs, self.loss, probabilities=self.network.ending == "softmax")
 
-    def _tell(self, finished: Epoch | None) -> None:
+    def _report_step(self, finished: Epoch | None) -> None:
         state, total = self.state, self.settings.epochs * self.batches
         loss = finished.loss if finished else state.loss_sum / state.examples
         done = len(self.durations)
         left = seconds_left(self.predicted_step, sum(self.durations), done, total - state.steps)
         epoch = finished.number if finished else state.epoch + 1
-        self.tell(Progress(epoch, self.settings.epochs, state.steps, total, loss, left, finished))
+        self.on_step(Progress(epoch, self.settings.epochs, state.steps, total, loss, left, finished))

@@ -22,6 +22,7 @@ UNBOUNDED = frozenset({"leaky_relu"})
 """Activations that give every number; the others give none below some bound, or above one."""
 SQUASHING = frozenset({"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"})
 """Activations whose outputs are no logits: between two bounds."""
+BOUNDED = SQUASHING | {"softmax", "log_softmax"}
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ def _model(source: Any, settings: Settings) -> Any:
 def _ending(graph: Graph, output: Tensor) -> str:
     """The name of the composite that gives the output, such as ``softmax``."""
     last = graph.items[-1]
-    return last.name if isinstance(last, Region) and output in last.outputs else ""
+    return last.layer.name if isinstance(last, Region) and output in last.outputs else ""
 
 
 def loss_for(network: Network, task: Task, asked: str | None) -> str:
@@ -116,9 +117,13 @@ def loss_for(network: Network, task: Task, asked: str | None) -> str:
         raise OptionError(
             "cross_entropy needs a class for each of several outputs.", hint="Accepted here: " + _fitting(network, task)
         )
-    if asked == "binary_cross_entropy" and (task.kind != CLASSIFICATION or network.ending != "sigmoid"):
+    endings = {
+        "binary_cross_entropy": ("ends in a sigmoid", network.ending == "sigmoid"),
+        "binary_cross_entropy_with_logits": ("does not end in a sigmoid or its like", network.ending not in BOUNDED),
+    }
+    if asked in endings and (task.kind != CLASSIFICATION or not endings[asked][1]):
         raise OptionError(
-            "binary_cross_entropy needs classes and a network that ends in a sigmoid.",
+            f"{asked} needs classes and a network that {endings[asked][0]}.",
             hint="Accepted here: " + _fitting(network, task),
         )
     return asked

@@ -33,7 +33,7 @@ FIXED = ("target", "task", "ignore", "batch", "optimizer", "seed", "test_share",
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedTraining:
     """Everything that is decided before the first step."""
 
     network: Network
@@ -55,23 +55,24 @@ def train_source(
     *,
     save: str | None = None,
     resume: str | None = None,
-    tell: Listener = lambda progress: None,
-    announce: Callable[[Prepared], None] = lambda prepared: None,
+    on_step: Listener = lambda progress: None,
+    on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
 ) -> Training:
     """Train a network. ``given`` are the keywords of ``training_settings`` that were given.
 
-    ``announce`` hears what was decided, ``tell`` every step. Raises an NncostError for anything that does not fit.
+    ``on_start`` is called with what was decided, ``on_step`` after each step. Raises an NncostError for anything that
+    does not fit.
     """
     checkpoint = None if resume is None else read_checkpoint(resume)
     folder = _folder(save, checkpoint)
     prepared = _prepare(source, data, settings, given, checkpoint)
     if folder is not None:  # A folder that cannot be written is told before the training, not after it.
         save_checkpoint(folder, prepared.engine, prepared.state, prepared.meta)
-    announce(prepared)
+    on_start(prepared)
     with _interruptible() as interrupted:
         loop = Loop(
             prepared.engine, prepared.network, prepared.examples, prepared.settings, prepared.dtype, prepared.loss,
-            prepared.state, prepared.costs.predicted_step, tell, interrupted,
+            prepared.state, prepared.costs.predicted_step, on_step, interrupted,
         )  # fmt: skip
         if folder is not None:
             kept = folder
@@ -80,14 +81,14 @@ def train_source(
     return _outcome(prepared, loop, folder, finished=finished)
 
 
-def _keep(folder: Path, prepared: Prepared, state: State) -> None:
+def _keep(folder: Path, prepared: PreparedTraining, state: State) -> None:
     save_checkpoint(folder, prepared.engine, state, prepared.meta)
 
 
 # ------------------------------------------------------------------- before the first step
 def _prepare(
     source: Any, data: Any, settings: Settings, given: Mapping[str, Any], checkpoint: Checkpoint | None
-) -> Prepared:
+) -> PreparedTraining:
     chosen = training_settings(**(_resumed(checkpoint, given) if checkpoint else given))
     dtype = settings.load.dtype
     if dtype not in DTYPES:
@@ -109,7 +110,7 @@ def _prepare(
     for size in {chosen.batch, rest} - {0}:
         engine.prepare_for(size)
     costs = costs_of(network, engine, examples, chosen, loss, dtype)
-    return Prepared(network, examples, chosen, engine, loss, dtype, state, costs, meta)
+    return PreparedTraining(network, examples, chosen, engine, loss, dtype, state, costs, meta)
 
 
 def _table(data: Any, settings: TrainingSettings) -> Table:
@@ -210,7 +211,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
 
 # ------------------------------------------------------------------- after the last step
-def _outcome(prepared: Prepared, loop: Loop, folder: Path | None, *, finished: bool) -> Training:
+def _outcome(prepared: PreparedTraining, loop: Loop, folder: Path | None, *, finished: bool) -> Training:
     examples, settings, state = prepared.examples, prepared.settings, loop.state
     if not finished and folder is None:
         folder = _new_folder(prepared.network.name)

@@ -20,7 +20,7 @@ LEARNING_RATES: Mapping[str, float] = {
 """Chosen on the digits of scikit-learn and the networks of ``docs/train.md``; any network may need another."""
 ENGINES = ("auto", "torch", "numpy")
 DTYPES = ("float32", "float64")
-TRAINED_LOSSES = tuple(name for name in LOSSES if name not in ("sum", "none"))
+TRAINED_LOSSES = tuple(name for name, loss in LOSSES.items() if loss.target != "nothing")
 TEST_SHARE, STOPPING_SHARE = 0.2, 0.1
 """The rows kept to the end; those that decide when to stop, where patience is given."""
 

@@ -7,30 +7,25 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from nncost.backends.onnx import names_of
 from nncost.backends.torch import module_of
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
+from nncost.frontends.torch.step.optimizer import named_optimizer
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, walk
-from nncost.ir.training.losses import NO_LOSS
-from nncost.ir.training.optimizers import ADAGRAD_EPSILON, MOMENTUM, OPTIMIZERS, WEIGHT_DECAY
+from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
-from nncost.trainer.lion import Lion
 from nncost.trainer.network import Network
 from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
-
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
 
 THEIR_STATES: Mapping[str, Mapping[str, str]] = {
     "sgd": {},
@@ -47,27 +42,6 @@ _STANDARD_ERROR = 2
 _COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
 
-def optimizer_of(name: str, parameters: list[Any], rate: float) -> Optimizer:
-    """The optimizer of a name in the form that counts document, with PyTorch's defaults."""
-    match name:
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=rate)
-        case "momentum" | "nesterov":
-            return torch.optim.SGD(parameters, lr=rate, momentum=MOMENTUM, nesterov=name == "nesterov")
-        case "adam":
-            return torch.optim.Adam(parameters, lr=rate)
-        case "adamw":
-            return torch.optim.AdamW(parameters, lr=rate, weight_decay=WEIGHT_DECAY)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=rate)
-        case "adagrad":
-            return torch.optim.Adagrad(parameters, lr=rate, eps=ADAGRAD_EPSILON)
-        case "lion":
-            return Lion(parameters, rate)
-        case _:
-            raise AssertionError(name)
-
-
 class TorchEngine:
     """A module, its optimizer and the loss; arrays come in and go out."""
 
@@ -82,12 +56,11 @@ class TorchEngine:
         self.names = list(names_of(graph).values())
         self.draws = any(isinstance(node.op, ops.Random) for node in walk(graph.items))
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
-        self.optimizer = optimizer_of(settings.optimizer, self.trained, settings.learning_rate)
+        self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
         self.kinds = THEIR_STATES[settings.optimizer]
         self._begin_states()
-        self.criterion = _binary if loss == "binary_cross_entropy" else self.built.loss_function(loss)
-        assert loss != NO_LOSS
+        self.criterion = self.built.loss_function(loss)
         assert set(self.kinds) == set(OPTIMIZERS[settings.optimizer].states)
 
     def _begin_states(self) -> None:
@@ -108,11 +81,18 @@ class TorchEngine:
         self.module.train()
         with self._random(number):
             output = self.module(torch.from_numpy(x))
-            loss = self.criterion(output, torch.from_numpy(target))
+            loss = self.criterion(self._inside(output), torch.from_numpy(target))
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
+
+    def _inside(self, output: torch.Tensor) -> torch.Tensor:
+        """Probabilities whose logarithms are taken, kept off 0 and 1 by the smallest step of their type."""
+        if self.loss != "binary_cross_entropy":
+            return output
+        limits = torch.finfo(output.dtype)
+        return output.clamp(limits.tiny, 1 - limits.eps / 2)
 
     @contextmanager
     def _random(self, number: int) -> Iterator[None]:
@@ -129,12 +109,11 @@ class TorchEngine:
         """The module's own step, traced: its memory is what PyTorch's allocator will be asked for."""
         shape = (self.settings.batch, *self.network.inputs)
         target, loss = self.built.targets(self.loss), self.built.loss_function(self.loss)
-        optimizer = self.optimizer if isinstance(self.optimizer, Lion) else self.settings.optimizer
         load = LoadOptions(given=Inputs((TensorShape(shape),)), batch=self.settings.batch, dtype=self.dtype)
         self.module.train()
         return report_on(
             self.module,
-            Settings(loss=lambda y: loss(y, target), optimizer=optimizer, load=load),
+            Settings(loss=lambda y: loss(y, target), optimizer=self.settings.optimizer, load=load),
         )
 
     def outputs(self, x: Array) -> Array:
@@ -217,9 +196,3 @@ def allocated_peak(run: Callable[[], object]) -> int:
         live += int(event.nbytes())
         peak = max(peak, live)
     return peak
-
-
-def _binary(p: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of probabilities kept off 0 and 1 by the smallest step of their type."""
-    limits = torch.finfo(p.dtype)
-    return functional.binary_cross_entropy(p.clamp(limits.tiny, 1 - limits.eps / 2), target)

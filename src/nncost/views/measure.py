@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Number, Section, Table
 from nncost.timing.measure.measure import MeasuredRow, Measurement
+from nncost.timing.prediction import TIMED_PHASES
 from nncost.units import exact
 from nncost.views.cells import NONE, ratio, seconds, size
 
 _PERCENT = 100
-_PHASES = ("forward", "backward", "update", "step")
 _COLUMNS = ("predicted", "measured", "ratio")
 
 
@@ -31,7 +31,7 @@ def _phases(measurement: Measurement) -> Table:
     predicted, measured = measurement.predicted, measurement.measured
     rows = [
         _row(phase, predicted["seconds"].get(phase), measured["seconds"][phase], seconds)
-        for phase in _PHASES
+        for phase in (*TIMED_PHASES, "step")
         if measured["seconds"].get(phase)
     ]
     for name, words in (("step_peak", "memory at the peak"), ("step_allocated", "… taken by the step")):

@@ -7,12 +7,11 @@ from typing import Any
 
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Section, Table
 from nncost.errors import OptionError
-from nncost.timing.prediction import CAUSES, PredictedRow, Prediction
+from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
 from nncost.units import bytes_text, grouped, rate_text, seconds_text
 from nncost.views.cells import seconds, share
 
 BY = ("layer", "op", "phase", "cause")
-PHASES = ("forward", "backward", "update")
 MAX_ROWS = 20
 """Rows of a table; the others are added up in one line."""
 _NAME = 34
@@ -40,7 +39,9 @@ def _title(prediction: Prediction) -> str:
 
 def _phase_table(prediction: Prediction) -> Table:
     """Seconds of each phase with their interval."""
-    intervals = [(name, prediction.seconds[name]) for name in (*PHASES, "step", "run") if name in prediction.seconds]
+    intervals = [
+        (name, prediction.seconds[name]) for name in (*TIMED_PHASES, "step", "run") if name in prediction.seconds
+    ]
     rows = ((name, seconds(s.value), seconds(s.low), seconds(s.high)) for name, s in intervals)
     return Table(("", "expected", "at least", "at most"), tuple(rows))
 
@@ -142,7 +143,7 @@ def _line(name: str, rows: Sequence[PredictedRow], step: float) -> tuple[Cell, .
     """One name with its seconds by phase; half of the loss stands under forward and half under backward."""
     total = sum(row.seconds.value for row in rows)
     loss = sum(row.seconds.value for row in rows if row.phase == "loss") / 2
-    phases = [sum(row.seconds.value for row in rows if row.phase == phase) for phase in PHASES]
+    phases = [sum(row.seconds.value for row in rows if row.phase == phase) for phase in TIMED_PHASES]
     amounts = (phases[0] + loss, phases[1] + loss, phases[2])
     bound = max(CAUSES, key=lambda cause: _caused(rows, cause))
     cells = (seconds(amount) if amount else "" for amount in amounts)

@@ -12,7 +12,7 @@ from nncost.units import compact, seconds_text
 from nncost.views.cells import NONE, ratio, seconds, size
 
 if TYPE_CHECKING:
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 _PERCENT = 100
 _SHOWN_LABELS = 10
@@ -33,14 +33,14 @@ _ROWS: tuple[tuple[str, str, str, _Write], ...] = (
 )
 
 
-def decided_document(prepared: Prepared) -> Document:
+def decided_document(prepared: PreparedTraining) -> Document:
     """Return what was recognised and chosen, before the first step."""
     name, target = prepared.network.name, prepared.examples.target
     notes = (Note(f"Note: {note}") for note in (*prepared.examples.notes, *prepared.costs.notes))
     return Document(f"{name} learns {target}", (Section("", (Facts(tuple(_decisions(prepared))), *notes)),))
 
 
-def _decisions(prepared: Prepared) -> Iterator[tuple[str, str]]:
+def _decisions(prepared: PreparedTraining) -> Iterator[tuple[str, str]]:
     examples, settings, costs = prepared.examples, prepared.settings, prepared.costs
     parts = {"training": examples.split.train, "validation": examples.split.validation, "the test": examples.split.test}
     yield "rows", ", ".join(f"{len(part):,} for {name}" for name, part in parts.items() if len(part))

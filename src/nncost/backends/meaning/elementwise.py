@@ -10,7 +10,7 @@ import numpy as np
 
 from nncost.backends.meaning.constants import Constants
 from nncost.backends.meaning.layers import Activation, Softmax
-from nncost.ir import ops
+from nncost.ir import layers, ops
 from nncost.ir.elementary import ARRAYS
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Region, walk
@@ -25,7 +25,7 @@ SAME = 1e-7
 
 def softmax(region: Region, constants: Constants) -> Softmax:
     """Over the axis the region names."""
-    return Softmax(region.inputs[0], int(str(dict(region.sizes)["axis"])), region.name == "log_softmax")
+    return Softmax(region.inputs[0], region.settings(layers.Softmax).axis, region.layer.name == "log_softmax")
 
 
 def activation(region: Region, constants: Constants) -> Activation | None:
@@ -36,14 +36,14 @@ def activation(region: Region, constants: Constants) -> Activation | None:
     with np.errstate(all="ignore"):
         values = execute(graph, {region.inputs[0]: SAMPLES})[region.outputs[0]]
         for settings in [(), *_settings(region)]:
-            if np.allclose(_FORMULAS[region.name](SAMPLES, *settings), values, rtol=SAME, atol=SAME):
-                return Activation(region.inputs[0], region.name, settings)
+            if np.allclose(_FORMULAS[region.layer.name](SAMPLES, *settings), values, rtol=SAME, atol=SAME):
+                return Activation(region.inputs[0], region.layer.name, settings)
     return None
 
 
 def _settings(region: Region) -> list[tuple[float, ...]]:
     """Every constant of a parametrised function; functions without settings have none."""
-    if region.name not in PARAMETRISED:
+    if region.layer.name not in PARAMETRISED:
         return []
     numbers = [node.op.value for node in walk(region.items) if isinstance(node.op, ops.Constant)]
     return [(float(number),) for number in numbers if math.isfinite(float(number)) and number != 0]

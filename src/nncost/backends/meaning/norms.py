@@ -9,6 +9,7 @@ from nncost.backends.meaning.layers import BatchNorm, GroupNorm, LayerNorm, Loca
 from nncost.backends.meaning.nodes import first, mapped, nodes_of
 from nncost.ir import ops
 from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.layers import Normalise
 
 
 def _epsilon(nodes: list[Node], constants: Constants) -> float | None:
@@ -34,7 +35,7 @@ def batch_norm(region: Region, constants: Constants) -> BatchNorm | None:
 
 
 def _normalise(region: Region) -> Region | None:
-    return next((item for item in region.items if isinstance(item, Region) and item.name == "normalise"), None)
+    return next((item for item in region.items if isinstance(item, Region) and item.layer.name == "normalise"), None)
 
 
 def layer_norm(region: Region, constants: Constants) -> LayerNorm | None:
@@ -42,15 +43,15 @@ def layer_norm(region: Region, constants: Constants) -> LayerNorm | None:
     inner, epsilon = _normalise(region), _epsilon(nodes_of(region), constants)
     if inner is None or epsilon is None:
         return None
-    settings = dict(inner.sizes)
+    settings = inner.settings(Normalise)
     given = list(inner.inputs[1:])
-    scale = given.pop(0) if settings["scale"] else None
-    axes = len(cast("tuple[int, ...]", settings["axes"]))
+    scale = given.pop(0) if settings.scale else None
+    axes = len(settings.axes)
     x, shift = region.inputs[0], given[0] if given else None
     expected = x.shape[x.rank - axes :]
     if any(tensor is not None and tensor.shape != expected for tensor in (scale, shift)):
         return None
-    return LayerNorm(x, scale, shift, axes, epsilon, bool(settings["centre"]))
+    return LayerNorm(x, scale, shift, axes, epsilon, settings.centre)
 
 
 def group_norm(region: Region, constants: Constants) -> GroupNorm | None:

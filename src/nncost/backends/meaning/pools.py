@@ -64,11 +64,11 @@ def inside_counts(pool: AveragePool) -> Any:
 
 def global_pool(region: Region, constants: Constants) -> GlobalPool:
     """All positions of a channel together."""
-    function: Literal["average", "max"] = "max" if region.name == "global_maxpool" else "average"
+    function: Literal["average", "max"] = "max" if region.layer.name == "global_maxpool" else "average"
     return GlobalPool(region.inputs[0], function, region.outputs[0].rank > 2)
 
 
 def adaptive_pool(region: Region, constants: Constants) -> AdaptivePool:
     """Windows that are not all alike."""
-    function: Literal["average", "max"] = "max" if "max" in region.name else "average"
+    function: Literal["average", "max"] = "max" if "max" in region.layer.name else "average"
     return AdaptivePool(region.inputs[0], function, integers(region.outputs[0].shape[2:]))

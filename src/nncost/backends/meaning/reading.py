@@ -42,5 +42,5 @@ _READERS: Mapping[str, Reader] = {
 
 def meaning_of(region: Region, constants: Constants) -> Meaning | None:
     """The layer that a region is, or None for one that only its core operations describe."""
-    reader = _READERS.get(region.name)
+    reader = _READERS.get(region.layer.name)
     return None if reader is None else reader(region, constants)

@@ -58,7 +58,7 @@ def recurrent(region: Region, constants: Constants) -> Recurrent | None:
     if not loops or len(found) != len(loops):
         return None
     cells = len(region.outputs) > 1 + len(found)
-    kind = cast("Literal['rnn', 'lstm', 'gru']", region.name)
+    kind = cast("Literal['rnn', 'lstm', 'gru']", region.layer.name)
     return Recurrent(region.inputs[0], kind, tuple(found), cast("int", found[0].hidden.shape[1]), cells)
 
 

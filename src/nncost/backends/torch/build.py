@@ -19,6 +19,7 @@ from nncost.errors import SourceError, SymbolError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.ir.graph import Graph, Parameter
+from nncost.ir.training.losses import LOSSES
 
 Array = Any
 
@@ -54,13 +55,14 @@ class Built:
         """An example target for a loss; None for one that takes none."""
         output, generator = self.graph.outputs[0], torch.Generator().manual_seed(self.seed)
         shape = cast("tuple[int, ...]", output.shape)
-        if loss == "cross_entropy":
+        kind = LOSSES[loss].target
+        if kind == "classes":
             axis = ends_in_softmax(self.graph)
             axis = len(shape) - 1 if axis is None else axis
             return torch.randint(0, shape[axis], (*shape[:axis], *shape[axis + 1 :]), generator=generator)
-        if loss in ("squared_error", "binary_cross_entropy"):
-            return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype_of(output.dtype))
-        return None
+        if kind == "nothing":
+            return None
+        return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype_of(output.dtype))
 
 
 def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: int = 0) -> Built:

@@ -299,8 +299,9 @@ def _outcomes(pieces: Sequence[Segment], outputs: Sequence[Tensor]) -> list[list
 
 
 def _recurrent(module: nn.Module, wanted: tuple[bool, ...], x: Any) -> Any:
-    """Of the outputs and each direction's final hidden state, those that are wanted."""
+    """Of the outputs and each direction's final states, those that are wanted."""
     y, last = module(x)
     hidden = last[0] if isinstance(last, tuple) else last
-    found = [value for value, is_wanted in zip((y, *hidden.unbind(0)), wanted, strict=True) if is_wanted]
+    cells = last[1].unbind(0) if isinstance(last, tuple) else ()
+    found = [value for value, is_wanted in zip((y, *hidden.unbind(0), *cells), wanted, strict=True) if is_wanted]
     return found[0] if len(found) == 1 else found

@@ -142,7 +142,7 @@ def _batch_norm(layer: BatchNorm) -> Standard | None:
 def _recurrent(layer: Recurrent) -> Standard | None:
     """With both biases or none; a single one has no module of its own."""
     forward, *backward = sorted(layer.directions, key=lambda direction: direction.reverse)
-    if layer.cells or forward.reverse or len(backward) > 1 or (backward and not backward[0].reverse):
+    if forward.reverse or len(backward) > 1 or (backward and not backward[0].reverse):
         return None
     if any((d.input_bias is None) != (d.hidden_bias is None) for d in layer.directions):
         return None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.library.activations import ACTIVATIONS, activation, softmax
+from nncost.ir.layers import Softmax
+from nncost.ir.library.activations import activation, softmax
 from nncost.ir.library.sequence import dropout
 
 INPUT = "∂L/∂z"
@@ -95,9 +96,11 @@ def _values(region: Region) -> tuple[bool, tuple[Dim | Shape, ...]]:
     return len(shape) == 2, (shape[0], shape[1:])
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
+def read_activation(region: Region) -> tuple[Reading, ...]:
+    """B examples of M neurons, or of E values; none for a function without a card."""
     vector, values = _values(region)
-    return (Reading(activation_card(name, "M" if vector else "E"), values),)
+    name = region.layer.name
+    return (Reading(activation_card(name, "M" if vector else "E"), values),) if name in _CURVES else ()
 
 
 def _letters(letter: str) -> dict[str, str]:
@@ -127,14 +130,14 @@ def activation_card(name: str, letter: str) -> Card:
     )
 
 
-def _read_softmax(logarithm: bool, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
-    axis = dict(region.sizes)["axis"]
-    assert isinstance(axis, int)
+def read_softmax(region: Region) -> tuple[Reading, ...]:
+    """B examples of R rows of n values, along the softmax's axis."""
+    shape, softmax_ = region.inputs[0].shape, region.settings(Softmax)
+    axis = softmax_.axis
     rows = (shape[0], product((*shape[1:axis], *shape[axis + 1 :]))) if axis else (1, product(shape[1:]))
     flat = len(shape) == 2
     values = (rows[0], shape[axis]) if flat else (*rows, shape[axis])
-    return tuple(Reading(softmax_card(logarithm, layer, flat), values) for layer in (True, False))
+    return tuple(Reading(softmax_card(softmax_.logarithm, layer, flat), values) for layer in (True, False))
 
 
 @cache
@@ -173,7 +176,8 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
     )
 
 
-def _read_dropout(region: Region) -> tuple[Reading, ...]:
+def read_dropout(region: Region) -> tuple[Reading, ...]:
+    """B examples of E values."""
     shape = region.inputs[0].shape
     return (Reading(dropout_card(), (shape[0], shape[1:])),)
 
@@ -205,11 +209,3 @@ def dropout_card() -> Card:
         why_backward={"∂L/∂x": "by keep, then by the constant"},
         saved="dropout's choice of values",
     )
-
-
-READERS: Mapping[str, Reader] = {
-    **{name: partial(_read, name) for name in ACTIVATIONS if name in _CURVES},
-    "softmax": partial(_read_softmax, False),
-    "log_softmax": partial(_read_softmax, True),
-    "dropout": _read_dropout,
-}

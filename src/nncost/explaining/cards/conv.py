@@ -13,6 +13,7 @@ from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Conv, ConvTranspose
 from nncost.ir.library.conv import conv, conv_transpose
 
 _GROUPED = {"G": "groups of channels"}
@@ -22,9 +23,8 @@ def read_conv(region: Region) -> tuple[Reading, ...]:
     """B examples, P output positions, M kernels on C channels, K taps in each kernel and channel."""
     x, weight, *bias = region.inputs
     (y,) = region.outputs
-    channels = weight.shape[1]
-    groups = exact_divide(x.shape[1], channels)
-    values: tuple[Dim | Shape, ...] = (x.shape[0], y.shape[2:], y.shape[1], channels, weight.shape[2:])
+    groups = region.settings(Conv).groups
+    values: tuple[Dim | Shape, ...] = (x.shape[0], y.shape[2:], y.shape[1], weight.shape[1], weight.shape[2:])
     card = conv_card(bool(bias), groups != 1)
     return (Reading(card, values if groups == 1 else (*values, groups)),)
 
@@ -91,7 +91,7 @@ def read_conv_transpose(region: Region) -> tuple[Reading, ...]:
     """B examples, Q input and P output positions, C input and M output channels, K taps."""
     x, weight, *bias = region.inputs
     (y,) = region.outputs
-    groups = exact_divide(y.shape[1], weight.shape[1])
+    groups = region.settings(ConvTranspose).groups
     values: tuple[Dim | Shape, ...] = (
         x.shape[0], x.shape[2:], x.shape[1], y.shape[1], weight.shape[2:], y.shape[2:],
     )  # fmt: skip

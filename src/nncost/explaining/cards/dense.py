@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from functools import cache
 
-from nncost.dims import product
+from nncost.dims import Dim, product
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import MatMul, Operation
 from nncost.ir.library.dense import dense
+
+RESIDUAL = Operation("residual")
 
 
 def read_dense(region: Region) -> tuple[Reading, ...]:
     """B examples (of T positions each, where the layer works on a sequence), N inputs, M neurons."""
     x, weight, *bias = region.inputs
-    width_out, width_in = weight.shape
+    return _read(x, *reversed(weight.shape), bias=bool(bias))
+
+
+def read_matmul(region: Region) -> tuple[Reading, ...]:
+    """A product with one learned matrix (N, M) is a dense layer."""
+    x, weight, *bias = region.inputs
+    learned = region.settings(MatMul).learned and weight.rank == 2
+    return _read(x, *weight.shape, bias=bool(bias)) if learned else ()
+
+
+def _read(x: Tensor, width_in: Dim, width_out: Dim, *, bias: bool) -> tuple[Reading, ...]:
     if x.rank <= 2:
-        return (Reading(dense_card(bool(bias), positions=False), (product(x.shape[:-1]), width_in, width_out)),)
+        return (Reading(dense_card(bias, positions=False), (product(x.shape[:-1]), width_in, width_out)),)
     batch, *positions, _ = x.shape
-    return (Reading(dense_card(bool(bias), positions=True), (batch, tuple(positions), width_in, width_out)),)
+    return (Reading(dense_card(bias, positions=True), (batch, tuple(positions), width_in, width_out)),)
 
 
 @cache
@@ -72,7 +85,9 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
 
 
 def read_residual(region: Region) -> tuple[Reading, ...]:
-    """B examples of E values."""
+    """B examples of E values in a residual sum; other named operations have no card."""
+    if region.layer != RESIDUAL:
+        return ()
     batch, *rest = region.outputs[0].shape
     return (Reading(residual_card(), (batch, tuple(rest))),)
 
@@ -83,7 +98,7 @@ def residual_card() -> Card:
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x, inner = (b.input((sizes[BATCH], sizes["E"])) for _ in range(2))
-        with b.region("residual", x, inner) as region:
+        with b.region(RESIDUAL, x, inner) as region:
             region.returns(b.map("add", inner, x))
         return {INPUT: x, "∂L/∂F": inner}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
@@ -28,6 +28,13 @@ _EQUATIONS: Mapping[str, tuple[Maths, Maths]] = {
     "binary_cross_entropy": (
         Maths("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
         Maths("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
+    ),
+    "binary_cross_entropy_with_logits": (
+        Maths(
+            "L = mean(max(x, 0) − x·t + log(1 + e^−|x|))",
+            r"L = \overline{\max(x, 0) - x t + \log\left(1 + e^{-\lvert x \rvert}\right)}",
+        ),
+        Maths("∂L/∂x = (σ(x) − t)/n", r"\frac{\partial L}{\partial x} = \frac{\sigma(x) - t}{n}"),
     ),
     "sum": (Maths("L = Σ y", r"L = \sum y"), Maths("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1")),
 }
@@ -52,6 +59,15 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         "log": "two for each output",
         "div": "two for each output, and the mean",
     },
+    "binary_cross_entropy_with_logits": {
+        "mul": "x·t",
+        "add": "max(x, 0) − x·t, 1 + e^−|x|, the sum of both terms, the sum over all and σ(x) − t",
+        "div": "the gradient's mean and the loss's mean",
+        "cmp": "max(x, 0)",
+        "exp": "e^−|x|",
+        "log": "one for each output",
+        "sigmoid": "σ(x)",
+    },
     "sum": {"add": "the sum of all outputs"},
 }
 
@@ -62,8 +78,11 @@ _WHY_FUSED = {
 }
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
+def read_loss(region: Region) -> tuple[Reading, ...]:
+    """The rows of the output and their width; none for a loss without a card."""
+    shape, name = region.inputs[0].shape, region.layer.name
+    if name not in _EQUATIONS:
+        return ()
     if name == "cross_entropy":
         rows, width = product(shape[:-1]), shape[-1]
     else:
@@ -93,6 +112,3 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         equations=(value, gradient),
         why=_WHY_FUSED if fused else _WHY.get(name, {}),
     )
-
-
-READERS: Mapping[str, Reader] = {name: partial(_read, name) for name in _EQUATIONS}

@@ -7,9 +7,9 @@ from functools import cache
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from nncost.ir.library import norm
 
 _CENTRED = Maths("x̂ = (x − mean)/√(variance + ε)", r"\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}")
@@ -49,7 +49,7 @@ def _sentence(scale: bool, shift: bool, each: str) -> str:
 def read_batch_norm(region: Region) -> tuple[Reading, ...]:
     """C channels and n values in each of them."""
     batch, channels, *spatial = region.inputs[0].shape
-    training = region.gradient is not None
+    training = region.settings(BatchNorm).momentum is not None
     return (Reading(batch_norm_card(training), ((batch, *spatial), channels)),)
 
 
@@ -88,31 +88,19 @@ def batch_norm_card(training: bool) -> Card:
 
 def read_layer_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x, *given = region.inputs
-    axes = _normalised_axes(region)
-    batch, *rows = x.shape[: x.rank - axes]
-    width = product(x.shape[x.rank - axes :])
-    settings = _settings(region)
-    card = row_norm_card(True, bool(settings["scale"]), len(given) > int(bool(settings["scale"])), bool(rows))
+    x, layer = region.inputs[0], region.settings(LayerNorm)
+    batch, *rows = x.shape[: x.rank - layer.axes]
+    width = product(x.shape[x.rank - layer.axes :])
+    card = row_norm_card(True, layer.scale, layer.shift, bool(rows))
     return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
 
 
 def read_rms_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x, *given = region.inputs
+    x = region.inputs[0]
     batch, *rows = x.shape[:-1]
-    card = row_norm_card(False, bool(given), False, bool(rows))
+    card = row_norm_card(False, region.settings(RMSNorm).scale, False, bool(rows))
     return (Reading(card, (batch, tuple(rows), x.shape[-1]) if rows else (batch, x.shape[-1])),)
-
-
-def _settings(region: Region) -> dict[str, object]:
-    return dict(next(item for item in region.items if isinstance(item, Region)).sizes)
-
-
-def _normalised_axes(region: Region) -> int:
-    axes = _settings(region)["axes"]
-    assert isinstance(axes, tuple)
-    return len(axes)
 
 
 @cache
@@ -148,13 +136,11 @@ def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> C
 
 def read_group_norm(region: Region) -> tuple[Reading, ...]:
     """B examples, G groups, C channels of S values; instance norm has one group for each channel."""
-    x, *given = region.inputs
-    batch, channels, *spatial = x.shape
+    layer = region.settings(GroupNorm)
+    batch, channels, *spatial = region.inputs[0].shape
     values: tuple[Dim | Shape, ...] = (batch, channels, tuple(spatial))
-    if region.name == "instancenorm":
-        return tuple(Reading(group_norm_card(n >= 1, n >= 2, True), values) for n in (len(given),))
-    inner = next(item for item in region.items if isinstance(item, Region))
-    return (Reading(group_norm_card(len(given) >= 1, len(given) >= 2, False), (*values, inner.inputs[0].shape[1])),)
+    card = group_norm_card(layer.scale, layer.shift, layer.instance)
+    return (Reading(card, values if layer.instance else (*values, layer.groups)),)
 
 
 @cache
@@ -187,10 +173,7 @@ def group_norm_card(scale: bool, shift: bool, instance: bool) -> Card:
 def read_lrn(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels of S values; the window's size is a number of the card."""
     batch, channels, *spatial = region.inputs[0].shape
-    windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
-    (size,) = next(windows).sizes
-    assert isinstance(size, int)
-    return (Reading(lrn_card(size), (batch, channels, tuple(spatial))),)
+    return (Reading(lrn_card(region.settings(LocalResponseNorm).size), (batch, channels, tuple(spatial))),)
 
 
 @cache

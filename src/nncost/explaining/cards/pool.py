@@ -6,9 +6,9 @@ from functools import cache
 
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Pool
 from nncost.ir.library.pool import average_pool, global_average_pool, global_max_pool, max_pool
 
 _POOLED = {"C": "channels", "P": "positions in each output map"}
@@ -17,9 +17,8 @@ _POOLED = {"C": "channels", "P": "positions in each output map"}
 def read_window(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels, P output positions, K values in each window."""
     (y,) = region.outputs
-    windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
-    taps = next(windows).sizes
-    return (Reading(window_card(region.name), (y.shape[0], y.shape[1], y.shape[2:], taps)),)
+    layer = region.settings(Pool)
+    return (Reading(window_card(layer.name), (y.shape[0], y.shape[1], y.shape[2:], layer.kernel)),)
 
 
 @cache
@@ -58,7 +57,7 @@ def window_card(name: str) -> Card:
 def read_global(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels of S values."""
     batch, channels, *spatial = region.inputs[0].shape
-    return (Reading(global_card(region.name), (batch, channels, tuple(spatial))),)
+    return (Reading(global_card(region.layer.name), (batch, channels, tuple(spatial))),)
 
 
 @cache

@@ -8,9 +8,9 @@ from functools import cache
 from nncost.dims import Dim, same
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Attention
 from nncost.ir.library.sequence import attention, embedding
 
 
@@ -48,13 +48,11 @@ def read_attention(region: Region) -> tuple[Reading, ...]:
     query, key, value, *mask = region.inputs
     batch, heads, length, width = query.shape
     own, one_width = same(key.shape[2], length), same(value.shape[3], width)
-    causal = any(isinstance(item, Node) and item.op == ops.Map("select") for item in region.items)
-    card = attention_card(own, one_width, causal, bool(mask))
     values: Mapping[str, Dim] = {
         BATCH: batch, "H": heads, "T": length, "S": key.shape[2], "E": width, "V": value.shape[3], "G": key.shape[1],
     }  # fmt: skip
     shared = not same(key.shape[1], heads)
-    card = attention_card(own, one_width, causal, bool(mask), shared=shared)
+    card = attention_card(own, one_width, region.settings(Attention).causal, bool(mask), shared=shared)
     return (Reading(card, tuple(values[letter] for letter in card.letters)),)
 
 

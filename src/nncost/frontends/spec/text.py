@@ -10,7 +10,7 @@ from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.widths import build_widths
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Region, Tensor
+from nncost.ir.training.losses import final_softmax
 
 
 def load(source: str, options: LoadOptions) -> Model:
@@ -40,7 +40,7 @@ def load(source: str, options: LoadOptions) -> Model:
         graph=graph,
         batch=batch,
         inputs={tensor.name: tensor.shape for tensor in graph.inputs},
-        default_loss="cross_entropy" if _ends_in_softmax(graph.items, output) else "squared_error",
+        default_loss="cross_entropy" if final_softmax(graph) is not None else "squared_error",
         default_optimizer="sgd",
         notes=tuple(context.notes),
         outputs=("y",),
@@ -57,8 +57,3 @@ def _refuse_widths_options(options: LoadOptions) -> None:
         raise OptionError("--bias applies to widths such as 784-16-10.", hint="Write bias=no behind a layer instead.")
     if options.activation != "sigmoid":
         raise OptionError("--activation applies to widths such as 784-16-10.", hint="Write the activation as a layer.")
-
-
-def _ends_in_softmax(items: tuple[object, ...], output: Tensor) -> bool:
-    last = items[-1] if items else None
-    return isinstance(last, Region) and last.name == "softmax" and last.outputs == (output,)

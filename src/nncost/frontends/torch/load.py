@@ -25,9 +25,10 @@ from nncost.frontends.torch.step.symbolic_sizes import Branched
 from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
-from nncost.frontends.torch.tracing.trace import NO_LOSS, Traced, trace_module, wants_backward
+from nncost.frontends.torch.tracing.trace import Traced, trace_module, wants_backward
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
+from nncost.ir.training.losses import NO_LOSS
 
 
 def load_module(module: nn.Module, options: LoadOptions) -> Model:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from nncost.ir.builder import Builder
-from nncost.ir.graph import GradientRule, Region, Tensor
+from nncost.ir.builder import Builder, GradientRule
+from nncost.ir.graph import Gradients, Region, Tensor
+from nncost.ir.layers import Activation, Softmax
 
 LEAKY_SLOPE = 0.01
 """PyTorch's default negative slope of LeakyReLU."""
@@ -19,14 +20,18 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 GELU_CUBIC = 0.044715
 """Hendrycks and Gimpel 2016, Gaussian Error Linear Units: the tanh approximation."""
 
-Gradients = Mapping[Tensor, Tensor]
 Compute = Callable[[Builder, Tensor], Tensor]
+Function = tuple[Compute, "GradientRule | None"]
+"""What an activation computes, and its gradient in closed form if it has one."""
 
 
-def activation(b: Builder, name: str, x: Tensor) -> Tensor:
-    """The activation layer ``name`` on every element (softmax: over the last axis)."""
-    compute, gradient = ACTIVATIONS[name]
-    with b.region(name, x, activations=x.elements) as region:
+def activation(b: Builder, name: str, x: Tensor, *settings: float) -> Tensor:
+    """Return the activation ``name`` of every element of ``x``, with its default settings if none are given.
+
+    Raise KeyError for an unknown name, TypeError for settings it does not have.
+    """
+    compute, gradient = _PARAMETRISED[name](*settings) if settings else ACTIVATIONS[name]
+    with b.region(Activation(name, settings), x, activations=x.elements) as region:
         y = compute(b, x)
         region.returns(y, gradient=gradient)
     return y
@@ -39,8 +44,7 @@ def softmax(b: Builder, x: Tensor, axis: int = -1, *, layer: bool = False, logar
     (n−1 cmp, 2n add, n exp, n−1 add, 1 log).
     """
     axis %= x.rank
-    name = "log_softmax" if logarithm else "softmax"
-    with b.region(name, x, activations=x.elements if layer else 0, sizes=(("axis", axis),)) as region:
+    with b.region(Softmax(axis, logarithm), x, activations=x.elements if layer else 0) as region:
         shifted = b.map("sub", x, b.reduce("max", x, [axis], keep=True))
         powers = b.map("exp", shifted)
         total = b.reduce("sum", powers, [axis], keep=True)
@@ -53,32 +57,26 @@ def softmax(b: Builder, x: Tensor, axis: int = -1, *, layer: bool = False, logar
     return y
 
 
-def _axis(region: Region) -> int:
-    axis = dict(region.sizes)["axis"]
-    assert isinstance(axis, int)
-    return axis
-
-
 def _softmax_gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
-    """Dx = p·(g − Σ g·p). Miniature: p = (½, ½), g = (1, 0): Σ = ½, dx = (¼, −¼)."""
+    """dx = p·(g − Σ g·p). Miniature: p = (½, ½), g = (1, 0): Σ = ½, dx = (¼, −¼)."""
     (x,), (p,), (dy,) = region.inputs, region.outputs, g
     assert dy is not None
-    weighted = b.reduce("sum", b.map("mul", dy, p), [_axis(region)], keep=True)
+    weighted = b.reduce("sum", b.map("mul", dy, p), [region.settings(Softmax).axis], keep=True)
     return {x: b.map("mul", p, b.map("sub", dy, weighted))}
 
 
 def _log_softmax_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """Dx = g − p·Σg with p = e^y."""
+    """dx = g − p·Σg with p = e^y."""
     (x,), (y,), (dy,) = region.inputs, region.outputs, g
     assert dy is not None
-    total = b.reduce("sum", dy, [_axis(region)], keep=True)
+    total = b.reduce("sum", dy, [region.settings(Softmax).axis], keep=True)
     return {x: b.map("sub", dy, b.map("mul", b.map("exp", y), total))}
 
 
-def leaky_relu(slope: float = LEAKY_SLOPE) -> tuple[Compute, GradientRule]:
-    """X where x > 0, slope·x elsewhere: 1 mul, 1 cmp; backward the same on the gradient."""
+def leaky_relu(slope: float = LEAKY_SLOPE) -> Function:
+    """x where x > 0, else slope·x: 1 mul, 1 cmp; backward the same on the gradient."""
 
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("where_positive", x, x, b.map("mul", slope, x))
@@ -91,8 +89,8 @@ def leaky_relu(slope: float = LEAKY_SLOPE) -> tuple[Compute, GradientRule]:
     return compute, gradient
 
 
-def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> tuple[Compute, GradientRule]:
-    """scale·x where x > 0, scale·α·(e^(inner·x) − 1) elsewhere; its gradient below zero is inner·g·(y + scale·α).
+def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Function:
+    """scale·x where x > 0, else scale·α·(e^(inner·x) − 1); its gradient below zero is inner·g·(y + scale·α).
 
     Factors of one are free.
     """
@@ -138,29 +136,29 @@ def _mish(b: Builder, x: Tensor) -> Tensor:
     return b.map("mul", x, b.map("tanh", _softplus(b, x)))
 
 
-def _hard_sigmoid(b: Builder, x: Tensor) -> Tensor:
-    """min(max(x/6 + ½, 0), 1)."""
-    return b.map("clip", b.map("add", b.map("mul", 1 / 6, x), 0.5), 0.0, 1.0)
-
-
 def _hard_swish(b: Builder, x: Tensor) -> Tensor:
-    return b.map("mul", x, _hard_sigmoid(b, x))
+    return b.map("mul", x, hard_sigmoid()[0](b, x))
 
 
 def _softsign(b: Builder, x: Tensor) -> Tensor:
     return b.map("div", x, b.map("add", 1.0, b.map("abs", x)))
 
 
-def _elementary(function: str) -> tuple[Compute, GradientRule | None]:
+def _elementary(function: str) -> Function:
     return (lambda b, x: b.map(function, x)), None
 
 
-def clip(low: float, high: float) -> tuple[Compute, GradientRule | None]:
+def hard_sigmoid(slope: float = 1 / 6, offset: float = 0.5) -> Function:
+    """min(max(slope·x + offset, 0), 1): 1 mul, 1 add and 2 cmp."""
+    return (lambda b, x: b.map("clip", b.map("add", b.map("mul", slope, x), offset), 0.0, 1.0)), None
+
+
+def clip(low: float, high: float) -> Function:
     """min(max(x, low), high): 2 cmp, and 2 cmp backward."""
     return (lambda b, x: b.map("clip", x, low, high)), None
 
 
-ACTIVATIONS: Mapping[str, tuple[Compute, GradientRule | None]] = {
+ACTIVATIONS: Mapping[str, Function] = {
     "relu": _elementary("relu"),
     "leaky_relu": leaky_relu(),
     "elu": elu(),
@@ -175,7 +173,12 @@ ACTIVATIONS: Mapping[str, tuple[Compute, GradientRule | None]] = {
     "tanh": _elementary("tanh"),
     "relu6": clip(0.0, 6.0),
     "hardtanh": clip(-1.0, 1.0),
-    "hardsigmoid": (_hard_sigmoid, None),
+    "hardsigmoid": hard_sigmoid(),
     "hardswish": (_hard_swish, None),
 }
 """Elementwise activation layers; ``softmax`` and ``log_softmax`` work on an axis and stand apart."""
+
+_PARAMETRISED: Mapping[str, Callable[..., Function]] = {
+    "leaky_relu": leaky_relu, "elu": elu, "selu": elu, "hardtanh": clip, "hardsigmoid": hard_sigmoid,
+}  # fmt: skip
+"""Those that take numbers of their own."""

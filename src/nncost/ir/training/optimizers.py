@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
-LEARNING_RATE, EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
+LEARNING_RATE, ADAM_EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
 MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99
 LION_BETA_1, LION_BETA_2 = 0.9, 0.99
 """PyTorch 2.13's defaults; Lion's from Chen et al. 2023, Symbolic Discovery of Optimization Algorithms."""
@@ -61,8 +61,8 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
     return b.map("add", b.map("mul", beta, old), b.map("mul", 1 - beta, new))
 
 
-def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """G / (√square + ε), times the learning rate."""
+def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = ADAM_EPSILON) -> Tensor:
+    """η·g / (√square + ε)."""
     return b.map("div", b.map("mul", _named(b, RATE), g), b.map("add", b.map("sqrt", square), epsilon))
 
 

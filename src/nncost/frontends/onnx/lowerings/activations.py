@@ -10,9 +10,10 @@ from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
-from nncost.ir.builder import Builder
-from nncost.ir.graph import GradientRule, Tensor
-from nncost.ir.library.activations import activation, elu, leaky_relu, softmax
+from nncost.ir.builder import Builder, GradientRule
+from nncost.ir.graph import Tensor
+from nncost.ir.layers import Activation
+from nncost.ir.library.activations import activation, softmax
 
 Compute = Callable[[Builder, Tensor], Tensor]
 
@@ -30,29 +31,31 @@ for _operation, _name in _SIMPLE.items():
     lowers(_operation)(_named(_name))
 
 
-def _layer(call: Call, name: str, compute: Compute, gradient: GradientRule | None = None) -> Tensor:
+def _layer(call: Call, layer: Activation, compute: Compute, gradient: GradientRule | None = None) -> Tensor:
     """An activation layer with settings of its own."""
     x = call.tensor(0)
-    with call.builder.region(name, x, activations=x.elements) as region:
+    with call.builder.region(layer, x, activations=x.elements) as region:
         region.returns(compute(call.builder, x), gradient=gradient)
     return region.outputs[0]
 
 
 @lowers("LeakyRelu")
 def _leaky_relu(call: Call) -> Tensor:
-    return _layer(call, "leaky_relu", *leaky_relu(call.attributes.number("alpha", 0.01)))
+    return activation(call.builder, "leaky_relu", call.tensor(0), call.attributes.number("alpha", 0.01))
 
 
 @lowers("Elu")
 def _elu(call: Call) -> Tensor:
-    return _layer(call, "elu", *elu(call.attributes.number("alpha", 1.0)))
+    return activation(call.builder, "elu", call.tensor(0), call.attributes.number("alpha", 1.0))
 
 
 @lowers("Selu")
 def _selu(call: Call) -> Tensor:
     """γ·x where x > 0, γ·α·(e^x − 1) elsewhere; the defaults are those ONNX writes out."""
     alpha = call.attributes.number("alpha", 1.67326319217681884765625)
-    return _layer(call, "selu", *elu(alpha, call.attributes.number("gamma", 1.05070102214813232421875)))
+    return activation(
+        call.builder, "selu", call.tensor(0), alpha, call.attributes.number("gamma", 1.05070102214813232421875)
+    )
 
 
 @lowers("Celu")
@@ -66,21 +69,23 @@ def _celu(call: Call) -> Tensor:
         below = b.map("mul", alpha, b.map("sub", b.map("exp", b.map("div", x, alpha)), 1.0))
         return b.map("where_positive", x, x, below)
 
-    return _layer(call, "celu", compute)
+    return _layer(call, Activation("celu", (alpha,)), compute)
 
 
 @lowers("HardSigmoid")
 def _hard_sigmoid(call: Call) -> Tensor:
     """min(max(α·x + β, 0), 1)."""
     alpha, beta = call.attributes.number("alpha", 0.2), call.attributes.number("beta", 0.5)
-    return _layer(call, "hardsigmoid", lambda b, x: b.map("clip", b.map("add", b.map("mul", alpha, x), beta), 0.0, 1.0))
+    return activation(call.builder, "hardsigmoid", call.tensor(0), alpha, beta)
 
 
 @lowers("ThresholdedRelu")
 def _thresholded_relu(call: Call) -> Tensor:
     """x where x > α, 0 elsewhere."""
     alpha = call.attributes.number("alpha", 1.0)
-    return _layer(call, "thresholded_relu", lambda b, x: b.map("select", b.map("greater", x, alpha), x, 0.0))
+    return _layer(
+        call, Activation("thresholded_relu", (alpha,)), lambda b, x: b.map("select", b.map("greater", x, alpha), x, 0.0)
+    )
 
 
 @lowers("Gelu", since=20)
@@ -99,7 +104,7 @@ def _prelu(call: Call) -> Tensor:
     if call.opset < 7 and slope.rank == 1 and slope.shape[0] != 1 and x.rank > 1:
         slope = b.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
     check_broadcast(slope.shape, x.shape)
-    with b.region("prelu", x, slope, activations=x.elements) as region:
+    with b.region(Activation("prelu"), x, slope, activations=x.elements) as region:
         region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
     return region.outputs[0]
 

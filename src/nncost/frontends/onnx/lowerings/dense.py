@@ -11,6 +11,7 @@ from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Stored, Unlowered, Value
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import MatMul
 from nncost.ir.library import dense
 
 MAX_BATCH_AXES = 20
@@ -32,7 +33,7 @@ def _gemm(call: Call) -> Tensor:
         return dense.dense(b, x, weight, bias)
     inputs = (x, weight) if bias is None else (x, weight, bias)
     neurons = weight.shape[0] if layer else 0
-    with b.region("dense" if layer else "matmul", *inputs, neurons=neurons) as region:
+    with b.region(MatMul(layer), *inputs, neurons=neurons) as region:
         y = b.contract("xy,zy->xz", x, weight)
         y = y if alpha == 1 else b.map("mul", alpha, y)
         if bias is not None:
@@ -66,7 +67,7 @@ def _product(b: Builder, left: Tensor, right: Tensor, *, layer: bool) -> Tensor:
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
     batch = common_shape([left.shape[:-2], right.shape[:-2]])
     shape = (*batch, *rows, *columns)
-    with b.region("dense" if layer else "matmul", left, right, neurons=product(shape[1:]) if layer else 0) as region:
+    with b.region(MatMul(layer), left, right, neurons=product(shape[1:]) if layer else 0) as region:
         x = b.reshape(left, (1, *left.shape)) if left.rank == 1 else left
         y = b.reshape(right, (*right.shape, 1)) if right.rank == 1 else right
         x, x_letters = _batched(b, x, batch)

@@ -11,6 +11,7 @@ from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Known, known_integers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 Reduction = Callable[[Builder, Tensor, "tuple[int, ...]", bool], Tensor]
 
@@ -52,7 +53,7 @@ def _reduction(name: str, since: int, reduce: Reduction) -> Callable[[Call], Low
         x = call.tensor(0)
         if not axes:
             return x
-        with call.builder.region(name.lower(), x) as region:
+        with call.builder.region(Operation(name.lower()), x) as region:
             region.returns(reduce(call.builder, x, axes, keep))
         return region.outputs[0]
 

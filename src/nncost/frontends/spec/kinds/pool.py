@@ -10,6 +10,7 @@ from nncost.frontends.spec.kinds.spatial import image, kernel_sizes, padding_wid
 from nncost.frontends.spec.layers import Context, layer
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Extreme
 from nncost.ir.library import pool
 
 
@@ -69,7 +70,7 @@ def _adaptive_maxpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return _adaptive(c, x, a, "max")
 
 
-def _adaptive(c: Context, x: Tensor, a: Arguments, function: str) -> Tensor:
+def _adaptive(c: Context, x: Tensor, a: Arguments, function: Extreme) -> Tensor:
     axes = image(a, x, c)
     a.required("out", f"{a.layer.name.text} 7x7")
     output = a.per_axis("out", axes, 1)

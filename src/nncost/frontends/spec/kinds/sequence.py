@@ -68,15 +68,12 @@ def _recurrent(kind: str) -> Build:
         layers = a.integer("layers", 1)
         if layers > MAX_RECURRENT_LAYERS:
             raise c.sizes.error(f"layers is at most {MAX_RECURRENT_LAYERS}", a.required("layers", ""))
-        neurons = hidden * directions
         last: list[Tensor] = []
         for number in range(1, layers + 1):
-            with (
-                c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext(),
-                c.builder.region(kind, x, neurons=neurons) as region,
-            ):
-                x, last = _directions(c.builder, kind, x, hidden, biases, directions)
-                region.returns(x, *last)
+            with c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext():
+                weights = [_weights(c.builder, kind, x.shape[-1], hidden, biases) for _ in range(directions)]
+                x, finals = recurrent.recurrent_layer(c.builder, kind, x, weights, reverse=(False, True)[:directions])
+                last = [states[0] for states in finals]
         if not a.flag("last"):
             return x
         return last[0] if directions == 1 else _joined(c.builder, last)
@@ -85,23 +82,15 @@ def _recurrent(kind: str) -> Build:
     return build
 
 
-def _directions(
-    b: Builder, kind: str, x: Tensor, hidden: Dim, biases: int, directions: int
-) -> tuple[Tensor, list[Tensor]]:
-    """All directions of one recurrent layer: the joined outputs, and each direction's final state."""
-    outputs, finals = [], []
-    for direction in range(directions):
-        rows = recurrent.CELLS[kind].gates * hidden
-        weights = recurrent.CellWeights(
-            b.parameter((rows, x.shape[-1]), "weight", "weight_ih"),
-            b.parameter((rows, hidden), "weight", "weight_hh"),
-            b.parameter((rows,), "bias", "bias_ih"),
-            b.parameter((rows,), "bias", "bias_hh") if biases == 2 else None,
-        )
-        y, states = recurrent.recurrent(b, kind, x, weights, reverse=direction == 1)
-        outputs.append(y)
-        finals.append(states[0])
-    return outputs[0] if directions == 1 else _joined(b, outputs), finals
+def _weights(b: Builder, kind: str, width: Dim, hidden: Dim, biases: int) -> recurrent.CellWeights:
+    """One direction's parameters."""
+    rows = recurrent.CELLS[kind].gates * hidden
+    return recurrent.CellWeights(
+        b.parameter((rows, width), "weight", "weight_ih"),
+        b.parameter((rows, hidden), "weight", "weight_hh"),
+        b.parameter((rows,), "bias", "bias_ih"),
+        b.parameter((rows,), "bias", "bias_hh") if biases == 2 else None,
+    )
 
 
 def _joined(b: Builder, tensors: Sequence[Tensor]) -> Tensor:

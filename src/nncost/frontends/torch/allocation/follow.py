@@ -24,9 +24,9 @@ from nncost.frontends.torch.step.attribution import Places
 from nncost.frontends.torch.step.fake_inputs import StandIns
 from nncost.frontends.torch.step.fake_module import Stage, raised
 from nncost.frontends.torch.step.loss import LOSS_PATH, loss_value
+from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import late, maker
 from nncost.frontends.torch.tracing.trace import (
-    NO_LOSS,
     _flag,
     _loss_of,
     _modes,
@@ -35,6 +35,7 @@ from nncost.frontends.torch.tracing.trace import (
     symbols_of,
     wants_backward,
 )
+from nncost.ir.training.losses import NO_LOSS
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def _step(
         if loss == NO_LOSS:
             return followed
         places.path, places.phase = LOSS_PATH, "loss"
-        value = _loss(output, loss, follower)
+        value = loss_value(output, loss, lambda name, tensor: follower.outside(empty_target(name, tensor)))
         places.path, places.phase, places.in_backward = "", "backward", True
         try:
             value.backward()
@@ -109,13 +110,6 @@ def _step(
     for tensor in trained:
         tensor.grad = None
     return followed
-
-
-def _loss(output: Any, loss: Any, follower: Follower) -> torch.Tensor:
-    if loss != "sum":
-        return loss_value(output, loss, follower.outside)
-    sums = [t.sum() for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
-    return sums[0] if len(sums) == 1 else torch.stack(sums).sum()
 
 
 def _update(optimizer: Any, stage: Stage, follower: Follower) -> int:

@@ -29,8 +29,9 @@ from nncost.frontends.torch.step.fake_inputs import StandIns
 from nncost.frontends.torch.step.fake_module import Stage, Stored, raised
 from nncost.frontends.torch.step.loss import run_backward
 from nncost.frontends.torch.step.optimizer import late, maker
-from nncost.frontends.torch.tracing.trace import NO_LOSS, _flag, _loss_of, wants_backward
+from nncost.frontends.torch.tracing.trace import _flag, _loss_of, wants_backward
 from nncost.ir.graph import Phase
+from nncost.ir.training.losses import NO_LOSS
 
 _PACKAGE = Path(__file__).parents[2]
 _TORCH = Path(torch.__file__).parent

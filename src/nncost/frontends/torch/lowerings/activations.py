@@ -10,7 +10,8 @@ from nncost.frontends.torch.lowerings.operands import cast, elementwise
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.activations import activation, clip, elu, leaky_relu
+from nncost.ir.layers import Activation
+from nncost.ir.library.activations import activation
 
 Compute = Callable[[Builder, Tensor], Tensor]
 _PLAIN = {
@@ -19,16 +20,16 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def _layer(name: str) -> Compute:
-    return lambda b, x: activation(b, name, x)
+def _layer(name: str, *settings: float) -> Compute:
+    return lambda b, x: activation(b, name, x, *settings)
 
 
-def custom(name: str, pair: Any) -> Compute:
+def custom(layer: Activation, pair: Any) -> Compute:
     """An activation with its own numbers as a layer."""
     compute, rule = pair
 
     def apply(b: Builder, x: Tensor) -> Tensor:
-        with b.region(name, x, activations=x.elements) as region:
+        with b.region(layer, x, activations=x.elements) as region:
             region.returns(compute(b, x), gradient=rule)
         return region.outputs[0]
 
@@ -46,16 +47,16 @@ def _gelu(call: Call) -> Compute:
 
 def _elu(call: Call) -> Compute:
     numbers = [number(call, name, 1.0) for name in ("alpha", "scale", "input_scale")]
-    return custom("elu", elu(*numbers))
+    return _layer("elu", *numbers)
 
 
 def _leaky(call: Call) -> Compute:
-    return custom("leaky_relu", leaky_relu(number(call, "negative_slope", 0.01)))
+    return _layer("leaky_relu", number(call, "negative_slope", 0.01))
 
 
 def _clip(call: Call) -> Compute:
     low, high = call.get("min_val", call.get("min", -1.0)), call.get("max_val", call.get("max", 1.0))
-    return custom("hardtanh", clip(float(low), float(high)))
+    return _layer("hardtanh", float(low), float(high))
 
 
 def _softplus(call: Call) -> Compute:
@@ -67,14 +68,14 @@ def _softplus(call: Call) -> Compute:
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("div", b.map("log", b.map("add", 1.0, b.map("exp", b.map("mul", beta, x)))), beta)
 
-    return custom("softplus", (compute, None))
+    return custom(Activation("softplus", (beta,)), (compute, None))
 
 
 def _log_sigmoid(call: Call) -> Compute:
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("log", b.map("sigmoid", x))
 
-    return custom("log_sigmoid", (compute, None))
+    return custom(Activation("log_sigmoid"), (compute, None))
 
 
 def _plain(name: str) -> Callable[[Call], Compute]:
@@ -108,7 +109,7 @@ def _prelu(call: Call) -> Tensor:
 
 def _prelu_of(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
     """X where positive, slope·x elsewhere: 1 mul, 1 cmp."""
-    with b.region("prelu", x, slope, activations=x.elements) as region:
+    with b.region(Activation("prelu"), x, slope, activations=x.elements) as region:
         region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
     return region.outputs[0]
 

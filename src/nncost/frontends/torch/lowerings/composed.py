@@ -9,6 +9,7 @@ from nncost.frontends.torch.lowerings.operands import algorithm, cast, constant,
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Activation
 from nncost.ir.library.activations import elu
 
 
@@ -17,7 +18,7 @@ def _celu(call: Call) -> Tensor:
     """Max(0, x) + min(0, α·(e^(x/α) − 1))."""
     b, x, alpha = call.builder, call.tensor("self"), float(call.get("alpha", 1.0))
     compute, rule = elu(alpha, 1.0, 1 / alpha)
-    with b.region("celu", x, activations=x.elements) as region:
+    with b.region(Activation("celu", (alpha,)), x, activations=x.elements) as region:
         region.returns(compute(b, x), gradient=rule)
     return region.outputs[0]
 

@@ -10,6 +10,7 @@ from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import MatMul
 from nncost.ir.library.dense import dense
 
 
@@ -39,7 +40,7 @@ def _product(call: Call, left: Tensor, right: Tensor) -> Tensor:
         return found
     if not _is_layer(call, right):
         return b.contract("ij,jk->ik", left, right)
-    with b.region("dense", left, right, neurons=right.shape[1] * left.shape[0]) as region:
+    with b.region(MatMul(learned=True), left, right, neurons=right.shape[1] * left.shape[0]) as region:
         region.returns(b.contract("ij,jk->ik", left, right))
     return region.outputs[0]
 
@@ -54,7 +55,9 @@ def _bmm(call: Call) -> Tensor:
     """With learned matrices a dense layer, or one for each expert."""
     b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
     if _is_layer(call, right) and left not in call.parameters:
-        with b.region("dense", left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))) as region:
+        with b.region(
+            MatMul(learned=True), left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))
+        ) as region:
             region.returns(b.contract("bij,bjk->bik", left, right))
         return region.outputs[0]
     return call.builder.contract("bij,bjk->bik", call.tensor("self"), call.tensor("mat2"))
@@ -95,7 +98,7 @@ def _addmm(call: Call) -> Tensor:
     if not _is_layer(call, right):
         return _added(call, b.contract("ij,jk->ik", left, right))
     neurons = product((left.shape[0], right.shape[1]))
-    with b.region("dense", left, right, call.tensor("self"), neurons=neurons) as region:
+    with b.region(MatMul(learned=True), left, right, call.tensor("self"), neurons=neurons) as region:
         region.returns(_added(call, b.contract("ij,jk->ik", left, right)))
     return region.outputs[0]
 

@@ -16,6 +16,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.dtypes import DTYPES
 from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.shapes import Signature as Output
 from nncost.ir.trace import Kernel
 
@@ -131,7 +132,7 @@ def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[I
     produced = {tensor for item in work for tensor in item.outputs}
     inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
     outputs = tuple(tensor for tensor in lowered if tensor is not None and tensor in produced)
-    region = Region(name, tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
+    region = Region(Operation(name), tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
     return [*kept, region]
 
 

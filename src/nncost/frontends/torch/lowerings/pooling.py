@@ -10,6 +10,7 @@ from nncost.frontends.torch.lowerings.operands import algorithm, several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Extreme
 from nncost.ir.library import pool
 
 Pool = Callable[[Builder, Tensor], Tensor]
@@ -103,7 +104,7 @@ def _average_pool_backward(call: Call) -> Lowered:
     return _pool_gradient(call, _average_pool(call))
 
 
-def _adaptive(call: Call, function: str) -> Pool:
+def _adaptive(call: Call, function: Extreme) -> Pool:
     dims = _dims(call)
 
     def apply(b: Builder, x: Tensor) -> Tensor:
@@ -128,7 +129,7 @@ def _adaptive_max(call: Call) -> Lowered:
     return call.builder.reshape(y, call.outputs[0][0]), None
 
 
-def _adaptive_backward(function: str) -> Callable[[Call], Lowered]:
+def _adaptive_backward(function: Extreme) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
         b, x, dims = call.builder, call.tensor("self"), _dims(call)
         g = call.tensor("grad_output")

@@ -15,6 +15,7 @@ from nncost.frontends.torch.lowerings.operands import algorithm, cast, elementwi
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.library.activations import activation
 from nncost.ir.library.conv import conv
 from nncost.ir.library.recurrent import CellWeights, recurrent
 
@@ -52,9 +53,7 @@ def _finished(call: Call, sums: Tensor, bias: bool) -> Tensor:
     if bias:
         y = b.map("add", y, stored(b, (y.shape[-1],)))
     if "relu" in call.name:
-        with b.region("relu", y, activations=y.elements) as region:
-            region.returns(b.map("relu", y))
-        y = region.outputs[0]
+        y = activation(b, "relu", y)
     return cast(b, y, call.dtype)
 
 

@@ -19,6 +19,7 @@ from nncost.frontends.torch.lowerings.taps import AxisTaps, cubic, linear, neare
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 
 def _axis(name: str, size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
@@ -60,7 +61,7 @@ def _jointly(b: Builder, x: Tensor, axes: Sequence[AxisTaps], outputs: Sequence[
     """All neighbours taken at once, then summed along one axis after another, the last one first."""
     sizes = cast("tuple[int, ...]", x.shape[2:])
     taps = [axis.taps for axis in axes]
-    with b.region("interpolate", x) as region:
+    with b.region(Operation("interpolate"), x) as region:
         index = b.emit(
             ops.Constant("array", (math.prod(taps) * math.prod(outputs),), "int64", lambda: _places(axes, sizes))
         )
@@ -84,7 +85,7 @@ def _summed(b: Builder, y: Tensor, axis: AxisTaps, taps_at: int, outputs_at: int
 
 def _along(b: Builder, x: Tensor, axis: AxisTaps, place: int, output: int) -> Tensor:
     """One axis alone."""
-    with b.region("interpolate", x) as region:
+    with b.region(Operation("interpolate"), x) as region:
         index = b.emit(ops.Constant("array", (axis.taps, output), "int64", axis.places))
         y = b.emit(ops.Gather(place), x, index)
         region.returns(_summed(b, y, axis, place, place + 1, output))

@@ -18,6 +18,7 @@ from nncost.frontends.torch.lowerings.taps import CUBIC
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 LINEAR, NEAREST, CUBIC_MODE = 0, 1, 2
 ZEROS, BORDER, REFLECTION = 0, 1, 2
@@ -145,7 +146,7 @@ def _settings(call: Call) -> tuple[int, int, bool]:
 )
 def _forward(call: Call) -> Tensor:
     b, x, grid = call.builder, call.tensor("self" if "self" in call.arguments else "input"), call.tensor("grid")
-    with b.region("grid_sample", x, grid) as region:
+    with b.region(Operation("grid_sample"), x, grid) as region:
         settings = _settings(call) if "interpolation_mode" in call.arguments else (LINEAR, ZEROS, True)
         region.returns(_sampled(b, x, grid, *settings))
     return region.outputs[0]

@@ -11,6 +11,7 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Activation
 from nncost.ir.library.activations import softmax
 
 
@@ -57,7 +58,7 @@ def _glu(call: Call) -> Tensor:
 def _glu_of(b: Builder, x: Tensor, dim: int) -> Tensor:
     axis = dim % x.rank
     half = exact_divide(x.shape[axis], 2)
-    with b.region("glu", x, activations=exact_divide(x.elements, 2)) as region:
+    with b.region(Activation("glu"), x, activations=exact_divide(x.elements, 2)) as region:
         value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
         region.returns(b.map("mul", value, b.map("sigmoid", gate)))
     return region.outputs[0]

@@ -8,6 +8,7 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Activation
 from nncost.ir.library.activations import leaky_relu
 
 
@@ -17,8 +18,8 @@ def _rrelu(call: Call) -> Lowered:
     b, x = call.builder, call.tensor("self")
     low, high = number(call, "lower", 1 / 8), number(call, "upper", 1 / 3)
     if not call.get("training", False):
-        return custom("rrelu", leaky_relu((low + high) / 2))(b, x), None
-    with b.region("rrelu", x, activations=x.elements) as region:
+        return custom(Activation("rrelu"), leaky_relu((low + high) / 2))(b, x), None
+    with b.region(Activation("rrelu"), x, activations=x.elements) as region:
         noise = b.map("add", b.map("mul", b.emit(ops.Random(x.shape)), high - low), low)
         region.returns(b.map("where_positive", x, x, b.map("mul", x, noise)))
     return region.outputs[0], None
@@ -39,7 +40,7 @@ def _hardshrink(call: Call) -> Tensor:
     """X outside ±λ, zero inside: 2 cmp (x between −λ and λ)."""
     b, x = call.builder, call.tensor("self")
     limit = number(call, "lambd", 0.5)
-    with b.region("hardshrink", x, activations=x.elements) as region:
+    with b.region(Activation("hardshrink", (limit,)), x, activations=x.elements) as region:
         region.returns(_shrunk(b, x, x, limit))
     return region.outputs[0]
 
@@ -53,9 +54,9 @@ def _shrunk(b: Builder, x: Tensor, value: Tensor, limit: float) -> Tensor:
 @lowers("aten::softshrink")
 def _softshrink(call: Call) -> Tensor:
     """Towards zero by λ: sign(x)·max(|x| − λ, 0): 1 add, 1 cmp, 1 mul."""
-    b, x = call.builder, call.tensor("self")
-    with b.region("softshrink", x, activations=x.elements) as region:
-        left = b.map("relu", b.map("sub", b.map("abs", x), number(call, "lambd", 0.5)))
+    b, x, limit = call.builder, call.tensor("self"), number(call, "lambd", 0.5)
+    with b.region(Activation("softshrink", (limit,)), x, activations=x.elements) as region:
+        left = b.map("relu", b.map("sub", b.map("abs", x), limit))
         region.returns(b.map("mul", b.map("sign", x), left))
     return region.outputs[0]
 
@@ -71,8 +72,7 @@ def _shrink_backward(call: Call) -> Tensor:
 def _threshold(call: Call) -> Tensor:
     """X above a threshold, a number elsewhere: 2 cmp."""
     b, x = call.builder, call.tensor("self")
-    with b.region("threshold", x, activations=x.elements) as region:
-        region.returns(
-            b.map("select", b.map("greater", x, number(call, "threshold", 0.0)), x, number(call, "value", 0.0))
-        )
+    limit, value = number(call, "threshold", 0.0), number(call, "value", 0.0)
+    with b.region(Activation("threshold", (limit, value)), x, activations=x.elements) as region:
+        region.returns(b.map("select", b.map("greater", x, limit), x, value))
     return region.outputs[0]

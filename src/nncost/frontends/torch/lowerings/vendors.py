@@ -90,9 +90,7 @@ def _with_relu(call: Call) -> Tensor:
     if added is not None:
         scale = call.get("alpha", 1)
         y = b.map("add", y, added if scale in (None, 1) else b.map("mul", added, float(scale)))
-    with b.region("relu", y, activations=y.elements) as region:
-        region.returns(b.map("relu", y))
-    return region.outputs[0]
+    return activation(b, "relu", y)
 
 
 @lowers("aten::_add_relu", "aten::_addmm_activation")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
+from nncost.frontends.torch.step.named_losses import class_rows, empty_target, sum_of, takes_classes, value_of
 from nncost.frontends.torch.tracing.provenance import data_mark
 from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
     "logits",
@@ -25,8 +26,9 @@ PREFERRED = (
 )
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
-NAMED_LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum", "own", "none")
-"""``own`` is the loss that a model computes itself when it is given labels."""
+Target = Callable[[str, torch.Tensor], torch.Tensor]
+OWN_LOSS = "own"
+"""The loss that a model computes itself when it is given labels."""
 
 
 def primary(output: Any) -> torch.Tensor:
@@ -111,9 +113,13 @@ def _backward(
     return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
 
 
-def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Tensor] = data_mark) -> torch.Tensor:
-    """The loss as a scalar tensor; ``given`` marks the targets it is compared with."""
-    if loss == "own":
+def _marked_target(name: str, output: torch.Tensor) -> torch.Tensor:
+    return data_mark(empty_target(name, output))
+
+
+def loss_value(output: Any, loss: Any, target: Target = _marked_target) -> torch.Tensor:
+    """The loss as a scalar tensor; ``target(name, output)`` makes what a named loss is compared with."""
+    if loss == OWN_LOSS:
         value = own_loss(output)
         if value is None:
             raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
@@ -124,17 +130,13 @@ def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Ten
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
         return value
-    if loss not in NAMED_LOSSES:
-        raise OptionError(
-            f"unknown loss {loss!r}", hint=f"Accepted: {', '.join(NAMED_LOSSES)}, or a function of the model's output."
-        )
-    tensor = primary(output)
-    if loss == "squared_error":
-        return functional.mse_loss(tensor, given(torch.empty_like(tensor, requires_grad=False)))
-    if loss == "binary_cross_entropy":
-        target = given(torch.empty_like(tensor, requires_grad=False))
-        return functional.binary_cross_entropy_with_logits(tensor, target)
-    return _cross_entropy(tensor, given)
+    if loss not in LOSSES:
+        names = ", ".join((*LOSSES, OWN_LOSS, NO_LOSS))
+        raise OptionError(f"unknown loss {loss!r}", hint=f"Accepted: {names}, or a function of the model's output.")
+    if loss == "sum":
+        return sum_of(output)
+    tensor = _with_classes(primary(output)) if takes_classes(loss) else primary(output)
+    return value_of(loss, tensor, target(loss, tensor))
 
 
 def _check_takes_output(loss: Any) -> None:
@@ -150,17 +152,13 @@ def _check_takes_output(loss: Any) -> None:
         ) from None
 
 
-def _cross_entropy(logits: torch.Tensor, given: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
+def _with_classes(logits: torch.Tensor) -> torch.Tensor:
+    """Classes are the last axis of two or three (a sequence's), the second of four or more (an image's)."""
     if logits.dim() == 0:
         raise OptionError(
             "cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error"
         )
-    if logits.dim() == 3:
-        logits = logits.reshape(-1, logits.shape[-1])
-    shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
-    target = given(torch.empty(shape, dtype=torch.int64, device=logits.device))
-    return functional.cross_entropy(logits, target)
+    return class_rows(logits) if logits.dim() == 3 else logits
 
 
 def _check_differentiable(value: torch.Tensor) -> None:

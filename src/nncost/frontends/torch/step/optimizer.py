@@ -13,19 +13,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nncost.errors import OptionError
 from nncost.frontends.torch.tracing.provenance import data_mark
 from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.ir.training.optimizers import ADAGRAD_EPSILON, LION_BETA_1, LION_BETA_2, MOMENTUM, WEIGHT_DECAY
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
 
-_NAMED: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "sgd": ("SGD", {"lr": 0.1}),
-    "momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    "nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    "adam": ("Adam", {}),
-    "adamw": ("AdamW", {}),
-    "rmsprop": ("RMSprop", {}),
-    "adagrad": ("Adagrad", {}),
-}
+_SGD_RATE = 0.1
+"""SGD has no learning rate of its own; any one has the same cost."""
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
     "SparseAdam": "it needs sparse gradients",
@@ -38,7 +32,7 @@ Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
 class Lion(torch.optim.Optimizer):
     """p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g (Chen et al. 2023). PyTorch has none."""
 
-    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (LION_BETA_1, LION_BETA_2)) -> None:
         super().__init__(params, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
@@ -53,6 +47,25 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(second).add_(p.grad, alpha=1 - second)
 
 
+_NAMED: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "sgd": (torch.optim.SGD, {"lr": _SGD_RATE}),
+    "momentum": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM}),
+    "nesterov": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM, "nesterov": True}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": WEIGHT_DECAY}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adagrad": (torch.optim.Adagrad, {"eps": ADAGRAD_EPSILON}),
+    "lion": (Lion, {}),
+}
+"""The optimizers of :mod:`nncost.ir.training.optimizers` in PyTorch, whose other defaults are the table's."""
+
+
+def named_optimizer(name: str, parameters: list[Any], learning_rate: float) -> torch.optim.Optimizer:
+    """The optimizer of a name of the table, for all parameters."""
+    cls, options = _NAMED[name]
+    return cls(parameters, **{**options, "lr": learning_rate})
+
+
 def optimizer_name(optimizer: Any) -> str:
     """How a report names an optimizer: ``adamw``."""
     if isinstance(optimizer, str):
@@ -63,7 +76,7 @@ def optimizer_name(optimizer: Any) -> str:
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
     theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs, "lion"} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
 def _is_optimizer_class(value: Any) -> bool:
@@ -76,9 +89,10 @@ def maker(optimizer: Any) -> Make:
         _refuse(type(optimizer).__name__)
         return lambda stand_in, original: _copied(optimizer, stand_in, original)
     if isinstance(optimizer, str):
-        cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
-        classes = {**{n: c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}, "Lion": Lion}
-        cls = next((c for n, c in classes.items() if n == cls_name or n.lower() == optimizer.lower()), None)
+        theirs: dict[str, Any] = {
+            name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)
+        }
+        cls, options = {**theirs, **_NAMED}.get(optimizer.lower(), (None, {}))
     else:
         cls, options = optimizer, {}
     if not callable(cls):

@@ -26,8 +26,8 @@ from nncost.frontends.torch.tracing.provenance import STORED, set_mark
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, NotAlike, find_candidates
 from nncost.frontends.torch.tracing.rewrites import ByMeaning
 from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.ir.training.losses import NO_LOSS
 
-NO_LOSS = "none"
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
 

@@ -27,7 +27,6 @@ from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
-from nncost.trainer.settings import LEARNING_RATES
 
 FOLDER = Path(__file__).parent
 MARKER = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -175,7 +174,9 @@ def limits() -> list[str]:
 
 def learning_rates() -> list[str]:
     """The learning rate of ``nncost train`` for every optimizer."""
-    return _table(["optimizer", "learning rate"], ((f"`{name}`", f"{LEARNING_RATES[name]:g}") for name in OPTIMIZERS))
+    return _table(
+        ["optimizer", "learning rate"], ((f"`{name}`", f"{rule.learning_rate:g}") for name, rule in OPTIMIZERS.items())
+    )
 
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {

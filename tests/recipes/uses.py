@@ -79,6 +79,13 @@ def loss() -> None:
     assert "absolute_error" in printed("count", "--help")
     assert "absolute_error" in printed("train", "--help")
     assert "| `absolute_error` | add `" in table("losses")
+    assert nncost.measure("3-4-2", loss="absolute_error", batch=2).to_dict()["measured"]
+    module = torch.nn.Linear(3, 2)
+    assert nncost.count(module, (4, 3), loss="absolute_error").complete
+    assert nncost.measure(module, (4, 3), loss="absolute_error").to_dict()["measured"]
+    for engine in ("torch", "numpy"):
+        trained = nncost.train("64-16-10", DIGITS, loss="absolute_error", engine=engine, **TRAINING)
+        assert trained.to_dict()["test_accuracy"] > 0
 
 
 def optimizer() -> None:
@@ -87,6 +94,9 @@ def optimizer() -> None:
     assert "sign(g)" in str(nncost.explain("3-4-2", "update", optimizer="signsgd"))
     assert "signsgd" in printed("count", "--help")
     assert "| `signsgd` | `p ← p − η·sign(g)` |" in table("optimizers")
+    assert "| `signsgd` | 0.001 |" in table("learning_rates")
+    assert "signsgd" in printed("train", "--help")
+    assert nncost.train("64-16-10", DIGITS, optimizer="signsgd", **TRAINING).to_dict()["test_accuracy"] > 0
 
 
 def dtype() -> None:

@@ -27,19 +27,7 @@ from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
-THEIR_STATES: Mapping[str, Mapping[str, str]] = {
-    "sgd": {},
-    "momentum": {"velocity": "momentum_buffer"},
-    "nesterov": {"velocity": "momentum_buffer"},
-    "adam": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "adamw": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "rmsprop": {"square": "square_avg"},
-    "adagrad": {"total": "sum"},
-    "lion": {"momentum": "momentum"},
-}
-"""What ``torch.optim`` calls the states that :mod:`nncost.ir.training.optimizers` names."""
 _STANDARD_ERROR = 2
-_COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
 
 class TorchEngine:
@@ -58,10 +46,12 @@ class TorchEngine:
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
-        self.kinds = THEIR_STATES[settings.optimizer]
+        table = OPTIMIZERS[settings.optimizer]
+        assert table.torch is not None
+        self.counts_steps = table.torch.counts_steps
+        self.kinds = dict(zip(table.states, table.torch.states, strict=True))
         self._begin_states()
         self.criterion = self.built.loss_function(loss)
-        assert set(self.kinds) == set(OPTIMIZERS[settings.optimizer].states)
 
     def _begin_states(self) -> None:
         """States of zeros, as the counted graph has them, where PyTorch would make them in the first step."""
@@ -75,7 +65,7 @@ class TorchEngine:
 
     def step(self, x: Array, target: Array, number: int) -> float:
         """Forward, backward and update; the loss as a number."""
-        if self.settings.optimizer in _COUNTING_STEPS:
+        if self.counts_steps:
             for parameter in self.trained:
                 self.optimizer.state[parameter].setdefault("step", torch.tensor(float(number - 1)))
         self.module.train()

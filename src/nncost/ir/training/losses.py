@@ -131,20 +131,26 @@ class LossFunction:
     """A loss: ``emit`` gives its value and where the backward pass starts.
 
     ``target`` says what it is compared with: ``numbers``, one per output, ``classes``, a class number per row, or
-    nothing.
+    nothing. ``torch`` is the function of ``torch.nn.functional`` that computes the same.
     """
 
     emit: Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]
     target: Literal["numbers", "classes", "nothing"]
     meaning: str
+    torch: str = ""
 
 
 LOSSES: Mapping[str, LossFunction] = {
-    "squared_error": LossFunction(_squared_error, "numbers", "the mean of (y − t)²"),
-    "cross_entropy": LossFunction(_cross_entropy, "classes", "of class numbers, from logits or from a final softmax"),
-    "binary_cross_entropy": LossFunction(_binary_cross_entropy, "numbers", "of probabilities"),
+    "squared_error": LossFunction(_squared_error, "numbers", "the mean of (y − t)²", "mse_loss"),
+    "cross_entropy": LossFunction(
+        _cross_entropy, "classes", "of class numbers, from logits or from a final softmax", "cross_entropy"
+    ),
+    "binary_cross_entropy": LossFunction(_binary_cross_entropy, "numbers", "of probabilities", "binary_cross_entropy"),
     "binary_cross_entropy_with_logits": LossFunction(
-        _binary_cross_entropy_with_logits, "numbers", "of numbers before their sigmoid"
+        _binary_cross_entropy_with_logits,
+        "numbers",
+        "of numbers before their sigmoid",
+        "binary_cross_entropy_with_logits",
     ),
     "sum": LossFunction(_sum, "nothing", "the sum of all outputs: a gradient of ones"),
 }

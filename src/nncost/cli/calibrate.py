@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from nncost.cli.options import format_options, show
@@ -11,7 +9,7 @@ from nncost.cli.options import format_options, show
 HELP = """Measure this machine once, so that nncost predict knows it. Takes up to 5 minutes.
 
 \b
-  nncost calibrate              measure, or go on where an earlier calibration was stopped
+  nncost calibrate              measure, or resume a calibration that was stopped
   nncost calibrate --fresh      measure everything anew
   nncost calibrate --json       the profile as JSON
   nncost devices                what is calibrated, and the catalogue
@@ -34,11 +32,7 @@ def command(fresh: bool, form: str | None) -> int:
 
     with progress_bar("calibrating") as progress:
         profile, path = calibrate(progress, fresh=fresh)
-    show(
-        form,
-        lambda: calibrate_document(profile),
-        json=lambda: json.dumps({"schema": "nncost.profile/1", **asdict(profile)}),
-    )
+    show(form, lambda: calibrate_document(profile), json=lambda: {"schema": "nncost.profile/1", **asdict(profile)})
     if form != "json":
         click.echo(f"kept in {path}", err=True)
     return 0

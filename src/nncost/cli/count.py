@@ -61,9 +61,8 @@ def command(
     report = count(source_text(source), fits=fits, **keywords(**options))
     if form == "csv" and (by != "layer" or depth is not None or expand):
         raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
-    show(
-        form, lambda: _document(report, by, levels(depth), expand), json=lambda: _json(report), csv=lambda: _csv(report)
-    )
+    shown = levels(depth)
+    show(form, lambda: _document(report, by, shown, expand), json=report.to_dict, csv=lambda: _csv(report))
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
 
 
@@ -75,12 +74,6 @@ def _document(report: Report, by: str, depth: int | None, expand: bool) -> Docum
     from nncost.views.count import count_document
 
     return count_document(report, by=by, depth=depth, expand=expand)
-
-
-def _json(report: Report) -> str:
-    import json
-
-    return json.dumps(report.to_dict())
 
 
 def _csv(report: Report) -> str:

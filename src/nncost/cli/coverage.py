@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from nncost.cli.options import format_options, show
@@ -32,4 +30,4 @@ def command(framework: str, unknown: bool, form: str | None) -> None:
         click.echo("\n".join(coverage.names(UNKNOWN)))
         return
     build = unknown_document if unknown else coverage_document
-    show(form, lambda: build(coverage), json=lambda: json.dumps(coverage_data(coverage, unknown=unknown)))
+    show(form, lambda: build(coverage), json=lambda: coverage_data(coverage, unknown=unknown))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from nncost.cli.options import format_options, show
@@ -30,13 +28,9 @@ def command(name: str | None, form: str | None) -> None:
 
     if name is not None:
         device = device_named(name)
-        show(form, lambda: device_document(device), json=lambda: json.dumps(device.to_dict()))
+        show(form, lambda: device_document(device), json=device.to_dict)
         return
     profiles, devices = stored_profiles(), catalogue()
     for fault in profile_faults():
         click.echo(f"nncost: {fault}", err=True)
-    show(
-        form,
-        lambda: devices_document(profiles, devices),
-        json=lambda: json.dumps(devices_json(profiles, devices)),
-    )
+    show(form, lambda: devices_document(profiles, devices), json=lambda: devices_json(profiles, devices))

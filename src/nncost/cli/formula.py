@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -55,7 +54,7 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     show(
         form,
         lambda: formula_document(formulas),
-        json=lambda: json.dumps([formula.to_dict() for formula in formulas]),
+        json=lambda: [formula.to_dict() for formula in formulas],
         latex=lambda: "\n".join(formula.latex() for formula in formulas),
         mathml=lambda: "\n".join(formula.mathml() for formula in formulas),
         python=lambda: "\n".join(formula.python() for formula in formulas),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -36,5 +35,5 @@ def command(source: str, form: str | None, limit: int, **options: Any) -> int:
 
     with progress_bar("measuring") as progress:
         measurement = measure(source_text(source), progress=progress, **keywords(**options))
-    show(form, lambda: measure_document(measurement, limit=limit), json=lambda: json.dumps(measurement.to_dict()))
+    show(form, lambda: measure_document(measurement, limit=limit), json=measurement.to_dict)
     return 0

@@ -68,13 +68,18 @@ def format_options(*without: str, **helps: str) -> Callable[[Command], Command]:
     return add
 
 
-def show(form: str | None, document: Callable[[], Document], **texts: Callable[[], str]) -> None:
+def show(form: str | None, document: Callable[[], Document], **own: Callable[[], Any]) -> None:
     """Print a result in the format ``form``, or in the one that suits standard output.
 
-    ``document`` builds it; ``texts`` are the formats that the result writes itself, such as its own JSON.
+    ``document`` builds it; ``own`` are the formats that the result has itself: ``json`` returns its data, others text.
     """
-    if form in texts:
-        click.echo(texts[form]().removesuffix("\n"))
+    if form in own:
+        found = own[form]()
+        if form == "json":
+            import json
+
+            found = json.dumps(found)
+        click.echo(found.removesuffix("\n"))
         return
     suits = TERMINAL if sys.stdout.isatty() else PLAIN
     click.echo(document().render(form or suits, page_width(sys.stdout)), nl=False)
@@ -90,7 +95,7 @@ def page_width(stream: IO[str]) -> int | None:
 
 
 def levels(depth: str | None) -> int | None:
-    """Return the number of ``--depth``. Raise OptionError if it is none."""
+    """Return the number of ``--depth``. Raise OptionError if it is not a number."""
     return None if depth is None else int(size(depth, "--depth", symbolic=False))
 
 
@@ -106,7 +111,7 @@ def keywords(
     no_bias: bool,
     **others: Any,
 ) -> dict[str, Any]:
-    """The keywords of ``nncost.count`` that the options stand for."""
+    """Return the keywords of ``nncost.count`` that the options stand for."""
     if no_bias and bias not in (None, "none"):
         raise OptionError(f"--no-bias contradicts --bias {bias}.")
     given = {name: value for name, value in others.items() if value not in (None, ())}
@@ -123,7 +128,7 @@ def keywords(
 
 
 def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
-    """``("h=128", "L=12")`` as a dict."""
+    """Return ``("h=128", "L=12")`` as a dict. Raise OptionError for anything else."""
     result: dict[str, int] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -136,7 +141,7 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
 
 
 def size(text: str, option: str, symbolic: bool) -> int | str:
-    """A number ≥ 1, or a name where symbols are allowed."""
+    """Return a number ≥ 1, or a name if symbols are allowed. Raise OptionError for anything else."""
     if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         number = int(text)
         if number >= 1:
@@ -148,7 +153,7 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
 
 
 def source_text(source: str) -> str:
-    """The source itself, or standard input for ``-``."""
+    """Return the source itself, or standard input for ``-``."""
     if source != "-":
         return source
     text = sys.stdin.buffer.read(MAX_STANDARD_INPUT + 1)

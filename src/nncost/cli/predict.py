@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -19,7 +18,7 @@ HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run
   nncost predict 784-16-16-10 --batch 32                   on this machine, once it is calibrated
   nncost predict 784-16-16-10 --batch 32 --on h100         on a device of the catalogue: nncost devices
   nncost predict 784-512-512-10 --batch 128 --examples 60000 --epochs 10 --on h100
-  nncost predict model.onnx --on a100 --dtype float16      forward alone, without a loss
+  nncost predict model.onnx --on a100 --dtype float16      forward only, without a loss
   nncost predict net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw --on h100 --by phase
   nncost predict 784-16-16-10 --on h100 --json | jq .seconds.step
 
@@ -45,11 +44,7 @@ def command(
     shown = levels(depth)
     with _progress(on) as progress:
         prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
-    show(
-        form,
-        lambda: predict_document(prediction, by=by, depth=shown),
-        json=lambda: json.dumps(prediction.to_dict()),
-    )
+    show(form, lambda: predict_document(prediction, by=by, depth=shown), json=prediction.to_dict)
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
     from nncost.trainer.run import PreparedTraining
 
-HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
+HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It predicts the cost and then measures it.
 
 \b
   nncost train 64-64:relu-10:softmax --data examples/digits.csv --target digit
@@ -45,14 +44,14 @@ _BAR_UPDATES_PER_SECOND = 10
 
 @click.command("train", help=HELP)
 @click.argument("source", metavar="SPEC")
-@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row for each example.")
+@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row per example.")
 @click.option("--target", metavar="COLUMN", help="The column to be learned; all others are inputs.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no input; repeatable.")
 @click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
 @click.option("--epochs", metavar="N", help="Passes over the training rows (default 10).")
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
 @click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
-@click.option("--learning-rate", metavar="X", help="Default: one for each optimizer, adam 0.003, sgd 0.1.")
+@click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
 @click.option(
     "--loss",
     metavar="NAME",
@@ -91,7 +90,7 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
         training = train_until_interrupted(
             source_text(source), data, on_step=on_step, on_start=on_start, **_keywords(options)
         )  # fmt: skip
-    show(form, lambda: train_document(training), json=lambda: json.dumps(training.to_dict()))
+    show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
         click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
         return EXIT_INTERRUPTED
@@ -128,7 +127,7 @@ def _number(text: str, option: str) -> float:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A live bar on a terminal, a line for each epoch elsewhere; both on standard error."""
+    """A live bar on a terminal, otherwise a line per epoch; both on standard error."""
     from nncost.views.train import epoch_line
 
     def line(progress: Progress) -> None:

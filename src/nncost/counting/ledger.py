@@ -16,7 +16,7 @@ from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 
-ESTIMATED = "estimated"
+ESTIMATED = ops.ESTIMATED
 
 
 class Row(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Literal
 
 Quantity = Literal[
     "mul", "add", "div", "sqrt", "cmp",
-    "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
+    "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "atan", "pow",
     "random", "int_ops",
     "macs", "masked_macs", "activations", "derivatives", "read_bytes", "write_bytes", "flops",
 ]  # fmt: skip
@@ -14,7 +14,7 @@ Quantity = Literal[
 ARITHMETIC: tuple[Quantity, ...] = ("mul", "add", "div", "sqrt", "cmp")
 """Operations of the arithmetic unit."""
 
-ELEMENTARY: tuple[Quantity, ...] = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow")
+ELEMENTARY: tuple[Quantity, ...] = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "atan", "pow")
 """Elementary functions, each counted as one of its kind."""
 
 PRIMITIVE: tuple[Quantity, ...] = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")

@@ -1,6 +1,6 @@
 """One document model and its renderers, found by the name of their format.
 
-A renderer is a function of a document and a width in columns (None where there is no page, as in a pipe)
+A renderer is a function of a document and a width in columns (None for a pipe)
 that returns text ending in a newline. To add a format, write one and enter it in ``FORMATS``: every command then has
 an option of that name.
 """
@@ -16,7 +16,7 @@ TERMINAL, PLAIN = "terminal", "plain"
 
 
 class Format(NamedTuple):
-    """What ``--help`` says of a format, and its renderer: a function, or where to find it as ``module:function``."""
+    """What ``--help`` says of a format, and its renderer: a function, or its place as ``module:function``."""
 
     help: str
     renderer: str | Renderer

@@ -114,7 +114,7 @@ def _tabular(columns: str, rows: Sequence[str]) -> str:
 
 
 def _rows(line: Line) -> list[str]:
-    """One row; where it is long, the label and each step of the sum on a row of its own."""
+    """One row; if it is long, the label and each step of the sum have a row of their own."""
     cells, joint = [], ""
     for maths in (line.formula, line.numbers, line.result):
         cells.append("" if maths is None else f"${joint}{maths.latex}$")

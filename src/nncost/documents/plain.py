@@ -23,7 +23,7 @@ from nncost.units import abbreviated
 
 _EQUATION_INDENT, _EQUALS = "      ", " = "
 _FEW_OF = 3
-"""Columns are kept while at most one label in so many is too long for them."""
+"""Columns are kept if at most one label in this many is too long for them."""
 
 
 def render(document: Document, width: int | None = None) -> str:

@@ -10,7 +10,7 @@ from nncost.documents.document import Table, is_formula, text_of
 from nncost.units import abbreviated, compact, exact
 
 PAGE = 80
-"""The width of prose where there is no page."""
+"""The width of prose in a pipe."""
 GAP = "  "
 _NARROWEST_TEXT, _NARROWEST_NAME = 24, 8
 _TITLE = 20

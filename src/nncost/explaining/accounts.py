@@ -39,7 +39,7 @@ Place = tuple[str, str, Phase]
 """Path, operation and phase: a row of the ledger."""
 
 _REMEMBERED = 4096
-"""Layers of one kind and size are worked out once, for so many of them."""
+"""So many kinds and sizes of layers are kept: each is worked out once."""
 _FEW_GRADIENTS = 4
 """Up to this many gradients of one layer, every choice of wanted ones is tried."""
 
@@ -128,7 +128,7 @@ def _audited(place: Place, entries: list[Entry], row: Counts) -> list[Entry]:
 
 
 def _equal(left: Dim, right: Dim) -> bool:
-    """Equal for every value of their symbols, also where one is a sum of several Σ."""
+    """Return whether two amounts are equal for all values of their symbols, also if one is a sum of several Σ."""
     return same(left, right) or tidy(left) == tidy(right)
 
 

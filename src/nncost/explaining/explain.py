@@ -29,9 +29,9 @@ from nncost.pipeline.settings import Settings
 _TITLE = 200
 """Characters of a name that a title shows."""
 CHECKPOINT = "weights"
-"""The kind of source that holds parameters alone."""
+"""The kind of source that holds only parameters."""
 _FEW_LAYERS = 8
-"""So many layers are told one by one at the start."""
+"""Up to this many layers are listed one by one at the start."""
 
 _SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
     PARAMETERS: parameters,
@@ -44,9 +44,9 @@ _SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
 
 
 def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Document:
-    """The worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
+    """Return the worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
 
-    Raises QuantityError for an unknown topic, and an NncostError for anything that does not fit.
+    Raise QuantityError for an unknown topic, and another NncostError for a source that cannot be explained.
     """
     asked = None if topic is None else parse(topic)
     if asked is not None and asked.head == RUN and settings.examples is None:
@@ -62,7 +62,7 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
 
 
 def _short(name: str) -> str:
-    """The name of a file, or a spec, whose middle is left out where it is long."""
+    """The name of a file, or a spec; the middle of a long one is left out."""
     name = name if "," in name else re.split(r"[/\\\\]", name)[-1]
     return name if len(name) <= _TITLE else f"{name[: _TITLE - _TITLE // 4]} … {name[-_TITLE // 4 :]}"
 

@@ -12,7 +12,7 @@ from nncost.ir.graph import Region
 
 
 def neurons(context: Context) -> Section:
-    """The neurons of each layer and of the network."""
+    """Return the neurons of each layer and of the network."""
     lines: list[tuple[Line, Dim]] = []
     for item, loops in walk_layers(context.counted.model.graph.items, ()):
         if isinstance(item, Region) and _neurons(item) != 0:
@@ -41,6 +41,6 @@ def _neurons(region: Region) -> Dim:
 
 
 def input_values(context: Context) -> Shape:
-    """The shape of one example of the first input; empty where there is none."""
+    """Return the shape of one example of the first input, or an empty shape if there is no input."""
     shapes = list(context.report.source.inputs.values())
     return shapes[0][1:] if shapes else ()

@@ -16,7 +16,7 @@ PRODUCT_SIZE = 512
 """Rows and columns of the product: large enough for full speed, and done in milliseconds."""
 PRODUCT_CALLS = 20
 STEP_SECONDS = 0.25
-"""Steps are repeated for so long, and at most so often:"""
+"""Steps are repeated for this time, but at most ``MOST_STEPS`` times."""
 MOST_STEPS = 400
 _FEWEST_STEPS = 5
 _WARM_STEPS = 3
@@ -35,7 +35,7 @@ class Measured:
 
 
 def peak_flops_per_second() -> float:
-    """The best of some products of matrices in float32, with two flops for each product of numbers."""
+    """Return the rate of the fastest of some float32 matrix products, with two flops per multiplication."""
     import numpy as np
 
     left = np.full((PRODUCT_SIZE, PRODUCT_SIZE), 0.5, dtype="float32")
@@ -55,7 +55,7 @@ def is_small(flops: int, peak_bytes: int) -> bool:
 
 
 def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measured:
-    """Run real steps of a spec or a graph: with PyTorch where it is installed, else its own graph with NumPy."""
+    """Run real steps of a spec or a graph: with PyTorch if it is installed, otherwise its own graph with NumPy."""
     chosen = replace(settings, load=replace(settings.load, batch=batch), examples=None, epochs=1)
     counted = count_source(source, chosen)
     if find_spec(ENGINE) is None:

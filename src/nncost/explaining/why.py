@@ -18,7 +18,7 @@ from nncost.pipeline.settings import Settings, load_options
 from nncost.units import exact
 
 FEW = 5
-"""So many operations are named where a tool leaves some out."""
+"""Number of operations that are named if a tool leaves some out."""
 MOVES = {
     "_reshape_alias", "_to_copy", "_unsafe_view", "alias", "arange", "as_strided", "broadcast_to", "cat", "chunk", "clone",
     "contiguous", "copy_", "detach", "detach_", "as_strided_", "dropout", "embedding", "empty", "empty_like", "expand", "expand_as", "fill_", "flatten",
@@ -42,7 +42,7 @@ class _Group:
     missed: dict[str, None] = field(default_factory=dict)
 
     def add(self, counted: Counted, *, by_class: bool) -> None:
-        """One finding of the tool; ``by_class`` where it is about a whole layer."""
+        """Add one finding of the tool; ``by_class`` if it is about a whole layer."""
         self.theirs += counted.amount
         if counted.amount:
             self.reasons[counted.reason] = None
@@ -51,7 +51,7 @@ class _Group:
 
 
 def explain_why(source: Any, name: str, settings: Settings) -> Document:
-    """Where the number of the convention ``name`` differs from ours. Raises OptionError where it has none."""
+    """Return where the number of the convention ``name`` differs from ours. Raise OptionError if it has none."""
     convention = convention_named(name)
     if name == "nncost":
         raise OptionError("nncost does not differ from itself.", hint="For example: --why fvcore")
@@ -126,7 +126,7 @@ def _signed(difference: Dim) -> Cell:
 
 
 def _why(group: _Group, difference: Dim) -> str:
-    """What the tool counted; where it says less than we do, the operations it is silent about."""
+    """Return what the tool counted and, if that is less than our count, the operations that it leaves out."""
     parts = list(group.reasons)
     if group.missed and not (is_symbolic(difference) or difference > 0):
         named = list(group.missed)

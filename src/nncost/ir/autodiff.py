@@ -132,16 +132,12 @@ def producer_paths(items: Sequence[Item]) -> dict[Tensor, str]:
     return paths
 
 
-_NO_GRADIENT = {"int64", "int32", "bool"}
-_STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "trunc", "greater", "greater_equal", "equal", "not_equal"}
-
-
 def _differentiable_outputs(item: Item) -> list[Tensor]:
     if isinstance(item, Region) and item.gradient is no_gradient:
         return []
-    if isinstance(item, Node) and isinstance(item.op, ops.Map) and item.op.function in _STEP_FUNCTIONS:
+    if isinstance(item, Node) and isinstance(item.op, ops.Map) and not any(SCALARS[item.op.function].derivatives):
         return []
-    return [tensor for tensor in item.outputs if tensor.dtype not in _NO_GRADIENT]
+    return [tensor for tensor in item.outputs if "float" in tensor.dtype or "complex" in tensor.dtype]
 
 
 def sweep(tape: Tape, items: Sequence[Item]) -> None:
@@ -198,9 +194,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
             _reduce_vjp(tape, op, node, g)
         case ops.ArgReduce(axis=axis):
             _arg_reduce_vjp(tape, axis, node, g)
-        case ops.Scan(function=name, axis=axis):
-            if name != "sum":
-                raise NotImplementedError(f"the gradient of a cumulative {name}")
+        case ops.Scan(function="sum", axis=axis):
             flipped = b.emit(ops.Scan("sum", axis), b.emit(ops.Flip((axis,)), g))
             tape.give(x[0], b.emit(ops.Flip((axis,)), flipped))
         case ops.Window(axes=axes, strides=strides, dilations=dilations):
@@ -223,14 +217,22 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
             tape.give(x[0], b.emit(ops.Scatter(axis, x[0].shape[axis], True), g, node.outputs[1]))
         case ops.Cast():
             tape.give(x[0], b.emit(ops.Cast(x[0].dtype), g))
+        case ops.Scan(function=name):
+            _unknown_vjp(tape, f"a cumulative {name}", x, g)
         case ops.Algorithm(name=name) | ops.Opaque(name=name):
-            for tensor in x:
-                if tensor in tape.active:
-                    tape.give(tensor, b.emit(ops.Opaque(f"gradient of {name}", ((tensor.shape, tensor.dtype),)), g))
+            _unknown_vjp(tape, name, x, g)
         case ops.Random() | ops.Constant() | ops.Repeat():
             raise AssertionError("has no inputs to differentiate, or was handled above")
         case _:
             assert_never(op)
+
+
+def _unknown_vjp(tape: Tape, name: str, x: Sequence[Tensor], g: Tensor) -> None:
+    """An operation whose gradient has no form in the core: it is listed as unknown."""
+    for tensor in x:
+        if tensor in tape.active:
+            unknown = ops.Opaque(f"gradient of {name}", ((tensor.shape, tensor.dtype),))
+            tape.give(tensor, tape.builder.emit(unknown, g))
 
 
 def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:

@@ -1,6 +1,6 @@
 """The array namespace of ``execute``: NumPy, extended to arrays of arbitrary scalar objects.
 
-A scalar object answers ``exp log tanh sigmoid erf sin cos sqrt sign`` as methods, arithmetic and
+A scalar object answers ``exp log tanh sigmoid erf sin cos arctan arctan2 sqrt sign`` as methods, arithmetic and
 comparisons as operators, and ``selected()``, which is called when it takes part in a selection.
 """
 
@@ -51,7 +51,8 @@ def _any_objects(*operands: Array) -> bool:
 class Arrays:
     """NumPy's functions under the names ``scalars.py`` uses."""
 
-    exp, log, tanh, sin, cos, sqrt = np.exp, np.log, np.tanh, np.sin, np.cos, np.sqrt
+    exp, log, tanh, sqrt = np.exp, np.log, np.tanh, np.sqrt
+    sin, cos, arctan, arctan2 = np.sin, np.cos, np.arctan, np.arctan2
     power, absolute, floor, ceil, rint, trunc = np.power, np.absolute, np.floor, np.ceil, np.rint, np.trunc
     maximum, minimum = np.maximum, np.minimum
 

@@ -222,11 +222,15 @@ class Repeat:
         return self.start + self.times - 1
 
 
+ESTIMATED = "estimated"
+"""The note of amounts that depend on the data, such as the steps of an iteration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
 
-    ``counts`` maps quantities to amounts; ``note`` says *estimated* where the algorithm iterates.
+    ``counts`` maps quantities to amounts; ``note`` is :data:`ESTIMATED` if the algorithm iterates.
     """
 
     name: str

@@ -162,6 +162,14 @@ class Counting:
         """Its cosine."""
         return self.note("cos", math.cos, self.value)
 
+    def arctan(self) -> Counting:
+        """Its arc tangent."""
+        return self.note("atan", math.atan, self.value)
+
+    def arctan2(self, other: Any) -> Counting:
+        """The angle of the point (other, it)."""
+        return self.note("atan", math.atan2, self.value, float(other))
+
     def sqrt(self) -> Counting:
         """Its square root."""
         return self.note("sqrt", math.sqrt, self.value)

@@ -39,7 +39,7 @@ def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
     facts.append(("tensors", f"{exact(len(storage.tensors))}   ({exact(storage.bytes)} bytes)"))
     if bits is not None:
         formula = f"{BITS} · {exact(storage.parameter_bytes)} / {exact(storage.parameters)}"
-        facts.append(("bits", f"{decimal(bits)} for each parameter  =  {formula}"))
+        facts.append(("bits", f"{decimal(bits)} per parameter  =  {formula}"))
     return facts
 
 

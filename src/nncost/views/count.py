@@ -136,7 +136,9 @@ def _closing(report: Report) -> list[str]:
     lines.append(f"Free by rule here: {free}.")
     lines.append(f"Convention {convention.name}: {convention.summary}.")
     if report.source.kind == "spec":
-        lines.append(f'Next: nncost explain "{_shortened(report.source.name, 60)}"   works every number out.')
+        lines.append(
+            f'Next: nncost explain "{_shortened(report.source.name, 60)}"   shows how every number is computed.'
+        )
     elif report.settings["loss"] == "none":
         lines.append("Next: add --loss cross_entropy --optimizer adam   for backward and update.")
     return lines
@@ -175,14 +177,14 @@ def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], g
 
 
 def _line_name(key: str, line: _Line) -> str:
-    """A layer with how often it stands there, and what it is where a file's own names may not tell."""
+    """A layer's name with its repetitions, and its operation if a file's own name does not contain it."""
     name = f"{key} {line.op}" if line.op and line.op not in key else key
     return name if line.times == 1 else f"{name} ×{exact(line.times)}"
 
 
 def _totals_table(totals: Mapping[str, Totals]) -> Table:
     phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
-    if len(phases) <= 2:  # the forward pass alone is the step
+    if len(phases) <= 2:  # the forward pass is the whole step
         phases = phases[:1]
     names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
     return Table(("", *phases), tuple((name, *(totals[phase][name] for phase in phases)) for name in names))

@@ -17,12 +17,12 @@ def formula_document(formulas: Sequence[Formula]) -> Document:
 
 
 def _blocks(formula: Formula) -> list[Block]:
-    facts: list[tuple[str, Cell]] = [("=", formula.expanded)]
+    facts: list[tuple[str, Cell]] = [("formula", formula.expanded)]
     if not formula.symbols:
         hint = "A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."
         return [Heading(formula.quantity), Facts(tuple(facts)), Paragraph(hint)]
     if str(formula.factored) != str(formula.expanded):
-        facts.append(("=", _maths(formula.factored)))
+        facts.append(("factored", _maths(formula.factored)))
     facts.append(("leading term", _maths(formula.leading)))
     if formula.at:
         sizes = ", ".join(f"{name}={exact(value)}" for name, value in formula.at.items())

@@ -74,7 +74,7 @@ def _percent(share: float) -> str:
 
 
 def train_document(training: Training) -> Document:
-    """Return how good the network is, what it cost and where it is."""
+    """Return how good the network is, what it cost and the files that hold it."""
     title, *lines = _result(training)
     table = _comparison(training)
     blocks: list[Block] = [*map(Paragraph, lines), table]

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
-from nncost.frontends.torch.allocation.recorder import as_it_runs, record_step
+from nncost.frontends.torch.allocation.recorder import inplace_form, record_step
 from nncost.frontends.torch.step.optimizer import optimizer_of
 
 
@@ -133,4 +133,4 @@ def test_gradients_are_added_in_place_outside_a_recording() -> None:
     recording = record_step(Twice(), Inputs((torch.randn(2, 3),)), options)
     sums = [recorded for recorded in recording.operators if recorded.adds_in_place]
     assert sums
-    assert {str(as_it_runs(recorded).operator) for recorded in sums} == {"aten.add_.Tensor"}
+    assert {str(inplace_form(recorded).operator) for recorded in sums} == {"aten.add_.Tensor"}

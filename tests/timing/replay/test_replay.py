@@ -12,7 +12,7 @@ from torch import nn
 import nncost
 from nncost.api import settings_of
 from nncost.frontends.model import Inputs, LoadOptions, Training
-from nncost.frontends.torch.allocation.recorder import MemoryEvent, Recorded, record_step
+from nncost.frontends.torch.allocation.recorder import MemoryEvent, OpRecord, record_step
 from nncost.timing.predict_this_machine import predict_by_replay
 from nncost.timing.prediction import CAUSES
 from nncost.timing.replay.cache_distance import FURTHEST, jobs_of
@@ -24,7 +24,7 @@ from nncost.timing.replay.timing import Stream, Timed, time_job
 from tests.timing.machines import made_up
 
 
-def _operators(width: int = 4) -> list[Recorded]:
+def _operators(width: int = 4) -> list[OpRecord]:
     module = nn.Sequential(nn.Linear(width, width), nn.Sigmoid())
     options = LoadOptions(training=True, steps=Training("squared_error", "sgd"))
     return record_step(module, Inputs((torch.randn(2, width),)), options).operators

@@ -12,7 +12,7 @@ import torch
 
 from nncost.counting.ledger import count_graph
 from nncost.frontends.torch.lowerings.lower import dtype_name, emit
-from nncost.frontends.torch.step.dispatch_table import plan_of
+from nncost.frontends.torch.step.dispatch_table import operator_info
 from nncost.frontends.torch.tracing.call_signature import Signature
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -107,11 +107,11 @@ def lower(sample: Sample) -> Lowered:
             return tuple(convert(item) for item in value)
         return value
 
-    plan = plan_of(operator)
-    given = [*zip(plan.names, sample.args, strict=False), *sample.kwargs.items()]
+    info = operator_info(operator)
+    given = [*zip(info.names, sample.args, strict=False), *sample.kwargs.items()]
     arguments = {name: convert(value) for name, value in given}
     outputs = tuple(None if y is None else (tuple(y.shape), y.dtype) for y in expected)
-    signature = Signature(operator, plan, (), outputs)
+    signature = Signature(operator, info, (), outputs)
     tensors = emit(builder, signature, arguments, frozenset(), stored)
     made = [tensor for tensor in tensors if tensor is not None]
     return Lowered(builder.graph(*made), feeds, list(tensors), expected)

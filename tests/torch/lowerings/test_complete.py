@@ -8,7 +8,7 @@ import torch
 
 from nncost.frontends.lowering import TORCH
 from nncost.frontends.torch.lowerings import lower as _lower  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.step.dispatch_table import plan_of
+from nncost.frontends.torch.step.dispatch_table import operator_info
 from tests.torch.lowerings import closed, elementwise, layers, products, shaping
 from tests.torch.lowerings.running import operator_named
 
@@ -132,7 +132,7 @@ def sampled() -> set[str]:
         *layers.SAMPLES,
         *(c.sample for c in closed.ALL),
     )
-    return {plan_of(operator_named(one.operator)).name for one in everything}
+    return {operator_info(operator_named(one.operator)).name for one in everything}
 
 
 def test_every_lowering_has_a_sample_or_a_reason() -> None:

@@ -15,7 +15,7 @@ from nncost.ir.graph import Node, Tensor
 _MAPS: Mapping[str, str] = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "abs": "Abs", "sign": "Sign",
     "floor": "Floor", "ceil": "Ceil", "round": "Round", "identity": "Identity", "sqrt": "Sqrt", "exp": "Exp",
-    "log": "Log", "tanh": "Tanh", "sigmoid": "Sigmoid", "erf": "Erf", "sin": "Sin", "cos": "Cos", "pow": "Pow",
+    "log": "Log", "tanh": "Tanh", "sigmoid": "Sigmoid", "erf": "Erf", "sin": "Sin", "cos": "Cos", "atan": "Atan", "pow": "Pow",
     "max": "Max", "min": "Min", "relu": "Relu", "greater": "Greater", "greater_equal": "GreaterOrEqual",
     "equal": "Equal", "and": "And", "or": "Or", "xor": "Xor", "not": "Not", "select": "Where", "clip": "Clip",
 }  # fmt: skip

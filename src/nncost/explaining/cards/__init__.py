@@ -33,7 +33,7 @@ READERS: Mapping[type, Reader] = {
 
 
 def readings(region: Item) -> tuple[Reading, ...]:
-    """The cards a region may be explained by, with its sizes; none where no card fits."""
+    """Return the cards that may explain a region, with its sizes; an empty tuple if no card fits."""
     reader = READERS.get(type(region.layer)) if isinstance(region, Region) else None
     if not isinstance(region, Region) or reader is None:
         return ()

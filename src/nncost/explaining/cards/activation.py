@@ -31,7 +31,7 @@ _CASES = r"\begin{{cases}} {} & z > 0 \\ {} & \text{{otherwise}} \end{{cases}}"
 
 
 def _split(above: str, below: str, above_latex: str, below_latex: str) -> tuple[str, str]:
-    return f"{above} where z > 0, else {below}", _CASES.format(above_latex, below_latex)
+    return f"{above} if z > 0, else {below}", _CASES.format(above_latex, below_latex)
 
 
 def _curve(value: tuple[str, str], gradient: tuple[str, str], saved: str = "z") -> _Curve:
@@ -45,7 +45,7 @@ def _curve(value: tuple[str, str], gradient: tuple[str, str], saved: str = "z") 
     )
 
 
-_BETWEEN = ("g where z lies inside the limits, else 0", r"g\,[\text{low} < z < \text{high}]")
+_BETWEEN = ("g if z is inside the limits, else 0", r"g\,[\text{low} < z < \text{high}]")
 _CURVES: Mapping[str, _Curve] = {
     "relu": _curve(("max(z, 0)", r"\max(z, 0)"), _split("g", "0", "g", "0"), "a"),
     "leaky_relu": _curve(_split("z", "α·z", "z", r"\alpha z"), _split("g", "α·g", "g", r"\alpha g")),
@@ -80,11 +80,11 @@ _CURVES: Mapping[str, _Curve] = {
         ("z·min(max(z/6 + ½, 0), 1)", r"z \min(\max(z/6 + \tfrac12, 0), 1)"), ("g·da/dz, factor by factor", r"g\,\frac{da}{dz}")
     ),
 }  # fmt: skip
-_ELEMENTARY = {"sigmoid": "one sigmoid function for each value", "tanh": "one tanh function for each value"}
+_ELEMENTARY = {"sigmoid": "one sigmoid function per value", "tanh": "one tanh function per value"}
 _WHY_BACKWARD = {
     "sigmoid": "1 − a, then a·(1 − a), then times g: 1 subtraction and 2 products",
     "tanh": "a², then 1 − a², then times g: 2 products and 1 subtraction",
-    "relu": "one comparison for each value",
+    "relu": "one comparison per value",
 }
 
 
@@ -123,7 +123,7 @@ def activation_card(name: str, letter: str) -> Card:
         build=build,
         equations=(curve.value,),
         gradients=(curve.gradient,),
-        why={"activations": "one for each value", "cmp": "one for each value"}
+        why={"activations": "one per value", "cmp": "one per value"}
         | ({name: _ELEMENTARY[name]} if name in _ELEMENTARY else {}),
         why_backward={INPUT: _WHY_BACKWARD.get(name, "")},
         saved=f"{name}'s {'output' if curve.saved == 'a' else 'values'} {curve.saved}",
@@ -167,10 +167,10 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
         why={
             "cmp": "the maximum of n values: n − 1 comparisons",
             "add": "subtractions of the maximum, and the sum of n powers",
-            "exp": "one power for each value",
-            "div": "one for each value",
-            "log": "one for each row",
-            "activations": "one for each value",
+            "exp": "one power per value",
+            "div": "one per value",
+            "log": "one per row",
+            "activations": "one per value",
         },
         saved="softmax's output",
     )
@@ -202,8 +202,8 @@ def dropout_card() -> Card:
             Maths("∂L/∂x = g·keep/(1 − p)", r"\frac{\partial L}{\partial x} = \frac{g \cdot [u \ge p]}{1 - p}"),
         ),
         why={
-            "random": "one random number for each value",
-            "cmp": "one for each value",
+            "random": "one random number per value",
+            "cmp": "one per value",
             "mul": "by keep, then by the constant 1/(1 − p)",
         },
         why_backward={"∂L/∂x": "by keep, then by the constant"},

@@ -79,10 +79,10 @@ def conv_card(bias: bool, grouped: bool) -> Card:
         why_backward={
             "∂L/∂W": "each of the M·C·K weights sums over all positions of all examples",
             "∂L/∂b": "each bias sums over all positions of all examples",
-            INPUT: "for each tap a sum over the kernels, then one addition where windows overlap",
+            INPUT: "per tap a sum over the kernels, then one addition where windows overlap",
         },
-        parameters="C·K weights for each of the M kernels, shared by all positions"
-        + (", one bias for each kernel" if bias else ", no biases"),
+        parameters="C·K weights in each of the M kernels, shared by all positions"
+        + (", one bias per kernel" if bias else ", no biases"),
         saved="the convolutions' inputs x (for ∂L/∂W)",
     )
 
@@ -146,15 +146,15 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
         ),
         why={
             "mul": "each input position spreads over K taps of the output channels",
-            "add": "sums over the channels, then one addition for each tap" + (", then the bias" if bias else ""),
+            "add": "sums over the channels, then one addition per tap" + (", then the bias" if bias else ""),
         },
         why_backward={
             "∂L/∂W": "each weight sums over all input positions of all examples",
             "∂L/∂b": "each bias sums over all positions of all examples",
             INPUT: "each input gathers from its K taps in the output channels",
         },
-        parameters="K weights for each pair of an input and an output channel"
-        + (", one bias for each output channel" if bias else ""),
+        parameters="K weights per pair of an input and an output channel"
+        + (", one bias per output channel" if bias else ""),
         saved="the transposed convolutions' inputs x (for ∂L/∂W)",
     )
 

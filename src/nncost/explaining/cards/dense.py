@@ -16,7 +16,7 @@ RESIDUAL = Operation("residual")
 
 
 def read_dense(region: Region) -> tuple[Reading, ...]:
-    """B examples (of T positions each, where the layer works on a sequence), N inputs, M neurons."""
+    """B examples (of T positions each if the layer works on a sequence), N inputs, M neurons."""
     x, weight, *bias = region.inputs
     return _read(x, *reversed(weight.shape), bias=bool(bias))
 
@@ -74,12 +74,12 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             else "each of the M sums has N products: N − 1 additions",
         },
         why_backward={
-            "∂L/∂W": f"one product δ_j·x_i for each weight; then the {rows} are added up",
+            "∂L/∂W": f"one product δ_j·x_i per weight; then the {rows} are added up",
             "∂L/∂b": f"δ itself, a copy; only the {rows} are added up",
             INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
         },
-        parameters="one weight for each pair of an input and a neuron"
-        + (", one bias for each neuron" if bias else ", no biases"),
+        parameters="one weight per pair of an input and a neuron"
+        + (", one bias per neuron" if bias else ", no biases"),
         saved="the dense layers' inputs x (for ∂L/∂W)",
     )
 
@@ -113,5 +113,5 @@ def residual_card() -> Card:
                 r"\frac{\partial L}{\partial F} = \frac{\partial L}{\partial y}",
             ),
         ),
-        why={"add": "one for each value"},
+        why={"add": "one per value"},
     )

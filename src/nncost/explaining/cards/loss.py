@@ -50,14 +50,14 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         "add": "the softmax, p − t, the sum over the rows",
         "cmp": "the maximum of each row",
         "exp": "the softmax",
-        "log": "one for each row",
+        "log": "one per row",
         "div": "the softmax, the gradient's mean and the loss's mean",
     },
     "binary_cross_entropy": {
         "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
         "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
-        "log": "two for each output",
-        "div": "two for each output, and the mean",
+        "log": "two per output",
+        "div": "two per output, and the mean",
     },
     "binary_cross_entropy_with_logits": {
         "mul": "x·t",
@@ -65,7 +65,7 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         "div": "the gradient's mean and the loss's mean",
         "cmp": "max(x, 0)",
         "exp": "e^−|x|",
-        "log": "one for each output",
+        "log": "one per output",
         "sigmoid": "σ(x)",
     },
     "sum": {"add": "the sum of all outputs"},
@@ -73,7 +73,7 @@ _WHY: Mapping[str, Mapping[str, str]] = {
 
 _WHY_FUSED = {
     "add": "p − t, and the sum over the rows",
-    "log": "one for each row",
+    "log": "one per row",
     "div": "the gradient's mean and the loss's mean",
 }
 

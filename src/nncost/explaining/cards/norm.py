@@ -21,7 +21,7 @@ _WHY = {
     "mul": "squares for the variance, then by 1/σ, then by the scale γ",
     "add": "the sums of both means, the differences x − mean, ε and the shift β",
     "div": "the means, and 1/σ",
-    "sqrt": "one for each σ",
+    "sqrt": "one per σ",
 }
 _SAVED = "the norms' x̂ and 1/σ"
 
@@ -43,11 +43,11 @@ def _labelled(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> dict[str,
 
 def _sentence(scale: bool, shift: bool, each: str) -> str:
     given = " and ".join(name for name, there in (("a scale γ", scale), ("a shift β", shift)) if there)
-    return f"{given} for each {each}" if given else "none"
+    return f"{given} per {each}" if given else "none"
 
 
 def read_batch_norm(region: Region) -> tuple[Reading, ...]:
-    """C channels and n values in each of them."""
+    """C channels of n values."""
     batch, channels, *spatial = region.inputs[0].shape
     training = region.settings(BatchNorm).momentum is not None
     return (Reading(batch_norm_card(training), ((batch, *spatial), channels)),)
@@ -77,10 +77,10 @@ def batch_norm_card(training: bool) -> Card:
         why={name: f"{text}; the running averages" if name in ("mul", "add") else text for name, text in _WHY.items()}
         if training
         else {
-            "mul": "x·f for each value, γ and mean times 1/σ for each channel",
-            "add": "one for each value, two for each channel",
+            "mul": "x·f per value, γ and mean times 1/σ per channel",
+            "add": "one per value, two per channel",
         },
-        parameters="a scale γ and a shift β for each channel; its two running averages are buffers, not parameters",
+        parameters="a scale γ and a shift β per channel; its two running averages are buffers, not parameters",
         saved=_SAVED,
         training=training,
     )
@@ -135,7 +135,7 @@ def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> C
 
 
 def read_group_norm(region: Region) -> tuple[Reading, ...]:
-    """B examples, G groups, C channels of S values; instance norm has one group for each channel."""
+    """B examples, G groups, C channels of S values; instance norm has one group per channel."""
     layer = region.settings(GroupNorm)
     batch, channels, *spatial = region.inputs[0].shape
     values: tuple[Dim | Shape, ...] = (batch, channels, tuple(spatial))
@@ -194,8 +194,8 @@ def lrn_card(size: int) -> Card:
         why={
             "mul": "the square, and by α",
             "add": f"the sum of {size} squares, and k",
-            "pow": "one for each value",
-            "div": "one for each value",
+            "pow": "one per value",
+            "div": "one per value",
         },
         saved="the powers of the local response norms",
     )

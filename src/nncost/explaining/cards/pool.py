@@ -43,13 +43,9 @@ def window_card(name: str) -> Card:
         why={
             "cmp": "the largest of K values: K − 1 comparisons",
             "add": "the sum of K values: K − 1 additions",
-            "div": "one for each output",
+            "div": "one per output",
         },
-        why_backward={
-            INPUT: "one addition for each output"
-            if largest
-            else "one division for each output, one addition for each tap"
-        },
+        why_backward={INPUT: "one addition per output" if largest else "one division per output, one addition per tap"},
         saved="maxpool's positions of the largest values" if largest else "",
     )
 
@@ -79,12 +75,10 @@ def global_card(name: str) -> Card:
         why={
             "cmp": "the largest of S values: S − 1 comparisons",
             "add": "the sum of S values: S − 1 additions",
-            "div": "one for each channel",
+            "div": "one per channel",
         },
         why_backward={
-            INPUT: "one addition for each channel"
-            if largest
-            else "one division for each channel; all its values share it"
+            INPUT: "one addition per channel" if largest else "one division per channel; all its values share it"
         },
         saved="global_maxpool's positions of the largest values" if largest else "",
     )
@@ -100,9 +94,9 @@ def _mean(count: str) -> Maths:
 
 def _to_largest() -> Maths:
     return Maths(
-        "∂L/∂x = g at the largest value, 0 elsewhere", r"\frac{\partial L}{\partial x} = g \text{ at the largest value}"
+        "∂L/∂x = g at the largest value, otherwise 0", r"\frac{\partial L}{\partial x} = g \text{ at the largest value}"
     )
 
 
 def _spread(count: str) -> Maths:
-    return Maths(f"∂L/∂x = g/{count} for each value", rf"\frac{{\partial L}}{{\partial x}} = \frac{{g}}{{{count}}}")
+    return Maths(f"∂L/∂x = g/{count} per value", rf"\frac{{\partial L}}{{\partial x}} = \frac{{g}}{{{count}}}")

@@ -37,7 +37,7 @@ def embedding_card() -> Card:
         build=build,
         equations=(Maths("y_t = W[i_t]    row i_t of the table: looked up, not computed", r"y_t = W_{i_t}"),),
         gradients=(Maths("∂L/∂W[i_t] gathers g_t", r"\frac{\partial L}{\partial W_{i_t}} \mathrel{+}= g_t"),),
-        why_backward={"∂L/∂W": "each row that was used receives its gradient: one addition for each value"},
+        why_backward={"∂L/∂W": "each row that was used receives its gradient: one addition per value"},
         parameters="D weights in each of the V rows of the table",
         saved="the embedding's indices",
     )
@@ -100,9 +100,9 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
         why={
             "mul": f"Q·Kᵀ and P·V, and 1 for each of the T·{keys} scores (the scale)",
             "add": "the sums of both products, and the softmax" + (", and the mask" if mask else ""),
-            "cmp": "the maximum in each softmax" + (", and 1 for each score (is it allowed?)" if causal else ""),
-            "exp": "one for each score",
-            "div": "one for each score",
+            "cmp": "the maximum in each softmax" + (", and 1 per score (is it allowed?)" if causal else ""),
+            "exp": "one per score",
+            "div": "one per score",
         },
         saved="attention's Q, K, V and P",
     )

@@ -35,6 +35,7 @@ def load(source: str, options: LoadOptions) -> Model:
 
 
 def _load(source: str, options: LoadOptions) -> Model:
+    from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.inputs import dim_named, read_inputs
     from nncost.frontends.onnx.translation import Translation
     from nncost.frontends.onnx.unknown import Inference

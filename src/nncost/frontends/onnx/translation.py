@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape
 from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
-from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
@@ -188,15 +187,19 @@ class Translation:
         operands = self._operands(node)
         kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        shapes = self.signatures(node)
+        shapes = self._signatures(node)
         signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
         outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
         return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
 
-    def signatures(self, node: Any) -> list[Signature | None]:
+    def _signatures(self, node: Any) -> list[Signature | None]:
         """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
         certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
         return self._inference.signatures(node, certain)
+
+    def output_shapes(self, node: Any) -> list[Shape | None]:
+        """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
+        return [None if found is None else found[0] for found in self._signatures(node)]
 
     def kind_of(self, node: Any) -> str:
         """Return a node's operation, with its domain unless that is the default one."""

@@ -8,7 +8,7 @@ import torch
 
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
 from nncost.frontends.torch.lowerings import lower as _kernels  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.step.dispatch_table import Handling, Plan, plan_of
+from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
 
 NAMESPACES = ("aten", "prims", "quantized", "_c10d_functional")
 """Those that models run; others belong to compilers and devices."""
@@ -21,7 +21,7 @@ _OWN_TESTS = ("aten::_test_", "aten::_foobar")
 
 
 def coverage() -> Coverage:
-    """Every overload of every operator that models run, with the plan that is made for it."""
+    """Every overload of every operator that models run, with how it is treated."""
     import torch._prims  # registers its operators
 
     found = []
@@ -35,10 +35,10 @@ def coverage() -> Coverage:
 def _treatment(name: str, overload: str) -> str:
     namespace, _, base = name.partition("::")
     operator: Any = getattr(getattr(getattr(torch.ops, namespace), base), overload or "default")
-    plan = plan_of(operator)
-    return UNKNOWN if _written_and_decomposed(plan) else _TREATMENTS[plan.handling]
+    info = operator_info(operator)
+    return UNKNOWN if _written_and_decomposed(info) else _TREATMENTS[info.handling]
 
 
-def _written_and_decomposed(plan: Plan) -> bool:
+def _written_and_decomposed(info: OperatorInfo) -> bool:
     """An operator that writes into what it is given is not run as PyTorch's reference, which makes new tensors."""
-    return plan.handling is Handling.DECOMPOSED and bool(plan.written) and plan.decomposition is not None
+    return info.handling is Handling.DECOMPOSED and bool(info.written) and info.decomposition is not None

@@ -33,14 +33,14 @@ def check_types(name: str, tensors: Sequence[torch.Tensor]) -> None:
 
 
 @contextmanager
-def noted_in_backward(places: Any) -> Iterator[None]:
-    """What is raised in the backward pass says so; layers that run again in it speak for themselves."""
+def noted_in_backward(attribution: Any) -> Iterator[None]:
+    """Add a note to what is raised in the backward pass; layers that run again in it add their own."""
     try:
         yield
     except NncostError:
         raise
     except Exception as error:
-        _note(error, "in the loss" if places.path == "loss" else "in the backward pass")
+        _note(error, "in the loss" if attribution.path == "loss" else "in the backward pass")
         raise
 
 

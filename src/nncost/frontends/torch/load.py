@@ -1,4 +1,4 @@
-"""From a ``torch.nn.Module`` to a model: staged, run on shapes alone, lowered."""
+"""From a ``torch.nn.Module`` to a model: run on fake tensors, traced, lowered."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     log = Log()
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
-    both = {name: (traced.tensors[name].stand_in, parameter) for name, parameter in parameters.items()}
+    both = {name: (traced.tensors[name].fake, parameter) for name, parameter in parameters.items()}
     inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
     outputs = [primary(traced.output)]
     if options.steps.loss == "sum":

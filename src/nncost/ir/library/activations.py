@@ -30,10 +30,19 @@ def activation(b: Builder, name: str, x: Tensor, *settings: float) -> Tensor:
 
     Raise KeyError for an unknown name, TypeError for settings it does not have.
     """
-    compute, gradient = _PARAMETRISED[name](*settings) if settings else ACTIVATIONS[name]
+    plain = None if settings else ACTIVATIONS.get(name)
+    compute, gradient = plain or _PARAMETRISED[name](*settings)
     with b.region(Activation(name, settings), x, activations=x.elements) as region:
         y = compute(b, x)
         region.returns(y, gradient=gradient)
+    return y
+
+
+def prelu(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
+    """x if x > 0, else slope·x with learned slopes that broadcast to ``x``: 1 mul, 1 cmp."""
+    with b.region(Activation("prelu"), x, slope, activations=x.elements) as region:
+        y = b.map("where_positive", x, x, b.map("mul", slope, x))
+        region.returns(y)
     return y
 
 
@@ -136,6 +145,10 @@ def _mish(b: Builder, x: Tensor) -> Tensor:
     return b.map("mul", x, b.map("tanh", _softplus(b, x)))
 
 
+def _log_sigmoid(b: Builder, x: Tensor) -> Tensor:
+    return b.map("log", b.map("sigmoid", x))
+
+
 def _hard_swish(b: Builder, x: Tensor) -> Tensor:
     return b.map("mul", x, hard_sigmoid()[0](b, x))
 
@@ -146,6 +159,58 @@ def _softsign(b: Builder, x: Tensor) -> Tensor:
 
 def _elementary(function: str) -> Function:
     return (lambda b, x: b.map(function, x)), None
+
+
+def celu(alpha: float = 1.0) -> Function:
+    """x if x > 0, else α·(e^(x/α) − 1): 1 div, 1 exp, 1 add, 1 mul, 1 cmp; with α = 1 no div, as ELU.
+
+    Below zero its gradient is g·(y/α + 1). Raises ZeroDivisionError for α = 0.
+    """
+    if alpha == 0:
+        raise ZeroDivisionError("celu divides by α")
+
+    def divided(b: Builder, x: Tensor) -> Tensor:
+        return x if alpha == 1 else b.map("div", x, alpha)
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        below = b.map("mul", alpha, b.map("sub", b.map("exp", divided(b, x)), 1.0))
+        return b.map("where_positive", x, x, below)
+
+    def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
+        (x,), (y,), (dy,) = region.inputs, region.outputs, g
+        assert dy is not None
+        below = b.map("mul", dy, b.map("add", divided(b, y), 1.0))
+        return {x: b.map("where_positive", x, dy, below)}
+
+    return compute, gradient
+
+
+def threshold(limit: float, value: float = 0.0) -> Function:
+    """x if x > limit, else ``value``: 2 cmp."""
+    return (lambda b, x: b.map("select", b.map("greater", x, limit), x, value)), None
+
+
+def shrink(limit: float, shift: float = 0.0) -> Function:
+    """x moved towards 0 by ``shift`` if |x| > limit, else 0; hard shrinking without a shift, soft with that of the limit.
+
+    Hard: 2 cmp. Soft, sign(x)·max(|x| − limit, 0): 1 add, 1 cmp, 1 mul. Any other shift: 1 mul, 1 add, 2 cmp.
+    """
+
+    def compute(b: Builder, x: Tensor) -> Tensor:
+        if shift and shift == limit:
+            return b.map("mul", b.map("sign", x), b.map("relu", b.map("sub", b.map("abs", x), limit)))
+        outside = b.map("greater", b.map("abs", x), limit)
+        moved = b.map("sub", x, b.map("mul", b.map("sign", x), shift)) if shift else x
+        return b.map("select", outside, moved, 0.0)
+
+    return compute, None
+
+
+def softplus(beta: float = 1.0) -> Function:
+    """log(1 + e^(βx))/β: 1 exp, 1 add, 1 log and, unless β is one, 1 mul and 1 div."""
+    if beta == 1.0:
+        return _softplus, None
+    return (lambda b, x: b.map("div", _softplus(b, b.map("mul", beta, x)), beta)), None
 
 
 def hard_sigmoid(slope: float = 1 / 6, offset: float = 0.5) -> Function:
@@ -167,7 +232,7 @@ ACTIVATIONS: Mapping[str, Function] = {
     "gelu_tanh": (_gelu_tanh, None),
     "silu": (_silu, None),
     "mish": (_mish, None),
-    "softplus": (_softplus, None),
+    "softplus": softplus(),
     "softsign": (_softsign, None),
     "sigmoid": _elementary("sigmoid"),
     "tanh": _elementary("tanh"),
@@ -179,6 +244,8 @@ ACTIVATIONS: Mapping[str, Function] = {
 """Elementwise activation layers; ``softmax`` and ``log_softmax`` work on an axis and stand apart."""
 
 _PARAMETRISED: Mapping[str, Callable[..., Function]] = {
-    "leaky_relu": leaky_relu, "elu": elu, "selu": elu, "hardtanh": clip, "hardsigmoid": hard_sigmoid,
+    "leaky_relu": leaky_relu, "rrelu": leaky_relu, "elu": elu, "selu": elu, "celu": celu, "hardtanh": clip,
+    "hardsigmoid": hard_sigmoid, "softplus": softplus, "threshold": threshold, "thresholded_relu": threshold,
+    "hardshrink": shrink, "softshrink": lambda limit: shrink(limit, limit), "shrink": shrink, "log_sigmoid": lambda: (_log_sigmoid, None),
 }  # fmt: skip
-"""Those that take numbers of their own."""
+"""Those with numbers of their own, and those that no spec names."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torch.utils._pytree import tree_leaves
 
-from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, Recorded
+from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, OpRecord
 
 FURTHEST = 256 * 2**20
 """Distances beyond this are alike: the data comes from main memory."""
@@ -29,7 +29,7 @@ _CACHE_SIZE = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
 class Job:
     """One operator to be timed with its arguments at their distances (0: still in the second-level cache)."""
 
-    recorded: Recorded
+    recorded: OpRecord
     distances: tuple[int, ...]
     code: int
     results: int = 0
@@ -39,7 +39,7 @@ class Job:
         """Equal for jobs that take the same time."""
         recorded = self.recorded
         leaves = tree_leaves((recorded.args, dict(recorded.kwargs)))
-        shown = [leaf.likeness if isinstance(leaf, Argument) else leaf for leaf in leaves]
+        shown = [leaf.form if isinstance(leaf, Argument) else leaf for leaf in leaves]
         names = sorted(recorded.kwargs)
         tracked = recorded.phase in ("forward", "loss")
         return repr((str(recorded.operator), shown, names, tracked, self.distances, self.code, self.results))
@@ -55,7 +55,7 @@ def second_level_bytes() -> int:
 
 
 def jobs_of(
-    operators: Sequence[Recorded], memory: Sequence[MemoryEvent] = (), cache_bytes: int | None = None
+    operators: Sequence[OpRecord], memory: Sequence[MemoryEvent] = (), cache_bytes: int | None = None
 ) -> list[Job]:
     """One job for each operator, in order; ``memory`` are the step's events."""
     state = _Touched(second_level_bytes() if cache_bytes is None else cache_bytes)
@@ -67,7 +67,7 @@ def jobs_of(
     return list(_jobs(operators, events, state))
 
 
-def _jobs(operators: Sequence[Recorded], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched) -> Iterator[Job]:
+def _jobs(operators: Sequence[OpRecord], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched) -> Iterator[Job]:
     for position, operator in enumerate(operators):
         results = max((state.happened(event) for event in events.get(position, ())), default=0)
         distances = tuple(state.distance(argument) for argument in operator.tensors())
@@ -110,7 +110,7 @@ class _Touched:
         touched = self._memory.get(argument.storage)
         return FURTHEST if touched is None else self._level(self._clock - touched + argument.bytes)
 
-    def code_distance(self, operator: Recorded) -> int:
+    def code_distance(self, operator: OpRecord) -> int:
         """The distance of an operator's code."""
         ran = self._code.get(str(operator.operator))
         return FURTHEST if ran is None else self._level(self._clock - ran)
@@ -123,7 +123,7 @@ class _Touched:
             level *= _STEP
         return min(level, FURTHEST)
 
-    def ran(self, operator: Recorded) -> None:
+    def ran(self, operator: OpRecord) -> None:
         """An operator touched its arguments and results; a view touches nothing."""
         if operator.is_view:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nncost.frontends.torch.allocation.recorder import Recorded, Recording
+from nncost.frontends.torch.allocation.recorder import OpRecord, Recording
 from nncost.timing.devices.profile import Profile
 from nncost.timing.replay.cache_distance import Job, jobs_of
 from nncost.timing.replay.memo import Memo
@@ -49,7 +49,7 @@ class Replayed:
         return self.spent.setdefault((path, phase), Spent())
 
 
-def phase_of(recorded: Recorded) -> str:
+def phase_of(recorded: OpRecord) -> str:
     """The phase whose seconds an operator is part of: the loss belongs to forward, its gradient to backward."""
     if recorded.phase == "loss":
         return "backward" if recorded.in_backward else "forward"
@@ -122,7 +122,7 @@ def without_faults(timed: Timed, page_fault: float) -> Timed:
     return Timed(middle, low, high, timed.faults)
 
 
-def _overhead(recorded: Recorded, overheads: Mapping[str, float]) -> float:
+def _overhead(recorded: OpRecord, overheads: Mapping[str, float]) -> float:
     """What the framework adds to an operator when it is called from a layer, from autograd or from an optimizer."""
     phase = phase_of(recorded)
     return overheads.get(f"{phase}_{'view' if recorded.is_view else 'operator'}", 0.0)
@@ -130,7 +130,7 @@ def _overhead(recorded: Recorded, overheads: Mapping[str, float]) -> float:
 
 def _add_faults(result: Replayed, recording: Recording, faults: Faults) -> None:
     """First touches where memory is made; its way back to the system where it is given back, at the end in the update."""
-    operators: Sequence[Recorded] = recording.operators
+    operators: Sequence[OpRecord] = recording.operators
     for seconds in (faults.seconds, faults.freed):
         for position, spent in seconds.items():
             recorded = operators[min(position, len(operators) - 1)]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from nncost.frontends.torch.allocation.recorder import Argument, Recorded
+from nncost.frontends.torch.allocation.recorder import Argument, OpRecord
 from nncost.frontends.torch.allocation.workspace_probe import with_workspace
 
 _SPREAD = 0.1
@@ -15,7 +15,7 @@ _SPREAD = 0.1
 _LEAST = 0.01
 
 
-def real_arguments(recorded: Recorded) -> tuple[list[Any], dict[str, Any]]:
+def real_arguments(recorded: OpRecord) -> tuple[list[Any], dict[str, Any]]:
     """Arguments like those recorded. Whole numbers lie within the smallest size that they could index."""
     limit = _limit(recorded)
     with_gradients = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
@@ -29,7 +29,7 @@ def real_arguments(recorded: Recorded) -> tuple[list[Any], dict[str, Any]]:
     return list(with_workspace(recorded.operator, tuple(args))), kwargs
 
 
-def _limit(recorded: Recorded) -> int:
+def _limit(recorded: OpRecord) -> int:
     """No index may be larger than the smallest extent of the floating-point arguments."""
     extents = [size for a in recorded.tensors() if a.dtype.is_floating_point and len(a.shape) for size in a.shape]
     extents += [a for a in recorded.args if isinstance(a, int) and not isinstance(a, bool) and a > 0]

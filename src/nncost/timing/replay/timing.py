@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
-from nncost.frontends.torch.allocation.recorder import as_it_runs
+from nncost.frontends.torch.allocation.recorder import inplace_form
 from nncost.pipeline.count import no_collection
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.replay.cache_distance import FURTHEST, Job
@@ -76,7 +76,7 @@ def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
 
     Where the times scatter, something else is running: further rounds are tried, and the quietest counts.
     """
-    recorded = as_it_runs(job.recorded)
+    recorded = inplace_form(job.recorded)
     _check_memory(job)
     args, kwargs = real_arguments(recorded)
     call = _Call(job, recorded.operator, args, kwargs)

@@ -24,7 +24,7 @@ def _gemm(call: Call) -> Tensor:
     b = call.builder
     left, right = _matrix(call, 0, "transA"), _matrix(call, 1, "transB", transposed=True)
     alpha, beta = call.attributes.number("alpha", 1.0), call.attributes.number("beta", 1.0)
-    x, weight = call.translation.tensor(left, "weight"), call.translation.tensor(right, "weight")
+    x, weight = call.walk.tensor(left, "weight"), call.walk.tensor(right, "weight")
     bias = call.optional(2, "bias") if beta else None
     if bias is not None:
         check_broadcast(bias.shape, (x.shape[0], weight.shape[0]))
@@ -54,7 +54,7 @@ def _matmul(call: Call) -> Tensor:
     """NumPy's matrix product; a weight matrix on the right makes a dense layer."""
     left, right = call.value(0), call.value(1)
     if isinstance(right, Stored) and right.root.learned and len(right.shape) == 2 and len(left.shape) <= MAX_BATCH_AXES:
-        weight = call.translation.tensor(call.transposed(right, (1, 0)), "weight")
+        weight = call.walk.tensor(call.transposed(right, (1, 0)), "weight")
         return dense.dense(call.builder, call.ranked(0, 1, MAX_BATCH_AXES), weight)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):
         raise Unlowered("a matrix product of more axes than an einsum has letters")

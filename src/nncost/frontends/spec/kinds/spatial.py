@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.dims import Dim, ceil_divide, exact_divide, is_symbolic, shape_text
+from nncost.dims import Dim, exact_divide, is_symbolic, shape_text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.layers import Context, layer, needs
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.graph import Tensor
 from nncost.ir.library import conv
+from nncost.ir.library.windows import halves, same_padding
 
 IMAGE = "CxL, CxHxW or CxDxHxW"
 
@@ -41,12 +42,10 @@ def padding_widths(
         return [(width, width) for width in a.per_axis("pad", axes, 0, minimum=0)]
     widths: list[tuple[Dim, Dim]] = []
     for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
-        reach = d * (k - 1) + 1
-        total = (ceil_divide(n, s) - 1) * s + reach - n if s > 1 else reach - 1
-        if is_symbolic(total) and s > 1:
+        total = same_padding(n, d * (k - 1) + 1, s)
+        if total is None:
             raise a.sizes.error("pad=same with a symbolic size and a stride above 1 has no closed form", word)
-        total = total if is_symbolic(total) else max(0, total)
-        widths.append((total // 2, total - total // 2))
+        widths.append(halves(total))
     return widths
 
 

@@ -20,10 +20,10 @@ from nncost.frontends.torch.allocation.known_results import Known, elementwise, 
 from nncost.frontends.torch.allocation.probe_cost import macs_of
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
-from nncost.frontends.torch.step.attribution import Places
+from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
-from nncost.frontends.torch.step.dispatch_table import Handling, Plan, plan_of
-from nncost.frontends.torch.step.fake_tensors import LightFakes
+from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
+from nncost.frontends.torch.step.fake_tensors import FastPath
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.provenance import tensors_in
 
@@ -45,7 +45,7 @@ _NOTHING: dict[str, Any] = {}
 class Follower(TorchDispatchMode):
     """Notes calls and frees in ``storages.events``; holds no tensor, so that each dies when it would.
 
-    ``light`` answers calls like earlier ones; ``of_stray`` gives the stand-in of a real tensor that is
+    ``fast`` answers calls like earlier ones; ``of_captured`` gives the stand-in of a real tensor that is
     handed to an operator (None: operators on real tensors run as they are). ``known`` are calls met before.
     """
 
@@ -53,23 +53,23 @@ class Follower(TorchDispatchMode):
 
     def __init__(
         self,
-        light: LightFakes | None,
-        of_stray: Callable[[torch.Tensor], torch.Tensor] | None,
+        fast: FastPath | None,
+        of_captured: Callable[[torch.Tensor], torch.Tensor] | None,
         known: Known | None = None,
         sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
-        self.places = Places()
+        self.attribution = Attribution()
         self.storages = Storages()
         self.called: dict[Any, Called] = {}
-        self.of_stray = of_stray
+        self.of_captured = of_captured
         self.outside_bytes: Dim = 0
         self.otherwise: dict[str, None] = {}
         self._biases = 0
         self._scalars: list[tuple[Any, Ran]] = []
         self._makers: list[int | None] = []
         self.owners: dict[int, str] = {}
-        self._light = light
+        self._fast = fast
         self._known = known or {}
         self._sizes = sizes
 
@@ -82,17 +82,17 @@ class Follower(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
-        plan = plan_of(func)
-        if plan.handling is Handling.DECOMPOSED and _is_composite(func):
+        info = operator_info(func)
+        if info.handling is Handling.DECOMPOSED and _is_composite(func):
             with self:
                 return func.decompose(*args, **kwargs)
-        if plan.name == "aten::_local_scalar_dense" and self.of_stray is None and type(args[0]) is FakeTensor:
+        if info.name == "aten::_local_scalar_dense" and self.of_captured is None and type(args[0]) is FakeTensor:
             return torch.ones((), dtype=args[0].dtype).item()  # an optimizer's own norm: any number does
-        if plan.handling is not Handling.SILENT and self.of_stray is not None:
-            args, kwargs = self._without_strays(args), {name: self._stand_in(v, name) for name, v in kwargs.items()}
-        if func in _LOOKS or (plan.handling is Handling.VIEW and not plan.written):
+        if info.handling is not Handling.SILENT and self.of_captured is not None:
+            args, kwargs = self._without_captured(args), {name: self._faked(v, name) for name, v in kwargs.items()}
+        if func in _LOOKS or (info.handling is Handling.VIEW and not info.written):
             return self._view(func, args, kwargs)
-        return self._operation(func, plan, args, kwargs)
+        return self._operation(func, info, args, kwargs)
 
     def outside(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor that is there before the step, such as the targets of a loss."""
@@ -109,10 +109,10 @@ class Follower(TorchDispatchMode):
 
     def like(self, tensor: torch.Tensor) -> torch.Tensor:
         """Another tensor of that form, with its values where it has any, which is there before the step."""
-        if type(tensor) is not FakeTensor or self._light is None:
+        if type(tensor) is not FakeTensor or self._fast is None:
             made = tensor.clone()
         else:
-            made = self._light.make(tensor.shape, tensor.stride(), tensor.dtype)
+            made = self._fast.make(tensor.shape, tensor.stride(), tensor.dtype)
         self.storages.outside(storage_of(made))
         return made
 
@@ -124,36 +124,36 @@ class Follower(TorchDispatchMode):
         """A tensor that came about without an operator."""
         storage = storage_of(tensor)
         size = storage.nbytes()
-        path, phase = self.places.path, self.places.phase
+        path, phase = self.attribution.path, self.attribution.phase
         called = Called(None, (), (), sizes=(size,))
         number = self.storages.taken(storage)
         self._makers.append(None)
-        self.storages.events.append(Ran(called, (number,), path, "backward" if self.places.in_backward else phase))
+        self.storages.events.append(Ran(called, (number,), path, "backward" if self.attribution.in_backward else phase))
 
     # ---------------------------------------------------------------- operators
     def _view(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if self._light is not None and type(args[0]) is FakeTensor:
-            result = self._light.view(func, args, kwargs)
+        if self._fast is not None and type(args[0]) is FakeTensor:
+            result = self._fast.view(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-        self.places.looked(tensors_in(result))
+        self.attribution.note_view(tensors_in(result))
         return result
 
-    def _operation(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
+    def _operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         description = Description(symbolic=self._sizes is not None)
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors
         for tensor in tensors if self.owners else ():
-            self.places.path = self.owners.get(id(tensor), self.places.path)
-        silent = plan.handling is Handling.SILENT
-        place = ("", "forward") if silent else self.places.here(tensors)
+            self.attribution.path = self.owners.get(id(tensor), self.attribution.path)
+        silent = info.handling is Handling.SILENT
+        place = ("", "forward") if silent else self.attribution.place_of(tensors)
         key = (func, described, options, torch.is_grad_enabled())
         called = self.called.get(key) if description.plain else None
         if called is not None and called.outputs is not None:
             result, fresh = self._again(called, args)
         else:
-            result, fresh = self._first(func, args, kwargs, tensors, plan, (described, options))
+            result, fresh = self._first(func, args, kwargs, tensors, info, (described, options))
             if called is None:
                 called = self._new(func, described, options, result, fresh, args, kwargs)
                 called.symbolic = called.symbolic or any(t.layout is not torch.strided for t in tensors)
@@ -161,11 +161,11 @@ class Follower(TorchDispatchMode):
                     self.called[key] = called
         results = tensors_in(result)
         if silent:
-            self.places.looked(results)
+            self.attribution.note_view(results)
         elif place[1] == "backward":
-            self.places.gave(results, place[0])
+            self.attribution.note_gradient(results, place[0])
         if fresh or not silent:
-            self._note(called, tensors, fresh, place if not silent else self.places.here(tensors))
+            self._note(called, tensors, fresh, place if not silent else self.attribution.place_of(tensors))
             if called.operator in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
                 self._expect_scalar(result, tensors)
         return result
@@ -202,7 +202,7 @@ class Follower(TorchDispatchMode):
     def _note(self, called: Called, tensors: list[torch.Tensor], fresh: list[Any], place: Any) -> None:
         made = tuple([self.storages.taken(storage) for storage in fresh])
         ran = Ran(called, made, *place)
-        node = torch._C._current_autograd_node() if self.places.in_backward else None
+        node = torch._C._current_autograd_node() if self.attribution.in_backward else None
         self._makers += [None if node is None else node._sequence_nr()] * len(made)
         operator = called.operator
         if node is not None and node.name() in OTHERWISE:
@@ -224,7 +224,7 @@ class Follower(TorchDispatchMode):
             ran.first, ran.instead = first, instead
 
     def _first(
-        self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], plan: Plan, described: Any
+        self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], info: OperatorInfo, described: Any
     ) -> tuple[Any, list[Any]]:
         """The results of a call like none before, and the storages that are new among theirs."""
         storages = self.storages
@@ -234,15 +234,15 @@ class Follower(TorchDispatchMode):
                 storages.outside(storage)
         result: Any = NotImplemented
         by_form = func in _BY_FORM and not all(tensor.is_contiguous() for tensor in tensors)
-        if self._light is not None and not by_form and tensors and all(type(t) is FakeTensor for t in tensors):
-            result = self._without_run(func, plan, args, tensors, described)
-            if result is NotImplemented and plan.simple:
-                result = self._light.run(func, args, kwargs)
+        if self._fast is not None and not by_form and tensors and all(type(t) is FakeTensor for t in tensors):
+            result = self._without_run(func, info, args, tensors, described)
+            if result is NotImplemented and info.simple:
+                result = self._fast.run(func, args, kwargs)
         if result is NotImplemented:
             result = func(*args, **kwargs)
-        if func is _RECURRENT_BACKWARD and self._light is not None:
+        if func is _RECURRENT_BACKWARD and self._fast is not None:
             # Its stand-in gives one tensor for two biases; the kernel itself gives each its own.
-            result = tuple([None if t is None else self._light.make(t.shape, t.stride(), t.dtype) for t in result])
+            result = tuple([None if t is None else self._fast.make(t.shape, t.stride(), t.dtype) for t in result])
         fresh: dict[int, Any] = {}
         for tensor in tensors_in(result):
             storage = storage_of(tensor)
@@ -250,24 +250,26 @@ class Follower(TorchDispatchMode):
                 fresh[storage._cdata] = storage
         return result, list(fresh.values())
 
-    def _without_run(self, func: Any, plan: Plan, args: Any, tensors: list[torch.Tensor], described: Any) -> Any:
-        light = self._light
-        assert light is not None
-        outputs = self._known.get(key_of(func, plan, *described)) if self._known else None
+    def _without_run(
+        self, func: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], described: Any
+    ) -> Any:
+        fast = self._fast
+        assert fast is not None
+        outputs = self._known.get(key_of(func, info, *described)) if self._known else None
         if outputs is None:
-            return elementwise(func, plan, args, tensors, light)
+            return elementwise(func, info, args, tensors, fast)
         kind, shapes = outputs
         if kind is None:
             return args[shapes] if shapes < len(args) else NotImplemented
-        made = [None if shape is None else light.make(*shape) for shape in shapes]
+        made = [None if shape is None else fast.make(*shape) for shape in shapes]
         return made[0] if kind is torch.Tensor else tuple(made)
 
     def _again(self, called: Called, args: Any) -> Any:
         kind, outputs = called.outputs
         if kind is None:
             return args[outputs], []
-        assert self._light is not None
-        made = [None if output is None else self._light.make(*output) for output in outputs]
+        assert self._fast is not None
+        made = [None if output is None else self._fast.make(*output) for output in outputs]
         fresh = [tensor.untyped_storage() for tensor in made if tensor is not None]
         return (made[0] if kind is torch.Tensor else kind(made)), fresh
 
@@ -283,29 +285,29 @@ class Follower(TorchDispatchMode):
         called.macs, called.bytes = macs_of(func, real, named, result), sum(sizes) + sum(map(_bytes, operands(called)))
         return called
 
-    # ---------------------------------------------------------------- strays
-    def _without_strays(self, args: Any) -> Any:
+    # ---------------------------------------------------------------- captured
+    def _without_captured(self, args: Any) -> Any:
         for value in args:
             kind = type(value)
             if kind is not FakeTensor and (kind is list or kind is tuple or isinstance(value, torch.Tensor)):
-                return tuple([self._stand_in(value) for value in args])
+                return tuple([self._faked(value) for value in args])
         return args
 
-    def _stand_in(self, value: Any, name: str = "") -> Any:
+    def _faked(self, value: Any, name: str = "") -> Any:
         if isinstance(value, torch.Tensor):
-            if isinstance(value, FakeTensor) or self.of_stray is None:
+            if isinstance(value, FakeTensor) or self.of_captured is None:
                 return value
             if value.dim() == 0 and self.storages.number(value.untyped_storage()) not in (None, OUTSIDE):
-                assert self._light is not None
-                made = self._light.make((), (), value.dtype)  # one that autograd keeps: nothing else may hold it
+                assert self._fast is not None
+                made = self._fast.make((), (), value.dtype)  # one that autograd keeps: nothing else may hold it
             else:
-                made = self.of_stray(value)
+                made = self.of_captured(value)
             storage = storage_of(made)
             if storage is not None and self.storages.number(storage) is None:
                 self.storages.outside(storage)
             return made
         if isinstance(value, (list, tuple)):
-            return type(value)([self._stand_in(item) for item in value])
+            return type(value)([self._faked(item) for item in value])
         if name == "device" and value is not None:
             return torch.device("cpu")
         return None if name == "pin_memory" else value

@@ -20,9 +20,9 @@ from nncost.frontends.torch.allocation.intercepts import calls_noted
 from nncost.frontends.torch.allocation.known_results import Known
 from nncost.frontends.torch.allocation.storages import storage_of
 from nncost.frontends.torch.inputs import converted
-from nncost.frontends.torch.step.attribution import Places
-from nncost.frontends.torch.step.fake_inputs import StandIns
-from nncost.frontends.torch.step.fake_module import Stage, raised
+from nncost.frontends.torch.step.attribution import Attribution
+from nncost.frontends.torch.step.fake_inputs import FakeFactory
+from nncost.frontends.torch.step.fake_module import SwappedParameters, swapped_in
 from nncost.frontends.torch.step.loss import LOSS_PATH, loss_value
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import late, maker
@@ -61,22 +61,24 @@ def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: K
     sizes = symbols_of(module, given, options)
     mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=None if sizes is None else sizes.environment)
     trains = wants_backward(options)
-    stand_ins = StandIns(mode, options, trains, sizes)
-    follower = Follower(None if sizes else stand_ins.light, stand_ins.of_stray, None if sizes else known, sizes)
-    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), _placing(follower.places), stand_ins.of_stray)
-    stand_ins.stage = stage
+    fakes = FakeFactory(mode, options, trains, sizes)
+    follower = Follower(None if sizes else fakes.fast, fakes.of_captured, None if sizes else known, sizes)
+    swapped = SwappedParameters(
+        module, fakes.of_tensor, _flag(module, options), _placing(follower.attribution), fakes.of_captured
+    )
+    fakes.swapped = swapped
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    with raised(stage), _quiet(), _plain_kernels(sizes):
+    with swapped_in(swapped), _quiet(), _plain_kernels(sizes):
         torch.backends.mha.set_fastpath_enabled(fast_path)
-        for stored in stage.tensors.values():
-            if stored.stand_in is not None and storage_of(stored.stand_in) is not None:
-                follower.storages.outside(storage_of(stored.stand_in))
-        arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
+        for stored in swapped.tensors.values():
+            if stored.fake is not None and storage_of(stored.fake) is not None:
+                follower.storages.outside(storage_of(stored.fake))
+        arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
         for leaf in tree_leaves((arguments.args, dict(arguments.kwargs))):
             if isinstance(leaf, torch.Tensor) and storage_of(leaf) is not None:
                 follower.outside(leaf)
         with torch.set_grad_enabled(trains):
-            followed = _step(module, arguments, options, stage, follower, mode)
+            followed = _step(module, arguments, options, swapped, follower, mode)
         followed.events = list(followed.events)
         followed.input_bytes = follower.outside_bytes
         followed.unknown = tuple(follower.otherwise)
@@ -86,37 +88,42 @@ def follow_step(module: nn.Module, given: Inputs, options: LoadOptions, known: K
 
 
 def _step(
-    module: nn.Module, arguments: Inputs, options: LoadOptions, stage: Stage, follower: Follower, mode: Any
+    module: nn.Module,
+    arguments: Inputs,
+    options: LoadOptions,
+    swapped: SwappedParameters,
+    follower: Follower,
+    mode: Any,
 ) -> Followed:
-    storages, places = follower.storages, follower.places
+    storages, attribution = follower.storages, follower.attribution
     with _modes(mode), calls_noted(follower.adds_bias, follower.made), follower:
         output = module(*arguments.args, **arguments.kwargs)
         followed = Followed(storages.events, len(storages.events))
         loss = _loss_of(output, options)
         if loss == NO_LOSS:
             return followed
-        places.path, places.phase = LOSS_PATH, "loss"
+        attribution.path, attribution.phase = LOSS_PATH, "loss"
         value = loss_value(output, loss, lambda name, tensor: follower.outside(empty_target(name, tensor)))
-        places.path, places.phase, places.in_backward = "", "backward", True
+        attribution.path, attribution.phase, attribution.in_backward = "", "backward", True
         try:
             value.backward()
         finally:
-            places.in_backward = False
-    trained = [s.stand_in for s in stage.tensors.values() if s.stand_in is not None and s.stand_in.grad is not None]
+            attribution.in_backward = False
+    trained = [s.fake for s in swapped.tensors.values() if s.fake is not None and s.fake.grad is not None]
     followed.gradients = {n for t in trained if (n := storages.number(storage_of(t.grad))) is not None}
     optimizer = options.steps.optimizer
     if optimizer not in (None, "none") and trained:
-        followed.state_bytes = _update(optimizer, stage, follower)
+        followed.state_bytes = _update(optimizer, swapped, follower)
     for tensor in trained:
         tensor.grad = None
     return followed
 
 
-def _update(optimizer: Any, stage: Stage, follower: Follower) -> int:
+def _update(optimizer: Any, swapped: SwappedParameters, follower: Follower) -> int:
     """A late step of the optimizer; the bytes of its state."""
-    storages, places = follower.storages, follower.places
-    whole = _optimizer(optimizer, stage)
-    follower.of_stray = None
+    storages, attribution = follower.storages, follower.attribution
+    whole = _optimizer(optimizer, swapped)
+    follower.of_captured = None
     events, before = storages.events, storages.alive()
     storages.events = []
     with follower:
@@ -125,8 +132,8 @@ def _update(optimizer: Any, stage: Stage, follower: Follower) -> int:
         late(state)
     storages.now_outside(but=before)
     storages.events = events
-    follower.owners = _owners(whole, stage)
-    places.path, places.phase = "", "update"
+    follower.owners = _owners(whole, swapped)
+    attribution.path, attribution.phase = "", "update"
     with follower:
         whole.step()
     seen = {}
@@ -157,24 +164,24 @@ def _make_state(optimizer: torch.optim.Optimizer, like: Callable[[torch.Tensor],
                 optimizer.state[p] = {n: like(v) if isinstance(v, torch.Tensor) else v for n, v in state.items()}
 
 
-def _owners(optimizer: torch.optim.Optimizer, stage: Stage) -> dict[int, str]:
+def _owners(optimizer: torch.optim.Optimizer, swapped: SwappedParameters) -> dict[int, str]:
     """The layer of every parameter, gradient and state tensor, by identity."""
     found: dict[int, str] = {}
-    for name, stored in stage.tensors.items():
+    for name, stored in swapped.tensors.items():
         layer = name.rpartition(".")[0]
-        for tensor in (stored.stand_in, None if stored.stand_in is None else stored.stand_in.grad):
+        for tensor in (stored.fake, None if stored.fake is None else stored.fake.grad):
             found[id(tensor)] = layer
-        state = optimizer.state.get(stored.stand_in, {}) if stored.stand_in is not None else {}
+        state = optimizer.state.get(stored.fake, {}) if stored.fake is not None else {}
         found.update((id(value), layer) for value in state.values() if isinstance(value, torch.Tensor))
     return found
 
 
-def _optimizer(optimizer: Any, stage: Stage) -> torch.optim.Optimizer:
+def _optimizer(optimizer: Any, swapped: SwappedParameters) -> torch.optim.Optimizer:
     """The optimizer with stand-ins in place of the parameters, and without state."""
-    learned = {id(s.original): s.stand_in for s in stage.tensors.values() if s.learned and s.stand_in is not None}
+    learned = {id(s.original): s.fake for s in swapped.tensors.values() if s.learned and s.fake is not None}
     if not isinstance(optimizer, torch.optim.Optimizer):
-        first = next(s for s in stage.tensors.values() if s.learned)
-        made = maker(optimizer)(first.stand_in, first.original)
+        first = next(s for s in swapped.tensors.values() if s.learned)
+        made = maker(optimizer)(first.fake, first.original)
         made.param_groups[0]["params"] = list(learned.values())
         return made
     alone = copy.copy(optimizer)
@@ -186,18 +193,18 @@ def _optimizer(optimizer: Any, stage: Stage) -> torch.optim.Optimizer:
     return alone
 
 
-def _placing(places: Places) -> Any:
+def _placing(attribution: Attribution) -> Any:
     """Wraps each layer's forward so that its path is known while it runs."""
 
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
-            outer, places.path = places.path, name
-            places.inside += 1
+            outer, attribution.path = attribution.path, name
+            attribution.depth += 1
             try:
                 return forward(*args, **kwargs)
             finally:
-                places.path = outer
-                places.inside -= 1
+                attribution.path = outer
+                attribution.depth -= 1
 
         return run
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.allocation.call_record import Operand, Plain
-from nncost.frontends.torch.step.dispatch_table import Plan
-from nncost.frontends.torch.step.fake_tensors import LightFakes
+from nncost.frontends.torch.step.dispatch_table import OperatorInfo
+from nncost.frontends.torch.step.fake_tensors import FastPath
 from nncost.frontends.torch.tracing.call_signature import Literal, Signature
 from nncost.frontends.torch.tracing.call_signature import Operand as Seen
 
@@ -33,12 +33,12 @@ def known_from(signatures: Iterable[Signature]) -> Known:
     """What a tracer has met."""
     found: dict[Any, Any] = {}
     for signature in signatures:
-        plan = signature.plan
-        if signature.memory is None or plan.name in _ALIASES:
+        info = signature.info
+        if signature.memory is None or info.name in _ALIASES:
             continue
         arguments = tuple([(name, _seen(value)) for name, value in signature.arguments if name not in _CONTEXT])
         if signature.memory == "written":
-            outputs: Any = (None, plan.written[0])
+            outputs: Any = (None, info.written[0])
         else:
             single, shapes = signature.memory
             outputs = (torch.Tensor if single else tuple, shapes)
@@ -46,10 +46,10 @@ def known_from(signatures: Iterable[Signature]) -> Known:
     return found
 
 
-def key_of(operator: Any, plan: Plan, args: Iterable[Any], kwargs: Iterable[tuple[str, Any]]) -> Any:
+def key_of(operator: Any, info: OperatorInfo, args: Iterable[Any], kwargs: Iterable[tuple[str, Any]]) -> Any:
     """The key of a call that is described for its memory."""
-    arguments = [(name, _plain(value)) for name, value in zip(plan.names, args, strict=False)]
-    arguments += [(name, _plain(value)) for name, value in kwargs if name != "out" and name not in plan.written_names]
+    arguments = [(name, _plain(value)) for name, value in zip(info.names, args, strict=False)]
+    arguments += [(name, _plain(value)) for name, value in kwargs if name != "out" and name not in info.written_names]
     return operator, tuple(arguments)
 
 
@@ -69,16 +69,16 @@ def _plain(value: Any) -> Any:
     return tuple([_plain(item) for item in value]) if isinstance(value, tuple) else value
 
 
-def elementwise(operator: Any, plan: Plan, args: Any, tensors: list[torch.Tensor], light: LightFakes) -> Any:
+def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], fast: FastPath) -> Any:
     """The result of an elementwise call on stand-ins that are alike; NotImplemented for any other call."""
     if tensors[0] is not args[0] or not (torch.Tag.pointwise in operator.tags or operator in _ALIKE):
         return NotImplemented
-    if plan.written:
-        return args[0] if plan.written == (0,) else NotImplemented
+    if info.written:
+        return args[0] if info.written == (0,) else NotImplemented
     first = tensors[0]
     if operator not in _ALIKE or not first.dtype.is_floating_point or not first.is_contiguous():
         return NotImplemented
     form = (first.shape, first.stride(), first.dtype)
     if any((other.shape, other.stride(), other.dtype) != form for other in tensors[1:]):
         return NotImplemented
-    return light.make(*form)
+    return fast.make(*form)

@@ -23,10 +23,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import converted
-from nncost.frontends.torch.step.attribution import Places
-from nncost.frontends.torch.step.dispatch_table import Handling, plan_of
-from nncost.frontends.torch.step.fake_inputs import StandIns
-from nncost.frontends.torch.step.fake_module import Stage, Stored, raised
+from nncost.frontends.torch.step.attribution import Attribution
+from nncost.frontends.torch.step.dispatch_table import Handling, operator_info
+from nncost.frontends.torch.step.fake_inputs import FakeFactory
+from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, swapped_in
 from nncost.frontends.torch.step.loss import run_backward
 from nncost.frontends.torch.step.optimizer import late, maker
 from nncost.frontends.torch.tracing.trace import _flag, _loss_of, wants_backward
@@ -69,13 +69,13 @@ class Argument:
     device: str = "cpu"
 
     @property
-    def likeness(self) -> tuple[Any, ...]:
+    def form(self) -> tuple[Any, ...]:
         """What must agree for two arguments to be alike."""
         return (self.shape, self.stride, self.dtype, self.requires_grad)
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class OpRecord:
     """One operator that ran; leaves of ``args`` and ``kwargs`` are :class:`Argument` or plain values."""
 
     operator: Any
@@ -90,7 +90,7 @@ class Recorded:
     @property
     def is_view(self) -> bool:
         """Whether the operator only looks at memory in another way."""
-        return plan_of(self.operator).handling is Handling.VIEW or self.operator in _LOOKS
+        return operator_info(self.operator).handling is Handling.VIEW or self.operator in _LOOKS
 
     def tensors(self) -> list[Argument]:
         """The tensors among the arguments."""
@@ -115,7 +115,7 @@ class Recording:
     the events of what operators make; gradients are given back after the step.
     """
 
-    operators: list[Recorded]
+    operators: list[OpRecord]
     modules: dict[str, int]
     nodes: dict[str, int]
     trained: dict[str, torch.Tensor]
@@ -140,9 +140,9 @@ class PythonCalls:
     Those inside the recording itself are left out.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, attribution: Attribution) -> None:
         self.by_path: dict[str, int] = {}
-        self._places, self._depth = places, 0
+        self._attribution, self._depth = attribution, 0
 
     def pause(self) -> None:
         """The recording works now."""
@@ -164,23 +164,23 @@ class PythonCalls:
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
         if self._depth == 0 and event in ("call", "c_call") and not _is_machinery(frame.f_code.co_filename):
-            path = self._places.path
+            path = self._attribution.path
             self.by_path[path] = self.by_path.get(path, 0) + 1
 
 
 class Recorder(TorchDispatchMode):
-    """Notes every operator below autograd; ``of_stray`` gives the stand-in of a real tensor."""
+    """Notes every operator below autograd; ``of_captured`` gives the stand-in of a real tensor."""
 
-    def __init__(self, of_stray: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    def __init__(self, of_captured: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
-        self.places = Places()
-        self.operators: list[Recorded] = []
-        self._of_stray = of_stray
+        self.attribution = Attribution()
+        self.operators: list[OpRecord] = []
+        self._of_captured = of_captured
         self.memory: list[MemoryEvent] = []
         self._storages: dict[int, int] = {}
         self._seen = 0
         self.paused = False
-        self.calls = PythonCalls(self.places)
+        self.calls = PythonCalls(self.attribution)
         self.keep: list[Any] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -193,28 +193,28 @@ class Recorder(TorchDispatchMode):
     def _note(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self.paused or func.namespace in _NOT_RUN:
             return func(*args, **(kwargs or {}))
-        args, kwargs = tree_map(self._stand_in, (args, kwargs or {}))
+        args, kwargs = tree_map(self._faked, (args, kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        path, phase = self.places.here(tensors)
+        path, phase = self.attribution.place_of(tensors)
         described = tree_map(self._describe, (args, kwargs))
         known = self._seen
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if phase == "backward":
-            self.places.gave(results, path)
+            self.attribution.note_gradient(results, path)
         made = tuple(self._describe(leaf) for leaf in results)
         for leaf, storage in {a.storage: (t, a.storage) for t, a in zip(results, made, strict=True)}.values():
             if storage >= known:
                 self.memory.append(MemoryEvent(storage, len(self.operators), leaf.untyped_storage().nbytes()))
-        in_place = self.places.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
+        in_place = self.attribution.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
         self.operators.append(
-            Recorded(func, described[0], described[1], made, path, phase, self.places.in_backward, in_place)
+            OpRecord(func, described[0], described[1], made, path, phase, self.attribution.in_backward, in_place)
         )
         return result
 
-    def _stand_in(self, value: Any) -> Any:
+    def _faked(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor):
-            return self._of_stray(value)
+            return self._of_captured(value)
         return value
 
     def _describe(self, value: Any) -> Any:
@@ -240,17 +240,17 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
     """The operators of forward, loss, backward and update. The module is as before afterwards."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     trains = wants_backward(options)
-    stand_ins = StandIns(mode, options, trains)
-    recorder = Recorder(stand_ins.of_stray)
+    fakes = FakeFactory(mode, options, trains)
+    recorder = Recorder(fakes.of_captured)
     calls: dict[str, int] = {}
-    wrap = _counting(recorder.places, calls)
-    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), wrap, stand_ins.of_stray)
-    stand_ins.stage = stage
+    wrap = _counting(recorder.attribution, calls)
+    swapped = SwappedParameters(module, fakes.of_tensor, _flag(module, options), wrap, fakes.of_captured)
+    fakes.swapped = swapped
     fast = torch.backends.mha.get_fastpath_enabled()
-    with raised(stage):
+    with swapped_in(swapped):
         torch.backends.mha.set_fastpath_enabled(fast)
         with mode, recorder, torch.set_grad_enabled(trains):
-            trained = _run(module, given, options, stage, stand_ins, recorder)
+            trained = _run(module, given, options, swapped, fakes, recorder)
             updates = bool(trained) and options.steps.optimizer not in (None, "none")
             if updates:
                 _update(options.steps.optimizer, trained, recorder)
@@ -259,9 +259,9 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
     return Recording(
         recorder.operators,
         calls,
-        _nodes(recorder.places),
+        _nodes(recorder.attribution),
         originals,
-        stage.names,
+        swapped.names,
         memory,
         updates,
         recorder.calls.by_path,
@@ -269,27 +269,32 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
 
 
 def _run(
-    module: nn.Module, given: Inputs, options: LoadOptions, stage: Stage, stand_ins: StandIns, recorder: Recorder
+    module: nn.Module,
+    given: Inputs,
+    options: LoadOptions,
+    swapped: SwappedParameters,
+    fakes: FakeFactory,
+    recorder: Recorder,
 ) -> dict[str, Stored]:
     """Forward, loss and backward; the parameters that hold a gradient. What the forward returned is given up."""
-    arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
+    arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
     with recorder.calls.counted():
         output = module(*arguments.args, **arguments.kwargs)
     loss = _loss_of(output, options)
     if loss == NO_LOSS:
         return {}
-    wanted = {name: stored.stand_in for name, stored in stage.tensors.items() if stored.stand_in is not None}
+    wanted = {name: stored.fake for name, stored in swapped.tensors.items() if stored.fake is not None}
     run_backward(recorder, output, loss, wanted, reentrant=True)
-    return {n: s for n, s in stage.tensors.items() if s.stand_in is not None and s.stand_in.grad is not None}
+    return {n: s for n, s in swapped.tensors.items() if s.fake is not None and s.fake.grad is not None}
 
 
 def _update(optimizer: Any, trained: Mapping[str, Stored], recorder: Recorder) -> None:
     """A late step of every parameter, one after another."""
-    places = recorder.places
+    attribution = recorder.attribution
     for name, stored in trained.items():
-        parameter = stored.stand_in
+        parameter = stored.fake
         assert parameter is not None
-        places.path, places.phase = name.rpartition(".")[0], "update"
+        attribution.path, attribution.phase = name.rpartition(".")[0], "update"
         recorder.paused = True
         try:
             alone = maker(optimizer)(parameter, stored.original)
@@ -304,34 +309,34 @@ def _update(optimizer: Any, trained: Mapping[str, Stored], recorder: Recorder) -
     recorder.paused = False
 
 
-def _nodes(places: Places) -> dict[str, int]:
+def _nodes(attribution: Attribution) -> dict[str, int]:
     """Autograd nodes by the layer that made them."""
     found: dict[str, int] = {}
-    for path, _ in places._layer_of_node.values():
+    for path, _ in attribution._layer_of_node.values():
         found[path] = found.get(path, 0) + 1
     return found
 
 
-def _counting(places: Places, calls: dict[str, int]) -> Callable[[nn.Module, str, Any], Any]:
+def _counting(attribution: Attribution, calls: dict[str, int]) -> Callable[[nn.Module, str, Any], Any]:
     """Wraps each layer's forward so that the recorder knows which layer runs."""
 
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
-            outer, places.path = places.path, name
-            places.inside += 1
+            outer, attribution.path = attribution.path, name
+            attribution.depth += 1
             calls[name] = calls.get(name, 0) + 1
             try:
                 return forward(*args, **kwargs)
             finally:
-                places.path = outer
-                places.inside -= 1
+                attribution.path = outer
+                attribution.depth -= 1
 
         return run
 
     return wrap
 
 
-def as_it_runs(recorded: Recorded) -> Recorded:
+def inplace_form(recorded: OpRecord) -> OpRecord:
     """A sum of gradients as it is outside a recording: autograd adds in place where nobody else holds the first."""
     if not recorded.adds_in_place:
         return recorded

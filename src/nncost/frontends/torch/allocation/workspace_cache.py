@@ -16,7 +16,7 @@ from nncost.frontends.torch.allocation.call_record import Called
 from nncost.frontends.torch.allocation.known_results import key_of
 from nncost.frontends.torch.allocation.workspace_probe import Lesson, lesson_of
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES, made_small, may_run, takes_results_only
-from nncost.frontends.torch.step.dispatch_table import plan_of
+from nncost.frontends.torch.step.dispatch_table import operator_info
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/1"
 MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 28
@@ -91,7 +91,7 @@ class Lessons:
         if lesson is None or len(lesson.results) != called.results:
             self.missing[called.operator._schema.name] = None
             if called.truth is not None:
-                key = key_of(called.operator, plan_of(called.operator), called.args, called.kwargs)
+                key = key_of(called.operator, operator_info(called.operator), called.args, called.kwargs)
                 self.otherwise[key] = called.truth
             return None
         return lesson

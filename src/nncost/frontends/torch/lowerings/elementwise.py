@@ -1,4 +1,4 @@
-"""Arithmetic on elements."""
+"""Arithmetic, comparisons, logic and conversions of elements."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import elementwise as library
+from nncost.ir.library.products import letters
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",
@@ -49,14 +51,14 @@ def _mul(call: Call) -> Tensor:
     if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return elementwise(call, "mul", left, right)
     shape = call.outputs[0][0]
-    letters = "abcdefghijklmnopqrstuvw"[: len(shape)]
+    named = letters(len(shape))
     sides = []
     for tensor in (left, right):
         kept = [i for i in range(tensor.rank) if tensor.shape[i] != 1 or shape[i + len(shape) - tensor.rank] == 1]
-        names = "".join(letters[i + len(shape) - tensor.rank] for i in kept)
+        names = "".join(named[i + len(shape) - tensor.rank] for i in kept)
         flat = b.reshape(tensor, (*(tensor.shape[i] for i in kept), 1))
         sides.append((names + "z", flat))
-    return b.contract(f"{sides[0][0]},{sides[1][0]}->{letters}", sides[0][1], sides[1][1])
+    return b.contract(f"{sides[0][0]},{sides[1][0]}->{named}", sides[0][1], sides[1][1])
 
 
 @lowers("aten::div", "aten::true_divide", "aten::floor_divide")
@@ -128,22 +130,10 @@ def _pow(call: Call) -> Tensor:
 
 
 def power(call: Call, x: Tensor, exponent: float) -> Tensor:
-    """x^e for a number e; a whole one up to four by multiplication, negative ones by its reciprocal."""
-    if exponent < 0:
-        return elementwise(call, "div", 1.0, power(call, x, -exponent))
-    if exponent == 0:
-        return call.builder.emit(ops.Constant("fill", x.shape, call.dtype, 1.0))
-    if exponent == 1:
-        return elementwise(call, "identity", x)
-    if exponent == 0.5:
-        return elementwise(call, "sqrt", x)
-    if exponent == 2:
-        return elementwise(call, "square", x)
-    if exponent == 3:
-        return elementwise(call, "mul", elementwise(call, "square", x), x)
-    if exponent == 4:
-        return elementwise(call, "square", elementwise(call, "square", x))
-    return elementwise(call, "pow", x, exponent)
+    """x^e for a number e, in the type of the result."""
+    base = operand(call, x)
+    assert isinstance(base, Tensor)
+    return library.power(call.builder, base, exponent)
 
 
 @lowers("aten::expm1")
@@ -166,11 +156,6 @@ def _log_of_base(call: Call) -> Tensor:
     """The natural logarithm, times a constant."""
     base = 2 if call.name == "aten::log2" else 10
     return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
-
-
-@lowers("aten::tan")
-def _tan(call: Call) -> Tensor:
-    return elementwise(call, "div", elementwise(call, "sin", call["self"]), elementwise(call, "cos", call["self"]))
 
 
 @lowers("aten::lerp")
@@ -205,3 +190,118 @@ def _remainder(call: Call) -> Tensor:
 @lowers("aten::frac")
 def _frac(call: Call) -> Tensor:
     return elementwise(call, "sub", call["self"], elementwise(call, "trunc", call["self"]))
+
+
+def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
+    def lower(call: Call) -> Tensor:
+        pair = (call["other"], call["self"]) if swapped else (call["self"], call["other"])
+        return elementwise(call, function, *pair, dtype=_common_type(*pair))
+
+    return lower
+
+
+def _common_type(*values: Any) -> str:
+    """The type in which tensors are compared: a floating one where there is one."""
+    types = [value.dtype for value in values if isinstance(value, Tensor)]
+    if not all(isinstance(value, (Tensor, int)) for value in values):
+        types += ["float32"] if not any("float" in t for t in types) else []
+    return next((t for t in types if "float" in t), next((t for t in types if t != "bool"), types[0]))
+
+
+for _name, _function, _swapped in (
+    ("gt", "greater", False), ("ge", "greater_equal", False), ("lt", "greater", True), ("le", "greater_equal", True),
+    ("eq", "equal", False), ("ne", "not_equal", False),
+):  # fmt: skip
+    lowers(f"aten::{_name}")(_comparison(_function, swapped=_swapped))
+
+for _name, _function in (
+    ("bitwise_and", "and"), ("bitwise_or", "or"), ("bitwise_xor", "xor"), ("__and__", "and"), ("__or__", "or"),
+    ("__xor__", "xor"), ("logical_and", "and"), ("logical_or", "or"), ("logical_xor", "xor"),
+):  # fmt: skip
+    lowers(f"aten::{_name}")(_binary(_function))
+
+
+@lowers("aten::logical_not", "aten::bitwise_not")
+def _not(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.map("not", cast(call.builder, x, "bool") if call.name == "aten::logical_not" else x)
+
+
+@lowers("aten::isnan", "aten::isinf", "aten::isposinf", "aten::isneginf", "aten::isfinite")
+def _classified(call: Call) -> Tensor:
+    """One comparison: a number that is not itself, or with infinity; the absolute value is free."""
+    b, x, kind = call.builder, call.tensor("self"), call.name.removeprefix("aten::")
+    if "float" not in x.dtype:
+        return b.emit(ops.Constant("fill", x.shape, "bool", kind == "isfinite"))
+    if kind == "isnan":
+        return b.map("not_equal", x, x)
+    infinity = constant(b, -math.inf if kind == "isneginf" else math.inf, x.dtype)
+    size = b.map("abs", x) if kind in ("isinf", "isfinite") else x
+    return b.map("greater", infinity, size) if kind == "isfinite" else b.map("equal", size, infinity)
+
+
+@lowers("aten::where")
+def _where(call: Call) -> Tensor:
+    return select(call, call["condition"], call["self"], call["other"])
+
+
+@lowers("aten::masked_fill")
+def _masked_fill(call: Call) -> Tensor:
+    return select(call, call["mask"], call["value"], call["self"])
+
+
+def select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
+    """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
+    b = call.builder
+    pair = [operand(call, value) for value in (chosen, otherwise)]
+    return b.map(
+        "select",
+        cast(b, condition, "bool"),
+        *(x if isinstance(x, Tensor) else constant(b, x, call.dtype) for x in pair),
+    )
+
+
+@lowers("aten::clamp", "aten::clip", "aten::hardtanh")
+def _clamp(call: Call) -> Tensor:
+    low = call.get("min", call.get("min_val"))
+    high = call.get("max", call.get("max_val"))
+    if call.name == "aten::hardtanh":
+        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    x: Any = call["self"]
+    if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        return elementwise(call, "clip", x, low, high)
+    for function, bound in (("max", low), ("min", high)):
+        if bound is not None:
+            x = elementwise(call, function, x, bound)
+    return x if isinstance(x, Tensor) else call.tensor("self")
+
+
+@lowers("aten::clamp_min")
+def _clamp_min(call: Call) -> Tensor:
+    return elementwise(call, "max", call["self"], call["min"])
+
+
+@lowers("aten::clamp_max")
+def _clamp_max(call: Call) -> Tensor:
+    return elementwise(call, "min", call["self"], call["max"])
+
+
+@lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")
+def _to_copy(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.emit(ops.Cast(call.dtype), x)
+
+
+@lowers("aten::copy")
+def _copy(call: Call) -> Tensor:
+    """The source's values, in the shape and type of the target."""
+    b, source = call.builder, call["src"]
+    x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
+    shape = call.outputs[0][0] if call.outputs else call.tensor("self").shape
+    full = b.broadcast(x, shape)
+    return b.emit(ops.Cast(call.outputs[0][1] if call.outputs else call.tensor("self").dtype), full)
+
+
+@lowers("aten::clone", "aten::contiguous")
+def _clone(call: Call) -> Tensor:
+    return call.builder.map("identity", cast(call.builder, call.tensor("self"), call.dtype))

@@ -82,13 +82,13 @@ def emit(
 
     Everything but constants and saved forward items stands in one region named by the operator.
     """
-    plan = signature.plan
+    info = signature.info
     outputs: tuple[Output, ...] = tuple(
         ((), "float32") if output is None else (output[0], dtype_name(output[1])) for output in signature.outputs
     )
-    lowering = lowering_for(plan.name, signature.operator._overloadname)
+    lowering = lowering_for(info.name, signature.operator._overloadname)
     if lowering is not None:
-        call = Call(builder, plan.name, signature.operator._overloadname, arguments, outputs, learned, stored)
+        call = Call(builder, info.name, signature.operator._overloadname, arguments, outputs, learned, stored)
         try:
             return _lowered(call, lowering)
         except RuleError:
@@ -96,7 +96,7 @@ def emit(
         except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
             pass  # what a lowering does not know is unknown, never zero
     tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
-    return list(builder.emit_many(ops.Opaque(plan.name, outputs), *tensors)) if outputs else []
+    return list(builder.emit_many(ops.Opaque(info.name, outputs), *tensors)) if outputs else []
 
 
 def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:

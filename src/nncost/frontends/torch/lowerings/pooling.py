@@ -1,4 +1,4 @@
-"""Pooling, resizing and their gradients."""
+"""Pooling and its gradients."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Extreme
 from nncost.ir.library import pool
+from nncost.ir.library.windows import overhang
 
 Pool = Callable[[Builder, Tensor], Tensor]
 
@@ -27,15 +28,11 @@ def _sides(call: Call, x: Tensor, dims: int, dilation: tuple[int, ...]) -> list[
     padding = several(call.get("padding", 0), dims)
     sides: list[tuple[Dim, Dim]] = []
     for axis in range(dims):
-        size = x.shape[x.rank - dims + axis]
-        after: Dim = padding[axis]
+        width, after = padding[axis], padding[axis]
         if call.get("ceil_mode", False):
             reach = dilation[axis] * (kernel[axis] - 1) + 1
-            positions = -(-(size + 2 * padding[axis] - reach) // stride[axis]) + 1
-            if (positions - 1) * stride[axis] >= size + padding[axis]:
-                positions -= 1
-            after = max(padding[axis], (positions - 1) * stride[axis] + reach - size - padding[axis])
-        sides.append((padding[axis], after))
+            after += overhang(x.shape[x.rank - dims + axis], width, width, reach, stride[axis])
+        sides.append((width, after))
     return sides
 
 

@@ -1,14 +1,17 @@
-"""Sums, means, extremes and scans."""
+"""Sums, means, extremes, norms, distances, scans, and searching."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from nncost.frontends.torch.lowerings.elementwise import power
-from nncost.frontends.torch.lowerings.operands import axes_of, cast, elementwise
+from nncost.dims import Dim, ceil_log2
+from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
+from nncost.frontends.torch.lowerings.operands import algorithm, axes_of, cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import reductions as library
+from nncost.ir.library.distances import distances_between, distances_within
 
 
 def _input(call: Call) -> Tensor:
@@ -117,23 +120,14 @@ def _norm(call: Call) -> Lowered:
     order = call.get("ord", call.get("p", 2))
     order = 2.0 if order is None else float(order)
     axes, keep = axes_of(call, x), _keep(call)
-    if order in (float("inf"), float("-inf")):
-        return _copied(call, x, b.reduce("max" if order > 0 else "min", b.map("abs", x), axes, keep=keep))
-    if order == 0:
-        nonzero = cast(b, b.map("not_equal", x, 0.0), call.dtype)
-        return b.reduce("sum", nonzero, axes, keep=keep)
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    total = b.reduce("sum", power(call, magnitude, order) if order != 1 else magnitude, axes, keep=keep)
-    return total if order == 1 else power(call, total, 1 / order)
+    return _copied(call, x, library.vector_norm(b, x, order, axes, keep=keep))
 
 
 @lowers("aten::linalg__powsum")
 def _power_sum(call: Call) -> Lowered:
     """Σ|x|^p."""
-    b, x = call.builder, _input(call)
-    order = float(call.get("ord", 2))
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    return b.reduce("sum", power(call, magnitude, order), axes_of(call, x), keep=_keep(call))
+    x = _input(call)
+    return library.power_sum(call.builder, x, float(call.get("ord", 2)), axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::aminmax", "aten::_aminmax")
@@ -145,12 +139,8 @@ def _both_extremes(call: Call) -> Lowered:
 
 @lowers("aten::logsumexp")
 def _logsumexp(call: Call) -> Tensor:
-    """Log Σ exp(x − max) + max."""
-    b, x = call.builder, _input(call)
-    axes, keep = axes_of(call, x), _keep(call)
-    largest = b.reduce("max", x, axes, keep=True)
-    total = b.map("log", b.reduce("sum", b.map("exp", b.map("sub", x, largest)), axes, keep=keep))
-    return b.map("add", total, b.reshape(largest, total.shape))
+    x = _input(call)
+    return library.logsumexp(call.builder, x, axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::_logcumsumexp")
@@ -180,3 +170,94 @@ def _count_nonzero(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     flags = cast(b, b.map("not_equal", x, 0.0) if "float" in x.dtype else x, "int64")
     return b.reduce("sum", flags, axes_of(call, x))
+
+
+def _between(call: Call) -> Forward:
+    return lambda b, x, y: distances_between(b, x, y, float(call["p"]))
+
+
+def _within(call: Call) -> Forward:
+    return lambda b, x: distances_within(b, x, float(call.get("p", 2.0)))
+
+
+lowers("aten::_cdist_forward")(composite(_between, "x1", "x2"))
+lowers("aten::_cdist_backward")(composite_gradient(_between, "x1", "x2", saved="cdist"))
+lowers("aten::_pdist_forward")(composite(_within, "self"))
+lowers("aten::_pdist_backward")(composite_gradient(_within, "self", saved="pdist"))
+
+
+def _compared(call: Call, x: Tensor, amount: Dim) -> dict[str, Dim]:
+    """Comparisons; of whole numbers they are integer operations."""
+    return {"cmp" if "float" in x.dtype else "int_ops": amount}
+
+
+@lowers("aten::searchsorted", "aten::bucketize")
+def _searched(call: Call) -> Tensor:
+    """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
+    table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
+    values = Tensor(*call.outputs[0]).elements
+    return algorithm(call, _compared(call, table, values * ceil_log2(table.shape[-1] + 1)), estimated=True)[0]
+
+
+@lowers(
+    "aten::_unique", "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive", "aten::unique_dim_consecutive"
+)
+def _unique(call: Call) -> Lowered:
+    """Sorted, then each compared with the one before; consecutive ones need no sorting."""
+    x = call.tensor("self")
+    sorting: Dim = 0 if "consecutive" in call.name else x.elements * ceil_log2(x.elements)
+    outputs = algorithm(call, _compared(call, x, sorting + x.elements), estimated=True)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+@lowers("aten::isin")
+def _isin(call: Call) -> Tensor:
+    """Both sorted, then one pass."""
+    tensors = tensors_of(call)
+    count = sum((x.elements for x in tensors), start=0)
+    return algorithm(call, _compared(call, tensors[0], count * ceil_log2(count)), estimated=True)[0]
+
+
+@lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
+        "aten::_histogramdd_from_bin_tensors")  # fmt: skip
+def _histogram(call: Call) -> Lowered:
+    """One addition for each element counted."""
+    x = tensors_of(call)[0]
+    outputs = algorithm(call, {"int_ops": x.elements})
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+@lowers("aten::_histogramdd_bin_edges")
+def _edges(call: Call) -> Lowered:
+    x = call.tensor("self")
+    return algorithm(call, {"cmp": 2 * x.elements}, estimated=True)
+
+
+@lowers("aten::nonzero", "aten::nonzero_static", "aten::masked_select", "aten::repeat_interleave", "aten::argwhere")
+def _selected(call: Call) -> Tensor:
+    """What is taken depends on the data; finding what is not zero is 1 cmp each, taking it is free."""
+    x = tensors_of(call)[0]
+    free = x.dtype == "bool" or call.name in ("aten::masked_select", "aten::repeat_interleave")
+    return algorithm(call, {} if free else _compared(call, x, x.elements))[0]
+
+
+@lowers("aten::segment_reduce")
+def _segments(call: Call) -> Tensor:
+    """Within each segment one operation fewer than there are elements; a mean divides."""
+    x, output = call.tensor("data"), Tensor(*call.outputs[0])
+    kind = {"sum": "add", "mean": "add", "max": "cmp", "min": "cmp", "prod": "mul"}[call["reduce"]]
+    counts: dict[str, Dim] = {kind: x.elements - output.elements}
+    if call["reduce"] == "mean":
+        counts["div"] = output.elements
+    return algorithm(call, counts)[0]
+
+
+@lowers("aten::_segment_reduce_backward")
+def _segments_backward(call: Call) -> Tensor:
+    """Each gradient is spread over its segment: means divide it, products multiply and divide, extremes are compared."""
+    x, output = call.tensor("data"), call.tensor("output")
+    counts: dict[str, dict[str, Dim]] = {
+        "sum": {}, "mean": {"div": output.elements}, "prod": {"mul": x.elements, "div": x.elements},
+        "max": {"cmp": x.elements}, "min": {"cmp": x.elements},
+    }  # fmt: skip
+    return algorithm(call, counts[call["reduce"]])[0]

@@ -22,7 +22,7 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import check_names, concrete, converted, has_values
 from nncost.frontends.torch.observation.observer_mode import Watcher, replaced
 from nncost.frontends.torch.observation.plain_data import layers_of, modules_of, plain
-from nncost.frontends.torch.step.fake_module import layer_names, staged
+from nncost.frontends.torch.step.fake_module import layer_names, with_swapped
 from nncost.frontends.torch.step.loss import loss_value, own_loss, primary
 from nncost.ir.observed import LayerCall, Look, Observed
 
@@ -42,24 +42,24 @@ def observe(module: nn.Module, options: LoadOptions, look: Look) -> Observed:
 
 
 def _run(module: nn.Module, given: Inputs, options: LoadOptions, look: Look, mode: FakeTensorMode | None) -> Observed:
-    stand_ins = _StandIns(mode)
-    watcher = Watcher(stand_ins.of_tensor if mode is not None else None)
+    fakes = _Fakes(mode)
+    watcher = Watcher(fakes.of_tensor if mode is not None else None)
     training = False if look.evaluates or not options.training else (None if module.training else True)
     # With gradients, PyTorch fuses attention only where nothing is learned; without them the observer must ask.
     fused = torch.backends.mha.get_fastpath_enabled() and not (look.composed and _learns(module))
     wrap = None if look.hooked else watcher.around
 
     def convert(tensor: torch.Tensor, _: str, learned: bool) -> torch.Tensor:
-        return stand_ins.learned(tensor, learned)
+        return fakes.learned(tensor, learned)
 
-    with staged(module, convert, training=training, wrap=wrap, plain=stand_ins.of_tensor):
+    with with_swapped(module, convert, training=training, wrap=wrap, plain=fakes.of_tensor):
         layers = layers_of(module)
-        arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_tensor)
+        arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_tensor)
         for layer, name in layer_names(module).items():
             for parameter in layer.parameters(recurse=False):
                 watcher.owners[id(parameter)] = name
         with ExitStack() as stack:
-            torch.backends.mha.set_fastpath_enabled(fused)  # The stage puts it back.
+            torch.backends.mha.set_fastpath_enabled(fused)  # The swapped puts it back.
             if look.hooked:
                 stack.enter_context(_hooks(module, watcher))
             stack.enter_context(replaced(look.functions, watcher))
@@ -80,7 +80,7 @@ def _learns(module: nn.Module) -> bool:
 
 @contextmanager
 def _hooks(module: nn.Module, watcher: Watcher) -> Iterator[None]:
-    """Hooks on every layer; the stage takes them off as well."""
+    """Hooks on every layer; the swapped takes them off as well."""
     handles = []
 
     def enter(path: str) -> Any:
@@ -122,7 +122,7 @@ def _run_backward(watcher: Watcher, output: Any, options: LoadOptions) -> None:
         loss_value(output, loss).backward()
 
 
-class _StandIns:
+class _Fakes:
     """Shapes without storage in place of tensors, or copies where values are needed."""
 
     def __init__(self, mode: FakeTensorMode | None) -> None:

@@ -91,7 +91,7 @@ class Watcher(TorchDispatchMode):
         if name in _QUESTIONS:
             return func(*args, **kwargs)
         if self._to_fake is not None:
-            args, kwargs = self._without_strays(args), self._without_strays(kwargs)
+            args, kwargs = self._without_captured(args), self._without_captured(kwargs)
         place = self._place()
         if not torch.is_inference_mode_enabled() and hasattr(func, "decompose"):
             with self:
@@ -122,16 +122,16 @@ class Watcher(TorchDispatchMode):
                 kept.append(self.events[position])
         return kept[::-1]
 
-    def _without_strays(self, value: Any) -> Any:
+    def _without_captured(self, value: Any) -> Any:
         """Stand-ins for real tensors, so that no kernel ever writes to one."""
         if isinstance(value, torch.Tensor):
             assert self._to_fake is not None
             return value if isinstance(value, FakeTensor) else self._to_fake(value)
         if type(value) in (list, tuple):
-            return type(value)(map(self._without_strays, value))
+            return type(value)(map(self._without_captured, value))
         if type(value) is dict:
             return {
-                key: torch.device("cpu") if key == "device" and item is not None else self._without_strays(item)
+                key: torch.device("cpu") if key == "device" and item is not None else self._without_captured(item)
                 for key, item in value.items()
             }
         return value

@@ -22,8 +22,8 @@ class Handling(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The handling of one operator overload, its name without the mark of an in-place form, and what it writes.
+class OperatorInfo:
+    """The handling of one operator overload, its name without the provenance of an in-place form, and what it writes.
 
     A ``simple`` one makes new tensors whose shapes follow from its operands' alone.
     """
@@ -52,33 +52,33 @@ _MOVED_IN_PLACE = {
 }  # fmt: skip
 _COPIES_MAYBE = {"aten::reshape", "aten::contiguous", "aten::to", "aten::flatten"}
 
-_plans: dict[Any, Plan] = {}
+_known: dict[Any, OperatorInfo] = {}
 _made_at = [0]
 """The revision of the rules that the plans were made by."""
 
 
-def plan_of(operator: Any) -> Plan:
-    """The plan of an operator overload; operators are few, so they are remembered for the process."""
-    plan = _plans.get(operator)
-    if plan is None:
-        plan = _plans[operator] = _make(operator)
-    return plan
+def operator_info(operator: Any) -> OperatorInfo:
+    """The info of an operator overload; operators are few, so they are remembered for the process."""
+    info = _known.get(operator)
+    if info is None:
+        info = _known[operator] = _make(operator)
+    return info
 
 
-def refresh_plans() -> None:
-    """Plan anew where a rule has been registered since: what was decomposed may have one now."""
+def refresh() -> None:
+    """OperatorInfo anew where a rule has been registered since: what was decomposed may have one now."""
     if _made_at[0] != revision():
-        _plans.clear()
+        _known.clear()
         _made_at[0] = revision()
 
 
-def _make(operator: Any) -> Plan:
+def _make(operator: Any) -> OperatorInfo:
     schema = operator._schema
     arguments = schema.arguments
     written = tuple(i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
     name = functional_name(schema.name)
     handling, decomposition = _handling(operator, name)
-    return Plan(
+    return OperatorInfo(
         handling,
         name,
         tuple(argument.name for argument in arguments),

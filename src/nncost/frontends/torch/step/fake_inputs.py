@@ -13,14 +13,21 @@ from nncost.dims import Shape
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
-from nncost.frontends.torch.step.fake_module import Stage
-from nncost.frontends.torch.step.fake_tensors import LightFakes
+from nncost.frontends.torch.step.fake_module import SwappedParameters
+from nncost.frontends.torch.step.fake_tensors import FastPath
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
-from nncost.frontends.torch.tracing.provenance import DATA, LEARNED, STORED, data_mark, set_mark, stored_values
-from nncost.frontends.torch.tracing.repeated_blocks import NotAlike
+from nncost.frontends.torch.tracing.provenance import (
+    INPUT,
+    PARAMETER,
+    STORED,
+    from_inputs,
+    set_provenance,
+    stored_values,
+)
+from nncost.frontends.torch.tracing.repeated_blocks import NotEqual
 
 
-class StandIns:
+class FakeFactory:
     """Makes stand-ins: shapes without storage, or copies where values are needed."""
 
     def __init__(
@@ -28,9 +35,9 @@ class StandIns:
     ) -> None:
         self._sizes = sizes
         self._mode, self._options, self._gradients = mode, options, gradients
-        self.stage: Stage | None = None
-        self.light = None if mode is None else LightFakes(mode)
-        self._strays: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.swapped: SwappedParameters | None = None
+        self.fast = None if mode is None else FastPath(mode)
+        self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of_tensor(self, tensor: torch.Tensor, name: str, learned: bool) -> torch.Tensor:
         """A parameter's or a buffer's."""
@@ -41,27 +48,27 @@ class StandIns:
             frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
             if self._gradients and tensor.requires_grad and not frozen:
                 made.requires_grad_()
-        return set_mark(made, (LEARNED, name) if learned else (STORED, ""))
+        return set_provenance(made, (PARAMETER, name) if learned else (STORED, ""))
 
-    def of_stray(self, tensor: torch.Tensor) -> torch.Tensor:
+    def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor that is no parameter and no buffer."""
-        if self.stage is not None and self.stage.is_deferred(tensor):
-            raise NotAlike(self.stage.owner(tensor))
-        found = self._strays.get(id(tensor))
+        if self.swapped is not None and self.swapped.is_deferred(tensor):
+            raise NotEqual(self.swapped.owner(tensor))
+        found = self._captured.get(id(tensor))
         if found is None:
-            found = self._strays[id(tensor)] = (tensor, self._like(tensor))
+            found = self._captured[id(tensor)] = (tensor, self._like(tensor))
         return found[1]
 
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
         """An input of that shape."""
-        if self.light is None:
-            return data_mark(torch.empty(concrete(shape), dtype=dtype))
+        if self.fast is None:
+            return from_inputs(torch.empty(concrete(shape), dtype=dtype))
         sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
-        return data_mark(self.light.make(sizes, contiguous_strides(sizes), dtype))
+        return from_inputs(self.fast.make(sizes, contiguous_strides(sizes), dtype))
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
         """An input given as a tensor."""
-        made = set_mark(self._like(tensor), (DATA, ""))
+        made = set_provenance(self._like(tensor), (INPUT, ""))
         return made.requires_grad_() if self._gradients and tensor.requires_grad else made
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -80,8 +87,8 @@ class StandIns:
             if tensor.layout is not torch.strided:
                 made._nncost_stored = stored_values(tensor)
             return made
-        assert self.light is not None
-        return self.light.make(tensor.shape, tensor.stride(), tensor.dtype)
+        assert self.fast is not None
+        return self.fast.make(tensor.shape, tensor.stride(), tensor.dtype)
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
-"""The stage: a user's module with stand-ins for its tensors, and afterwards exactly as it was.
+"""The swapped: a user's module with stand-ins for its tensors, and afterwards exactly as it was.
 
-While the stage is up, parameters and buffers are replaced by stand-ins (shapes without storage),
+While the swapped is up, parameters and buffers are replaced by stand-ins (shapes without storage),
 every ``forward`` reports which layer runs, and the training flags are as asked. When it comes
 down, by whatever way, each module's attributes, the random state and the modes are as before.
 """
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.torch.step.state_guard import Replace, Snapshots
+from nncost.frontends.torch.step.state_guard import Replace, StateGuard
 
 Convert = Callable[[torch.Tensor, str, bool], torch.Tensor]
 """``convert(tensor, name, learned) → stand-in``."""
@@ -52,7 +52,7 @@ def eager() -> Iterator[None]:
 
 
 @contextmanager
-def written_out() -> Iterator[None]:
+def unfused_attention() -> Iterator[None]:
     """Multi-head attention runs as its layers say, not as the single operator inference may choose."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -82,14 +82,14 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
 
 @dataclass(slots=True)
 class Stored:
-    """A parameter (``learned``) or buffer: the original, and its stand-in once its layer is staged."""
+    """A parameter (``learned``) or buffer: the original, and its stand-in once its layer is with_swapped."""
 
     original: torch.Tensor
     learned: bool
-    stand_in: torch.Tensor | None = None
+    fake: torch.Tensor | None = None
 
 
-class Stage:
+class SwappedParameters:
     """The module's layers with stand-ins; layers inside ``deferred`` ones only when :meth:`prepare` is called.
 
     ``training`` sets every layer's flag (None leaves them). ``wrap(layer, name, forward)`` returns the
@@ -110,7 +110,7 @@ class Stage:
         self._convert, self._training, self._wrap = convert, training, wrap
         self._known: dict[int, Stored] = {}
         self._plain = plain
-        self._snapshots = Snapshots(self.names, None if plain is None else self._held)
+        self._guard = StateGuard(self.names, None if plain is None else self._held)
         self._deferred: set[nn.Module] = set()
         self._list()
 
@@ -123,7 +123,7 @@ class Stage:
                         stored = self._known[id(tensor)] = Stored(tensor, learned)
                         self.tensors[f"{path}.{leaf}" if path else leaf] = stored
 
-    def raise_(self, deferred: Collection[nn.Module]) -> None:
+    def swap(self, deferred: Collection[nn.Module]) -> None:
         """Put the stand-ins in place, except inside deferred layers."""
         by_name = {id(stored.original): name for name, stored in self.tensors.items()}
         self._name_of = by_name
@@ -140,7 +140,7 @@ class Stage:
                 self._swap(layer)
 
     def prepare(self, layer: nn.Module) -> None:
-        """Stage a deferred layer, which is about to run."""
+        """SwappedParameters a deferred layer, which is about to run."""
         if layer not in self._deferred:
             return
         self._deferred.discard(layer)
@@ -150,9 +150,9 @@ class Stage:
             self._swap(part)
 
     def is_deferred(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor belongs to a layer that is not staged."""
+        """Whether a tensor belongs to a layer that is not with_swapped."""
         stored = self._known.get(id(tensor))
-        return stored is not None and stored.stand_in is None
+        return stored is not None and stored.fake is None
 
     def owner(self, tensor: torch.Tensor) -> nn.Module:
         """The deferred layer a tensor belongs to."""
@@ -160,10 +160,10 @@ class Stage:
 
     def restore(self) -> None:
         """Everything as it was."""
-        self._snapshots.restore()
+        self._guard.restore()
 
     def _replace_forward(self, layer: nn.Module) -> None:
-        self._snapshots.keep(layer)
+        self._guard.keep(layer)
         if self._training is not None:
             vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
@@ -174,43 +174,43 @@ class Stage:
             for leaf, tensor in tensors.items():
                 if tensor is None:
                     continue
-                tensors[leaf] = self._stand_in(self._known[id(tensor)])
+                tensors[leaf] = self._faked(self._known[id(tensor)])
 
-    def _stand_in(self, stored: Stored) -> torch.Tensor:
-        if stored.stand_in is None:
-            stored.stand_in = self._convert(stored.original, self._name_of[id(stored.original)], stored.learned)
-        return stored.stand_in
+    def _faked(self, stored: Stored) -> torch.Tensor:
+        if stored.fake is None:
+            stored.fake = self._convert(stored.original, self._name_of[id(stored.original)], stored.learned)
+        return stored.fake
 
     def _held(self, tensor: torch.Tensor) -> torch.Tensor:
         """The stand-in of a tensor in an attribute or a container of a layer."""
         stored = self._known.get(id(tensor))
         if stored is not None:
-            return self._stand_in(stored)
+            return self._faked(stored)
         return tensor if self._plain is None or isinstance(tensor, FakeTensor) else self._plain(tensor)
 
 
 @contextmanager
-def raised(stage: Stage, deferred: Collection[nn.Module] = ()) -> Iterator[Stage]:
-    """The stage with its stand-ins in place; taken down by whatever way."""
+def swapped_in(swapped: SwappedParameters, deferred: Collection[nn.Module] = ()) -> Iterator[SwappedParameters]:
+    """The swapped with its stand-ins in place; taken down by whatever way."""
     with ExitStack() as stack:
         stack.enter_context(random_state_kept())
         stack.enter_context(eager())
-        stack.enter_context(written_out())
+        stack.enter_context(unfused_attention())
         stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
-        stack.callback(stage.restore)
-        stage.raise_(deferred)
-        yield stage
+        stack.callback(swapped.restore)
+        swapped.swap(deferred)
+        yield swapped
 
 
 @contextmanager
-def staged(
+def with_swapped(
     module: nn.Module,
     convert: Convert,
     *,
     training: bool | None,
     wrap: Wrap | None = None,
     plain: Replace | None = None,
-) -> Iterator[Stage]:
-    """A stage for the whole module, raised."""
-    with raised(Stage(module, convert, training, wrap, plain)) as stage:
-        yield stage
+) -> Iterator[SwappedParameters]:
+    """A swapped for the whole module, swapped_in."""
+    with swapped_in(SwappedParameters(module, convert, training, wrap, plain)) as swapped:
+        yield swapped

@@ -22,7 +22,7 @@ OutputShape = tuple[Any, Any, torch.dtype]
 """Shape, strides and type of one output."""
 
 
-class LightFakes:
+class FastPath:
     """Makes stand-ins for one FakeTensorMode."""
 
     def __init__(self, mode: FakeTensorMode) -> None:
@@ -64,7 +64,7 @@ class LightFakes:
             with in_kernel_invocation_manager(self.mode):
                 result = operator(*args, **kwargs)
         except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
-            return NotImplemented  # the long way repeats it, and raises what is to be raised
+            return NotImplemented  # the long way repeats it, and raises what is to be swapped_in
         pieces = result if isinstance(result, tuple) else (result,)
         if not all(type(piece) is torch.Tensor and piece.layout is torch.strided for piece in pieces):
             return NotImplemented

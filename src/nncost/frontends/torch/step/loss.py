@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
 from nncost.frontends.torch.step.named_losses import class_rows, empty_target, sum_of, takes_classes, value_of
-from nncost.frontends.torch.tracing.provenance import data_mark
+from nncost.frontends.torch.tracing.provenance import from_inputs
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 
@@ -75,14 +75,14 @@ def run_backward(
     With ``reentrant``, all gradients are left in the stand-ins, as a training loop does.
     Raises OptionError for a loss that does not fit, ReentrantError where ``reentrant`` is needed.
     """
-    places = tracer.places
-    places.path, places.phase = LOSS_PATH, "loss"
+    attribution = tracer.attribution
+    attribution.path, attribution.phase = LOSS_PATH, "loss"
     if loss == "sum":
         tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
         if not tensors:
             _check_differentiable(primary(output))
         with torch.no_grad():
-            ones = [data_mark(torch.ones_like(tensor)) for tensor in tensors]
+            ones = [from_inputs(torch.ones_like(tensor)) for tensor in tensors]
         return _backward(tracer, tensors, ones, wanted, reentrant)
     value = loss_value(output, loss)
     _check_differentiable(value)
@@ -97,8 +97,8 @@ def _backward(
     reentrant: bool,
 ) -> list[str]:
     """Only the wanted gradients are computed."""
-    places = tracer.places
-    places.path, places.phase, places.in_backward = "", "backward", True
+    attribution = tracer.attribution
+    attribution.path, attribution.phase, attribution.in_backward = "", "backward", True
     try:
         if reentrant:
             torch.autograd.backward(tensors, gradients)
@@ -109,12 +109,12 @@ def _backward(
             raise ReentrantError(str(error)) from error
         raise
     finally:
-        places.in_backward = False
+        attribution.in_backward = False
     return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
 
 
 def _marked_target(name: str, output: torch.Tensor) -> torch.Tensor:
-    return data_mark(empty_target(name, output))
+    return from_inputs(empty_target(name, output))
 
 
 def loss_value(output: Any, loss: Any, target: Target = _marked_target) -> torch.Tensor:

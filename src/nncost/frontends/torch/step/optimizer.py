@@ -11,7 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nncost.errors import OptionError
-from nncost.frontends.torch.tracing.provenance import data_mark
+from nncost.frontends.torch.tracing.provenance import from_inputs
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
@@ -24,7 +24,7 @@ _REFUSED = {
 }
 
 Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
-"""``make(stand_in, original) → an optimizer of the stand-in alone``."""
+"""``make(fake, original) → an optimizer of the stand-in alone``."""
 
 
 class Lion(torch.optim.Optimizer):
@@ -88,7 +88,7 @@ def maker(optimizer: Any) -> Make:
     """How to build the optimizer for one parameter. Raises OptionError with the accepted names."""
     if isinstance(optimizer, torch.optim.Optimizer):
         _refuse(type(optimizer).__name__)
-        return lambda stand_in, original: _copied(optimizer, stand_in, original)
+        return lambda fake, original: _copied(optimizer, fake, original)
     if isinstance(optimizer, str):
         theirs: dict[str, Any] = {
             name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)
@@ -102,7 +102,7 @@ def maker(optimizer: Any) -> Make:
             hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
         )
     _refuse(getattr(cls, "__name__", ""))
-    return lambda stand_in, original: _plain_loop(cls([stand_in], **options))
+    return lambda fake, original: _plain_loop(cls([fake], **options))
 
 
 def _refuse(name: str) -> None:
@@ -110,13 +110,13 @@ def _refuse(name: str) -> None:
         raise OptionError(f"{name} has no fixed cost: {_REFUSED[name]}.", hint="Name another optimizer.")
 
 
-def _copied(optimizer: torch.optim.Optimizer, stand_in: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
+def _copied(optimizer: torch.optim.Optimizer, fake: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
     """A copy of the user's optimizer with one parameter and no state; the user's is not touched."""
     groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
     if not groups:
         raise KeyError
     alone = copy.copy(optimizer)
-    alone.param_groups = [{**groups[0], "params": [stand_in]}]
+    alone.param_groups = [{**groups[0], "params": [fake]}]
     alone.state = defaultdict(dict)
     return _plain_loop(alone)
 
@@ -163,11 +163,11 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
-        parameter = data_mark(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
+        parameter = from_inputs(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
         parameter._is_param = True
-        gradient = data_mark(torch.empty(original.shape, dtype=original.dtype))
+        gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
     tracer = Tracer(only_fake=True)
-    tracer.places.phase = "update"
+    tracer.attribution.phase = "update"
     try:
         alone = maker(optimizer)(parameter, original)
     except KeyError:

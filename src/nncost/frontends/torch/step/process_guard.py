@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 _LIBRARIES = ("torch", "builtins", "typing", "collections", "abc")
 
 
-class Surroundings:
+class DefinitionGuard:
     """The classes of modules and the files these stand in, each kept once.
 
     Attributes of classes are put back; in files, tensors in place of other values, and caches of

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.frontends.torch.step.process_guard import Surroundings
+from nncost.frontends.torch.step.process_guard import DefinitionGuard
 
 DEPTH = 6
 """How deep containers and objects are followed below a module's own attributes."""
@@ -27,10 +27,10 @@ _CONTAINERS = frozenset({dict, OrderedDict, defaultdict, Counter, list, set, deq
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Snapshots:
+class StateGuard:
     """The attributes of modules and whatever they lead to, each kept once and put back in place.
 
-    Modules among ``known`` are kept one by one when they are staged, so they are not followed.
+    Modules among ``known`` are kept one by one when they are with_swapped, so they are not followed.
     ``replace`` gives a tensor to use in place of one that is no parameter and no buffer.
     """
 
@@ -39,14 +39,14 @@ class Snapshots:
         self.replace = replace
         self._kept: dict[int, tuple[Any, Any]] = {}
         self._seen: dict[int, Any] = {}
-        self._surroundings = Surroundings(lambda container: self._walk(container, 2))
+        self._definitions = DefinitionGuard(lambda container: self._walk(container, 2))
 
     def keep(self, module: nn.Module) -> None:
         """Keep a module's attributes and what they lead to."""
         attributes = vars(module)
         if id(attributes) in self._kept:
             return
-        self._surroundings.keep(module)
+        self._definitions.keep(module)
         self._keep(attributes)
         for name, value in list(attributes.items()):
             if name in _TENSORS:
@@ -61,7 +61,7 @@ class Snapshots:
             if not _same(container, content):
                 container.clear()
                 (container.extend if isinstance(container, (list, deque)) else container.update)(content)
-        self._surroundings.restore()
+        self._definitions.restore()
 
     def _keep(self, container: Any) -> None:
         self._kept[id(container)] = (container, container.copy())

@@ -24,7 +24,7 @@ _PLAIN = {int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.
 _NUMBER_OF_BLOCK = re.compile(r"_?(layer|block|depth)?_?(idx|index|id|number|num)$")
 
 
-class Likeness:
+class BlockKeys:
     """Keys of layers: equal numbers for layers that are alike, None where that cannot be told."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -59,7 +59,7 @@ class Likeness:
                     return None
                 continue
             kind = type(value)
-            if kind in _NUMBERS and UnusedNumber.stands_for(name):
+            if kind in _NUMBERS and TracedInt.is_block_number(name):
                 continue
             key = (kind, value) if kind in _PLAIN else _value_key(value)
             if key is None:
@@ -103,7 +103,7 @@ def _shared_tensors(module: nn.Module) -> set[int]:
     return shared
 
 
-class UnusedNumber:
+class TracedInt:
     """A number that notices being used. Blocks that never look at theirs are alike all the same."""
 
     __hash__: Any
@@ -113,16 +113,16 @@ class UnusedNumber:
 
     @staticmethod
     @cache
-    def stands_for(name: str) -> bool:
+    def is_block_number(name: str) -> bool:
         """Whether an attribute of that name says which block this is."""
         return _NUMBER_OF_BLOCK.search(name) is not None and name != "num"
 
 
 def _using(operation: str) -> Callable[..., Any]:
-    def method(self: UnusedNumber, *others: Any) -> Any:
+    def method(self: TracedInt, *others: Any) -> Any:
         vars(self)["used"] = True
         value = vars(self)["value"]
-        return getattr(value, operation)(*(vars(o)["value"] if isinstance(o, UnusedNumber) else o for o in others))
+        return getattr(value, operation)(*(vars(o)["value"] if isinstance(o, TracedInt) else o for o in others))
 
     return method
 
@@ -132,7 +132,7 @@ for _operation in (
     "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "neg", "str", "repr", "format",
     "and", "or", "xor", "lshift", "rshift", "divmod",
 ):  # fmt: skip
-    setattr(UnusedNumber, f"__{_operation}__", _using(f"__{_operation}__"))
+    setattr(TracedInt, f"__{_operation}__", _using(f"__{_operation}__"))
 
 
-_NUMBERS = {int, UnusedNumber}
+_NUMBERS = {int, TracedInt}

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.torch.step.dispatch_table import Plan
+from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
-from nncost.frontends.torch.tracing.provenance import CONSTANT, UNMARKED, Mark, stored_values
+from nncost.frontends.torch.tracing.provenance import CONSTANT, OF_MODULE, Provenance, stored_values
 
 
 class Operand(NamedTuple):
@@ -45,7 +45,7 @@ class Signature:
     """
 
     operator: Any
-    plan: Plan
+    info: OperatorInfo
     arguments: tuple[tuple[str, Any], ...]
     outputs: tuple[Any, ...]
     memory: Any = None
@@ -59,7 +59,7 @@ class Scan:
     written: Container[int]
     tensors: list[torch.Tensor] = field(default_factory=list)
     bits: int = CONSTANT
-    learned: Mark | None = None
+    learned: Provenance | None = None
     has_values: bool = False
     stored: int | None = None
     sizes: Sizes | None = None
@@ -87,13 +87,13 @@ class Scan:
                 same = place
                 break
         tensors.append(tensor)
-        mark: Mark = getattr(tensor, "_nncost_mark", UNMARKED)
-        bits, name = mark
+        provenance: Provenance = getattr(tensor, "_nncost_provenance", OF_MODULE)
+        bits, name = provenance
         if bits == CONSTANT and self.written and tensor.untyped_storage()._cdata in self.written:
             bits = 1
         self.bits |= bits
         if name:
-            self.learned = mark
+            self.learned = provenance
         if getattr(tensor, "constant", None) is not None:
             self.has_values = True
         if self.sizes is not None:

@@ -54,8 +54,8 @@ class Connection:
         self._learned: set[Tensor] = set()
         self._keep: list[torch.Tensor] = []
         self._in_functions: set[int] = set()
-        for stand_in, parameter in parameters.values():
-            self._memories[id(stand_in)] = _Memory(parameter.tensor)
+        for fake, parameter in parameters.values():
+            self._memories[id(fake)] = _Memory(parameter.tensor)
             self._learned.add(parameter.tensor)
         for number, tensor in enumerate(inputs):
             value = self.builder.input(tuple(tensor.shape), dtype=dtype_name(tensor.dtype), name=f"input.{number}")
@@ -80,7 +80,7 @@ class Connection:
                 return
             arguments = {
                 name: self._converted(value)
-                for name, value in (*zip(entry.plan.names, entry.args, strict=False), *entry.kwargs.items())
+                for name, value in (*zip(entry.info.names, entry.args, strict=False), *entry.kwargs.items())
                 if name != "out"
             }
             lowered = self._emitted(entry, arguments)
@@ -102,7 +102,7 @@ class Connection:
 
     def _written(self, entry: Entry) -> list[torch.Tensor]:
         found = []
-        for position, name in zip(entry.plan.written, entry.plan.written_names, strict=True):
+        for position, name in zip(entry.info.written, entry.info.written_names, strict=True):
             target = entry.args[position] if position < len(entry.args) else entry.kwargs.get(name)
             found += tensors_in(target)
         return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.step.dispatch_table import Plan
+from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.tracing.call_signature import Signature
 from nncost.ir.graph import Phase
 
@@ -17,7 +17,7 @@ class Entry:
     """One call, with the tensors it read and made; ``signature`` is None for a view."""
 
     operator: Any
-    plan: Plan
+    info: OperatorInfo
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     result: Any
@@ -33,13 +33,13 @@ class Log:
 
     entries: list[Entry] = field(default_factory=list)
 
-    def view(self, operator: Any, args: Any, kwargs: Any, result: Any, plan: Plan) -> None:
+    def view(self, operator: Any, args: Any, kwargs: Any, result: Any, info: OperatorInfo) -> None:
         """A view was taken."""
-        self.entries.append(Entry(operator, plan, args, kwargs, result))
+        self.entries.append(Entry(operator, info, args, kwargs, result))
 
     def operation(self, signature: Signature, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]) -> None:
         """An operation ran."""
         entry = Entry(
-            signature.operator, signature.plan, args, kwargs, result, signature, *place, torch.is_grad_enabled()
+            signature.operator, signature.info, args, kwargs, result, signature, *place, torch.is_grad_enabled()
         )
         self.entries.append(entry)

@@ -8,41 +8,41 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-CONSTANT, DATA, STORED, LEARNED = 0, 1, 2, 6
+CONSTANT, INPUT, STORED, PARAMETER = 0, 1, 2, 6
 """Bits: from nothing but numbers, from inputs, from what the module stores; a parameter or a view of one."""
-Mark = tuple[int, str]
+Provenance = tuple[int, str]
 """The bits and, for a parameter, its name."""
-UNMARKED: Mark = (STORED, "")
-_LEARNED_ONLY = 4
+OF_MODULE: Provenance = (STORED, "")
+_PARAMETER_ONLY = 4
 _KEEPS_PARAMETER = {
     "aten::_to_copy", "aten::clone", "aten::t", "aten::contiguous", "aten::copy", "aten::mul", "aten::div"
 }  # fmt: skip
 """Operators whose result still is the parameter it was made of, for the role it plays."""
 
 
-def mark_of(tensor: torch.Tensor) -> Mark:
-    """A tensor's mark; a tensor that nobody marked belongs to the module."""
-    return getattr(tensor, "_nncost_mark", UNMARKED)
+def provenance_of(tensor: torch.Tensor) -> Provenance:
+    """A tensor's provenance; a tensor that nobody marked belongs to the module."""
+    return getattr(tensor, "_nncost_provenance", OF_MODULE)
 
 
-def set_mark(tensor: torch.Tensor, mark: Mark) -> torch.Tensor:
-    """The tensor with a mark."""
-    tensor._nncost_mark = mark
+def set_provenance(tensor: torch.Tensor, provenance: Provenance) -> torch.Tensor:
+    """The tensor with a provenance."""
+    tensor._nncost_provenance = provenance
     return tensor
 
 
-def data_mark(tensor: torch.Tensor) -> torch.Tensor:
+def from_inputs(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor, marked as coming from the user's data."""
-    return set_mark(tensor, (DATA, ""))
+    return set_provenance(tensor, (INPUT, ""))
 
 
-def result_mark(name: str, bits: int, learned: Mark | None, *, view: bool, random: bool) -> Mark:
-    """The mark of what an operator makes of operands with the given bits."""
-    if learned is not None and bits == LEARNED and (view or name in _KEEPS_PARAMETER):
+def result_provenance(name: str, bits: int, learned: Provenance | None, *, view: bool, random: bool) -> Provenance:
+    """The provenance of what an operator makes of operands with the given bits."""
+    if learned is not None and bits == PARAMETER and (view or name in _KEEPS_PARAMETER):
         return learned
     if random:
         bits |= STORED
-    return (bits & ~_LEARNED_ONLY, "")
+    return (bits & ~_PARAMETER_ONLY, "")
 
 
 def tensors_in(value: Any) -> list[Any]:

@@ -24,17 +24,17 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from nncost.frontends.torch.step.attribution import giver
-from nncost.frontends.torch.step.fake_tensors import LightFakes
-from nncost.frontends.torch.tracing.block_equality import Likeness, UnusedNumber
+from nncost.frontends.torch.step.attribution import producer
+from nncost.frontends.torch.step.fake_tensors import FastPath
+from nncost.frontends.torch.tracing.block_equality import BlockKeys, TracedInt
 from nncost.frontends.torch.tracing.call_signature import Literal, Scan
-from nncost.frontends.torch.tracing.provenance import mark_of, set_mark
+from nncost.frontends.torch.tracing.provenance import provenance_of, set_provenance
 from nncost.frontends.torch.tracing.tracer import Tracer
 
 Forward = Callable[..., Any]
 
 
-class NotAlike(Exception):  # noqa: N818 - a signal to run again, never seen by users
+class NotEqual(Exception):  # noqa: N818 - a signal to run again, never seen by users
     """A block turned out not to be replaceable: the run starts again with it analysed in full."""
 
     def __init__(self, layer: nn.Module) -> None:
@@ -50,20 +50,20 @@ class Shape:
     stride: Any
     dtype: torch.dtype
     requires_grad: bool
-    mark: Any
+    provenance: Any
 
 
 @dataclass(slots=True, eq=False)
 class BackwardTemplate:
     """What a backward pass through a block recorded, for one pattern of incoming gradients.
 
-    ``givers`` are the layers inside that gave the gradients of the inputs.
+    ``producers`` are the layers inside that gave the gradients of the inputs.
     """
 
     calls: list[Any]
     input_gradients: list[Shape | None]
     trained: list[str]
-    givers: list[str]
+    producers: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -96,12 +96,12 @@ class Blocks:
     def __init__(
         self,
         tracer: Tracer,
-        light: LightFakes,
+        fast: FastPath,
         candidates: Mapping[nn.Module, Any],
         anchor: torch.Tensor,
         prepare: Callable[[nn.Module], None],
     ) -> None:
-        self.tracer, self.light, self.candidates = tracer, light, candidates
+        self.tracer, self.fast, self.candidates = tracer, fast, candidates
         self._prepare = prepare
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
@@ -116,7 +116,7 @@ class Blocks:
         leaves, structure = tree_flatten((args, kwargs))
         key = self._key(layer, leaves, structure)
         if layer in self._seen:
-            raise NotAlike(layer)
+            raise NotEqual(layer)
         self._seen.add(layer)
         if key is None:
             self._prepare(layer)
@@ -124,7 +124,7 @@ class Blocks:
         template = self._templates.get(key)
         if template is None:
             self._prepare(layer)
-            watch_numbers(layer)
+            trace_numbers(layer)
             template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         return self._replay(template, path, leaves)
 
@@ -134,14 +134,18 @@ class Blocks:
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if type(leaf) is not FakeTensor or getattr(leaf, "constant", None) is not None or mark_of(leaf)[1]:
+                if (
+                    type(leaf) is not FakeTensor
+                    or getattr(leaf, "constant", None) is not None
+                    or provenance_of(leaf)[1]
+                ):
                     return None
-                parts.append((scan.describe(leaf), leaf.requires_grad, mark_of(leaf)))
+                parts.append((scan.describe(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
                 parts.append(Literal(type(leaf), leaf))
             else:
                 return None
-        state = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), self.tracer.places.phase)
+        state = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), self.tracer.attribution.phase)
         return self.candidates[layer], tuple(parts), str(structure), state
 
     # ---------------------------------------------------------------- first of its kind
@@ -163,7 +167,7 @@ class Blocks:
         found, out_structure = tree_flatten(result)
         changed = any(t._version != 0 for t in tensors)
         if changed or _state_of(layer) != before or _numbers_used(layer):
-            raise NotAlike(layer)
+            raise NotEqual(layer)
         outputs = [self._output(leaf, inner, layer) for leaf in found]
         made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, Shape)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
@@ -173,8 +177,8 @@ class Blocks:
         )  # fmt: skip
 
     def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
-        made = self.light.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
-        return set_mark(made, mark_of(tensor))
+        made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
+        return set_provenance(made, provenance_of(tensor))
 
     def _output(self, leaf: Any, inner: list[Any], layer: nn.Module) -> Any:
         """A new tensor's shape, the place of an input that is handed on, or a plain value."""
@@ -183,11 +187,11 @@ class Blocks:
                 if other is leaf:
                     return (place,)
             if type(leaf) is not FakeTensor or leaf.layout is not torch.strided or leaf.storage_offset():
-                raise NotAlike(layer)
-            return Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.requires_grad, mark_of(leaf))
+                raise NotEqual(layer)
+            return Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.requires_grad, provenance_of(leaf))
         if leaf is None or isinstance(leaf, (int, float, str)):
             return Literal(type(leaf), leaf)
-        raise NotAlike(layer)
+        raise NotEqual(layer)
 
     # ---------------------------------------------------------------- all others
     def _replay(self, template: Template, path: str, leaves: list[Any]) -> Any:
@@ -198,11 +202,11 @@ class Blocks:
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         shapes = [output for output in template.outputs if isinstance(output, Shape)]
         if any(shape.requires_grad for shape in shapes):
-            made = list(_StandIn.apply(self.anchor, self, template, path, *tensors))
+            made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
         else:
             made = [self.make(shape) for shape in shapes]
         for tensor, shape in zip(made, shapes, strict=True):
-            set_mark(tensor, shape.mark)
+            set_provenance(tensor, shape.provenance)
         rest = iter(made)
         result = [
             next(rest) if isinstance(o, Shape) else o.value if isinstance(o, Literal) else leaves[o[0]]
@@ -212,29 +216,29 @@ class Blocks:
 
     def make(self, shape: Shape) -> torch.Tensor:
         """A tensor like one of a template, without history."""
-        return self.light.make(shape.shape, shape.stride, shape.dtype)
+        return self.fast.make(shape.shape, shape.stride, shape.dtype)
 
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
         """The gradients of a block's inputs; what computing them takes is added to the records."""
-        pattern = tuple(None if g is None else (g.dtype, g.stride(), mark_of(g)) for g in gradients)
+        pattern = tuple(None if g is None else (g.dtype, g.stride(), provenance_of(g)) for g in gradients)
         if pattern not in template.backward:
             template.backward[pattern] = self._analyse_backward(template, gradients)
         found = template.backward[pattern]
         self.tracer.records.append(BlockRecord(found.calls, path))
         self.trained.update((_joined(path, name), None) for name in found.trained)
         made: list[Any] = []
-        for shape, giver_ in zip(found.input_gradients, found.givers, strict=True):
-            tensor = None if shape is None else set_mark(self.make(shape), shape.mark)
+        for shape, layer_below in zip(found.input_gradients, found.producers, strict=True):
+            tensor = None if shape is None else set_provenance(self.make(shape), shape.provenance)
             if tensor is not None:
-                self.tracer.places.gave((tensor,), _joined(path, giver_))
+                self.tracer.attribution.note_gradient((tensor,), _joined(path, layer_below))
             made.append(tensor)
         return made
 
     def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
         tracer = self.tracer
         pairs = [
-            (output, set_mark(self.light.make(g.shape, g.stride(), g.dtype), mark_of(g)))
+            (output, set_provenance(self.fast.make(g.shape, g.stride(), g.dtype), provenance_of(g)))
             for output, g in zip(template.inner_outputs, gradients, strict=True)
             if g is not None and output.requires_grad
         ]
@@ -253,13 +257,13 @@ class Blocks:
         given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
         return BackwardTemplate(
             _relative(calls, template.path),
-            [None if g is None else Shape(g.shape, g.stride(), g.dtype, False, mark_of(g)) for g in given],
+            [None if g is None else Shape(g.shape, g.stride(), g.dtype, False, provenance_of(g)) for g in given],
             [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
-            ["" if g is None else _below(giver(g), template.path) for g in given],
+            ["" if g is None else _below(producer(g), template.path) for g in given],
         )
 
 
-class _StandIn(torch.autograd.Function):
+class _BlockFunction(torch.autograd.Function):
     """A block's place in the autograd graph."""
 
     @staticmethod
@@ -276,7 +280,7 @@ class _StandIn(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         node = torch._C._current_autograd_node()
-        ctx.blocks.tracer.places.stand_ins.add(node._sequence_nr())
+        ctx.blocks.tracer.attribution.fakes.add(node._sequence_nr())
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
@@ -285,7 +289,7 @@ def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Modu
 
     Where one of a kind is excluded, all are.
     """
-    keys = Likeness(module).keys
+    keys = BlockKeys(module).keys
     counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
     refused = {keys[layer] for layer in excluded}
     found: dict[nn.Module, int] = {}
@@ -300,18 +304,18 @@ def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Modu
     return found
 
 
-def watch_numbers(layer: nn.Module) -> None:
+def trace_numbers(layer: nn.Module) -> None:
     """Put watched numbers in the place of those that say which block this is."""
     for part in layer.modules():
         attributes = vars(part)
         for name, value in attributes.items():
-            if type(value) is int and UnusedNumber.stands_for(name):
-                attributes[name] = UnusedNumber(value)
+            if type(value) is int and TracedInt.is_block_number(name):
+                attributes[name] = TracedInt(value)
 
 
 def _numbers_used(layer: nn.Module) -> bool:
     return any(
-        isinstance(value, UnusedNumber) and vars(value)["used"]
+        isinstance(value, TracedInt) and vars(value)["used"]
         for part in layer.modules()
         for value in vars(part).values()
     )

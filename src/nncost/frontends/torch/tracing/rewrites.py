@@ -15,11 +15,11 @@ def _vecdot(x: torch.Tensor, y: torch.Tensor, *, dim: int = -1, out: Any = None)
     return (x.conj().unsqueeze(-2) @ y.unsqueeze(-1)).squeeze(-1).squeeze(-1)
 
 
-_MEANT: Mapping[Any, Callable[..., Any]] = {torch.linalg.vecdot: _vecdot}
+_REWRITES: Mapping[Any, Callable[..., Any]] = {torch.linalg.vecdot: _vecdot}
 
 
-class ByMeaning(TorchFunctionMode):
+class Rewrites(TorchFunctionMode):
     """While it is on, functions are called by what they mean."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _MEANT.get(function, function)(*args, **(kwargs or {}))
+        return _REWRITES.get(function, function)(*args, **(kwargs or {}))

@@ -1,4 +1,4 @@
-"""One run of a module on the stage, traced."""
+"""One run of a module on the swapped, traced."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nncost.errors import SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described, has_values
-from nncost.frontends.torch.step.fake_inputs import StandIns
-from nncost.frontends.torch.step.fake_module import Stage, Stored, raised
+from nncost.frontends.torch.step.fake_inputs import FakeFactory
+from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, swapped_in
 from nncost.frontends.torch.step.loss import ReentrantError, own_loss, run_backward
 from nncost.frontends.torch.step.symbolic_sizes import Branched, Sizes, symbol_names
 from nncost.frontends.torch.tracing.log import Log
-from nncost.frontends.torch.tracing.provenance import STORED, set_mark
-from nncost.frontends.torch.tracing.repeated_blocks import Blocks, NotAlike, find_candidates
-from nncost.frontends.torch.tracing.rewrites import ByMeaning
+from nncost.frontends.torch.tracing.provenance import STORED, set_provenance
+from nncost.frontends.torch.tracing.repeated_blocks import Blocks, NotEqual, find_candidates
+from nncost.frontends.torch.tracing.rewrites import Rewrites
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.training.losses import NO_LOSS
 
@@ -81,7 +81,7 @@ def _reusing(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | 
     while True:
         try:
             return _run(module, given, options, excluded, log, sizes=sizes)
-        except NotAlike as found:
+        except NotEqual as found:
             assert excluded is not None
             excluded.add(found.layer)
 
@@ -103,38 +103,36 @@ def _run(
     environment = None if sizes is None else sizes.environment
     mode = None if real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
     trains = wants_backward(options)
-    stand_ins = StandIns(mode, options, trains or gradients, sizes)
-    tracer = Tracer(
-        None if sizes else stand_ins.light, None if mode is None else stand_ins.of_stray, log=log, sizes=sizes
-    )
+    fakes = FakeFactory(mode, options, trains or gradients, sizes)
+    tracer = Tracer(None if sizes else fakes.fast, None if mode is None else fakes.of_captured, log=log, sizes=sizes)
     candidates = {} if excluded is None or mode is None or sizes is not None else find_candidates(module, excluded)
     layer_forward = LayerForward(tracer)
-    stage = Stage(module, stand_ins.of_tensor, _flag(module, options), layer_forward.wrap, stand_ins.of_stray)
-    stand_ins.stage = stage
+    swapped = SwappedParameters(module, fakes.of_tensor, _flag(module, options), layer_forward.wrap, fakes.of_captured)
+    fakes.swapped = swapped
     if candidates:
-        layer_forward.reuse(candidates, stand_ins, stage)
-    with raised(stage, candidates), _quiet():
-        arguments = converted(given, module, options.batch, stand_ins.of_shape, stand_ins.of_input)
+        layer_forward.reuse(candidates, fakes, swapped)
+    with swapped_in(swapped, candidates), _quiet():
+        arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
         trained: list[str] = []
-        with _modes(mode), _plain_kernels(sizes), ByMeaning(), tracer, torch.set_grad_enabled(trains or gradients):
+        with _modes(mode), _plain_kernels(sizes), Rewrites(), tracer, torch.set_grad_enabled(trains or gradients):
             output = module(*arguments.args, **arguments.kwargs)
             loss = _loss_of(output, options)
             if trains and log is None:
-                with noted_in_backward(tracer.places):
-                    wanted = _wanted(stage, arguments, layer_forward.blocks)
+                with noted_in_backward(tracer.attribution):
+                    wanted = _wanted(swapped, arguments, layer_forward.blocks)
                     trained = run_backward(tracer, output, loss, wanted, reentrant=reentrant)
     both = {*trained, *(() if layer_forward.blocks is None else layer_forward.blocks.trained)}
-    trained = [name for name in stage.tensors if name in both]
+    trained = [name for name in swapped.tensors if name in both]
     conditions = [] if sizes is None else sizes.check()
-    return Traced(tracer, stage.tensors, stage.names, trained, loss, output, arguments, conditions)
+    return Traced(tracer, swapped.tensors, swapped.names, trained, loss, output, arguments, conditions)
 
 
-def _wanted(stage: Stage, arguments: Inputs, blocks: Blocks | None) -> dict[str, torch.Tensor]:
+def _wanted(swapped: SwappedParameters, arguments: Inputs, blocks: Blocks | None) -> dict[str, torch.Tensor]:
     """The stand-ins whose gradients are asked for: parameters, inputs that require one, and the blocks' anchor."""
     wanted = {
-        name: stored.stand_in
-        for name, stored in stage.tensors.items()
-        if stored.stand_in is not None and stored.stand_in.requires_grad
+        name: stored.fake
+        for name, stored in swapped.tensors.items()
+        if stored.fake is not None and stored.fake.requires_grad
     }
     leaves = tree_leaves((arguments.args, dict(arguments.kwargs)))
     asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
@@ -213,31 +211,31 @@ class LayerForward:
         self.blocks: Blocks | None = None
         self._candidates: Mapping[nn.Module, Any] = {}
 
-    def reuse(self, candidates: Mapping[nn.Module, int], stand_ins: StandIns, stage: Stage) -> None:
+    def reuse(self, candidates: Mapping[nn.Module, int], fakes: FakeFactory, swapped: SwappedParameters) -> None:
         """Let blocks that are alike be analysed once."""
-        assert stand_ins.light is not None
+        assert fakes.fast is not None
         self._candidates = candidates
-        anchor = set_mark(stand_ins.light.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-        self.blocks = Blocks(self.tracer, stand_ins.light, candidates, anchor, stage.prepare)
+        anchor = set_provenance(fakes.fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
+        self.blocks = Blocks(self.tracer, fakes.fast, candidates, anchor, swapped.prepare)
 
     def wrap(self, layer: nn.Module, name: str, forward: Any) -> Any:
         """The function that runs in place of a layer's forward."""
-        places = self.tracer.places
+        attribution = self.tracer.attribution
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            outer, places.path = places.path, name
-            places.inside += 1
+            outer, attribution.path = attribution.path, name
+            attribution.depth += 1
             try:
                 if layer in self._candidates and self.blocks is not None:
                     return self.blocks.run(layer, name, forward, args, kwargs)
                 return forward(*args, **kwargs)
-            except NotAlike:
+            except NotEqual:
                 raise
             except Exception as error:
                 explain(error, layer, name, args, kwargs)
                 raise
             finally:
-                places.path = outer
-                places.inside -= 1
+                attribution.path = outer
+                attribution.depth -= 1
 
         return run

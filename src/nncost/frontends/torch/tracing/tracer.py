@@ -16,20 +16,20 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.torch.errors import check_types
-from nncost.frontends.torch.step.attribution import Places, giver
+from nncost.frontends.torch.step.attribution import Attribution, producer
 from nncost.frontends.torch.step.control_flow import run_control_flow
-from nncost.frontends.torch.step.dispatch_table import Handling, Plan, plan_of, refresh_plans
-from nncost.frontends.torch.step.fake_tensors import LightFakes, remembered
+from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
+from nncost.frontends.torch.step.fake_tensors import FastPath, remembered
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.call_signature import Scan, Signature
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.provenance import (
     CONSTANT,
-    UNMARKED,
+    OF_MODULE,
     keep_stored,
-    mark_of,
-    result_mark,
-    set_mark,
+    provenance_of,
+    result_provenance,
+    set_provenance,
     tensors_in,
 )
 from nncost.ir.graph import Phase
@@ -50,7 +50,7 @@ _LEFT = {("aten::mm", "self"), ("aten::bmm", "self"), ("aten::addmm", "mat1"), (
 class Tracer(TorchDispatchMode):
     """Notes operators in ``records``: lists of signature, path and phase, and blocks of them.
 
-    ``light`` makes stand-ins; without it everything runs on real tensors. ``of_stray`` gives the
+    ``fast`` makes stand-ins; without it everything runs on real tensors. ``of_captured`` gives the
     stand-in of a real tensor that no stand-in was prepared for.
     """
 
@@ -58,23 +58,23 @@ class Tracer(TorchDispatchMode):
 
     def __init__(
         self,
-        light: LightFakes | None = None,
-        of_stray: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        fast: FastPath | None = None,
+        of_captured: Callable[[torch.Tensor], torch.Tensor] | None = None,
         *,
         log: Log | None = None,
         only_fake: bool = False,
         sizes: Sizes | None = None,
     ) -> None:
         super().__init__()
-        refresh_plans()
-        self.places = Places()
+        refresh()
+        self.attribution = Attribution()
         self.records: list[Any] = []
         self.signatures: dict[Any, Signature] = {}
         self.uses: dict[tuple[str, str, str], None] = {}
         self.written: dict[int, Any] = {}
         self.log = log
         self._sizes = sizes
-        self._light, self._of_stray, self._only_fake = light, of_stray, only_fake
+        self._fast, self._of_captured, self._only_fake = fast, of_captured, only_fake
 
     # ---------------------------------------------------------------- dispatch
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -82,135 +82,135 @@ class Tracer(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
-        plan = plan_of(func)
-        if plan.handling is Handling.SILENT:
-            return self._silent(func, plan, args, kwargs)
-        if self._of_stray is not None:
-            args, kwargs = self._without_strays(args, kwargs)
-        if plan.handling is Handling.DECOMPOSED:
-            return self._decomposed(func, plan, args, kwargs)
+        info = operator_info(func)
+        if info.handling is Handling.SILENT:
+            return self._silent(func, info, args, kwargs)
+        if self._of_captured is not None:
+            args, kwargs = self._without_captured(args, kwargs)
+        if info.handling is Handling.DECOMPOSED:
+            return self._decomposed(func, info, args, kwargs)
         if self._only_fake and not any(isinstance(t, FakeTensor) for t in tensors_in((args, tuple(kwargs.values())))):
             return func(*args, **kwargs)
-        if plan.handling is Handling.VIEW:
-            return self._view(func, plan, args, kwargs)
-        return self._operation(func, plan, args, kwargs)
+        if info.handling is Handling.VIEW:
+            return self._view(func, info, args, kwargs)
+        return self._operation(func, info, args, kwargs)
 
-    def _silent(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
-        if self._only_fake and plan.name == "aten::_local_scalar_dense" and isinstance(args[0], FakeTensor):
+    def _silent(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        if self._only_fake and info.name == "aten::_local_scalar_dense" and isinstance(args[0], FakeTensor):
             return torch.ones((), dtype=args[0].dtype, device="cpu").item()  # an optimizer's own norm: any number does
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
-            set_mark(result, mark_of(args[0]))
-            self.places.looked((result,))
+            set_provenance(result, provenance_of(args[0]))
+            self.attribution.note_view((result,))
             if self.log is not None:
-                self.log.view(func, args, kwargs, result, plan)
+                self.log.view(func, args, kwargs, result, info)
         return result
 
-    def _decomposed(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
+    def _decomposed(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         with self:
-            if plan.decomposition is None:
+            if info.decomposition is None:
                 result = func.decompose(*args, **kwargs)
             else:
-                result = NotImplemented if plan.written else plan.decomposition(*args, **kwargs)
+                result = NotImplemented if info.written else info.decomposition(*args, **kwargs)
         if result is not NotImplemented:
             return result
-        return self._operation(func, plan, args, kwargs)
+        return self._operation(func, info, args, kwargs)
 
-    def _view(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
-        scan = self._scan(plan, args, kwargs)[0]
-        light = self._light
-        if light is None or scan.has_values or plan.written or any(type(t) is not FakeTensor for t in scan.tensors):
+    def _view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        scan = self._scan(info, args, kwargs)[0]
+        fast = self._fast
+        if fast is None or scan.has_values or info.written or any(type(t) is not FakeTensor for t in scan.tensors):
             result = func(*args, **kwargs)
         else:
-            result = light.view(func, args, kwargs)
-        mark = result_mark(plan.name, scan.bits, scan.learned, view=True, random=False)
+            result = fast.view(func, args, kwargs)
+        provenance = result_provenance(info.name, scan.bits, scan.learned, view=True, random=False)
         for tensor in tensors_in(result):
-            set_mark(tensor, mark)
+            set_provenance(tensor, provenance)
         keep_stored(scan.stored, tensors_in(result))
-        self.places.looked(tensors_in(result))
+        self.attribution.note_view(tensors_in(result))
         if self.log is not None:
-            self.log.view(func, args, kwargs, result, plan)
+            self.log.view(func, args, kwargs, result, info)
         return result
 
-    def _operation(self, func: Any, plan: Plan, args: Any, kwargs: Any) -> Any:
-        scan, arguments = self._scan(plan, args, kwargs)
-        place = self.places.here(scan.tensors)
+    def _operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        scan, arguments = self._scan(info, args, kwargs)
+        place = self.attribution.place_of(scan.tensors)
         if place[1] == "backward":
-            self._add_context(plan, arguments)
+            self._add_context(info, arguments)
         key = (func, tuple(arguments))
         signature = self.signatures.get(key)
         if signature is None or signature.memory is None or scan.has_values:
-            result = self._first(func, plan, scan, args, kwargs)
+            result = self._first(func, info, scan, args, kwargs)
             if signature is None:
-                signature = self.signatures[key] = Signature(func, plan, key[1], _outputs(result, self._sizes))
-                if self._light is not None and not scan.has_values:
-                    signature.memory = _memory(plan, args, kwargs, result)
+                signature = self.signatures[key] = Signature(func, info, key[1], _outputs(result, self._sizes))
+                if self._fast is not None and not scan.has_values:
+                    signature.memory = _memory(info, args, kwargs, result)
         else:
-            result = self._again(signature, plan, args, kwargs)
+            result = self._again(signature, info, args, kwargs)
         self._note(signature, scan, args, kwargs, result, place)
         return result
 
-    def _first(self, func: Any, plan: Plan, scan: Scan, args: Any, kwargs: Any) -> Any:
+    def _first(self, func: Any, info: OperatorInfo, scan: Scan, args: Any, kwargs: Any) -> Any:
         """The result of a call like none before."""
-        if self._light is not None:
-            check_types(plan.name, scan.tensors)
-        alone = plan.simple and self._light is not None and not scan.has_values and bool(scan.tensors)
-        if alone and self._light is not None and all(type(t) is FakeTensor for t in scan.tensors):
-            result = self._light.run(func, args, kwargs)
+        if self._fast is not None:
+            check_types(info.name, scan.tensors)
+        alone = info.simple and self._fast is not None and not scan.has_values and bool(scan.tensors)
+        if alone and self._fast is not None and all(type(t) is FakeTensor for t in scan.tensors):
+            result = self._fast.run(func, args, kwargs)
             if result is not NotImplemented:
                 return result
         return func(*args, **kwargs)
 
-    def _again(self, signature: Signature, plan: Plan, args: Any, kwargs: Any) -> Any:
+    def _again(self, signature: Signature, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """The result of a call like an earlier one."""
         if signature.memory == "written":
-            position = plan.written[0]
-            return args[position] if position < len(args) else kwargs[plan.written_names[0]]
-        light = self._light
-        assert light is not None
-        made = [light.make(*output) for output in signature.memory[1]]
+            position = info.written[0]
+            return args[position] if position < len(args) else kwargs[info.written_names[0]]
+        fast = self._fast
+        assert fast is not None
+        made = [fast.make(*output) for output in signature.memory[1]]
         return made[0] if signature.memory[0] else tuple(made)
 
     # ---------------------------------------------------------------- arguments
-    def _scan(self, plan: Plan, args: Any, kwargs: Any) -> tuple[Scan, list[tuple[str, Any]]]:
+    def _scan(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[Scan, list[tuple[str, Any]]]:
         scan = Scan(self.written, sizes=self._sizes)
         describe = scan.describe
-        arguments = [(name, describe(value)) for name, value in zip(plan.names, args, strict=False)]
+        arguments = [(name, describe(value)) for name, value in zip(info.names, args, strict=False)]
         for name, value in kwargs.items():
-            if not (name == "out" or name in plan.written_names):
+            if not (name == "out" or name in info.written_names):
                 arguments.append((name, describe(value)))
         return scan, arguments
 
-    def _without_strays(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def _without_captured(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Arguments without real tensors, so that no kernel ever writes to one."""
         for value in args:
             kind = type(value)
             if kind is not FakeTensor and (kind is list or kind is tuple or isinstance(value, torch.Tensor)):
-                args = tuple([self._stand_in(value) for value in args])
+                args = tuple([self._faked(value) for value in args])
                 break
         if kwargs:
-            kwargs = {name: self._stand_in(value, name) for name, value in kwargs.items()}
+            kwargs = {name: self._faked(value, name) for name, value in kwargs.items()}
         return args, kwargs
 
-    def _stand_in(self, value: Any, name: str = "") -> Any:
+    def _faked(self, value: Any, name: str = "") -> Any:
         if isinstance(value, torch.Tensor):
             if isinstance(value, FakeTensor):
                 return value
-            assert self._of_stray is not None
-            return self._of_stray(value)
+            assert self._of_captured is not None
+            return self._of_captured(value)
         if isinstance(value, (list, tuple)):
-            return type(value)([self._stand_in(item) for item in value])
+            return type(value)([self._faked(item) for item in value])
         if name == "device" and value is not None:
             return torch.device("cpu")
         return None if name == "pin_memory" else value
 
-    def _add_context(self, plan: Plan, arguments: list[tuple[str, Any]]) -> None:
+    def _add_context(self, info: OperatorInfo, arguments: list[tuple[str, Any]]) -> None:
         """What the schema of a backward operator does not say: which gradients were asked for, whose product it is."""
-        if plan.name in _ASKED:
+        if info.name in _ASKED:
             node = torch._C._current_autograd_node()
             if node is not None:
                 arguments.append(("asked", tuple(target is not None for target, _ in node.next_functions)))
-        elif plan.name == "aten::mul":
+        elif info.name == "aten::mul":
             node = torch._C._current_autograd_node()
             if node is not None and node.name() in _CONTRACTIONS:
                 arguments.append(("contraction", node.name()))
@@ -219,50 +219,50 @@ class Tracer(TorchDispatchMode):
     def _note(
         self, signature: Signature, scan: Scan, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]
     ) -> None:
-        plan = signature.plan
-        folded = scan.bits == CONSTANT and not plan.random
+        info = signature.info
+        folded = scan.bits == CONSTANT and not info.random
         if scan.learned is not None and place[1] == "forward":
-            self._note_uses(plan, args, kwargs)
-        mark = result_mark(plan.name, scan.bits, scan.learned, view=False, random=plan.random)
+            self._note_uses(info, args, kwargs)
+        provenance = result_provenance(info.name, scan.bits, scan.learned, view=False, random=info.random)
         results = tensors_in(result)
         for tensor in results:
-            set_mark(tensor, mark)
+            set_provenance(tensor, provenance)
         keep_stored(scan.stored, results)
-        if plan.written and not folded:
-            self._note_written(plan, args, kwargs)
+        if info.written and not folded:
+            self._note_written(info, args, kwargs)
         if place[1] == "backward":
             # A sum of gradients was begun by the layer that gave the first of them.
-            first = giver(scan.tensors[0]) if plan.name == "aten::add" and len(scan.tensors) > 1 else place[0]
-            self.places.gave(results, first)
+            first = producer(scan.tensors[0]) if info.name == "aten::add" and len(scan.tensors) > 1 else place[0]
+            self.attribution.note_gradient(results, first)
         if not folded:
             self.records.append([signature, *place])
         if self.log is not None:
             self.log.operation(signature, args, kwargs, result, place)
 
-    def _note_written(self, plan: Plan, args: Any, kwargs: Any) -> None:
-        for position, name in zip(plan.written, plan.written_names, strict=True):
+    def _note_written(self, info: OperatorInfo, args: Any, kwargs: Any) -> None:
+        for position, name in zip(info.written, info.written_names, strict=True):
             target = args[position] if position < len(args) else kwargs.get(name)
             for tensor in tensors_in(target):
                 storage = tensor.untyped_storage()
                 self.written[storage._cdata] = storage  # kept, so that no other memory comes to lie at its address
 
-    def _note_uses(self, plan: Plan, args: Any, kwargs: Any) -> None:
+    def _note_uses(self, info: OperatorInfo, args: Any, kwargs: Any) -> None:
         learned = [
-            (mark[1], name)
-            for name, value in (*zip(plan.names, args, strict=False), *kwargs.items())
+            (provenance[1], name)
+            for name, value in (*zip(info.names, args, strict=False), *kwargs.items())
             for tensor in tensors_in(value)
-            if (mark := getattr(tensor, "_nncost_mark", UNMARKED))[1]
+            if (provenance := getattr(tensor, "_nncost_provenance", OF_MODULE))[1]
         ]
         for position, (parameter, argument) in enumerate(learned):
-            state = position + 1 < len(learned) and (plan.name, argument) in _LEFT
-            self.uses[parameter, plan.name, "state" if state else argument] = None
+            state = position + 1 < len(learned) and (info.name, argument) in _LEFT
+            self.uses[parameter, info.name, "state" if state else argument] = None
 
 
-def _memory(plan: Plan, args: Any, kwargs: Any, result: Any) -> Any:
+def _memory(info: OperatorInfo, args: Any, kwargs: Any, result: Any) -> Any:
     """How to make the result again: the tensor written to, or new ones (a single one or several)."""
-    if plan.written:
-        position = plan.written[0]
-        target = args[position] if position < len(args) else kwargs.get(plan.written_names[0])
+    if info.written:
+        position = info.written[0]
+        target = args[position] if position < len(args) else kwargs.get(info.written_names[0])
         return "written" if target is result else None
     shapes = remembered(result)
     return None if shapes is None else (not isinstance(result, tuple), shapes)

@@ -21,7 +21,7 @@ _SAME = {"alias", "detach", "lift_fresh", "lift", "_conj", "_neg_view", "resolve
 
 def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place: int = 0) -> Tensor:
     """The view an entry took of its first argument. Raises NotImplementedError for one that is no move."""
-    name, shape = entry.plan.name.partition("::")[2], tuple(shape)
+    name, shape = entry.info.name.partition("::")[2], tuple(shape)
     if name in ("detach", "detach_"):
         return _without_gradient(b, parent)
     if name in _SAME:
@@ -37,7 +37,7 @@ def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place:
     if name == "unfold":
         dim, size, step = (_argument(entry, i, n) for i, n in ((1, "dimension"), (2, "size"), (3, "step")))
         return b.emit(ops.Window((dim % parent.rank,), (size,), (step,), (1,)), parent)
-    raise NotImplementedError(entry.plan.name)
+    raise NotImplementedError(entry.info.name)
 
 
 def _without_gradient(b: Builder, x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def _without_gradient(b: Builder, x: Tensor) -> Tensor:
 
 def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: int = 0) -> Tensor:
     """The parent with the elements of a view replaced. Raises NotImplementedError where that is no move."""
-    name = entry.plan.name.partition("::")[2]
+    name = entry.info.name.partition("::")[2]
     if name in _SAME:
         return changed
     if name in _RESHAPING:
@@ -60,7 +60,7 @@ def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: i
     if name in ("select", "slice", "narrow", "split", "split_with_sizes", "chunk", "unbind"):
         axis, start, length, step = _extent(entry, parent, place)
         if step != 1:
-            raise NotImplementedError(entry.plan.name)
+            raise NotImplementedError(entry.info.name)
         if not length:
             return parent
         rest = parent.shape[axis] - start - length
@@ -71,7 +71,7 @@ def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: i
         pieces = list(b.emit_many(ops.Split(axis, tuple(sizes)), parent))
         pieces[1 if start else 0] = whole
         return b.emit(ops.Concat(axis), *pieces)
-    raise NotImplementedError(entry.plan.name)
+    raise NotImplementedError(entry.info.name)
 
 
 def _order(entry: Entry, name: str, rank: int) -> list[int]:
@@ -103,7 +103,7 @@ def _piece(b: Builder, entry: Entry, parent: Tensor, shape: tuple[Dim, ...], pla
 
 def _extent(entry: Entry, parent: Tensor, place: int) -> tuple[int, int, int, int]:
     """Axis, first element, length and step of a piece of an axis."""
-    name = entry.plan.name.partition("::")[2]
+    name = entry.info.name.partition("::")[2]
     axis = _argument(entry, 2 if name in ("split", "split_with_sizes", "chunk") else 1, "dim", 0) % max(parent.rank, 1)
     size: Any = parent.shape[axis]
     if name in ("select", "unbind"):
@@ -127,5 +127,5 @@ def _argument(entry: Entry, position: int, name: str, default: Any = _MISSING) -
     if name in entry.kwargs:
         return entry.kwargs[name]
     if default is _MISSING:
-        raise NotImplementedError(entry.plan.name)
+        raise NotImplementedError(entry.info.name)
     return default

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nncost.frontends.torch.lowerings.lists import one
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
+from nncost.frontends.torch.lowerings.operands import tensor_as
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir.graph import Tensor
 
 Rule = Callable[[Call, list[Any]], list[Tensor]]
 """``rule(call, this parameter's share of each list) → the new values of the lists, as far as they change``."""
 
 
-def _do(call: Call, name: str, x: Any, **arguments: Any) -> Tensor:
-    result = one(call, name, {"self": x, **arguments}, x)
-    assert isinstance(result, Tensor)
-    return result
+def _do(call: Call, name: str, x: Tensor, **arguments: Any) -> Tensor:
+    return tensor_as(call, name, {"self": x, **arguments}, [(x.shape, x.dtype)])
+
+
+def _of_the_step(call: Call, name: str) -> Tensor:
+    """A number of each step, such as a correction of the moments or what the learning rate scales: free itself."""
+    return call.builder.constant(1.0, name)
 
 
 def _prepared(call: Call, parameter: Tensor, gradient: Tensor, *, decay: bool = True) -> Tensor:
@@ -36,16 +39,17 @@ def _adam(call: Call, lists: list[Any]) -> list[Tensor]:
     decoupled = call.name == "aten::_fused_adamw"
     gradient = _prepared(call, parameter, gradient, decay=not decoupled)
     if decoupled and call.get("weight_decay", 0) != 0:
-        parameter = _do(call, "mul", parameter, other=1.0 - 1e-3 * call["weight_decay"])
+        parameter = _do(call, "mul", parameter, other=_of_the_step(call, "1 - learning_rate * weight_decay"))
     first = _do(call, "lerp", first, end=gradient, weight=1 - call["beta1"])
     second = _do(call, "mul", second, other=call["beta2"])
     second = _do(call, "addcmul", second, tensor1=gradient, tensor2=gradient, value=1 - call["beta2"])
     spread = second
     if call.get("amsgrad", False) and largest is not None:
         spread = largest = _do(call, "maximum", largest, other=second)
-    root = _do(call, "div", _do(call, "sqrt", spread), other=2.0)
+    root = _do(call, "div", _do(call, "sqrt", spread), other=_of_the_step(call, "second_correction"))
     denominator = _do(call, "add", root, other=call["eps"])
-    parameter = _do(call, "addcdiv", parameter, tensor1=first, tensor2=denominator, value=-0.5)
+    size = _of_the_step(call, "step_size")
+    parameter = _do(call, "addcdiv", parameter, tensor1=first, tensor2=denominator, value=size)
     return [parameter, gradient, first, second, *([largest] if largest is not None else [])]
 
 
@@ -63,7 +67,8 @@ def _sgd(call: Call, lists: list[Any]) -> list[Tensor]:
             buffer = _do(call, "add", old, other=gradient, alpha=1 - call.get("dampening", 0))
         step = _do(call, "add", gradient, other=buffer, alpha=momentum) if call.get("nesterov", False) else buffer
     rate = call["lr"]
-    parameter = _do(call, "add", parameter, other=step, alpha=-0.5 if isinstance(rate, Tensor) else -rate)
+    size = _of_the_step(call, "step_size") if isinstance(rate, Tensor) else -rate
+    parameter = _do(call, "add", parameter, other=step, alpha=size)
     return [parameter, gradient, *([buffer] if buffer is not None else [])]
 
 
@@ -73,10 +78,11 @@ def _adagrad(call: Call, lists: list[Any]) -> list[Tensor]:
     gradient = _prepared(call, parameter, gradient)
     total = _do(call, "addcmul", total, tensor1=gradient, tensor2=gradient, value=1)
     root = _do(call, "add", _do(call, "sqrt", total), other=call["eps"])
-    return [_do(call, "addcdiv", parameter, tensor1=gradient, tensor2=root, value=-0.5), gradient, total]
+    size = _of_the_step(call, "step_size")
+    return [_do(call, "addcdiv", parameter, tensor1=gradient, tensor2=root, value=size), gradient, total]
 
 
-def _listed(rule: Rule, lists: tuple[str, ...]) -> Callable[[Call], Lowered]:
+def _listed(rule: Rule, lists: tuple[str, ...]) -> Lowering:
     def lower(call: Call) -> Lowered:
         count = len(call["self"])
         columns = [call.get(name, ()) for name in lists]

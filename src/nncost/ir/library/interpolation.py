@@ -1,4 +1,7 @@
-"""Where each output of a resampled axis looks: places in the input and their constant weights."""
+"""Where each output of a resampled axis looks: places in the input and their constant weights.
+
+Each function takes the axis's length, the wanted length, whether corners are aligned, and the scale if one was given.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any
 import numpy as np
 
 CUBIC = -0.75
-"""PyTorch's coefficient of cubic convolution (Keys 1981)."""
+"""The coefficient of cubic convolution (Keys 1981) that PyTorch and OpenCV take."""
 CUBIC_SMOOTHED = -0.5
-"""The coefficient it takes, as Pillow does, where it smooths first."""
+"""The coefficient that PyTorch and Pillow take if they smooth first."""
 Array = Any
 
 
@@ -38,7 +41,7 @@ def _centres(output: int, step: float, align: bool) -> Array:
 
 
 def nearest(size: int, output: int, scale: float | None, *, exact: bool) -> AxisTaps:
-    """One element; its place is rounded in single precision, as PyTorch does."""
+    """One element; its place is rounded in single precision, as PyTorch's is."""
 
     def places() -> Array:
         step = np.float32(step_of(size, output, False, scale))

@@ -3,14 +3,16 @@
 Direct algorithms are counted by their loops: the unblocked forms of LAPACK (getf2, potf2, trsm) and, for
 Householder reflectors, the polynomials of LAPACK working note 41 (Blackford and Dongarra 1999, appendix C),
 whose products include divisions and roots. Those that iterate use Golub and Van Loan, Matrix Computations,
-4th edition, sections 8.3 and 8.6 and 7.5, half products and half sums, and are *estimated*.
+4th edition, sections 8.3 and 8.6 and 7.5, half products and half sums, and are *estimated*. Each function gives the amounts for one matrix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
-Counts = dict[str, int]
+Counts = Mapping[str, int]
+TAYLOR_PRODUCTS = 5
 
 
 def lu(m: int, n: int) -> Counts:
@@ -28,7 +30,7 @@ def cholesky(n: int) -> Counts:
 
 
 def triangular(n: int, columns: int, *, unit: bool = False) -> Counts:
-    """Substitution: n(n−1)/2 updates and n divisions (none by a diagonal of ones) for each column."""
+    """Substitution: n(n−1)/2 updates and n divisions (none by a diagonal of ones) per column."""
     updates = columns * n * (n - 1) // 2
     return {"mul": updates, "add": updates, "div": 0 if unit else columns * n}
 
@@ -36,6 +38,11 @@ def triangular(n: int, columns: int, *, unit: bool = False) -> Counts:
 def multiply(m: int, k: int, n: int) -> Counts:
     """A product of matrices inside an algorithm."""
     return {"mul": m * k * n, "add": m * n * max(k - 1, 0)}
+
+
+def exponential(n: int) -> Counts:
+    """The degree-18 polynomial of Bader, Blanes and Casas 2019: 5 products, no squaring."""
+    return {quantity: TAYLOR_PRODUCTS * amount for quantity, amount in multiply(n, n, n).items()}
 
 
 def qr(m: int, n: int) -> Counts:

@@ -1,4 +1,4 @@
-"""Sampling at places that are data: ``grid_sample``.
+"""Sampling at places that are data, and the grids that an affine map gives.
 
 Each coordinate takes 1 mul and 1 add to become a place, its neighbours' shares are differences, the
 weight of a corner is their product, and each channel sums its corners with these weights.
@@ -6,43 +6,50 @@ weight of a corner is their product, and each channel sums its corners with thes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product as combinations
-from math import prod
-from typing import cast
+from typing import Literal, cast
 
-from nncost.frontends.torch.lowerings.gradient import gradient
-from nncost.frontends.torch.lowerings.operands import cast as typed
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
-from nncost.frontends.torch.lowerings.taps import CUBIC
+import numpy as np
+
+from nncost.dims import product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
+from nncost.ir.library.interpolation import CUBIC
 
-LINEAR, NEAREST, CUBIC_MODE = 0, 1, 2
-ZEROS, BORDER, REFLECTION = 0, 1, 2
-"""PyTorch's numbers for the interpolation and for what lies outside."""
-
+Mode = Literal["linear", "nearest", "cubic"]
+Outside = Literal["zeros", "border", "reflection"]
+"""What is sampled outside the image: zeros, its border, or the image reflected."""
 Neighbour = tuple[Tensor, "Tensor | None"]
 """A place along one axis, and the weight it has there."""
 
 
-def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: int, outside: int, align: bool) -> Tensor:
-    """``x`` (N, C, *sizes) at ``grid`` (N, *outputs, d), whose last axis names the last size first."""
+def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outside, align: bool) -> Tensor:
+    """``x`` (B, C, *sizes) at ``grid`` (B, *outputs, d), whose last axis names the last size first: (B, C, *outputs).
+
+    ``align``: −1 and 1 are the centres of the corner elements instead of their outer edges.
+    """
+    with b.region(Operation("grid_sample"), x, grid) as region:
+        region.returns(_sampled(b, x, grid, mode, outside, align))
+    return region.outputs[0]
+
+
+def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outside, align: bool) -> Tensor:
     sizes = cast("tuple[int, ...]", x.shape[2:])
-    points = b.reshape(grid, (grid.shape[0], prod(cast("tuple[int, ...]", grid.shape[1:-1])), len(sizes)))
+    points = b.reshape(grid, (grid.shape[0], math.prod(cast("tuple[int, ...]", grid.shape[1:-1])), len(sizes)))
     columns = b.emit_many(ops.Split(2, (1,) * len(sizes)), points)
     axes = []
     for size, column in zip(sizes, reversed(columns), strict=True):
         place = _place(b, b.reshape(column, points.shape[:2]), size, align)
         axes.append(_neighbours(b, place, size, mode, outside, align))
-    flat = b.reshape(x, (*x.shape[:2], prod(sizes)))
-    total: Tensor | None = None
-    for corner in combinations(*axes):
-        value = _corner(b, flat, corner, sizes, outside)
-        total = value if total is None else b.map("add", total, value)
-    assert total is not None
+    flat = b.reshape(x, (*x.shape[:2], math.prod(sizes)))
+    corners = [_corner(b, flat, corner, sizes, outside) for corner in combinations(*axes)]
+    total = corners[0]
+    for value in corners[1:]:
+        total = b.map("add", total, value)
     return b.reshape(total, (*x.shape[:2], *grid.shape[1:-1]))
 
 
@@ -51,14 +58,14 @@ def _place(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:
     return b.map("add", b.map("mul", coordinate, (size - 1 if align else size) / 2), (size - 1) / 2)
 
 
-def _neighbours(b: Builder, place: Tensor, size: int, mode: int, outside: int, align: bool) -> list[Neighbour]:
-    if mode != CUBIC_MODE:
+def _neighbours(b: Builder, place: Tensor, size: int, mode: Mode, outside: Outside, align: bool) -> list[Neighbour]:
+    if mode != "cubic":
         place = _brought_in(b, place, size, outside, align)
-    if mode == NEAREST:
+    if mode == "nearest":
         return [(b.map("round", place), None)]
     first = b.map("floor", place)
     share = b.map("sub", place, first)
-    if mode == LINEAR:
+    if mode == "linear":
         return [(first, b.map("sub", 1.0, share)), (b.map("add", first, 1.0), share)]
     found: list[Neighbour] = []
     for offset in (-1, 0, 1, 2):
@@ -83,11 +90,11 @@ def _far(b: Builder, x: Tensor) -> Tensor:
     return b.map("sub", b.map("mul", b.map("add", b.map("mul", inner, x), 8 * CUBIC), x), 4 * CUBIC)
 
 
-def _brought_in(b: Builder, place: Tensor, size: int, outside: int, align: bool) -> Tensor:
+def _brought_in(b: Builder, place: Tensor, size: int, outside: Outside, align: bool) -> Tensor:
     """Inside the image: not at all (what is outside is zero), at its border, or reflected."""
-    if outside == ZEROS:
+    if outside == "zeros":
         return place
-    if outside == REFLECTION:
+    if outside == "reflection":
         place = _reflected(b, place, 0.0 if align else -0.5, float(size - 1 if align else size))
     return b.map("clip", place, 0.0, float(size - 1))
 
@@ -95,7 +102,7 @@ def _brought_in(b: Builder, place: Tensor, size: int, outside: int, align: bool)
 def _reflected(b: Builder, place: Tensor, low: float, span: float) -> Tensor:
     """Reflected at ``low`` and ``low + span`` until it is between."""
     if span == 0:
-        return b.map("mul", place, 0.0)
+        return b.emit(ops.Constant("fill", place.shape, place.dtype, low))
     distance = b.map("abs", b.map("sub", place, low))
     flips = b.map("floor", b.map("div", distance, span))
     rest = b.map("sub", distance, b.map("mul", flips, span))
@@ -103,7 +110,7 @@ def _reflected(b: Builder, place: Tensor, low: float, span: float) -> Tensor:
     return b.map("add", b.map("where_positive", odd, b.map("sub", span, rest), rest), low)
 
 
-def _corner(b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequence[int], outside: int) -> Tensor:
+def _corner(b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequence[int], outside: Outside) -> Tensor:
     """The value at one corner times its weight; nothing where it is outside."""
     weight: Tensor | None = None
     inside: Tensor | None = None
@@ -111,7 +118,7 @@ def _corner(b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequen
     for (place, share), size in zip(corner, sizes, strict=True):
         if share is not None:
             weight = share if weight is None else b.map("mul", weight, share)
-        if outside == ZEROS:
+        if outside == "zeros":
             for condition in (b.map("greater_equal", place, 0.0), b.map("greater_equal", float(size - 1), place)):
                 inside = condition if inside is None else b.map("and", inside, condition)
         whole = _whole(b, place, size)
@@ -130,36 +137,27 @@ def _corner(b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequen
 
 def _whole(b: Builder, place: Tensor, size: int) -> Tensor:
     """A whole number that is safe to look up."""
-    return b.map("min", b.map("max", typed(b, place, "int64"), _int(b, 0)), _int(b, size - 1))
+    return b.map("min", b.map("max", b.emit(ops.Cast("int64"), place), _int(b, 0)), _int(b, size - 1))
 
 
 def _int(b: Builder, value: int) -> Tensor:
     return b.emit(ops.Constant("fill", (), "int64", value))
 
 
-def _settings(call: Call) -> tuple[int, int, bool]:
-    return call["interpolation_mode"], call["padding_mode"], bool(call["align_corners"])
+def affine_grid(b: Builder, theta: Tensor, sizes: Sequence[int], *, align: bool) -> Tensor:
+    """``theta`` (B, d, d+1) gives ``(B, *sizes, d)``: each constant point (x, y, 1) by the matrix, d·(d+1) mul per point."""
+    batch, dims, width = theta.shape
+    points = ops.Constant("array", (1, product(sizes), width), theta.dtype, lambda: _points(sizes, align))
+    spread = b.broadcast(b.emit(points), (batch, product(sizes), width))
+    return b.reshape(b.contract("npk,njk->npj", spread, theta), (batch, *sizes, dims))
 
 
-@lowers(
-    "aten::grid_sampler_2d", "aten::grid_sampler_3d", "aten::_grid_sampler_2d_cpu_fallback", "aten::cudnn_grid_sampler"
-)
-def _forward(call: Call) -> Tensor:
-    b, x, grid = call.builder, call.tensor("self" if "self" in call.arguments else "input"), call.tensor("grid")
-    with b.region(Operation("grid_sample"), x, grid) as region:
-        settings = _settings(call) if "interpolation_mode" in call.arguments else (LINEAR, ZEROS, True)
-        region.returns(_sampled(b, x, grid, *settings))
-    return region.outputs[0]
-
-
-@lowers("aten::grid_sampler_2d_backward", "aten::grid_sampler_3d_backward",
-                 "aten::_grid_sampler_2d_cpu_fallback_backward", "aten::cudnn_grid_sampler_backward")  # fmt: skip
-def _backward(call: Call) -> Lowered:
-    settings = _settings(call) if "interpolation_mode" in call.arguments else (LINEAR, ZEROS, True)
-    mask = [bool(flag) for flag in call.get("output_mask", (True, True))]
-    operands = (call.tensor("self" if "self" in call.arguments else "input"), call.tensor("grid"))
-
-    def forward(b: Builder, x: Tensor, grid: Tensor) -> Tensor:
-        return _sampled(b, x, grid, *settings)
-
-    return gradient(call.builder, forward, operands, call.tensor("grad_output"), mask)
+def _points(sizes: Sequence[int], align: bool) -> object:
+    """The points of every element from −1 to 1, last axis first, and a one."""
+    shrink = [1.0 if align or size == 1 else (size - 1) / size for size in sizes]
+    axes = [
+        np.linspace(-1, 1, size) * factor if size > 1 else np.zeros(1)
+        for size, factor in zip(sizes, shrink, strict=True)
+    ]
+    mesh = np.meshgrid(*axes, indexing="ij")
+    return np.stack([*reversed([m.ravel() for m in mesh]), np.ones(mesh[0].size)], -1)

@@ -207,4 +207,6 @@ def test_the_report_says_how_to_make_it_known(tmp_path: Path, capsys: pytest.Cap
     from nncost.cli.main import run
 
     assert run(["count", mystery(tmp_path)]) == 3
-    assert '@nncost.lowers("onnx.com.example.Mystery"): docs/own-operators.md' in " ".join(capsys.readouterr().out.split())
+    assert '@nncost.lowers("onnx.com.example.Mystery"): docs/own-operators.md' in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from os.path import isdir
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import SourceError
@@ -20,10 +22,14 @@ BUILT_IN = ("onnx", "weights", "huggingface", "torch", "graph", "spec")
 """The rooms whose module ``front_end`` has a class ``SourceFrontEnd``, in the order they are asked; spec takes any text."""
 ENTRY_POINTS = "nncost.front_ends"
 """The group of entry points under which another package names its front ends."""
+_WIDTHS = re.compile(r"\w+(-(\w+(:\w+)?(\*\w+)?|\.\.\.))+")
+"""Widths such as ``784-16:relu-10``, which nothing but a folder can be too: for these no other front end is imported."""
 
 
 def front_end_for(source: object) -> FrontEnd:
     """Return the front end that reads a source. Raise SourceError if there is none."""
+    if isinstance(source, str) and _WIDTHS.fullmatch(source) and not isdir(source):  # noqa: PTH112 - never raises
+        return _built_in("spec")
     for room in BUILT_IN:
         if (front_end := _built_in(room)).matches(source):
             return front_end

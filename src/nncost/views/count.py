@@ -10,7 +10,6 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.errors import OptionError
-from nncost.frontends.lowering import rule_name
 from nncost.ir.graph import PHASES
 from nncost.report import ParameterCounts, Report, Totals, plain
 from nncost.units import exact
@@ -120,6 +119,8 @@ def _warnings(report: Report) -> list[Note]:
     if not report.complete:
         names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
         texts.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+        from nncost.frontends.lowering import rule_name
+
         own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
         texts += [
             f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.' for name in own

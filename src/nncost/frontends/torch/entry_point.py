@@ -226,7 +226,7 @@ def _failure(error: BaseException, doing: str, what: str, source: str) -> Source
     place = source.rpartition(":")[0]
     missing_parent = isinstance(error, ImportError) and "no known parent package" in str(error)
     hint = "It belongs to a package: name it as package.module:factory." if missing_parent else None
-    return SourceError(f"{doing} {what!r} swapped_in {said(error)}{_line_of(error, place)}.", hint=hint)
+    return SourceError(f"{doing} {what!r} raised {said(error)}{_line_of(error, place)}.", hint=hint)
 
 
 def said(error: BaseException) -> str:

@@ -20,7 +20,7 @@ def inputs_of(module: Any, options: LoadOptions) -> tuple[Inputs, tuple[str, ...
     """The arguments and notes on them.
 
     ``options.given`` or ``options.inputs`` name inputs by the model's names or short ones, or leave
-    the name of the main one out; ``options.batch`` replaces the first axis of each. Raises
+    the name of the main one out; ``options.batch`` replaces the first axis of each. Raise
     OptionError for an input that does not fit, SourceError where a shape must be given.
     """
     accepted, main = accepted_inputs(module), _main_input(module)
@@ -118,7 +118,7 @@ def given_inputs(
 ) -> dict[str, Any]:
     """Shapes with their types, tensors and plain values; symbols are bound and the batch is in place.
 
-    ``ranks`` says how many sizes an input has. Raises OptionError for an input that the model does
+    ``ranks`` says how many sizes an input has. Raise OptionError for an input that the model does
     not have, that comes twice or that has another rank, SymbolError for a binding without a symbol.
     """
     found: dict[str, Any] = {}
@@ -224,7 +224,7 @@ def _is_tensor(parameter: inspect.Parameter) -> bool:
 
 
 def full_name(name: str, main: str, accepted: Sequence[str]) -> str:
-    """The model's own name of an input; without a name its main one. Raises OptionError with the accepted ones."""
+    """Return the model's own name of an input; without a name its main one. Raise OptionError with the accepted ones."""
     if not name:
         return main
     for candidate in (name, *SHORT_NAMES.get(name, ())):

@@ -67,7 +67,7 @@ def _same_random_numbers() -> Iterator[None]:
 
 @contextmanager
 def _portable_experts() -> Iterator[None]:
-    """Mixtures of experts multiply by transformers' own grouped product: PyTorch's knows shapes for bfloat16 alone."""
+    """Mixtures of experts multiply by transformers' own grouped product: PyTorch's knows shapes for bfloat16 only."""
     from transformers.integrations import moe
 
     before: Any = getattr(moe, "_can_use_grouped_mm", None)

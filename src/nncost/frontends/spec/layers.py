@@ -31,7 +31,7 @@ class Context:
     layers: int = 0
 
     def begin_layer(self, word: Word) -> None:
-        """Note that a layer is written out. Raises SpecError where there are too many for a quick answer."""
+        """Note that a layer is written out. Raise SpecError if there are too many for a quick answer."""
         self.layers += 1
         limit = MAX_SYMBOLIC_LAYERS if self.sizes.open_names else MAX_LAYERS
         if self.layers > limit:
@@ -97,7 +97,7 @@ def layer(
 
 
 def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
-    """Emit one layer. Raises SpecError under the layer's name for what does not fit."""
+    """Emit one layer. Raise SpecError under the layer's name for what does not fit."""
     kind = _kind(context, node)
     context.begin_layer(node.name)
     arguments = Arguments(context.sizes, node, kind.positional, kind.options, kind.flags)

@@ -14,7 +14,7 @@ from nncost.ir.training.losses import final_softmax
 
 
 def load(source: str, options: LoadOptions) -> Model:
-    """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
+    """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(

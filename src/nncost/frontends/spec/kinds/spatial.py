@@ -16,7 +16,7 @@ IMAGE = "CxL, CxHxW or CxDxHxW"
 
 
 def image(a: Arguments, x: Tensor, context: Context) -> int:
-    """The number of spatial axes. Raises SpecError for an input that is no image."""
+    """Return the number of spatial axes. Raise SpecError for an input that is no image."""
     needs(a, x, (3, 4, 5), IMAGE, context)
     return x.rank - 2
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from nncost.counting.quantities import INTEGER_DTYPES, Quantity
+from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, ceil_log2, product
 from nncost.ir import ops
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Tensor
 from nncost.ir.scalars import SCALARS
 from nncost.ir.shapes import summed_size

@@ -79,7 +79,7 @@ class Model:
     """A loaded source: its forward graph, the batch it was built for and what a reader should know.
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
-    parameters that received a gradient; the graph then holds the parameters alone. ``layers`` name
+    parameters that received a gradient; the graph then holds the parameters only. ``layers`` name
     what each layer is, in the order of the network; ``neurons_apart`` are those of one example that the
     trace's products do not show (recurrent layers).
     ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.

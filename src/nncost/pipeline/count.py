@@ -50,7 +50,7 @@ def no_collection() -> Iterator[None]:
 def count_source(source: Any, settings: Settings) -> Counted:
     """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
     options = load_options(source, settings)
-    model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
+    model = registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
     named, kernels = convention_named(settings.convention), KernelsOf()
@@ -91,12 +91,6 @@ def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
     if not is_symbolic(neurons) and not is_symbolic(batch) and (batch == 0 or neurons % batch):
         return ledger
     return replace(ledger, neurons=exact_divide(neurons, batch))
-
-
-def _model_of(graph: Graph, options: LoadOptions) -> Model:
-    shapes = {tensor.name or f"input.{i}": tensor.shape for i, tensor in enumerate(graph.inputs)}
-    batch: Dim = graph.inputs[0].shape[0] if graph.inputs and graph.inputs[0].rank else 1
-    return Model("graph", "graph", graph, batch, shapes, NO_LOSS, NO_OPTIMIZER)
 
 
 def _training_of(model: Model, settings: Settings) -> tuple[str, str]:

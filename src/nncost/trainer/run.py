@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import MissingExtraError, OptionError, TrainingError
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.settings import Settings
 from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
@@ -118,11 +120,12 @@ def _table(data: Any, settings: TrainingSettings) -> Table:
 
 
 def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str) -> Engine:
-    """The engine asked for, or PyTorch if it is installed, or NumPy."""
+    """The engine asked for; by default PyTorch if it is installed and has the loss and the optimizer, else NumPy."""
     has_torch = find_spec("torch") is not None
     if settings.engine == "torch" and not has_torch:
         raise MissingExtraError("--engine torch", "torch", "torch")
-    if settings.engine == "numpy" or not has_torch:
+    knows_both = bool(LOSSES[loss].torch) and OPTIMIZERS[settings.optimizer].torch is not None
+    if settings.engine == "numpy" or not has_torch or (settings.engine == "auto" and not knows_both):
         return NumpyEngine(network, settings, dtype)
     from nncost.trainer.torch_engine import TorchEngine
 

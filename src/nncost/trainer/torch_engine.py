@@ -28,7 +28,6 @@ from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
 _STANDARD_ERROR = 2
-_COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
 
 class TorchEngine:
@@ -47,7 +46,10 @@ class TorchEngine:
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
-        self.kinds = OPTIMIZERS[settings.optimizer].states
+        table = OPTIMIZERS[settings.optimizer]
+        assert table.torch is not None
+        self.counts_steps = table.torch.counts_steps
+        self.kinds = dict(zip(table.states, table.torch.states, strict=True))
         self._begin_states()
         self.criterion = self.built.loss_function(loss)
 
@@ -63,7 +65,7 @@ class TorchEngine:
 
     def step(self, x: Array, target: Array, number: int) -> float:
         """Run forward, backward and update; return the loss as a number."""
-        if self.settings.optimizer in _COUNTING_STEPS:
+        if self.counts_steps:
             for parameter in self.trained:
                 self.optimizer.state[parameter].setdefault("step", torch.tensor(float(number - 1)))
         self.module.train()

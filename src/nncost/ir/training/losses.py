@@ -131,8 +131,8 @@ class LossFunction:
     """A loss: ``emit`` gives its value and where the backward pass starts.
 
     ``target`` says what it is compared with: ``numbers``, one per output, ``classes``, a class number per row, or
-    nothing. ``torch`` is its name in ``torch.nn.functional``. ``value`` and ``gradient`` are its equations, each in
-    plain text and in LaTeX; ``why`` says which operations make up each quantity.
+    nothing. ``torch`` is its name in ``torch.nn.functional``, or empty if PyTorch has none. ``value`` and ``gradient``
+    are its equations, each in plain text and in LaTeX; ``why`` says which operations make up each quantity.
     """
 
     emit: Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]

@@ -22,25 +22,35 @@ RATE, DECAY, FIRST_CORRECTION, SECOND_CORRECTION = "learning_rate", "decay", "fi
 """The names of the constants that a run sets anew in each step."""
 
 States = list[Tensor]
-_MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
 """``update(builder, parameter, gradient, states) -> (new parameter, new states)``"""
 
 
 @dataclass(frozen=True, slots=True)
-class Optimizer:
-    """An optimizer: the update of one parameter block, its formula, and its states by the name PyTorch has for each.
+class TorchForm:
+    """The optimizer of PyTorch that computes the same: the settings in which it does, and its names of the states.
 
-    ``learning_rate`` is what ``nncost train`` uses unless another is given. ``torch`` is its class in PyTorch, with
-    the options that make it this one (``Lion`` is ours: PyTorch has none).
+    One that ``counts_steps`` keeps the number of the step beside them.
+    """
+
+    name: str
+    settings: Mapping[str, float] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    counts_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """The update of one parameter block, its states, the formula, and the learning rate a training begins with.
+
+    ``torch`` is None if PyTorch has none: then only NumPy trains with it.
     """
 
     update: Update
+    states: tuple[str, ...]
     formula: str
-    states: Mapping[str, str]
     learning_rate: float
-    torch: str
-    options: Mapping[str, float] = field(default_factory=dict)
+    torch: TorchForm | None = None
 
 
 def step_constants(learning_rate: float, step: int) -> dict[str, float]:
@@ -117,31 +127,36 @@ def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, Sta
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
-    "sgd": Optimizer(_sgd, "p ← p − η·g", {}, 0.1, "SGD"),
+    "sgd": Optimizer(_sgd, (), "p ← p − η·g", 0.1, TorchForm("SGD")),
     "momentum": Optimizer(
-        _momentum, "v ← μ·v + g;  p ← p − η·v", {"velocity": "momentum_buffer"}, 0.03, "SGD", {"momentum": MOMENTUM}
+        _momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v", 0.03,
+        TorchForm("SGD", {"momentum": MOMENTUM}, ("momentum_buffer",)),
     ),
     "nesterov": Optimizer(
-        _nesterov, "v ← μ·v + g;  p ← p − η·(g + μ·v)", {"velocity": "momentum_buffer"}, 0.03,
-        "SGD", {"momentum": MOMENTUM, "nesterov": True},
+        _nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)", 0.03,
+        TorchForm("SGD", {"momentum": MOMENTUM, "nesterov": True}, ("momentum_buffer",)),
     ),
     "adam": Optimizer(
-        _adam, "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)", _MOMENTS, 0.003, "Adam"
+        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)", 0.003,
+        TorchForm("Adam", {}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
     ),
     "adamw": Optimizer(
-        _adamw, "p ← p − ηλ·p, then as adam", _MOMENTS, 0.003, "AdamW", {"weight_decay": WEIGHT_DECAY}
+        _adamw, ("first", "second"), "p ← p − ηλ·p, then as adam", 0.003,
+        TorchForm("AdamW", {"weight_decay": WEIGHT_DECAY}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
     ),
     "rmsprop": Optimizer(
-        _rmsprop, "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)", {"square": "square_avg"}, 0.001, "RMSprop"
+        _rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)", 0.001,
+        TorchForm("RMSprop", {}, ("square_avg",), counts_steps=True),
     ),
     "adagrad": Optimizer(
-        _adagrad, "s ← s + g²;  p ← p − η·g/(√s + ε)", {"total": "sum"}, 0.03, "Adagrad", {"eps": ADAGRAD_EPSILON}
+        _adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)", 0.03,
+        TorchForm("Adagrad", {"eps": ADAGRAD_EPSILON}, ("sum",), counts_steps=True),
     ),
     "lion": Optimizer(
-        _lion, "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g", {"momentum": "momentum"}, 0.0003, "Lion"
+        _lion, ("momentum",), "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g", 0.0003,
+        TorchForm("Lion", {}, ("momentum",)),
     ),
 }  # fmt: skip
-"""Learning rates are chosen on the digits of scikit-learn and the networks of ``docs/train.md``; any network may need
-another."""
+"""Learning rates were chosen on the digits of scikit-learn and the networks of ``docs/train.md``."""
 
 NO_OPTIMIZER = "none"

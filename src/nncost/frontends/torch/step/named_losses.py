@@ -21,12 +21,15 @@ def takes_classes(name: str) -> bool:
 
 
 def value_of(name: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """A loss other than ``sum``; classes are the second axis of the output, or the only one.
+    """Return a loss other than ``sum``; classes are the second axis of the output, or the only one.
 
-    Raises OptionError for a loss of probabilities if the output holds other numbers.
+    Raise OptionError if PyTorch has none of the name, or for a loss of probabilities if the output holds other numbers.
     """
+    function = getattr(functional, LOSSES[name].torch, None)
+    if function is None:
+        raise OptionError(f"PyTorch has no loss {name} to run.", hint="nncost train --engine numpy has every loss.")
     try:
-        value: torch.Tensor = getattr(functional, LOSSES[name].torch)(output, target)
+        value: torch.Tensor = function(output, target)
     except RuntimeError as error:
         if _NO_PROBABILITIES not in str(error):
             raise

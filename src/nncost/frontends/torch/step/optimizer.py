@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nncost.errors import OptionError
 from nncost.frontends.torch.tracing.provenance import from_inputs
 from nncost.frontends.torch.tracing.tracer import Tracer
-from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS
+from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
@@ -45,17 +45,26 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(second).add_(p.grad, alpha=1 - second)
 
 
-def _named(name: str) -> tuple[Any, dict[str, Any]]:
-    """The class and the options of an optimizer of the table; the class's other defaults are the table's."""
-    row = OPTIMIZERS[name]
-    return getattr(torch.optim, row.torch, Lion), dict(row.options)
+def _named(optimizer: Optimizer) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
+    """The class of PyTorch that computes the same, and its settings."""
+    form = optimizer.torch
+    if form is None:
+        return None
+    return Lion if form.name == "Lion" else getattr(torch.optim, form.name), {
+        "lr": optimizer.learning_rate,
+        **form.settings,
+    }
+
+
+_NAMED = {name: found for name, optimizer in OPTIMIZERS.items() if (found := _named(optimizer)) is not None}
 
 
 def named_optimizer(name: str, parameters: list[Any], learning_rate: float) -> torch.optim.Optimizer:
-    """The optimizer of a name of the table, for all parameters."""
-    cls, options = _named(name)
-    made: torch.optim.Optimizer = cls(parameters, lr=learning_rate, **options)
-    return made
+    """Return the optimizer of a name of the table, for all parameters. Raise OptionError if PyTorch has none."""
+    if name not in _NAMED:
+        raise OptionError(f"PyTorch has no optimizer {name} to run.", hint="nncost train --engine numpy has every one.")
+    cls, options = _NAMED[name]
+    return cls(parameters, **{**options, "lr": learning_rate})
 
 
 def optimizer_name(optimizer: Any) -> str:
@@ -68,7 +77,7 @@ def optimizer_name(optimizer: Any) -> str:
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
     theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*OPTIMIZERS, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
 def _is_optimizer_class(value: Any) -> bool:
@@ -82,7 +91,7 @@ def maker(optimizer: Any) -> Make:
         return lambda fake, original: _copied(optimizer, fake, original)
     if isinstance(optimizer, str):
         name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
-        cls, options = _named(name) if name in OPTIMIZERS else (theirs.get(name), {})
+        cls, options = _NAMED.get(name) or (theirs.get(name), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
@@ -12,6 +12,7 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
+from nncost.records import record
 from nncost.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Totals(Mapping[str, Dim]):
             raise AttributeError(f"no quantity {name!r}; there are {', '.join((*ALL, 'flops'))}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParameterCounts:
     """Elements by role. ``total`` leaves buffers out; ``bytes`` are those of ``total``.
 
@@ -67,7 +68,7 @@ class ParameterCounts:
     active: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReportRow:
     """One layer and operation in one phase.
 
@@ -91,7 +92,7 @@ class ReportRow:
         return self.weights + self.biases + self.other
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """A whole training run: its steps and the same totals as one step."""
 
@@ -103,7 +104,7 @@ class Run:
     assumes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """What was counted."""
 
@@ -112,7 +113,7 @@ class Source:
     inputs: Mapping[str, Shape]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class Report:
     """All counts of one source under one setting."""
 
@@ -174,7 +175,7 @@ class Report:
             return self.neurons
         if head in ("parameters", "params"):
             name = rest or "total"
-            if name in ParameterCounts.__slots__:
+            if name in ParameterCounts.__match_args__:
                 return getattr(self.parameters, name)
         if head == "memory" and rest in AMOUNTS:
             return self._memory(rest)
@@ -229,7 +230,7 @@ class Report:
 def quantity_hint() -> str:
     """One sentence with the paths of quantities."""
     return (
-        f"Quantities: parameters.{{{','.join(ParameterCounts.__slots__)}}}, neurons, "
+        f"Quantities: parameters.{{{','.join(ParameterCounts.__match_args__)}}}, neurons, "
         f"{{{','.join((*PHASES, 'step'))}}}.{{{','.join((*ALL, 'flops'))}}}, memory.{{{','.join(AMOUNTS)}}}."
     )
 
@@ -242,7 +243,7 @@ def plain(value: Any) -> Any:
 
 
 def _parameters(counts: ParameterCounts) -> dict[str, Any]:
-    amounts = {name: plain(getattr(counts, name)) for name in ParameterCounts.__slots__}
+    amounts: dict[str, Any] = {name: plain(getattr(counts, name)) for name in ParameterCounts.__match_args__}
     if counts.active == counts.total:
         del amounts["active"]
     return amounts

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nncost
+from nncost.frontends.lowering import ONNX
 from nncost.frontends.onnx import lowerings  # noqa: F401 - registers the lowerings
-from nncost.frontends.onnx.lowering import lowered_names
 from nncost.ir.training.step import training_step
 from tests.onnx.examples import EXAMPLES, Example
 from tests.onnx.models import assert_close, loaded, reference, saved
@@ -50,4 +50,4 @@ def test_counts_are_proven(example: Example, tmp_path: Path) -> None:
 
 def test_every_lowering_has_an_example() -> None:
     shown = {node.op_type for example in EXAMPLES for node in example.nodes}
-    assert set(lowered_names()) - shown == set()
+    assert set(ONNX.ours) - shown == set()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +20,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
 from nncost.ir.layers import BatchNorm, Recurrent
 from nncost.ir.shapes import summed_size
+from nncost.records import record
 from nncost.units import grouped
 
 Array = Any
@@ -36,7 +36,7 @@ SEED_STEP = 1_000_003
 """A prime between the seeds of neighbouring parameters."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Use:
     """The first operation that reads a parameter, the regions around it and the name of the region behind it."""
 

@@ -17,6 +17,7 @@ from nncost.ir.autodiff import PEELED
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor, walk
+from nncost.records import record
 
 Traffic = tuple[str, str, str, Phase, Quantity, Dim]
 _PIECES = (ops.Split, ops.Stride)
@@ -33,7 +34,7 @@ class Kernel:
     nodes: list[Node] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kernels:
     """The kernels (``groups``) of a graph outside Repeat bodies, and what each reads and leaves for others.
 

@@ -15,6 +15,7 @@ from nncost.dims import Dim, add_all, sum_over
 from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
+from nncost.records import record
 
 ESTIMATED = ops.ESTIMATED
 
@@ -31,7 +32,7 @@ class Row(NamedTuple):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unknown:
     """An operation that could not be counted."""
 
@@ -40,7 +41,7 @@ class Unknown:
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ledger:
     """Immutable rows, the unknown operations and the operations that are free by rule."""
 

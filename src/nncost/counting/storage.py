@@ -9,12 +9,13 @@ from functools import cached_property
 
 from nncost.dims import Dim, Shape
 from nncost.ir.graph import Parameter, Role
+from nncost.records import record
 
 BITS = 8
 _SHOWN_DIGITS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredTensor:
     """One tensor of a file; ``bytes`` are those of its numbers, before any compression of the file."""
 
@@ -32,7 +33,7 @@ class StoredTensor:
         return 0 if self.role == "buffer" else self.elements
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredType:
     """All tensors of one type together."""
 

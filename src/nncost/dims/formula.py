@@ -7,19 +7,19 @@ floats and lose big integers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import sympy
 
 from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import SymbolError
+from nncost.records import record
 
 _COMPARED = 8
 """SymPy compares each formula with each other; more of them stand as they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formula:
     """A quantity in every symbol of its source."""
 

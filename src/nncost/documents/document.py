@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeGuard, Union
 
 from nncost.dims import Dim
 from nncost.documents import PLAIN, renderer
+from nncost.records import record
 from nncost.units import exact
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Maths:
     """One formula or number in two forms: Unicode text and LaTeX (without dollar signs)."""
 
@@ -19,7 +19,7 @@ class Maths:
     latex: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """A number of seconds, bytes or the like: its value in the base unit, and as people read it (``45.2 µs``)."""
 
@@ -43,14 +43,14 @@ def is_formula(cell: Cell) -> TypeGuard[Dim]:
     return not isinstance(cell, (int, str, Maths, Number))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paragraph:
     """Running text; its mathematics is written in Unicode."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """A remark on the document, or a warning about its numbers."""
 
@@ -58,21 +58,21 @@ class Note:
     is_warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Heading:
     """The title of the blocks below it, inside a section."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Equation:
     """A displayed equation."""
 
     maths: Maths
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One worked line: ``label  formula = numbers = result``; the first two may be absent."""
 
@@ -82,7 +82,7 @@ class Line:
     result: Maths
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Work:
     """Worked lines and, below them, their sum."""
 
@@ -90,7 +90,7 @@ class Work:
     total: Line | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """Rows under their titles.
 
@@ -123,7 +123,7 @@ class Table:
         return tuple(f"{group} {title}".strip() for group, title in zip(groups, self.header, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """Names and what each of them is, one pair per line."""
 
@@ -133,7 +133,7 @@ class Facts:
 Block = Union[Paragraph, Note, Heading, Equation, Work, Table, Facts]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section:
     """A topic with its blocks in reading order; without a title, the blocks that need none."""
 
@@ -141,7 +141,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Document:
     """A result with its title, which may be empty. ``main`` is the table that CSV holds, if there is one."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from nncost.dims import Dim
 from nncost.documents.document import Table, is_formula, text_of
+from nncost.records import record, replace
 from nncost.units import abbreviated, compact, exact
 
 PAGE = 80
@@ -18,7 +18,7 @@ _TITLE = 20
 ROUNDED = "Numbers above 99,999 are cut to four digits here; --json, --csv and a wider terminal hold all of them."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Styled:
     """A line of text with a style of rich for all of it, or for its first ``lead`` characters."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import lru_cache
 from itertools import combinations
 
@@ -33,6 +33,7 @@ from nncost.ir.graph import Item, Node, Phase, Region, Tensor
 from nncost.ir.layers import Recurrent
 from nncost.ir.ops import operation_name
 from nncost.pipeline.count import Counted
+from nncost.records import record, replace
 
 Loops = tuple[ops.Repeat, ...]
 Place = tuple[str, str, Phase]
@@ -44,7 +45,7 @@ _FEW_GRADIENTS = 4
 """Up to this many gradients of one layer, every choice of wanted ones is tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """What one layer does in one phase, ``times`` times: formulas in letters and the amounts they give.
 
@@ -69,7 +70,7 @@ class Entry:
         return amount
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accounts:
     """All entries in the order of execution, and the operation each layer is named after."""
 

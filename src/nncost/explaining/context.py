@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncost.counting.quantities import Quantity
 from nncost.explaining.accounts import Accounts
 from nncost.ir.graph import Graph
 from nncost.pipeline.count import Counted
 from nncost.pipeline.settings import Settings
+from nncost.records import record
 from nncost.report import Report
 
 WORDS: dict[str, str] = {
@@ -22,7 +22,7 @@ WORDS: dict[str, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """A source with its settings, its counts, its report and its accounts."""
 

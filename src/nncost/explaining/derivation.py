@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -16,13 +15,14 @@ from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder, outer_tensors
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Region, Role, Tensor, walk
+from nncost.records import record
 
 Counts = Mapping[Quantity, Dim]
 _TOLERANCE = 4
 """Characters by which a factored formula may be longer than the expanded one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traced:
     """A card's layer built from letters."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
 from nncost.documents.document import Document, Paragraph, Section
@@ -25,6 +24,7 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
+from nncost.records import replace
 
 _TITLE = 200
 """Characters of a name that a title shows."""

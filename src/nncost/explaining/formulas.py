@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic
 from nncost.documents.document import Maths
+from nncost.records import record
 from nncost.units import grouped
 
 _SUM, _PRODUCT, _ATOM = range(3)
@@ -18,7 +18,7 @@ _SUM, _PRODUCT, _ATOM = range(3)
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dialect:
     """How one kind of output writes the pieces of a formula."""
 

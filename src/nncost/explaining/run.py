@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import Dim, is_symbolic, tidy
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Section, Table, Work
@@ -12,6 +10,7 @@ from nncost.explaining.formulas import written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
 from nncost.pipeline.report_on import report_on
+from nncost.records import replace
 from nncost.report import Report, Run
 
 

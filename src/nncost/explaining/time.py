@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nncost.counting.quantities import PRIMITIVE
@@ -16,6 +15,7 @@ from nncost.explaining.context import Context
 from nncost.explaining.time_here import Measured, is_small, measured_step, peak_flops_per_second
 from nncost.explaining.time_instructions import MOST_FLOPS, TOOL, Network, instructions_of_step
 from nncost.ir.training.losses import NO_LOSS
+from nncost.records import record, replace
 from nncost.report import Report
 from nncost.timing.devices.profile_store import this_profile, why_no_profile
 from nncost.timing.prediction import CAUSES, Prediction
@@ -36,7 +36,7 @@ _NAMES = {"arithmetic": "arithmetic", "memory": "memory traffic", "overhead": "t
           "page_faults": "first touches of memory"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """The seconds of a step on this machine, as predicted and as measured; None for what is not known."""
 

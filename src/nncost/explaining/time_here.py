@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from nncost.ir.graph import Graph
 from nncost.pipeline.count import Counted, count_source
 from nncost.pipeline.settings import Settings
+from nncost.records import record, replace
 
 ENGINE = "torch"
 PRODUCT_SIZE = 512
@@ -26,7 +26,7 @@ MOST_BYTES = 10**9
 """A step that needs more memory is not measured."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measured:
     """The seconds of an undisturbed step and the library that ran it."""
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from nncost.explaining.time_here import numpy_step
 from nncost.frontends.model import LoadOptions
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
+from nncost.records import record
 
 TOOL = "valgrind"
 TIMEOUT_SECONDS = 60
@@ -35,7 +36,7 @@ _CODE = "import sys; from nncost.explaining.time_instructions import run_steps; 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Network:
     """A spec as its own process needs it."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from nncost.counting.quantities import ALL
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
+from nncost.records import record
 from nncost.report import ParameterCounts
 
 PARAMETERS, NEURONS, STEP, RUN, TIME = "parameters", "neurons", "step", "run", "time"
@@ -20,7 +20,7 @@ TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN)
 _COUNTS = (*ALL, "flops")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Topic:
     """A head such as ``forward`` and the name of a quantity if only one is asked for; ``phase`` is that of a run."""
 
@@ -41,7 +41,7 @@ def parse(topic: str) -> Topic:
     head = {"params": PARAMETERS}.get(head, head)
     if not rest and (head in TOPICS or head in (NEURONS, TIME)):
         return Topic(head)
-    if head == PARAMETERS and rest in ParameterCounts.__slots__:
+    if head == PARAMETERS and rest in ParameterCounts.__match_args__:
         return Topic(head, rest)
     if head in (*PHASES, STEP) and rest in _COUNTS:
         return Topic(head, rest)
@@ -52,13 +52,13 @@ def parse(topic: str) -> Topic:
 
 
 def _hint(topic: str) -> str:
-    paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__slots__]
+    paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__match_args__]
     paths += [f"{phase}.{name}" for phase in (*PHASES, STEP) for name in _COUNTS]
     close = get_close_matches(topic, [*TOPICS, NEURONS, TIME, *paths], 1)
     phases = ", ".join((*PHASES, STEP))
     return (
         (f"Did you mean {close[0]!r}? " if close else "")
         + f"Topics: {', '.join((*TOPICS, NEURONS, TIME))}. "
-        + f"Quantities: {PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__slots__)}; "
+        + f"Quantities: {PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__match_args__)}; "
         + f"PHASE.NAME with PHASE one of {phases} (or run.PHASE) and NAME one of {', '.join(_COUNTS)}."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.conventions import Convention, Counted, convention_named
@@ -15,6 +15,7 @@ from nncost.pipeline.count import Counted as Count
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings, load_options
+from nncost.records import replace
 from nncost.units import exact
 
 FEW = 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, is_symbolic, tidy
@@ -13,6 +12,7 @@ from nncost.explaining.accounts import Accounts, Entry
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
 from nncost.explaining.formulas import is_sum, multiplied, written
+from nncost.records import record, replace
 
 MERGED_FROM = 4
 """From this many equal layers on, they share one line."""
@@ -21,7 +21,7 @@ _NAMED_TOGETHER = 6
 _LISTED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layers:
     """An entry and the layers it stands for."""
 

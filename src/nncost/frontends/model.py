@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from nncost.dims import Dim, Shape
 from nncost.ir.graph import Graph, Parameter
+from nncost.records import record
 
 if TYPE_CHECKING:
     from nncost.ir.storage import Timeline
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 BiasChoice = Literal["all", "hidden", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorShape:
     """A shape that stands for a tensor; ``dtype`` is None where the model decides."""
 
@@ -25,7 +26,7 @@ class TensorShape:
     dtype: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inputs:
     """The arguments of a model's call; leaves are tensors, :class:`TensorShape` or plain values."""
 
@@ -33,7 +34,7 @@ class Inputs:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Training:
     """What a front end that traces a framework's own training step must know.
 
@@ -48,7 +49,7 @@ class Training:
     freeze: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoadOptions:
     """How to read a source.
 
@@ -74,7 +75,7 @@ class LoadOptions:
     learn: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """A loaded source: its forward graph, the batch it was built for and what a reader should know.
 

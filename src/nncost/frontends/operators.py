@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from nncost.records import record
 
 COUNTED, DECOMPOSED, FREE, UNKNOWN = "counted", "decomposed", "free", "unknown"
 TREATMENTS = {
@@ -15,7 +16,7 @@ TREATMENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operator:
     """One overload of an operator, as ``aten::add`` and ``Tensor``, and how it is treated."""
 
@@ -29,7 +30,7 @@ class Operator:
         return self.name.partition("::")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Coverage:
     """All operators of a framework's version."""
 

@@ -8,7 +8,6 @@ n gradients with n−1 additions; a composite's own closed form is used where it
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from nncost.dims import Dim
@@ -17,6 +16,7 @@ from nncost.ir.builder import Builder, no_gradient
 from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.scalars import SCALARS
+from nncost.records import replace
 
 PEELED = "peeled"
 """The origin of moves that only take a stack apart or put it together: views, not copies."""

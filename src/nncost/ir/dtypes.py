@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DType:
     """A type of number; ``bytes`` are those of one element.
 

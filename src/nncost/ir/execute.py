@@ -8,7 +8,7 @@ says. ``tests/proof`` runs programs on scalars that record their own operations,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -17,12 +17,13 @@ from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
 from nncost.ir.numpy_calls import Array, ArrayCall, call_of, integers, results_of
+from nncost.records import record, replace
 
 RandomSource = Callable[[tuple[int, ...]], Array]
 Environment = dict[Tensor, Array]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instruction:
     """One call: its node, the slots it reads and writes, and those that nobody reads afterwards."""
 
@@ -119,7 +120,7 @@ def _fold(node: Node, call: ArrayCall, known: Environment) -> None:
     known.update(zip(node.outputs, map(np.asarray, results), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Preparation:
     """What all programs of one graph and of the bodies in it share; see :func:`execute`."""
 
@@ -236,7 +237,7 @@ def _loop(op: ops.Repeat, body: Program) -> ArrayCall:
     return run
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Store:
     """Write a running average into the buffer it continues; a cut or a slice of a stack is a view of it."""
 

@@ -7,19 +7,19 @@ A graph is a tree of items in execution order: a :class:`Node` is one core opera
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union
 
 from nncost.dims import Dim, Shape, product
 from nncost.ir.layers import Layer
 from nncost.ir.ops import Op
+from nncost.records import record
 
 Phase = Literal["forward", "loss", "backward", "update"]
 PHASES: tuple[Phase, ...] = ("forward", "loss", "backward", "update")
 Role = Literal["weight", "bias", "other", "buffer"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Tensor:
     """A value with a shape and a dtype; two tensors are equal only if they are the same one."""
 
@@ -38,7 +38,7 @@ class Tensor:
         return len(self.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
@@ -54,7 +54,7 @@ class Parameter:
     read: Callable[[], Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Node:
     """One core operation with the layer it belongs to, its phase and where it came from."""
 
@@ -71,7 +71,7 @@ Gradients = Mapping[Tensor, Tensor]
 Kind = TypeVar("Kind")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Region:
     """A group of items that reports show as one row: a ``layer`` with its settings.
 
@@ -105,7 +105,7 @@ class Region:
 Item = Union[Node, Region]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Graph:
     """Items in execution order with the graph's inputs, parameters and outputs."""
 

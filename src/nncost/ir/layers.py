@@ -7,10 +7,10 @@ region's inputs, in the order that each kind documents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 from nncost.dims import Dim
+from nncost.records import record
 
 Widths = tuple[tuple[Dim, Dim], ...]
 """Padding before and after each spatial axis."""
@@ -26,7 +26,7 @@ class Layer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """A region that is no more than a named operation, such as ``residual``."""
 
@@ -34,14 +34,14 @@ class Operation:
 
 
 # ------------------------------------------------------------------- products
-@dataclass(frozen=True, slots=True)
+@record
 class Dense:
     """``x·weightᵀ + bias`` on the last axis. Inputs: x (…, N), weight (M, N) and perhaps bias (M,)."""
 
     name: ClassVar[str] = "dense"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatMul:
     """A product of matrices in another layout than :class:`Dense`; ``learned`` if one operand is a parameter."""
 
@@ -53,7 +53,7 @@ class MatMul:
         return "dense" if self.learned else "matmul"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conv:
     """A convolution. Inputs: x (B, C, *spatial), weight (M, C/groups, *kernel) and perhaps bias (M,)."""
 
@@ -64,7 +64,7 @@ class Conv:
     name: ClassVar[str] = "conv"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConvTranspose:
     """A transposed convolution. Inputs: x (B, C, *spatial), weight (C, M/groups, *kernel) and perhaps bias (M,).
 
@@ -78,7 +78,7 @@ class ConvTranspose:
     name: ClassVar[str] = "conv_transpose"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attention:
     """Scaled dot-product attention. Inputs: query (B, H, T, E), key (B, G, S, E), value (B, G, S, V), perhaps a mask.
 
@@ -92,7 +92,7 @@ class Attention:
     name: ClassVar[str] = "attention"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recurrent:
     """A recurrent layer (``rnn``, ``lstm`` or ``gru``) of H units over (B, T, F), one direction for each item of ``reverse``.
 
@@ -114,7 +114,7 @@ class Recurrent:
         return self.cell
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Embedding:
     """Rows of a table. Inputs: the table (V, D) and the indices (…)."""
 
@@ -122,7 +122,7 @@ class Embedding:
 
 
 # ------------------------------------------------------------------- elementwise
-@dataclass(frozen=True, slots=True)
+@record
 class Activation:
     """A function of each element by its name. Input: x.
 
@@ -134,7 +134,7 @@ class Activation:
     settings: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Softmax:
     """Softmax over one axis, or its logarithm. Input: x."""
 
@@ -147,7 +147,7 @@ class Softmax:
         return "log_softmax" if self.logarithm else "softmax"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dropout:
     """Sets elements to zero with a probability and scales the rest. Input: x."""
 
@@ -156,7 +156,7 @@ class Dropout:
 
 
 # ------------------------------------------------------------------- pooling
-@dataclass(frozen=True, slots=True)
+@record
 class Pool:
     """The maximum or the average of each window. Input: x (B, C, *spatial).
 
@@ -180,7 +180,7 @@ class Pool:
         return "maxpool" if self.function == "max" else "avgpool"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GlobalPool:
     """All positions of each channel as one; ``keep`` leaves axes of size one. Input: x (B, C, *spatial)."""
 
@@ -193,7 +193,7 @@ class GlobalPool:
         return "global_maxpool" if self.function == "max" else "global_avgpool"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AdaptivePool:
     """Windows from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉, so that ``output`` positions remain. Input: x (B, C, *spatial)."""
 
@@ -207,7 +207,7 @@ class AdaptivePool:
 
 
 # ------------------------------------------------------------------- norms
-@dataclass(frozen=True, slots=True)
+@record
 class BatchNorm:
     """Normalisation of each channel. Inputs: x (B, C, *spatial), scale, shift (C,), perhaps running mean and variance (C,).
 
@@ -219,7 +219,7 @@ class BatchNorm:
     name: ClassVar[str] = "batchnorm"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Normalise:
     """(x − mean)/√(variance + ε) over axes; without ``centre`` no mean is taken off.
 
@@ -234,7 +234,7 @@ class Normalise:
     name: ClassVar[str] = "normalise"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerNorm:
     """The last ``axes`` axes normalised. Inputs: x, then a scale and a shift of their shape if it has them."""
 
@@ -245,7 +245,7 @@ class LayerNorm:
     name: ClassVar[str] = "layernorm"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RMSNorm:
     """The last axis divided by its root mean square. Inputs: x, and a scale if it has one."""
 
@@ -254,7 +254,7 @@ class RMSNorm:
     name: ClassVar[str] = "rmsnorm"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GroupNorm:
     """Groups of channels normalised. Inputs: x (B, C, *spatial), then a scale and a shift (C,) if it has them.
 
@@ -273,7 +273,7 @@ class GroupNorm:
         return "instancenorm" if self.instance else "groupnorm"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LocalResponseNorm:
     """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels. Input: x (B, C, *spatial)."""
 
@@ -285,14 +285,14 @@ class LocalResponseNorm:
 
 
 # ------------------------------------------------------------------- training
-@dataclass(frozen=True, slots=True)
+@record
 class Loss:
     """A loss by its name. Input: the network's output."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Update:
     """One parameter's update. Inputs: the parameter, its gradient and the optimizer's states."""
 

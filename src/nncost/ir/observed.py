@@ -8,17 +8,17 @@ dicts of these; anything else is its class's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Union
 
 from nncost.ir.graph import Phase
+from nncost.records import record
 
 Plain = Any
 """Numbers, texts, None, Seen, and tuples and dicts of these."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Look:
     """How a tool runs a network and where it looks.
 
@@ -35,7 +35,7 @@ class Look:
     functions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seen:
     """A tensor."""
 
@@ -55,7 +55,7 @@ def sizes(value: Plain) -> tuple[int, ...]:
     return value.shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """One module: its class by full name, the distinct modules right below it, its own parameters, its plain attributes."""
 
@@ -71,7 +71,7 @@ class Layer:
         return self.kind.rpartition(".")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerCall:
     """One call of a layer, noted when it ended."""
 
@@ -80,7 +80,7 @@ class LayerCall:
     output: Plain
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionCall:
     """One call of a function (``torch.nn.functional.linear``) or of an operator (``aten::addmm``) and the innermost layer then running."""
 
@@ -103,7 +103,7 @@ class FunctionCall:
 Event = Union[LayerCall, FunctionCall]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observed:
     """All layers by path, in their order, and all calls in theirs."""
 

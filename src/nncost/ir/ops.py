@@ -8,16 +8,17 @@ checker name each place that must learn it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from nncost.dims import Dim, Shape
+from nncost.records import record
 
 if TYPE_CHECKING:
     from nncost.ir.graph import Graph
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contract:
     """A two-operand einsum, e.g. ``Contract("bi,oi->bo")``; indices absent from the output are summed."""
 
@@ -31,14 +32,14 @@ class Contract:
         return left, right, output
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Map:
     """An elementwise function by its name in ``scalars.py``; operands have one shape or are scalars."""
 
     function: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reduce:
     """``sum``, ``prod``, ``max`` or ``min`` over axes, which disappear."""
 
@@ -46,7 +47,7 @@ class Reduce:
     axes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArgReduce:
     """The extreme value along one axis and its int64 index: two outputs."""
 
@@ -54,7 +55,7 @@ class ArgReduce:
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scan:
     """Cumulative ``sum``, ``prod`` or ``max`` along an axis."""
 
@@ -62,7 +63,7 @@ class Scan:
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """A strided, dilated view over several axes at once; tap axes are appended. Never pads."""
 
@@ -72,7 +73,7 @@ class Window:
     dilations: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fold:
     """The adjoint of :class:`Window`: taps are added into zeros of the given lengths."""
 
@@ -88,21 +89,21 @@ class Move:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reshape(Move):
     """The same elements in row-major order under another shape."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transpose(Move):
     """Axes in another order: output axis ``i`` is input axis ``order[i]``."""
 
     order: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pad(Move):
     """Widths before and after each axis; negative widths crop, so that Pad is its own adjoint."""
 
@@ -111,7 +112,7 @@ class Pad(Move):
     value: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split(Move):
     """An axis cut into consecutive pieces, one output each; the adjoint is one :class:`Concat`."""
 
@@ -119,14 +120,14 @@ class Split(Move):
     sizes: tuple[Dim, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Concat(Move):
     """Tensors joined along an axis."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stride(Move):
     """Every ``step``-th element of an axis."""
 
@@ -134,21 +135,21 @@ class Stride(Move):
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Broadcast(Move):
     """Axes of size one (and missing leading axes) repeated to the given shape."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flip(Move):
     """Axes in reverse order."""
 
     axes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gather:
     """Values taken by an index tensor.
 
@@ -160,7 +161,7 @@ class Gather:
     along: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scatter:
     """The adjoint of :class:`Gather`: values added into zeros of ``size`` along ``axis``."""
 
@@ -169,28 +170,28 @@ class Scatter:
     along: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sort:
     """Values in ascending order along an axis, and their int64 source index: two outputs."""
 
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Random:
     """Uniform numbers in [0, 1)."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cast:
     """The same values in another type."""
 
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Constant:
     """``fill`` (of ``value``), ``iota`` (row-major counter), ``identity`` or an ``array``, which stays lazy.
 
@@ -204,7 +205,7 @@ class Constant:
     name: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat:
     """A body run ``times`` times, like ``lax.scan``.
 
@@ -232,7 +233,7 @@ ESTIMATED = "estimated"
 """The note of amounts that depend on the data, such as the steps of an iteration."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Algorithm:
     """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
 
@@ -245,7 +246,7 @@ class Algorithm:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Opaque:
     """An operation nncost does not know: it makes every total incomplete."""
 

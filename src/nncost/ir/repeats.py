@@ -12,7 +12,6 @@ h0 (peeled), 2 and 3 form the Repeat, w receives g1, g2, g3 and two additions.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
@@ -21,6 +20,7 @@ from nncost.ir.builder import Builder, outer_tensors
 from nncost.ir.free import free_nodes
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor
 from nncost.ir.shapes import stacked_shape
+from nncost.records import record, replace
 
 
 def repeat_gradient(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
@@ -162,7 +162,7 @@ def _clone(items: Sequence[Item], mapping: dict[Tensor, Tensor]) -> list[Item]:
 
 
 # -------------------------------------------------------------------- the reversed loop
-@dataclass(frozen=True, slots=True)
+@record
 class _Arrival:
     """A gradient at an output of the Repeat: the body's output, what stands for its gradient there, and the whole."""
 

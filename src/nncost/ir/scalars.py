@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from nncost.records import record
 
 if TYPE_CHECKING:
     from nncost.ir.builder import Builder
@@ -23,7 +24,7 @@ Derivative = Callable[["Builder", "tuple[Tensor, ...]", "Tensor", "Tensor"], "Te
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScalarFunction:
     """An elementwise function; ``returns`` overrides the dtype of the result."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from nncost.dims import Dim
 from nncost.ir.graph import Phase
+from nncost.records import record
 
 AllocationKind = Literal["value", "gradient", "workspace"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allocation:
     """Bytes that one operation takes from the allocator.
 
@@ -28,7 +28,7 @@ class Allocation:
     kind: AllocationKind = "value"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Timeline:
     """A step's allocations on top of what is there before it begins.
 

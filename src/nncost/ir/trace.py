@@ -7,13 +7,13 @@ by all calls like it, so that a network of many equal layers costs little more t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Union
 
 from nncost.ir.graph import Graph, Phase
+from nncost.records import record, replace
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Kernel:
     """One operation in core operations; only the items of phase ``own`` are its work.
 
@@ -25,7 +25,7 @@ class Kernel:
     own: Phase = "forward"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not.
 
@@ -39,14 +39,14 @@ class Call:
     neurons: bool = True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Block:
     """Calls with paths relative to a layer; one block is shared by all layers that are alike."""
 
     items: tuple[TraceItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlockCall:
     """A block that ran for the layer at ``path``."""
 
@@ -57,7 +57,7 @@ class BlockCall:
 TraceItem = Union[Call, BlockCall]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trace:
     """Everything a step ran, in order."""
 

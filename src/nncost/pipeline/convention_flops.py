@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import CannotCount, Convention, Counted, for_every_source
@@ -16,6 +15,7 @@ from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
 from nncost.ir.graph import Node
 from nncost.ir.training.losses import NO_LOSS
+from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Observed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from nncost.counting.conventions import Convention, convention_named
@@ -19,9 +18,10 @@ from nncost.ir.training.losses import LOSSES, NO_LOSS, final_softmax
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.ir.training.step import StepGraph, accumulation_graph, training_step
 from nncost.pipeline.settings import Settings, check_names, load_options
+from nncost.records import record, replace
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counted:
     """A model at one batch size with its training step, the ledgers of its parts and the kernels of its graph."""
 

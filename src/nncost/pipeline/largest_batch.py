@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nncost.counting.memory.memory import Fit
@@ -13,6 +13,7 @@ from nncost.errors import NncostError, OptionError
 from nncost.frontends.registry import front_end_for
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
+from nncost.records import replace
 from nncost.report import Report
 
 UNBOUNDED = 2**50

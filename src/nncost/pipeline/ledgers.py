@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from nncost.counting.ledger import Ledger, Row
 from nncost.dims import Dim
 from nncost.ir.graph import PHASES, Parameter
+from nncost.records import replace
 
 
 def multiplied(ledger: Ledger, times: Dim, phases: Sequence[str] = PHASES) -> Ledger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +19,7 @@ from nncost.ir.execute import prepare
 from nncost.ir.graph import Graph, Item, Tensor, walk
 from nncost.pipeline.choices import INFERENCE
 from nncost.pipeline.settings import Settings, check, load_options
+from nncost.records import replace
 
 Array = Any
 DTYPES = ("float64", "float32", "float16")

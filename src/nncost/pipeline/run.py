@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 from nncost.dims import Dim, exact_divide, is_symbolic
@@ -10,6 +9,7 @@ from nncost.pipeline.count import Counted, count_source
 from nncost.pipeline.ledgers import derivatives, multiplied
 from nncost.pipeline.report_builder import layers_of, totals_of
 from nncost.pipeline.settings import Settings
+from nncost.records import replace
 from nncost.report import Run
 
 

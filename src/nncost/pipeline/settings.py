@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import Any
 
 from nncost.counting.memory.step import EXACT
@@ -14,9 +14,10 @@ from nncost.frontends.model import LoadOptions, Training
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.choices import TRAIN, check_choice
+from nncost.records import record, replace
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """Everything about a count that is not the source; see ``nncost.count``."""
 

@@ -42,9 +42,8 @@ def predict_by_replay(
     source: Any, settings: Settings, profile: Profile, progress: Progress | None = None
 ) -> Prediction:
     """As :func:`predict_here`, under a given profile of this machine."""
-    from dataclasses import replace
-
     from nncost.frontends.torch.allocation.recorder import record_step
+    from nncost.records import replace
     from nncost.timing.replay.memo import Memo
     from nncost.timing.replay.step import replay
     from nncost.timing.runnable import subject_of, trained_with

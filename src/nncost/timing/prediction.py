@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from nncost.records import record
 from nncost.report import plain
 
 SCHEMA = "nncost.prediction/1"
@@ -16,7 +17,7 @@ CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 Label = Literal["calibrated", "estimated"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seconds:
     """A time and the interval it is expected in."""
 
@@ -35,7 +36,7 @@ class Seconds:
         return [self.low, self.value, self.high]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PredictedRow:
     """One layer and operation in one phase; ``causes`` split the value of ``seconds`` in seconds.
 
@@ -53,7 +54,7 @@ class PredictedRow:
     peak_share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PredictedRun:
     """A whole training run."""
 
@@ -63,7 +64,7 @@ class PredictedRun:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prediction:
     """Seconds of one step on one device. ``seconds`` has forward, backward, update and step, and run where there is one.
 

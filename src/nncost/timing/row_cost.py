@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import OptionError, SymbolError
+from nncost.records import record, replace
 from nncost.report import Report, ReportRow
 
 FLOPS_PER_PRODUCT = 2
@@ -26,7 +26,7 @@ QUERY_SIZED_IN_BACKWARD = 3
 _NUMBERS = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Work:
     """One operation of one layer in one phase; ``contractions`` are those of its ``kernels`` that multiply."""
 

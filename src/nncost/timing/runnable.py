@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,13 +19,14 @@ from nncost.frontends.torch.step.named_losses import random_target
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.settings import Settings, load_options
+from nncost.records import record, replace
 from nncost.report import Report
 
 LossOf = Callable[[Any], torch.Tensor]
 """The loss of a model's output."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subject:
     """What runs. ``given`` are real tensors where the subject was asked for with memory, shapes otherwise.
 

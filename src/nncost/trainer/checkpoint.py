@@ -6,7 +6,6 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from nncost.cache import write_bytes
 from nncost.errors import NncostError, TrainingError
+from nncost.records import record
 from nncost.trainer.engine import Engine
 from nncost.trainer.progress import State
 from nncost.trainer.tables.arrays import MAX_BYTES
@@ -26,7 +26,7 @@ _META = "nncost"
 _VALUES, _STATE, _BEST = "values/", "state/", "best/"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checkpoint:
     """A checkpoint that was read: ``meta`` describes the training it belongs to; arrays are by name."""
 

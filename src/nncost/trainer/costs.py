@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from nncost.counting.conventions import convention_named
 from nncost.pipeline.report_on import report_on
+from nncost.records import record, replace
 from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples
 from nncost.trainer.loop import batches_of
@@ -19,7 +19,7 @@ from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Costs:
     """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes seen while a step ran."""
 

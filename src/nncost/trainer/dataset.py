@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from nncost.errors import OptionError, SourceError
+from nncost.records import record
 from nncost.trainer.tables import Column, Table
 from nncost.trainer.tables.csv_text import decimal_comma, shown
 from nncost.trainer.tables.table import MISSING_LABELS, Array, names_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Features:
     """The columns that a network reads: their names and their numbers, (rows, columns) in float64."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from nncost.dims import is_symbolic
 from nncost.errors import NncostError
 from nncost.ir.training.optimizers import step_constants
+from nncost.records import record
 from nncost.trainer.engine import Engine
 from nncost.trainer.network import Network
 from nncost.trainer.numpy_engine import NumpyEngine
@@ -28,7 +28,7 @@ WARM_UP, TRIALS = 3, 10
 BUDGET_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Estimate:
     """Seconds and bytes of a step before the training: ``by`` says how the seconds were found.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from nncost.errors import OptionError, SourceError
+from nncost.records import record
 from nncost.trainer import scaling
 from nncost.trainer.dataset import features_of, target_of
 from nncost.trainer.network import Network, bounded_below, check_indices, check_width
@@ -20,7 +20,7 @@ from nncost.trainer.tables.table import Array, names_of
 from nncost.trainer.task import CLASSIFICATION, Task, task_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Examples:
     """``x``: (rows, *input shape) as the network takes it; ``task.targets`` are unscaled class numbers or amounts."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.dims import is_symbolic, product, shape_text
@@ -14,6 +14,7 @@ from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
 from nncost.pipeline.count import Counted, count_source
 from nncost.pipeline.settings import Settings, load_options
+from nncost.records import replace
 from nncost.trainer.tables.table import Array, names_of
 from nncost.trainer.task import CLASSIFICATION, Task
 

@@ -14,6 +14,7 @@ from nncost.ir.execute import Program, prepare
 from nncost.ir.graph import Graph, Tensor
 from nncost.ir.training.optimizers import OPTIMIZERS, step_constants
 from nncost.ir.training.step import StepGraph
+from nncost.records import record
 from nncost.trainer.network import Network
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
@@ -24,7 +25,7 @@ EVALUATED = 256
 """Examples per forward pass if no gradient is needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PreparedStep:
     """A step's graph with its program; states by the position of their parameter."""
 

@@ -12,7 +12,6 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from nncost.ir import ops
 from nncost.ir.execute import Instruction, Program
 from nncost.ir.graph import Tensor
+from nncost.records import record, replace
 from nncost.trainer.tables.table import Array
 
 STREAMED_BYTES = 8 * 2**20
@@ -30,7 +30,7 @@ _DISPATCH_LOOPS = 200
 _ITEM_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SampleCall:
     """A call with one set of inputs; it stands for all calls of its operation on inputs of those shapes."""
 
@@ -42,7 +42,7 @@ class SampleCall:
         return self.instruction.call(*self.arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DistinctCalls:
     """The distinct calls of a program by key, and the key of each instruction in order."""
 

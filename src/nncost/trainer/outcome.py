@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from nncost.records import record
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
 
@@ -27,7 +28,7 @@ def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]
     }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Training:
     """A finished or interrupted training. ``test`` is None if it was interrupted or no rows were kept for the test."""
 

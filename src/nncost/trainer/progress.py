@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nncost.records import record
 from nncost.trainer.tables.table import Array
 
 PRIOR_STEPS = 20
 """The prediction weighs as much as so many measured steps in the estimate of the time left."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Epoch:
     """One finished epoch: the mean loss of its steps; scores on the validation rows, or on training rows without any."""
 
@@ -66,7 +67,7 @@ class State:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progress:
     """The progress after a step; ``finished`` is the epoch that ended with it."""
 

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from nncost.errors import MissingExtraError, OptionError, TrainingError
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.settings import Settings
+from nncost.records import record, replace
 from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
 from nncost.trainer.engine import Engine
@@ -34,7 +35,7 @@ FIXED = ("target", "task", "ignore", "batch", "optimizer", "seed", "test_share",
 """Settings that a training keeps when it is resumed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PreparedTraining:
     """Everything that is decided before the first step."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from nncost.records import record
 from nncost.trainer.tables.table import Array
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scaling:
     """``(x − shift) / scale``, by column. A column that never changes becomes zero."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
 from nncost.ir.training.losses import emit_loss
+from nncost.records import record
 from nncost.trainer.examples import Examples
 from nncost.trainer.tables.table import Array
 from nncost.trainer.task import CLASSIFICATION
@@ -18,7 +17,7 @@ _LIMITS = np.finfo(np.float32)
 """A probability that has become 0 or 1 is taken as the nearest number of that type inside."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Score:
     """``accuracy`` is None for a regression; ``rmse`` (in the target's unit) and ``r2`` are None for a classification."""
 

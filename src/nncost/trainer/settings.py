@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from numbers import Real
 from operator import index
 from typing import Any, SupportsIndex, cast
@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, cast
 from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.records import record
 
 ENGINES = ("auto", "torch", "numpy")
 DTYPES = ("float32", "float64")
@@ -20,7 +21,7 @@ TEST_SHARE, STOPPING_SHARE = 0.2, 0.1
 """Shares of the rows: for the test, and for deciding when to stop if patience is given."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TrainingSettings:
     """See ``nncost.train``; every value is checked and complete except the loss, which the task decides."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncost.errors import OptionError, SourceError
+from nncost.records import record
 from nncost.trainer.tables.table import Array
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """Row numbers, each row in exactly one part."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nncost.errors import OptionError, ShapeError, SourceError
+from nncost.records import record
 from nncost.trainer.tables import Column
 from nncost.trainer.tables.table import SHOWN_TEXT, Array, names_of, shortened
 
@@ -16,7 +15,7 @@ MAX_CLASSES = 1_000
 """More distinct whole numbers than this mean a regression unless the task is named."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Task:
     """``labels`` are the classes in order; ``targets`` are class numbers (int64) or numbers to be learned (float64)."""
 

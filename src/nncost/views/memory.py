@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from nncost.counting.memory.memory import Memory, Stretch
 from nncost.dims import Dim, add_all, is_largest, largest, parts_of
 from nncost.documents.document import Block, Heading, Note, Table
 from nncost.errors import OptionError
+from nncost.records import replace
 from nncost.report import Report
 from nncost.units import exact
 from nncost.views import cut_path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +42,7 @@ from nncost.ir.layers import (
     Widths,
 )
 from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
+from nncost.records import record
 
 Named = Callable[[Tensor], str]
 IMAGE_RANK = 4
@@ -50,7 +50,7 @@ IMAGE_RANK = 4
 GELU_OPSET, GROUP_NORM_OPSET, RMS_NORM_OPSET = 20, 21, 23
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Writing:
     """Where a layer is written: the emitter, the names of tensors, the values of parameters, the layer's path."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -22,11 +21,12 @@ from nncost.frontends.model import LoadOptions
 from nncost.ir.graph import Graph, Parameter
 from nncost.ir.layers import Softmax
 from nncost.ir.training.losses import LOSSES, final_softmax
+from nncost.records import record
 
 Array = Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Built:
     """A network as a module.
 

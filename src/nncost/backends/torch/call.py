@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nncost.ir.graph import Tensor
+from nncost.records import record
 
 Value = Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """A function and its operands; one that ``asks_mode`` takes first whether the layer is in training.
 

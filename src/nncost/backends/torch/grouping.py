@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from nncost.ir.graph import Item
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Segment:
     """Items in a row; ``path`` is the layer they are, or None for items of the surrounding layer itself."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from torch import nn
 
@@ -29,6 +28,7 @@ from nncost.ir.layers import (
     RMSNorm,
     Softmax,
 )
+from nncost.records import record
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -43,7 +43,7 @@ _ACTIVATIONS: Mapping[str, type[nn.Module]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Standard:
     """A module without its values, the tensors that are its parameters by name, and its operands."""
 

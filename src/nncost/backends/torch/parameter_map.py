@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Union, cast
 
 import numpy as np
@@ -16,11 +16,12 @@ from nncost.backends.torch.layer import ModuleTensor
 from nncost.errors import ShapeError
 from nncost.ir import ops
 from nncost.ir.graph import Parameter
+from nncost.records import record, replace
 
 Array = Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rows:
     """Ranges of the first axis, one behind another: what splitting a parameter and joining parts of it gives."""
 
@@ -30,7 +31,7 @@ class Rows:
 Moved = Union[ops.Reshape, ops.Transpose, Rows]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParameterView:
     """A parameter, or the slice of a stacked one that one repetition uses, seen through moves."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from nncost.counting.quantities import Quantity
 from nncost.ir.graph import Phase
+from nncost.records import record
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Look, Observed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counted:
     """What a tool makes of one call: an amount, and in words what it counted or left out."""
 
@@ -28,7 +29,7 @@ class CannotCount(Exception):  # noqa: N818 - a fact about the tool, not our fai
     """The tool itself fails on this network."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tool:
     """Another tool: how it looks at a network and what it makes of what it sees."""
 
@@ -38,7 +39,7 @@ class Tool:
     count: Callable[[Observed], Iterator[Counted]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Convention:
     """A name, one sentence and where ``flops`` comes from.
 

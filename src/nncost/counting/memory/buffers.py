@@ -9,6 +9,7 @@ from nncost.dims import Dim
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Phase, Tensor
 from nncost.ir.storage import AllocationKind
+from nncost.records import record
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +25,7 @@ class Slot:
     outlives: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """The slots a tensor lies in; those of a stack also by groups of iterations, in the order of its slices."""
 

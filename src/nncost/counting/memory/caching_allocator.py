@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.timeline import events
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import OptionError
 from nncost.ir.storage import Allocation, Timeline
+from nncost.records import record, replace
 
 MIN_BLOCK = 512
 """kMinBlockSize: every size is rounded up to a multiple of it."""
@@ -141,7 +142,7 @@ class CachingAllocator:
         del pool[bisect_left(pool, block.key)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Simulated:
     """Peaks in blocks, ``at`` the request that reached the highest; ``resident`` before the step."""
 

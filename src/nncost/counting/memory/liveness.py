@@ -19,6 +19,7 @@ from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Parameter, Phase, Tensor, walk
 from nncost.ir.storage import Allocation, Timeline
+from nncost.records import record
 
 KernelsOf = Mapping[Graph, Kernels]
 MOST_WALKED = 100_000
@@ -31,7 +32,7 @@ class NoTimelineError(Exception):
     """There is no timeline; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Roles:
     """What the tensors of a step's graph are for.
 
@@ -93,7 +94,7 @@ def _ticked(slots: Sequence[Slot]) -> list[Allocation]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Block:
     """What is known of a graph or of a loop's body before it runs."""
 

@@ -13,13 +13,13 @@ Miniature, T = 6 iterations that each leave a 4-byte activation: groups of 1, 1,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Phase, Tensor
+from nncost.records import record
 
 ENDS = 4
 """Iterations that are groups of their own: two at each end."""
@@ -59,7 +59,7 @@ def most_walks(times: Dim) -> int:
     return min(len(groups_of(times)), ENDS)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Pass:
     """What an iteration started from and left behind."""
 
@@ -110,7 +110,7 @@ def _parts(held: Held, count: int, is_reverse: bool) -> Sequence[Held]:
     return held.parts[::-1] if is_reverse else held.parts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Loop:
     walker: Walker
     node: Node

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from nncost.dims import Dim
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stretch:
     """Operations of one layer and phase that follow each other: what they take and give back, and what is left.
 
@@ -24,7 +24,7 @@ class Stretch:
     peak: Dim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """Bytes in use at one moment that may be the peak: which one is, depends on the symbols."""
 
@@ -33,7 +33,7 @@ class Candidate:
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fit:
     """The largest batch whose step takes no more than ``bytes``; 0 where not even one example fits."""
 
@@ -42,7 +42,7 @@ class Fit:
     peak: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Memory:
     """The memory of one step, in bytes.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
 from nncost.counting.memory.buffers import bytes_of
 from nncost.counting.memory.liveness import KernelsOf, NoTimelineError, Roles, timeline_of
@@ -15,6 +14,7 @@ from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.step import StepGraph
+from nncost.records import record, replace
 
 EXACT, CUDA = "exact", "cuda"
 ALLOCATORS = (EXACT, CUDA)
@@ -28,7 +28,7 @@ BLOCKS = "In blocks of PyTorch's allocator for CUDA, one stream; a GPU's own ker
 UNLEARNED_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resident:
     """What is there before the step, each tensor in bytes; None where it is not known."""
 

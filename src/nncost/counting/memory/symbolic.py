@@ -8,7 +8,6 @@ no coefficient may be smaller.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, product
@@ -21,6 +20,7 @@ from nncost.counting.memory.memory import Candidate, Stretch
 from nncost.counting.memory.timeline import NoPeaksError, Peaks, events, workspace_of
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
+from nncost.records import record
 
 Table = dict[Any, Any]
 """Coefficients by monomial: a SymPy product, 1 for the number."""
@@ -37,7 +37,7 @@ MOST_FORMULAS = 50
 """A peak that is the largest of more formulas than this is not written down."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Moment:
     table: Table
     allocation: Allocation

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nncost.counting.memory.memory import Candidate, Stretch
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
+from nncost.records import record
 
 _FREE_FIRST, _TAKE = 0, 1
 
@@ -16,7 +16,7 @@ class NoPeaksError(Exception):
     """There are too many moments of which each may be the peak; the message says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Peaks:
     """Bytes above what is resident. ``candidates`` are the moments of the step's peak: several where symbols decide."""
 

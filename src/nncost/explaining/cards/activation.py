@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from nncost.dims import Dim, Shape, product
@@ -14,11 +13,12 @@ from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Softmax
 from nncost.ir.library.activations import activation, softmax
 from nncost.ir.library.sequence import dropout
+from nncost.records import record
 
 INPUT = "∂L/∂z"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Curve:
     """An activation function and its gradient."""
 

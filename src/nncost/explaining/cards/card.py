@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.records import record
 
 Sizes = Mapping[str, Dim]
 Build = Callable[[Builder, Sizes], Mapping[str, Tensor]]
@@ -22,7 +23,7 @@ INPUT, WEIGHTS = "∂L/∂x", "∂L/∂W"
 """Gradients that explanations speak about."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Card:
     """One kind of layer with one choice of options.
 
@@ -43,7 +44,7 @@ class Card:
     training: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """A card and the sizes that one layer puts in place of its letters, in the card's order.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from nncost.records import record
 
 MOST_TOKENS = 2_048
 DEFAULT_IMAGE = 224
@@ -25,7 +26,7 @@ FRAMES = ("num_frames", "frames_per_clip")
 Sizes = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Default:
     """One rule: the axes of an input, as a reader sees them, and where the sizes come from."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import SourceError
@@ -18,6 +17,7 @@ from nncost.frontends.huggingface.model_class import configuration_class, model_
 from nncost.frontends.huggingface.quiet import quiet
 from nncost.frontends.huggingface.transformers import transformers
 from nncost.frontends.model import Inputs, LoadOptions, Model
+from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Look, Observed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -12,11 +11,12 @@ from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
+from nncost.records import record, replace
 
 Sizes = tuple[Dim | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """An input that is not a constant; ``shape`` is None and ``dtype`` is empty for a sequence, map or text."""
 
@@ -26,7 +26,7 @@ class Input:
     float_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inputs:
     """The inputs with their final shapes; ``batch_was`` is the file's number of examples where it was replaced."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Union
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from nncost.dims import Dim, Shape, is_symbolic, substitute
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.records import record
 
 Array = Any
 MAX_KNOWN = 4096
@@ -21,7 +21,7 @@ class Unlowered(NotImplementedError):  # noqa: N818 - not an error: the node bec
     """A node that has no lowering, or depends on values that only a run would show."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Computed:
     """A tensor of the graph under construction; not ``certain`` where its shape is unknown."""
 
@@ -34,7 +34,7 @@ class Computed:
         return self.tensor.shape
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Known:
     """A small constant with its values: Python integers and symbols as objects, or float64, or bool.
 
@@ -51,7 +51,7 @@ class Known:
         return tuple(self.values.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Root:
     """A constant of the file whose values stay there; ``learned`` ones are parameters once a layer uses them."""
 
@@ -62,7 +62,7 @@ class Root:
     read: Callable[[], Array]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Stored:
     """A root seen through reshapes and transposes."""
 
@@ -71,7 +71,7 @@ class Stored:
     moves: tuple[ops.Reshape | ops.Transpose, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Absent:
     """A value that is no tensor of a known type: whatever reads it is unknown."""
 

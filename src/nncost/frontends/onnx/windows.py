@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import ShapeError, SourceError
@@ -11,11 +10,12 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.library.windows import halves, same_padding
 from nncost.ir.library.windows import overhang as overhang_of
+from nncost.records import record
 
 Padding = list[tuple[Dim, Dim]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WindowSizes:
     """The window on each spatial axis; ``overhang`` is what ceil_mode adds behind the padding."""
 

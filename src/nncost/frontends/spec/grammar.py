@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union
 
 from nncost.errors import SpecError
+from nncost.records import record
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -38,7 +38,7 @@ SPACE: /([ \t\r\n\f]|#[^\n]*)+/
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """A word and the zero-based position of its first character."""
 
@@ -46,7 +46,7 @@ class Word:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Width:
     """``128``, ``128:relu`` or ``128:relu*3`` in the widths form."""
 
@@ -55,14 +55,14 @@ class Width:
     count: Word | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ellipsis_:
     """``...``: all members of a family of widths between its neighbours."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Argument:
     """``16`` or ``stride=2`` or the flag ``causal``."""
 
@@ -70,7 +70,7 @@ class Argument:
     value: Word
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """A layer's name and arguments."""
 
@@ -78,7 +78,7 @@ class Layer:
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Block:
     """``[…]`` or ``residual[…]``."""
 
@@ -86,7 +86,7 @@ class Block:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Item:
     """A layer or block, perhaps ``*N`` times."""
 
@@ -94,7 +94,7 @@ class Item:
     count: Word | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sequence_:
     """The input shape of one example and the layers after it."""
 
@@ -102,7 +102,7 @@ class Sequence_:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Widths:
     """The widths form."""
 

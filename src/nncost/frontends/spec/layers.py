@@ -12,6 +12,7 @@ from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
+from nncost.records import record
 
 MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
 """Layers one spec may write out, without and with symbols; a block repeated with ``*N`` counts once."""
@@ -57,7 +58,7 @@ class Context:
         return Context(b, self.sizes, [], self.layers)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerKind:
     """A layer's signature and builder; ``examples`` are the smallest specs that show it, with symbols for the sizes."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
@@ -16,12 +15,13 @@ from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import activations
+from nncost.records import record, replace
 
 _MEMBER = re.compile(r"([A-Za-z_]+?)([0-9]+)\Z")
 _INDEX_NAMES = ("k", "i", "j", "m", "n")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """``times`` layers of one width; with ``index``, layer ``index`` of a family from ``start`` on."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from nncost.records import record
 
 _MAX_TEXT = 65_535
 """Bytes of a name; the format allows 65,535 for keys and 64 for tensors."""
@@ -14,7 +15,7 @@ _TEXT, _LIST = 8, 9
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary:
     """An open file at some position, its size and its byte order."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from nncost.ir.graph import Role
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One stored tensor.
 
@@ -28,7 +28,7 @@ class Entry:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contents:
     """The tensors of a checkpoint in the order of the file, and what a reader should know."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from math import ceil, prod
 from typing import Any
@@ -12,6 +11,7 @@ from nncost.errors import MissingExtraError
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import HDF5, damaged, opened
 from nncost.ir.graph import Role
+from nncost.records import replace
 
 _MAX_OBJECTS = 1_000_000
 _STRUCTURE = frozenset({"layers", "_layer_checkpoint_dependencies", "model_weights", "vars"})

@@ -7,8 +7,9 @@ calls are not made at all, so PyTorch is not needed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from nncost.records import record
 
 _MAX_SIZE = 2**63
 _MAX_AXES = 64
@@ -47,14 +48,14 @@ _HARMLESS = {
 _STORAGE_CLASS = re.compile(r"torch\.(?:storage\.|cuda\.)?(\w+)Storage\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Global:
     """A name from a pickle."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Described:
     """A value that is not made: its name and, where it has any, its parts."""
 
@@ -62,7 +63,7 @@ class Described:
     parts: Any = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StorageRecord:
     """A block of numbers in the file: its key, type, bytes of an element and number of elements."""
 
@@ -72,7 +73,7 @@ class StorageRecord:
     elements: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class TensorRecord:
     """A view of a storage."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from nncost.records import record
 
 CUBIC = -0.75
 """The coefficient of cubic convolution (Keys 1981) that PyTorch and OpenCV take."""
@@ -19,7 +20,7 @@ CUBIC_SMOOTHED = -0.5
 Array = Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AxisTaps:
     """``places`` and ``weights`` of shape (taps, outputs), made when the graph runs; nearest has no weights."""
 

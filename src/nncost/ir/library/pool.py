@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product as combinations
 from typing import cast
 
@@ -14,6 +13,7 @@ from nncost.ir.builder import Builder
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Pool
 from nncost.ir.library.conv import pad
+from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
 
@@ -156,7 +156,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
     return y
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _TapIndices:
     """Row-major indices of the elements in one window, listed when the graph runs: there may be billions."""
 

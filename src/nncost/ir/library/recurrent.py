@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from nncost.dims import Dim, exact_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Activation, Operation, Recurrent
+from nncost.records import record
 
 State = list[Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CellKind:
     """How many gates and states a cell has, how many activations a step takes, and its step."""
 
@@ -23,7 +23,7 @@ class CellKind:
     step: Callable[[Builder, Tensor, Tensor, State], State]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CellWeights:
     """``input`` (G·H, F), ``hidden`` (G·H, H) and their biases (G·H,)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from nncost.dims import Dim, Shape
@@ -11,6 +10,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
 from nncost.ir.layers import Loss, Softmax
+from nncost.records import record
 
 Seed = tuple[Tensor, Tensor]
 """A tensor of the forward graph and the gradient that arrives there."""
@@ -126,7 +126,7 @@ def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, 
     return value, (y, b.broadcast(b.input(ones, name="loss_gradient"), y.shape))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LossFunction:
     """A loss: ``emit`` gives its value and where the backward pass starts.
 

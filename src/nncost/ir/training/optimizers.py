@@ -7,10 +7,11 @@ step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.records import record
 
 LEARNING_RATE, ADAM_EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
 MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99
@@ -26,7 +27,7 @@ Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
 """``update(builder, parameter, gradient, states) -> (new parameter, new states)``"""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TorchForm:
     """The optimizer of PyTorch that computes the same: the settings in which it does, and its names of the states.
 
@@ -39,7 +40,7 @@ class TorchForm:
     counts_steps: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Optimizer:
     """The update of one parameter block, its states, the formula, and the learning rate a training begins with.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
@@ -11,9 +11,10 @@ from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.layers import Operation, Update
 from nncost.ir.training.losses import NO_LOSS, emit_loss
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepGraph:
     """The joint graph, and which of its tensors are what.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.errors import OptionError
+from nncost.records import record
 from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.devices.profile_store import save_profile
@@ -24,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 """``progress(probe, done, of)``."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Probe:
     """One thing that is measured: its name and what measures it, as plain data."""
 

@@ -7,13 +7,13 @@ shared out among the things that are counted in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
+from nncost.records import record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
 from nncost.timing.measure.step import Stepper, StepSeconds, quiet_of, random_state_left
 from nncost.timing.prediction import TIMED_PHASES
@@ -34,7 +34,7 @@ STEPS = 60
 """Real steps of each network: they are short."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observation:
     """One network's step: its real seconds, those of its operators alone, and how often each unknown is in it."""
 

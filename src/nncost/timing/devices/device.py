@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Any, Literal
 
 from nncost.errors import OptionError
+from nncost.records import record
 
 Kind = Literal["gpu", "tpu", "accelerator", "cpu"]
 Reliability = str
@@ -16,7 +17,7 @@ VECTOR = "float32"
 """The type whose peak is that of the vector units, which do all arithmetic outside contractions."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MeasuredMatmul:
     """The fastest matrix product anyone published, beside the theory that figure was compared with."""
 
@@ -31,7 +32,7 @@ class MeasuredMatmul:
         return self.flops_per_second / self.theory_flops_per_second
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Device:
     """One accelerator. Peaks are dense flops a second by dtype; a product and its sum are two flops."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from statistics import median
 from typing import Any
 
+from nncost.records import record
 from nncost.timing.devices.catalogue import shipped
 from nncost.timing.devices.device import Device
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Share:
     """A part of a peak, or seconds, with the spread of what was published."""
 
@@ -26,7 +26,7 @@ class Share:
         return Share(self.low * other.low, self.value * other.value, self.high * other.high)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Efficiency:
     """Parts of the contraction peak and of the bandwidth, and the seconds each kernel's launch takes."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from nncost.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Rate:
     """How fast one kind of work of one size went: ``size`` in bytes of a working set or operations of a kernel."""
 
@@ -16,7 +18,7 @@ class Rate:
     spread: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Profile:
     """One calibrated machine.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nncost.cache import cache_folder, write_json
 from nncost.errors import SourceError
+from nncost.records import record
 from nncost.timing.devices.fingerprint import differences, fingerprint
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.validation import faults_in
@@ -32,7 +33,7 @@ MAX_PROFILE_BYTES = 64_000_000
 """A larger file is no profile."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stored:
     """A profile and where it lies; ``mismatches`` say why it does not describe this machine, empty where it does."""
 

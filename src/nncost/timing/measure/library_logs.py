@@ -13,11 +13,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import torch
+
+from nncost.records import record
 
 _GEMM = re.compile(r"MKL_VERBOSE ([SD])GEMM\([A-Z],[A-Z],(\d+),(\d+),(\d+),")
 _UNREADABLE = re.compile(r"MKL_VERBOSE (\w*GEMM\w*)\(")
@@ -27,7 +28,7 @@ _CONTRACTIONS = ("convolution", "deconvolution", "matmul", "inner_product")
 _ONE = dict.fromkeys(("g", "od", "oh", "ow", "kd", "kh", "kw"), 1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Executed:
     """Products executed inside contractions, how many calls there were, and those that say no sizes."""
 

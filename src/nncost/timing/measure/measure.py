@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import Any
 
 from nncost.errors import OptionError, SourceError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
+from nncost.records import record, replace
 from nncost.report import Report
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.prediction import Prediction
@@ -26,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 """``progress(what, done, of)``."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MeasuredRow:
     """One layer in one phase; ``predicted`` is None where nothing was predicted."""
 
@@ -36,7 +37,7 @@ class MeasuredRow:
     predicted: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measurement:
     """Seconds and bytes of a step, as predicted and as measured, and their ratios (predicted ÷ measured).
 

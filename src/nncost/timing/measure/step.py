@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,11 +13,12 @@ from torch import nn
 
 from nncost.errors import SourceError
 from nncost.frontends.torch.step.optimizer import optimizer_of
+from nncost.records import record
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.runnable import Subject
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepSeconds:
     """Seconds of one step: forward with the loss, backward, and update with the gradients given back."""
 

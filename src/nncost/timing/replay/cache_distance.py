@@ -9,12 +9,12 @@ memory of its results: an allocator hands out again what was given back last.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils._pytree import tree_leaves
 
 from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, OpRecord
+from nncost.records import record
 
 FURTHEST = 256 * 2**20
 """Distances beyond this are alike: the data comes from main memory."""
@@ -25,7 +25,7 @@ _DEFAULT_CACHE_BYTES = 2**20
 _CACHE_SIZE = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Job:
     """One operator to be timed with its arguments at their distances (0: still in the second-level cache)."""
 

@@ -6,7 +6,6 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.frontends.torch.allocation.recorder import inplace_form
 from nncost.pipeline.count import no_collection
+from nncost.records import record
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.replay.cache_distance import FURTHEST, Job
 from nncost.timing.replay.page_faults import PART
@@ -31,7 +31,7 @@ _FEWER = 3
 """An operator that takes longer than this many seconds is repeated less often: noise is small beside it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Timed:
     """Seconds of one call (median, and the quartiles around it), and the pages it touched first."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nncost.errors import SourceError
+from nncost.records import record
 
 Array = Any
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
@@ -17,7 +17,7 @@ SHOWN_NAMES = 12
 SHOWN_TEXT = 40
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """One cell for a message: its row from 1, its text and, in a text file, its line."""
 
@@ -31,7 +31,7 @@ class Cell:
         return f"row {self.row:,}" if self.line is None else f"row {self.row:,} (line {self.line:,})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """One column: ``numbers`` (float64, one for each row) or, where a cell is none, ``texts``.
 
@@ -49,7 +49,7 @@ class Column:
     is_boolean: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """The columns of a file, all of one length. ``shapes`` are those of an example in arrays that are no column."""
 

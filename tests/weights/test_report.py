@@ -81,7 +81,7 @@ def test_views(tmp_path: Path) -> None:
         {"a.b.weight": np.zeros((4, 4), "f2"), "a.c.bias": np.zeros(8, "f4"), "a.c.running_mean": np.zeros(2, "f4")},
     )
     report = count(path)
-    assert "bits        ≈ 21.3333 for each parameter  =  8 · 64 / 24" in plain(report)
+    assert "bits        ≈ 21.3333 per parameter  =  8 · 64 / 24" in plain(report)
     assert "| float16 | 1 | 16 | 0 | 32 |" in checkpoint_document(report).render("markdown")
     assert "a.b.weight float16 4x4" in plain(report, by="tensor")
     assert "a.b " not in plain(report, by="dtype")

@@ -6,22 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from nncost.dims import tidy
-from nncost.documents.document import (
-    Block,
-    Cell,
-    Document,
-    Equation,
-    Facts,
-    Heading,
-    Line,
-    Maths,
-    Note,
-    Paragraph,
-    Table,
-    Work,
-    is_formula,
-    text_of,
-)
+from nncost.documents import document as doc
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -43,7 +28,7 @@ _LONG = 70
 """Characters of a line that fit on a page."""
 
 
-def render(document: Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None) -> str:
     """Return the whole fragment; tables and worked lines have the width of their cells."""
     parts = [r"% Needs \usepackage{amsmath,booktabs} in the preamble."]
     parts += [rf"\section*{{{escaped(document.title)}}}"] if document.title else []
@@ -80,25 +65,25 @@ def _character(character: str) -> str:
     return character if character.isascii() else f"[U+{ord(character[0]):04X}]"
 
 
-def _block(block: Block) -> str:
+def _block(block: doc.Block) -> str:
     match block:
-        case Paragraph(text=text) | Note(text=text):
+        case doc.Paragraph(text=text) | doc.Note(text=text):
             return escaped(text)
-        case Heading(text=text):
+        case doc.Heading(text=text):
             return rf"\paragraph{{{escaped(text)}}}\mbox{{}}"
-        case Equation(maths=maths):
+        case doc.Equation(maths=maths):
             return f"\\[\n{maths.latex}\n\\]"
-        case Work():
+        case doc.Work():
             return _work(block)
-        case Table():
+        case doc.Table():
             return _table(block)
-        case Facts(pairs=pairs):
+        case doc.Facts(pairs=pairs):
             items = [rf"\item[{{{escaped(name)}}}] {_cell(cell)}" for name, cell in pairs]
             return "\n".join([r"\begin{description}", *items, r"\end{description}"])
 
 
 # ------------------------------------------------------------------- worked lines and tables
-def _work(work: Work) -> str:
+def _work(work: doc.Work) -> str:
     """Each line in columns: label, formula, numbers and result; tables that fit on a page."""
     rows = [row for line in work.lines for row in _rows(line)]
     if work.total is not None:
@@ -113,7 +98,7 @@ def _tabular(columns: str, rows: Sequence[str]) -> str:
     return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
 
 
-def _rows(line: Line) -> list[str]:
+def _rows(line: doc.Line) -> list[str]:
     """One row; if it is long, the label and each step of the sum have a row of their own."""
     cells, joint = [], ""
     for maths in (line.formula, line.numbers, line.result):
@@ -125,11 +110,11 @@ def _rows(line: Line) -> list[str]:
     return [label, *(rf" & \multicolumn{{3}}{{l@{{}}}}{{{cell}}} \\" for cell in cells if cell)]
 
 
-def _texts(line: Line) -> str:
+def _texts(line: doc.Line) -> str:
     return line.label + "".join(maths.text for maths in (line.formula, line.numbers, line.result) if maths is not None)
 
 
-def _table(table: Table) -> str:
+def _table(table: doc.Table) -> str:
     """Columns of their own width; a last one of text is a paragraph."""
     is_text = table.alignment[-1] == "l" and len(table.header) > 1 and all(isinstance(r[-1], str) for r in table.rows)
     columns = table.alignment[:-1] + (r"p{0.5\linewidth}" if is_text else table.alignment[-1])
@@ -139,11 +124,11 @@ def _table(table: Table) -> str:
     return _tabular(f"@{{}}{columns}@{{}}", [r"\toprule", header, r"\midrule", *rows, *total, r"\bottomrule"])
 
 
-def _cell(cell: Cell) -> str:
-    if isinstance(cell, Maths):
+def _cell(cell: doc.Cell) -> str:
+    if isinstance(cell, doc.Maths):
         return f"${cell.latex}$"
-    if is_formula(cell):
+    if doc.is_formula(cell):
         import sympy
 
         return f"${sympy.latex(tidy(cell))}$"
-    return escaped(text_of(cell))
+    return escaped(doc.text_of(cell))

@@ -5,26 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nncost.documents.document import (
-    Block,
-    Cell,
-    Document,
-    Equation,
-    Facts,
-    Heading,
-    Line,
-    Note,
-    Paragraph,
-    Section,
-    Table,
-    Work,
-    text_of,
-)
+from nncost.documents import document as doc
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 
-def render(document: Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None) -> str:
     """Return the whole document; lines are as long as their paragraphs."""
     parts = [f"# {escaped(document.title)}"] if document.title else []
     for section in document.sections:
@@ -37,28 +23,28 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def _section(section: Section) -> list[str]:
+def _section(section: doc.Section) -> list[str]:
     title, level = ([f"## {escaped(section.title)}"], "###") if section.title else ([], "##")
     return title + [_block(block, level) for block in section.blocks]
 
 
-def _block(block: Block, level: str) -> str:
+def _block(block: doc.Block, level: str) -> str:
     match block:
-        case Paragraph(text=text) | Note(text=text):
+        case doc.Paragraph(text=text) | doc.Note(text=text):
             return escaped(text)
-        case Heading(text=text):
+        case doc.Heading(text=text):
             return f"{level} {escaped(text)}"
-        case Equation(maths=maths):
+        case doc.Equation(maths=maths):
             return f"$$\n{maths.latex}\n$$"
-        case Work():
+        case doc.Work():
             return _work(block)
-        case Table():
+        case doc.Table():
             return _table(block)
-        case Facts(pairs=pairs):
+        case doc.Facts(pairs=pairs):
             return "\n".join(f"- **{escaped(name)}**: {_cell(cell)}" for name, cell in pairs)
 
 
-def _work(work: Work) -> str:
+def _work(work: doc.Work) -> str:
     """Right-aligned results; columns that no line uses are left out."""
     lines = [*work.lines, *([work.total] if work.total is not None else [])]
     columns = [
@@ -71,19 +57,19 @@ def _work(work: Work) -> str:
     return _pipes(titles, "".join(sides), list(zip(*cells, strict=True)))
 
 
-def _label(line: Line, is_total: bool) -> str:
+def _label(line: doc.Line, is_total: bool) -> str:
     return f"**{escaped(line.label)}**" if is_total else escaped(line.label)
 
 
-def _table(table: Table) -> str:
+def _table(table: doc.Table) -> str:
     rows = [[_cell(cell) for cell in row] for row in table.all_rows]
     if table.total is not None:
         rows[-1][0] = f"**{rows[-1][0]}**"
     return _pipes([escaped(title) for title in table.titles], table.alignment, rows)
 
 
-def _cell(cell: Cell) -> str:
-    return escaped(text_of(cell))
+def _cell(cell: doc.Cell) -> str:
+    return escaped(doc.text_of(cell))
 
 
 def _pipes(titles: Sequence[str], alignment: str, rows: Sequence[Sequence[str]]) -> str:

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nncost.documents.document import (
-    Block,
-    Document,
-    Equation,
-    Facts,
-    Heading,
-    Line,
-    Maths,
-    Note,
-    Paragraph,
-    Table,
-    Work,
-    text_of,
-)
+from nncost.documents import document as doc
 from nncost.documents.tables import GAP, PAGE, Styled, table_lines, wrapped
 from nncost.units import abbreviated
 
@@ -26,12 +13,12 @@ _FEW_OF = 3
 """Columns are kept if at most one label in this many is too long for them."""
 
 
-def render(document: Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None) -> str:
     """Return the text in lines of at most ``width`` columns, or of a page's width without one."""
     return "".join(f"{line.text}\n" for line in layout(document, width))
 
 
-def layout(document: Document, width: int | None) -> Iterator[Styled]:
+def layout(document: doc.Document, width: int | None) -> Iterator[Styled]:
     """Yield the lines; titles are underlined in documents whose sections have titles."""
     has_titles = any(section.title for section in document.sections)
     if document.title:
@@ -41,7 +28,7 @@ def layout(document: Document, width: int | None) -> Iterator[Styled]:
         if section.title:
             yield Styled("")
             yield from _title(section.title, "─", width)
-        previous: Block | None = None
+        previous: doc.Block | None = None
         for block in section.blocks:
             if not (is_first or _belongs(previous, block)):
                 yield Styled("")
@@ -57,49 +44,51 @@ def _title(text: str, rule: str, width: int | None) -> Iterator[Styled]:
         yield Styled(rule * max(map(len, lines)), "bold")
 
 
-def _belongs(previous: Block | None, block: Block) -> bool:
+def _belongs(previous: doc.Block | None, block: doc.Block) -> bool:
     """Return whether no blank line stands between two blocks."""
-    return isinstance(previous, Heading) or (isinstance(block, (Equation, Note)) and type(block) is type(previous))
+    return isinstance(previous, doc.Heading) or (
+        isinstance(block, (doc.Equation, doc.Note)) and type(block) is type(previous)
+    )
 
 
-def _block(block: Block, previous: Block | None, width: int | None) -> list[Styled]:
+def _block(block: doc.Block, previous: doc.Block | None, width: int | None) -> list[Styled]:
     room = width or PAGE
     match block:
-        case Paragraph(text=text):
+        case doc.Paragraph(text=text):
             return [Styled(line) for line in wrapped(abbreviated(text), room)]
-        case Note(text=text, is_warning=is_warning):
+        case doc.Note(text=text, is_warning=is_warning):
             return [Styled(line, "bold red" if is_warning else "dim") for line in wrapped(abbreviated(text), room)]
-        case Heading(text=text):
+        case doc.Heading(text=text):
             return [Styled(line, "bold") for line in wrapped(text, room)]
-        case Equation(maths=maths):
+        case doc.Equation(maths=maths):
             return [Styled(line) for line in _equation(maths, room)]
-        case Work():
+        case doc.Work():
             return [Styled(line) for line in _work(block, room)]
-        case Table():
+        case doc.Table():
             return table_lines(block, width)
-        case Facts():
-            return list(_facts(block, GAP if isinstance(previous, Heading) else "", width))
+        case doc.Facts():
+            return list(_facts(block, GAP if isinstance(previous, doc.Heading) else "", width))
 
 
-def _facts(facts: Facts, indent: str, width: int | None) -> Iterator[Styled]:
+def _facts(facts: doc.Facts, indent: str, width: int | None) -> Iterator[Styled]:
     """Yield names and, beside them, their text; without a page, an amount is never broken."""
     margin = len(indent) + max(len(name) for name, _ in facts.pairs) + len(GAP)
     for name, cell in facts.pairs:
-        head, text = f"{indent}{name}".ljust(margin), abbreviated(text_of(cell))
+        head, text = f"{indent}{name}".ljust(margin), abbreviated(doc.text_of(cell))
         whole = width is None and not isinstance(cell, str)
         lines = [head + text] if whole else wrapped(text, width or PAGE, head, " " * margin)
         yield Styled(lines[0].rstrip(), "cyan", lead=margin)
         yield from map(Styled, lines[1:])
 
 
-def _equation(maths: Maths, width: int) -> list[str]:
+def _equation(maths: doc.Maths, width: int) -> list[str]:
     """An equation keeps the spaces before its side remark if it fits."""
     line = _EQUATION_INDENT + abbreviated(maths.text)
     return [line] if len(line) <= width else wrapped(line.strip(), width, _EQUATION_INDENT, _EQUATION_INDENT)
 
 
 # ------------------------------------------------------------------- worked lines
-def _work(work: Work, width: int) -> list[str]:
+def _work(work: doc.Work, width: int) -> list[str]:
     """In columns if they fit; otherwise each line as compactly as it can be."""
     lines = [*work.lines, *([work.total] if work.total is not None else [])]
     texts = [_texts(line) for line in lines]
@@ -116,13 +105,13 @@ def _work(work: Work, width: int) -> list[str]:
     return rows
 
 
-def _texts(line: Line) -> tuple[str, str, str]:
+def _texts(line: doc.Line) -> tuple[str, str, str]:
     """The label, the formula with its numbers, and the result."""
     middle = _EQUALS.join(abbreviated(part.text) for part in (line.formula, line.numbers) if part is not None)
     return line.label, middle, abbreviated(line.result.text)
 
 
-def _aligned(line: Line, labels: int, middles: int, results: int, width: int) -> list[str]:
+def _aligned(line: doc.Line, labels: int, middles: int, results: int, width: int) -> list[str]:
     """A row of the columns; a label that is too long stands above it."""
     label, middle, result = _texts(line)
     joint = (_EQUALS if middle else " " * len(_EQUALS)) if middles else ""
@@ -131,7 +120,7 @@ def _aligned(line: Line, labels: int, middles: int, results: int, width: int) ->
     return [*above, row.rstrip()]
 
 
-def _compact(line: Line, width: int) -> list[str]:
+def _compact(line: doc.Line, width: int) -> list[str]:
     """On one line, or the label above the sum, or each step of the sum on a line of its own."""
     label, middle, result = _texts(line)
     whole = _EQUALS.join(text for text in (middle, result) if text)

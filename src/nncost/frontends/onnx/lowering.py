@@ -12,7 +12,7 @@ from nncost.ir.graph import Tensor
 
 Lowered = Union[Tensor, Value, tuple[Union[Tensor, Value], ...]]
 Lower = Callable[[Call], Lowered]
-"""``lower(call) -> outputs``. Raises Unlowered, before it emits anything, for a form it does not know."""
+"""``lower(call) -> outputs``. Raise Unlowered for a form it does not know."""
 
 _LOWERINGS: dict[tuple[str, str], dict[int, Lower]] = defaultdict(dict)
 

@@ -1,1 +1,1 @@
-"""Reads ONNX files; the package ``onnx`` is imported here alone, and only when a file is read."""
+"""Reads ONNX files; the package ``onnx`` is imported only here, and only when a file is read."""

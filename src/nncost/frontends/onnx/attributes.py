@@ -21,7 +21,7 @@ _NAMES = {
 
 
 class Attributes:
-    """Reads attributes; a missing one gives the default."""
+    """Reads attributes; a missing one has its default."""
 
     def __init__(self, node: Any) -> None:
         self._by_name = {attribute.name: attribute for attribute in node.attribute}
@@ -41,7 +41,7 @@ class Attributes:
         return default if attribute is None else int(attribute.i)
 
     def flag(self, name: str, default: bool) -> bool:
-        """A whole number that stands for yes (not 0) or no."""
+        """A whole number as a Boolean: 0 is false."""
         return self.integer(name, int(default)) != 0
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int] | None:
@@ -57,7 +57,7 @@ class Attributes:
         return default if attribute is None else float(attribute.f)
 
     def numbers(self, name: str) -> list[float]:
-        """Floating-point numbers; none where the attribute is missing."""
+        """Floating-point numbers; none if the attribute is missing."""
         attribute = self._of(name, _FLOATS)
         return [] if attribute is None else list(attribute.floats)
 
@@ -67,7 +67,7 @@ class Attributes:
         return default if attribute is None else bytes(attribute.s).decode("utf-8", "replace")
 
     def texts(self, name: str) -> list[str] | None:
-        """Texts, or None where the attribute is missing."""
+        """Texts, or None if the attribute is missing."""
         attribute = self._of(name, _STRINGS)
         return None if attribute is None else [bytes(text).decode("utf-8", "replace") for text in attribute.strings]
 

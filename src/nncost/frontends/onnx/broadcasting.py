@@ -11,7 +11,7 @@ from nncost.errors import ShapeError
 def common_shape(shapes: Sequence[Shape]) -> Shape:
     """The shape all of the shapes broadcast to.
 
-    Raises ShapeError where two sizes differ and neither is one. A symbol and a number other than
+    Raise ShapeError if two sizes differ and neither is one. A symbol and a number other than
     one are taken to be equal, as the file promises; the number is kept.
     """
     rank = max((len(shape) for shape in shapes), default=0)
@@ -30,7 +30,7 @@ def _common(dims: Sequence[Dim], shapes: Sequence[Shape]) -> Dim:
 
 
 def check_broadcast(shape: Shape, target: Shape) -> None:
-    """Raise ShapeError where ``shape`` does not broadcast to ``target``."""
+    """Raise ShapeError if ``shape`` does not broadcast to ``target``."""
     if len(shape) > len(target) or not _equal(common_shape([shape, target]), target):
         raise ShapeError(f"the shape {shape_text(shape)} does not broadcast to {shape_text(target)}.")
 

@@ -78,7 +78,7 @@ class Call:
         return position < len(self.values) and self.values[position] is not None
 
     def value(self, position: int) -> Value:
-        """A required operand. Raises SourceError where it is not given, Unlowered where it is no tensor."""
+        """A required operand. Raise SourceError if it is missing, Unlowered if it is not a tensor."""
         value = self.values[position] if position < len(self.values) else None
         if value is None:
             raise SourceError(f"its operand {position + 1} is missing.")
@@ -95,7 +95,7 @@ class Call:
         return self.tensor(position, role) if self.has(position) else None
 
     def ranked(self, position: int, least: int, most: int, role: Role = "other") -> Tensor:
-        """An operand with a number of axes in the given range. Raises ShapeError for others."""
+        """An operand with a number of axes in the given range. Raise ShapeError for any other."""
         rank = len(self.value(position).shape)
         if not least <= rank <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
@@ -103,7 +103,7 @@ class Call:
         return self.tensor(position, role)
 
     def integers(self, position: int) -> list[Dim]:
-        """The integers of an operand that is known before any run. Raises Unlowered for others."""
+        """The integers of an operand that is known before any run. Raise Unlowered for any other."""
         value = self.value(position)
         if not isinstance(value, Known) or "float" in value.dtype or value.values.ndim > 1:
             raise Unlowered(f"operand {position + 1} is computed from data")
@@ -117,7 +117,7 @@ class Call:
         return cast("list[int]", integers)
 
     def scalar(self, position: int) -> float | None:
-        """The number an operand of one element holds; None where it is not known."""
+        """The number in an operand of one element; None if it is not known."""
         value = self.value(position)
         if isinstance(value, Stored) and all(dim == 1 for dim in value.shape):
             return float(np.asarray(value.root.read()).reshape(-1)[0])
@@ -126,12 +126,12 @@ class Call:
         return None
 
     def known(self) -> list[Known] | None:
-        """All operands by value, where each one is known and small."""
+        """All operands by value if each one is known and small, else None."""
         known = [value for value in self.values if isinstance(value, Known)]
         return known if known and len(known) == len(self.values) else None
 
     def integers_at(self, position: int, name: str, since: int) -> list[int] | None:
-        """Integers that are an attribute before an opset and an operand from it on; None where not given."""
+        """Integers that are an attribute before an opset and an operand from it on; None if they are not given."""
         if self.opset < since:
             return self.attributes.integers(name)
         return self.numbers(position) if self.has(position) else None
@@ -156,7 +156,7 @@ class Call:
 
     # ---------------------------------------------------------------- checks
     def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from the front. Raises ShapeError where there is no such axis."""
+        """An axis counted from the front. Raise ShapeError if there is no such axis."""
         if not -rank <= axis < rank:
             raise ShapeError(f"there is no axis {axis} in {rank} axes.")
         return axis % rank

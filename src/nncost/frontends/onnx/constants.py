@@ -19,7 +19,7 @@ INTEGERS = {name: dtype for name, dtype in _TYPES.items() if "float" not in dtyp
 
 @lru_cache(maxsize=64)
 def type_name(code: int) -> str:
-    """The name ONNX has for an element type: ``FLOAT``, ``INT64`` … Raises SourceError for a code it does not have."""
+    """The name ONNX has for an element type: ``FLOAT``, ``INT64`` … Raise SourceError for a code it does not have."""
     from onnx import TensorProto
 
     try:
@@ -74,7 +74,7 @@ def _as_integers(values: Array) -> Array:
 
 
 def _values(proto: Any, name: str, folder: str) -> Array:
-    """The numbers themselves. Raises SourceError if they cannot be read or do not fit the shape."""
+    """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
     from onnx import external_data_helper, numpy_helper
 
     if proto.data_location == 1:

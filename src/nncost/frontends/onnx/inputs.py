@@ -18,7 +18,7 @@ Sizes = tuple[Dim | None, ...]
 
 @record
 class Input:
-    """An input that is not a constant; ``shape`` is None and ``dtype`` is empty for a sequence, map or text."""
+    """An input that is not a constant. A sequence, map or text has the ``shape`` None and an empty ``dtype``."""
 
     name: str
     shape: Sizes | None
@@ -28,7 +28,7 @@ class Input:
 
 @record
 class Inputs:
-    """The inputs with their final shapes; ``batch_was`` is the file's number of examples where it was replaced."""
+    """The inputs with their final shapes; ``batch_was`` is the file's number of examples if it was replaced."""
 
     tensors: tuple[tuple[str, Shape, str], ...]
     others: tuple[str, ...]
@@ -46,7 +46,7 @@ class Inputs:
 def read_inputs(graph: Any, options: LoadOptions) -> Inputs:
     """The inputs under the caller's options.
 
-    Raises OptionError for an input that is not there, SourceError for a size that is not given
+    Raise OptionError for an input that is not there, SourceError for a size that is not given
     anywhere, SymbolError for a binding without a symbol.
     """
     constants = {tensor.name for tensor in graph.initializer}
@@ -112,7 +112,7 @@ def _check_bindings(graph: Any, options: LoadOptions) -> None:
 
 
 def _by_name(filed: list[Input], options: LoadOptions) -> dict[str, Shape]:
-    """The caller's shapes by name; several without a name stand in the order of the file's inputs."""
+    """The caller's shapes by name; those without a name are in the order of the file's inputs."""
     args, kwargs = ((), {}) if options.given is None else (options.given.args, options.given.kwargs)
     for leaf in (*args, *kwargs.values()):
         if isinstance(leaf, TensorShape) and leaf.dtype is not None:
@@ -151,7 +151,7 @@ def _known(names: list[str], wrong: str = "") -> str:
 
 
 def _batched(filed: list[Input], options: LoadOptions) -> tuple[list[Input], Dim]:
-    """The first axis of the first input is the batch, and so is that of each input where it has the same size."""
+    """The first axis of the first input is the batch, and so is that of each input whose first axis has the same size."""
     first = filed[0].shape if filed else None
     if options.batch is None:
         size = first[0] if first else 1

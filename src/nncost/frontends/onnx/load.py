@@ -24,7 +24,7 @@ def load(source: str, options: LoadOptions) -> Model:
 
     Floats that feed layers are parameters, named as in the file. ``options.batch`` replaces the
     first axis of the inputs, ``options.inputs`` whole shapes; named sizes become symbols unless
-    they are bound. Raises SourceError, ShapeError, SymbolError or OptionError for what does not fit,
+    they are bound. Raise SourceError, ShapeError, SymbolError or OptionError for what does not fit,
     MissingExtraError without the package ``onnx``.
     """
     try:
@@ -82,7 +82,7 @@ def _load(source: str, options: LoadOptions) -> Model:
 
 
 def _parsed(source: str) -> Any:
-    """The model in the file. Raises SourceError for anything else."""
+    """The model in the file. Raise SourceError for anything else."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -101,7 +101,7 @@ def _parsed(source: str) -> Any:
 
 
 def _opsets(model: Any, source: str) -> dict[str, int]:
-    """The opset of each domain. Raises SourceError for one that the installed package does not know."""
+    """The opset of each domain. Raise SourceError for one that the installed package does not know."""
     from onnx import defs
 
     opsets: dict[str, int] = {} if model.ir_version >= FIRST_VERSION_WITH_OPSETS else {"": 1}

@@ -12,7 +12,7 @@ from nncost.ir.graph import Tensor
 
 Lowered = Union[Tensor, Value, None, tuple[Union[Tensor, Value, None], ...]]
 Lower = Callable[[Call], Lowered]
-"""``lower(call) -> outputs``. Raises Unlowered, before it emits anything, for a form it does not know."""
+"""``lower(call) -> outputs``. Raise Unlowered for a form it does not know."""
 
 
 def lowers(*names: str, since: int = 1, domain: str = "") -> Callable[[Lower], Lower]:

@@ -54,7 +54,7 @@ class Translation:
 
     # ---------------------------------------------------------------- names
     def value(self, name: str) -> Value:
-        """What a name stands for. Raises SourceError where nothing produces it."""
+        """What a name stands for. Raise SourceError if nothing produces it."""
         found = self.names.get(name)
         if found is None:
             proto = self._initializers.get(name)
@@ -67,7 +67,7 @@ class Translation:
         return found
 
     def bind(self, name: str, value: Value) -> None:
-        """Let a name stand for a value. Raises SourceError where it already stands for another."""
+        """Let a name stand for a value. Raise SourceError if it already stands for another."""
         if name in self.names or name in self._initializers:
             raise SourceError(f"{name!r} is produced twice.")
         self.names[name] = value
@@ -107,7 +107,7 @@ class Translation:
         return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
 
     def outputs(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """The graph's outputs as tensors by name; one that is no tensor is left out."""
+        """The graph's outputs as tensors by name; one that is not a tensor is left out."""
         found = {}
         for name in names:
             self.builder.origin = f"the output {name!r}"
@@ -122,7 +122,7 @@ class Translation:
 
     # ---------------------------------------------------------------- nodes
     def translate(self, node: Any) -> None:
-        """Emit one node and bind its outputs. Raises an NncostError that names the node."""
+        """Emit one node and bind its outputs. Raise an NncostError that names the node."""
         if any(isinstance(text, bytes) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
         kind = self.kind_of(node)

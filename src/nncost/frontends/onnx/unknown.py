@@ -20,8 +20,8 @@ MAX_INFERRED = 2**20
 class Inference:
     """Shapes of an unknown node's outputs, inferred by the package ``onnx`` from those of its operands.
 
-    ``dim_of`` turns a named size into a Dim, or None where the name is none of the model's own.
-    With ``trust_file``, shapes that the file itself states are used where inference finds none.
+    ``dim_of`` turns a named size into a Dim, or None for a name the model does not have.
+    With ``trust_file``, shapes that the file itself states are used if inference finds none.
     """
 
     def __init__(self, model: Any, dtype: str, dim_of: Callable[[str], Dim | None], *, trust_file: bool) -> None:
@@ -30,7 +30,7 @@ class Inference:
         self._stated = {described.name: described for described in stated}
 
     def signatures(self, node: Any, operands: Mapping[str, Value]) -> list[Signature | None]:
-        """The shape and dtype of each output, None where either is unknown."""
+        """The shape and dtype of each output; None if either is unknown."""
         found = self._inferred(node, operands)
         return [self._signature(found.get(name)) or self._signature(self._stated.get(name)) for name in node.output]
 

@@ -23,7 +23,7 @@ class Unlowered(NotImplementedError):  # noqa: N818 - not an error: the node bec
 
 @record(eq=False)
 class Computed:
-    """A tensor of the graph under construction; not ``certain`` where its shape is unknown."""
+    """A tensor of the graph under construction; not ``certain`` if its shape is unknown."""
 
     tensor: Tensor
     certain: bool = True
@@ -38,7 +38,7 @@ class Computed:
 class Known:
     """A small constant with its values: Python integers and symbols as objects, or float64, or bool.
 
-    ``static`` values come from the file alone; others depend on the shapes of the inputs.
+    ``static`` values come only from the file; others depend on the shapes of the inputs.
     """
 
     values: Array
@@ -73,7 +73,7 @@ class Stored:
 
 @record(eq=False)
 class Absent:
-    """A value that is no tensor of a known type: whatever reads it is unknown."""
+    """A value that is not a tensor of a known type; whatever reads it is unknown."""
 
     reason: str
     shape: Shape = ()

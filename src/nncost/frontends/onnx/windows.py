@@ -34,7 +34,7 @@ class WindowSizes:
 def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | None = None) -> WindowSizes:
     """The windows over spatial axes of the given lengths; poolings read their kernel from the node.
 
-    Raises SourceError for attributes of the wrong length or sign, ShapeError for a kernel that
+    Raise SourceError for attributes of the wrong length or sign, ShapeError for a kernel that
     contradicts the weights.
     """
     axes = len(lengths)

@@ -1,4 +1,4 @@
-"""One decorated function for each ONNX operation, a file for each family; importing this registers all."""
+"""One decorated function per ONNX operation, a file per family; importing this package registers them all."""
 
 from nncost.frontends.onnx.lowerings import (
     activations,

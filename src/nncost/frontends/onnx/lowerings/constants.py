@@ -50,7 +50,7 @@ def _stored(name: str, shape: Shape, dtype: str, read: object) -> Stored:
 
 @lowers("ConstantOfShape")
 def _constant_of_shape(call: Call) -> Lowered:
-    """A tensor of one value. With a shape from the file alone, floats are weights whose values were left out."""
+    """A tensor of one value. If its shape is in the file too, floats are weights whose values were left out."""
     shape, value = tuple(call.integers(0)), call.value(0)
     if any(not is_symbolic(dim) and dim < 0 for dim in shape):
         raise ShapeError(f"it makes a tensor with a negative size: {list(shape)}.")

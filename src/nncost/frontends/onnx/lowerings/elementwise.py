@@ -1,6 +1,6 @@
 """Arithmetic on elements: between tensors that broadcast, and on one tensor.
 
-Where all operands are known constants (shapes under way) the result is computed, not emitted.
+If all operands are known constants (sizes of shapes) the result is computed, not emitted.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _UNARY = {
 
 
 def _folded(call: Call, fold: Fold) -> Value | None:
-    """The result over known constants, or None where an operand is not known."""
+    """The result over known constants, or None if an operand is not known."""
     known = call.known()
     if known is None:
         return None

@@ -8,7 +8,7 @@ from nncost.dims import is_symbolic
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Known, Stored, has_symbols
+from nncost.frontends.onnx.values import Known, Stored, Unlowered, has_symbols
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import sequence
@@ -40,7 +40,7 @@ def _check_index(index: Known, length: object) -> None:
 
 @lowers("GatherElements", since=11)
 def _gather_elements(call: Call) -> Tensor:
-    """One element for each index."""
+    """One element per index."""
     x = call.tensor(0)
     axis = call.axis(call.attributes.integer("axis", 0), x.rank)
     index = call.ranked(1, x.rank, x.rank)
@@ -49,8 +49,6 @@ def _gather_elements(call: Call) -> Tensor:
 
 def _extreme(call: Call, function: str) -> Tensor:
     """The index of the extreme element of an axis; of several, the first one."""
-    from nncost.frontends.onnx.values import Unlowered
-
     if call.attributes.flag("select_last_index", False):
         raise Unlowered("the last index of equal elements")
     x = call.tensor(0)

@@ -7,7 +7,7 @@ from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.frontends.onnx.windows import Padding, window_sizes
 from nncost.ir.graph import Tensor
-from nncost.ir.library import conv, pool
+from nncost.ir.library import pool
 
 SPATIAL_RANKS = (3, 5)
 """Batch, channels and one to three spatial axes."""
@@ -34,15 +34,11 @@ def _average_pool(call: Call) -> Tensor:
     window = window_sizes(call, x.shape[2:])
     if any(dilation != 1 for dilation in window.dilations):
         raise Unlowered("dilated average pooling")
-    b, padding = call.builder, _sum(window.padding, window.overhang)
-    if call.attributes.flag("count_include_pad", False):
-        overhangs = any(width != 0 for pair in window.overhang for width in pair)
-        if overhangs:
-            x, padding = conv.pad(b, x, window.padding), window.overhang
-        all_taps = not overhangs
-    else:
-        all_taps = not window.is_padded
-    return pool.average_pool(b, x, kernel=window.kernel, stride=window.strides, padding=padding, count_padding=all_taps)
+    include = call.attributes.flag("count_include_pad", False)
+    return pool.average_pool(
+        call.builder, x, kernel=window.kernel, stride=window.strides, padding=_sum(window.padding, window.overhang),
+        count_padding=include or not window.is_padded, overhang=[high for _, high in window.overhang],
+    )  # fmt: skip
 
 
 @lowers("GlobalAveragePool")

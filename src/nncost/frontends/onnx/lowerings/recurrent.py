@@ -105,7 +105,7 @@ def _check(kind: str, directions: int, x: Tensor, w: Tensor, r: Tensor, bias: Te
 
 
 def _directions_of(b: Builder, tensor: Tensor | None, count: int) -> list[Any]:
-    """Each direction's part of stacked weights or states; None where they are not given."""
+    """Each direction's part of stacked weights or states; None if they are not given."""
     if tensor is None:
         return [None] * count
     parts = (tensor,) if count == 1 else b.emit_many(ops.Split(0, (1,) * count), tensor)
@@ -122,7 +122,7 @@ def _ordered(b: Builder, kind: str, tensor: Tensor, hidden: Dim) -> Tensor:
 
 
 def _biases(b: Builder, kind: str, both: Tensor, hidden: Dim) -> tuple[Tensor, ...]:
-    """The input's and the hidden state's bias, which stand in a row."""
+    """The input's and the hidden state's bias, one after the other."""
     rows = CELLS[kind].gates * hidden
     return tuple(_ordered(b, kind, part, hidden) for part in b.emit_many(ops.Split(0, (rows, rows)), both))
 

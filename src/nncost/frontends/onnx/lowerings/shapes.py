@@ -6,6 +6,7 @@ from typing import cast
 
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same, shape_text, substitute
 from nncost.errors import ShapeError
+from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Computed, Known, Value
@@ -16,8 +17,8 @@ from nncost.ir.library.shuffles import pixel_shuffle
 def _reshape(call: Call) -> Value:
     """The same elements under another shape: 0 keeps a size, −1 takes the rest.
 
-    Where the file's batch was replaced, a target that starts with the file's own batch starts with
-    the new one, if the tensor does, too.
+    If the file's batch was replaced, a target that starts with the old one starts with the new one,
+    provided that the tensor does, too.
     """
     value = call.value(0)
     target: list[Dim] = list(call.attributes.integers("shape") or []) if call.opset < 5 else call.integers(1)
@@ -102,9 +103,7 @@ def _transpose(call: Call) -> Value:
 
 @lowers("Expand", since=8)
 def _expand(call: Call) -> Value:
-    """Broadcast to a shape; both sides give way where they are one."""
-    from nncost.frontends.onnx.broadcasting import common_shape
-
+    """Broadcast to a shape; sizes of one give way on both sides."""
     value = call.value(0)
     shape = common_shape([value.shape, tuple(call.integers(1))])
     if isinstance(value, Known) and not any(is_symbolic(dim) for dim in shape) and product(shape) == value.values.size:

@@ -207,19 +207,15 @@ def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tenso
     )
 
 
-@lowers("aten::clamp", "aten::clip", "aten::hardtanh")
+@lowers("aten::clamp", "aten::clip")
 def _clamp(call: Call) -> Tensor:
-    low = call.get("min", call.get("min_val"))
-    high = call.get("max", call.get("max_val"))
-    if call.name == "aten::hardtanh":
-        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
-    x: Any = call["self"]
+    low, high, x = call.get("min"), call.get("max"), call.tensor("self")
     if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
         return elementwise(call, "clip", x, low, high)
     for function, bound in (("max", low), ("min", high)):
         if bound is not None:
             x = elementwise(call, function, x, bound)
-    return x if isinstance(x, Tensor) else call.tensor("self")
+    return x
 
 
 @lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")

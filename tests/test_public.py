@@ -76,7 +76,7 @@ def test_quantities_by_path() -> None:
         ({"symbols": [1]}, "names with numbers"),
         ({"symbols": {"h": 3.5}}, "the symbol h must be"),
         ({"inputs": 3}, "inputs are shapes"),
-        ({"dtype": "int8"}, "Accepted: float64"),
+        ({"dtype": "int8"}, "Accepted: float32, float64"),
         ({"mode": "eval"}, "Accepted: train, inference"),
     ],
 )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nncost.api import run as run
     from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
+    from nncost.frontends.lowering import lowers as lowers
     from nncost.frontends.model import Inputs as Inputs
-    from nncost.frontends.torch.lowerings.registry import lowers as lowers
     from nncost.report import Report as Report
 
 
@@ -39,7 +39,7 @@ _NAMES = {
     "predict": "nncost.api",
     "run": "nncost.api",
     "train": "nncost.api",
-    "lowers": "nncost.frontends.torch.lowerings.registry",
+    "lowers": "nncost.frontends.lowering",
     "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",

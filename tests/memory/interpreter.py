@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Kernels
 from nncost.counting.ledger import count_graph
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.ir import ops
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Graph, Node, Tensor, walk
 from nncost.ir.training.step import StepGraph
 

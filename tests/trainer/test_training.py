@@ -34,7 +34,7 @@ def test_digits_are_learned(engine: str, spec: str) -> None:
     assert training.steps == 20 * 45
     told = training.to_dict()
     assert json.loads(json.dumps(told)) == told
-    assert told["schema"] == "nncost.ir.training/1"
+    assert told["schema"] == "nncost.training/1"
     for kind, names in (("seconds", ("step", "run")), ("memory", ("step_peak",))):
         for name in names:
             predicted, measured = told["predicted"][kind][name], told["measured"][kind][name]

@@ -99,7 +99,7 @@ def _smallest_table(graph: Graph, tensor: Tensor) -> int:
     """The rows of the smallest table that an input's values index."""
     same, rows = {tensor}, []
     for node in walk(graph.items):
-        if same.intersection(node.inputs) and isinstance(node.op, (*ops.MOVES, ops.Cast)):
+        if same.intersection(node.inputs) and isinstance(node.op, (ops.Move, ops.Cast)):
             same.update(node.outputs)
         if isinstance(node.op, ops.Gather) and node.inputs[1] in same:
             rows.append(cast("int", node.inputs[0].shape[node.op.axis]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nncost.cli.options import format_options, show
+from nncost.frontends import registry
 
 HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
@@ -16,12 +17,11 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", type=click.Choice(["torch"]))
+@click.argument("framework", type=click.Choice(list(registry.covered())))
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
 @format_options(json="As JSON.")
 def command(framework: str, unknown: bool, form: str | None) -> None:
     """Print how the operators are treated."""
-    from nncost.frontends import registry
     from nncost.frontends.operators import UNKNOWN
     from nncost.views.coverage import coverage_data, coverage_document, unknown_document
 

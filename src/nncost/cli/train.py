@@ -13,7 +13,8 @@ from nncost.cli.main import EXIT_INTERRUPTED
 from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
 from nncost.errors import OptionError
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.trainer.settings import TRAINED_LOSSES
+from nncost.pipeline.choices import named
+from nncost.trainer.settings import DTYPES, ENGINES, TRAINED_LOSSES
 
 if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
@@ -62,14 +63,16 @@ _BAR_UPDATES_PER_SECOND = 10
     "--validation-share", metavar="X", help="Share that decides when to stop (default 0.1 with --patience, else 0)."
 )
 @click.option("--patience", metavar="N", help="Stop after N epochs without a lower validation loss, and keep the best.")
-@click.option("--engine", metavar="NAME", help="torch, numpy or auto (default): PyTorch if it is installed.")
+@click.option("--engine", metavar="NAME", help=f"{', '.join(ENGINES)} (default auto: PyTorch if it is installed).")
 @click.option("--save", metavar="FOLDER", help="Write weights, network, results and a checkpoint each epoch.")
 @click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
 @click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
 @click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained; repeatable.")
-@click.option("--bias", metavar="WHICH", help="all, hidden or none: biases of widths such as 64-32-10.")
-@click.option("--activation", metavar="NAME", help="Activation of widths such as 64-32-10 (default sigmoid).")
-@click.option("--dtype", metavar="NAME", help="float32 (default) or float64.")
+@click.option("--bias", metavar="WHICH", help=f"{named('bias', 'all')}: biases of widths such as 64-32-10.")
+@click.option(
+    "--activation", metavar="NAME", help=f"Activation of widths such as 64-32-10: {named('activation', 'sigmoid')}."
+)
+@click.option("--dtype", metavar="NAME", help=f"{', '.join(DTYPES)} (default float32).")
 @format_options(json="The result as JSON.")
 def command(source: str, data: str | None, form: str | None, **options: Any) -> int:
     """Train and show the result."""

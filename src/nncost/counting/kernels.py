@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nncost.counting.quantities import DTYPE_BYTES, Quantity
+from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all
 from nncost.ir import ops
 from nncost.ir.autodiff import PEELED
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor, walk
 
@@ -81,7 +82,7 @@ def traffic(kernels: Kernels) -> Iterator[Traffic]:
 
 
 def _is_view(node: Node) -> bool:
-    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.MOVES))
+    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.Move))
 
 
 def _bases(items: Sequence[Item], padding: set[Tensor]) -> dict[Tensor, Tensor]:

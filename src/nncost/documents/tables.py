@@ -109,40 +109,48 @@ def _with_text(table: Table, width: int) -> list[Styled]:
 
 
 def _narrowed(table: Table, width: int) -> list[Styled]:
-    """A table of numbers: shortened ones, then fewer columns, then shortened names."""
-    for kept in (table, *_narrower(table)):
+    """A table of numbers: shortened ones, then without optional groups, then with short names and fewer columns."""
+    kept = table
+    for dropped in ("", *table.optional):
+        kept = _only(kept, [i for i, group in enumerate(kept.groups) if group != dropped or not i]) if dropped else kept
         for gap in (GAP, " "):
             lines = list(grid(kept, compact, gap))
             if _width(lines) <= width:
                 return [*lines, *_remarks(table, kept, width)]
-    room = max(_NARROWEST_NAME, width - _width(lines) + max(len(text_of(row[0])) for row in kept.all_rows))
-    *rows, last = ((_ending(text_of(row[0]), room), *row[1:]) for row in kept.all_rows)
-    short = replace(kept, rows=(*rows, last)) if kept.total is None else replace(kept, rows=tuple(rows), total=last)
-    lines = [replace(line, text=line.text[:width]) for line in grid(short, compact, gap)]
+    while _width(lines) > width and len(kept.header) > 1:
+        others = _width(lines) - max(len(text_of(row[0])) for row in kept.all_rows)
+        lines = list(grid(_with_names(kept, max(_NARROWEST_NAME, width - others)), compact, " "))
+        if _width(lines) > width:
+            kept = _only(kept, range(len(kept.header) - 1))
+            lines = list(grid(kept, compact, " "))
     return [*lines, *_remarks(table, kept, width)]
 
 
-def _narrower(table: Table) -> Iterator[Table]:
-    """Yield the table without its optional groups, one more of them left out each time."""
-    for dropped in table.optional:
-        keep = [i for i, group in enumerate(table.groups) if group != dropped]
-        if len(keep) > 1 and len(keep) < len(table.groups):
-            header, groups = (tuple(titles[i] for i in keep) for titles in (table.header, table.groups))
-            rows = tuple(tuple(row[i] for i in keep) for row in table.rows if any(row[i] != 0 for i in keep[1:]))
-            total = None if table.total is None else tuple(table.total[i] for i in keep)
-            align = "".join(table.alignment[i] for i in keep)
-            table = replace(table, header=header, groups=groups, rows=rows, total=total, align=align)
-            yield table
+def _only(table: Table, keep: Sequence[int]) -> Table:
+    """The table with these columns, and without rows of which they hold only zeros."""
+    header, groups = (tuple(titles[i] for i in keep) for titles in (table.header, table.groups or table.header))
+    rows = tuple(tuple(row[i] for i in keep) for row in table.rows if any(row[i] != 0 for i in keep[1:]))
+    total = None if table.total is None else tuple(table.total[i] for i in keep)
+    align = "".join(table.alignment[i] for i in keep)
+    return replace(table, header=header, groups=groups if table.groups else (), rows=rows, total=total, align=align)
 
 
-def _ending(name: str, room: int) -> str:
-    return name if len(name) <= room else f"…{name[1 - room :]}"
+def _with_names(table: Table, room: int) -> Table:
+    """The table with the ends of names that are longer than ``room``."""
+    names = [text_of(row[0]) for row in table.rows]
+    short = [name if len(name) <= room else f"…{name[1 - room :]}" for name in names]
+    return replace(table, rows=tuple((name, *row[1:]) for name, row in zip(short, table.rows, strict=True)))
 
 
 def _remarks(table: Table, kept: Table, width: int) -> list[Styled]:
     """What a narrowed table does not show."""
-    missing = [group for group in dict.fromkeys(table.groups) if group not in kept.groups]
-    texts = [f"No room here for: {', '.join(missing)}."] if missing else []
+    groups = table.groups or table.header
+    named = [
+        group if group not in kept.groups else title
+        for group, title in zip(groups, table.titles, strict=True)
+        if title not in kept.titles
+    ]
+    texts = [f"No room here for: {', '.join(dict.fromkeys(named))}."] if named else []
     amounts = [cell for row in kept.all_rows for cell in row if isinstance(cell, int)]
     texts += [ROUNDED] if any(compact(amount) != exact(amount) for amount in amounts) else []
     return [Styled(line, "dim") for text in texts for line in wrapped(text, width)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
 from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.accounts import Entry
@@ -15,6 +14,7 @@ from nncost.explaining.formulas import multiplied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
 from nncost.explaining.working import gathered, summed
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter, Role
 
 _ROLES: tuple[tuple[Role, str, str], ...] = (

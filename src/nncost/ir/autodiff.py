@@ -203,10 +203,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         case ops.Fold(axes=axes, strides=strides, dilations=dilations):
             sizes = x[0].shape[x[0].rank - len(axes) :]
             tape.give(x[0], b.emit(ops.Window(axes, sizes, strides, dilations), g))
-        case (
-            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
-            | ops.Flip()
-        ):  # fmt: skip
+        case ops.Move():
             _move_vjp(tape, op, x, g)
         case ops.Gather(axis=axis, along=along):
             if x[0] in tape.active:
@@ -236,7 +233,7 @@ def _unknown_vjp(tape: Tape, name: str, x: Sequence[Tensor], g: Tensor) -> None:
 
 
 def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:
-    """Y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
+    """y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
 
     Miniature, 1×2 times 2×1: y = a1·c1 + a2·c2, so ∂y/∂a1 = c1 and ∂y/∂c1 = a1; with g = 3,
     c = (5, 7) the left gradient is (15, 21): two products, no addition, as nothing is summed.
@@ -283,7 +280,7 @@ def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
     tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
 
 
-def _move_vjp(tape: Tape, op: ops.Move, x: Sequence[Tensor], g: Tensor) -> None:
+def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
     b, shape = tape.builder, x[0].shape
     match op:
         case ops.Reshape():

@@ -103,9 +103,11 @@ def prepare(graph: Graph, random: RandomSource, *, dtype: str = "float32", updat
     return _Preparation(dtype, random, update_buffers=update_buffers).program(graph)
 
 
-def constants_of(items: Sequence[Item], dtype: str = "float64") -> Environment:
-    """The tensors that no input, parameter or random number reaches, with their values; loops stay closed."""
-    found: Environment = {}
+def constants_of(
+    items: Sequence[Item], dtype: str = "float64", known: Mapping[Tensor, Array] | None = None
+) -> Environment:
+    """Return the tensors that depend only on constants and on ``known`` ones, with their values; loops stay closed."""
+    found: Environment = dict(known or {})
     for node in walk(items):
         if folds(node, found) and not isinstance(node.op, (ops.Repeat, ops.Algorithm)):
             _fold(node, call_of(node.op, dtype), found)

@@ -209,7 +209,7 @@ class AdaptivePool:
 # ------------------------------------------------------------------- norms
 @dataclass(frozen=True, slots=True)
 class BatchNorm:
-    """Normalisation of each channel. Inputs: x (B, C, *spatial), scale, shift, running mean and variance (C,).
+    """Normalisation of each channel. Inputs: x (B, C, *spatial), scale, shift (C,), perhaps running mean and variance (C,).
 
     ``momentum`` is the share of a batch in the running averages; None in inference, which uses them as they are.
     """

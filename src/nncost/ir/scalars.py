@@ -47,12 +47,12 @@ def _comparison(value: Callable[..., Any]) -> ScalarFunction:
 
 
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """S' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
+    """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
 
 
 def _tanh_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """T' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
+    """t' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
     return b.map("mul", g, b.map("sub", 1.0, b.map("square", y)))
 
 

@@ -50,7 +50,7 @@ def no_collection() -> Iterator[None]:
 def count_source(source: Any, settings: Settings) -> Counted:
     """The ledgers of one micro-batch and of adding its gradients to earlier ones."""
     options = load_options(source, settings)
-    model = _model_of(source, options) if isinstance(source, Graph) else registry.load(source, options)
+    model = registry.load(source, options)
     model = replace(model, graph=_frozen(model.graph, settings.freeze))
     valid = settings.taps == "valid"
     named, kernels = convention_named(settings.convention), KernelsOf()
@@ -59,13 +59,15 @@ def count_source(source: Any, settings: Settings) -> Counted:
         step = StepGraph(model.graph, None, {parameter: parameter.tensor for parameter in model.trained})
         from nncost.counting.traced import count_trace
 
-        ledger = _per_example(count_trace(model.trace, valid_taps=valid), model.batch)
-        ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
+        ledger = count_trace(model.trace, valid_taps=valid)
     else:
         check_names(settings)
         loss, optimizer = _training_of(model, settings)
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid, kernels=kernels)
+    if model.batch_neurons:
+        ledger = _per_example(ledger, model.batch)
+    ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
     additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
     flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
@@ -84,17 +86,11 @@ def _flops(
 
 
 def _per_example(ledger: Ledger, batch: Dim) -> Ledger:
-    """A traced ledger with the neurons of one example; all of them where the batch is not what is divided."""
+    """A ledger with the neurons of one example; all of them if the batch does not divide them."""
     neurons = ledger.neurons
     if not is_symbolic(neurons) and not is_symbolic(batch) and (batch == 0 or neurons % batch):
         return ledger
     return replace(ledger, neurons=exact_divide(neurons, batch))
-
-
-def _model_of(graph: Graph, options: LoadOptions) -> Model:
-    shapes = {tensor.name or f"input.{i}": tensor.shape for i, tensor in enumerate(graph.inputs)}
-    batch: Dim = graph.inputs[0].shape[0] if graph.inputs and graph.inputs[0].rank else 1
-    return Model("graph", "graph", graph, batch, shapes, NO_LOSS, NO_OPTIMIZER)
 
 
 def _training_of(model: Model, settings: Settings) -> tuple[str, str]:

@@ -13,11 +13,13 @@ from nncost.backends.initial_values import initialise, random_inputs
 from nncost.dims import is_symbolic, shape_text
 from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
 from nncost.frontends import registry
-from nncost.frontends.model import Inputs, TensorShape
+from nncost.frontends.front_end import Runnable
+from nncost.frontends.model import Inputs, Model, TensorShape
 from nncost.ir import ops
 from nncost.ir.execute import prepare
 from nncost.ir.graph import Graph, Item, Tensor, walk
-from nncost.pipeline.settings import INFERENCE, Settings, check, load_options
+from nncost.pipeline.choices import INFERENCE
+from nncost.pipeline.settings import Settings, check, load_options
 
 Array = Any
 DTYPES = ("float64", "float32", "float16")
@@ -52,36 +54,31 @@ def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
 # ------------------------------------------------------------------- the graph
 def _loaded(source: Any, settings: Settings) -> tuple[Graph, Sequence[str]]:
     """The graph at the shapes of the inputs, and the names of its outputs."""
-    if isinstance(source, Graph):
-        return source, _output_names(source)
-    if not isinstance(source, str):
-        raise SourceError(f"cannot run a {type(source).__module__}.{type(source).__qualname__}.", hint=ACCEPTED)
     front_end = registry.front_end_for(source)
-    if front_end.making:
-        raise SourceError(f"cannot run {source!r}: {front_end.kind} models run in their own framework.", hint=ACCEPTED)
-    if front_end.kind == "spec":
-        return _spec_graph(source, settings), [OUTPUT]
-    model = _model_at(source, settings)
+    if isinstance(front_end, Runnable):
+        what = repr(source) if isinstance(source, str) else f"a {type(source).__module__}.{type(source).__qualname__}"
+        raise SourceError(f"cannot run {what}: {front_end.kind} models run in their own framework.", hint=ACCEPTED)
+    model = _model_at(source, settings) if front_end.shaped_by_inputs else _own_model(source, settings)
     if not model.graph.outputs:
         raise SourceError(f"{source!r} is of the kind {model.kind}, which holds no graph to run.", hint=ACCEPTED)
     return model.graph, model.outputs or _output_names(model.graph)
 
 
-def _spec_graph(source: str, settings: Settings) -> Graph:
-    """A spec at the batch of the array it is given, unless a batch is named."""
+def _own_model(source: Any, settings: Settings) -> Model:
+    """A source that states its shapes, at the batch of the array it is given unless a batch is named."""
     given = settings.load.given
     bare = replace(settings, load=replace(settings.load, given=None, inputs={}))
-    graph = registry.load(source, load_options(source, bare)).graph
+    model = registry.load(source, load_options(source, bare))
     leaves = [] if given is None else [*given.args, *given.kwargs.values()]
     if bare.load.batch is None and len(leaves) == 1:
         shape = _shape(leaves[0])
-        if len(shape) == graph.inputs[0].rank and shape[0] != graph.inputs[0].shape[0]:
+        if len(shape) == model.graph.inputs[0].rank and shape[0] != model.graph.inputs[0].shape[0]:
             bare = replace(bare, load=replace(bare.load, batch=shape[0]))
-            graph = registry.load(source, load_options(source, bare)).graph
-    return graph
+            model = registry.load(source, load_options(source, bare))
+    return model
 
 
-def _model_at(source: str, settings: Settings) -> Any:
+def _model_at(source: Any, settings: Settings) -> Model:
     """The model at the shapes of the inputs. Raises ShapeError with the file's own shapes where they do not fit."""
     load = replace(settings.load, inputs=shapes_of(settings.load.given))
     try:

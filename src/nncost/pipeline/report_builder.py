@@ -8,10 +8,11 @@ from typing import Any
 
 from nncost.counting.conventions import Convention
 from nncost.counting.ledger import Row
-from nncost.counting.quantities import ALL, DTYPE_BYTES
+from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all
 from nncost.frontends.model import Model
 from nncost.ir import ops
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import PHASES, Item, Parameter, Region
 from nncost.ir.ops import operation_name
 from nncost.report import ParameterCounts, ReportRow, Totals
@@ -41,7 +42,7 @@ def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str
             _name_layers(item.op.body.items, order, working)
         else:
             order.setdefault(item.path, operation_name(item.op))
-            if not isinstance(item.op, (*ops.MOVES, ops.Constant)):
+            if not isinstance(item.op, (ops.Move, ops.Constant)):
                 working.setdefault(item.path, operation_name(item.op))
 
 

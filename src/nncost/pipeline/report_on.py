@@ -10,11 +10,12 @@ from nncost.counting.memory.step import memory_of
 from nncost.dims import Dim, add_all
 from nncost.ir.graph import Parameter
 from nncost.ir.training.losses import NO_LOSS
+from nncost.pipeline.choices import INFERENCE, TRAIN
 from nncost.pipeline.count import Counted, count_source, no_collection
 from nncost.pipeline.ledgers import added, derivatives, multiplied
 from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
 from nncost.pipeline.run import run_of
-from nncost.pipeline.settings import INFERENCE, TRAIN, Settings, check
+from nncost.pipeline.settings import Settings, check
 from nncost.report import Report, Source
 
 if TYPE_CHECKING:

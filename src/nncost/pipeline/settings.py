@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nncost.counting.memory.step import ALLOCATORS, EXACT
-from nncost.counting.quantities import DTYPE_BYTES
+from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim
 from nncost.errors import OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Training
-from nncost.ir.training.losses import LOSSES, NO_LOSS
-from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
-
-TRAIN, INFERENCE = "train", "inference"
+from nncost.ir.training.losses import NO_LOSS
+from nncost.ir.training.optimizers import NO_OPTIMIZER
+from nncost.pipeline.choices import TRAIN, check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +42,10 @@ def load_options(source: Any, settings: Settings) -> LoadOptions:
 
 def check(settings: Settings) -> None:
     """Raise OptionError for a value that is not accepted, whatever the source."""
-    choices: Mapping[str, tuple[object, Sequence[object]]] = {
-        "backward": (settings.backward, ("auto", "derived")),
-        "mode": (settings.mode, (None, TRAIN, INFERENCE)),
-        "taps": (settings.taps, ("dense", "valid")),
-        "bias": (settings.load.bias, ("all", "hidden", "none")),
-        "dtype": (settings.load.dtype, [name for name in DTYPE_BYTES if "float" in name]),
-        "allocator": (settings.allocator, ALLOCATORS),
-    }
-    _check_choices(choices)
+    given = {"bias": settings.load.bias, "dtype": settings.load.dtype}
+    given |= {name: getattr(settings, name) for name in ("backward", "mode", "taps", "allocator")}
+    for name, value in given.items():
+        check_choice(name, value)
     numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}
     for name, number in (*numbers.items(), ("batch", settings.load.batch)):
         if isinstance(number, bool) or (isinstance(number, int) and number < 1):
@@ -63,17 +56,10 @@ def check(settings: Settings) -> None:
         )
 
 
-def _check_choices(choices: Mapping[str, tuple[object, Sequence[object]]]) -> None:
-    for name, (value, accepted) in choices.items():
-        if value not in accepted:
-            known = ", ".join(str(choice) for choice in accepted if choice is not None)
-            raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {known}.")
-
-
 def check_names(settings: Settings) -> None:
     """Our own losses and optimizers have names; a framework's may be objects."""
-    losses, optimizers = (None, *LOSSES, NO_LOSS), (None, *OPTIMIZERS, NO_OPTIMIZER)
-    _check_choices({"loss": (settings.loss, losses), "optimizer": (settings.optimizer, optimizers)})
+    check_choice("loss", settings.loss)
+    check_choice("optimizer", settings.optimizer)
 
 
 def _is_training(source: Any, settings: Settings) -> bool:
@@ -83,4 +69,4 @@ def _is_training(source: Any, settings: Settings) -> bool:
         return bool(settings.loss != NO_LOSS)
     if settings.optimizer is not None:
         return bool(settings.optimizer != NO_OPTIMIZER)
-    return isinstance(source, str) and registry.front_end_for(source).kind == "spec"
+    return registry.front_end_for(source).trains_by_default

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.errors import MissingExtraError, OptionError, SourceError
-from nncost.frontends import registry
+from nncost.errors import MissingExtraError, OptionError
+from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, LoadOptions
+from nncost.frontends.registry import front_end_for
 from nncost.frontends.torch.inputs import converted
 from nncost.frontends.torch.step.loss import loss_value
 from nncost.frontends.torch.step.named_losses import random_target
-from nncost.ir.graph import Graph
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.settings import Settings, load_options
@@ -51,11 +51,11 @@ def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, re
     """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
     options = load_options(source, settings)
     chosen = _optimizer(settings, optimizer)
-    with registry.made(source, options, real=real) as found:
-        if found is None:
-            yield _built(source, options, loss, chosen)
-            return
-        module, options = found
+    front_end = front_end_for(source)
+    if not isinstance(front_end, Runnable):
+        yield _built(source, options, loss, chosen)
+        return
+    with front_end.runnable(source, options, real=real) as (module, options):
         yield _of_module(module, options, loss, chosen, real=real)
 
 
@@ -75,8 +75,6 @@ def _optimizer(settings: Settings, name: str) -> Any:
 def _built(source: Any, options: LoadOptions, name: str, optimizer: Any) -> Subject:
     from nncost.backends.torch import module_of
 
-    if not isinstance(source, (str, Graph)):
-        raise SourceError(f"cannot run a {type(source).__name__}.")
     training = name != NO_LOSS
     built = module_of(source, replace(options, training=training))
     loss = None

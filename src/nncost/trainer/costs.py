@@ -1,4 +1,4 @@
-"""What a training is said to cost before it begins, and what it did cost."""
+"""The cost of a training: predicted before it begins, measured when it has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nncost.trainer.tables.table import Array
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """``planned_steps`` are those of all epochs; ``executed`` what was counted while a step ran."""
+    """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes seen while a step ran."""
 
     parameters: int
     planned_steps: int
@@ -32,11 +32,11 @@ class Costs:
 
     @property
     def predicted_step(self) -> float | None:
-        """Seconds of one step; None where nothing could be said."""
+        """Seconds of one step; None if they could not be predicted."""
         return self.predicted["seconds"].get("step")
 
     def measured(self, durations: Sequence[float]) -> Amounts:
-        """Seconds of the steps taken; the whole run only where every planned step was taken here."""
+        """Seconds of the steps taken, and of the whole run if every planned step was taken here."""
         if not durations:
             return self.executed
         seconds = {"step": statistics.median(durations), "steps_taken": sum(durations)}
@@ -48,7 +48,7 @@ class Costs:
 def costs_of(
     network: Network, engine: Engine, examples: Examples, settings: TrainingSettings, loss: str, dtype: str
 ) -> Costs:
-    """Operations from the count, seconds and memory from a forecast for the engine."""
+    """Predict operations by the count, seconds and memory by an estimate for the engine."""
     from nncost.trainer.estimate import estimate_step
 
     rows = examples.split.train
@@ -78,7 +78,7 @@ def _add_executed(
     network: Network, engine: NumpyEngine, examples: Examples, batch: Array, loss: str, dtype: str,
     predicted: dict[str, dict[str, float]], seen: dict[str, dict[str, float]], notes: list[str],
 ) -> None:  # fmt: skip
-    """Count a step while it runs: of a batch, or of one example where a batch has too many operations."""
+    """Count a step while it runs: of a batch, or of one example if a batch has too many operations."""
     for name, rows in (("step", batch), ("step_of_one_example", batch[:1])):
         if name not in predicted["operations"]:
             predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)

@@ -21,7 +21,7 @@ from nncost.trainer.tables.table import Array
 DROPOUT_STREAM = 2
 """Which of a seed's streams of random numbers dropout draws from."""
 EVALUATED = 256
-"""Examples that are put through the network at once where no gradient is needed."""
+"""Examples per forward pass if no gradient is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class NumpyEngine:
         return float(values[step.loss])
 
     def outputs(self, x: Array) -> Array:
-        """The forward graph, some hundred examples at once."""
+        """Run the forward graph on some hundred examples at a time."""
         with np.errstate(all="ignore"):
             return np.concatenate([self._forward(x[i : i + EVALUATED]) for i in range(0, len(x), EVALUATED)])
 
@@ -114,7 +114,7 @@ class NumpyEngine:
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """Run on copies of the parameters meanwhile: running averages are written in place."""
+        """Run on copies of the parameters inside the context: running averages are written in place."""
         own = self.parameters
         self.parameters = [values.copy() for values in own]
         try:
@@ -136,7 +136,7 @@ class NumpyEngine:
         }
 
     def restore(self, values: Mapping[str, Array], state: Mapping[str, Array]) -> None:
-        """Take parameters and states from a checkpoint."""
+        """Overwrite parameters and states with those of a checkpoint."""
         kinds = OPTIMIZERS[self.settings.optimizer].states
         self.parameters = [values[name].astype(self.dtype) for name in self.names]
         self.states = {p: [state[f"{self.names[p]}/{kind}"].astype(self.dtype) for kind in kinds] for p in self.states}

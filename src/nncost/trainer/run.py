@@ -1,4 +1,4 @@
-"""``nncost.train``: from a source and a file to a trained network, with what it cost said before and after."""
+"""``nncost.train``: from a source and a table to a trained network, with its cost predicted and measured."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import MissingExtraError, OptionError, TrainingError
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.settings import Settings
 from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
@@ -118,11 +120,12 @@ def _table(data: Any, settings: TrainingSettings) -> Table:
 
 
 def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str) -> Engine:
-    """The engine asked for; PyTorch where it is installed, else NumPy."""
+    """The engine asked for; by default PyTorch if it is installed and has the loss and the optimizer, else NumPy."""
     has_torch = find_spec("torch") is not None
     if settings.engine == "torch" and not has_torch:
         raise MissingExtraError("--engine torch", "torch", "torch")
-    if settings.engine == "numpy" or not has_torch:
+    knows_both = bool(LOSSES[loss].torch) and OPTIMIZERS[settings.optimizer].torch is not None
+    if settings.engine == "numpy" or not has_torch or (settings.engine == "auto" and not knows_both):
         return NumpyEngine(network, settings, dtype)
     from nncost.trainer.torch_engine import TorchEngine
 
@@ -130,7 +133,7 @@ def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str)
 
 
 def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint with those given now. Raises TrainingError for one that cannot change."""
+    """The settings of a checkpoint with those given now. Raise TrainingError for one that cannot change."""
     kept = checkpoint.meta.get("settings")
     if not isinstance(kept, dict) or set(kept) != {field.name for field in fields(TrainingSettings)}:
         raise TrainingError(f"{checkpoint.path} is no checkpoint of nncost train: it has no settings.")
@@ -149,7 +152,7 @@ def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]
 def _continued(
     checkpoint: Checkpoint, engine: Engine, meta: Mapping[str, Any], settings: TrainingSettings, examples: Examples
 ) -> State:
-    """The state of a checkpoint, put into the engine. Raises TrainingError for one of another training."""
+    """Restore the engine from a checkpoint and return its state. Raise TrainingError for another training's."""
     for name, what in (
         ("source", "the network"), ("dtype", "the dtype"), ("loss", "the loss"), ("examples", "the examples"),
     ):  # fmt: skip
@@ -174,7 +177,7 @@ def _continued(
 
 
 def _folder(save: str | None, checkpoint: Checkpoint | None) -> Path | None:
-    """Where to save. Raises TrainingError for a folder that holds another training."""
+    """Where to save. Raise TrainingError for a folder that holds another training."""
     if save is None:
         return None if checkpoint is None else Path(checkpoint.path).parent
     folder = Path(save)
@@ -191,7 +194,7 @@ def _folder(save: str | None, checkpoint: Checkpoint | None) -> Path | None:
 # ------------------------------------------------------------------- Ctrl-C
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C (or SIGTERM) be asked about; the second one ends the program at once."""
+    """Note the first Ctrl-C (or SIGTERM) for the loop to ask about; the second one ends the program at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set

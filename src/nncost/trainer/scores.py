@@ -1,4 +1,4 @@
-"""How good outputs are: the loss and, for classes, the share that is right; for amounts, the error in their unit."""
+"""Scores of outputs: the loss, and the share of right classes or the error in the target's unit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIMITS = np.finfo(np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``accuracy`` is None for amounts; ``rmse`` (in the target's unit) and ``r2`` are None for classes."""
+    """``accuracy`` is None for a regression; ``rmse`` (in the target's unit) and ``r2`` are None for a classification."""
 
     loss: float
     accuracy: float | None = None
@@ -29,7 +29,7 @@ class Score:
 
 
 def score(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabilities: bool) -> Score:
-    """The score of a network's outputs for some rows; ``probabilities`` says that a softmax is behind them."""
+    """The score of a network's outputs for some rows; ``probabilities`` says that they come from a softmax."""
     y = outputs.astype(np.float64)
     with np.errstate(all="ignore"):
         value = _loss(examples, rows, y, loss, probabilities=probabilities)
@@ -50,7 +50,7 @@ def _border(loss: str) -> float:
 
 
 def _loss(examples: Examples, rows: Array, y: Array, loss: str, *, probabilities: bool) -> float:
-    """The value that the counted graph of the loss gives for some outputs."""
+    """Run the counted graph of the loss on some outputs."""
     if loss == "binary_cross_entropy":
         y = np.clip(y, _LIMITS.tiny, 1 - _LIMITS.epsneg)
     elif loss == "cross_entropy" and probabilities:  # The softmax of their logarithms is what they are.

@@ -1,4 +1,4 @@
-"""What a step really executes: its graph run on numbers that count their own operations."""
+"""The operations that a step executes: its graph is run on numbers that count their own operations."""
 
 from __future__ import annotations
 

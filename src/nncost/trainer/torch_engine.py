@@ -1,4 +1,4 @@
-"""The engine on PyTorch: the same network as a module, the same initial values, the optimizer of ``torch.optim``."""
+"""The engine on PyTorch: the network as a module, with the same initial values and an optimizer of PyTorch."""
 
 from __future__ import annotations
 
@@ -27,23 +27,11 @@ from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
-THEIR_STATES: Mapping[str, Mapping[str, str]] = {
-    "sgd": {},
-    "momentum": {"velocity": "momentum_buffer"},
-    "nesterov": {"velocity": "momentum_buffer"},
-    "adam": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "adamw": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "rmsprop": {"square": "square_avg"},
-    "adagrad": {"total": "sum"},
-    "lion": {"momentum": "momentum"},
-}
-"""What ``torch.optim`` calls the states that :mod:`nncost.ir.training.optimizers` names."""
 _STANDARD_ERROR = 2
-_COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
 
 
 class TorchEngine:
-    """A module, its optimizer and the loss; arrays come in and go out."""
+    """A module, its optimizer and its loss behind arrays."""
 
     name = "torch"
 
@@ -58,24 +46,26 @@ class TorchEngine:
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
-        self.kinds = THEIR_STATES[settings.optimizer]
+        table = OPTIMIZERS[settings.optimizer]
+        assert table.torch is not None
+        self.counts_steps = table.torch.counts_steps
+        self.kinds = dict(zip(table.states, table.torch.states, strict=True))
         self._begin_states()
         self.criterion = self.built.loss_function(loss)
-        assert set(self.kinds) == set(OPTIMIZERS[settings.optimizer].states)
 
     def _begin_states(self) -> None:
-        """States of zeros, as the counted graph has them, where PyTorch would make them in the first step."""
+        """Make states of zeros, as the counted graph has them; PyTorch would make them in the first step."""
         for parameter in self.trained:
             state = self.optimizer.state[parameter]
             for theirs in self.kinds.values():
                 state[theirs] = torch.zeros_like(parameter)
 
     def prepare_for(self, batch: int) -> None:
-        """Nothing: a module takes any batch."""
+        """Do nothing: a module takes any batch."""
 
     def step(self, x: Array, target: Array, number: int) -> float:
-        """Forward, backward and update; the loss as a number."""
-        if self.settings.optimizer in _COUNTING_STEPS:
+        """Run forward, backward and update; return the loss as a number."""
+        if self.counts_steps:
             for parameter in self.trained:
                 self.optimizer.state[parameter].setdefault("step", torch.tensor(float(number - 1)))
         self.module.train()
@@ -96,7 +86,7 @@ class TorchEngine:
 
     @contextmanager
     def _random(self, number: int) -> Iterator[None]:
-        """Random numbers that the seed and the step decide; the process's own generator stays as it was."""
+        """Seed PyTorch's random numbers by the seed and the step; the process's own generator stays as it was."""
         if not self.draws:
             yield
             return
@@ -106,7 +96,7 @@ class TorchEngine:
             yield
 
     def report(self) -> Report:
-        """The module's own step, traced: its memory is what PyTorch's allocator will be asked for."""
+        """Trace the module's own step: its memory is what PyTorch's allocator will be asked for."""
         shape = (self.settings.batch, *self.network.inputs)
         target, loss = self.built.targets(self.loss), self.built.loss_function(self.loss)
         load = LoadOptions(given=Inputs((TensorShape(shape),)), batch=self.settings.batch, dtype=self.dtype)
@@ -117,7 +107,7 @@ class TorchEngine:
         )
 
     def outputs(self, x: Array) -> Array:
-        """The module in evaluation mode, some hundred examples at once."""
+        """Run the module in evaluation mode on some hundred examples at a time."""
         self.module.eval()
         with torch.no_grad():
             parts = [self.module(torch.from_numpy(x[i : i + EVALUATED])) for i in range(0, len(x), EVALUATED)]
@@ -140,7 +130,7 @@ class TorchEngine:
 
     @contextmanager
     def _in_place_of_parameters(self, kind: str) -> Iterator[None]:
-        """Let the module's parameters hold a state meanwhile, so that it is read and written in the same layout."""
+        """Let the module's parameters hold a state inside the context, so that it is read and written in the same layout."""
         own = [parameter.data for parameter in self.trained]
         for parameter in self.trained:
             parameter.data = self.optimizer.state[parameter][kind]
@@ -163,7 +153,7 @@ class TorchEngine:
 
 @contextmanager
 def _native_messages_unseen() -> Iterator[None]:
-    """Send standard error nowhere meanwhile: the profiler's own library writes to it past Python."""
+    """Discard standard error inside the context: the profiler's own library writes to it past Python."""
     try:
         kept = os.dup(_STANDARD_ERROR)
     except OSError:  # It is closed.
@@ -181,7 +171,7 @@ def _native_messages_unseen() -> Iterator[None]:
 
 
 def allocated_peak(run: Callable[[], object]) -> int:
-    """Bytes that PyTorch's allocator gave out at the peak of a call, from the profiler's events."""
+    """The bytes that PyTorch's allocator had given out at the peak of a call, from the profiler's events."""
     from torch.profiler import ProfilerActivity, profile
 
     with _native_messages_unseen(), warnings.catch_warnings():

@@ -119,8 +119,12 @@ def _warnings(report: Report) -> list[Note]:
     if not report.complete:
         names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
         texts.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
-        own = [item["op"] for item in report.unknown if "::" in item["op"]][:1]
-        texts += [f'Say what it computes with @nncost.lowers("{op}"): docs/torch.md shows how.' for op in own]
+        from nncost.frontends.lowering import rule_name
+
+        own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
+        texts += [
+            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.' for name in own
+        ]
     if report.estimated:
         texts.append(f"Estimated, not exact: {', '.join(report.estimated)}")
     return [Note(text, is_warning=True) for text in texts]

@@ -12,14 +12,16 @@ from torch import nn
 from nncost.backends.initial_values import initialise, random_inputs
 from nncost.backends.torch.compiling import Compiler
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.losses import Loss, ends_in_softmax, loss_function
-from nncost.backends.torch.parameter_map import Homes
+from nncost.backends.torch.losses import Loss, loss_function
+from nncost.backends.torch.parameter_map import ParameterMap
+from nncost.backends.torch.repetitions import repeat
 from nncost.dims import is_symbolic
 from nncost.errors import SourceError, SymbolError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.ir.graph import Graph, Parameter
-from nncost.ir.training.losses import LOSSES
+from nncost.ir.layers import Softmax
+from nncost.ir.training.losses import LOSSES, final_softmax
 
 Array = Any
 
@@ -37,19 +39,24 @@ class Built:
     graph: Graph
     layers: Mapping[str, str]
     seed: int
-    homes: Homes
+    parameter_map: ParameterMap
 
     def values(self) -> dict[Parameter, Array]:
         """Parameters and buffers as they are now, in the graph's layout."""
-        return self.homes.values()
+        return self.parameter_map.values()
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
         """Overwrite parameters and buffers. Raises ShapeError for numbers of another shape."""
-        self.homes.set_values(values)
+        self.parameter_map.set_values(values)
 
     def loss_function(self, name: str) -> Loss:
         """``loss(output, target)`` with the meaning that counts give the name; the output is the module's own."""
-        return loss_function(name, probabilities=ends_in_softmax(self.graph))
+        return loss_function(name, probabilities=self._class_axis())
+
+    def _class_axis(self) -> int | None:
+        """The axis of the softmax that the network ends in; None for another ending."""
+        ending = final_softmax(self.graph)
+        return None if ending is None else ending.settings(Softmax).axis
 
     def targets(self, loss: str) -> torch.Tensor | None:
         """An example target for a loss; None for one that takes none."""
@@ -57,7 +64,7 @@ class Built:
         shape = cast("tuple[int, ...]", output.shape)
         kind = LOSSES[loss].target
         if kind == "classes":
-            axis = ends_in_softmax(self.graph)
+            axis = self._class_axis()
             axis = len(shape) - 1 if axis is None else axis
             return torch.randint(0, shape[axis], (*shape[:axis], *shape[axis + 1 :]), generator=generator)
         if kind == "nothing":
@@ -75,12 +82,12 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     graph = source if isinstance(source, Graph) else _graph_of(source, chosen)
     _check(graph)
     try:
-        compiler = Compiler(graph, Homes(initialise(graph, seed)))
+        compiler = Compiler(graph, ParameterMap(initialise(graph, seed)), repeat)
         module = compiler.network()
     except (RuntimeError, MemoryError) as error:
         raise SourceError(f"PyTorch cannot build the network: {error}") from None
     module.train(chosen.training)
-    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.homes)
+    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.parameter_map)
 
 
 def _graph_of(source: str, options: LoadOptions) -> Graph:

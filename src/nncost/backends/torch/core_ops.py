@@ -38,16 +38,7 @@ def function_of(node: Node, axes: Axes) -> Function:
             return partial(_window, op)
         case ops.Fold():
             return partial(_fold, op)
-        case (
-            ops.Reshape()
-            | ops.Transpose()
-            | ops.Pad()
-            | ops.Split()
-            | ops.Concat()
-            | ops.Stride()
-            | ops.Broadcast()
-            | ops.Flip()
-        ):
+        case ops.Move():
             return _move(op, node, axes)
         case ops.Gather(axis=axis, along=along):
             return partial(_gather_along if along else _gather, axis)
@@ -163,7 +154,7 @@ def _fold(op: ops.Fold, taps: Value) -> Value:
     return result
 
 
-def _move(op: ops.Move, node: Node, axes: Axes) -> Function:
+def _move(op: ops.AnyMove, node: Node, axes: Axes) -> Function:
     match op:
         case ops.Reshape():
             shape = batch_free(node.outputs[0], axes)

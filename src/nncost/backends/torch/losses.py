@@ -15,18 +15,10 @@ from nncost.frontends.torch.step.named_losses import (
     takes_classes,
     value_of,
 )
-from nncost.ir.graph import Graph
-from nncost.ir.layers import Softmax
-from nncost.ir.training.losses import LOSSES, final_softmax
+from nncost.ir.training.losses import LOSSES
 
 Loss = Callable[..., torch.Tensor]
 """``loss(output, target)``: the module's output (one tensor, or several) and a target, or None for ``sum``."""
-
-
-def ends_in_softmax(graph: Graph) -> int | None:
-    """The class axis of a graph whose last layer is a softmax; None for any other."""
-    last = final_softmax(graph)
-    return None if last is None else last.settings(Softmax).axis
 
 
 def loss_function(name: str, *, probabilities: int | None = None) -> Loss:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 
 from nncost.dims import product
@@ -11,65 +10,7 @@ from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
-from nncost.ir.training.losses import emit_loss
-
-_EQUATIONS: Mapping[str, tuple[Maths, Maths]] = {
-    "squared_error": (
-        Maths("L = Σ (y − t)²/n    with n = B·M", r"L = \frac{1}{n} \sum (y - t)^2, \qquad n = B M"),
-        Maths("∂L/∂y = (2/n)·(y − t)", r"\frac{\partial L}{\partial y} = \frac{2}{n}\,(y - t)"),
-    ),
-    "cross_entropy": (
-        Maths(
-            "L = −mean log p_t    with p = softmax(z)",
-            r"L = -\overline{\log p_t}, \qquad p = \operatorname{softmax}(z)",
-        ),
-        Maths("∂L/∂z = (p − t)/rows", r"\frac{\partial L}{\partial z} = \frac{p - t}{\text{rows}}"),
-    ),
-    "binary_cross_entropy": (
-        Maths("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
-        Maths("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
-    ),
-    "binary_cross_entropy_with_logits": (
-        Maths(
-            "L = mean(max(x, 0) − x·t + log(1 + e^−|x|))",
-            r"L = \overline{\max(x, 0) - x t + \log\left(1 + e^{-\lvert x \rvert}\right)}",
-        ),
-        Maths("∂L/∂x = (σ(x) − t)/n", r"\frac{\partial L}{\partial x} = \frac{\sigma(x) - t}{n}"),
-    ),
-    "sum": (Maths("L = Σ y", r"L = \sum y"), Maths("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1")),
-}
-
-
-_WHY: Mapping[str, Mapping[str, str]] = {
-    "squared_error": {
-        "mul": "n squares, and n products with the constant 2/n",
-        "add": "n differences y − t, and the sum of n squares: n − 1 additions",
-        "div": "the mean",
-    },
-    "cross_entropy": {
-        "add": "the softmax, p − t, the sum over the rows",
-        "cmp": "the maximum of each row",
-        "exp": "the softmax",
-        "log": "one per row",
-        "div": "the softmax, the gradient's mean and the loss's mean",
-    },
-    "binary_cross_entropy": {
-        "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
-        "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
-        "log": "two per output",
-        "div": "two per output, and the mean",
-    },
-    "binary_cross_entropy_with_logits": {
-        "mul": "x·t",
-        "add": "max(x, 0) − x·t, 1 + e^−|x|, the sum of both terms, the sum over all and σ(x) − t",
-        "div": "the gradient's mean and the loss's mean",
-        "cmp": "max(x, 0)",
-        "exp": "e^−|x|",
-        "log": "one per output",
-        "sigmoid": "σ(x)",
-    },
-    "sum": {"add": "the sum of all outputs"},
-}
+from nncost.ir.training.losses import LOSSES, emit_loss
 
 _WHY_FUSED = {
     "add": "p − t, and the sum over the rows",
@@ -81,7 +22,7 @@ _WHY_FUSED = {
 def read_loss(region: Region) -> tuple[Reading, ...]:
     """The rows of the output and their width; none for a loss without a card."""
     shape, name = region.inputs[0].shape, region.layer.name
-    if name not in _EQUATIONS:
+    if name not in LOSSES:
         return ()
     if name == "cross_entropy":
         rows, width = product(shape[:-1]), shape[-1]
@@ -103,12 +44,12 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         emit_loss(b, name, graph, 1)
         return {}
 
-    value, gradient = _EQUATIONS[name]
+    loss = LOSSES[name]
     rows = ROWS if flat else {"R": "rows of the output in the whole batch"}
     return Card(
         title=name,
         letters=rows | {"M": "outputs of the network" if flat else "outputs in each row"},
         build=build,
-        equations=(value, gradient),
-        why=_WHY_FUSED if fused else _WHY.get(name, {}),
+        equations=(Maths(*loss.value), Maths(*loss.gradient)),
+        why=_WHY_FUSED if fused else loss.why,
     )

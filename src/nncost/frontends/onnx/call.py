@@ -39,6 +39,12 @@ class Walk(Protocol):
     def tensor(self, value: Value, role: Role) -> Tensor:
         """A value as a tensor of the graph; a learned constant becomes a parameter of the current layer."""
 
+    def kind_of(self, node: Any) -> str:
+        """A node's operation, with its domain unless that is the default one."""
+
+    def output_shapes(self, node: Any) -> list[Shape | None]:
+        """The shape of each output that ONNX's own inference finds or the file states."""
+
 
 class Call:
     """A node of the graph with its operands; ``opset`` is the version its operation is defined by."""
@@ -50,6 +56,21 @@ class Call:
         self.values = values
         self.opset = opset
         self.attributes = Attributes(node)
+
+    @property
+    def name(self) -> str:
+        """The operation, with its domain unless that is the default one."""
+        return self.walk.kind_of(self.node)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What a lowering can read: operands by position, attributes by name."""
+        return [*(f"operand {i}" for i in range(len(self.values))), *(item.name for item in self.node.attribute)]
+
+    @property
+    def output_shapes(self) -> list[Shape | None]:
+        """The shape of each output that ONNX's own inference finds or the file states."""
+        return self.walk.output_shapes(self.node)
 
     # ---------------------------------------------------------------- operands
     def has(self, position: int) -> bool:

@@ -10,16 +10,11 @@ import numpy as np
 
 from nncost.errors import SourceError
 from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, Known, Root, Stored, Value, plain
+from nncost.ir.dtypes import DTYPES
 
-FLOATS = {
-    "FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "FLOAT8E4M3FN": "float8",
-    "FLOAT8E4M3FNUZ": "float8", "FLOAT8E5M2": "float8", "FLOAT8E5M2FNUZ": "float8",
-}  # fmt: skip
-INTEGERS = {
-    "INT64": "int64", "INT32": "int32", "INT16": "int16", "INT8": "int8", "UINT8": "uint8", "BOOL": "bool",
-    "UINT64": "int64", "UINT32": "int32", "UINT16": "int16", "INT4": "int8", "UINT4": "uint8",
-}  # fmt: skip
-"""Types of whole numbers by the type of the same width that counts know."""
+_TYPES = {name: dtype.name for dtype in DTYPES for name in dtype.onnx}
+FLOATS = {name: dtype for name, dtype in _TYPES.items() if "float" in dtype}
+INTEGERS = {name: dtype for name, dtype in _TYPES.items() if "float" not in dtype}
 
 
 @lru_cache(maxsize=64)

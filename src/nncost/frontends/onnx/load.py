@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import MissingExtraError, SourceError
+from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.registry import read_bytes
 
 if TYPE_CHECKING:
     from nncost.dims import Dim

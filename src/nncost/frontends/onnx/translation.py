@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape
 from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
-from nncost.frontends.onnx.lowering import Lowered, lowering_for
-from nncost.frontends.onnx.unknown import Inference, captured_names
+from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
+from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
 from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -125,13 +125,12 @@ class Translation:
         """Emit one node and bind its outputs. Raises an NncostError that names the node."""
         if any(isinstance(text, bytes) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
-        domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
-        kind = node.op_type if not domain else f"{domain}.{node.op_type}"
+        kind = self.kind_of(node)
         self.builder.origin = f"onnx.{kind} {node.name or ', '.join(node.output)}".strip()
         try:
             values = [self.value(name) if name else None for name in node.input]
             with self._layer(node):
-                outputs = self._lowered(node, domain, values)
+                outputs = self._lowered(node, values)
                 if outputs is None:
                     outputs = self._unknown(node, kind)
             for name, value in zip(node.output, outputs, strict=False):
@@ -161,8 +160,9 @@ class Translation:
         with self.builder.scope(name):
             yield
 
-    def _lowered(self, node: Any, domain: str, values: list[Value | None]) -> list[Value] | None:
+    def _lowered(self, node: Any, values: list[Value | None]) -> list[Value] | None:
         """The outputs of a node that has a lowering; None for an unknown one."""
+        domain = _domain(node)
         opset = self.opsets.get(domain)
         if opset is None:
             if not domain:
@@ -175,7 +175,7 @@ class Translation:
         before = len(items)
         try:
             return _as_values(lower(Call(self, node, values, opset)))
-        except Unlowered:
+        except NotImplementedError:  # Unlowered, or what a user's rule leaves unknown.
             # Scalar constants are shared with later layers, so they stay.
             items[before:] = [
                 item for item in items[before:] if isinstance(item, Node) and isinstance(item.op, ops.Constant)
@@ -184,15 +184,30 @@ class Translation:
 
     def _unknown(self, node: Any, kind: str) -> list[Value]:
         """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
-        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
-        operands = {name: self.value(name) for name in names if self._is_bound(name)}
+        operands = self._operands(node)
         kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        certain = {n: v for n, v in operands.items() if not isinstance(v, Computed) or v.certain}
-        shapes = self._inference.signatures(node, certain)
+        shapes = self._signatures(node)
         signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
         outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
         return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
+
+    def _signatures(self, node: Any) -> list[Signature | None]:
+        """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
+        certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
+        return self._inference.signatures(node, certain)
+
+    def output_shapes(self, node: Any) -> list[Shape | None]:
+        """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
+        return [None if found is None else found[0] for found in self._signatures(node)]
+
+    def kind_of(self, node: Any) -> str:
+        """Return a node's operation, with its domain unless that is the default one."""
+        return full_name(_domain(node), node.op_type)
+
+    def _operands(self, node: Any) -> dict[str, Value]:
+        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
+        return {name: self.value(name) for name in names if self._is_bound(name)}
 
     def _is_bound(self, name: str) -> bool:
         return name in self.names or name in self._initializers
@@ -200,4 +215,15 @@ class Translation:
 
 def _as_values(lowered: Lowered) -> list[Value]:
     several = lowered if isinstance(lowered, tuple) else (lowered,)
-    return [Computed(value) if isinstance(value, Tensor) else value for value in several]
+    return [
+        Absent("an output that its rule leaves out")
+        if value is None
+        else Computed(value)
+        if isinstance(value, Tensor)
+        else value
+        for value in several
+    ]
+
+
+def _domain(node: Any) -> str:
+    return "" if node.domain in DEFAULT_DOMAINS else str(node.domain)

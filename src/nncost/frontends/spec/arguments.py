@@ -70,7 +70,7 @@ class Arguments:
         return default if word is None else self.sizes.integer(word, name, minimum=minimum)
 
     def per_axis(self, name: str, axes: int, default: int, *, minimum: int = 1) -> list[int]:
-        """An optional number for each axis: ``2`` or ``2x1``."""
+        """An optional number per axis: ``2`` or ``2x1``."""
         word = self._words.get(name)
         if word is None:
             return [default] * axes

@@ -14,7 +14,7 @@ from nncost.ir.training.losses import final_softmax
 
 
 def load(source: str, options: LoadOptions) -> Model:
-    """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
+    """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(
@@ -25,7 +25,8 @@ def load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     context = Context(builder, sizes, [])
     if isinstance(spec, Sequence_):
-        from nncost.frontends.spec.sequence import SequenceBuilder  # It brings the layers of every kind.
+        from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
+        from nncost.frontends.spec.sequence import SequenceBuilder
 
         _refuse_widths_options(options)
         output = SequenceBuilder(context).build(spec, batch)
@@ -42,6 +43,7 @@ def load(source: str, options: LoadOptions) -> Model:
         default_loss="cross_entropy" if final_softmax(graph) is not None else "squared_error",
         default_optimizer="sgd",
         notes=tuple(context.notes),
+        outputs=("y",),
     )
 
 

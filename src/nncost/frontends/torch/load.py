@@ -26,7 +26,7 @@ from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
 from nncost.frontends.torch.tracing.trace import Traced, trace_module, wants_backward
-from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
 
@@ -119,16 +119,29 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     if options.steps.loss == "sum":
         outputs = [t for t in tree_leaves(traced.output) if isinstance(t, torch.Tensor) and t.requires_grad] or outputs
     graph = Connection(both, inputs).graph(log, outputs, list(parameters.values()))
+    apart = neurons_apart(traced.names)
     shapes = batched(described(given, module), options.batch)
     return Model(
         "torch",
         type(module).__name__,
-        graph,
+        replace(graph, items=_without_neurons(graph.items, apart)),
         batch_of(shapes),
         shapes,
         "squared_error",
         "none",
         layers=_layers(traced.names),
+        neurons_apart=sum(apart.values()),
+        batch_neurons=True,
+    )
+
+
+def _without_neurons(items: Sequence[Item], paths: Container[str]) -> tuple[Item, ...]:
+    """The items without the neurons of the layers at these paths, which are counted apart."""
+    return tuple(
+        replace(item, neurons=0, items=_without_neurons(item.items, paths))
+        if isinstance(item, Region) and item.path in paths
+        else item
+        for item in items
     )
 
 
@@ -152,7 +165,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),
-        neurons_apart=sum(apart.values()), timeline=timeline, state_bytes=state_bytes, input_bytes=input_bytes,
+        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
 

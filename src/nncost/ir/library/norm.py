@@ -16,16 +16,16 @@ MOMENTUM = 0.1
 
 
 def batch_norm(
-    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor,
+    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor | None, variance: Tensor | None,
     *, epsilon: float = EPSILON, momentum: float = MOMENTUM,
 ) -> Tensor:  # fmt: skip
     """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
 
     Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
-    Training (``b.training``): batch statistics, normalisation, and the running averages.
+    Training (``b.training``): batch statistics, normalisation, and the running averages if there are any.
     """
-    if b.training:
-        return _batch_norm_training(b, x, (scale, shift, mean, variance), epsilon, momentum)
+    if b.training or mean is None or variance is None:
+        return _batch_norm_training(b, x, (scale, shift), (mean, variance), epsilon, momentum)
     with b.region(BatchNorm(epsilon), x, scale, shift, mean, variance) as region:
         factor = b.map("mul", scale, _inverse_deviation(b, variance, epsilon))
         offset = b.map("sub", shift, b.map("mul", mean, factor))
@@ -34,21 +34,31 @@ def batch_norm(
     return y
 
 
-def _batch_norm_training(b: Builder, x: Tensor, vectors: Sequence[Tensor], epsilon: float, momentum: float) -> Tensor:
-    scale, shift, mean, variance = vectors
+def _batch_norm_training(
+    b: Builder,
+    x: Tensor,
+    affine: tuple[Tensor, Tensor],
+    running: tuple[Tensor | None, Tensor | None],
+    epsilon: float,
+    momentum: float,
+) -> Tensor:
+    (scale, shift), (mean, variance) = affine, running
+    given = [average for average in running if average is not None]
     axes = [0, *range(2, x.rank)]
     count = [x.shape[axis] for axis in axes]
-    with b.region(BatchNorm(epsilon, momentum), x, scale, shift, mean, variance) as region:
+    with b.region(BatchNorm(epsilon, momentum), x, scale, shift, *given) as region:
         batch_mean = b.mean(x, axes)
         centred = b.map("sub", x, _per_channel(b, batch_mean, x))
         batch_variance = b.mean(b.map("square", centred), axes)
         deviation = _inverse_deviation(b, batch_variance, epsilon)
         normal = b.map("mul", centred, _per_channel(b, deviation, x))
         y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
-        averages = (
-            _running_average(b, mean, batch_mean, momentum),
-            _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count)), momentum),
-        )
+        averages: list[Tensor] = []
+        if mean is not None:
+            averages.append(_running_average(b, mean, batch_mean, momentum))
+        if variance is not None:
+            unbiased = b.map("mul", batch_variance, _bessel(b, count))
+            averages.append(_running_average(b, variance, unbiased, momentum))
         region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
     return y
 

@@ -131,22 +131,85 @@ class LossFunction:
     """A loss: ``emit`` gives its value and where the backward pass starts.
 
     ``target`` says what it is compared with: ``numbers``, one per output, ``classes``, a class number per row, or
-    nothing.
+    nothing. ``torch`` is its name in ``torch.nn.functional``, or empty if PyTorch has none. ``value`` and ``gradient``
+    are its equations, each in plain text and in LaTeX; ``why`` says which operations make up each quantity.
     """
 
     emit: Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]
     target: Literal["numbers", "classes", "nothing"]
-    meaning: str
+    torch: str
+    value: tuple[str, str]
+    gradient: tuple[str, str]
+    why: Mapping[str, str]
 
 
 LOSSES: Mapping[str, LossFunction] = {
-    "squared_error": LossFunction(_squared_error, "numbers", "the mean of (y − t)²"),
-    "cross_entropy": LossFunction(_cross_entropy, "classes", "of class numbers, from logits or from a final softmax"),
-    "binary_cross_entropy": LossFunction(_binary_cross_entropy, "numbers", "of probabilities"),
-    "binary_cross_entropy_with_logits": LossFunction(
-        _binary_cross_entropy_with_logits, "numbers", "of numbers before their sigmoid"
+    "squared_error": LossFunction(
+        _squared_error,
+        "numbers",
+        "mse_loss",
+        ("L = Σ (y − t)²/n    with n = B·M", r"L = \frac{1}{n} \sum (y - t)^2, \qquad n = B M"),
+        ("∂L/∂y = (2/n)·(y − t)", r"\frac{\partial L}{\partial y} = \frac{2}{n}\,(y - t)"),
+        {
+            "mul": "n squares, and n products with the constant 2/n",
+            "add": "n differences y − t, and the sum of n squares: n − 1 additions",
+            "div": "the mean",
+        },
     ),
-    "sum": LossFunction(_sum, "nothing", "the sum of all outputs: a gradient of ones"),
+    "cross_entropy": LossFunction(
+        _cross_entropy,
+        "classes",
+        "cross_entropy",
+        ("L = −mean log p_t    with p = softmax(z)", r"L = -\overline{\log p_t}, \qquad p = \operatorname{softmax}(z)"),
+        ("∂L/∂z = (p − t)/rows", r"\frac{\partial L}{\partial z} = \frac{p - t}{\text{rows}}"),
+        {
+            "add": "the softmax, p − t, the sum over the rows",
+            "cmp": "the maximum of each row",
+            "exp": "the softmax",
+            "log": "one per row",
+            "div": "the softmax, the gradient's mean and the loss's mean",
+        },
+    ),
+    "binary_cross_entropy": LossFunction(
+        _binary_cross_entropy,
+        "numbers",
+        "binary_cross_entropy",
+        ("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
+        ("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
+        {
+            "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
+            "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
+            "log": "two per output",
+            "div": "two per output, and the mean",
+        },
+    ),
+    "binary_cross_entropy_with_logits": LossFunction(
+        _binary_cross_entropy_with_logits,
+        "numbers",
+        "binary_cross_entropy_with_logits",
+        (
+            "L = mean(max(x, 0) − x·t + log(1 + e^−|x|))",
+            r"L = \overline{\max(x, 0) - x t + \log\left(1 + e^{-\lvert x \rvert}\right)}",
+        ),
+        ("∂L/∂x = (σ(x) − t)/n", r"\frac{\partial L}{\partial x} = \frac{\sigma(x) - t}{n}"),
+        {
+            "mul": "x·t",
+            "add": "max(x, 0) − x·t, 1 + e^−|x|, the sum of both terms, the sum over all and σ(x) − t",
+            "div": "the gradient's mean and the loss's mean",
+            "cmp": "max(x, 0)",
+            "exp": "e^−|x|",
+            "log": "one per output",
+            "sigmoid": "σ(x)",
+        },
+    ),
+    "sum": LossFunction(
+        _sum,
+        "nothing",
+        "",
+        ("L = Σ y", r"L = \sum y"),
+        ("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1"),
+        {"add": "the sum of all outputs"},
+    ),
 }
 NO_LOSS = "none"
 """The name that leaves the loss out: the forward pass alone is counted."""

@@ -17,7 +17,7 @@ MAX_RECURRENT_LAYERS = 64
 """Layers of one recurrent network, each of which is written out; far above any real one."""
 
 
-@layer("embedding", ["v", "d"])
+@layer("embedding", ["v", "d"], examples=["T, embedding V D"])
 def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Rows of a table of V vectors of D; the input shape is the sequence length."""
     rows, width = a.size("v", "embedding 50257 768"), a.size("d", "embedding 50257 768")
@@ -26,7 +26,13 @@ def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return sequence.embedding(c.builder, x, c.builder.parameter((rows, width), "weight", "weight"))
 
 
-@layer("attention", [], ["heads", "kv_heads", "bias"], ["causal"])
+@layer(
+    "attention",
+    [],
+    ["heads", "kv_heads", "bias"],
+    ["causal"],
+    examples=["TxD, attention heads=2", "TxD, attention heads=4 kv_heads=2 causal"],
+)
 def _attention(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Self-attention with its query, key, value and output projections."""
     needs(a, x, (3,), "sequence x width", c)
@@ -94,4 +100,6 @@ def _joined(b: Builder, tensors: Sequence[Tensor]) -> Tensor:
 
 
 for _kind_name in recurrent.CELLS:
-    layer(_kind_name, ["h"], ["biases", "layers"], ["bidirectional", "last"])(_recurrent(_kind_name))
+    layer(_kind_name, ["h"], ["biases", "layers"], ["bidirectional", "last"], examples=[f"TxF, {_kind_name} H"])(
+        _recurrent(_kind_name)
+    )

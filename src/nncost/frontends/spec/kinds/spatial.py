@@ -16,7 +16,7 @@ IMAGE = "CxL, CxHxW or CxDxHxW"
 
 
 def image(a: Arguments, x: Tensor, context: Context) -> int:
-    """The number of spatial axes. Raises SpecError for an input that is no image."""
+    """Return the number of spatial axes. Raise SpecError for an input that is no image."""
     needs(a, x, (3, 4, 5), IMAGE, context)
     return x.rank - 2
 
@@ -49,7 +49,12 @@ def padding_widths(
     return widths
 
 
-@layer("conv", ["out", "kernel"], ["stride", "pad", "dilation", "groups", "bias"])
+@layer(
+    "conv",
+    ["out", "kernel"],
+    ["stride", "pad", "dilation", "groups", "bias"],
+    examples=["CxN, conv M K", "2x8x8, conv 4 3x3 pad=1 groups=2"],
+)
 def _conv(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """OUT feature maps by kernels of K, KxK or KxKxK."""
     example = "conv 16 3x3 pad=1"
@@ -71,7 +76,12 @@ def _check_groups(c: Context, a: Arguments, groups: int, *channels: Dim) -> None
             raise c.sizes.error(f"groups={groups} does not divide {number} channels", a.word("groups") or a.layer.name)
 
 
-@layer("conv_transpose", ["out", "kernel"], ["stride", "pad", "output_pad", "dilation", "groups", "bias"])
+@layer(
+    "conv_transpose",
+    ["out", "kernel"],
+    ["stride", "pad", "output_pad", "dilation", "groups", "bias"],
+    examples=["CxN, conv_transpose M K"],
+)
 def _conv_transpose(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """A transposed convolution: OUT larger feature maps."""
     example = "conv_transpose 16 2x2 stride=2"

@@ -35,7 +35,7 @@ def _gelu(call: Call) -> Forward:
 
 _LAYERS: Mapping[str, Make] = {
     **{name: _layer(name) for name in (
-        "relu", "relu6", "sigmoid", "tanh", "silu", "mish", "hardsigmoid", "hardswish", "softsign",
+        "relu", "relu6", "sigmoid", "tanh", "silu", "mish", "hardsigmoid", "hardswish",
     )},
     "gelu": _gelu,
     "elu": _layer("elu", alpha=1.0, scale=1.0, input_scale=1.0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, Operand, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import closed_form, tensors_of
@@ -47,7 +49,7 @@ def _is_training(call: Call) -> bool:
 def _batch_norm(call: Call) -> Forward:
     momentum = float(call.get("momentum", norm.MOMENTUM))
 
-    def apply(b: Builder, x: Tensor, *vectors: Tensor) -> Tensor:
+    def apply(b: Builder, x: Tensor, *vectors: Any) -> Tensor:
         scale, shift, mean, variance = vectors
         before, b.training = b.training, _is_training(call)
         try:
@@ -58,7 +60,7 @@ def _batch_norm(call: Call) -> Forward:
     return apply
 
 
-_VECTORS = (_SCALE, _SHIFT, _vector("running_mean", 0.0), _vector("running_var", 1.0))
+_VECTORS = (_SCALE, _SHIFT, "running_mean", "running_var")
 lowers(
     "aten::native_batch_norm", "aten::_native_batch_norm_legit", "aten::cudnn_batch_norm", "aten::miopen_batch_norm",
     "aten::_batch_norm_with_update", "aten::_native_batch_norm_legit_functional", "aten::batch_norm",

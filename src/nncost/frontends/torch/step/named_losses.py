@@ -1,22 +1,18 @@
-"""The losses of :mod:`nncost.ir.training.losses` as PyTorch computes them, in the only place."""
+"""The losses of :mod:`nncost.ir.training.losses` as PyTorch computes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
+from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
 
-_FUNCTIONS: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "squared_error": functional.mse_loss,
-    "cross_entropy": functional.cross_entropy,
-    "binary_cross_entropy": functional.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
-}
+_NO_PROBABILITIES = "between 0 and 1"
+"""What PyTorch says of an output of real numbers; shapes have none."""
 
 
 def takes_classes(name: str) -> bool:
@@ -25,8 +21,23 @@ def takes_classes(name: str) -> bool:
 
 
 def value_of(name: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """A loss other than ``sum``; classes are the second axis of the output, or the only one."""
-    return _FUNCTIONS[name](output, target)
+    """Return a loss other than ``sum``; classes are the second axis of the output, or the only one.
+
+    Raise OptionError if PyTorch has none of the name, or for a loss of probabilities if the output holds other numbers.
+    """
+    function = getattr(functional, LOSSES[name].torch, None)
+    if function is None:
+        raise OptionError(f"PyTorch has no loss {name} to run.", hint="nncost train --engine numpy has every loss.")
+    try:
+        value: torch.Tensor = function(output, target)
+    except RuntimeError as error:
+        if _NO_PROBABILITIES not in str(error):
+            raise
+        raise OptionError(
+            f"{name} takes probabilities, and the network gives numbers below 0 or above 1.",
+            hint=f"--loss {name}_with_logits takes them before their sigmoid.",
+        ) from None
+    return value
 
 
 def class_rows(logits: torch.Tensor) -> torch.Tensor:

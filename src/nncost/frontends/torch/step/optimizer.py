@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,13 +13,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nncost.errors import OptionError
 from nncost.frontends.torch.tracing.provenance import from_inputs
 from nncost.frontends.torch.tracing.tracer import Tracer
-from nncost.ir.training.optimizers import ADAGRAD_EPSILON, LION_BETA_1, LION_BETA_2, MOMENTUM, WEIGHT_DECAY
+from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
 
-_SGD_RATE = 0.1
-"""SGD has no learning rate of its own; any one has the same cost."""
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
     "SparseAdam": "it needs sparse gradients",
@@ -47,21 +45,24 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(second).add_(p.grad, alpha=1 - second)
 
 
-_NAMED: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
-    "sgd": (torch.optim.SGD, {"lr": _SGD_RATE}),
-    "momentum": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM}),
-    "nesterov": (torch.optim.SGD, {"lr": _SGD_RATE, "momentum": MOMENTUM, "nesterov": True}),
-    "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {"weight_decay": WEIGHT_DECAY}),
-    "rmsprop": (torch.optim.RMSprop, {}),
-    "adagrad": (torch.optim.Adagrad, {"eps": ADAGRAD_EPSILON}),
-    "lion": (Lion, {}),
-}
-"""The optimizers of :mod:`nncost.ir.training.optimizers` in PyTorch, whose other defaults are the table's."""
+def _named(optimizer: Optimizer) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
+    """The class of PyTorch that computes the same, and its settings."""
+    form = optimizer.torch
+    if form is None:
+        return None
+    return Lion if form.name == "Lion" else getattr(torch.optim, form.name), {
+        "lr": optimizer.learning_rate,
+        **form.settings,
+    }
+
+
+_NAMED = {name: found for name, optimizer in OPTIMIZERS.items() if (found := _named(optimizer)) is not None}
 
 
 def named_optimizer(name: str, parameters: list[Any], learning_rate: float) -> torch.optim.Optimizer:
-    """The optimizer of a name of the table, for all parameters."""
+    """Return the optimizer of a name of the table, for all parameters. Raise OptionError if PyTorch has none."""
+    if name not in _NAMED:
+        raise OptionError(f"PyTorch has no optimizer {name} to run.", hint="nncost train --engine numpy has every one.")
     cls, options = _NAMED[name]
     return cls(parameters, **{**options, "lr": learning_rate})
 
@@ -89,10 +90,8 @@ def maker(optimizer: Any) -> Make:
         _refuse(type(optimizer).__name__)
         return lambda fake, original: _copied(optimizer, fake, original)
     if isinstance(optimizer, str):
-        theirs: dict[str, Any] = {
-            name.lower(): (c, {}) for name, c in vars(torch.optim).items() if _is_optimizer_class(c)
-        }
-        cls, options = {**theirs, **_NAMED}.get(optimizer.lower(), (None, {}))
+        name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
+        cls, options = _NAMED.get(name) or (theirs.get(name), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):

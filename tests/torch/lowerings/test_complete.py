@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import subprocess
+import sys
 
 import torch
 
@@ -146,3 +148,19 @@ def test_no_reason_is_idle() -> None:
     left = set(TORCH.ours) - sampled()
     idle = [pattern for pattern in REASONS if not any(fnmatch.fnmatchcase(name, pattern) for name in left)]
     assert not idle
+
+
+TWICE = """
+from collections import Counter
+from nncost.frontends.torch.lowerings import registry
+names, lowers = Counter(), registry.lowers
+registry.lowers = lambda *given: (names.update(given), lowers(*given))[1]
+import nncost.frontends.torch.lowerings.lower
+print(*(name for name, count in names.items() if count > 1))
+"""
+
+
+def test_no_operator_is_lowered_twice() -> None:
+    """Of two lowerings the one that is imported last would win, silently."""
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -209,14 +209,13 @@ def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tenso
 
 @lowers("aten::clamp", "aten::clip")
 def _clamp(call: Call) -> Tensor:
-    low, high = call.get("min"), call.get("max")
-    x: Any = call["self"]
+    low, high, x = call.get("min"), call.get("max"), call.tensor("self")
     if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
         return elementwise(call, "clip", x, low, high)
     for function, bound in (("max", low), ("min", high)):
         if bound is not None:
             x = elementwise(call, function, x, bound)
-    return x if isinstance(x, Tensor) else call.tensor("self")
+    return x
 
 
 @lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")

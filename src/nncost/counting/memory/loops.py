@@ -14,15 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
+from nncost.counting.memory.walker import Walker
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.graph import Node, Tensor
-
-if TYPE_CHECKING:
-    from nncost.counting.memory.liveness import Walker
 
 ENDS = 4
 """Iterations that are groups of their own: two at each end."""

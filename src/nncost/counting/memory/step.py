@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nncost.counting.memory.buffers import bytes_of
-from nncost.counting.memory.liveness import NoTimelineError, Plans, Roles, timeline_of
+from nncost.counting.memory.liveness import NoTimelineError, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
-from nncost.counting.memory.peaks import NoPeaksError, Peaks, peaks_of
+from nncost.counting.memory.peaks import peaks_of
+from nncost.counting.memory.timeline import NoPeaksError, Peaks
+from nncost.counting.memory.walker import Plans
 from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter

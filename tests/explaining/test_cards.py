@@ -15,6 +15,7 @@ from nncost.explaining.accounts import Accounts, keep_accounts
 from nncost.explaining.cards import READERS
 from nncost.explaining.derivation import letters_of
 from nncost.ir import layers
+from nncost.ir.layers import norms, sequences, spatial
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.pipeline.count import Counted, count_source
 from tests.explaining.explained import settings_of
@@ -109,7 +110,8 @@ def test_frozen_layers(freeze: tuple[str, ...]) -> None:
 
 
 def test_a_card_for_every_kind_of_layer() -> None:
-    kinds = {value for value in vars(layers).values() if is_dataclass(value)}
+    families = (layers, norms, sequences, spatial)
+    kinds = {value for family in families for value in vars(family).values() if is_dataclass(value)}
     inner = {layers.Normalise, layers.Update}
     assert kinds - set(READERS) == inner | {layers.AdaptivePool}
 

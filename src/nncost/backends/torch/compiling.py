@@ -222,9 +222,8 @@ class Scope:
         if tensor in self.slots:
             return self.slots[tensor]
         if tensor in self.parameters:
-            return self.compiler.parameter_map.tensors.get(self.parameters[tensor]) or self.register(
-                self.parameters[tensor]
-            )
+            view = self.parameters[tensor]
+            return self.compiler.parameter_map.tensors.get(view) or self.register(view)
         if tensor in self.spread:
             source = self.spread[tensor]
             node = Node(ops.Broadcast(tensor.shape), (source,), (tensor,), self.path, "forward")

@@ -28,7 +28,7 @@ Function = tuple[Compute, "GradientRule | None"]
 def activation(b: Builder, name: str, x: Tensor, *settings: float) -> Tensor:
     """Return the activation ``name`` of every element of ``x``, with its default settings if none are given.
 
-    Raise KeyError for an unknown name, TypeError for settings it does not have.
+    Raise KeyError for an unknown name, or for settings of a function that takes none.
     """
     plain = None if settings else ACTIVATIONS.get(name)
     compute, gradient = plain or _PARAMETRISED[name](*settings)

@@ -1,4 +1,4 @@
-"""One step as PyTorch runs it: forward, loss, its own backward."""
+"""The loss of a step, and where its backward pass starts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
-from nncost.frontends.torch.tracing.provenance import from_inputs
-from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.frontends.model import LoadOptions
 
 PREFERRED = (
     "logits",
@@ -25,6 +24,9 @@ PREFERRED = (
 )
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
+NO_LOSS = "none"
+Target = Callable[[torch.Tensor], torch.Tensor]
+"""Is told each target of a loss, and returns it."""
 NAMED_LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum", "own", "none")
 """``own`` is the loss that a model computes itself when it is given labels."""
 
@@ -61,58 +63,51 @@ def own_loss(output: Any) -> torch.Tensor | None:
     return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
 
 
-class ReentrantError(RuntimeError):
-    """A checkpoint of the older kind (``use_reentrant=True``) must find its gradients by itself."""
+def wants_backward(options: LoadOptions) -> bool:
+    """Whether a loss or an optimizer was named."""
+    return options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
 
 
-def run_backward(
-    tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor], *, reentrant: bool = False
-) -> list[str]:
-    """The loss and the backward pass from it; the names of the wanted tensors that got a gradient.
+def loss_of(output: Any, options: LoadOptions) -> Any:
+    """The loss that was asked for; with an optimizer only, the model's own or ``squared_error``."""
+    loss, optimizer = options.steps.loss, options.steps.optimizer
+    if loss is not None:
+        return loss
+    if optimizer in (None, "none"):
+        return NO_LOSS
+    return "own" if own_loss(output) is not None else "squared_error"
 
-    With ``reentrant``, all gradients are left in the stand-ins, as a training loop does.
-    Raises OptionError for a loss that does not fit, ReentrantError where ``reentrant`` is needed.
+
+def starts_of_backward(output: Any, loss: Any, target: Target) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
+    """The tensors that a backward pass starts from, and their gradients; ``sum`` costs nothing, its gradient is ones.
+
+    Raises OptionError for a loss that does not fit.
     """
-    attribution = tracer.attribution
-    attribution.path, attribution.phase = LOSS_PATH, "loss"
-    if loss == "sum":
-        tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
-        if not tensors:
-            _check_differentiable(primary(output))
-        with torch.no_grad():
-            ones = [from_inputs(torch.ones_like(tensor)) for tensor in tensors]
-        return _backward(tracer, tensors, ones, wanted, reentrant)
-    value = loss_value(output, loss)
-    _check_differentiable(value)
-    return _backward(tracer, [value], [None], wanted, reentrant)
+    if loss != "sum":
+        value = loss_value(output, loss, target)
+        _check_differentiable(value)
+        return [value], [None]
+    tensors = _differentiable(output)
+    if not tensors:
+        _check_differentiable(primary(output))
+    with torch.no_grad():
+        return tensors, [target(torch.ones_like(tensor)) for tensor in tensors]
 
 
-def _backward(
-    tracer: Tracer,
-    tensors: list[torch.Tensor],
-    gradients: list[torch.Tensor | None],
-    wanted: Mapping[str, torch.Tensor],
-    reentrant: bool,
-) -> list[str]:
-    """Only the wanted gradients are computed."""
-    attribution = tracer.attribution
-    attribution.path, attribution.phase, attribution.in_backward = "", "backward", True
-    try:
-        if reentrant:
-            torch.autograd.backward(tensors, gradients)
-            return [name for name, tensor in wanted.items() if tensor.grad is not None]
-        found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
-    except RuntimeError as error:
-        if "use_reentrant=True" in str(error):
-            raise ReentrantError(str(error)) from error
-        raise
-    finally:
-        attribution.in_backward = False
-    return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
+def sum_of(output: Any) -> torch.Tensor:
+    """The sum of every output that depends on a parameter, as a loop computes it."""
+    sums = [tensor.sum() for tensor in _differentiable(output)]
+    if not sums:
+        _check_differentiable(primary(output))
+    return sums[0] if len(sums) == 1 else torch.stack(sums).sum()
 
 
-def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Tensor] = from_inputs) -> torch.Tensor:
-    """The loss as a scalar tensor; ``given`` marks the targets it is compared with."""
+def _differentiable(output: Any) -> list[torch.Tensor]:
+    return [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+
+
+def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
+    """The loss as a scalar tensor; ``target`` is told the tensors that the output is compared with."""
     if loss == "own":
         value = own_loss(output)
         if value is None:
@@ -130,27 +125,27 @@ def loss_value(output: Any, loss: Any, given: Callable[[torch.Tensor], torch.Ten
         )
     tensor = primary(output)
     if loss == "squared_error":
-        return functional.mse_loss(tensor, given(torch.empty_like(tensor, requires_grad=False)))
+        return functional.mse_loss(tensor, target(torch.empty_like(tensor, requires_grad=False)))
     if loss == "binary_cross_entropy":
-        target = given(torch.empty_like(tensor, requires_grad=False))
-        return functional.binary_cross_entropy_with_logits(tensor, target)
-    return _cross_entropy(tensor, given)
+        expected = target(torch.empty_like(tensor, requires_grad=False))
+        return functional.binary_cross_entropy_with_logits(tensor, expected)
+    return _cross_entropy(tensor, target)
 
 
 def _check_takes_output(loss: Any) -> None:
-    """Raises OptionError for a function that wants more than the model's output."""
+    """Raises OptionError for a function that takes more than the model's output."""
     try:
         inspect.signature(loss.forward if isinstance(loss, torch.nn.Module) else loss).bind(None)
     except ValueError:
         return  # some functions written in C have no signature
     except TypeError as error:
         raise OptionError(
-            f"the loss is called with the model's output alone: {error}.",
+            f"the loss is called with the model's output only: {error}.",
             hint="For example: loss=lambda output: torch.nn.functional.cross_entropy(output, target)",
         ) from None
 
 
-def _cross_entropy(logits: torch.Tensor, given: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+def _cross_entropy(logits: torch.Tensor, target: Target) -> torch.Tensor:
     """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
     if logits.dim() == 0:
         raise OptionError(
@@ -159,8 +154,8 @@ def _cross_entropy(logits: torch.Tensor, given: Callable[[torch.Tensor], torch.T
     if logits.dim() == 3:
         logits = logits.reshape(-1, logits.shape[-1])
     shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
-    target = given(torch.empty(shape, dtype=torch.int64, device=logits.device))
-    return functional.cross_entropy(logits, target)
+    classes = target(torch.empty(shape, dtype=torch.int64, device=logits.device))
+    return functional.cross_entropy(logits, classes)
 
 
 def _check_differentiable(value: torch.Tensor) -> None:

@@ -23,48 +23,15 @@ from nncost.frontends.spec.kinds import layer_table, pool, sequence
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
-from nncost.ir.training.losses import LOSSES, NO_LOSS
+from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.count import Settings, count_source
-from nncost.trainer.settings import LEARNING_RATES
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 
 FOLDER = Path(__file__).parent
 MARKER = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-COMPOSITES: Sequence[tuple[str, str]] = (
-    ("dense", "N, dense M"),
-    ("dense, no bias", "N, dense M bias=no"),
-    ("conv", "CxN, conv M K"),
-    ("conv, 2-D, groups=2", "2x8x8, conv 4 3x3 pad=1 groups=2"),
-    ("conv_transpose", "CxN, conv_transpose M K"),
-    ("maxpool", "CxN, maxpool 3 stride=2"),
-    ("avgpool", "CxN, avgpool 3 stride=2"),
-    ("global_avgpool", "CxHxW, global_avgpool"),
-    ("global_maxpool", "CxHxW, global_maxpool"),
-    ("adaptive_avgpool", "1x5x5, adaptive_avgpool 3"),
-    ("adaptive_maxpool", "1x5x5, adaptive_maxpool 3"),
-    ("batchnorm, training", "CxHxW, batchnorm"),
-    ("layernorm", "N, layernorm"),
-    ("rmsnorm", "N, rmsnorm"),
-    ("groupnorm", "CxN, groupnorm 2"),
-    ("instancenorm", "CxN, instancenorm affine"),
-    ("lrn", "CxHxW, lrn 5"),
-    ("embedding", "T, embedding V D"),
-    ("dropout, training", "N, dropout 0.5"),
-    ("attention", "TxD, attention heads=2"),
-    ("attention, causal, shared heads", "TxD, attention heads=4 kv_heads=2 causal"),
-    ("rnn", "TxF, rnn H"),
-    ("lstm", "TxF, lstm H"),
-    ("gru", "TxF, gru H"),
-    ("residual", "N, residual[relu]"),
-    ("softmax", "N, softmax"),
-    ("log_softmax", "N, log_softmax"),
-    *((name, f"N, {name}") for name in (
-        "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign", "sigmoid",
-        "tanh", "relu6", "hardtanh", "hardsigmoid", "hardswish",
-    )),
-)  # fmt: skip
-"""A name and the smallest spec that shows it; B is the batch."""
+RESIDUAL = ("residual", "N, residual[relu]")
 
 
 def main(check: bool) -> int:
@@ -130,9 +97,9 @@ def scalars() -> list[str]:
 
 def composites() -> list[str]:
     """Every composite with its counts for a batch of B, forward and backward (input gradient included)."""
-    return _table(
-        ["composite", "smallest spec", "forward", "backward"], map(_composite, *zip(*COMPOSITES, strict=True))
-    )
+    shown = [(name, spec) for name, kind in layer_table().items() for spec in kind.examples]
+    rows = (_composite(name, spec) for name, spec in (*shown, RESIDUAL))
+    return _table(["composite", "smallest spec, in training", "forward", "backward"], rows)
 
 
 def _composite(name: str, spec: str) -> tuple[str, str, str, str]:
@@ -154,7 +121,7 @@ def losses() -> list[str]:
         ledger = count_source("N, dense C", Settings(loss=name, load=LoadOptions(batch=symbol("B")))).ledger
         return f"`{name}`", _amounts(ledger, "loss")
 
-    return _table(["loss", "value and gradient at the output"], map(row, (n for n in LOSSES if n != NO_LOSS)))
+    return _table(["loss", "value and gradient at the output"], map(row, LOSSES))
 
 
 def optimizers() -> list[str]:
@@ -207,7 +174,9 @@ def limits() -> list[str]:
 
 def learning_rates() -> list[str]:
     """The learning rate of ``nncost train`` for every optimizer."""
-    return _table(["optimizer", "learning rate"], ((f"`{name}`", f"{LEARNING_RATES[name]:g}") for name in OPTIMIZERS))
+    return _table(
+        ["optimizer", "learning rate"], ((f"`{name}`", f"{rule.learning_rate:g}") for name, rule in OPTIMIZERS.items())
+    )
 
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {

@@ -14,7 +14,7 @@ HEAVY = ("numpy", "sympy", "onnx", "torch", "rich", "jax", "keras")
 
 
 def test_public_names() -> None:
-    verbs = ["calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "train"]
+    verbs = ["calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run", "train"]
     assert nncost.__all__ == ["Inputs", "NncostError", "Report", *verbs]
     for name in nncost.__all__:
         assert getattr(nncost, name) is not None
@@ -76,7 +76,7 @@ def test_quantities_by_path() -> None:
         ({"symbols": [1]}, "names with numbers"),
         ({"symbols": {"h": 3.5}}, "the symbol h must be"),
         ({"inputs": 3}, "inputs are shapes"),
-        ({"dtype": "int8"}, "Accepted: float64"),
+        ({"dtype": "int8"}, "Accepted: float32, float64"),
         ({"mode": "eval"}, "Accepted: train, inference"),
     ],
 )

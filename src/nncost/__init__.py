@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from nncost.api import formula as formula
     from nncost.api import measure as measure
     from nncost.api import predict as predict
+    from nncost.api import run as run
     from nncost.api import train as train
     from nncost.errors import NncostError as NncostError
+    from nncost.frontends.lowering import lowers as lowers
     from nncost.frontends.model import Inputs as Inputs
-    from nncost.frontends.torch.lowerings.registry import lowers as lowers
     from nncost.report import Report as Report
 
 
@@ -36,14 +37,16 @@ _NAMES = {
     "formula": "nncost.api",
     "measure": "nncost.api",
     "predict": "nncost.api",
+    "run": "nncost.api",
     "train": "nncost.api",
-    "lowers": "nncost.frontends.torch.lowerings.registry",
+    "lowers": "nncost.frontends.lowering",
     "Inputs": "nncost.frontends.model",
     "NncostError": "nncost.errors",
     "Report": "nncost.report",
 }
 __all__ = [
-    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "train",
+    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run",
+    "train",
 ]  # fmt: skip
 
 

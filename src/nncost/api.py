@@ -1,4 +1,4 @@
-"""The public functions: ``count``, ``explain``, ``formula``, ``predict`` and ``train``, each with a command-line twin."""
+"""The public functions: ``count``, ``explain``, ``formula``, ``run``, ``predict``, ``measure``, ``calibrate`` and ``train``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from nncost.arguments import arguments_of, shapes_of
 from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.model import BiasChoice, LoadOptions
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.dims.formula import Formula
-    from nncost.explaining import Explanation
+    from nncost.documents.document import Document
     from nncost.timing.devices.profile import Profile
     from nncost.timing.measure.measure import Measurement
     from nncost.timing.prediction import Prediction
     from nncost.trainer.outcome import Training
     from nncost.trainer.progress import Progress
-    from nncost.trainer.run import Prepared
+    from nncost.trainer.run import PreparedTraining
 
 
 def count(
@@ -91,7 +92,7 @@ def formula(
     return formula_of(quantity, report.quantity(quantity), at)
 
 
-def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Explanation:
+def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Document:
     """The worked arithmetic of a topic (parameters, forward, backward, update, run, time) or of one quantity.
 
     With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs
@@ -104,6 +105,37 @@ def explain(source: Any, topic: str | None = None, *, why: str | None = None, **
             raise OptionError(f"why={why!r} explains all of the forward pass and takes no topic, received {topic!r}.")
         return explain_why(_source(source), why, settings_of(**settings))
     return explain_source(_source(source), topic, settings_of(**settings))
+
+
+def run(
+    source: Any,
+    inputs: Any = None,
+    seed: int = 0,
+    *,
+    batch: int | None = None,
+    symbols: Mapping[str, int] | None = None,
+    mode: str | None = None,
+    dtype: str | None = None,
+    bias: str = "all",
+    activation: str = "sigmoid",
+) -> dict[str, Any]:
+    """Return the outputs of the very graph that is counted, as NumPy arrays by name.
+
+    ``source`` is a spec, an ONNX file or a Graph. Parameters are those of the file, or initial values that ``seed``
+    decides. ``inputs`` are one array, a tuple (positional) or a dict (by name); None, or a shape such as ``"8x784"``
+    in place of an array, stands for random numbers that ``seed`` decides. The first axis of an array is the batch.
+    Outputs are named as in the file; that of a spec is ``y``. ``mode`` is ``"inference"`` (None) or ``"train"``:
+    dropout and the batch's own statistics, which change no parameter. ``dtype`` is ``"float64"``, ``"float32"``
+    (None) or ``"float16"``; ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
+
+    Raises OptionError, ShapeError or SymbolError for inputs that do not fit, SourceError for what cannot be run.
+    """
+    from nncost.pipeline.outputs import run_source
+
+    settings = settings_of(
+        inputs, batch=batch, symbols=symbols, mode=mode, dtype=dtype, bias=bias, activation=activation
+    )
+    return run_source(_source(source), settings, _whole("seed", seed, least=0))
 
 
 def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any = None, **settings: Any) -> Prediction:
@@ -194,8 +226,8 @@ def train_until_interrupted(
     *,
     save: str | PathLike[str] | None = None,
     resume: str | PathLike[str] | None = None,
-    tell: Callable[[Progress], None] = lambda progress: None,
-    announce: Callable[[Prepared], None] = lambda prepared: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
     symbols: Mapping[str, int] | None = None,
     freeze: str | Sequence[str] = (),
     bias: str = "all",
@@ -203,14 +235,14 @@ def train_until_interrupted(
     dtype: str | None = None,
     **given: Any,
 ) -> Training:
-    """As :func:`train`; where it was interrupted, the result says so. ``tell`` and ``announce`` hear how it goes."""
+    """As :func:`train`; where it was interrupted, the result says so. ``on_start`` is called with what was decided, ``on_step`` after each step."""
     from nncost.trainer.run import train_source
 
     settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
     return train_source(
         _source(source), _source(data), settings, {name: value for name, value in given.items() if value is not None},
         save=None if save is None else fspath(save), resume=None if resume is None else fspath(resume),
-        tell=tell, announce=announce,
+        on_step=on_step, on_start=on_start,
     )  # fmt: skip
 
 
@@ -267,14 +299,14 @@ def _truth(name: str, value: object) -> bool:
     return value
 
 
-def _whole(name: str, value: object) -> int:
-    """An integer of at least 1, of any integer type."""
+def _whole(name: str, value: object, least: int = 1) -> int:
+    """An integer of at least ``least``, of any integer type."""
     try:
-        number = 0 if isinstance(value, bool) else index(cast("SupportsIndex", value))
+        number = least - 1 if isinstance(value, bool) else index(cast("SupportsIndex", value))
     except TypeError:
-        number = 0
-    if number < 1:
-        raise OptionError(f"{name} must be a whole number of at least 1, received {value!r}")
+        number = least - 1
+    if number < least:
+        raise OptionError(f"{name} must be a whole number of at least {least}, received {value!r}")
     return number
 
 

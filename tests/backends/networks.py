@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.numbers.networks import ACTIVATIONS, NETWORKS
+from nncost.ir.library.activations import ACTIVATIONS
+from tests.layer_examples import EXAMPLES
+from tests.numbers.networks import NETWORKS
 
 SPECS = [
     *(spec for spec, _ in NETWORKS),
@@ -13,3 +15,5 @@ SPECS = [
     "3-4:softmax-2:log_softmax",
     "2x9x9, maxpool 3 pad=same stride=2, avgpool 4 pad=same",
 ]
+_WRITTEN = set(" ".join(SPECS).replace("[", " ").replace(",", " ").split())
+SPECS += [spec for name, specs in EXAMPLES.items() if name not in _WRITTEN for spec in specs]

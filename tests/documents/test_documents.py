@@ -14,11 +14,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = [
-    pytest.param(match[1], match[2], id=f"{path.name}:{path.read_text()[: match.start()].count(chr(10)) + 1}")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [match[2] for match in FENCE.finditer(path.read_text()) if match[1] == language]
+
+
+CONSOLE = [
+    pytest.param(text, id=f"{path.name}-{number}")
     for path in DOCUMENTS
-    for match in FENCE.finditer(path.read_text())
+    for number, text in enumerate(blocks(path, "console"), 1)
 ]
+PYTHON = [pytest.param(blocks(path, "python"), id=path.name) for path in DOCUMENTS if blocks(path, "python")]
 
 
 def run(command: str) -> str:
@@ -31,19 +38,28 @@ def run(command: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("language", "text"), BLOCKS)
-def test_block(language: str, text: str) -> None:
-    if language == "python":
-        parsed = doctest.DocTestParser().get_doctest(text, {}, "block", None, 0)
-        results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed)
-        assert results.attempted > 0
-        assert results.failed == 0
-        return
+@pytest.mark.parametrize("text", CONSOLE)
+def test_console(text: str) -> None:
     commands = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
     assert commands
     for block in commands:
         command, _, expected = block.partition("\n")
         assert run(command) == expected
+
+
+@pytest.mark.parametrize("texts", PYTHON)
+def test_python(texts: list[str]) -> None:
+    """The blocks of a document in one session, in their order; those without prompts are definitions."""
+    names: dict[str, object] = {"__name__": "document"}
+    for text in texts:
+        if not text.startswith(">>>"):
+            exec(compile(text, "document", "exec", dont_inherit=True), names)
+            continue
+        parsed = doctest.DocTestParser().get_doctest(text, names, "block", None, 0)
+        results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, clear_globs=False)
+        names = parsed.globs
+        assert results.attempted > 0
+        assert results.failed == 0
 
 
 def test_links_lead_somewhere() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nncost.dims import symbol
-from nncost.documents.document import Heading, Work
-from nncost.explaining import Explanation, explain_source
+from nncost.documents.document import Document, Heading, Work
+from nncost.explaining import explain_source
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline.count import Settings
+from nncost.pipeline.settings import Settings
 
 GPT = (
     "128, embedding 50257 768, [residual[layernorm, attention heads=12 causal], "
@@ -23,11 +23,11 @@ def settings_of(*, batch: int | str | None = None, **settings: Any) -> Settings:
     return Settings(load=LoadOptions(batch=size), **settings)
 
 
-def explained(spec: str, topic: str | None = None, **settings: Any) -> Explanation:
+def explained(spec: str, topic: str | None = None, **settings: Any) -> Document:
     return explain_source(spec, topic, settings_of(**settings))
 
 
-def sums(explanation: Explanation) -> Iterator[tuple[str, Work]]:
+def sums(explanation: Document) -> Iterator[tuple[str, Work]]:
     """Each quantity's path with its worked lines."""
     for section in explanation.sections:
         heading = ""

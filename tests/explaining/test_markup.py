@@ -7,7 +7,7 @@ import re
 import pytest
 
 from nncost.documents import latex, markdown
-from nncost.documents.document import Equation, Explanation, Heading, Line, Maths, Paragraph, Section, Table, Work
+from nncost.documents.document import Document, Equation, Heading, Line, Maths, Paragraph, Section, Table, Work
 from nncost.explaining.formulas import mathematics
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.optimizers import OPTIMIZERS
@@ -25,13 +25,13 @@ SPECS = [
 NASTY = r"a_b & 50% of $x$ # {y} \z ~ ^ <i> | *bold* `code` “q” é"
 
 
-def nasty() -> Explanation:
+def nasty() -> Document:
     maths = Maths("x", "x")
     blocks = (
         Paragraph(NASTY), Heading(NASTY), Equation(maths), Work((Line(NASTY, None, None, maths),)),
         Table((NASTY, "why"), ((NASTY, maths),)),
     )  # fmt: skip
-    return Explanation(NASTY, (Section(NASTY, blocks),))
+    return Document(NASTY, (Section(NASTY, blocks),))
 
 
 def assert_well_formed(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nncost.documents import latex, markdown, plain
+from nncost.documents.tables import PAGE
 from nncost.units import abbreviated, grouped, ratio
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 
@@ -47,7 +48,7 @@ def test_eighty_columns(spec: str, settings: dict[str, Any]) -> None:
     if isinstance(settings.get("examples"), str):
         settings = settings | {"examples": symbol(settings["examples"])}
     text = plain.render(explained(spec, **settings))
-    assert max(len(line) for line in text.splitlines()) <= plain.WIDTH
+    assert max(len(line) for line in text.splitlines()) <= PAGE
     assert not any(line != line.rstrip() for line in text.splitlines())
     assert text.endswith("\n")
 

@@ -8,7 +8,7 @@ import pytest
 
 from nncost.dims import tidy
 from nncost.explaining.formulas import written
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from tests.explaining.explained import CNN, GPT, explained, number, result_of, settings_of, sums
 
 CASES: list[tuple[str, dict[str, Any]]] = [

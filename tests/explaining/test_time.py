@@ -68,9 +68,9 @@ def test_with_a_calibration_the_causes_are_told() -> None:
     save_profile(profile)
     text = told("20-10-2")
     assert "(calibrated: 1.00 billion operations a second" in text
-    assert "nncost expects a step to take" in text
+    assert "Predicted here: " in text
     assert "(100%) the framework's work around it" in text
-    assert "times what was expected" in text
+    assert "times the prediction" in text
 
 
 @pytest.mark.usefixtures("no_valgrind")

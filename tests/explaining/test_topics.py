@@ -61,7 +61,7 @@ def test_a_graph_is_explained_as_a_spec_is() -> None:
     from nncost.explaining import explain_source
     from nncost.ir.builder import Builder
     from nncost.ir.library.dense import dense
-    from nncost.pipeline.count import Settings
+    from nncost.pipeline.settings import Settings
 
     b = Builder()
     with b.layer("dense"):

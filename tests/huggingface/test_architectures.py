@@ -14,8 +14,8 @@ pytest.importorskip("transformers")
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from nncost.frontends.huggingface.build import build  # noqa: E402
-from nncost.frontends.huggingface.quiet import undisturbed  # noqa: E402
+from nncost.frontends.huggingface.load import build  # noqa: E402
+from nncost.frontends.huggingface.quiet import quiet  # noqa: E402
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape  # noqa: E402
 from tests.huggingface.architectures import CASES  # noqa: E402
 
@@ -24,7 +24,7 @@ def built(name: str, folder: Path) -> tuple[Any, Inputs]:
     """The case through the front end, from a file."""
     path = folder / "config.json"
     path.write_text(json.dumps(CASES[name].values))
-    return build(str(path), LoadOptions(inputs=dict(CASES[name].inputs)))
+    return build(str(path), LoadOptions(inputs=dict(CASES[name].inputs)))[:2]
 
 
 def tensors(inputs: Inputs) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_parameters(name: str, tmp_path: Path) -> None:
 def test_multiplications(name: str, tmp_path: Path) -> None:
     """On real numbers, with plain attention and experts one by one, each contraction is a call that PyTorch counts."""
     module, inputs = built(name, tmp_path)
-    with undisturbed(), torch.no_grad(), torch.device("cpu"):
+    with quiet(), torch.no_grad(), torch.device("cpu"):
         real = (
             type(module)._from_config(module.config, attn_implementation="eager", experts_implementation="eager").eval()
         )
@@ -63,5 +63,5 @@ def test_multiplications(name: str, tmp_path: Path) -> None:
 def test_forward_without_numbers(name: str, tmp_path: Path) -> None:
     """The module runs on shapes alone, as a tracer runs it."""
     module, inputs = built(name, tmp_path)
-    with undisturbed(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), torch.device("meta"):
+    with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), torch.device("meta"):
         assert module(**tensors(inputs)) is not None

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("transformers")
 
 from nncost.errors import NncostError
-from nncost.frontends.huggingface import build as building
-from nncost.frontends.huggingface.build import build, build_with_notes
+from nncost.frontends.huggingface import load as building
+from nncost.frontends.huggingface.load import build
 from nncost.frontends.model import LoadOptions
 from tests.huggingface.architectures import CASES
 
@@ -95,14 +95,14 @@ def test_code_and_kernels_are_not_used(tmp_path: Path) -> None:
     path = with_values(
         tmp_path, attn_implementation="hub/kernel", _attn_implementation="hub/kernel", auto_map={"a": "b.c"}
     )
-    module, _, notes = build_with_notes(str(path), LoadOptions())
+    module, _, notes = build(str(path), LoadOptions())
     assert module.config._attn_implementation in ("sdpa", "eager")
     assert "auto_map is not used: the code is that of transformers." in notes
 
 
 @pytest.mark.parametrize("named", [["BertModel"], ["os"], [5], "LlamaForCausalLM", ["__init__"], []])
 def test_class_of_another_family(named: Any, tmp_path: Path) -> None:
-    module, _, notes = build_with_notes(str(with_values(tmp_path, architectures=named)), LoadOptions())
+    module, _, notes = build(str(with_values(tmp_path, architectures=named)), LoadOptions())
     assert type(module).__name__ == "LlamaModel"
     assert "the family's plain network" in notes[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nncost.frontends.huggingface.default_inputs import CONTEXT, DEFAULTS
-from nncost.frontends.huggingface.names import SHORT_NAMES
+from nncost.frontends.huggingface.inputs import SHORT_NAMES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "huggingface.md").read_text()
 

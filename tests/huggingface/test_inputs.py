@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 
 from nncost.dims import symbol
 from nncost.errors import NncostError, OptionError, SymbolError
-from nncost.frontends.huggingface.build import build, build_with_notes
+from nncost.frontends.huggingface.load import build
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
 from tests.huggingface.architectures import CASES
 
@@ -125,5 +125,5 @@ def test_inputs_nobody_knows(tmp_path: Path) -> None:
 def test_more_tokens_than_positions(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(CASES["llama"].values))
-    notes = build_with_notes(str(path), LoadOptions(inputs={"": (1, 40)}))[2]
+    notes = build(str(path), LoadOptions(inputs={"": (1, 40)}))[2]
     assert "40 tokens are more than the 16 of the configuration." in notes

@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 import nncost  # noqa: E402
 from nncost.errors import MissingExtraError, NncostError  # noqa: E402
 from nncost.frontends.huggingface import transformers as library  # noqa: E402
-from nncost.frontends.huggingface.build import build  # noqa: E402
+from nncost.frontends.huggingface.load import build  # noqa: E402
 from nncost.frontends.model import LoadOptions  # noqa: E402
 from tests.huggingface.architectures import CASES  # noqa: E402
 
@@ -78,7 +78,7 @@ def test_nothing_on_stderr(tmp_path: Path) -> None:
 def test_training_drops_no_layer(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(CASES["wav2vec2"].values | {"layerdrop": 0.9}))
-    module, _ = build(str(path), LoadOptions(training=True))
+    module, *_ = build(str(path), LoadOptions(training=True))
     assert module.training
     assert module.config.layerdrop == 0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nncost.frontends.huggingface.build import build
 from nncost.frontends.huggingface.experts import active_parameters
+from nncost.frontends.huggingface.load import build
 from nncost.frontends.model import LoadOptions
 
 HERE = Path(__file__).parent
@@ -19,7 +19,7 @@ CONFIGS = {path.stem: path for path in (HERE / "configs").glob("*.json")}
 
 
 def elements(name: str) -> tuple[int, int | None]:
-    module, _ = build(str(CONFIGS[name]), LoadOptions())
+    module, *_ = build(str(CONFIGS[name]), LoadOptions())
     return sum(parameter.numel() for parameter in module.parameters()), active_parameters(module, module.config)
 
 

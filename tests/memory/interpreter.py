@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nncost.counting.kernels import Plan
+from nncost.counting.kernels import Kernels
 from nncost.counting.ledger import count_graph
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.ir import ops
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Graph, Node, Tensor, walk
 from nncost.ir.training.step import StepGraph
 
@@ -35,7 +35,7 @@ Value = tuple[Pieces, "list[Value] | None"]
 @dataclass
 class Interpreter:
     step: StepGraph
-    plans: dict[Graph, Plan] = field(default_factory=dict)
+    kernels: dict[Graph, Kernels] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
     where: dict[Tensor, Pieces] = field(default_factory=dict)
     slices: dict[Tensor, list[Value]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Interpreter:
     phases: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        count_graph(self.step.graph, plans=self.plans)
+        count_graph(self.step.graph, kernels=self.kernels)
         step = self.step
         self.written_over = {*step.updated.values(), *(s for states in step.states.values() for s in states)}
         self._graph(step.graph)
@@ -83,8 +83,8 @@ class Interpreter:
         return frozenset(piece for tensor in tensors for piece in self.where.get(tensor, ()))
 
     def _graph(self, graph: Graph) -> None:
-        plan = self.plans[graph]
-        owner = {node: kernel for kernel in plan.kernels for node in kernel.nodes}
+        found = self.kernels[graph]
+        owner = {node: kernel for kernel in found.groups for node in kernel.nodes}
         touched: dict[int, list[Pieces]] = {}
         nodes = list(walk(graph.items))
         added = added_up(nodes)
@@ -102,7 +102,7 @@ class Interpreter:
             else:
                 reads = [] if node in added.values() else [self._behind(node.inputs)]
                 for output in node.outputs:
-                    if (kernel is None or output in plan.escaping) and output not in plan.effects | self.written_over:
+                    if (kernel is None or output in found.escaping) and output not in found.effects | self.written_over:
                         if node in added.values():
                             reads.append(self.where[output])
                             continue

@@ -62,7 +62,7 @@ def test_sizes_but_the_batch_must_be_numbers() -> None:
 def test_a_graph_has_its_batch() -> None:
     from tests.symbols.test_graphs import tied_autoencoder
 
-    with pytest.raises(nncost.NncostError, match="that of a Graph is built in"):
+    with pytest.raises(nncost.NncostError, match="cannot choose the batch of this source: it stays 2"):
         nncost.count(tied_autoencoder(2, 8, 3), fits="8GiB")
 
 

@@ -25,11 +25,10 @@ def test_every_summary_has_a_part(capsys: pytest.CaptureFixture[str], form: list
         assert words in " ".join(text.replace("**", "").split())
 
 
-def test_a_terminal_has_a_part(capsys: pytest.CaptureFixture[str]) -> None:
-    from nncost.views.terminal import show
+def test_a_terminal_has_a_part() -> None:
+    from nncost.views.count import count_document
 
-    show(nncost.count("784-16-16-10"))
-    assert "107,260 bytes" in capsys.readouterr().out
+    assert "107,260 bytes" in count_document(nncost.count("784-16-16-10")).render("terminal", 80)
 
 
 def test_the_part_keeps_to_the_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from nncost.frontends.model import LoadOptions
 from nncost.ir.execute import execute
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 
 STEP, RELATIVE, PROBES = 1e-5, 2e-5, 4
 SPECS = [

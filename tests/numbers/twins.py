@@ -13,7 +13,8 @@ from nncost.frontends.model import LoadOptions
 from nncost.ir import ops
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor, walk
-from nncost.pipeline.count import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings
 from tests.numbers.networks import Factory, KnownDropout
 
 Array = np.ndarray

@@ -103,6 +103,7 @@ ACTIVATIONS = [
     *(_one(op, "x") for op in ("LeakyRelu", "Celu", "HardSigmoid", "ThresholdedRelu", "Gelu", "Softmax", "LogSoftmax")),
     _one("LeakyRelu", "x", alpha=0.3), _one("Elu", "x", alpha=0.5), _one("Celu", "x", alpha=2.0),
     _one("HardSigmoid", "x", alpha=0.5, beta=0.1), _one("Selu", "x", alpha=1.5, gamma=1.2),
+    _one("Shrink", "x"), _one("Shrink", "x", lambd=0.3, bias=0.3), _one("Shrink", "x", lambd=0.2, bias=0.1),
     _one("ThresholdedRelu", "x", alpha=0.5), _one("Gelu", "x", approximate="tanh"),
     _one("Softmax", "x", axis=1), _one("Softmax", "x", axis=1, opset=11), _one("Softmax", "x", opset=11, x=(2, 5, 1, 1), label="1x1"),
     _one("LogSoftmax", "x", axis=0, opset=11), _one("Softmax", "x", axis=-1, opset=11),
@@ -115,6 +116,9 @@ ELEMENTWISE = [
     *(_one(op, "x w", {"w": weights(3, 1)}) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")),
     *(_two(op, (2, 1, 4), (3, 1)) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")),
     *(_one(op, "x") for op in ("Sqrt", "Exp", "Log", "Neg", "Abs", "Erf", "Sin", "Cos", "Floor", "Ceil", "Round", "Sign")),
+    *(_one(op, "x") for op in ("Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Atanh")),
+    Example("Acosh", [node("Add", "x one", "z"), node("Acosh", "z")], {"x": X}, {"one": _float(1)}),
+    *(_one("Pow", "x e", {"e": _float(e)}, label=f"to {e}") for e in (-1, 0, 1, 3, 4)), _one("Pow", "x e", {"e": weights(1, 1, 1, 1)}, label="wider"),
     _one("Reciprocal", "x"), _one("Pow", "x two", {"two": _float(2)}, label="square"), _one("Pow", "x half", {"half": _float(0.5)}, label="root"),
     _one("Add", "x one", {"one": _float(1)}, label="scalar"),
     Example("Sum()", [node("Sum", "a b c")], {"a": (2, 3), "b": (2, 3), "c": (3,)}),
@@ -122,7 +126,12 @@ ELEMENTWISE = [
     Example("Max(3)", [node("Max", "a b c")], {"a": (2, 3), "b": (2, 3), "c": (3,)}),
     Example("Add(ints)", [node("Add", "i0 i1")], {"i0": (2, 3), "i1": (3,)}),
     *(Example(op, [node(op, "a b", "c"), node("Where", "c a b")], {"a": (2, 3), "b": (3,)})
-      for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")),
+      for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal")),
+    *(Example(op, [node("Greater", "a b", "c"), node("Less", "a b", "d"), node(op, "c d", "e"), node("Where", "e a b")],
+              {"a": (2, 3), "b": (3,)}) for op in ("And", "Or", "Xor")),
+    Example("Not", [node("Greater", "a b", "c"), node("Not", "c", "d"), node("Where", "d a b")], {"a": (2, 3), "b": (3,)}),
+    *(Example(op, [node(op, "i0 i1")], {"i0": (2, 3), "i1": (3,)}) for op in ("BitwiseAnd", "BitwiseOr", "BitwiseXor")),
+    Example("BitwiseNot", [node("BitwiseNot", "i0")], {"i0": (2, 3)}),
     Example("Where", [node("Greater", "a b", "c"), node("Where", "c a b")], {"a": (2, 3), "b": (3,)}),
     Example("Equal", [node("Equal", "s t", "e"), node("Where", "e s t", "z"), node("Expand", "x z")], {"x": (2, 3)},
             {"s": _ints(2, -1), "t": _ints(2, 3)}),
@@ -179,7 +188,10 @@ MOVES = [
 ]  # fmt: skip
 REDUCTIONS = [
     *(_one(op, "x a", {"a": _ints(-1)}, keepdims=keep) for keep in (0, 1)
-      for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2")),
+      for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2",
+                 "ReduceLogSum", "ReduceLogSumExp")),
+    _one("ReduceLogSumExp", "x", axes=[0, 2], keepdims=0, opset=11),
+    *(_one("CumSum", "x a", {"a": np.int64(-2)}, exclusive=e, reverse=r) for e in (0, 1) for r in (0, 1)),
     _one("ReduceSum", "x"), _one("ReduceMean", "x", axes=[0, 2], opset=11), _one("ReduceSum", "x", axes=[1], keepdims=0, opset=11),
     _one("ReduceMax", "x", noop_with_empty_axes=1),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -64,7 +65,7 @@ def test_run_equals_onnxruntime(name: str) -> None:
     weights = dict(_random_weights(model))
     image = np.random.default_rng(1).standard_normal((1, 3, 224, 224), dtype=np.float32)
     ending = model.graph.items[-1]
-    last = ending.inputs[0] if isinstance(ending, Region) and ending.name == "softmax" else model.graph.outputs[0]
+    last = ending.inputs[0] if isinstance(ending, Region) and ending.layer.name == "softmax" else model.graph.outputs[0]
     feeds = {model.graph.inputs[0]: image} | {p.tensor: weights[p.tensor.name] for p in model.graph.parameters}
     values = execute(model.graph, feeds, dtype="float32")
     ours = [values[model.graph.outputs[0]], values[last]]
@@ -74,6 +75,31 @@ def test_run_equals_onnxruntime(name: str) -> None:
     assert np.std(theirs[-1]) > 1e-3 * np.abs(theirs[-1]).max() > 0
     assert_close(ours[0], theirs[0], 1e-4)
     assert_close(ours[1].reshape(theirs[-1].shape), theirs[-1], 1e-4)
+
+
+@pytest.mark.parametrize("name", ["shufflenet", "squeezenet"])
+@pytest.mark.parametrize("apart", [False, True], ids=["one file", "weights in another file"])
+def test_run_of_a_file_equals_onnxruntime(name: str, apart: bool, tmp_path: Path) -> None:
+    """``nncost.run`` reads the weights that the file, or one beside it, holds."""
+    weights = dict(_random_weights(load(str(light(name)), LoadOptions())))
+    model = _fed_model(name, weights)
+    graph, path = model.graph, tmp_path / "model.onnx"
+    kept = [value for value in graph.input if value.name not in weights]
+    del graph.input[:]
+    graph.input.extend(kept)
+    graph.initializer.extend(onnx.numpy_helper.from_array(array, each) for each, array in weights.items())
+    onnx.save(model, path, save_as_external_data=apart, location="weights.bin")
+    image = np.random.default_rng(1).standard_normal((1, 3, 224, 224), dtype=np.float32)
+    ours = nncost.run(path, {kept[0].name: image})
+    theirs = reference(onnx.load(path), {kept[0].name: image})
+    assert np.std(theirs[-1]) > 1e-3 * np.abs(theirs[-1]).max() > 0
+    for left, right in zip(ours.values(), theirs, strict=True):
+        assert_close(left, right, 1e-4)
+    if apart:
+        (tmp_path / "weights.bin").unlink()
+        assert nncost.count(path).forward.macs == FIGURES[name][1]
+        with pytest.raises(nncost.NncostError, match="cannot be read"):
+            nncost.run(path, image)
 
 
 def _random_weights(model: Model) -> Iterator[tuple[str, np.ndarray]]:

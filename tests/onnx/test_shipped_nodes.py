@@ -20,7 +20,7 @@ MODELS = [path for folder in FOLDERS for path in sorted((SHIPPED / folder).glob(
 # Sequences of tensors, text, gradients as an operation: no lowering, so their totals say that they are incomplete.
 UNKNOWN = {
     "test_expand_shape_model1", "test_expand_shape_model2", "test_expand_shape_model3", "test_expand_shape_model4",
-    "test_gradient_of_add", "test_gradient_of_add_and_mul", "test_shrink",
+    "test_gradient_of_add", "test_gradient_of_add_and_mul",
     *(f"test_sequence_model{number}" for number in range(1, 9)),
     *(path.parent.name for path in MODELS if path.parent.name.startswith("test_strnorm")),
 }  # fmt: skip

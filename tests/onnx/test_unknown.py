@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 
 import nncost
+from nncost.errors import OptionError
+from nncost.frontends.lowering import ONNX, TORCH
 from nncost.ir import ops
 from tests.onnx.examples import weights
 from tests.onnx.models import loaded, make_model, node, saved
@@ -101,3 +106,107 @@ def test_a_failed_lowering_leaves_nothing_behind(tmp_path: Path) -> None:
     model = make_model(nodes, {"x": (2, 3), "h": ()}, outputs=("z",))
     kinds = [type(each.op) for each in loaded(model, tmp_path).graph.nodes()]
     assert kinds == [ops.Opaque, ops.Map]
+
+
+# ------------------------------------------------------------------- rules of the user's own
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    yield
+    ONNX.forget("com.example.Mystery", "Hardmax", "Relu")
+
+
+def mystery(tmp_path: Path) -> str:
+    """A Mystery between two layers: its second operand is stored in the file."""
+    nodes = [
+        node("MatMul", "x w", "a"), helper.make_node("Mystery", ["a", "s"], ["b"], domain="com.example", shift=2.0),
+        node("MatMul", "b v"),
+    ]  # fmt: skip
+    model = make_model(nodes, {"x": (2, 3)}, constants={**DENSE, "s": weights(4)})
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    model.graph.value_info.append(helper.make_tensor_value_info("b", TensorProto.FLOAT, [2, 4]))
+    return saved(model, tmp_path)
+
+
+def scale_shift(call: Any) -> Any:
+    b = call.builder
+    return b.map("add", b.map("mul", call.tensor(0), call.tensor(1, "weight")), call.attributes.number("shift", 0.0))
+
+
+def test_a_rule_makes_an_unknown_operation_known(tmp_path: Path) -> None:
+    path = mystery(tmp_path)
+    before = nncost.count(path, loss="squared_error", optimizer="sgd")
+    assert [entry["op"] for entry in before.unknown if entry["phase"] == "forward"] == ["com.example.Mystery"]
+    assert nncost.lowers("onnx.com.example.Mystery")(scale_shift) is scale_shift
+    report = nncost.count(path, loss="squared_error", optimizer="sgd")
+    assert report.complete
+    assert report.forward.mul - before.forward.mul == report.forward.add - before.forward.add == 8
+    assert report.parameters.total == before.parameters.total == 36
+    assert report.parameters.weights == before.parameters.weights + 4
+    assert report.backward.macs == 2 * (12 + 20 + 20)  # no input gradient for the first layer
+
+
+def test_a_users_rule_goes_before_ours_whichever_came_first(tmp_path: Path) -> None:
+    path = saved(make_model([node("Relu", "x")], {"x": (2, 3)}), tmp_path)
+    assert nncost.count(path).forward.cmp == 6
+    nncost.lowers("onnx.Relu")(lambda call: call.builder.map("exp", call.tensor(0)))
+    assert nncost.count(path).forward.exp == 6
+    ONNX.forget("Relu")
+    assert nncost.count(path).forward.cmp == 6
+
+
+def test_a_rule_holds_from_its_opset_on(tmp_path: Path) -> None:
+    nncost.lowers("onnx.Hardmax", since=13)(lambda call: call.tensor(0))
+    assert nncost.count(saved(make_model([node("Hardmax", "x")], {"x": (2, 3)}, opset=12), tmp_path)).unknown
+    assert not nncost.count(saved(make_model([node("Hardmax", "x")], {"x": (2, 3)}, opset=13), tmp_path)).unknown
+
+
+@pytest.mark.parametrize(
+    ("rule", "fragment"),
+    [
+        (lambda call: call.builder.reduce("sum", call.tensor(0), (0,)), "returned 4, the operator gives 2x4"),
+        (lambda call: 3, "returned 3, the operator gives 2x4"),
+        (lambda call: (call.tensor(0), call.tensor(0)), "returned 2x4, 2x4, the operator gives 2x4"),
+        (lambda call: {}["y"], "raised KeyError: 'y'.\nIts arguments: operand 0, operand 1, shift."),
+    ],
+)
+def test_a_wrong_rule_is_named(rule: Any, fragment: str, tmp_path: Path) -> None:
+    nncost.lowers("onnx.com.example.Mystery")(rule)
+    with pytest.raises(OptionError) as raised:
+        nncost.count(mystery(tmp_path))
+    assert f"the rule for com.example.Mystery {fragment}" in str(raised.value)
+
+
+def test_a_rule_may_leave_a_call_unknown(tmp_path: Path) -> None:
+    def rule(call: Any) -> Any:
+        raise NotImplementedError
+
+    nncost.lowers("onnx.com.example.Mystery")(rule)
+    assert [entry["op"] for entry in nncost.count(mystery(tmp_path)).unknown] == ["com.example.Mystery"]
+
+
+def test_one_rule_for_two_frameworks() -> None:
+    rule = nncost.lowers("onnx.com.example.Mystery", "example::mystery")(scale_shift)
+    assert ONNX.find("com.example.Mystery") is not None
+    assert TORCH.find("example::mystery.default", "example::mystery") is not None
+    TORCH.forget("example::mystery")
+    assert rule is scale_shift
+
+
+@pytest.mark.parametrize("name", ["Mystery", "onnx.", "a::b::c", "onnx.a::b", ""])
+def test_names_say_their_framework(name: str) -> None:
+    with pytest.raises(OptionError, match=r"namespace::operator or onnx\.Name"):
+        nncost.lowers(name)
+
+
+def test_opsets_are_for_onnx() -> None:
+    with pytest.raises(OptionError, match="since= is an opset"):
+        nncost.lowers("example::mystery", since=13)
+
+
+def test_the_report_says_how_to_make_it_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from nncost.cli.main import run
+
+    assert run(["count", mystery(tmp_path)]) == 3
+    assert '@nncost.lowers("onnx.com.example.Mystery"): docs/own-operators.md' in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -142,6 +142,12 @@ class Counted:
     def cos(self) -> Counted:
         return self._record("cos", math.cos(self.value))
 
+    def arctan(self) -> Counted:
+        return self._record("atan", math.atan(self.value))
+
+    def arctan2(self, other: Any) -> Counted:
+        return self._record("atan", math.atan2(self.value, float(other)))
+
     def sqrt(self) -> Counted:
         return self._record("sqrt", math.sqrt(self.value))
 

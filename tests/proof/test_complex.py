@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -83,9 +82,7 @@ class CountedComplex:
         return self.made(size * self.imaginary.cos(), size * self.imaginary.sin())
 
     def log(self) -> CountedComplex:
-        self.tally.record("sin")  # the arc tangent counts as one of its kind
-        angle = Counted(cmath.phase(self.value), self.tally)
-        return self.made(self.squared_length().log() * 0.5, angle)
+        return self.made(self.squared_length().log() * 0.5, self.imaginary.arctan2(self.real))
 
     def sqrt(self) -> CountedComplex:
         length = abs(self)

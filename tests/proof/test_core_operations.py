@@ -67,6 +67,8 @@ CASES: dict[str, tuple[Build, Callable[[torch.Tensor], torch.Tensor]]] = {
     "min of two": (lambda b, x: b.map("min", x, 0.5), lambda x: x.clamp(max=0.5)),
     "sin": (lambda b, x: b.map("sin", x), torch.sin),
     "cos": (lambda b, x: b.map("cos", x), torch.cos),
+    "atan": (lambda b, x: b.map("atan", x), torch.atan),
+    "atan2": (lambda b, x: b.map("atan2", b.map("square", x), x), lambda x: torch.atan2(x * x, x)),
     "abs": (lambda b, x: b.map("abs", b.map("sub", x, 0.5)), lambda x: (x - 0.5).abs()),
     "sort": (lambda b, x: b.emit_many(ops.Sort(1), x)[0], lambda x: x.sort(1).values),
 }  # fmt: skip
@@ -287,6 +289,7 @@ def test_loops_in_either_direction(times: int, reverse: bool) -> None:
 def test_long_loops_stay_loops(spec: str) -> None:
     """Peeling writes two iterations out, not all of them."""
     from nncost.ir.graph import walk
-    from nncost.pipeline.count import Settings, count_source
+    from nncost.pipeline.count import count_source
+    from nncost.pipeline.settings import Settings
 
     assert len(list(walk(count_source(spec, Settings()).step.graph.items))) < 600

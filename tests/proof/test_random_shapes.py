@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nncost.errors import SpecError
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 from tests.proof.selfcount import assert_proven
 
 small = st.integers(1, 4)

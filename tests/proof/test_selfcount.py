@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from nncost.frontends.model import LoadOptions
+from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
+from tests.layer_examples import EXAMPLES
 from tests.proof.selfcount import assert_proven
 
 LAYER_SPECS = [
@@ -72,10 +75,6 @@ LAYER_SPECS = [
     "2x3x3, [residual[conv 2 3 pad=1, batchnorm, relu, dropout 0.5]]*3, global_avgpool",
     "2, embedding 5 4, [residual[layernorm, attention heads=2 causal], residual[layernorm, dense 6, gelu, dense 4]]*3, dense 5 bias=no",
 ]
-ACTIVATIONS = [
-    "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign", "sigmoid",
-    "tanh", "relu6", "hardtanh", "hardsigmoid", "hardswish",
-]  # fmt: skip
 
 
 def prove(
@@ -102,12 +101,17 @@ def test_training_through_inference_mode(spec: str) -> None:
     prove(spec, mode="inference")
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("spec", [spec for specs in EXAMPLES.values() for spec in specs])
+def test_every_layer_of_the_spec_language(spec: str) -> None:
+    prove(spec)
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
 def test_activations(name: str) -> None:
     prove(f"3, dense 4, {name}, dense 2, {name}")
 
 
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "none"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("spec", ["3-4-3", "3, dense 4, softmax", "2x3, dense 4, sigmoid"])
 def test_losses(spec: str, loss: str) -> None:
     prove(spec, loss=loss)

@@ -20,7 +20,8 @@ from nncost.frontends.model import LoadOptions
 from nncost.ir import ops
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Node
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 from tests.proof.selfcount import ledger_counts, random_feeds
 
 Key = tuple[str, str, str]

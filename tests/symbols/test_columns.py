@@ -11,7 +11,8 @@ from nncost.counting.rules import costs
 from nncost.frontends.model import LoadOptions
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Region, Tensor
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 
 SPECS = [
     "{a}-{b}*4-{c}",

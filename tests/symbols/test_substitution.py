@@ -77,7 +77,7 @@ def assert_equal(formulas: dict, numbers: dict, values: Point) -> None:
     assert not different, (values, different)
 
 
-LOSSES = ["cross_entropy", "binary_cross_entropy", "sum"]
+LOSSES = ["cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "sum"]
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -14,7 +14,7 @@ from torch import nn
 import nncost
 from nncost.cli.main import run
 from nncost.errors import OptionError
-from nncost.frontends.torch.lowerings import registry
+from nncost.frontends.lowering import TORCH
 
 
 @torch.library.custom_op("nncost_tests::scale_shift", mutates_args=())
@@ -77,9 +77,7 @@ def backward(call: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     yield
-    for name in ("scale_shift", "scale_shift_backward"):
-        registry._LOWERINGS.pop(f"nncost_tests::{name}", None)
-    registry._revision[0] += 1
+    TORCH.forget("nncost_tests::scale_shift", "nncost_tests::scale_shift_backward")
 
 
 def test_an_unknown_operator_is_named_with_its_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +96,7 @@ def test_an_unknown_operator_is_named_with_its_layer(tmp_path: Path, capsys: pyt
 def test_the_command_says_how_to_make_it_known(capsys: pytest.CaptureFixture[str]) -> None:
     source = f"{__name__}:network"
     assert run(["count", source, "--input", "4x8"]) == 3
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "INCOMPLETE: 2 unknown operations are not in the totals: nncost_tests::scale_shift (0)" in shown
     assert '@nncost.lowers("nncost_tests::scale_shift")' in shown
     assert run(["count", source, "--input", "4x8", "--allow-unknown", "--json"]) == 0
@@ -153,9 +151,6 @@ def test_names_need_a_namespace() -> None:
 
 def test_a_rule_for_an_operator_that_was_counted_before_holds_at_once() -> None:
     """One that PyTorch itself takes apart, and one that is the gradient of another."""
-    from torch import nn
-
-    from nncost.frontends.torch.lowerings import registry
 
     class Flipped(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -164,7 +159,6 @@ def test_a_rule_for_an_operator_that_was_counted_before_holds_at_once() -> None:
     module, names = Flipped(), ("aten::special_xlog1py", "aten::gelu_backward")
     network = nn.Sequential(nn.Linear(3, 3), nn.GELU())
     before = nncost.count(module, (2, 3)), nncost.count(network, (2, 3), loss="sum")
-    kept = {name: registry._LOWERINGS.get(name) for name in names}
     try:
 
         @nncost.lowers(names[0])
@@ -178,11 +172,6 @@ def test_a_rule_for_an_operator_that_was_counted_before_holds_at_once() -> None:
         assert nncost.count(module, (2, 3)).forward.flops == nncost.count(module, (2, 3)).forward.log == 6
         assert nncost.count(network, (2, 3), loss="sum").backward.div == 6
     finally:
-        for name, rule in kept.items():
-            if rule is None:
-                del registry._LOWERINGS[name]
-            else:
-                registry._LOWERINGS[name] = rule
-        registry._revision[0] += 1
+        TORCH.forget(*names)
     assert nncost.count(module, (2, 3)).to_dict() == before[0].to_dict()
     assert nncost.count(network, (2, 3), loss="sum").to_dict() == before[1].to_dict()

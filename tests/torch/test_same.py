@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 import nncost
 from nncost.api import settings_of
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.fingerprint import no_trace
 from tests.torch.vision import import_torchvision

@@ -51,7 +51,7 @@ def test_json_stands_alone_on_standard_output(capsys: pytest.CaptureFixture[str]
     code, out, _ = said(capsys, *DIGITS_COMMAND, "--epochs", "2", "--json")
     assert code == 0
     told = json.loads(out)
-    assert told["schema"] == "nncost.ir.training/1"
+    assert told["schema"] == "nncost.training/1"
     assert told["test_accuracy"] > 0.8
     for kind in ("operations", "seconds", "memory"):
         assert told["predicted"][kind]
@@ -66,7 +66,7 @@ def test_every_keyword_has_its_option() -> None:
 
     options = {parameter.name for parameter in command.params}
     keywords = set(inspect.signature(nncost.train).parameters)
-    assert keywords == options - {"as_json"}
+    assert keywords == options - {"form"}
     assert set(TrainingSettings.__slots__) <= keywords
 
 
@@ -157,7 +157,7 @@ def test_a_terminal_sees_a_bar(tmp_path: Path) -> None:
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=follower, env=environment) as process:
         os.close(follower)
         seen, deadline = b"", time.monotonic() + SECONDS
-        while time.monotonic() < deadline and select.select([leader], [], [], 1)[0]:
+        while time.monotonic() < deadline and select.select([leader], [], [], SECONDS)[0]:
             try:
                 seen += os.read(leader, 10_000)
             except OSError:

@@ -11,17 +11,17 @@ import pytest
 import nncost
 from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import PRIMITIVE
+from nncost.ir.execute import prepare
 from nncost.ir.training.optimizers import step_constants
-from nncost.pipeline.count import Settings
+from nncost.pipeline.settings import Settings
 from nncost.trainer.loop import Loop
 from nncost.trainer.memory import planned_peak
-from nncost.trainer.numpy_timing import rehearsed
+from nncost.trainer.numpy_timing import distinct_calls
 from nncost.trainer.outcome import ratios
-from nncost.trainer.plan import plan_of
 from nncost.trainer.progress import PRIOR_STEPS, seconds_left
 from nncost.trainer.selfcount import executed_operations
 from tests.trainer.tables import DIGITS, blobs, quick
-from tests.trainer.test_plan import SPECS, counted, feeds_of
+from tests.trainer.test_programs import SPECS, counted, feeds_of
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -59,26 +59,26 @@ def test_memory_of_the_counted_graph(spec: str) -> None:
     assert 0.83 < training.to_dict()["ratio"]["memory"]["step_peak"] < 1.06
 
 
-def test_the_peak_of_a_plan_by_hand() -> None:
+def test_the_peak_of_a_program_by_hand() -> None:
     """3-2 without activation, batch 4: at most y and y + b, or gradients and their kin, live beside what is given."""
     found = counted("3-2:none", batch=4, optimizer="sgd")
-    plan = plan_of(found.step.graph, np.random.default_rng(0).random)
-    peak = planned_peak(plan, 1000, [0] * len(plan.steps))
-    assert peak == planned_peak(plan, 0, [0] * len(plan.steps)) + 1000
-    assert planned_peak(plan, 0, [10**6] * len(plan.steps)) > 10**6
+    program = prepare(found.step.graph, np.random.default_rng(0).random)
+    peak = planned_peak(program, 1000, [0] * len(program.instructions))
+    assert peak == planned_peak(program, 0, [0] * len(program.instructions)) + 1000
+    assert planned_peak(program, 0, [10**6] * len(program.instructions)) > 10**6
     y, weights, bias = 4 * 2 * 4, 2 * 3 * 4, 2 * 4
     kept = y + 4 + weights + bias + weights + bias  # Outputs of the graph: y, loss, two gradients, two new parameters.
     assert kept <= peak - 1000 <= kept + 2 * y + weights
 
 
-def test_every_call_of_a_plan_is_in_the_forecast() -> None:
+def test_every_call_of_a_program_is_in_the_estimate() -> None:
     found = counted("6-5:relu-4:softmax")
-    plan = plan_of(found.step.graph, np.random.default_rng(0).random)
-    rehearsal = rehearsed(plan, feeds_of(found, "float32") | _feeds(found.step.graph), step_constants(0.1, 1))
-    assert len(rehearsal.order) == len(plan.steps) > len(rehearsal.calls) > 10
-    assert set(rehearsal.order) == set(rehearsal.calls)
-    assert rehearsal.seconds(10_000) > 0
-    assert len(rehearsal.workspaces()) == len(plan.steps)
+    program = prepare(found.step.graph, np.random.default_rng(0).random)
+    calls = distinct_calls(program, feeds_of(found, "float32") | _feeds(found.step.graph), step_constants(0.1, 1))
+    assert len(calls.order) == len(program.instructions) > len(calls.calls) > 10
+    assert set(calls.order) == set(calls.calls)
+    assert calls.seconds(10_000) > 0
+    assert len(calls.workspaces()) == len(program.instructions)
 
 
 def test_the_time_left_begins_with_the_prediction() -> None:
@@ -102,7 +102,7 @@ def test_the_run_is_compared_only_where_all_of_it_was_taken(tmp_path: Path) -> N
     assert "run" in quick(path).to_dict()["ratio"]["seconds"]
 
 
-def test_forecasting_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimating_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first loss is that of the initial parameters, and running averages begin where they should."""
     path, spec = blobs(tmp_path / "t.csv"), "3, dense 8, batchnorm, relu, dense 3, softmax"
     for engine in ("numpy", "torch"):

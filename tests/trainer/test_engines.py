@@ -21,6 +21,7 @@ SPECS = [
     ("8-6:relu-3:softmax", "cross_entropy"),
     ("8-6:tanh-3:none", "cross_entropy"),
     ("8-6:gelu-1", "binary_cross_entropy"),
+    ("8-6:gelu-1:none", "binary_cross_entropy_with_logits"),
     ("2x2x2, conv 4 2x2 pad=1, batchnorm, relu, maxpool 2, flatten, dense 3, softmax", "cross_entropy"),
     ("4x2, lstm 5, gru 4 last, dense 3", "cross_entropy"),
     ("8, dense 6, [batchnorm, dense 6, relu]*3, layernorm, dense 3", "cross_entropy"),

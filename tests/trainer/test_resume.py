@@ -73,7 +73,7 @@ def test_an_interrupted_epoch_goes_on_in_its_middle(tmp_path: Path, engine: str,
     path = blobs(tmp_path / "t.csv")
     whole = quick(path, SPEC, epochs=3, engine=engine, save=tmp_path / "whole")
     settings: dict[str, Any] = {"target": "kind", "batch": 8, "engine": engine, "epochs": 3}
-    stopped = train_until_interrupted(SPEC, path, save=tmp_path / "parts", tell=Interruption(step), **settings)
+    stopped = train_until_interrupted(SPEC, path, save=tmp_path / "parts", on_step=Interruption(step), **settings)
     assert stopped.interrupted
     assert stopped.steps == step
     assert stopped.test is None
@@ -90,19 +90,21 @@ def test_an_interrupted_training_is_saved_beside_the_user_s_files(
     blobs(tmp_path / "t.csv")
     settings: dict[str, Any] = {"target": "kind", "batch": 8, "engine": "numpy", "epochs": 3}
     for name in ("3-8-3-training", "3-8-3-training-2"):
-        stopped = train_until_interrupted("3-8-3", "t.csv", tell=Interruption(2), **settings)
+        stopped = train_until_interrupted("3-8-3", "t.csv", on_step=Interruption(2), **settings)
         assert stopped.files[0] == os.path.join(name, "state.npz")  # noqa: PTH118
     assert nncost.train("3-8-3", "t.csv", resume="3-8-3-training/state.npz").steps == 27
 
 
 def test_a_whole_training_is_not_interrupted_by_its_last_step(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"target": "kind", "batch": 8, "engine": "numpy", "epochs": 1}
-    assert not train_until_interrupted("3-8-3", blobs(tmp_path / "t.csv"), tell=Interruption(9), **settings).interrupted
+    assert not train_until_interrupted(
+        "3-8-3", blobs(tmp_path / "t.csv"), on_step=Interruption(9), **settings
+    ).interrupted
 
 
 def test_in_python_an_interruption_is_raised_after_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loop_module.Loop, "_tell", lambda self, finished: os.kill(os.getpid(), 2))
+    monkeypatch.setattr(loop_module.Loop, "_report_step", lambda self, finished: os.kill(os.getpid(), 2))
     with pytest.raises(KeyboardInterrupt, match="saved in"):
         quick(blobs(tmp_path / "t.csv"))
     assert (tmp_path / "3-8-relu-3-softmax-training" / "state.npz").exists()

@@ -34,7 +34,7 @@ def test_digits_are_learned(engine: str, spec: str) -> None:
     assert training.steps == 20 * 45
     told = training.to_dict()
     assert json.loads(json.dumps(told)) == told
-    assert told["schema"] == "nncost.ir.training/1"
+    assert told["schema"] == "nncost.training/1"
     for kind, names in (("seconds", ("step", "run")), ("memory", ("step_peak",))):
         for name in names:
             predicted, measured = told["predicted"][kind][name], told["measured"][kind][name]
@@ -80,6 +80,16 @@ def test_two_classes_take_one_output_or_two(tmp_path: Path, spec: str, loss: str
     training = quick(blobs(tmp_path / "t.csv", classes=2), spec, epochs=40, learning_rate=0.03)
     assert training.loss == loss
     assert training.test_accuracy == 1.0
+
+
+def test_logits_of_two_classes_are_judged_at_zero(tmp_path: Path) -> None:
+    training = quick(
+        blobs(tmp_path / "t.csv", classes=2), "3-4:relu-1:none", epochs=40, learning_rate=0.03,
+        loss="binary_cross_entropy_with_logits",
+    )  # fmt: skip
+    assert training.test is not None
+    assert training.test_accuracy == 1.0
+    assert 0 < training.test.loss < 0.5
 
 
 @pytest.mark.parametrize("spec", ["2-16:relu-1:none", "2-16:tanh-1", "2, dense 16, tanh, dense 1, sigmoid"])
@@ -209,6 +219,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
         ("3-3", {"engine": "jax"}, "Accepted: auto, torch, numpy"),
         ("3-3", {"loss": "sum"}, "Accepted: squared_error, cross_entropy, binary_cross_entropy"),
         ("3-3:none", {"loss": "binary_cross_entropy"}, "ends in a sigmoid"),
+        ("3-3", {"loss": "binary_cross_entropy_with_logits"}, "does not end in a sigmoid"),
         ("3-1", {"loss": "cross_entropy", "target": "a", "ignore": ["kind"]}, "the network takes 3"),
         (
             "2-1:none",

@@ -16,8 +16,8 @@ from nncost.frontends import registry
 from nncost.frontends.weights.contents import Entry
 from nncost.frontends.weights.load import READERS
 from nncost.frontends.weights.roles import role_of
-from nncost.views.markdown import markdown
-from nncost.views.plain import plain
+from nncost.report import Report
+from nncost.views.checkpoint import checkpoint_document
 from tests.weights.writers import count, raw_safetensors, safetensors
 
 ROLES = {
@@ -41,7 +41,7 @@ def test_roles_by_shape_and_type() -> None:
 
 
 def test_registry_names_every_reader() -> None:
-    assert tuple(READERS) == registry.CHECKPOINTS
+    assert tuple(READERS) == registry.front_end_for("x.npz").endings
 
 
 def test_no_operations(tmp_path: Path) -> None:
@@ -71,6 +71,10 @@ def test_storage(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def plain(report: Report, **options: object) -> str:
+    return checkpoint_document(report, **options).render()  # type: ignore[arg-type]
+
+
 def test_views(tmp_path: Path) -> None:
     path = safetensors(
         tmp_path,
@@ -78,7 +82,7 @@ def test_views(tmp_path: Path) -> None:
     )
     report = count(path)
     assert "bits        ≈ 21.3333 for each parameter  =  8 · 64 / 24" in plain(report)
-    assert "| float16 | 1 | 16 | 0 | 32 |" in markdown(report)
+    assert "| float16 | 1 | 16 | 0 | 32 |" in checkpoint_document(report).render("markdown")
     assert "a.b.weight float16 4x4" in plain(report, by="tensor")
     assert "a.b " not in plain(report, by="dtype")
     assert plain(report, depth=1).count("a.c") == 0

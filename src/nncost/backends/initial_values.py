@@ -1,4 +1,4 @@
-"""Initial values of a graph's parameters, in NumPy alone, so that every engine starts from the same numbers.
+"""Values of a graph's parameters and inputs before it runs, in NumPy, so that every engine starts from the same numbers.
 
 What a parameter does decides: weights of a contraction are uniform by their fan-in (He et al. 2015,
 Delving Deep into Rectifiers, equation 10; LeCun's variance where no rectifier follows), recurrent ones
@@ -8,18 +8,20 @@ uniform by the hidden size and embeddings normal as in PyTorch, scales one, bias
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from nncost.dims import is_symbolic
-from nncost.errors import SymbolError
+from nncost.errors import SourceError, SymbolError
 from nncost.ir import ops
-from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor
-from nncost.ir.library.recurrent import CELLS
+from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
+from nncost.ir.layers import BatchNorm, Recurrent
 from nncost.ir.shapes import summed_size
+from nncost.units import grouped
 
 Array = Any
 RECTIFIERS = frozenset(
@@ -44,19 +46,64 @@ class Use:
     followed_by: str
 
 
-def initialise(
-    graph: Graph, seed: int = 0, *, known: Mapping[Parameter, Array] | None = None
-) -> dict[Parameter, Array]:
+def initialise(graph: Graph, seed: int = 0) -> dict[Parameter, Array]:
     """Values for every parameter and buffer, in the graph's own layout; equal seeds give equal numbers.
 
-    ``known`` values, such as those of a file, are taken over. Raises SymbolError for a parameter whose size is a symbol.
+    Those that a file holds are read from it. Raises SymbolError for a parameter whose size is a symbol, SourceError
+    for values that cannot be read and for parameters that this machine cannot hold.
     """
-    uses, found = _uses(graph), dict(known or {})
+    _check_memory(graph)
+    uses, found = _uses(graph), {}
     for number, parameter in enumerate(graph.parameters):
-        if parameter not in found:
-            rng = np.random.default_rng(seed * SEED_STEP + number)
-            found[parameter] = _values(parameter, uses.get(parameter.tensor), rng)
-    return {parameter: found[parameter] for parameter in graph.parameters}
+        rng = np.random.default_rng(seed * SEED_STEP + number)
+        held = _read(parameter)
+        found[parameter] = _values(parameter, uses.get(parameter.tensor), rng) if held is None else held
+    return found
+
+
+def _read(parameter: Parameter) -> Array | None:
+    """The values that a parameter's file holds, in a type that NumPy has."""
+    if parameter.read is None:
+        return None
+    return np.asarray(parameter.read()).reshape(shape_of(parameter)).astype(_numpy_dtype(parameter.tensor.dtype))
+
+
+def _check_memory(graph: Graph) -> None:
+    """Raise SourceError for parameters that this machine cannot hold."""
+    needed = sum(math.prod(shape_of(p)) * np.dtype(_numpy_dtype(p.tensor.dtype)).itemsize for p in graph.parameters)
+    try:
+        held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Not every system tells.
+        return
+    if needed > held:
+        raise SourceError(
+            f"the parameters take {grouped(needed)} bytes, this machine has {grouped(held)} bytes of memory.",
+            hint="Counting needs no memory for them:  nncost count …",
+        )
+
+
+def random_inputs(graph: Graph, seed: int = 0) -> dict[Tensor, Array]:
+    """An array for each input: normal numbers, truth values, or indices that every table they are looked up in has."""
+    return {x: _random_input(graph, x, np.random.default_rng([seed, n])) for n, x in enumerate(graph.inputs)}
+
+
+def _random_input(graph: Graph, tensor: Tensor, rng: np.random.Generator) -> Array:
+    shape = cast("tuple[int, ...]", tensor.shape)
+    if "float" in tensor.dtype:
+        return rng.standard_normal(shape).astype(_numpy_dtype(tensor.dtype))
+    limit = 2 if tensor.dtype == "bool" else _smallest_table(graph, tensor)
+    return rng.integers(0, limit, shape).astype(tensor.dtype)
+
+
+def _smallest_table(graph: Graph, tensor: Tensor) -> int:
+    """The rows of the smallest table that an input's values index."""
+    same, rows = {tensor}, []
+    for node in walk(graph.items):
+        if same.intersection(node.inputs) and isinstance(node.op, (ops.Move, ops.Cast)):
+            same.update(node.outputs)
+        if isinstance(node.op, ops.Gather) and node.inputs[1] in same:
+            rows.append(cast("int", node.inputs[0].shape[node.op.axis]))
+    return min(rows, default=2)
 
 
 def shape_of(parameter: Parameter) -> tuple[int, ...]:
@@ -80,10 +127,9 @@ def _values(parameter: Parameter, use: Use | None, rng: np.random.Generator) -> 
 
 def _bound(parameter: Parameter, use: Use) -> float | None:
     """Half the width of a uniform distribution; None for what is not drawn from one."""
-    recurrent = next((region for region in use.regions if region.name in CELLS), None)
+    recurrent = next((region for region in use.regions if isinstance(region.layer, Recurrent)), None)
     if recurrent is not None:
-        hidden = cast("int", recurrent.outputs[-1].shape[-1])
-        return 1 / math.sqrt(hidden)
+        return 1 / math.sqrt(cast("int", recurrent.settings(Recurrent).hidden))
     op = use.node.op
     if not isinstance(op, ops.Contract):
         return None
@@ -92,7 +138,7 @@ def _bound(parameter: Parameter, use: Use) -> float | None:
 
 
 def _is_variance(parameter: Parameter, use: Use) -> bool:
-    norm = next((region for region in use.regions if region.name == "batchnorm"), None)
+    norm = next((region for region in use.regions if isinstance(region.layer, BatchNorm)), None)
     if norm is None:
         return parameter.tensor.name.endswith("running_var")
     return norm.inputs[VARIANCE_POSITION] in (parameter.tensor, use.node.inputs[use.position])
@@ -113,7 +159,7 @@ def _uses(graph: Graph) -> dict[Tensor, Use]:
         _note(node, regions, roots, found)
     for item in _regions(graph.items):
         for tensor in item.inputs:
-            behind.setdefault(tensor, item.name)
+            behind.setdefault(tensor, item.layer.name)
     return {
         root: Use(use.node, use.position, use.regions, _follower(use, behind)) for root, use in found.items()
     }  # fmt: skip

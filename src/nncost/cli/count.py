@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
-from nncost.cli.options import count_options, keywords, size, source_text
+from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
 from nncost.errors import OptionError
+
+if TYPE_CHECKING:
+    from nncost.documents.document import Document
+    from nncost.report import Report
 
 HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a PyTorch module, or - for standard input.
 
@@ -34,10 +36,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 
 @click.command("count", help=HELP)
 @click.argument("source")
-@click.option("--json", "form", flag_value="json", help="All numbers as JSON.")
-@click.option("--csv", "form", flag_value="csv", help="One line for each layer, operation and phase.")
-@click.option("--markdown", "form", flag_value="markdown", help="Tables in Markdown.")
-@click.option("--latex", "form", flag_value="latex", help="Tables in LaTeX.")
+@format_options(csv="One line per layer, operation and phase.")
 @click.option(
     "--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase, memory; dtype, tensor."
 )
@@ -60,29 +59,24 @@ def command(
     from nncost.api import count
 
     report = count(source_text(source), fits=fits, **keywords(**options))
-    if form == "json":
-        import json
-
-        click.echo(json.dumps(report.to_dict()))
-    else:
-        _show(report, form, by, depth, expand)
+    if form == "csv" and (by != "layer" or depth is not None or expand):
+        raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
+    shown = levels(depth)
+    show(form, lambda: _document(report, by, shown, expand), json=report.to_dict, csv=lambda: _csv(report))
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
 
 
-def _show(report: Any, form: str | None, by: str, depth: str | None, expand: bool) -> None:
-    levels = None if depth is None else size(depth, "--depth", symbolic=False)
-    assert not isinstance(levels, str)
-    if form is None and sys.stdout.isatty():
-        from nncost.views.terminal import show
+def _document(report: Report, by: str, depth: int | None, expand: bool) -> Document:
+    if report.storage is not None:
+        from nncost.views.checkpoint import checkpoint_document
 
-        show(report, by=by, depth=levels, expand=expand)
-        return
-    if form == "csv":
-        from nncost.views.csv import csv_text
+        return checkpoint_document(report, by=by, depth=depth)
+    from nncost.views.count import count_document
 
-        if by != "layer" or levels is not None or expand:
-            raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
-        click.echo(csv_text(report), nl=False)
-        return
-    view = import_module(f"nncost.views.{form or 'plain'}")
-    click.echo(getattr(view, form or "plain")(report, by=by, depth=levels, expand=expand))
+    return count_document(report, by=by, depth=depth, expand=expand)
+
+
+def _csv(report: Report) -> str:
+    from nncost.views.csv import report_csv
+
+    return report_csv(report)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    from nncost.frontends.operators import Coverage
+from nncost.cli.options import format_options, show
+from nncost.frontends import registry
 
 HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
@@ -19,40 +17,17 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", type=click.Choice(["torch"]))
+@click.argument("framework", type=click.Choice(list(registry.covered())))
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(framework: str, unknown: bool, as_json: bool) -> None:
+@format_options(json="As JSON.")
+def command(framework: str, unknown: bool, form: str | None) -> None:
     """Print how the operators are treated."""
-    from nncost.frontends import registry
     from nncost.frontends.operators import UNKNOWN
+    from nncost.views.coverage import coverage_data, coverage_document, unknown_document
 
     coverage = registry.coverage(framework)
-    if as_json:
-        click.echo(_json(coverage, unknown=unknown))
-    elif unknown:
+    if unknown and form is None:
         click.echo("\n".join(coverage.names(UNKNOWN)))
-    else:
-        click.echo(_text(coverage))
-
-
-def _json(coverage: Coverage, *, unknown: bool) -> str:
-    import json
-
-    from nncost.frontends.operators import UNKNOWN
-
-    chosen = [o for o in coverage.operators if not unknown or o.treatment == UNKNOWN]
-    operators = [{"name": o.name, "overload": o.overload, "treatment": o.treatment} for o in chosen]
-    whole = {"framework": coverage.framework, "version": coverage.version, "totals": coverage.amounts()}
-    return json.dumps({**whole, "operators": operators})
-
-
-def _text(coverage: Coverage) -> str:
-    from nncost.frontends.operators import TREATMENTS
-
-    lines = [f"{coverage.framework} {coverage.version}: {len(coverage.operators)} overloads of operators", ""]
-    lines += [f"  {amount:>5}  {TREATMENTS[name]}" for name, amount in coverage.amounts().items()]
-    for namespace in coverage.namespaces:
-        amounts = coverage.amounts(namespace)
-        lines += ["", f"{namespace}: " + ", ".join(f"{amount} {name}" for name, amount in amounts.items() if amount)]
-    return "\n".join(lines)
+        return
+    build = unknown_document if unknown else coverage_document
+    show(form, lambda: build(coverage), json=lambda: coverage_data(coverage, unknown=unknown))

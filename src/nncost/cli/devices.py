@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from nncost.cli.options import format_options, show
 
 HELP = """Calibrated machines first, then the catalogue of accelerators that nncost predict --on NAME accepts.
 
@@ -19,18 +19,18 @@ A TOML file in the folder devices/ of nncost's cache or configuration adds a dev
 
 @click.command("devices", help=HELP)
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="All figures as JSON.")
-def command(name: str | None, as_json: bool) -> None:
+@format_options(json="All figures as JSON.")
+def command(name: str | None, form: str | None) -> None:
     """List devices, or show one."""
     from nncost.timing.devices.catalogue import catalogue, device_named
     from nncost.timing.devices.profile_store import profile_faults, stored_profiles
-    from nncost.views.devices import device_text, devices_json, devices_text
+    from nncost.views.devices import device_document, devices_document, devices_json
 
     if name is not None:
         device = device_named(name)
-        click.echo(json.dumps(device.to_dict()) if as_json else device_text(device))
+        show(form, lambda: device_document(device), json=device.to_dict)
         return
     profiles, devices = stored_profiles(), catalogue()
     for fault in profile_faults():
         click.echo(f"nncost: {fault}", err=True)
-    click.echo(json.dumps(devices_json(profiles, devices)) if as_json else devices_text(profiles, devices))
+    show(form, lambda: devices_document(profiles, devices), json=lambda: devices_json(profiles, devices))

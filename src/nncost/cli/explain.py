@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nncost.cli.options import count_options, keywords, source_text
+from nncost.cli.options import count_options, format_options, keywords, show, source_text
 
 HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or one quantity; all topics without it.
 
@@ -26,15 +26,12 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
 @click.command("explain", help=HELP)
 @click.argument("source")
 @click.argument("quantity", required=False)
-@click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
-@click.option("--latex", "form", flag_value="latex", help="As LaTeX.")
+@format_options("csv", json="Its blocks as JSON.")
 @click.option("--why", metavar="NAME", help="Where another tool's number differs: a convention such as fvcore.")
 @count_options
 def command(source: str, quantity: str | None, form: str | None, why: str | None, **options: Any) -> None:
     """Explain a source."""
     from nncost.api import explain
-    from nncost.documents import latex, markdown, plain
 
     explanation = explain(source_text(source), quantity, why=why, **keywords(**options))
-    view = {"markdown": markdown, "latex": latex, None: plain}[form]
-    click.echo(view.render(explanation))
+    show(form, lambda: explanation)

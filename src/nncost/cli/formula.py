@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from nncost.cli.options import assignments, count_options, keywords, source_text
-
-if TYPE_CHECKING:
-    from nncost.dims.formula import Formula
+from nncost.cli.options import assignments, count_options, format_options, keywords, show, source_text
 
 HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quantities without it.
 
@@ -31,16 +28,16 @@ MAIN = (
 @click.argument("source")
 @click.argument("quantity", required=False)
 @click.option("--at", multiple=True, metavar="NAME=N", help="Also the value at this size; repeatable.")
-@click.option("--latex", "form", flag_value="latex", help="As LaTeX.")
-@click.option("--mathml", "form", flag_value="mathml", help="As MathML.")
+@format_options("csv", latex="The formula as LaTeX.", json="As JSON.")
+@click.option("--mathml", "form", flag_value="mathml", help="The formula as MathML.")
 @click.option("--python", "form", flag_value="python", help="As a Python function on integers.")
-@click.option("--json", "form", flag_value="json", help="As JSON.")
 @count_options
 def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> None:
     """Print formulas."""
     from nncost.api import settings_of
     from nncost.dims.formula import formula_of
-    from nncost.pipeline.count import report_on
+    from nncost.pipeline.report_on import report_on
+    from nncost.views.formula import formula_document
 
     report = report_on(source_text(source), settings_of(**keywords(**options)))
     values = assignments(at, "--at")
@@ -54,31 +51,11 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
             else {n: v for n, v in values.items() if n in map(str, getattr(amount, "free_symbols", ()))}
         )
         formulas.append(formula_of(path, amount, wanted))
-    if form == "json":
-        import json
-
-        click.echo(json.dumps([formula.to_dict() for formula in formulas]))
-        return
-    for number, formula in enumerate(formulas):
-        if form is None:
-            click.echo(("\n" if number else "") + _text(formula))
-        else:
-            click.echo({"latex": formula.latex, "mathml": formula.mathml, "python": formula.python}[form]())
-
-
-def _text(formula: Formula) -> str:
-    from nncost.units import exact
-
-    lines = [formula.quantity, f"  = {exact(formula.expanded)}"]
-    if not formula.symbols:
-        return "\n".join(
-            [*lines, "  A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."]
-        )
-    if str(formula.factored) != str(formula.expanded):
-        lines.append(f"  = {formula.factored}")
-    lines.append(f"  leading term  {formula.leading}")
-    if formula.at:
-        sizes = ", ".join(f"{name}={exact(value)}" for name, value in formula.at.items())
-        value = exact(formula.value) if formula.value is not None else ""
-        lines.append(f"  at {sizes}:  {value}")
-    return "\n".join(lines)
+    show(
+        form,
+        lambda: formula_document(formulas),
+        json=lambda: [formula.to_dict() for formula in formulas],
+        latex=lambda: "\n".join(formula.latex() for formula in formulas),
+        mathml=lambda: "\n".join(formula.mathml() for formula in formulas),
+        python=lambda: "\n".join(formula.python() for formula in formulas),
+    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from nncost.cli.options import count_options, keywords, source_text
+from nncost.cli.options import count_options, format_options, keywords, show, source_text
 
 HELP = """Run the real step of SOURCE and show predicted · measured · ratio: seconds, memory, layers.
 
@@ -25,16 +24,16 @@ Ratios are predicted ÷ measured. Seconds are predicted once the machine is cali
 
 @click.command("measure", help=HELP)
 @click.argument("source")
-@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
+@format_options()
 @click.option("--rows", "limit", type=click.IntRange(1), default=20, show_default=True, help="Layers to show.")
 @count_options
-def command(source: str, as_json: bool, limit: int, **options: Any) -> int:
+def command(source: str, form: str | None, limit: int, **options: Any) -> int:
     """Measure a source and show it beside the prediction."""
     from nncost.api import measure
     from nncost.cli.progress import progress_bar
-    from nncost.views.measurement import plain
+    from nncost.views.measure import measure_document
 
     with progress_bar("measuring") as progress:
         measurement = measure(source_text(source), progress=progress, **keywords(**options))
-    click.echo(json.dumps(measurement.to_dict()) if as_json else plain(measurement, limit=limit))
+    show(form, lambda: measure_document(measurement, limit=limit), json=measurement.to_dict)
     return 0

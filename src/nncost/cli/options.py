@@ -5,37 +5,45 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nncost.arguments import inputs_of
+from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import OptionError
+from nncost.pipeline.choices import named
 
 MAX_DIGITS = 1_000
 MAX_STANDARD_INPUT = 4_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+if TYPE_CHECKING:
+    from nncost.documents.document import Document
+
+NARROWEST, WIDEST = 60, 200
+"""Columns of a terminal between which the output follows it."""
+
 _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
     click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
     click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input of a file or module, as 1x3x224x224 or ids=1x128:int64; repeatable."),
-    click.option("--loss", metavar="NAME", help="squared_error, cross_entropy, binary_cross_entropy, sum, none; own for a model that computes one."),
-    click.option("--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion or none; all of torch.optim for a module."),
+    click.option("--loss", metavar="NAME", help=f"{named('loss')}; own for a model that computes one."),
+    click.option("--optimizer", metavar="NAME", help=f"{named('optimizer')}; all of torch.optim for a module."),
     click.option("--examples", metavar="N|NAME", help="Training examples: adds the whole run."),
     click.option("--epochs", metavar="N", help="Passes over the examples (default 1)."),
     click.option("--accumulate", metavar="N", help="Batches whose gradients are added before an update (default 1)."),
     click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained, as dense.1 or conv.*; repeatable."),
-    click.option("--mode", metavar="NAME", help="train or inference: dropout and batch norm (default: train with a loss)."),
-    click.option("--bias", metavar="WHICH", help="all, hidden or none: biases of widths such as 784-16-10."),
+    click.option("--mode", metavar="NAME", help=f"{named('mode')}: dropout and batch norm (default: train with a loss)."),
+    click.option("--bias", metavar="WHICH", help=f"{named('bias', 'all')}: biases of widths such as 784-16-10."),
     click.option("--no-bias", is_flag=True, help="The same as --bias none."),
-    click.option("--activation", metavar="NAME", help="Activation of widths such as 784-16-10 (default sigmoid)."),
+    click.option("--activation", metavar="NAME", help=f"Activation of widths such as 784-16-10: {named('activation', 'sigmoid')}."),
     click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
-    click.option("--dtype", metavar="NAME", help="float32 (default), float64, float16, bfloat16: sets the bytes."),
-    click.option("--convention", metavar="NAME", help="What a flop is: nncost (default), torch, fvcore, ptflops, thop, torchinfo, calflops, deepspeed, 6nd."),
-    click.option("--backward", metavar="NAME", help="auto or derived."),
-    click.option("--allocator", metavar="NAME", help="exact (default) or cuda: peaks of memory in blocks of PyTorch's caching allocator."),
+    click.option("--dtype", metavar="NAME", help=f"{named('dtype', 'float32')}: sets the bytes."),
+    click.option("--convention", metavar="NAME", help=f"What a flop is: {named('convention', 'nncost')}."),
+    click.option("--backward", metavar="NAME", help=f"{named('backward', 'auto')}."),
+    click.option("--allocator", metavar="NAME", help=f"{named('allocator', 'exact')}: peaks of memory, exact or in blocks of PyTorch's caching allocator."),
     click.option("--reuse/--no-reuse", default=True, help="Analyse layers of a module that are alike once (default), or each."),
     click.option("--learn/--no-learn", default=None, help="Run every operator of a module whose workspace is unknown alone to learn it, or none (default: cheap ones)."),
 )  # fmt: skip
@@ -46,6 +54,49 @@ def count_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def format_options(*without: str, **helps: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds an option per output format, as ``form``: all ``without`` some, with other ``helps``."""
+
+    def add(command: Command) -> Command:
+        for name in reversed([name for name in FORMATS if name not in (TERMINAL, *without)]):
+            text = helps.get(name, FORMATS[name].help)
+            command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+        return command
+
+    return add
+
+
+def show(form: str | None, document: Callable[[], Document], **own: Callable[[], Any]) -> None:
+    """Print a result in the format ``form``, or in the one that suits standard output.
+
+    ``document`` builds it; ``own`` are the formats that the result has itself: ``json`` returns its data, others text.
+    """
+    if form in own:
+        found = own[form]()
+        if form == "json":
+            import json
+
+            found = json.dumps(found)
+        click.echo(found.removesuffix("\n"))
+        return
+    suits = TERMINAL if sys.stdout.isatty() else PLAIN
+    click.echo(document().render(form or suits, page_width(sys.stdout)), nl=False)
+
+
+def page_width(stream: IO[str]) -> int | None:
+    """Return the columns of a terminal, from 60 to 200, and None for anything that is no terminal."""
+    if not stream.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return min(max(get_terminal_size().columns, NARROWEST), WIDEST)
+
+
+def levels(depth: str | None) -> int | None:
+    """Return the number of ``--depth``. Raise OptionError if it is not a number."""
+    return None if depth is None else int(size(depth, "--depth", symbolic=False))
 
 
 def keywords(
@@ -60,7 +111,7 @@ def keywords(
     no_bias: bool,
     **others: Any,
 ) -> dict[str, Any]:
-    """The keywords of ``nncost.count`` that the options stand for."""
+    """Return the keywords of ``nncost.count`` that the options stand for."""
     if no_bias and bias not in (None, "none"):
         raise OptionError(f"--no-bias contradicts --bias {bias}.")
     given = {name: value for name, value in others.items() if value not in (None, ())}
@@ -77,7 +128,7 @@ def keywords(
 
 
 def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
-    """``("h=128", "L=12")`` as a dict."""
+    """Return ``("h=128", "L=12")`` as a dict. Raise OptionError for anything else."""
     result: dict[str, int] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -90,7 +141,7 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
 
 
 def size(text: str, option: str, symbolic: bool) -> int | str:
-    """A number ≥ 1, or a name where symbols are allowed."""
+    """Return a number ≥ 1, or a name if symbols are allowed. Raise OptionError for anything else."""
     if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         number = int(text)
         if number >= 1:
@@ -102,7 +153,7 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
 
 
 def source_text(source: str) -> str:
-    """The source itself, or standard input for ``-``."""
+    """Return the source itself, or standard input for ``-``."""
     if source != "-":
         return source
     text = sys.stdin.buffer.read(MAX_STANDARD_INPUT + 1)

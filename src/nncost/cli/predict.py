@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
-from nncost.cli.options import count_options, keywords, size, source_text
+from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
 
 THIS = "this"
 HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run, by layer and by cause.
@@ -19,7 +18,7 @@ HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run
   nncost predict 784-16-16-10 --batch 32                   on this machine, once it is calibrated
   nncost predict 784-16-16-10 --batch 32 --on h100         on a device of the catalogue: nncost devices
   nncost predict 784-512-512-10 --batch 128 --examples 60000 --epochs 10 --on h100
-  nncost predict model.onnx --on a100 --dtype float16      forward alone, without a loss
+  nncost predict model.onnx --on a100 --dtype float16      forward only, without a loss
   nncost predict net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw --on h100 --by phase
   nncost predict 784-16-16-10 --on h100 --json | jq .seconds.step
 
@@ -30,28 +29,22 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @click.command("predict", help=HELP)
 @click.argument("source")
 @click.option("--on", default=THIS, metavar="DEVICE", help="this machine (default), or a name from nncost devices.")
-@click.option("--json", "as_json", is_flag=True, help="All numbers as JSON.")
+@format_options()
 @click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase or cause.")
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options
 def command(
-    source: str, on: str, as_json: bool, by: str, depth: str | None, allow_unknown: bool, **options: Any
+    source: str, on: str, form: str | None, by: str, depth: str | None, allow_unknown: bool, **options: Any
 ) -> int:
     """Predict a source and show the seconds."""
     from nncost.api import predict
-    from nncost.views.prediction import plain, show
+    from nncost.views.predict import predict_document
 
-    levels = None if depth is None else size(depth, "--depth", symbolic=False)
-    assert not isinstance(levels, str)
+    shown = levels(depth)
     with _progress(on) as progress:
         prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
-    if as_json:
-        click.echo(json.dumps(prediction.to_dict()))
-    elif sys.stdout.isatty():
-        show(prediction, by=by, depth=levels)
-    else:
-        click.echo(plain(prediction, by=by, depth=levels))
+    show(form, lambda: predict_document(prediction, by=by, depth=shown), json=prediction.to_dict)
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE
 
 

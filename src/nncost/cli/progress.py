@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, a line for each new thing elsewhere; both on standard error."""
+"""A progress bar on a terminal, otherwise a line per new thing; both on standard error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
 
 class _Lines:
-    """One line for each thing, when it begins."""
+    """One line per thing, when it begins."""
 
     def __init__(self) -> None:
         self._last = ""

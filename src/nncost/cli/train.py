@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nncost.cli.main import EXIT_INTERRUPTED
-from nncost.cli.options import assignments, size, source_text
+from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
 from nncost.errors import OptionError
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.choices import named
+from nncost.trainer.settings import DTYPES, ENGINES, TRAINED_LOSSES
 
 if TYPE_CHECKING:
     from nncost.trainer.progress import Progress
+    from nncost.trainer.run import PreparedTraining
 
-HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It says what it will take, and then how right that was.
+HELP = """Train the network SPEC on a table: CSV, Parquet or NPZ. It predicts the cost and then measures it.
 
 \b
   nncost train 64-64:relu-10:softmax --data examples/digits.csv --target digit
@@ -41,20 +44,18 @@ _BAR_UPDATES_PER_SECOND = 10
 
 @click.command("train", help=HELP)
 @click.argument("source", metavar="SPEC")
-@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row for each example.")
+@click.option("--data", metavar="FILE", help="The table: .csv, .parquet or .npz, one row per example.")
 @click.option("--target", metavar="COLUMN", help="The column to be learned; all others are inputs.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no input; repeatable.")
 @click.option("--task", metavar="NAME", help="classification or regression (default: recognised).")
 @click.option("--epochs", metavar="N", help="Passes over the training rows (default 10).")
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
-@click.option(
-    "--optimizer", metavar="NAME", help="adam (default), sgd, momentum, nesterov, adamw, rmsprop, adagrad, lion."
-)
-@click.option("--learning-rate", metavar="X", help="Default: one for each optimizer, adam 0.003, sgd 0.1.")
+@click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
+@click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
 @click.option(
     "--loss",
     metavar="NAME",
-    help="squared_error, cross_entropy or binary_cross_entropy (default: by task and last layer).",
+    help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).",
 )
 @click.option("--seed", metavar="N", help="Decides the split, the first weights and the order (default 0).")
 @click.option("--test-share", metavar="X", help="Share of the rows kept for the test (default 0.2).")
@@ -62,28 +63,34 @@ _BAR_UPDATES_PER_SECOND = 10
     "--validation-share", metavar="X", help="Share that decides when to stop (default 0.1 with --patience, else 0)."
 )
 @click.option("--patience", metavar="N", help="Stop after N epochs without a lower validation loss, and keep the best.")
-@click.option("--engine", metavar="NAME", help="torch, numpy or auto (default): PyTorch where it is installed.")
+@click.option("--engine", metavar="NAME", help=f"{', '.join(ENGINES)} (default auto: PyTorch if it is installed).")
 @click.option("--save", metavar="FOLDER", help="Write weights, network, results and a checkpoint each epoch.")
 @click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
 @click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
 @click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained; repeatable.")
-@click.option("--bias", metavar="WHICH", help="all, hidden or none: biases of widths such as 64-32-10.")
-@click.option("--activation", metavar="NAME", help="Activation of widths such as 64-32-10 (default sigmoid).")
-@click.option("--dtype", metavar="NAME", help="float32 (default) or float64.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
-def command(source: str, data: str | None, as_json: bool, **options: Any) -> int:
+@click.option("--bias", metavar="WHICH", help=f"{named('bias', 'all')}: biases of widths such as 64-32-10.")
+@click.option(
+    "--activation", metavar="NAME", help=f"Activation of widths such as 64-32-10: {named('activation', 'sigmoid')}."
+)
+@click.option("--dtype", metavar="NAME", help=f"{', '.join(DTYPES)} (default float32).")
+@format_options(json="The result as JSON.")
+def command(source: str, data: str | None, form: str | None, **options: Any) -> int:
     """Train and show the result."""
     from nncost.api import train_until_interrupted
-    from nncost.views.training import decided, summary
+    from nncost.documents import PLAIN
+    from nncost.views.train import decided_document, train_document
 
     if data is None:
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
-    with _progress() as tell:
+
+    def on_start(prepared: PreparedTraining) -> None:
+        click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
+
+    with _progress() as on_step:
         training = train_until_interrupted(
-            source_text(source), data, tell=tell, announce=lambda prepared: click.echo(decided(prepared), err=True),
-            **_keywords(options),
+            source_text(source), data, on_step=on_step, on_start=on_start, **_keywords(options)
         )  # fmt: skip
-    click.echo(json.dumps(training.to_dict()) if as_json else summary(training))
+    show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
         click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
         return EXIT_INTERRUPTED
@@ -120,8 +127,8 @@ def _number(text: str, option: str) -> float:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A live bar on a terminal, a line for each epoch elsewhere; both on standard error."""
-    from nncost.views.training import epoch_line
+    """A live bar on a terminal, otherwise a line per epoch; both on standard error."""
+    from nncost.views.train import epoch_line
 
     def line(progress: Progress) -> None:
         if progress.finished is not None:
@@ -132,5 +139,5 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         return
     from nncost.views.training_bar import live
 
-    with live() as tell:
-        yield tell
+    with live() as on_step:
+        yield on_step

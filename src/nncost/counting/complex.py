@@ -26,14 +26,14 @@ _FUNCTIONS: Mapping[str, Each] = {
     "abs": {"mul": 2, "add": 1, "sqrt": 1},
     "sign": {"mul": 2, "add": 1, "sqrt": 1, "div": 2},  # z/|z|
     "exp": {"exp": 1, "sin": 1, "cos": 1, "mul": 2},  # e^a·(cos b + i·sin b)
-    "log": {"mul": 3, "add": 1, "log": 1, "sin": 1},  # ½·log(a² + b²) + i·arg z, an arc tangent
+    "log": {"mul": 3, "add": 1, "log": 1, "atan": 1},  # ½·log(a² + b²) + i·arg z, an arc tangent
     "sqrt": {"mul": 4, "add": 3, "sqrt": 3},  # √(½(|z| + a)) ± i·√(½(|z| − a))
     "square": _PRODUCT,
     "sin": _HYPERBOLIC,
     "cos": _HYPERBOLIC,
     "tanh": {"mul": 10, "add": 5, "div": 2, "exp": 1, "sin": 1, "cos": 1},  # (w − 1)/(w + 1) with w = e^(2z)
     "sigmoid": {"mul": 4, "add": 2, "div": 2, "exp": 1, "sin": 1, "cos": 1},  # 1/(1 + e^−z) = w̄/|w|²
-    "pow": {"mul": 9, "add": 3, "log": 1, "exp": 1, "sin": 2, "cos": 1},  # e^(w·log z)
+    "pow": {"mul": 9, "add": 3, "log": 1, "exp": 1, "sin": 1, "cos": 1, "atan": 1},  # e^(w·log z)
     "select": {"cmp": 1},
     "equal": {"cmp": 2},
     "not_equal": {"cmp": 2},

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nncost.counting.quantities import DTYPE_BYTES, Quantity
+from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all
 from nncost.ir import ops
 from nncost.ir.autodiff import PEELED
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor, walk
 
@@ -33,22 +34,22 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The kernels of a block of items, and what each reads and leaves for others.
+class Kernels:
+    """The kernels (``groups``) of a graph outside Repeat bodies, and what each reads and leaves for others.
 
     ``reads`` are by kernel, in bytes of each distinct tensor that it did not make itself; ``escaping``
     are the tensors someone outside their kernel uses; ``effects`` those of them that replace a buffer.
     ``loops`` are the Repeats between the kernels.
     """
 
-    kernels: list[Kernel]
+    groups: list[Kernel]
     reads: list[dict[Tensor, Dim]]
     escaping: set[Tensor]
     effects: set[Tensor]
     loops: list[ops.Repeat]
 
 
-def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
+def kernels_of(graph: Graph, constants: set[Tensor]) -> Kernels:
     """The kernels of a graph outside Repeat bodies."""
     padding = window_padding(graph.items).difference(graph.outputs)
     base = _bases(graph.items, padding)
@@ -67,21 +68,21 @@ def plan_of(graph: Graph, constants: set[Tensor]) -> Plan:
     effects = _effects(graph.items)
     escaping |= _repeat_inputs(graph.items, base) | effects
     loops = [node.op for node in walk(graph.items) if isinstance(node.op, ops.Repeat)]
-    return Plan(kernels, reads, escaping, effects, loops)
+    return Kernels(kernels, reads, escaping, effects, loops)
 
 
-def traffic(plan: Plan) -> Iterator[Traffic]:
-    """Bytes read and written by every kernel of a plan."""
-    for kernel, read in zip(plan.kernels, plan.reads, strict=True):
+def traffic(kernels: Kernels) -> Iterator[Traffic]:
+    """Bytes read and written by every kernel."""
+    for kernel, read in zip(kernels.groups, kernels.reads, strict=True):
         written = [
-            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in plan.escaping
+            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in kernels.escaping
         ]
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "read_bytes", add_all(read.values())
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "write_bytes", add_all(written)
 
 
 def _is_view(node: Node) -> bool:
-    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.MOVES))
+    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.Move))
 
 
 def _bases(items: Sequence[Item], padding: set[Tensor]) -> dict[Tensor, Tensor]:
@@ -98,13 +99,13 @@ def _groups(items: Sequence[Item], outer: str, constants: set[Tensor]) -> Iterat
     """The nodes that do work, grouped by innermost region; a node outside regions is its own group."""
     for item in items:
         if isinstance(item, Region):
-            name = outer or item.name
+            name = outer or item.layer.name
             own = [inner for inner in item.items if isinstance(inner, Node) and _works(inner, constants)]
             if own:
-                yield Kernel(item.path, name, item.name, item.phase, own)
+                yield Kernel(item.path, name, item.layer.name, item.phase, own)
             yield from _groups([inner for inner in item.items if isinstance(inner, Region)], name, constants)
         elif not outer and _works(item, constants):
-            kind = item.op.function if isinstance(item.op, ops.Map) else type(item.op).__name__.lower()
+            kind = ops.operation_name(item.op)
             yield Kernel(item.path, kind, kind, item.phase, [item])
 
 

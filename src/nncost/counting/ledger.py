@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nncost.counting.kernels import Plan, plan_of, traffic
+from nncost.counting.kernels import Kernels, kernels_of, traffic
 from nncost.counting.quantities import Quantity
 from nncost.counting.rules import costs
 from nncost.counting.taps import ValidTaps
@@ -16,7 +16,7 @@ from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 
-ESTIMATED = "estimated"
+ESTIMATED = ops.ESTIMATED
 
 
 class Row(NamedTuple):
@@ -65,7 +65,7 @@ _Key = tuple[str, str, str, Phase, Quantity, str]
 
 
 @dataclass(slots=True)
-class _Page:
+class _Tally:
     """Amounts under way for one block of items; unlike terms are added only once, at the end."""
 
     amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
@@ -73,7 +73,7 @@ class _Page:
     free: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     neurons: list[Dim] = field(default_factory=list)
 
-    def absorb(self, inner: _Page, repeat: ops.Repeat) -> None:
+    def absorb(self, inner: _Tally, repeat: ops.Repeat) -> None:
         """Everything in the body of a Repeat, as often as it runs."""
         for key, amounts in inner.amounts.items():
             self.amounts[key].append(_repeated(repeat, add_all(amounts)))
@@ -89,59 +89,59 @@ def _repeated(repeat: ops.Repeat, amount: Dim) -> Dim:
     return sum_over(amount, repeat.index, repeat.start, repeat.last)
 
 
-Plans = dict[Graph, Plan]
+KernelsOf = dict[Graph, Kernels]
 """The kernels of a graph and of each Repeat's body."""
 
 
-def count_graph(graph: Graph, *, valid_taps: bool = False, plans: Plans | None = None) -> Ledger:
-    """Walk the graph once. With ``valid_taps``, products with padding are left out; ``plans`` learns the kernels."""
-    page = _Page()
-    _count_items(page, graph, set(), valid_taps, {} if plans is None else plans)
+def count_graph(graph: Graph, *, valid_taps: bool = False, kernels: KernelsOf | None = None) -> Ledger:
+    """Walk the graph once. With ``valid_taps``, products with padding are left out; ``kernels`` receives those of each graph."""
+    tally = _Tally()
+    _count_items(tally, graph, set(), valid_taps, {} if kernels is None else kernels)
     rows = [
         Row(*key[:5], amount=amount, note=key[5])
-        for key, amounts in page.amounts.items()
+        for key, amounts in tally.amounts.items()
         if (amount := add_all(amounts)) != 0
     ]
-    return Ledger(tuple(rows), tuple(page.unknown), dict(page.free), add_all(page.neurons))
+    return Ledger(tuple(rows), tuple(tally.unknown), dict(tally.free), add_all(tally.neurons))
 
 
-def _count_items(page: _Page, graph: Graph, constants: set[Tensor], valid: bool, plans: Plans) -> None:
+def _count_items(tally: _Tally, graph: Graph, constants: set[Tensor], valid: bool, kernels: KernelsOf) -> None:
     taps = ValidTaps(graph.items) if valid else None
-    for node, op_name, inner in _named_nodes(page, graph.items, "", ""):
+    for node, op_name, inner in _named_nodes(tally, graph.items, "", ""):
         if folds(node, constants):
             constants.update(node.outputs)
         elif isinstance(node.op, ops.Repeat):
-            body = _Page()
-            _count_items(body, node.op.body, _constant_inputs(node, node.op, constants), valid, plans)
-            page.absorb(_under(body, op_name), node.op)
+            body = _Tally()
+            _count_items(body, node.op.body, _constant_inputs(node, node.op, constants), valid, kernels)
+            tally.absorb(_under(body, op_name), node.op)
         else:
-            _count_node(page, node, op_name, inner, taps)
-    plan = plans[graph] = plan_of(graph, constants)
-    for path, op_name, inner, phase, quantity, amount in traffic(plan):
-        page.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
+            _count_node(tally, node, op_name, inner, taps)
+    found = kernels[graph] = kernels_of(graph, constants)
+    for path, op_name, inner, phase, quantity, amount in traffic(found):
+        tally.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
 
 
-def _named_nodes(page: _Page, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:
+def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:
     """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
     for item in items:
         if isinstance(item, Region):
-            name = op or item.name
+            name = op or item.layer.name
             if item.masked != 0:
-                page.amounts[item.path, name, item.name, item.phase, "masked_macs", ""].append(item.masked)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", ""].append(item.masked)
             if item.phase == "forward":
-                page.neurons.append(item.neurons)
-                page.amounts[item.path, name, item.name, item.phase, "activations", ""].append(item.activations)
-            yield from _named_nodes(page, item.items, name, item.name)
+                tally.neurons.append(item.neurons)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "activations", ""].append(item.activations)
+            yield from _named_nodes(tally, item.items, name, item.layer.name)
         else:
-            kind = operation_name(item.op)
+            kind = ops.operation_name(item.op)
             yield item, op or kind, inner or kind
 
 
-def _under(body: _Page, op_name: str) -> _Page:
-    """The rows of a Repeat that stands inside a region carry the region's name."""
+def _under(body: _Tally, op_name: str) -> _Tally:
+    """The rows of a Repeat inside a region carry the region's name."""
     if op_name == "repeat":
         return body
-    renamed = _Page(unknown=body.unknown, free=body.free, neurons=body.neurons)
+    renamed = _Tally(unknown=body.unknown, free=body.free, neurons=body.neurons)
     for (path, _, inner, phase, quantity, note), amounts in body.amounts.items():
         renamed.amounts[path, op_name, inner, phase, quantity, note] += amounts
     return renamed
@@ -153,23 +153,14 @@ def _constant_inputs(node: Node, repeat: ops.Repeat, constants: set[Tensor]) -> 
     return {inside for inside, outside in pairs if outside in constants}
 
 
-def _count_node(page: _Page, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
+def _count_node(tally: _Tally, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
     if isinstance(node.op, ops.Opaque):
-        page.unknown.append(Unknown(node.path, node.op.name, node.phase))
+        tally.unknown.append(Unknown(node.path, node.op.name, node.phase))
         return
     counted: Iterable[tuple[Quantity, Dim]] | None = taps.costs(node) if taps is not None else None
     counted = list(counted if counted is not None else costs(node.op, node.inputs, node.outputs))
     if not counted:
-        page.free[operation_name(node.op)] += 1
+        tally.free[ops.operation_name(node.op)] += 1
     note = ESTIMATED if isinstance(node.op, ops.Sort) else getattr(node.op, "note", "")
     for quantity, amount in counted:
-        page.amounts[node.path, op_name, inner, node.phase, quantity, note].append(amount)
-
-
-def operation_name(op: ops.Op) -> str:
-    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
-    if isinstance(op, ops.Map):
-        return op.function
-    if isinstance(op, (ops.Opaque, ops.Algorithm)):
-        return op.name
-    return type(op).__name__.lower()
+        tally.amounts[node.path, op_name, inner, node.phase, quantity, note].append(amount)

@@ -6,7 +6,7 @@ from typing import Literal
 
 Quantity = Literal[
     "mul", "add", "div", "sqrt", "cmp",
-    "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow",
+    "exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "atan", "pow",
     "random", "int_ops",
     "macs", "masked_macs", "activations", "derivatives", "read_bytes", "write_bytes", "flops",
 ]  # fmt: skip
@@ -14,7 +14,7 @@ Quantity = Literal[
 ARITHMETIC: tuple[Quantity, ...] = ("mul", "add", "div", "sqrt", "cmp")
 """Operations of the arithmetic unit."""
 
-ELEMENTARY: tuple[Quantity, ...] = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "pow")
+ELEMENTARY: tuple[Quantity, ...] = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "atan", "pow")
 """Elementary functions, each counted as one of its kind."""
 
 PRIMITIVE: tuple[Quantity, ...] = (*ARITHMETIC, *ELEMENTARY, "random", "int_ops")
@@ -28,12 +28,3 @@ ALL: tuple[Quantity, ...] = (*PRIMITIVE, "macs", "masked_macs", "activations", "
 ``macs`` are the multiplications inside contractions; ``masked_macs`` are those of them that belong to
 scores a causal mask hides, which a kernel may leave out.
 """
-
-DTYPE_BYTES = {
-    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8": 1,
-    "complex128": 16, "complex64": 8, "complex32": 4,
-    "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1,
-}  # fmt: skip
-"""Bytes of one element."""
-
-INTEGER_DTYPES = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from nncost.counting.quantities import INTEGER_DTYPES, Quantity
+from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, ceil_log2, product
 from nncost.ir import ops
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Tensor
 from nncost.ir.scalars import SCALARS
 from nncost.ir.shapes import summed_size
@@ -69,10 +70,7 @@ def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> I
             yield "random", outputs[0].elements
         case ops.Algorithm(counts=counts):
             yield from counts.items()  # type: ignore[misc]
-        case (
-            ops.Window() | ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride()
-            | ops.Broadcast() | ops.Flip() | ops.Gather() | ops.Cast() | ops.Constant()
-        ):  # fmt: skip
+        case ops.Move() | ops.Window() | ops.Gather() | ops.Cast() | ops.Constant():
             return
         case ops.Repeat() | ops.Opaque():
             return

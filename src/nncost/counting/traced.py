@@ -17,7 +17,7 @@ _Key = tuple[str, str, str, Phase, Quantity, str]
 
 
 @dataclass(slots=True)
-class _Sheet:
+class _Tally:
     """Amounts of a list of calls, by relative path; ``rows`` are those of blocks, added up already."""
 
     amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
@@ -40,19 +40,19 @@ class _Sheet:
 class _Counter:
     valid: bool
     kernels: dict[Kernel, Ledger] = field(default_factory=dict)
-    blocks: dict[Block, tuple[dict[str, list[tuple[Any, ...]]], _Sheet]] = field(default_factory=dict)
+    blocks: dict[Block, tuple[dict[str, list[tuple[Any, ...]]], _Tally]] = field(default_factory=dict)
 
-    def sheet(self, items: Sequence[TraceItem]) -> _Sheet:
+    def tally(self, items: Sequence[TraceItem]) -> _Tally:
         """Everything the items ran."""
-        sheet = _Sheet()
+        tally = _Tally()
         for item in items:
             if isinstance(item, Call):
-                self._add_call(sheet, item)
+                self._add_call(tally, item)
             else:
-                self._add_block(sheet, item)
-        return sheet
+                self._add_block(tally, item)
+        return tally
 
-    def _add_call(self, sheet: _Sheet, call: Call) -> None:
+    def _add_call(self, tally: _Tally, call: Call) -> None:
         ledger = self.kernels.get(call.kernel)
         if ledger is None:
             ledger = self.kernels[call.kernel] = count_graph(call.kernel.graph, valid_taps=self.valid)
@@ -60,16 +60,16 @@ class _Counter:
         for row in ledger.rows:
             if row.phase == own and (forward or row.quantity != "activations"):
                 key = (call.path, call.op or row.op, row.inner, call.phase, row.quantity, row.note)
-                sheet.amounts[key].append(row.amount)
-        sheet.unknown += [Unknown(call.path, unknown.op, call.phase) for unknown in ledger.unknown]
+                tally.amounts[key].append(row.amount)
+        tally.unknown += [Unknown(call.path, unknown.op, call.phase) for unknown in ledger.unknown]
         for name, times in ledger.free.items():
-            sheet.free[name] += times
+            tally.free[name] += times
         if forward and call.neurons and ledger.neurons != 0:
-            sheet.neurons.append(ledger.neurons)
+            tally.neurons.append(ledger.neurons)
 
-    def _add_block(self, sheet: _Sheet, item: BlockCall) -> None:
+    def _add_block(self, tally: _Tally, item: BlockCall) -> None:
         if item.block not in self.blocks:
-            inner = self.sheet(item.block.items)
+            inner = self.tally(item.block.items)
             by_path: dict[str, list[tuple[Any, ...]]] = {}
             for path, *rest in inner.all_rows():
                 by_path.setdefault(path, []).append(tuple(rest))
@@ -77,14 +77,14 @@ class _Counter:
         by_path, inner = self.blocks[item.block]
         for path, rows in by_path.items():
             full = joined(item.path, path)
-            sheet.rows += [Row(full, *rest) for rest in rows]
-        sheet.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown]
+            tally.rows += [Row(full, *rest) for rest in rows]
+        tally.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown]
         for name, times in inner.free.items():
-            sheet.free[name] += times
-        sheet.neurons += inner.neurons
+            tally.free[name] += times
+        tally.neurons += inner.neurons
 
 
 def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
     """The ledger of everything a trace ran."""
-    sheet = _Counter(valid_taps).sheet(trace.items)
-    return Ledger(tuple(sheet.all_rows()), tuple(sheet.unknown), dict(sheet.free), add_all(sheet.neurons))
+    tally = _Counter(valid_taps).tally(trace.items)
+    return Ledger(tuple(tally.all_rows()), tuple(tally.unknown), dict(tally.free), add_all(tally.neurons))

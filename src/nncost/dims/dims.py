@@ -8,6 +8,7 @@ imported only when a symbol appears.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union, cast
@@ -130,7 +131,8 @@ def substitute(dim: Dim, values: Mapping[Dim, Dim]) -> Dim:
 
 def is_largest(dim: Dim) -> bool:
     """Whether a size is the largest of several formulas."""
-    return type(dim).__name__ == "Max"
+    sympy = sys.modules.get("sympy")  # Without it there is no formula.
+    return sympy is not None and isinstance(dim, sympy.Max)
 
 
 def parts_of(dim: Dim) -> Sequence[Dim]:

@@ -1,9 +1,14 @@
-"""An explanation as plain data: what every renderer turns into text."""
+"""A result as a document: plain data that every renderer turns into text."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Union
+from typing import TypeGuard, Union
+
+from nncost.dims import Dim
+from nncost.documents import PLAIN, renderer
+from nncost.units import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,30 @@ class Maths:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A number of seconds, bytes or the like: its value in the base unit, and as people read it (``45.2 µs``)."""
+
+    value: float
+    text: str
+
+
+Cell = Union[str, Dim, Maths, Number]
+"""Text, an exact amount (an integer or a formula), mathematics, or a number in a unit."""
+
+
+def text_of(cell: Cell, amount: Callable[[Dim], str] = exact) -> str:
+    """Return a cell as text; ``amount`` writes integers and formulas."""
+    if isinstance(cell, str):
+        return cell
+    return cell.text if isinstance(cell, (Maths, Number)) else amount(cell)
+
+
+def is_formula(cell: Cell) -> TypeGuard[Dim]:
+    """Return whether a cell is an amount with symbols."""
+    return not isinstance(cell, (int, str, Maths, Number))
+
+
+@dataclass(frozen=True, slots=True)
 class Paragraph:
     """Running text; its mathematics is written in Unicode."""
 
@@ -22,8 +51,16 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A remark on the document, or a warning about its numbers."""
+
+    text: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Heading:
-    """A title inside a section."""
+    """The title of the blocks below it, inside a section."""
 
     text: str
 
@@ -55,32 +92,71 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose cells are text or mathematics."""
+    """Rows under their titles.
+
+    ``align`` holds ``l`` or ``r`` per column; without it the first column stands left and the others right. ``groups``
+    are titles above the titles, one per column, equal ones side by side. ``total`` is a last row, set apart. Where a page
+    is too narrow, the columns of the groups in ``optional`` are left out, one group after the other.
+    """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str | Maths, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    align: str = ""
+    groups: tuple[str, ...] = ()
+    total: tuple[Cell, ...] | None = None
+    optional: tuple[str, ...] = ()
+
+    @property
+    def alignment(self) -> str:
+        """``l`` or ``r`` per column."""
+        return self.align or "l" + "r" * (len(self.header) - 1)
+
+    @property
+    def all_rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """The rows and, below them, the total."""
+        return self.rows if self.total is None else (*self.rows, self.total)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """One title per column, its group before it."""
+        groups = self.groups or ("",) * len(self.header)
+        return tuple(f"{group} {title}".strip() for group, title in zip(groups, self.header, strict=True))
 
 
-Block = Union[Paragraph, Heading, Equation, Work, Table]
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what each of them is, one pair per line."""
+
+    pairs: tuple[tuple[str, Cell], ...]
+
+
+Block = Union[Paragraph, Note, Heading, Equation, Work, Table, Facts]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A topic with its blocks in reading order."""
+    """A topic with its blocks in reading order; without a title, the blocks that need none."""
 
     title: str
     blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """The worked arithmetic of one source, ready for ``plain``, ``markdown`` or ``latex``."""
+class Document:
+    """A result with its title, which may be empty. ``main`` is the table that CSV holds, if there is one."""
 
     title: str
     sections: tuple[Section, ...]
+    main: Table | None = None
+
+    def render(self, form: str = PLAIN, width: int | None = None) -> str:
+        """Return the document in a format of ``FORMATS``, ending in a newline, in lines of at most ``width`` columns.
+
+        Without a width prose has the width of a page and tables keep every digit, as in a pipe. Raise KeyError for an
+        unknown format and OptionError if the format cannot hold the document.
+        """
+        return renderer(form)(self, width)
 
     def __str__(self) -> str:
-        """The text a terminal shows."""
-        from nncost.documents.plain import render
-
-        return render(self)
+        """The text that a pipe receives."""
+        return self.render()

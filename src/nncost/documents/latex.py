@@ -1,20 +1,26 @@
-"""An explanation as a LaTeX fragment, for a document that loads ``amsmath``; it is plain ASCII."""
+"""A document as a LaTeX fragment, for one that loads ``amsmath`` and ``booktabs``; it is plain ASCII."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
+from nncost.dims import tidy
 from nncost.documents.document import (
     Block,
+    Cell,
+    Document,
     Equation,
-    Explanation,
+    Facts,
     Heading,
     Line,
     Maths,
+    Note,
     Paragraph,
     Table,
     Work,
+    is_formula,
+    text_of,
 )
 
 _SPECIAL = {
@@ -27,7 +33,7 @@ _SYMBOLS = {
     "∂": r"\partial", "Σ": r"\Sigma", "√": r"\surd", "½": r"\tfrac12", "⊙": r"\odot", "⌈": r"\lceil", "⌉": r"\rceil",
     "⌊": r"\lfloor", "⌋": r"\rfloor", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
     "η": r"\eta", "λ": r"\lambda", "μ": r"\mu", "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "φ": r"\varphi",
-    "ᵀ": r"^{\mathsf T}", "ᵢ": "_i", "₁": "_1", "₂": "_2",
+    "µ": r"\mu", "÷": r"\div", "◄": r"\triangleleft", "ᵀ": r"^{\mathsf T}", "ᵢ": "_i", "₁": "_1", "₂": "_2",
 }  # fmt: skip
 _SYMBOLS |= {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _HAT = "\u0302"
@@ -37,17 +43,18 @@ _LONG = 70
 """Characters of a line that fit on a page."""
 
 
-def render(explanation: Explanation) -> str:
-    """The whole fragment, ending in a newline."""
-    parts = [f"% Needs \\usepackage{{amsmath}} in the preamble.\n\\section*{{{escaped(explanation.title)}}}"]
-    for section in explanation.sections:
+def render(document: Document, width: int | None = None) -> str:
+    """Return the whole fragment; tables and worked lines have the width of their cells."""
+    parts = [r"% Needs \usepackage{amsmath,booktabs} in the preamble."]
+    parts += [rf"\section*{{{escaped(document.title)}}}"] if document.title else []
+    for section in document.sections:
         parts += [rf"\subsection*{{{escaped(section.title)}}}"] if section.title else []
         parts += [_block(block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
 
 def escaped(text: str) -> str:
-    """Text with every special character and every sign outside ASCII as a command."""
+    """Return text with every special character and every sign outside ASCII as a command."""
     return "".join(_character(character) for character in _hats(text))
 
 
@@ -75,7 +82,7 @@ def _character(character: str) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph(text=text):
+        case Paragraph(text=text) | Note(text=text):
             return escaped(text)
         case Heading(text=text):
             return rf"\paragraph{{{escaped(text)}}}\mbox{{}}"
@@ -85,6 +92,9 @@ def _block(block: Block) -> str:
             return _work(block)
         case Table():
             return _table(block)
+        case Facts(pairs=pairs):
+            items = [rf"\item[{{{escaped(name)}}}] {_cell(cell)}" for name, cell in pairs]
+            return "\n".join([r"\begin{description}", *items, r"\end{description}"])
 
 
 # ------------------------------------------------------------------- worked lines and tables
@@ -104,7 +114,7 @@ def _tabular(columns: str, rows: Sequence[str]) -> str:
 
 
 def _rows(line: Line) -> list[str]:
-    """One row; where it is long, the label and each step of the sum on a row of its own."""
+    """One row; if it is long, the label and each step of the sum have a row of their own."""
     cells, joint = [], ""
     for maths in (line.formula, line.numbers, line.result):
         cells.append("" if maths is None else f"${joint}{maths.latex}$")
@@ -120,16 +130,20 @@ def _texts(line: Line) -> str:
 
 
 def _table(table: Table) -> str:
-    """Columns of their own width; the last one is a paragraph where it is text."""
-    last = "p{0.5\\linewidth}" if isinstance(table.rows[0][-1], str) and len(table.header) > 1 else "l"
-    columns = "l" * (len(table.header) - 1) + last
-    rows = [" & ".join(rf"\textit{{{escaped(title)}}}" for title in table.header) + r" \\ \hline"]
-    rows += [" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows]
-    body = "\n".join(rows)
-    return (
-        f"\\begin{{flushleft}}\n\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
-    )
+    """Columns of their own width; a last one of text is a paragraph."""
+    is_text = table.alignment[-1] == "l" and len(table.header) > 1 and all(isinstance(r[-1], str) for r in table.rows)
+    columns = table.alignment[:-1] + (r"p{0.5\linewidth}" if is_text else table.alignment[-1])
+    rows = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
+    total = [] if table.total is None else [r"\midrule", " & ".join(map(_cell, table.total)) + r" \\"]
+    header = " & ".join(map(escaped, table.titles)) + r" \\"
+    return _tabular(f"@{{}}{columns}@{{}}", [r"\toprule", header, r"\midrule", *rows, *total, r"\bottomrule"])
 
 
-def _cell(cell: str | Maths) -> str:
-    return f"${cell.latex}$" if isinstance(cell, Maths) else escaped(cell)
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Maths):
+        return f"${cell.latex}$"
+    if is_formula(cell):
+        import sympy
+
+        return f"${sympy.latex(tidy(cell))}$"
+    return escaped(text_of(cell))

@@ -1,84 +1,91 @@
-"""An explanation as Markdown, with ``$$…$$`` equations and tables of worked lines."""
+"""A document as Markdown, with ``$$…$$`` equations and pipe tables."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nncost.documents.document import (
     Block,
+    Cell,
+    Document,
     Equation,
-    Explanation,
+    Facts,
     Heading,
     Line,
-    Maths,
+    Note,
     Paragraph,
     Section,
     Table,
     Work,
+    text_of,
 )
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 
-def render(explanation: Explanation) -> str:
-    """The whole document, ending in a newline."""
-    parts = [f"# {escaped(explanation.title)}"]
-    for section in explanation.sections:
+def render(document: Document, width: int | None = None) -> str:
+    """Return the whole document; lines are as long as their paragraphs."""
+    parts = [f"# {escaped(document.title)}"] if document.title else []
+    for section in document.sections:
         parts += _section(section)
     return "\n\n".join(parts) + "\n"
 
 
 def escaped(text: str) -> str:
-    """Text in which no character has a meaning in Markdown."""
+    """Return text in which no character has a meaning in Markdown."""
     return _SPECIAL.sub(r"\\\1", text)
 
 
 def _section(section: Section) -> list[str]:
-    title = [f"## {escaped(section.title)}"] if section.title else []
-    return title + [_block(block) for block in section.blocks]
+    title, level = ([f"## {escaped(section.title)}"], "###") if section.title else ([], "##")
+    return title + [_block(block, level) for block in section.blocks]
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, level: str) -> str:
     match block:
-        case Paragraph(text=text):
+        case Paragraph(text=text) | Note(text=text):
             return escaped(text)
         case Heading(text=text):
-            return f"### {escaped(text)}"
+            return f"{level} {escaped(text)}"
         case Equation(maths=maths):
             return f"$$\n{maths.latex}\n$$"
         case Work():
             return _work(block)
         case Table():
             return _table(block)
+        case Facts(pairs=pairs):
+            return "\n".join(f"- **{escaped(name)}**: {_cell(cell)}" for name, cell in pairs)
 
 
 def _work(work: Work) -> str:
     """Right-aligned results; columns that no line uses are left out."""
     lines = [*work.lines, *([work.total] if work.total is not None else [])]
-    columns: list[tuple[str, str, list[Maths | None]]] = [
-        ("formula", ":--", [line.formula for line in lines]),
-        ("numbers", ":--", [line.numbers for line in lines]),
-        ("result", "--:", [line.result for line in lines]),
+    columns = [
+        ("layer", "l", [_label(line, line is work.total) for line in lines]),
+        ("formula", "l", [_cell(line.formula or "") for line in lines]),
+        ("numbers", "l", [_cell(line.numbers or "") for line in lines]),
+        ("result", "r", [_cell(line.result) for line in lines]),
     ]
-    used = [(title, rule, cells) for title, rule, cells in columns if any(cells)]
-    rows = [["layer", *(title for title, _, _ in used)], [":--", *(rule for _, rule, _ in used)]]
-    for number, line in enumerate(lines):
-        rows.append([_label(line, line is work.total), *(_cell(cells[number]) for _, _, cells in used)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    titles, sides, cells = zip(*(column for column in columns if any(column[2])), strict=True)
+    return _pipes(titles, "".join(sides), list(zip(*cells, strict=True)))
 
 
-def _label(line: Line, total: bool) -> str:
-    return f"**{escaped(line.label)}**" if total else escaped(line.label)
-
-
-def _cell(cell: str | Maths | None) -> str:
-    return escaped(cell.text if isinstance(cell, Maths) else cell or "")
+def _label(line: Line, is_total: bool) -> str:
+    return f"**{escaped(line.label)}**" if is_total else escaped(line.label)
 
 
 def _table(table: Table) -> str:
-    rows = [
-        [escaped(title) for title in table.header],
-        [":--"] * len(table.header),
-        *([_cell(cell) for cell in row] for row in table.rows),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[_cell(cell) for cell in row] for row in table.all_rows]
+    if table.total is not None:
+        rows[-1][0] = f"**{rows[-1][0]}**"
+    return _pipes([escaped(title) for title in table.titles], table.alignment, rows)
+
+
+def _cell(cell: Cell) -> str:
+    return escaped(text_of(cell))
+
+
+def _pipes(titles: Sequence[str], alignment: str, rows: Sequence[Sequence[str]]) -> str:
+    rule = [":--" if side == "l" else "--:" for side in alignment]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *rows))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
 
-from nncost.counting.ledger import operation_name
 from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, add_all, same, sum_over, tidy
 from nncost.explaining.cards import readings
@@ -31,6 +30,8 @@ from nncost.explaining.derivation import (
 )
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Phase, Region, Tensor
+from nncost.ir.layers import Recurrent
+from nncost.ir.ops import operation_name
 from nncost.pipeline.count import Counted
 
 Loops = tuple[ops.Repeat, ...]
@@ -38,7 +39,7 @@ Place = tuple[str, str, Phase]
 """Path, operation and phase: a row of the ledger."""
 
 _REMEMBERED = 4096
-"""Layers of one kind and size are worked out once, for so many of them."""
+"""So many kinds and sizes of layers are kept: each is worked out once."""
 _FEW_GRADIENTS = 4
 """Up to this many gradients of one layer, every choice of wanted ones is tried."""
 
@@ -127,7 +128,7 @@ def _audited(place: Place, entries: list[Entry], row: Counts) -> list[Entry]:
 
 
 def _equal(left: Dim, right: Dim) -> bool:
-    """Equal for every value of their symbols, also where one is a sum of several Σ."""
+    """Return whether two amounts are equal for all values of their symbols, also if one is a sum of several Σ."""
     return same(left, right) or tidy(left) == tidy(right)
 
 
@@ -136,15 +137,15 @@ class _Auditor:
 
     def __init__(self, counted: Counted, constants: set[Tensor], valid_taps: bool) -> None:
         self.constants, self.valid_taps = constants, valid_taps
-        self.trained = {parameter.path for parameter in counted.gradients}
+        self.trained = {parameter.path for parameter in counted.step.gradients}
         self.known: dict[tuple[str, str], dict[Reading, None]] = defaultdict(dict)
         for item, _ in walk_layers(counted.model.graph.items, ()):
             if isinstance(item, Region):
-                self.known[item.path, item.name] |= dict.fromkeys(readings(item))
+                self.known[item.path, item.layer.name] |= dict.fromkeys(readings(item))
 
     def entries(self, item: Item, loops: Loops) -> list[Entry]:
         amounts = count_item(item, self.constants, valid_taps=self.valid_taps)
-        name = item.name if isinstance(item, Region) else operation_name(item.op)
+        name = item.layer.name if isinstance(item, Region) else operation_name(item.op)
         place: Place = (item.path, name, item.phase)
         whole = Entry(place, "", None, {}, amounts, *repetition(loops))
         if not amounts and isinstance(item, Node):
@@ -225,8 +226,9 @@ def _choices(reading: Reading, trained: bool) -> Iterator[tuple[frozenset[str], 
     rest = [labels, labels - inputs, labels - {INPUT}, frozenset(inputs)]
     if len(labels) <= _FEW_GRADIENTS:
         rest += [frozenset(some) for size in range(len(labels), 0, -1) for some in combinations(sorted(labels), size)]
-    outputs = range(len(traced.region.outputs))
-    sources = dict.fromkeys((frozenset(outputs[:1]), frozenset(outputs[1:])))
+    outputs, layer = range(len(traced.region.outputs)), traced.region.layer
+    finals = outputs[1 : 1 + len(layer.reverse)] if isinstance(layer, Recurrent) else outputs[1:]
+    sources = dict.fromkeys((frozenset(outputs[:1]), frozenset(finals)))
     for wanted in dict.fromkeys(frozenset(choice) for choice in (*likely, *rest)):
         for arriving in sources:
             if wanted and arriving:

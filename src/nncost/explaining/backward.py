@@ -31,7 +31,7 @@ from nncost.units import ratio
 
 
 def backward(context: Context, quantity: str | None) -> Section:
-    """From the loss back to the first layer."""
+    """Return the backward pass, from the loss to the first layer."""
     title = "Backward pass" if quantity is None else f"backward.{quantity}"
     if context.counted.loss == NO_LOSS:
         return Section(title, (no_loss(),))
@@ -110,10 +110,10 @@ def _first_layers(context: Context) -> list[Block]:
 
 def _spared(context: Context, path: str, *, repeated: bool) -> str:
     layer = f"The first {path}" if repeated else path
-    text = f"{layer} has no {INPUT}: nobody asks how the input of the network should change, so it is not computed."
+    text = f"{layer} has no {INPUT}: no one needs the derivative of the network's input, so it is not computed."
     products = [e for e in context.accounts.of("backward", "mul") if e.place[0] == path and e.part == WEIGHTS]
     amount = written(tidy(products[0].amounts["mul"])).text
-    return f"{text} That spares {amount} multiplications, as many as its {WEIGHTS} takes."
+    return f"{text} That saves {amount} multiplications, as many as its {WEIGHTS} takes."
 
 
 def _reused(context: Context) -> list[Block]:
@@ -122,9 +122,7 @@ def _reused(context: Context) -> list[Block]:
         return []
     return [
         Heading("What is reused"),
-        Paragraph(
-            f"The forward pass keeps {'; '.join(dict.fromkeys(saved))}. Nothing of it is computed a second time."
-        ),
+        Paragraph(f"The forward pass keeps {'; '.join(dict.fromkeys(saved))}. None of it is computed again."),
     ]
 
 

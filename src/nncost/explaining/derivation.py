@@ -34,7 +34,7 @@ class Traced:
 
 @cache
 def letters_of(card: Card) -> tuple[Dim, ...]:
-    """One symbol for each letter; they differ from every symbol a source can name."""
+    """Return one symbol per letter; they differ from every symbol a source can name."""
     import sympy
 
     return tuple(cast("Dim", sympy.Dummy(name, integer=True, positive=True)) for name in card.letters)
@@ -42,7 +42,7 @@ def letters_of(card: Card) -> tuple[Dim, ...]:
 
 @cache
 def trace(card: Card) -> Traced:
-    """The region that the card's composite emits for letters."""
+    """Return the region that the card's composite emits for letters."""
     b = Builder(training=card.training)
     labelled = card.build(b, dict(zip(card.letters, letters_of(card), strict=True)))
     region = b.items[-1]
@@ -52,20 +52,20 @@ def trace(card: Card) -> Traced:
 
 @cache
 def forward(card: Card) -> Counts:
-    """Amounts of the layer's forward pass (or of a loss) in letters."""
+    """Return the amounts of the layer's forward pass (or of a loss) in letters."""
     traced = trace(card)
     return count_item(traced.region, constant_tensors(traced.builder.items))
 
 
 @cache
 def blocks(card: Card) -> tuple[tuple[Role, str, Dim], ...]:
-    """Role, name and size of each of the layer's parameters."""
+    """Return role, name and size of each of the layer's parameters."""
     return tuple((p.role, p.tensor.name, p.tensor.elements) for p in trace(card).builder.parameters)
 
 
 @cache
 def backward(card: Card, wanted: frozenset[str], arriving: frozenset[int]) -> Counts:
-    """Amounts of the layer's backward pass for the wanted gradients, given those of the arriving outputs."""
+    """Return the amounts of the layer's backward pass for the wanted gradients, given those of the arriving outputs."""
     traced = trace(card)
     b = Builder(training=True, phase="backward")
     outputs = traced.region.outputs
@@ -73,14 +73,14 @@ def backward(card: Card, wanted: frozenset[str], arriving: frozenset[int]) -> Co
     inputs = {traced.labelled[label]: "layer" for label in sorted(wanted)}
     differentiate(b, [traced.region], seeds, inputs)
     constants = constant_tensors((traced.region, *b.items))
-    name = traced.region.name
-    found = [count_item(item, constants) for item in b.items if isinstance(item, Region) and item.name == name]
+    layer = traced.region.layer
+    found = [count_item(item, constants) for item in b.items if isinstance(item, Region) and item.layer == layer]
     return found[0] if found else {}
 
 
 @cache
 def gradient_parts(card: Card, wanted: frozenset[str], arriving: frozenset[int]) -> tuple[tuple[str, Counts], ...]:
-    """The backward pass split by gradient where the parts add up to the whole; the whole otherwise."""
+    """Return the backward pass split by gradient if the parts add up to the whole; otherwise the whole."""
     whole = backward(card, wanted, arriving)
     ordered = sorted((label for label in trace(card).labelled if label in wanted), key=lambda label: label == INPUT)
     parts = [(label, backward(card, frozenset({label}), arriving)) for label in ordered]
@@ -91,7 +91,7 @@ def gradient_parts(card: Card, wanted: frozenset[str], arriving: frozenset[int])
 
 
 def constant_tensors(items: Sequence[Item], known: Collection[Tensor] = ()) -> set[Tensor]:
-    """The tensors that depend on constants alone, which the ledger leaves out; Repeat bodies included."""
+    """Return the tensors that depend only on constants, which the ledger leaves out; Repeat bodies included."""
     found = set(known)
     for node in walk(items):
         if isinstance(node.op, ops.Repeat):
@@ -103,7 +103,7 @@ def constant_tensors(items: Sequence[Item], known: Collection[Tensor] = ()) -> s
 
 
 def count_item(item: Item, constants: set[Tensor], *, valid_taps: bool = False) -> Counts:
-    """What one item costs on its own, in every quantity but memory traffic."""
+    """Return what one item costs on its own, in every quantity but memory traffic."""
     stand_ins = tuple(
         Node(ops.Constant("fill", tensor.shape, tensor.dtype), (), (tensor,), item.path, item.phase)
         for tensor in outer_tensors([item], (), set())
@@ -122,7 +122,7 @@ def _amounts(ledger: Ledger) -> Counts:
 
 
 def put_in(formula: Dim, values: Mapping[Dim, Dim]) -> Dim:
-    """The formula with sizes in place of its letters; an integer where all of them are."""
+    """Return the formula with sizes in place of its letters; an integer if all of them are integers."""
     if not is_symbolic(formula):
         return formula
     import sympy
@@ -133,7 +133,7 @@ def put_in(formula: Dim, values: Mapping[Dim, Dim]) -> Dim:
 
 @lru_cache(maxsize=4096)
 def simplest(formula: Dim) -> Dim:
-    """The factored form, or the expanded one where that is shorter."""
+    """Return the factored form, or the expanded one if that is shorter."""
     if not is_symbolic(formula):
         return formula
     import sympy

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nncost.dims import Dim, is_symbolic, tidy
-from nncost.documents.document import Explanation, Paragraph, Section
+from nncost.documents.document import Document, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
 from nncost.explaining.accounts import keep_accounts
 from nncost.explaining.backward import backward
@@ -22,14 +22,16 @@ from nncost.explaining.update import step, update
 from nncost.ir.graph import Graph
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
-from nncost.pipeline.count import Settings, count_source, report_on
+from nncost.pipeline.count import count_source
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 
 _TITLE = 200
 """Characters of a name that a title shows."""
 CHECKPOINT = "weights"
-"""The kind of source that holds parameters alone."""
+"""The kind of source that holds only parameters."""
 _FEW_LAYERS = 8
-"""So many layers are told one by one at the start."""
+"""Up to this many layers are listed one by one at the start."""
 
 _SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
     PARAMETERS: parameters,
@@ -41,10 +43,10 @@ _SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
 }
 
 
-def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Explanation:
-    """The worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
+def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Document:
+    """Return the worked arithmetic of a source: all of it, one topic, or one quantity such as ``forward.mul``.
 
-    Raises QuantityError for an unknown topic, and an NncostError for anything that does not fit.
+    Raise QuantityError for an unknown topic, and another NncostError for a source that cannot be explained.
     """
     asked = None if topic is None else parse(topic)
     if asked is not None and asked.head == RUN and settings.examples is None:
@@ -56,11 +58,11 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     context = Context(source, settings, counted, report_on(source, settings), accounts)
     wanted = [asked] if asked is not None else _all_topics(context)
     sections = [_introduction(context), *(_section(context, each) for each in wanted)]
-    return Explanation(f"{_short(context.report.source.name)}, worked out", tuple(sections))
+    return Document(f"{_short(context.report.source.name)}, worked out", tuple(sections))
 
 
 def _short(name: str) -> str:
-    """The name of a file, or a spec, whose middle is left out where it is long."""
+    """The name of a file, or a spec; the middle of a long one is left out."""
     name = name if "," in name else re.split(r"[/\\\\]", name)[-1]
     return name if len(name) <= _TITLE else f"{name[: _TITLE - _TITLE // 4]} … {name[-_TITLE // 4 :]}"
 

@@ -84,7 +84,7 @@ _WORD = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]{2,})*|,? then as [a-z]+")
 
 
 def mathematics(text: str) -> str:
-    """Unicode mathematics as LaTeX: signs by their names, words upright, hats above their letters."""
+    """Return Unicode mathematics as LaTeX: signs by their names, words upright, hats above their letters."""
     text = re.sub("(.)\u0302", r"\\hat{\1}", unicodedata.normalize("NFD", text))
     pieces = re.split(r"(\\hat\{.\})", text)
     return "".join(
@@ -97,13 +97,13 @@ def _upright(match: re.Match[str]) -> str:
 
 
 def written(dim: Dim, letters: Sequence[Dim] = (), values: Mapping[Dim, Dim | Shape] | None = None) -> Maths:
-    """A size or formula in both forms; ``letters`` order the factors, ``values`` stand in their place."""
+    """Return a size or formula in both forms; ``letters`` order the factors, ``values`` stand in their place."""
     place = {letter: position for position, letter in enumerate(letters)}
     return Maths(*(_Writer(dialect, place, values or {}).whole(dim) for dialect in (UNICODE, LATEX)))
 
 
 def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:
-    """``48 × (…)``: the same formula ``count`` times; ``loose`` says that the inner one needs brackets."""
+    """Return ``48 × (…)``: the same formula ``count`` times; ``loose`` says that the inner one needs brackets."""
     factor = written(count)
     text, latex = (f"({inner.text})", rf"\left({inner.latex}\right)") if loose else (inner.text, inner.latex)
     if is_sum(count):
@@ -112,7 +112,7 @@ def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:
 
 
 def is_sum(dim: Dim) -> bool:
-    """Whether a formula is a sum of terms, which a factor in front would need brackets for."""
+    """Return whether a formula is a sum of terms, which a factor in front would need brackets for."""
     return is_symbolic(dim) and getattr(dim, "is_Add", False)
 
 
@@ -164,7 +164,7 @@ class _Writer:
         return d.name(str(dim)), _ATOM
 
     def _held(self, dim: Any, tightness: int) -> str:
-        """The text of a part, in brackets where it is looser than its place."""
+        """The text of a part, in brackets if it is looser than its place."""
         text, own = self._piece(dim)
         opening, closing = self.dialect.brackets
         return text if own >= tightness else f"{opening}{text}{closing}"
@@ -197,7 +197,7 @@ class _Writer:
         return self.whole(dim) if self.dialect is LATEX else self._held(dim, _ATOM)
 
     def _factor(self, factor: Any, *, last: bool = False) -> str:
-        """One factor; a Σ needs no brackets where nothing follows it."""
+        """One factor; a Σ needs no brackets if nothing follows it."""
         if last and factor.func.__name__ == "Sum":
             return self._held(factor, _PRODUCT)
         if factor.is_Pow and factor.exp.is_Integer:

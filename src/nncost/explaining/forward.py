@@ -16,7 +16,7 @@ from nncost.ir.training.losses import NO_LOSS
 
 
 def forward(context: Context, quantity: str | None) -> Section:
-    """From the input to the output: the equation of each kind of layer, then the sums."""
+    """Return, from the input to the output, the equation of each kind of layer, then the sums."""
     title = "Forward pass" if quantity is None else f"forward.{quantity}"
     if quantity == "flops":
         return Section(title, tuple(flops(context, "forward")))
@@ -62,7 +62,7 @@ _FUSED = (
 
 
 def loss(context: Context, quantity: str | None) -> Section:
-    """The loss's value and its gradient at the output."""
+    """Return the loss's value and its gradient at the output."""
     title = "Loss" if quantity is None else f"loss.{quantity}"
     if context.counted.loss == NO_LOSS:
         return Section(title, (no_loss(),))
@@ -74,7 +74,7 @@ def loss(context: Context, quantity: str | None) -> Section:
     for card in cards_of(entries):
         content += [Heading(card.title), *map(Equation, card.equations), letters_line(card)]
         content.append(
-            Paragraph("Counted are its value and its gradient at the output, where the backward pass starts.")
+            Paragraph("Its value and its gradient at the output, where the backward pass starts, are both counted.")
         )
         content += formula_table(card, formulas_of(card), quantities)
         if card.title == "cross_entropy" and "exp" not in formulas_of(card):
@@ -85,7 +85,7 @@ def loss(context: Context, quantity: str | None) -> Section:
 
 
 def no_loss() -> Paragraph:
-    """What to do where there is no loss."""
+    """Return what to do without a loss."""
     return Paragraph(
         "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
     )

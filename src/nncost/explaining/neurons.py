@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncost.dims import Dim, Shape, sum_over, tidy
+from nncost.dims import Dim, Shape, add_all, sum_over, tidy
 from nncost.documents.document import Line, Paragraph, Section
 from nncost.explaining.accounts import Loops, repetition, walk_layers
 from nncost.explaining.context import Context
@@ -12,10 +12,10 @@ from nncost.ir.graph import Region
 
 
 def neurons(context: Context) -> Section:
-    """The neurons of each layer and of the network."""
+    """Return the neurons of each layer and of the network."""
     lines: list[tuple[Line, Dim]] = []
     for item, loops in walk_layers(context.counted.model.graph.items, ()):
-        if isinstance(item, Region) and item.neurons != 0:
+        if isinstance(item, Region) and _neurons(item) != 0:
             lines.append(_line(item, loops))
     rule = Paragraph(
         "Neurons are the outputs of dense, convolution and recurrent layers for one example. "
@@ -26,15 +26,21 @@ def neurons(context: Context) -> Section:
 
 def _line(region: Region, loops: Loops) -> tuple[Line, Dim]:
     times, family = repetition(loops)
-    total = region.neurons * times
+    inside = _neurons(region)
+    total = inside * times
     for loop in reversed(family):
         assert loop.index is not None
         total = sum_over(total, loop.index, loop.start, loop.last)
-    numbers = None if times == 1 else multiplied(times, written(region.neurons), loose=False)
+    numbers = None if times == 1 else multiplied(times, written(inside), loose=False)
     return Line(region.path, None, numbers, written(tidy(total))), total
 
 
+def _neurons(region: Region) -> Dim:
+    """Those of the region itself and of the regions inside."""
+    return region.neurons + add_all(_neurons(item) for item in region.items if isinstance(item, Region))
+
+
 def input_values(context: Context) -> Shape:
-    """The shape of one example of the first input; empty where there is none."""
+    """Return the shape of one example of the first input, or an empty shape if there is no input."""
     shapes = list(context.report.source.inputs.values())
     return shapes[0][1:] if shapes else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
 from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
 from nncost.explaining.accounts import Entry
@@ -15,6 +14,7 @@ from nncost.explaining.formulas import multiplied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
 from nncost.explaining.working import gathered, summed
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter, Role
 
 _ROLES: tuple[tuple[Role, str, str], ...] = (
@@ -52,7 +52,7 @@ def _cards(context: Context) -> list[Block]:
 
 # ------------------------------------------------------------------- worked lines
 def _lines(context: Context, given: Sequence[Parameter]) -> Work:
-    """One line for each tensor, with its name where a layer has several of its role."""
+    """One line per tensor, with its name if a layer has several of its role."""
     tensors = Counter(parameter.path for parameter in given)
     cards = _entries_with_parameters(context)
     number: Counter[str] = Counter()
@@ -67,9 +67,9 @@ def _lines(context: Context, given: Sequence[Parameter]) -> Work:
 
 
 def derivatives(context: Context) -> Work:
-    """One derivative for each trained number: every layer's tensors added up."""
+    """Return one derivative per trained number: every layer's tensors added up."""
     by_path: dict[str, list[Parameter]] = {}
-    for parameter in context.counted.gradients:
+    for parameter in context.counted.step.gradients:
         by_path.setdefault(parameter.path, []).append(parameter)
     numbers: Counter[tuple[str, Role]] = Counter()
     cards = _entries_with_parameters(context)
@@ -109,7 +109,7 @@ def _entries_with_parameters(context: Context) -> dict[str, Entry]:
 
 
 def _derived(entry: Entry | None, parameter: Parameter, number: int) -> tuple[Maths | None, Maths | None]:
-    """A tensor's size in letters and with numbers put in; its shape where no card gives them."""
+    """A tensor's size in letters and with numbers put in, or its shape if no card gives them."""
     if entry is None or entry.reading is None:
         return None, _shape(parameter)
     card = entry.reading.card
@@ -126,7 +126,7 @@ def _derived(entry: Entry | None, parameter: Parameter, number: int) -> tuple[Ma
 
 
 def _times(elements: Dim, each: Dim) -> Dim | None:
-    """How many layers of a repeated block share one stacked tensor; None where they do not fit."""
+    """How many layers of a repeated block share one stacked tensor; None if their sizes do not divide."""
     try:
         return tidy(exact_divide(elements, each))
     except (ValueError, ZeroDivisionError):

@@ -21,7 +21,7 @@ SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
 
 
 def cards_of(entries: Iterable[Entry]) -> list[Card]:
-    """Each card once, in the order in which its layers are executed."""
+    """Return each card once, in the order in which its layers are executed."""
     return list(dict.fromkeys(entry.reading.card for entry in entries if entry.reading is not None))
 
 
@@ -32,27 +32,27 @@ def letters_line(card: Card) -> Paragraph:
 
 
 def formula(card: Card, dim: Dim) -> Maths:
-    """A formula in a card's letters."""
+    """Return a formula in a card's letters."""
     return written(dim, letters_of(card))
 
 
 def formula_table(card: Card, counts: Counts, quantities: Sequence[Quantity]) -> list[Block]:
-    """Quantity, formula and reason, for the quantities there are."""
+    """Return quantity, formula and reason of the quantities that the layer has."""
     rows = [(name, formula(card, counts[name]), card.why.get(name, "")) for name in quantities if name in counts]
     return explained(("quantity", "formula", "why"), rows)
 
 
 def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) -> list[Block]:
-    """A table whose last column says why; without it where there is nothing to say."""
+    """Return a table whose last column says why, or without that column if there are no reasons."""
     if not rows:
         return []
     if not any(row[-1] for row in rows):
-        return [Table(header[:-1], tuple(row[:-1] for row in rows))]
-    return [Table(header, tuple(rows))]
+        return [Table(header[:-1], tuple(row[:-1] for row in rows), align="l" * (len(header) - 1))]
+    return [Table(header, tuple(rows), align="l" * len(header))]
 
 
 def sums(context: Context, phase: Phase, quantities: Sequence[Quantity]) -> list[Block]:
-    """For each quantity, the worked lines of every layer and their sum."""
+    """Return, per quantity, the worked lines of every layer and their sum."""
     result: list[Block] = []
     for quantity in quantities:
         blocks = _sum(context, phase, quantity)
@@ -80,7 +80,7 @@ def _sum(context: Context, phase: Phase, quantity: Quantity) -> list[Block]:
 
 
 def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
-    """Bytes depend on a layer's neighbours, so they are the report's rows, without formulas."""
+    """Return the report's rows: bytes depend on a layer's neighbours, so there are no formulas."""
     rows = [row for row in context.report.rows if row.phase == phase and row.counts.get(quantity, 0) != 0]
     if not rows:
         return []
@@ -89,7 +89,7 @@ def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
         amounts.setdefault(f"{row.path} {row.op}", []).append(row.counts[quantity])
     sizes = {name: add_all(parts) for name, parts in amounts.items()}
     rule = (
-        "Every distinct input of a layer is read once and every output that anyone else uses is written once; "
+        "Every distinct input of a layer is read once and every output that another layer uses is written once; "
         f"each value is a {context.settings.load.dtype}, unless it is an index."
     )
     return [
@@ -99,7 +99,7 @@ def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
 
 
 def flops(context: Context, phase: str) -> list[Block]:
-    """The convention's sum over a phase's quantities."""
+    """Return the convention's sum over a phase's quantities."""
     convention = convention_named(context.settings.convention)
     totals = context.report.totals[phase]
     lines: list[Line] = []
@@ -114,7 +114,7 @@ def flops(context: Context, phase: str) -> list[Block]:
 
 
 def batch_note(context: Context, *, added_up: bool = False) -> list[Block]:
-    """Why B is missing from the lines of a batch of one; ``added_up`` where sums over the batch vanish with it."""
+    """Return why B is missing from the lines of a batch of one; ``added_up`` if sums over the batch vanish with it."""
     if context.counted.model.batch != 1:
         return []
     text = "The batch is one example here (B = 1), so B is left out of the lines below."
@@ -123,7 +123,7 @@ def batch_note(context: Context, *, added_up: bool = False) -> list[Block]:
 
 
 def plain_note(entries: Sequence[Entry]) -> list[Block]:
-    """Which layers are shown by their numbers alone."""
+    """Return which layers are shown without a formula."""
     names = list(dict.fromkeys(entry.place[1] for entry in entries if entry.reading is None))
     if not names:
         return []

@@ -11,12 +11,12 @@ from nncost.explaining.context import Context, in_words
 from nncost.explaining.formulas import written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.report import Report, Run
 
 
 def run(context: Context, topic: Topic) -> Section:
-    """The steps, then each quantity of one epoch and of all."""
+    """Return the steps, then each quantity of one epoch and of all."""
     assert context.report.run is not None
     title = "The whole run" if topic.quantity is None else topic.path
     content = _steps(context, context.report.run)
@@ -69,7 +69,7 @@ def _rest(run: Run) -> int:
 
 
 def _totals(context: Context, run: Run) -> list[Block]:
-    """One row for each quantity: a step, and the whole run."""
+    """One row per quantity: a step, and the whole run."""
     names = [name for name in (*PRIMITIVE, "flops") if run.totals["step"][name] != 0]
     rows = tuple(
         (name, written(tidy(context.report.step[name])), written(tidy(run.totals["step"][name]))) for name in names
@@ -95,7 +95,7 @@ def _quantity(context: Context, run: Run, phase: str, quantity: str) -> list[Blo
 
 
 def _phase_line(context: Context, run: Run, phase: str, quantity: str) -> Line:
-    """One phase: full batches and the smaller last one, or once for each step."""
+    """One phase: full batches and the smaller last one, or once per step."""
     amount = run.totals[phase][quantity]
     numbers = _pieces(context, run, phase, quantity, amount)
     return Line(phase, None, numbers, written(tidy(amount)))

@@ -1,4 +1,4 @@
-"""Where the time goes: operations, machine instructions, a step, a run, and what would make it faster."""
+"""Where the time goes: operations, machine instructions, a step, a run, and how to make it faster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nncost.units import grouped, scaled, seconds_text
 SPEC = "spec"
 BATCHES = (1, 8, 32, 128)
 EXAMPLES, EPOCHS = 60_000, 10
-"""A run to speak of where none was named: the training images of MNIST, ten times."""
+"""The run of the example if none was named: the training images of MNIST, ten times."""
 _LONGEST_PATH = 255
 _MANY = 64
 """A batch in which the work on each example outweighs what a step costs anyway."""
@@ -38,21 +38,21 @@ _NAMES = {"arithmetic": "arithmetic", "memory": "memory traffic", "overhead": "t
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is known of a step's seconds on this machine."""
+    """The seconds of a step on this machine, as predicted and as measured; None for what is not known."""
 
     prediction: Prediction | None
     measured: Measured | None
 
     @property
     def seconds(self) -> float | None:
-        """Measured where it was, else predicted."""
+        """The measured seconds, or else the predicted ones."""
         if self.measured is not None:
             return self.measured.seconds
         return None if self.prediction is None else self.prediction.seconds["step"].value
 
 
 def time(context: Context) -> Section:
-    """The sentences, each with its numbers. Raises SymbolError where a size has no number."""
+    """Return the sentences, each with its numbers. Raise SymbolError if a size has no number."""
     report = context.report
     if is_symbolic(report.settings["batch"]) or is_symbolic(report.step.flops):
         raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
@@ -78,7 +78,7 @@ def _batch(report: Report) -> int:
 
 
 def _tried(context: Context, operations: int) -> list[int]:
-    """Batches whose steps can be run while a reader waits: none of a module, and only one micro-batch a step."""
+    """Batches whose steps run while a reader waits: none for a module or for several micro-batches per step."""
     report, memory = context.report, context.report.memory
     sizes = (memory.step_peak, memory.parameters, memory.gradients, memory.optimizer_state)
     if (
@@ -105,7 +105,7 @@ def _step(context: Context, batch: int, *, measure: bool) -> Step:
     try:
         measured = measured_step(context.source, context.settings, batch) if measure else None
     except NncostError:
-        measured = None  # What cannot run is predicted alone.
+        measured = None  # What cannot run is only predicted.
     return Step(prediction, measured)
 
 
@@ -136,7 +136,7 @@ def _step_sentences(step: Step, operations: int, report: Report) -> list[Block]:
     if step.prediction is not None:
         expected = step.prediction.seconds["step"]
         interval = f"{seconds_text(expected.low)} to {seconds_text(expected.high)}"
-        text = f"nncost expects a step to take {seconds_text(expected.value)} here ({interval})"
+        text = f"Predicted here: {seconds_text(expected.value)} per step ({interval})"
         lines.append(Paragraph(f"{text}: {_causes(step.prediction)}."))
     else:
         reason = why_no_profile()
@@ -149,7 +149,7 @@ def _step_sentences(step: Step, operations: int, report: Report) -> list[Block]:
     if step.measured is not None:
         took, ratio = step.measured.seconds, ""
         if step.prediction is not None and took:
-            ratio = f", {took / step.prediction.seconds['step'].value:.2f} times what was expected"
+            ratio = f", {took / step.prediction.seconds['step'].value:.2f} times the prediction"
         lines.append(Paragraph(f"Measured just now with {step.measured.engine}: {seconds_text(took)}{ratio}."))
     if step.seconds and report.step.flops:
         lines.append(Paragraph(f"That is {_many(operations / step.seconds)} operations a second."))
@@ -157,7 +157,7 @@ def _step_sentences(step: Step, operations: int, report: Report) -> list[Block]:
 
 
 def _causes(prediction: Prediction) -> str:
-    """Each cause that matters with its seconds, the longest first."""
+    """Return each cause that matters with its seconds, the longest first."""
     sums = {cause: sum(row.causes.get(cause, 0.0) for row in prediction.rows) for cause in CAUSES}
     total = sum(sums.values()) or 1.0
     order = sorted((cause for cause in sums if sums[cause] >= _NAMED * total), key=lambda cause: -sums[cause])
@@ -181,7 +181,7 @@ def _run(report: Report, step: Step) -> list[Block]:
 
 
 def _instructions(context: Context, operations: int) -> list[Block]:
-    """Machine instructions behind a counted operation, where valgrind can count them."""
+    """Machine instructions per counted operation, if valgrind can count them."""
     if operations > MOST_FLOPS or not isinstance(context.source, str) or context.settings.load.symbols:
         return []
     load, counted = context.settings.load, context.counted
@@ -195,15 +195,15 @@ def _instructions(context: Context, operations: int) -> list[Block]:
         return []
     text = (
         f"Run by NumPy, a step executes {grouped(one)} machine instructions (counted by {TOOL}): "
-        f"{one / operations:.2g} for each counted operation."
+        f"{one / operations:.2g} per counted operation."
     )
     if many is not None and many > one:
         rest = replace(context.settings, load=replace(load, batch=_MANY + network.batch), examples=None, epochs=1)
         more = _operations(context.source, rest) - operations
         text += (
             f" {_MANY} further examples in the batch add {grouped(many - one)} instructions for {grouped(more)} operations, "
-            f"{(many - one) / more:.2g} for each: one vector instruction multiplies and adds several numbers at once. "
-            "The rest is what a step costs however few numbers there are: Python, NumPy's calls and their checks."
+            f"{(many - one) / more:.2g} per operation: one vector instruction multiplies and adds several numbers at once. "
+            "The rest is the fixed cost of a step: Python, NumPy's calls and their checks."
         )
     return [Paragraph(text)]
 
@@ -215,7 +215,8 @@ def _text(source: str) -> str:
 
 
 def _operations(source: str, settings: object) -> int:
-    from nncost.pipeline.count import Settings, count_source
+    from nncost.pipeline.count import count_source
+    from nncost.pipeline.settings import Settings
 
     assert isinstance(settings, Settings)
     rows = count_source(source, settings).ledger.rows
@@ -243,16 +244,16 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
     gain = (known[single] / single) / (known[best] / best)
     how = "measured" if all(step.measured is not None for step in steps.values()) else "predicted"
     text = (
-        f"What would make it faster: larger batches, {how} here. In batches of {grouped(best)} an example takes "
+        f"To make it faster, use larger batches ({how} here): in batches of {grouped(best)} an example takes "
         f"{gain:.2g} times less time than in batches of {grouped(single)}; the number of steps, and with it what is learned, changes too."
     )
     header = ("batch", "a step", "an example", f"{grouped(examples)} × {epochs}")
-    return [Paragraph(text), Table(header, rows)]
+    return [Paragraph(text), Table(header, rows, align="rrrr")]
 
 
 @contextmanager
 def _saying(text: str) -> Iterator[None]:
-    """What keeps a person waiting, on a terminal."""
+    """On a terminal, say what is going on meanwhile."""
     shown = sys.stderr is not None and sys.stderr.isatty()
     if shown:
         sys.stderr.write(f"nncost: {text} …\r")

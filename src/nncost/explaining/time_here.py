@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from nncost.ir.graph import Graph
-from nncost.pipeline.count import Counted, Settings, count_source
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings
 
 ENGINE = "torch"
 PRODUCT_SIZE = 512
 """Rows and columns of the product: large enough for full speed, and done in milliseconds."""
 PRODUCT_CALLS = 20
 STEP_SECONDS = 0.25
-"""Steps are repeated for so long, and at most so often:"""
+"""Steps are repeated for this time, but at most ``MOST_STEPS`` times."""
 MOST_STEPS = 400
 _FEWEST_STEPS = 5
 _WARM_STEPS = 3
@@ -34,7 +35,7 @@ class Measured:
 
 
 def peak_flops_per_second() -> float:
-    """The best of some products of matrices in float32, with two flops for each product of numbers."""
+    """Return the rate of the fastest of some float32 matrix products, with two flops per multiplication."""
     import numpy as np
 
     left = np.full((PRODUCT_SIZE, PRODUCT_SIZE), 0.5, dtype="float32")
@@ -54,7 +55,7 @@ def is_small(flops: int, peak_bytes: int) -> bool:
 
 
 def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measured:
-    """Run real steps of a spec or a graph: with PyTorch where it is installed, else its own graph with NumPy."""
+    """Run real steps of a spec or a graph: with PyTorch if it is installed, otherwise its own graph with NumPy."""
     chosen = replace(settings, load=replace(settings.load, batch=batch), examples=None, epochs=1)
     counted = count_source(source, chosen)
     if find_spec(ENGINE) is None:
@@ -83,11 +84,11 @@ def numpy_step(counted: Counted) -> Callable[[], object]:
     """One step of the counted graph as NumPy calls, always on the same small numbers."""
     import numpy as np
 
+    from nncost.ir.execute import prepare
     from nncost.ir.training.optimizers import LEARNING_RATE, step_constants
-    from nncost.trainer.plan import plan_of
 
     graph, random = counted.step.graph, np.random.default_rng(0)
-    plan = plan_of(graph, random.random, dtype="float32")
+    program = prepare(graph, random.random, update_buffers=True)
     tensors = [*graph.inputs, *(parameter.tensor for parameter in graph.parameters)]
     feeds = {
         tensor: (
@@ -96,4 +97,4 @@ def numpy_step(counted: Counted) -> Callable[[], object]:
         for tensor in tensors
     }
     constants = step_constants(LEARNING_RATE, 1)
-    return lambda: plan.run(feeds, constants)
+    return lambda: program.run(feeds, constants)

@@ -1,7 +1,7 @@
 """How many machine instructions a step executes, counted by valgrind in a process of its own.
 
 The process builds the counted graph as NumPy calls and runs it some times, and then twice as often: the difference
-is what the steps alone execute, without the start of Python.
+is what the steps themselves execute, without the start of Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.explaining.time_here import numpy_step
 from nncost.frontends.model import LoadOptions
-from nncost.pipeline.count import Settings, count_source
+from nncost.pipeline.count import count_source
+from nncost.pipeline.settings import Settings
 
 TOOL = "valgrind"
 TIMEOUT_SECONDS = 60
@@ -47,7 +48,7 @@ class Network:
 
 
 def instructions_of_step(network: Network) -> int | None:
-    """Machine instructions of one step run by NumPy; None where they cannot be counted here. Remembered on disk."""
+    """Return the machine instructions of one step run by NumPy, or None if they cannot be counted here. Cached on disk."""
     if shutil.which(TOOL) is None:
         return None
     path = _path(network)
@@ -77,7 +78,7 @@ def _path(network: Network) -> Path:
 
 
 def _counted(network: Network, steps: int) -> int | None:
-    """All instructions of a process that runs so many steps; None where valgrind fails or takes too long."""
+    """Return all instructions of a process that runs so many steps, or None if valgrind fails or takes too long."""
     with tempfile.TemporaryDirectory() as folder:
         command = [TOOL, "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={folder}/counts",
                    sys.executable, "-c", _CODE, str(steps), json.dumps(asdict(network))]  # fmt: skip

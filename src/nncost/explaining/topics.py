@@ -14,7 +14,7 @@ PARAMETERS, NEURONS, STEP, RUN, TIME = "parameters", "neurons", "step", "run", "
 TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN)
 """The topics in the order of a whole explanation; ``run`` is there when examples are given.
 
-``neurons`` and ``time`` are explained when they are asked for; what the last one says depends on the machine.
+``neurons`` and ``time`` are explained only if they are asked for; ``time`` depends on the machine.
 """
 
 _COUNTS = (*ALL, "flops")
@@ -22,7 +22,7 @@ _COUNTS = (*ALL, "flops")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A head such as ``forward`` and, for one quantity alone, its name; ``phase`` is that of a run."""
+    """A head such as ``forward`` and the name of a quantity if only one is asked for; ``phase`` is that of a run."""
 
     head: str
     quantity: str | None = None
@@ -36,7 +36,7 @@ class Topic:
 
 
 def parse(topic: str) -> Topic:
-    """Read a topic. Raises QuantityError with what is accepted."""
+    """Return a topic read from text. Raise QuantityError, which says what is accepted."""
     head, _, rest = topic.removeprefix("totals.").partition(".")
     head = {"params": PARAMETERS}.get(head, head)
     if not rest and (head in TOPICS or head in (NEURONS, TIME)):

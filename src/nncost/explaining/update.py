@@ -15,11 +15,12 @@ from nncost.explaining.phase import flops, traffic
 from nncost.explaining.working import summed
 from nncost.ir.builder import Builder
 from nncost.ir.graph import PHASES
+from nncost.ir.layers import Update
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 
 
 def update(context: Context, quantity: str | None) -> Section:
-    """The operations for one parameter, times the parameters."""
+    """Return the operations per parameter, times the parameters."""
     title = "Update" if quantity is None else f"update.{quantity}"
     name = context.counted.optimizer
     if name == NO_OPTIMIZER:
@@ -42,13 +43,13 @@ def update(context: Context, quantity: str | None) -> Section:
 
 @cache
 def each(optimizer: str) -> tuple[Dim, Counts]:
-    """The letter n and what an update of n parameters takes."""
+    """Return the letter n and what an update of n parameters takes."""
     n = symbol("n")
     rule = OPTIMIZERS[optimizer]
     b = Builder(phase="update")
     p, g = b.input((n,)), b.input((n,))
     states = [b.input((n,)) for _ in rule.states]
-    with b.region(optimizer, p, g, *states) as region:
+    with b.region(Update(optimizer), p, g, *states) as region:
         new, new_states = rule.update(b, p, g, states)
         region.returns(new, *new_states)
     return n, count_item(b.items[-1], set())
@@ -67,14 +68,14 @@ def _sums(context: Context, optimizer: str, quantity: str | None) -> list[Block]
         if put_in(counts.get(name, 0), {n: trained}) == total or tidy(per_parameter * trained - total) == 0:
             one = written(per_parameter)
             numbers = multiplied(per_parameter, written(tidy(trained)), loose=" " in written(tidy(trained)).text)
-            formula = Maths(f"{one.text} for each parameter", rf"{one.latex} \text{{ for each parameter}}")
+            formula = Maths(f"{one.text} per parameter", rf"{one.latex} \text{{ per parameter}}")
             line = Line("all parameters", formula, numbers, written(tidy(total)))
         content += [Heading(f"{in_words(name)} (update.{name})"), Work((line,))]
     return content or [Paragraph(f"update.{quantity} is 0.")]
 
 
 def step(context: Context, quantity: str | None) -> Section:
-    """The four phases added up."""
+    """Return the four phases added up."""
     title = "One step together" if quantity is None else f"step.{quantity}"
     totals = context.report.totals
     shown = [name for name in (*PRIMITIVE, "flops") if totals["step"][name] != 0] if quantity is None else [quantity]

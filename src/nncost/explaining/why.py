@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nncost.counting.conventions import Convention, Counted, convention_named
-from nncost.dims import Dim, add_all, is_symbolic, tidy
-from nncost.documents.document import Explanation, Paragraph, Section, Table
+from nncost.dims import Dim, add_all, is_symbolic
+from nncost.documents.document import Cell, Document, Number, Paragraph, Section, Table
 from nncost.errors import OptionError
 from nncost.pipeline.convention_flops import multiplying_parameters, tokens, tool_counts
 from nncost.pipeline.count import Counted as Count
-from nncost.pipeline.count import Settings, count_source, load_options, report_on
+from nncost.pipeline.count import count_source
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings, load_options
 from nncost.units import exact
 
 FEW = 5
-"""So many operations are named where a tool leaves some out."""
+"""Number of operations that are named if a tool leaves some out."""
 MOVES = {
     "_reshape_alias", "_to_copy", "_unsafe_view", "alias", "arange", "as_strided", "broadcast_to", "cat", "chunk", "clone",
     "contiguous", "copy_", "detach", "detach_", "as_strided_", "dropout", "embedding", "empty", "empty_like", "expand", "expand_as", "fill_", "flatten",
@@ -40,7 +42,7 @@ class _Group:
     missed: dict[str, None] = field(default_factory=dict)
 
     def add(self, counted: Counted, *, by_class: bool) -> None:
-        """One finding of the tool; ``by_class`` where it is about a whole layer."""
+        """Add one finding of the tool; ``by_class`` if it is about a whole layer."""
         self.theirs += counted.amount
         if counted.amount:
             self.reasons[counted.reason] = None
@@ -48,8 +50,8 @@ class _Group:
             self.missed[counted.reason.removesuffix(": 0") if by_class else counted.operation] = None
 
 
-def explain_why(source: Any, name: str, settings: Settings) -> Explanation:
-    """Where the number of the convention ``name`` differs from ours. Raises OptionError where it has none."""
+def explain_why(source: Any, name: str, settings: Settings) -> Document:
+    """Return where the number of the convention ``name`` differs from ours. Raise OptionError if it has none."""
     convention = convention_named(name)
     if name == "nncost":
         raise OptionError("nncost does not differ from itself.", hint="For example: --why fvcore")
@@ -68,9 +70,14 @@ def explain_why(source: Any, name: str, settings: Settings) -> Explanation:
         f"The difference is to nncost's {unit}. {convention.name}: {convention.summary}."
     )
     header = ("layers", "macs", "flops", convention.name, "difference", "why")
-    rows = [_row(kind, group, unit) for kind, group in groups.items() if _is_worth_a_row(group)]
-    rows.append(_row("total", total, unit))
-    return Explanation(f"Why {convention.name} differs", (Section("", (Paragraph(text), Table(header, tuple(rows)))),))
+    rows = tuple(_row(kind, group, unit) for kind, group in groups.items() if _is_worth_a_row(group))
+    table = Table(header, rows, align="lrrrrl", total=_row("total", total, unit))
+    return _document(convention, Paragraph(text), table)
+
+
+def _document(convention: Convention, *blocks: Paragraph | Table) -> Document:
+    table = next(block for block in blocks if isinstance(block, Table))
+    return Document(f"Why {convention.name} differs", (Section("", blocks),), main=table)
 
 
 def _grouped(counted: Count, findings: Iterable[Counted]) -> dict[str, _Group]:
@@ -104,28 +111,22 @@ def _total(groups: dict[str, _Group]) -> _Group:
     return total
 
 
-def _row(kind: str, group: _Group, unit: str) -> tuple[str, ...]:
+def _row(kind: str, group: _Group, unit: str) -> tuple[Cell, ...]:
     macs, flops = add_all(group.macs), add_all(group.flops)
     difference = group.theirs - (macs if unit == "macs" else flops)
     times = f" ×{len(group.paths)}" if len(group.paths) > 1 else ""
-    return (
-        f"{kind}{times}",
-        exact(macs),
-        exact(flops),
-        exact(group.theirs),
-        _signed(difference),
-        _why(group, difference),
-    )
+    return f"{kind}{times}", macs, flops, group.theirs, _signed(difference), _why(group, difference)
 
 
-def _signed(difference: Dim) -> str:
+def _signed(difference: Dim) -> Cell:
     if is_symbolic(difference):
-        return str(tidy(difference))
-    return "0" if difference == 0 else f"{'+' if difference > 0 else '−'}{exact(abs(difference))}"
+        return difference
+    text = "0" if difference == 0 else f"{'+' if difference > 0 else '−'}{exact(abs(difference))}"
+    return Number(difference, text)
 
 
 def _why(group: _Group, difference: Dim) -> str:
-    """What the tool counted; where it says less than we do, the operations it is silent about."""
+    """Return what the tool counted and, if that is less than our count, the operations that it leaves out."""
     parts = list(group.reasons)
     if group.missed and not (is_symbolic(difference) or difference > 0):
         named = list(group.missed)
@@ -137,16 +138,17 @@ def _why(group: _Group, difference: Dim) -> str:
 
 
 # ------------------------------------------------------------------- conventions without a tool at work
-def _by_rule(source: Any, convention: Convention, settings: Settings, counted: Count) -> Explanation:
+def _by_rule(source: Any, convention: Convention, settings: Settings, counted: Count) -> Document:
     """Two lines and a sentence: the convention is a rule on the ledger or on the parameters."""
     ours, theirs = (report_on(source, replace(settings, convention=name)) for name in ("nncost", convention.name))
-    rows: Sequence[tuple[str, ...]] = (
-        ("nncost", exact(ours.forward.macs), exact(ours.forward.flops)),
-        (convention.name, exact(theirs.forward.macs), exact(theirs.forward.flops)),
+    rows = (
+        ("nncost", ours.forward.macs, ours.forward.flops),
+        (convention.name, theirs.forward.macs, theirs.forward.flops),
     )
     blocks: list[Paragraph | Table] = [
-        Paragraph(f"{convention.name}: {convention.summary}."), Table(("convention", "macs", "flops"), tuple(rows)),
-    ]  # fmt: skip
+        Paragraph(f"{convention.name}: {convention.summary}."),
+        Table(("convention", "macs", "flops"), rows),
+    ]
     if convention.per_parameter:
         n, d = exact(multiplying_parameters(counted.model)), exact(tokens(counted.model))
         each = convention.per_parameter["forward"]
@@ -154,4 +156,4 @@ def _by_rule(source: Any, convention: Convention, settings: Settings, counted: C
         blocks.append(
             Paragraph("It knows neither attention's products nor how often a kernel is used, and no other work.")
         )
-    return Explanation(f"Why {convention.name} differs", (Section("", tuple(blocks)),))
+    return _document(convention, *blocks)

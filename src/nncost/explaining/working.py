@@ -15,7 +15,7 @@ from nncost.explaining.derivation import letters_of, put_in, simplest, trace
 from nncost.explaining.formulas import is_sum, multiplied, written
 
 MERGED_FROM = 4
-"""This many like layers share one line; fewer stand on their own."""
+"""From this many equal layers on, they share one line."""
 _NAMED_TOGETHER = 6
 """Up to this many layers of one parent are all named."""
 _LISTED = 3
@@ -30,20 +30,20 @@ class Layers:
 
 
 def work(accounts: Accounts, entries: Sequence[Entry], quantity: Quantity, *, micro_batches: int = 1) -> Work:
-    """The lines of one quantity and their sum."""
+    """Return the lines of one quantity and their sum."""
     chosen = [replace(e, times=e.times * micro_batches) for e in entries if e.amounts.get(quantity, 0) != 0]
     lines = tuple(_line(accounts, layers, quantity) for layers in merged(chosen, quantity))
     return summed(lines, add_all(entry.total(quantity) for entry in chosen))
 
 
 def summed(lines: tuple[Line, ...], total: Dim) -> Work:
-    """Lines with their sum, which a single line does not need."""
+    """Return lines with their sum, which a single line does not need."""
     return Work(lines, Line("sum", None, None, written(tidy(total))) if len(lines) > 1 else None)
 
 
 # ------------------------------------------------------------------- like layers
 def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[Layers]:
-    """One item for equal entries of one layer, and for each group of many layers alike."""
+    """Return one item per layer whose entries are equal, and one per group of many equal layers."""
     groups: dict[object, list[Entry]] = {}
     for number, entry in enumerate(entries):
         path, operation, phase = entry.place
@@ -91,7 +91,7 @@ def _kind(path: str) -> str:
 
 
 def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:
-    """Lines with their amounts; many equal ones share a line."""
+    """Return lines with their sum; many equal ones share a line."""
     groups: dict[object, list[int]] = {}
     for number, (line, _) in enumerate(lines):
         groups.setdefault((line.formula, line.numbers, line.result, _kind(line.label)), []).append(number)
@@ -133,7 +133,7 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 
 
 def label(accounts: Accounts, layers: Layers) -> str:
-    """The layers' names, with the operation and the gradient where they need telling apart."""
+    """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
     suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase != "loss" else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
@@ -160,7 +160,7 @@ def _derived(entry: Entry, quantity: Quantity) -> tuple[Maths | None, Maths | No
 
 
 def _repeated(entry: Entry, formula: Dim, inner: Maths) -> Maths:
-    """The formula as often as the layer stands there, or summed over its family."""
+    """The formula times the repetitions of the layer, or summed over its family."""
     if entry.times != 1:
         inner = multiplied(entry.times, inner, loose=is_sum(formula))
     for loop in reversed(entry.family):

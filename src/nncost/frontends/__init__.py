@@ -1,1 +1,1 @@
-"""Front ends translate one source each into a graph; they are reached through ``registry`` alone."""
+"""Front ends translate one source each into a graph; they are reached only through ``registry``."""

@@ -79,12 +79,14 @@ class Model:
     """A loaded source: its forward graph, the batch it was built for and what a reader should know.
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
-    parameters that received a gradient; the graph then holds the parameters alone. ``layers`` name
+    parameters that received a gradient; the graph then holds the parameters only. ``layers`` name
     what each layer is, in the order of the network; ``neurons_apart`` are those of one example that the
     trace's products do not show (recurrent layers).
+    ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.
     ``active_parameters`` are those that one token uses, where a router chooses among experts.
     ``timeline`` are the traced step's allocations (None where they were not followed), with the bytes of
-    the optimizer's state and of the inputs that are there before the step.
+    the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
+    the source does.
     """
 
     kind: str
@@ -98,11 +100,13 @@ class Model:
     trace: Trace | None = None
     layers: Mapping[str, str] | None = None
     neurons_apart: Dim = 0
+    batch_neurons: bool = False
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
     timeline: Timeline | None = None
     state_bytes: Dim = 0
     input_bytes: Dim = 0
+    outputs: tuple[str, ...] = ()
 
 
 def matches(pattern: str, layer: str, leaf: str) -> bool:

@@ -13,8 +13,9 @@ from typing import assert_never
 
 from nncost.dims import Dim
 from nncost.ir import ops
-from nncost.ir.builder import Builder
-from nncost.ir.graph import Item, Node, Region, Tensor, no_gradient
+from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.scalars import SCALARS
 
 PEELED = "peeled"
@@ -56,7 +57,7 @@ class Tape:
             if not self._stacks.isdisjoint(parts):
                 parts[:] = [self.builder.reduce("sum", self._stacked(parts), [0])]
             while len(parts) > 1:
-                with self.builder.region("add"):  # Each addition is a kernel of its own, wherever it stands.
+                with self.builder.region(Operation("add")):  # Each addition is a kernel of its own, wherever it stands.
                     parts[:2] = [self.builder.map("add", parts[0], parts[1])]
         return parts[0]
 
@@ -131,16 +132,12 @@ def producer_paths(items: Sequence[Item]) -> dict[Tensor, str]:
     return paths
 
 
-_NO_GRADIENT = {"int64", "int32", "bool"}
-_STEP_FUNCTIONS = {"sign", "floor", "ceil", "round", "trunc", "greater", "greater_equal", "equal", "not_equal"}
-
-
 def _differentiable_outputs(item: Item) -> list[Tensor]:
     if isinstance(item, Region) and item.gradient is no_gradient:
         return []
-    if isinstance(item, Node) and isinstance(item.op, ops.Map) and item.op.function in _STEP_FUNCTIONS:
+    if isinstance(item, Node) and isinstance(item.op, ops.Map) and not any(SCALARS[item.op.function].derivatives):
         return []
-    return [tensor for tensor in item.outputs if tensor.dtype not in _NO_GRADIENT]
+    return [tensor for tensor in item.outputs if "float" in tensor.dtype or "complex" in tensor.dtype]
 
 
 def sweep(tape: Tape, items: Sequence[Item]) -> None:
@@ -162,7 +159,7 @@ def _sweep_region(tape: Tape, region: Region) -> None:
     if all(gradient is None for gradient in gradients):
         return
     builder = tape.builder
-    with builder.at(region.path, "backward"), builder.region(region.name, sizes=region.sizes, masked=2 * region.masked):
+    with builder.at(region.path, "backward"), builder.region(region.layer, masked=2 * region.masked):
         if region.gradient is None:
             sweep(tape, region.items)
             return
@@ -197,9 +194,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
             _reduce_vjp(tape, op, node, g)
         case ops.ArgReduce(axis=axis):
             _arg_reduce_vjp(tape, axis, node, g)
-        case ops.Scan(function=name, axis=axis):
-            if name != "sum":
-                raise NotImplementedError(f"the gradient of a cumulative {name}")
+        case ops.Scan(function="sum", axis=axis):
             flipped = b.emit(ops.Scan("sum", axis), b.emit(ops.Flip((axis,)), g))
             tape.give(x[0], b.emit(ops.Flip((axis,)), flipped))
         case ops.Window(axes=axes, strides=strides, dilations=dilations):
@@ -208,10 +203,7 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         case ops.Fold(axes=axes, strides=strides, dilations=dilations):
             sizes = x[0].shape[x[0].rank - len(axes) :]
             tape.give(x[0], b.emit(ops.Window(axes, sizes, strides, dilations), g))
-        case (
-            ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast()
-            | ops.Flip()
-        ):  # fmt: skip
+        case ops.Move():
             _move_vjp(tape, op, x, g)
         case ops.Gather(axis=axis, along=along):
             if x[0] in tape.active:
@@ -222,18 +214,26 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
             tape.give(x[0], b.emit(ops.Scatter(axis, x[0].shape[axis], True), g, node.outputs[1]))
         case ops.Cast():
             tape.give(x[0], b.emit(ops.Cast(x[0].dtype), g))
+        case ops.Scan(function=name):
+            _unknown_vjp(tape, f"a cumulative {name}", x, g)
         case ops.Algorithm(name=name) | ops.Opaque(name=name):
-            for tensor in x:
-                if tensor in tape.active:
-                    tape.give(tensor, b.emit(ops.Opaque(f"gradient of {name}", ((tensor.shape, tensor.dtype),)), g))
+            _unknown_vjp(tape, name, x, g)
         case ops.Random() | ops.Constant() | ops.Repeat():
             raise AssertionError("has no inputs to differentiate, or was handled above")
         case _:
             assert_never(op)
 
 
+def _unknown_vjp(tape: Tape, name: str, x: Sequence[Tensor], g: Tensor) -> None:
+    """An operation whose gradient has no form in the core: it is listed as unknown."""
+    for tensor in x:
+        if tensor in tape.active:
+            unknown = ops.Opaque(f"gradient of {name}", ((tensor.shape, tensor.dtype),))
+            tape.give(tensor, tape.builder.emit(unknown, g))
+
+
 def _contract_vjp(tape: Tape, op: ops.Contract, x: Sequence[Tensor], g: Tensor) -> None:
-    """Y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
+    """y = Σ_k a·c: each operand's gradient is a contraction of g with the other operand.
 
     Miniature, 1×2 times 2×1: y = a1·c1 + a2·c2, so ∂y/∂a1 = c1 and ∂y/∂c1 = a1; with g = 3,
     c = (5, 7) the left gradient is (15, 21): two products, no addition, as nothing is summed.
@@ -280,7 +280,7 @@ def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
     tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
 
 
-def _move_vjp(tape: Tape, op: ops.Move, x: Sequence[Tensor], g: Tensor) -> None:
+def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
     b, shape = tape.builder, x[0].shape
     match op:
         case ops.Reshape():

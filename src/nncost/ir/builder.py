@@ -9,19 +9,29 @@ from typing import Any, Union, cast
 
 from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
 from nncost.ir import ops
-from nncost.ir.graph import GradientRule, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
+from nncost.ir.graph import Gradients, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
+from nncost.ir.layers import Layer
 from nncost.ir.shapes import infer, stacked_shape
 
 Operand = Union[Tensor, float]
 Step = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 """``step(body_builder, carried, scanned) -> (carried, stacked)``: one iteration of a Repeat."""
+GradientRule = Callable[["Builder", Region, Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
+"""``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
+
+
+def no_gradient(
+    builder: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
+) -> Gradients:
+    """Return no gradient: the rule of a region that gradients do not pass."""
+    return {}
 
 
 class RegionHandle:
     """What a composite says about itself before its region closes."""
 
-    def __init__(self, activations: Dim, neurons: Dim, sizes: Sequence[tuple[str, object]], masked: Dim = 0) -> None:
-        self.activations, self.neurons, self.sizes, self.masked = activations, neurons, sizes, masked
+    def __init__(self, activations: Dim, neurons: Dim, masked: Dim) -> None:
+        self.activations, self.neurons, self.masked = activations, neurons, masked
         self.outputs: tuple[Tensor, ...] = ()
         self.saved: tuple[Tensor, ...] = ()
         self.gradient: GradientRule | None = None
@@ -62,10 +72,12 @@ class Builder:
         self.inputs.append(tensor)
         return tensor
 
-    def parameter(self, shape: Shape, role: Role, name: str, *, trainable: bool = True) -> Tensor:
-        """A learned block (or a buffer, which is never trainable) of the current layer."""
+    def parameter(
+        self, shape: Shape, role: Role, name: str, *, trainable: bool = True, read: Callable[[], Any] | None = None
+    ) -> Tensor:
+        """A learned block (or a buffer, which is never trainable) of the current layer; ``read`` gives its values."""
         tensor = Tensor(shape, self.dtype, name)
-        self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer"))
+        self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer", read=read))
         return tensor
 
     def constant(self, value: float, name: str = "") -> Tensor:
@@ -162,24 +174,17 @@ class Builder:
 
     @contextmanager
     def region(
-        self,
-        name: str,
-        *inputs: Tensor,
-        activations: Dim = 0,
-        neurons: Dim = 0,
-        sizes: Sequence[tuple[str, object]] = (),
-        masked: Dim = 0,
+        self, layer: Layer, *inputs: Tensor, activations: Dim = 0, neurons: Dim = 0, masked: Dim = 0
     ) -> Iterator[RegionHandle]:
-        """A named group of items; call ``returns`` on the handle before it closes."""
+        """The group of items that a layer is; call ``returns`` on the handle before it closes."""
         outer_items, outer_constants = self.items, self._constants
         self.items, self._constants = [], {}
-        handle = RegionHandle(activations, neurons, sizes, masked)
+        handle = RegionHandle(activations, neurons, masked)
         try:
             yield handle
             region = Region(
-                name, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
-                handle.saved, handle.gradient, handle.effects, handle.activations, handle.neurons, tuple(handle.sizes),
-                handle.masked,
+                layer, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
+                handle.saved, handle.gradient, handle.effects, handle.activations, handle.neurons, handle.masked,
             )  # fmt: skip
             outer_items.append(region)
         finally:

@@ -1,6 +1,6 @@
 """The array namespace of ``execute``: NumPy, extended to arrays of arbitrary scalar objects.
 
-A scalar object answers ``exp log tanh sigmoid erf sin cos sqrt sign`` as methods, arithmetic and
+A scalar object answers ``exp log tanh sigmoid erf sin cos arctan arctan2 sqrt sign`` as methods, arithmetic and
 comparisons as operators, and ``selected()``, which is called when it takes part in a selection.
 """
 
@@ -51,17 +51,19 @@ def _any_objects(*operands: Array) -> bool:
 class Arrays:
     """NumPy's functions under the names ``scalars.py`` uses."""
 
-    exp, log, tanh, sin, cos, sqrt = np.exp, np.log, np.tanh, np.sin, np.cos, np.sqrt
+    exp, log, tanh, sqrt = np.exp, np.log, np.tanh, np.sqrt
+    sin, cos, arctan, arctan2 = np.sin, np.cos, np.arctan, np.arctan2
     power, absolute, floor, ceil, rint, trunc = np.power, np.absolute, np.floor, np.ceil, np.rint, np.trunc
     maximum, minimum = np.maximum, np.minimum
 
     def sigmoid(self, x: Array) -> Array:
-        """1/(1+e^−x), computed so that a large |x| does not overflow."""
+        """1/(1+e^−x): a large |x| does not overflow, and the result stays between 0 and 1, which have no logarithm."""
         if x.dtype == object:
             return _object_sigmoid(x)
         if x.dtype.kind == "c":
             return 1 / (1 + np.exp(-x))
-        return np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x))
+        limits = np.finfo(x.dtype)
+        return np.clip(np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x)), limits.tiny, 1 - limits.epsneg)
 
     def erf(self, x: Array) -> Array:
         """The error function."""

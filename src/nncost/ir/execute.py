@@ -1,30 +1,73 @@
-"""Run a graph on NumPy arrays: of floats, or of any scalar objects, such as ones that count themselves.
+"""Run a graph with NumPy: prepared once, run often, on floats or on any scalar objects, such as ones that count themselves.
 
-The graph that is counted is the graph that is run, so a scalar that records its own operations
-proves every count (``tests/proof``). Object arrays use ``@`` and ``ufunc.reduce``, which
-perform exactly k products and k−1 additions for a sum of k terms.
+The graph that is counted is the graph that is run: a program has all its nodes, in its order. Constants are
+computed while it is prepared; a value is let go after its last use, so that memory is what the graph's liveness
+says. ``tests/proof`` runs programs on scalars that record their own operations, which proves every count.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never, cast
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 
-from nncost.dims import Shape, is_symbolic
-from nncost.errors import SymbolError
 from nncost.ir import ops
-from nncost.ir.elementary import ARRAYS
 from nncost.ir.free import folds
-from nncost.ir.graph import Graph, Node, Tensor
-from nncost.ir.scalars import SCALARS
+from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
+from nncost.ir.numpy_calls import Array, ArrayCall, call_of, integers, results_of
 
-Array = Any
 RandomSource = Callable[[tuple[int, ...]], Array]
 Environment = dict[Tensor, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One call: its node, the slots it reads and writes, and those that nobody reads afterwards."""
+
+    node: Node
+    call: ArrayCall
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    last_uses: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Program:
+    """A graph as NumPy calls on numbered slots.
+
+    ``constants`` are slots with the values that are there before the first instruction, ``settings`` the slots of
+    named constants that a run may set anew, ``results`` the slots of the tensors that a run returns.
+    """
+
+    dtype: str
+    slots: dict[Tensor, int] = field(default_factory=dict)
+    instructions: list[Instruction] = field(default_factory=list)
+    constants: list[tuple[int, Array]] = field(default_factory=list)
+    settings: dict[str, list[int]] = field(default_factory=dict)
+    results: dict[Tensor, int] = field(default_factory=dict)
+
+    def run(self, feeds: Mapping[Tensor, Array], settings: Mapping[str, float] | None = None) -> Environment:
+        """The results with their values; ``feeds`` are the inputs and parameters, ``settings`` the named constants."""
+        values: list[Array] = [None] * len(self.slots)
+        for slot, constant in self.constants:
+            values[slot] = constant
+        for tensor, array in feeds.items():
+            values[self.slots[tensor]] = array
+        for name, value in (settings or {}).items():
+            for slot in self.settings.get(name, ()):
+                values[slot] = np.asarray(value, dtype=self.dtype)
+        for step in self.instructions:
+            result = step.call(*[values[slot] for slot in step.reads])
+            if len(step.writes) == 1:
+                values[step.writes[0]] = result
+            else:
+                for slot, part in zip(step.writes, result, strict=True):
+                    values[slot] = part
+            for slot in step.last_uses:
+                values[slot] = None
+        return {tensor: values[slot] for tensor, slot in self.results.items()}
 
 
 def execute(
@@ -36,249 +79,188 @@ def execute(
     observe: Callable[[Node], None] | None = None,
     lift: Callable[[Array], Array] | None = None,
 ) -> Environment:
-    """Every tensor of the graph with its value.
+    """Run a graph once and return every tensor of it with its value, bodies of Repeat left out.
 
     ``feeds`` give the inputs and parameters; ``random(shape)`` supplies uniform numbers;
-    ``dtype`` is the type of floating-point constants; ``observe`` is told each node before it runs,
-    in bodies of Repeat too; ``lift`` turns plain numbers in an object array (the zeros of a padding
-    or of a closed ReLU) into scalars like the others.
-    Raises SymbolError for a graph whose sizes are not all numbers.
+    ``dtype`` is the type of floating-point constants; ``observe`` is called with each node before it runs,
+    in bodies of Repeat too, constants left out; ``lift`` turns plain numbers in an object array (the zeros of a
+    padding or of a closed ReLU) into scalars like the others. The feeds are not written to.
+    Raises SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
     """
-    machine = _Machine(random if random is not None else np.random.default_rng(0).random, dtype, observe, lift)
-    return machine.run(graph, feeds)
+    draw = random if random is not None else np.random.default_rng(0).random
+    program = _Preparation(dtype, draw, observe, lift).program(graph, keep_all=True)
+    values = program.run({tensor: array for tensor, array in feeds.items() if tensor in program.slots})
+    return {**feeds, **{tensor: np.asarray(value) for tensor, value in values.items() if value is not None}}
+
+
+def prepare(graph: Graph, random: RandomSource, *, dtype: str = "float32", update_buffers: bool = False) -> Program:
+    """Prepare a graph to be run often; a run returns its outputs.
+
+    ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants. With
+    ``update_buffers`` a run writes running averages into the arrays that were fed for their buffers.
+    Raises as :func:`execute`.
+    """
+    return _Preparation(dtype, random, update_buffers=update_buffers).program(graph)
+
+
+def constants_of(
+    items: Sequence[Item], dtype: str = "float64", known: Mapping[Tensor, Array] | None = None
+) -> Environment:
+    """Return the tensors that depend only on constants and on ``known`` ones, with their values; loops stay closed."""
+    found: Environment = dict(known or {})
+    for node in walk(items):
+        if folds(node, found) and not isinstance(node.op, (ops.Repeat, ops.Algorithm)):
+            _fold(node, call_of(node.op, dtype), found)
+    return found
+
+
+def _fold(node: Node, call: ArrayCall, known: Environment) -> None:
+    results = results_of(call, [known[tensor] for tensor in node.inputs], len(node.outputs))
+    known.update(zip(node.outputs, map(np.asarray, results), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class _Machine:
-    random: RandomSource
+class _Preparation:
+    """What all programs of one graph and of the bodies in it share; see :func:`execute`."""
+
     dtype: str
-    observe: Callable[[Node], None] | None
-    lift: Callable[[Array], Array] | None
+    random: RandomSource
+    observe: Callable[[Node], None] | None = None
+    lift: Callable[[Array], Array] | None = None
+    update_buffers: bool = False
 
-    def run(self, graph: Graph, feeds: Mapping[Tensor, Array]) -> Environment:
-        values: Environment = dict(feeds)
-        constants: set[Tensor] = set()
-        for node in graph.nodes():
-            if self.observe is not None:
-                self.observe(node)
-            arguments = [values[tensor] for tensor in node.inputs]
-            results = [np.asarray(result) for result in self._results(node.op, arguments)]
-            if self.lift is not None:
-                results = self._lifted(node, results, constants)
-            values.update(zip(node.outputs, results, strict=True))
-        return values
+    def program(self, graph: Graph, *, keep_all: bool = False) -> Program:
+        """The program of a graph; with ``keep_all`` a run returns every tensor."""
+        program = Program(self.dtype)
+        slots, fed = program.slots, (*graph.inputs, *(parameter.tensor for parameter in graph.parameters))
+        for tensor in fed:
+            slots.setdefault(tensor, len(slots))
+        known: Environment = {}
+        named: Environment = {}
+        for node in _nodes(graph.items, update_buffers=self.update_buffers):
+            for tensor in (*node.inputs, *node.outputs):
+                slots.setdefault(tensor, len(slots))
+            if isinstance(node.op, ops.Constant) and node.op.name:
+                program.settings.setdefault(node.op.name, []).append(slots[node.outputs[0]])
+                _fold(node, call_of(node.op, self.dtype), named)
+            elif folds(node, known):
+                _fold(node, replace(self, observe=None, lift=None).call(node), known)
+            else:
+                reads, writes = (tuple(slots[t] for t in tensors) for tensors in (node.inputs, node.outputs))
+                program.instructions.append(Instruction(node, self.watched(node), reads, writes))
+        program.results = dict(slots) if keep_all else {tensor: slots[tensor] for tensor in graph.outputs}
+        before = known | named
+        needed = {*program.results.values(), *(slot for step in program.instructions for slot in step.reads)}
+        program.constants = [(slots[tensor], array) for tensor, array in before.items() if slots[tensor] in needed]
+        _note_last_uses(program, {*program.results.values(), *(slots[tensor] for tensor in (*before, *fed))})
+        return program
 
-    def _lifted(self, node: Node, results: list[Array], constants: set[Tensor]) -> list[Array]:
-        """Plain numbers among scalar objects as objects too, and what becomes a float and depends on a feed."""
-        assert self.lift is not None
-        if folds(node, constants):
-            constants.update(node.outputs)
-            return results
-        becomes = isinstance(node.op, ops.Cast) and "float" in node.outputs[0].dtype
-        return [self.lift(result) if becomes or result.dtype == object else result for result in results]
+    def watched(self, node: Node) -> ArrayCall:
+        """The call of a node, observed before it runs and lifted behind it, where that is asked for."""
+        call = self.call(node)
+        call = call if self.lift is None else _lifted(node, call, self.lift)
+        return call if self.observe is None else _observed(node, call, self.observe)
 
-    def _results(self, op: ops.Op, arguments: Sequence[Array]) -> Sequence[Array]:
-        if isinstance(op, ops.Repeat):
-            return self._repeat(op, arguments)
+    def call(self, node: Node) -> ArrayCall:
+        """The call of a node."""
+        op = node.op
+        if isinstance(op, _Store):
+            return _store
         if isinstance(op, ops.Random):
-            return (self.random(_integers(op.shape)),)
-        return _apply(op, arguments, self.dtype)
+            return _draw(integers(op.shape), self.random, self.dtype)
+        return _loop(op, self.program(op.body)) if isinstance(op, ops.Repeat) else call_of(op, self.dtype)
 
-    def _repeat(self, op: ops.Repeat, x: Sequence[Array]) -> list[Array]:
-        times = _integers((op.times,))[0]
+
+def _note_last_uses(program: Program, kept: Collection[int]) -> None:
+    """Note at each instruction which slots nobody reads after it."""
+    alive = set(kept)
+    for number in range(len(program.instructions) - 1, -1, -1):
+        step = program.instructions[number]
+        last = {slot for slot in (*step.reads, *step.writes) if slot not in alive}
+        alive.update(last)
+        program.instructions[number] = replace(step, last_uses=tuple(last))
+
+
+# ------------------------------------------------------------------- calls that need more than their inputs
+def _observed(node: Node, call: ArrayCall, observe: Callable[[Node], None]) -> ArrayCall:
+    def run(*x: Array) -> Any:
+        observe(node)
+        return call(*x)
+
+    return run
+
+
+def _lifted(node: Node, call: ArrayCall, lift: Callable[[Array], Array]) -> ArrayCall:
+    """Lift object arrays, and whatever a cast makes a float."""
+    becomes_float = isinstance(node.op, ops.Cast) and "float" in node.outputs[0].dtype
+    outputs = len(node.outputs)
+
+    def lifted(result: Array) -> Array:
+        array = np.asarray(result)
+        return np.asarray(lift(array), dtype=object) if becomes_float or array.dtype == object else array
+
+    def run(*x: Array) -> Any:
+        results = [lifted(result) for result in results_of(call, x, outputs)]
+        return results[0] if outputs == 1 else results
+
+    return run
+
+
+def _draw(shape: tuple[int, ...], random: RandomSource, dtype: str) -> ArrayCall:
+    def run() -> Array:
+        drawn = np.asarray(random(shape))
+        return drawn if drawn.dtype == object else drawn.astype(dtype, copy=False)
+
+    return run
+
+
+def _loop(op: ops.Repeat, body: Program) -> ArrayCall:
+    """The body once per iteration: carried values from one to the next, stacked outputs collected."""
+    times = integers((op.times,))[0]
+    order = range(times - 1, -1, -1) if op.reverse else range(times)
+
+    def run(*x: Array) -> Any:
         carried, scanned = list(x[: op.carried]), x[op.carried : op.carried + op.scanned]
         invariant = x[op.carried + op.scanned :]
-        collected: list[list[Array]] = [[] for _ in op.body.outputs[op.carried :]]
-        for step in reversed(range(times)) if op.reverse else range(times):
-            feeds = dict(zip(op.body.inputs, [*carried, *(s[step] for s in scanned), *invariant], strict=True))
-            values = self.run(op.body, feeds)
+        piles: list[list[Array]] = [[] for _ in op.body.outputs[op.carried :]]
+        for number in order:
+            inputs = [*carried, *(stack[number, ...] for stack in scanned), *invariant]
+            values = body.run(dict(zip(op.body.inputs, inputs, strict=True)))
             results = [values[tensor] for tensor in op.body.outputs]
             carried = results[: op.carried]
-            for pile, result in zip(collected, results[op.carried :], strict=True):
+            for pile, result in zip(piles, results[op.carried :], strict=True):
                 pile.append(result)
-        if op.reverse:
-            collected = [pile[::-1] for pile in collected]
-        return [*carried, *(np.stack(pile) for pile in collected)]
+        results = [*carried, *(np.stack(pile[::-1] if op.reverse else pile) for pile in piles)]
+        return results if len(results) > 1 else results[0]
+
+    return run
 
 
-def _integers(shape: Shape) -> tuple[int, ...]:
-    for dim in shape:
-        if is_symbolic(dim):
-            raise SymbolError(f"cannot run a graph whose size {dim} is a symbol", hint="Bind it, e.g. --set h=128.")
-    return cast("tuple[int, ...]", shape)
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """Write a running average into the buffer it continues; a cut or a slice of a stack is a view of it."""
 
 
-def _apply(op: ops.Op, x: Sequence[Array], dtype: str) -> Sequence[Array]:
-    match op:
-        case ops.Contract():
-            return (_contract(op, x[0], x[1]),)
-        case ops.Map(function=name):
-            return (SCALARS[name].value(ARRAYS, *x),)
-        case ops.Reduce(function=name, axes=axes):
-            return (_UFUNCS[name].reduce(_last(x[0], axes), axis=-1),)
-        case ops.ArgReduce(function=name, axis=axis):
-            return _arg_reduce(name, np.moveaxis(x[0], axis, 0))
-        case ops.Scan(function=name, axis=axis):
-            return (_UFUNCS[name].accumulate(x[0], axis=axis),)
-        case ops.Window():
-            return (_window(op, x[0]),)
-        case ops.Fold():
-            return (_fold(op, x[0]),)
-        case (
-            ops.Reshape()
-            | ops.Transpose()
-            | ops.Pad()
-            | ops.Split()
-            | ops.Concat()
-            | ops.Stride()
-            | ops.Broadcast()
-            | ops.Flip()
-        ):
-            return _move(op, x)
-        case ops.Gather(axis=axis, along=along):
-            return (np.take_along_axis(x[0], x[1], axis=axis) if along else np.take(x[0], x[1], axis=axis),)
-        case ops.Scatter():
-            return (_scatter(op, *x),)
-        case ops.Sort(axis=axis):
-            order = np.argsort(x[0], axis=axis, kind="stable")
-            return np.take_along_axis(x[0], order, axis=axis), order
-        case ops.Cast(dtype=target):
-            return (_cast(x[0], dtype if "float" in target else target),)
-        case ops.Constant():
-            return (_constant(op, dtype),)
-        case ops.Algorithm(name=name) | ops.Opaque(name=name):
-            raise NotImplementedError(f"{name} can be counted but not run")
-        case ops.Repeat() | ops.Random():
-            raise AssertionError("run by the caller, which holds the random source")
-        case _:
-            assert_never(op)
+def _store(buffer: Array, fresh: Array) -> Array:
+    buffer[...] = fresh
+    return buffer
 
 
-def _cast(x: Array, dtype: str) -> Array:
-    """Scalar objects stay what they are, except where whole numbers or truth values are asked for."""
-    if x.dtype != object:
-        return x.astype(dtype)
-    if "float" in dtype or "complex" in dtype:
-        return x
-    return np.asarray(np.frompyfunc(float, 1, 1)(x), dtype="float64").astype(dtype)
+def _nodes(items: Sequence[Item], *, update_buffers: bool) -> Iterator[Node]:
+    """The nodes in execution order; behind a region that has effects, the writes they stand for."""
+    if not update_buffers:
+        yield from walk(items)
+        return
+    for item in items:
+        if not isinstance(item, Region):
+            yield item
+            continue
+        yield from _nodes(item.items, update_buffers=True)
+        if item.effects:
+            yield from _stores(item)
 
 
-_UFUNCS: Mapping[str, np.ufunc] = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
-
-
-def _last(x: Array, axes: Sequence[int]) -> Array:
-    """The given axes merged into one at the end."""
-    kept = [axis for axis in range(x.ndim) if axis not in axes]
-    merged = math.prod(x.shape[axis] for axis in axes)
-    return x.transpose([*kept, *axes]).reshape([x.shape[axis] for axis in kept] + [merged])
-
-
-def _contract(op: ops.Contract, left: Array, right: Array) -> Array:
-    """An einsum as one ``@``: batch letters, rows, columns and a single summed axis."""
-    a, c, out = op.terms
-    batch = [letter for letter in out if letter in a and letter in c]
-    rows = [letter for letter in out if letter in a and letter not in c]
-    columns = [letter for letter in out if letter in c and letter not in a]
-    summed = [letter for letter in a if letter not in out]
-    size = {**dict(zip(a, left.shape, strict=True)), **dict(zip(c, right.shape, strict=True))}
-
-    def grouped(x: Array, letters: str, *groups: list[str]) -> Array:
-        order = [letters.index(letter) for group in groups for letter in group]
-        return x.transpose(order).reshape([math.prod(size[letter] for letter in group) for group in groups])
-
-    result = grouped(left, a, batch, rows, summed) @ grouped(right, c, batch, summed, columns)
-    letters = [*batch, *rows, *columns]
-    return result.reshape([size[letter] for letter in letters]).transpose([letters.index(letter) for letter in out])
-
-
-def _arg_reduce(function: str, x: Array) -> tuple[Array, Array]:
-    """The extreme slice and its index, one comparison for each further element; the first one wins ties."""
-    better = np.greater if function == "max" else np.less
-    best, index = x[0], np.zeros(x.shape[1:], dtype=np.int64)
-    for position in range(1, x.shape[0]):
-        wins = better(x[position], best)
-        best, index = np.where(wins, x[position], best), np.where(wins, position, index)
-    return best, index
-
-
-def _window(op: ops.Window, x: Array) -> Array:
-    reaches = [d * (cast("int", s) - 1) + 1 for s, d in zip(op.sizes, op.dilations, strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(x, reaches, axis=op.axes)
-    index: list[slice] = [slice(None)] * view.ndim
-    for number, (axis, stride, dilation) in enumerate(zip(op.axes, op.strides, op.dilations, strict=True)):
-        index[axis] = slice(None, None, stride)
-        index[x.ndim + number] = slice(None, None, dilation)
-    return view[tuple(index)]
-
-
-def _fold(op: ops.Fold, taps: Array) -> Array:
-    rank = taps.ndim - len(op.axes)
-    shape = list(taps.shape[:rank])
-    for axis, length in zip(op.axes, op.lengths, strict=True):
-        shape[axis] = cast("int", length)
-    result = np.zeros(shape, dtype=taps.dtype)
-    for tap in np.ndindex(*taps.shape[rank:]):
-        place = [slice(None)] * rank
-        for axis, offset, stride, dilation in zip(op.axes, tap, op.strides, op.dilations, strict=True):
-            first = offset * dilation
-            place[axis] = slice(first, first + stride * (taps.shape[axis] - 1) + 1, stride)
-        result[tuple(place)] += taps[(..., *tap)]
-    return result
-
-
-def _move(op: ops.Move, x: Sequence[Array]) -> Sequence[Array]:
-    match op:
-        case ops.Reshape(shape=shape):
-            return (x[0].reshape(_integers(shape)),)
-        case ops.Transpose(order=order):
-            return (x[0].transpose(order),)
-        case ops.Pad():
-            return (_pad(op, x[0]),)
-        case ops.Split(axis=axis, sizes=sizes):
-            return np.split(x[0], np.cumsum(_integers(sizes))[:-1], axis=axis)
-        case ops.Concat(axis=axis):
-            return (np.concatenate(x, axis=axis),)
-        case ops.Stride(axis=axis, step=step):
-            return (x[0][(slice(None),) * axis + (slice(None, None, step),)],)
-        case ops.Broadcast(shape=shape):
-            return (np.broadcast_to(x[0], _integers(shape)),)
-        case ops.Flip(axes=axes):
-            return (np.flip(x[0], axes),)
-        case _:
-            assert_never(op)
-
-
-def _pad(op: ops.Pad, x: Array) -> Array:
-    before, after = cast("tuple[int, ...]", op.before), cast("tuple[int, ...]", op.after)
-    crop = tuple(slice(max(0, -b), n - max(0, -a)) for b, a, n in zip(before, after, x.shape, strict=True))
-    widths = [(max(0, b), max(0, a)) for b, a in zip(before, after, strict=True)]
-    return np.pad(x[crop], widths, constant_values=op.value)
-
-
-def _scatter(op: ops.Scatter, values: Array, index: Array) -> Array:
-    axis = op.axis
-    tail = axis + 1 if op.along else axis + index.ndim
-    result = np.zeros((*values.shape[:axis], cast("int", op.size), *values.shape[tail:]), dtype=values.dtype)
-    if op.along:
-        grid = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
-        grid[axis] = index
-        np.add.at(result, tuple(grid), values)
-    else:
-        np.add.at(result, (*(slice(None),) * axis, index), values)
-    return result
-
-
-def _constant(op: ops.Constant, dtype: str) -> Array:
-    shape = _integers(op.shape)
-    kind = dtype if "float" in op.dtype else op.dtype
-    match op.kind:
-        case "fill":
-            return np.broadcast_to(np.asarray(op.value, dtype=kind), shape)
-        case "iota":
-            return np.arange(math.prod(shape), dtype=kind).reshape(shape)
-        case "identity":
-            return np.eye(shape[0], dtype=kind)
-        case "array":
-            return np.asarray(op.value() if callable(op.value) else op.value, dtype=kind).reshape(shape)
-        case _:
-            assert_never(op.kind)
+def _stores(region: Region) -> Iterable[Node]:
+    for buffer, fresh in zip(region.inputs[-len(region.effects) :], region.effects, strict=True):
+        done = Tensor(fresh.shape, fresh.dtype)
+        yield Node(cast("Any", _Store()), (buffer, fresh), (done,), region.path, region.phase)

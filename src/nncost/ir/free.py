@@ -10,9 +10,16 @@ from nncost.ir.graph import Item, Node, Tensor, walk
 
 def folds(node: Node, constants: Collection[Tensor]) -> bool:
     """Whether a node's outputs are constants, given which tensors are."""
-    if isinstance(node.op, (ops.Random, ops.Opaque)):
-        return False
-    return isinstance(node.op, ops.Constant) or (bool(node.inputs) and all(x in constants for x in node.inputs))
+    if isinstance(node.op, ops.Constant):
+        return True
+    return bool(node.inputs) and all(x in constants for x in node.inputs) and _is_determined(node.op)
+
+
+def _is_determined(op: ops.Op) -> bool:
+    """Whether the results follow from the inputs: nothing in it is random or unknown."""
+    if isinstance(op, ops.Repeat):
+        return all(_is_determined(node.op) for node in walk(op.body.items))
+    return not isinstance(op, (ops.Random, ops.Opaque))
 
 
 def window_padding(items: Sequence[Item]) -> set[Tensor]:

@@ -1,20 +1,18 @@
 """Tensors, nodes, regions and graphs: plain immutable data.
 
 A graph is a tree of items in execution order: a :class:`Node` is one core operation, a
-:class:`Region` is a named group of items (a composite such as softmax or a whole convolution).
+:class:`Region` is the group of items that one layer is (softmax, a whole convolution).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 from nncost.dims import Dim, Shape, product
+from nncost.ir.layers import Layer
 from nncost.ir.ops import Op
-
-if TYPE_CHECKING:
-    from nncost.ir.builder import Builder
 
 Phase = Literal["forward", "loss", "backward", "update"]
 PHASES: tuple[Phase, ...] = ("forward", "loss", "backward", "update")
@@ -44,7 +42,8 @@ class Tensor:
 class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
-    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read.
+    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read. ``read`` reads the
+    values that its file holds, an array of its shape; None if they are elsewhere.
     """
 
     tensor: Tensor
@@ -52,6 +51,7 @@ class Parameter:
     path: str
     trainable: bool = True
     stored_bytes: int | None = None
+    read: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,40 +67,39 @@ class Node:
 
 
 Gradients = Mapping[Tensor, Tensor]
-GradientRule = Callable[["Builder", "Region", Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
-"""``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
-
-
-def no_gradient(
-    builder: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
-) -> Gradients:
-    """The rule of a region that gradients do not pass: what is behind it is not asked for one."""
-    return {}
+"""Gradients by the tensor that they are of."""
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A named group of items that reports show as one row.
+    """A group of items that reports show as one row: a ``layer`` with its settings.
 
     ``saved`` are inner tensors that ``gradient`` reads; without ``gradient`` the inside is
-    differentiated. ``effects`` are inner tensors that outlive the region, such as running averages.
+    differentiated; it is a :data:`~nncost.ir.builder.GradientRule`. ``effects`` are inner tensors that outlive the region, such as running averages.
     ``activations``, ``neurons`` and ``masked`` (products for scores that a causal mask hides) are what
     the region adds to those counts.
     """
 
-    name: str
+    layer: Layer
     items: tuple[Item, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     path: str
     phase: Phase
     saved: tuple[Tensor, ...] = ()
-    gradient: GradientRule | None = None
+    gradient: Callable[..., Gradients] | None = None
     effects: tuple[Tensor, ...] = ()
     activations: Dim = 0
     neurons: Dim = 0
-    sizes: tuple[tuple[str, object], ...] = ()
     masked: Dim = 0
+
+    def settings(self, kind: type[Kind]) -> Kind:
+        """Return the layer as one of its kind. Raise TypeError for a region of another kind."""
+        layer: Any = self.layer
+        if not isinstance(layer, kind):
+            raise TypeError(f"{self.path}: {self.layer.name} is no {kind.__name__}")
+        return layer
 
 
 Item = Union[Node, Region]

@@ -82,22 +82,28 @@ class Fold:
     dilations: tuple[int, ...]
 
 
+class Move:
+    """An operation that puts elements elsewhere and computes nothing: bytes, no arithmetic."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Reshape:
+class Reshape(Move):
     """The same elements in row-major order under another shape."""
 
     shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Transpose:
+class Transpose(Move):
     """Axes in another order: output axis ``i`` is input axis ``order[i]``."""
 
     order: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pad:
+class Pad(Move):
     """Widths before and after each axis; negative widths crop, so that Pad is its own adjoint."""
 
     before: tuple[Dim, ...]
@@ -106,7 +112,7 @@ class Pad:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class Split(Move):
     """An axis cut into consecutive pieces, one output each; the adjoint is one :class:`Concat`."""
 
     axis: int
@@ -114,14 +120,14 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(Move):
     """Tensors joined along an axis."""
 
     axis: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stride:
+class Stride(Move):
     """Every ``step``-th element of an axis."""
 
     axis: int
@@ -129,14 +135,14 @@ class Stride:
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(Move):
     """Axes of size one (and missing leading axes) repeated to the given shape."""
 
     shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class Flip(Move):
     """Axes in reverse order."""
 
     axes: tuple[int, ...]
@@ -222,11 +228,15 @@ class Repeat:
         return self.start + self.times - 1
 
 
+ESTIMATED = "estimated"
+"""The note of amounts that depend on the data, such as the steps of an iteration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
 
-    ``counts`` maps quantities to amounts; ``note`` says *estimated* where the algorithm iterates.
+    ``counts`` maps quantities to amounts; ``note`` is :data:`ESTIMATED` if the algorithm iterates.
     """
 
     name: str
@@ -243,7 +253,8 @@ class Opaque:
     outputs: tuple[tuple[Shape, str], ...]
 
 
-Move = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]
+AnyMove = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]
+"""The subclasses of :class:`Move`, for a match that the type checker finds exhaustive."""
 Op = Union[
     Contract,
     Map,
@@ -252,7 +263,7 @@ Op = Union[
     Scan,
     Window,
     Fold,
-    Move,
+    AnyMove,
     Gather,
     Scatter,
     Sort,
@@ -264,6 +275,14 @@ Op = Union[
     Opaque,
 ]
 
-MOVES = (Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip)
 VIEWS = (Reshape, Transpose, Broadcast, Window)
 """Operations that look at their input's elements in place."""
+
+
+def operation_name(op: Op) -> str:
+    """The name of a core operation in reports: ``contract``, ``add``, ``reduce``."""
+    if isinstance(op, Map):
+        return op.function
+    if isinstance(op, (Opaque, Algorithm)):
+        return op.name
+    return type(op).__name__.lower()

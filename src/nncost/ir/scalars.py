@@ -3,7 +3,7 @@
 ``value(xp, *operands)`` computes on the array namespace that ``execute`` passes in, so this
 file imports no arrays. ``counts`` are primitive operations for one element and are proven by
 running ``value`` on scalars that count themselves. ``derivatives`` hold, for each operand, a
-function that emits the gradient in the same vocabulary, or ``None`` where there is none.
+function that emits the gradient in the same vocabulary, or ``None`` if it is zero wherever it is defined.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def _comparison(value: Callable[..., Any]) -> ScalarFunction:
 
 
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """S' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
+    """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
 
 
 def _tanh_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
-    """T' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
+    """t' = 1−t². Miniature: t=0.5, g=2 gives 0.25, 0.75, then 1.5: two products, one subtraction."""
     return b.map("mul", g, b.map("sub", 1.0, b.map("square", y)))
 
 
@@ -60,6 +60,26 @@ def _erf_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> 
     """erf'(x) = 2/√π · e^(−x²)."""
     bell = b.map("exp", b.map("neg", b.map("square", x[0])))
     return b.map("mul", g, b.map("mul", TWO_OVER_SQRT_PI, bell))
+
+
+def _arc_tangent_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
+    """atan'(x) = 1/(1 + x²). Miniature: x=1, g=3 gives 1 + 1 = 2, then 3/2: one square, one sum, one quotient."""
+    return b.map("div", g, b.map("add", 1.0, b.map("square", x[0])))
+
+
+def _over_squares(b: Builder, x: tuple[Tensor, ...], product: Tensor) -> Tensor:
+    """``product``/(y² + x²), as both derivatives of atan2(y, x) need it."""
+    return b.map("div", product, b.map("add", b.map("square", x[0]), b.map("square", x[1])))
+
+
+def _atan2_ordinate_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
+    """∂atan2(y, x)/∂y = x/(y² + x²)."""
+    return _over_squares(b, x, b.map("mul", g, x[1]))
+
+
+def _atan2_abscissa_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
+    """∂atan2(y, x)/∂x = −y/(y² + x²)."""
+    return b.map("neg", _over_squares(b, x, b.map("mul", g, x[0])))
 
 
 def _pow_base_derivative(b: Builder, x: tuple[Tensor, ...], _: Tensor, g: Tensor) -> Tensor:
@@ -112,6 +132,11 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "cos": _unary(
         lambda xp, a: xp.cos(a), {"cos": 1}, lambda b, x, y, g: b.map("neg", b.map("mul", g, b.map("sin", x[0])))
     ),
+    "atan": _unary(lambda xp, a: xp.arctan(a), {"atan": 1}, _arc_tangent_derivative),
+    # The angle of the point (c, a): an arc tangent of the quotient, in its quadrant.
+    "atan2": ScalarFunction(
+        lambda xp, a, c: xp.arctan2(a, c), {"atan": 1}, (_atan2_ordinate_derivative, _atan2_abscissa_derivative)
+    ),
     "pow": ScalarFunction(
         lambda xp, a, c: xp.power(a, c), {"pow": 1}, (_pow_base_derivative, _pow_exponent_derivative)
     ),
@@ -161,11 +186,15 @@ SCALARS: Mapping[str, ScalarFunction] = {
             lambda b, x, y, g: b.map("where_positive", x[0], 0.0, g),
         ),
     ),
-    # min(max(x, low), high); its derivative passes where low < x < high.
+    # min(max(x, low), high); the gradient belongs to x where low < x < high, otherwise to the bound that is reached.
     "clip": ScalarFunction(
         lambda xp, x, low, high: xp.minimum(xp.maximum(x, low), high),
         {"cmp": 2},
-        (lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g), None, None),
+        (
+            lambda b, x, y, g: b.map("where_between", x[0], x[1], x[2], g),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[1], x[0]), g, 0.0),
+            lambda b, x, y, g: b.map("select", b.map("greater", x[0], x[2]), g, 0.0),
+        ),
     ),
     "where_between": ScalarFunction(
         lambda xp, x, low, high, a: xp.where_between(x, low, high, a),

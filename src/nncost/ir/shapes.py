@@ -43,7 +43,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
         case ops.ArgReduce(axis=axis):
             kept = inputs[0].shape[:axis] + inputs[0].shape[axis + 1 :]
             return ((kept, inputs[0].dtype), (kept, INDEX_DTYPE))
-        case ops.Scan() | ops.Flip():
+        case ops.Scan():
             return ((inputs[0].shape, inputs[0].dtype),)
         case ops.Window():
             return ((window_shape(op, inputs[0].shape), inputs[0].dtype),)
@@ -52,7 +52,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
             for axis, length in zip(axes, lengths, strict=True):
                 shape[axis] = length
             return ((tuple(shape), inputs[0].dtype),)
-        case ops.Reshape() | ops.Transpose() | ops.Pad() | ops.Split() | ops.Concat() | ops.Stride() | ops.Broadcast():
+        case ops.Move():
             return tuple((shape, inputs[0].dtype) for shape in _move_shapes(op, inputs))
         case ops.Gather(axis=axis, along=along):
             table, index = inputs
@@ -127,7 +127,7 @@ def _map_signature(op: ops.Map, inputs: Sequence[Tensor]) -> Signature:
     return full[0].shape, function.returns or values[0].dtype
 
 
-def _move_shapes(op: ops.Move, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
+def _move_shapes(op: ops.AnyMove, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
     shape = inputs[0].shape
     match op:
         case ops.Reshape(shape=target):

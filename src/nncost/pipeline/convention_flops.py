@@ -14,13 +14,13 @@ from nncost.errors import OptionError, ShapeError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
-from nncost.ir.graph import Graph, Node
+from nncost.ir.graph import Node
+from nncost.ir.training.losses import NO_LOSS
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Observed
 
 FLOPS: Quantity = "flops"
-NO_LOSS = "none"
 LOOKED_UP = {"embedding", "Embedding", "EmbeddingBag"}
 """Layers whose parameters are looked up, not multiplied."""
 
@@ -65,8 +65,6 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
 
 def _observed(convention: Convention, source: Any, options: LoadOptions) -> Observed | None:
     assert convention.tool is not None
-    if isinstance(source, Graph):
-        return None
     try:
         return registry.observe(source, options, convention.tool.look)
     except ShapeError as error:

@@ -1,4 +1,4 @@
-"""The largest batch whose step fits into so many bytes: by the formula where there is one, by counting elsewhere."""
+"""The largest batch whose step fits into so many bytes: by the formula where there is one, by counting otherwise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from nncost.counting.memory.memory import Fit
 from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim, is_symbolic, substitute, symbol
 from nncost.errors import NncostError, OptionError
-from nncost.ir.graph import Graph
-from nncost.pipeline.count import Settings, report_on
+from nncost.frontends.registry import front_end_for
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 
 UNBOUNDED = 2**50
@@ -29,10 +30,8 @@ def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Rep
     batch = settings.load.batch
     if report.memory.step_peak is None and (batch is None or not is_symbolic(batch)):
         raise OptionError("fits needs the peak of a step, which is not known here.", hint=report.memory.notes[0])
-    if isinstance(source, Graph):
-        raise OptionError("fits needs a source whose batch can be chosen; that of a Graph is built in.")
     counted = _Counted(source, settings)
-    answer = _by_formula(report, source, settings, limit)
+    answer = _by_formula(source, settings, limit)
     if answer is None or (answer and counted(answer) > limit) or counted(answer + 1) <= limit:
         _check_bound(report, settings)
         answer = largest_batch(counted, limit)
@@ -70,9 +69,9 @@ def largest_batch(peak: Peak, limit: int) -> int:
     return low
 
 
-def _by_formula(report: Report, source: Any, settings: Settings, limit: int) -> int | None:
+def _by_formula(source: Any, settings: Settings, limit: int) -> int | None:
     """The answer of the formula; None where there is none. Counting confirms it."""
-    if settings.allocator != EXACT or report.source.kind == "torch":
+    if settings.allocator != EXACT or front_end_for(source).traced:
         return None
     peak = _formula(source, settings)
     return None if peak is None else largest_batch(peak, limit)
@@ -85,6 +84,7 @@ def _formula(source: Any, settings: Settings) -> Peak | None:
         report = report_on(source, replace(settings, examples=None, epochs=1, load=replace(settings.load, batch=batch)))
     except NncostError:
         return None
+    _check_batch(report, batch)
     amount = report.memory.step_peak
     if amount is None:
         return None
@@ -92,6 +92,15 @@ def _formula(source: Any, settings: Settings) -> Peak | None:
     if free:
         _refuse_symbols(free)
     return lambda number: _number(substitute(amount, {batch: number}))
+
+
+def _check_batch(report: Report, batch: Dim) -> None:
+    """Raise OptionError if the source was counted at another batch than the one asked for."""
+    if report.settings["batch"] != batch:
+        raise OptionError(
+            f"fits cannot choose the batch of this source: it stays {report.settings['batch']}.",
+            hint="Give the shape of an input whose first size is the batch, e.g. --input 1x3x224x224.",
+        )
 
 
 def _number(amount: Dim) -> int:
@@ -126,11 +135,7 @@ class _Counted:
         if batch not in self.known:
             settings = replace(self.settings, examples=None, epochs=1, load=replace(self.settings.load, batch=batch))
             report = report_on(self.source, settings)
-            if report.settings["batch"] != batch:
-                raise OptionError(
-                    f"fits cannot choose the batch of this source: it stays {report.settings['batch']}.",
-                    hint="Give the shape of an input whose first size is the batch, e.g. --input 1x3x224x224.",
-                )
+            _check_batch(report, batch)
             if report.memory.step_peak is None:
                 raise OptionError(
                     "fits needs the peak of a step, which is not known here.", hint=report.memory.notes[0]

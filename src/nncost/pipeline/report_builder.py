@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.conventions import Convention
-from nncost.counting.ledger import Row, operation_name
-from nncost.counting.quantities import ALL, DTYPE_BYTES
+from nncost.counting.ledger import Row
+from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all
 from nncost.frontends.model import Model
 from nncost.ir import ops
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import PHASES, Item, Parameter, Region
+from nncost.ir.ops import operation_name
 from nncost.report import ParameterCounts, ReportRow, Totals
 
 FLOPS = "flops"
@@ -34,13 +36,13 @@ def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
 def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str, str]) -> None:
     for item in items:
         if isinstance(item, Region):
-            order.setdefault(item.path, item.name)
-            working.setdefault(item.path, item.name)
+            order.setdefault(item.path, item.layer.name)
+            working.setdefault(item.path, item.layer.name)
         elif isinstance(item.op, ops.Repeat):
             _name_layers(item.op.body.items, order, working)
         else:
             order.setdefault(item.path, operation_name(item.op))
-            if not isinstance(item.op, (*ops.MOVES, ops.Constant)):
+            if not isinstance(item.op, (ops.Move, ops.Constant)):
                 working.setdefault(item.path, operation_name(item.op))
 
 

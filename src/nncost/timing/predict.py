@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nncost.errors import OptionError
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.timing.devices.catalogue import device_named
 from nncost.timing.devices.profile_store import load_profiles, this_profile, why_no_profile
 from nncost.timing.from_profile import predict_with_profile

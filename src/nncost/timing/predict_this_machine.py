@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.profile_store import this_profile

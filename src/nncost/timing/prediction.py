@@ -9,6 +9,8 @@ from typing import Any, Literal
 from nncost.report import plain
 
 SCHEMA = "nncost.prediction/1"
+TIMED_PHASES = ("forward", "backward", "update")
+"""The phases that take time of their own; the loss is in the forward one."""
 CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 """What time goes into: operations, memory traffic, the framework's work around them, first touches of memory."""
 Label = Literal["calibrated", "estimated"]

@@ -9,18 +9,17 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
-from torch.utils._pytree import tree_leaves
 
-from nncost.errors import MissingExtraError, OptionError, SourceError
-from nncost.frontends import registry
+from nncost.errors import MissingExtraError, OptionError
+from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, LoadOptions
+from nncost.frontends.registry import front_end_for
 from nncost.frontends.torch.inputs import converted
-from nncost.frontends.torch.step.loss import own_loss, primary
-from nncost.ir.graph import Graph
+from nncost.frontends.torch.step.loss import loss_value
+from nncost.frontends.torch.step.named_losses import random_target
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
-from nncost.pipeline.count import Settings, load_options
+from nncost.pipeline.settings import Settings, load_options
 from nncost.report import Report
 
 LossOf = Callable[[Any], torch.Tensor]
@@ -52,11 +51,11 @@ def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, re
     """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
     options = load_options(source, settings)
     chosen = _optimizer(settings, optimizer)
-    with registry.made(source, options, real=real) as found:
-        if found is None:
-            yield _built(source, options, loss, chosen)
-            return
-        module, options = found
+    front_end = front_end_for(source)
+    if not isinstance(front_end, Runnable):
+        yield _built(source, options, loss, chosen)
+        return
+    with front_end.runnable(source, options, real=real) as (module, options):
         yield _of_module(module, options, loss, chosen, real=real)
 
 
@@ -76,8 +75,6 @@ def _optimizer(settings: Settings, name: str) -> Any:
 def _built(source: Any, options: LoadOptions, name: str, optimizer: Any) -> Subject:
     from nncost.backends.torch import module_of
 
-    if not isinstance(source, (str, Graph)):
-        raise SourceError(f"cannot run a {type(source).__name__}.")
     training = name != NO_LOSS
     built = module_of(source, replace(options, training=training))
     loss = None
@@ -118,7 +115,7 @@ def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Input
 
 
 class _Loss:
-    """A named loss against a target that is made once, of the first output's shape; or the user's own function."""
+    """The loss of a module's output, against a target that is made once per device; or the user's own function."""
 
     def __init__(self, loss: Any) -> None:
         self._loss = loss
@@ -130,38 +127,13 @@ class _Loss:
             if not isinstance(value, torch.Tensor):
                 raise OptionError(f"the loss function returned {type(value).__name__}, not a tensor.")
             return value
-        if self._loss == "own":
-            own = own_loss(output)
-            if own is None:
-                raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
-            return own
-        if self._loss == "sum":
-            return _sum(output)
-        return self._named(primary(output))
+        return loss_value(output, self._loss, self._target)
 
-    def _named(self, tensor: torch.Tensor) -> torch.Tensor:
-        if self._loss == "squared_error":
-            return functional.mse_loss(tensor, self._made(tensor.device, lambda: torch.randn_like(tensor)))
-        if self._loss == "binary_cross_entropy":
-            target = self._made(tensor.device, lambda: torch.rand_like(tensor))
-            return functional.binary_cross_entropy_with_logits(tensor, target)
-        logits = tensor.reshape(-1, tensor.shape[-1]) if tensor.dim() == 3 else tensor
-        shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
-        classes = logits.shape[1] if logits.dim() > 1 else logits.shape[0]
-        return functional.cross_entropy(
-            logits, self._made(logits.device, lambda: torch.randint(0, classes, shape, device=logits.device))
-        )
-
-    def _made(self, device: torch.device, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        made = self._targets.get(str(device))
-        if made is None:
-            made = self._targets[str(device)] = make().detach()
-        return made
-
-
-def _sum(output: Any) -> torch.Tensor:
-    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    return torch.stack([tensor.sum() for tensor in tensors]).sum()
+    def _target(self, name: str, output: torch.Tensor) -> torch.Tensor:
+        device = str(output.device)
+        if device not in self._targets:
+            self._targets[device] = random_target(name, output)
+        return self._targets[device]
 
 
 def check_torch(purpose: str) -> None:

@@ -1,1 +1,1 @@
-"""Training a network from a spec on a table of numbers, with what it costs said before and measured after."""
+"""Train a network from a spec on a table of numbers, with its cost predicted before and measured after."""

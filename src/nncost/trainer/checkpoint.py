@@ -1,4 +1,4 @@
-"""A training on disk, whole at any moment: ``state.npz`` holds all that is needed to go on, without pickles."""
+"""Checkpoints of a training: ``state.npz`` holds everything that is needed to continue, and no pickles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VALUES, _STATE, _BEST = "values/", "state/", "best/"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was read: ``meta`` says whose it is; arrays by name."""
+    """A checkpoint that was read: ``meta`` describes the training it belongs to; arrays are by name."""
 
     path: str
     meta: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, engine: Engine, state: State, meta: Mapping[str, Any]) -> Path:
-    """Write ``state.npz`` at once: a reader sees the old one or the new. Raises TrainingError where it cannot."""
+    """Write ``state.npz`` atomically: a reader sees the old one or the new one. Raise TrainingError on failure."""
     content = {**meta, "schema": SCHEMA, "state": state.to_dict(), "wrote_with": engine.name}
     arrays = {f"{_VALUES}{name}": values for name, values in engine.values().items()}
     arrays |= {f"{_STATE}{name}": values for name, values in engine.state().items()}
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, engine: Engine, state: State, meta: Mapping[st
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file or leave the old one. Raises TrainingError saying what is still there."""
+    """Write a file completely or keep the old one. Raise TrainingError that says what is still there."""
     try:
         write_bytes(path, content)
     except OSError as error:
@@ -63,7 +63,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def read_checkpoint(path: str) -> Checkpoint:
-    """Read a folder's ``state.npz`` or the file itself. Raises TrainingError for what is none; nothing in it is run."""
+    """Read a folder's ``state.npz`` or the file itself; nothing in it is run. Raise TrainingError for any other file."""
     file = Path(path)
     try:
         file = file / STATE_FILE if file.is_dir() else file
@@ -111,7 +111,7 @@ def _read(file: Path) -> Checkpoint:
 
 
 def put_back(checkpoint: Checkpoint, engine: Engine) -> State:
-    """Let an engine continue from a checkpoint. Raises TrainingError where its arrays are not the engine's."""
+    """Restore an engine from a checkpoint. Raise TrainingError if its arrays do not fit the engine."""
     best = checkpoint.state.best_values
     for what, own, read in (
         ("parameters", engine.values(), checkpoint.values),

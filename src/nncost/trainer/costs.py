@@ -1,4 +1,4 @@
-"""What a training is said to cost before it begins, and what it did cost."""
+"""The cost of a training: predicted before it begins, measured when it has ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nncost.counting.conventions import convention_named
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples
 from nncost.trainer.loop import batches_of
@@ -21,7 +21,7 @@ from nncost.trainer.tables.table import Array
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """``planned_steps`` are those of all epochs; ``executed`` what was counted while a step ran."""
+    """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes seen while a step ran."""
 
     parameters: int
     planned_steps: int
@@ -32,11 +32,11 @@ class Costs:
 
     @property
     def predicted_step(self) -> float | None:
-        """Seconds of one step; None where nothing could be said."""
+        """Seconds of one step; None if they could not be predicted."""
         return self.predicted["seconds"].get("step")
 
     def measured(self, durations: Sequence[float]) -> Amounts:
-        """Seconds of the steps taken; the whole run only where every planned step was taken here."""
+        """Seconds of the steps taken, and of the whole run if every planned step was taken here."""
         if not durations:
             return self.executed
         seconds = {"step": statistics.median(durations), "steps_taken": sum(durations)}
@@ -48,15 +48,17 @@ class Costs:
 def costs_of(
     network: Network, engine: Engine, examples: Examples, settings: TrainingSettings, loss: str, dtype: str
 ) -> Costs:
-    """Operations from the count, seconds and memory from a forecast for the engine."""
-    from nncost.trainer.estimate import forecast
+    """Predict operations by the count, seconds and memory by an estimate for the engine."""
+    from nncost.trainer.estimate import estimate_step
 
     rows = examples.split.train
     report = report_on(
         network.source, replace(network.sized(settings.batch), examples=len(rows), epochs=settings.epochs)
     )
     batch = rows[: settings.batch]
-    said = forecast(network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype))
+    said = estimate_step(
+        network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype)
+    )
     steps = batches_of(len(rows), settings.batch) * settings.epochs
     assert report.run is not None
     predicted: dict[str, dict[str, float]] = {
@@ -76,12 +78,12 @@ def _add_executed(
     network: Network, engine: NumpyEngine, examples: Examples, batch: Array, loss: str, dtype: str,
     predicted: dict[str, dict[str, float]], seen: dict[str, dict[str, float]], notes: list[str],
 ) -> None:  # fmt: skip
-    """Count a step while it runs: of a batch, or of one example where a batch has too many operations."""
+    """Count a step while it runs: of a batch, or of one example if a batch has too many operations."""
     for name, rows in (("step", batch), ("step_of_one_example", batch[:1])):
         if name not in predicted["operations"]:
             predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)
         if predicted["operations"][name] <= MAX_COUNTED:
-            prepared = engine.prepare(len(rows))
+            prepared = engine.prepared_for(len(rows))
             target = examples.targets(rows, loss, network.units, dtype)
             tally = executed_operations(prepared.graph, engine.feeds(prepared, examples.x[rows], target))
             weights = convention_named(network.settings.convention).weights

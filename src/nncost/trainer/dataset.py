@@ -1,4 +1,4 @@
-"""From a table to examples a network can take: numbers of its input's shape, targets of its output's."""
+"""From a table to a network's inputs: columns of numbers, and a complete target."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nncost.trainer.tables.table import MISSING_LABELS, Array, names_of
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The columns a network reads: their names and their numbers, (rows, columns) in float64."""
+    """The columns that a network reads: their names and their numbers, (rows, columns) in float64."""
 
     names: tuple[str, ...]
     numbers: Array
 
 
 def features_of(table: Table, target: str, ignored: Sequence[str]) -> Features:
-    """Every column but the target and those left out. Raises SourceError for what is no finite number."""
+    """Every column but the target and those left out. Raise SourceError for a cell that is not a finite number."""
     for name in ignored:
         table.column(name)
     if target in ignored:
@@ -38,7 +38,7 @@ def features_of(table: Table, target: str, ignored: Sequence[str]) -> Features:
 
 
 def target_of(table: Table, name: str) -> Column:
-    """The target's column, complete. Raises SourceError where a row has no target."""
+    """The target's column. Raise SourceError if a row has no target."""
     column = table.column(name)
     missing = column.empties
     if column.numbers is None and column.texts is not None:

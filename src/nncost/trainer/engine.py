@@ -1,4 +1,4 @@
-"""What an engine does: one step on a batch, outputs for examples, and its state in arrays."""
+"""The protocol of an engine: take a step on a batch, give outputs for examples, hand out its state as arrays."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Engine(Protocol):
     name: str
 
     def prepare_for(self, batch: int) -> None:
-        """Get ready for batches of that size, so that no step takes the time for it."""
+        """Prepare for batches of that size, so that no step spends time on it."""
         ...
 
     def step(self, x: Array, target: Array, number: int) -> float:
-        """One training step, the ``number``-th from 1; the loss before the update."""
+        """Take the ``number``-th training step (from 1) and return the loss before the update."""
         ...
 
     def outputs(self, x: Array) -> Array:
-        """The network's outputs as after training: no dropout, running averages."""
+        """Return the network's outputs in inference mode: no dropout, running averages."""
         ...
 
     def values(self) -> dict[str, Array]:
@@ -34,5 +34,5 @@ class Engine(Protocol):
         ...
 
     def restore(self, values: Mapping[str, Array], state: Mapping[str, Array]) -> None:
-        """Continue from what ``values`` and ``state`` gave."""
+        """Continue from what ``values`` and ``state`` returned."""
         ...

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
 APART = "each distinct operation of the step, timed apart"
 CALIBRATED = "the calibration of this machine"
-REHEARSED = "a few steps that were tried and taken back; with nncost calibrate, by the calibration"
-WARM_UP, REHEARSALS = 3, 10
+TRIED = "a few steps that were tried and taken back; with nncost calibrate, by the calibration"
+WARM_UP, TRIALS = 3, 10
 BUDGET_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """Seconds and bytes of a step: ``seen_bytes`` were measured in a step that was tried and taken back."""
+class Estimate:
+    """Seconds and bytes of a step before the training: ``by`` says how the seconds were found.
+
+    ``bytes`` is the predicted peak (None if nothing could be said), ``seen_bytes`` the peak that was measured in a
+    step that was tried and taken back.
+    """
 
     seconds: float
     by: str
@@ -38,31 +42,32 @@ class Forecast:
     seen_bytes: int
 
 
-def forecast(network: Network, engine: Engine, report: Report, x: Array, target: Array) -> Forecast:
-    """What a step will take. The engine is as before afterwards."""
+def estimate_step(network: Network, engine: Engine, report: Report, x: Array, target: Array) -> Estimate:
+    """Estimate a step of the engine on a batch; parameters and states are restored afterwards."""
     if isinstance(engine, NumpyEngine):
         return _of_numpy(engine, x, target)
     return _of_torch(network, cast("TorchEngine", engine), report, x, target)
 
 
-def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Forecast:
+def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Estimate:
     from nncost.trainer.memory import measured_peak, planned_peak, total_bytes
-    from nncost.trainer.numpy_timing import rehearsed
+    from nncost.trainer.numpy_timing import distinct_calls
 
-    plan = engine.prepare(len(x)).plan
+    prepared = engine.prepared_for(len(x))
+    program = prepared.program
     constants = step_constants(engine.settings.learning_rate, 1)
     with engine.untouched():
-        feeds = engine.feeds(engine.prepare(len(x)), x, target)
+        feeds = engine.feeds(prepared, x, target)
         given = total_bytes(feeds.values())
-        seen = measured_peak(lambda: plan.run(feeds, constants), given)
-        rehearsal = rehearsed(plan, feeds, constants)
-        planned = planned_peak(plan, given, rehearsal.workspaces())
-        seconds = rehearsal.seconds(planned)
-    return Forecast(seconds, APART, planned, seen)
+        seen = measured_peak(lambda: program.run(feeds, constants), given)
+        calls = distinct_calls(program, feeds, constants)
+        planned = planned_peak(program, given, calls.workspaces())
+        seconds = calls.seconds(planned)
+    return Estimate(seconds, APART, planned, seen)
 
 
-def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, target: Array) -> Forecast:
-    """The calibration's prediction where there is one; else a rehearsal. Memory by the report's own account."""
+def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, target: Array) -> Estimate:
+    """Seconds by the calibration of this machine, or by steps that are tried; memory as the report has it."""
     from nncost.trainer.torch_engine import allocated_peak
 
     values, state = engine.values(), engine.state()
@@ -77,26 +82,26 @@ def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, t
         step()  # The first one makes states that later ones find.
         seen = memory.resident + allocated_peak(step)
         if seconds is None:
-            seconds, by = _rehearsed(step), REHEARSED
+            seconds, by = _tried(step), TRIED
     finally:
         engine.restore(values, state)
     peak = memory.step_peak
-    return Forecast(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), seen)
+    return Estimate(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), seen)
 
 
 def _memory(engine: TorchEngine, report: Report) -> Memory:
-    """The memory of the module's own step; by the graph where that cannot be traced."""
+    """The memory of the module's own step, or of the graph's if the module cannot be traced."""
     try:
         return engine.report().memory
     except NncostError:
         return report.memory
 
 
-def _rehearsed(step: Callable[[], Any]) -> float:
-    """The median of a few steps behind the first, slow ones."""
+def _tried(step: Callable[[], Any]) -> float:
+    """The median of a few steps after the first, slow ones."""
     deadline = time.perf_counter() + BUDGET_SECONDS
     times = [_timed(step) for _ in range(WARM_UP)]
-    while len(times) < WARM_UP + REHEARSALS and (len(times) == WARM_UP or time.perf_counter() < deadline):
+    while len(times) < WARM_UP + TRIALS and (len(times) == WARM_UP or time.perf_counter() < deadline):
         times.append(_timed(step))
     return statistics.median(times[WARM_UP:])
 
@@ -108,7 +113,7 @@ def _timed(run: Callable[[], Any]) -> float:
 
 
 def _calibrated(network: Network, batch: int) -> float | None:
-    """What nncost predict says of this machine; None where it is not calibrated."""
+    """Seconds that nncost predict gives for this machine; None if it is not calibrated."""
     from nncost.timing.predict_this_machine import predict_here
 
     try:

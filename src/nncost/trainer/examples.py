@@ -1,4 +1,4 @@
-"""Everything a training reads: scaled examples, targets in the form the loss takes, and who is in which part."""
+"""The data of a training: scaled examples, targets in the form that the loss takes, and the split into parts."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Examples:
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
-        """A digest of the examples and their parts: a training goes on with the same ones only."""
+        """A digest of the examples and their parts: a training is resumed only with the same ones."""
         digest = sha256(repr((self.x.shape, self.x.dtype.str)).encode())
         for array in (self.x, self.task.targets, self.split.train, self.split.validation, self.split.test):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def targets(self, rows: Array, loss: str, units: int, dtype: str) -> Array:
-        """Class numbers for cross-entropy; else one number for each output."""
+        """Class numbers for cross-entropy, otherwise one number per output."""
         chosen = self.task.targets[rows]
         if self.task.kind != CLASSIFICATION:
             assert self.amounts is not None
@@ -51,7 +51,7 @@ class Examples:
         return chosen[:, None].astype(dtype) if units == 1 else np.eye(units, dtype=dtype)[chosen]
 
     def to_dict(self) -> dict[str, Any]:
-        """The scaling and the names, for whoever uses the weights."""
+        """The scaling and the column names, for whoever uses the weights."""
         return {
             "columns": list(self.names), "inputs": self.inputs.to_dict(),
             "target": None if self.amounts is None else self.amounts.to_dict(),
@@ -59,7 +59,7 @@ class Examples:
 
 
 def examples_of(table: Table, network: Network, settings: TrainingSettings, dtype: str) -> Examples:
-    """The examples of a table for a network. Raises an NncostError where they do not fit."""
+    """The examples of a table for a network. Raise an NncostError if they do not fit."""
     if settings.target is None:
         names = names_of([column.name for column in table.columns])
         raise OptionError("nncost train needs the column to be learned.", hint=f"--target NAME, one of: {names}.")

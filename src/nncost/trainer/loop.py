@@ -1,4 +1,4 @@
-"""The training itself: epochs of batches in a random order that the seed and the epoch alone decide."""
+"""The training loop: epochs of batches in a random order that only the seed and the epoch decide."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from nncost.trainer.tables.table import Array
 ORDER_STREAM = 1
 """Which of a seed's streams of random numbers the order of the examples comes from."""
 JUDGED_ROWS = 1_000
-"""Training rows that an epoch is judged by where no rows are kept for validation."""
+"""Training rows that an epoch is scored on if no rows are kept for validation."""
 Listener = Callable[[Progress], None]
 
 
 def batches_of(rows: int, batch: int) -> int:
-    """Steps that all rows take; the last one may be smaller."""
+    """The steps of one pass over the rows; the last batch may be smaller."""
     return -(-rows // batch)
 
 
 @dataclass(slots=True)
 class Loop:
-    """A training under way. ``predicted_step`` is in seconds; ``interrupted`` is asked after each step."""
+    """A running training. ``predicted_step`` is in seconds; ``interrupted`` is called after each step."""
 
     engine: Engine
     network: Network
@@ -42,14 +42,14 @@ class Loop:
     loss: str
     state: State = field(default_factory=State)
     predicted_step: float | None = None
-    tell: Listener = lambda progress: None
+    on_step: Listener = lambda progress: None
     interrupted: Callable[[], bool] = lambda: False
     checkpoint: Callable[[State], None] = lambda state: None
     durations: list[float] = field(default_factory=list)
 
     @property
     def batches(self) -> int:
-        """Steps in an epoch; the last one may be smaller."""
+        """The steps of an epoch; the last batch may be smaller."""
         return batches_of(len(self.examples.split.train), self.settings.batch)
 
     @property
@@ -63,7 +63,7 @@ class Loop:
         return self.state.epoch >= self.settings.epochs or self.stopped_early
 
     def run(self) -> bool:
-        """Train to the end; False where it was interrupted. Raises TrainingError for a loss that is no number."""
+        """Train to the end and return True; False if it was interrupted. Raise TrainingError if the loss becomes nan or inf."""
         while not self.finished:
             if not self._epoch():
                 return False
@@ -80,7 +80,7 @@ class Loop:
             state.batch = number + 1
             is_last = state.batch == self.batches
             finished = self._finish_epoch() if is_last else None
-            self._tell(finished)
+            self._report_step(finished)
             if is_last:
                 self.checkpoint(state)
             if self.interrupted() and not self.finished:
@@ -127,7 +127,7 @@ class Loop:
         return epoch
 
     def _note_best(self, epoch: Epoch) -> None:
-        """Keep the parameters of the epoch with the lowest validation loss, where patience is given."""
+        """Keep the parameters of the epoch with the lowest validation loss, if patience is given."""
         if self.settings.patience is None or epoch.validation_loss is None:
             return
         state = self.state
@@ -138,14 +138,14 @@ class Loop:
             state.waited += 1
 
     def judge(self, rows: Array) -> Score:
-        """The score on some rows, as the network is used after training."""
+        """The score on some rows in inference mode."""
         outputs = self.engine.outputs(self.examples.x[rows])
         return score(self.examples, rows, outputs, self.loss, probabilities=self.network.ending == "softmax")
 
-    def _tell(self, finished: Epoch | None) -> None:
+    def _report_step(self, finished: Epoch | None) -> None:
         state, total = self.state, self.settings.epochs * self.batches
         loss = finished.loss if finished else state.loss_sum / state.examples
         done = len(self.durations)
         left = seconds_left(self.predicted_step, sum(self.durations), done, total - state.steps)
         epoch = finished.number if finished else state.epoch + 1
-        self.tell(Progress(epoch, self.settings.epochs, state.steps, total, loss, left, finished))
+        self.on_step(Progress(epoch, self.settings.epochs, state.steps, total, loss, left, finished))

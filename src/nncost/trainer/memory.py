@@ -1,4 +1,4 @@
-"""Bytes a step of the NumPy engine holds at its peak: by the plan's liveness, and as the allocator saw it."""
+"""Bytes that a step of the NumPy engine holds at its peak: by the program's liveness, and as the allocator saw it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any, cast
 import numpy as np
 
 from nncost.ir import ops
-from nncost.trainer.plan import Plan
+from nncost.ir.execute import Program
 
 _VIEWS = (*ops.VIEWS, ops.Split, ops.Stride)
 
 
-def planned_peak(plan: Plan, given_bytes: int, workspaces: Sequence[int]) -> int:
-    """Parameters, states and batch (``given_bytes``) and, on top, the values that live at once; views cost nothing.
+def planned_peak(program: Program, given_bytes: int, workspaces: Sequence[int]) -> int:
+    """Parameters, states and batch (``given_bytes``) plus the most bytes of values that live at once; views take none.
 
-    ``workspaces`` are what each step's call takes beyond its results and gives back.
+    ``workspaces`` are, per instruction, the bytes that its call takes beyond its results and gives back.
     """
     owner: dict[int, int] = {}
     size: dict[int, int] = {}
     users: dict[int, set[int]] = {}
     live, peak = 0, 0
-    for step, workspace in zip(plan.steps, workspaces, strict=True):
+    for step, workspace in zip(program.instructions, workspaces, strict=True):
         is_view = isinstance(step.node.op, _VIEWS)
-        for place, tensor in zip(step.writes, step.node.outputs, strict=True):
-            owner[place] = owner.get(step.reads[0], step.reads[0]) if is_view else place
-            users.setdefault(owner[place], set()).add(place)
+        for slot, tensor in zip(step.writes, step.node.outputs, strict=True):
+            owner[slot] = owner.get(step.reads[0], step.reads[0]) if is_view else slot
+            users.setdefault(owner[slot], set()).add(slot)
             if not is_view:
-                size[place] = prod(cast("tuple[int, ...]", tensor.shape)) * _item_bytes(tensor.dtype, plan.dtype)
-                live += size[place]
+                size[slot] = prod(cast("tuple[int, ...]", tensor.shape)) * _item_bytes(tensor.dtype, program.dtype)
+                live += size[slot]
         peak = max(peak, live + workspace)
-        for place in step.dies:
-            base = owner.get(place, place)
-            users.get(base, set()).discard(place)
+        for slot in step.last_uses:
+            base = owner.get(slot, slot)
+            users.get(base, set()).discard(slot)
             if base in size and not users[base]:
                 live -= size.pop(base)
     return given_bytes + peak
@@ -51,7 +51,7 @@ def total_bytes(arrays: Iterable[Any]) -> int:
 
 
 def measured_peak(run: Callable[[], object], given_bytes: int) -> int:
-    """What NumPy took from the allocator at the peak of a call, on top of ``given_bytes``."""
+    """``given_bytes`` plus what NumPy took from the allocator at the peak of a call."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]

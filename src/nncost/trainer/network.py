@@ -1,4 +1,4 @@
-"""The network that is trained: its graph at every batch size, what it takes and what it gives."""
+"""The network that is trained: its graph at every batch size, its inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Region, Tensor, walk
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
-from nncost.pipeline.count import Counted, Settings, count_source, load_options
+from nncost.pipeline.count import Counted, count_source
+from nncost.pipeline.settings import Settings, load_options
 from nncost.trainer.tables.table import Array, names_of
 from nncost.trainer.task import CLASSIFICATION, Task
 
 SPEC = "spec"
 UNBOUNDED = frozenset({"leaky_relu"})
-"""Activations that give every number; the others give none below some bound, or above one."""
+"""Activations without bounds; the others have a lower bound, an upper one or both."""
 SQUASHING = frozenset({"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"})
-"""Activations whose outputs are no logits: between two bounds."""
+"""Activations between two bounds: their outputs are not logits."""
+BOUNDED = SQUASHING | {"softmax", "log_softmax"}
 
 
 @dataclass(slots=True)
 class Network:
-    """A source under settings of count: ``step`` and ``inference`` give its graphs for a number of examples."""
+    """A source under the settings of a count; ``step`` and ``inference`` return its graphs at a batch size."""
 
     source: Any
     settings: Settings
@@ -38,13 +40,13 @@ class Network:
     forwards: dict[int, Graph] = field(default_factory=dict)
 
     def step(self, batch: int) -> Counted:
-        """The joint graph of a training step of that many examples: the one that is counted."""
+        """The joint graph of a training step on that many examples: the one that is counted."""
         if batch not in self.steps:
             self.steps[batch] = count_source(self.source, self.sized(batch))
         return self.steps[batch]
 
     def inference(self, batch: int) -> Graph:
-        """The forward graph as it is used after training: no dropout, batch norm by its running averages."""
+        """The forward graph in inference mode: no dropout, batch norm by its running averages."""
         if batch not in self.forwards:
             self.forwards[batch] = _model(self.source, replace(self.sized(batch), loss=NO_LOSS, optimizer=None)).graph
         return self.forwards[batch]
@@ -59,7 +61,7 @@ class Network:
 
 
 def network_of(source: Any, settings: Settings) -> Network:
-    """Load a network. Raises an NncostError for a source that cannot be trained here."""
+    """Load a network. Raise an NncostError for a source that cannot be trained here."""
     model = _model(source, replace(settings, loss=NO_LOSS, optimizer=None))
     graph = model.graph
     if len(graph.inputs) != 1 or not graph.outputs:
@@ -104,20 +106,24 @@ def _model(source: Any, settings: Settings) -> Any:
 def _ending(graph: Graph, output: Tensor) -> str:
     """The name of the composite that gives the output, such as ``softmax``."""
     last = graph.items[-1]
-    return last.name if isinstance(last, Region) and output in last.outputs else ""
+    return last.layer.name if isinstance(last, Region) and output in last.outputs else ""
 
 
 def loss_for(network: Network, task: Task, asked: str | None) -> str:
-    """The loss: the one asked for where it fits, else what the task and the last layer call for."""
+    """The loss: the one asked for, or the usual one of the task and the last layer. Raise OptionError if it does not fit."""
     if asked is None:
         return _usual_loss(network, task)
     if asked == "cross_entropy" and (task.kind != CLASSIFICATION or network.units == 1):
         raise OptionError(
             "cross_entropy needs a class for each of several outputs.", hint="Accepted here: " + _fitting(network, task)
         )
-    if asked == "binary_cross_entropy" and (task.kind != CLASSIFICATION or network.ending != "sigmoid"):
+    endings = {
+        "binary_cross_entropy": ("ends in a sigmoid", network.ending == "sigmoid"),
+        "binary_cross_entropy_with_logits": ("does not end in a sigmoid or its like", network.ending not in BOUNDED),
+    }
+    if asked in endings and (task.kind != CLASSIFICATION or not endings[asked][1]):
         raise OptionError(
-            "binary_cross_entropy needs classes and a network that ends in a sigmoid.",
+            f"{asked} needs classes and a network that {endings[asked][0]}.",
             hint="Accepted here: " + _fitting(network, task),
         )
     return asked
@@ -128,7 +134,7 @@ def _fitting(network: Network, task: Task) -> str:
 
 
 def _usual_loss(network: Network, task: Task) -> str:
-    """Squared error for amounts and for outputs between bounds, as the textbook's; else cross-entropy."""
+    """Squared error for numbers and for outputs between bounds, as in the textbook; otherwise cross-entropy."""
     if task.kind != CLASSIFICATION:
         return "squared_error"
     if network.units == 1:
@@ -137,12 +143,12 @@ def _usual_loss(network: Network, task: Task) -> str:
 
 
 def bounded_below(network: Network) -> bool:
-    """Whether the network's last activation leaves out some numbers, so that a target must fit between 0 and 1."""
+    """Whether the network's last activation has a bound, so that a target must be scaled to 0…1."""
     return network.ending in ACTIVATIONS and network.ending not in UNBOUNDED
 
 
 def check_width(network: Network, names: tuple[str, ...], target: str) -> None:
-    """Raises ShapeError where the columns are not as many as the network's inputs."""
+    """Raise ShapeError if the number of columns is not the number of the network's inputs."""
     wanted = int(product(network.inputs))
     if len(names) != wanted:
         shape = "" if len(network.inputs) == 1 else f" ({shape_text(network.inputs)})"
@@ -156,7 +162,7 @@ def check_width(network: Network, names: tuple[str, ...], target: str) -> None:
 
 
 def check_indices(network: Network, numbers: Array, names: tuple[str, ...]) -> None:
-    """Raises SourceError where the values are no rows of the embedding's table."""
+    """Raise SourceError if a value is not the index of a row of the embedding's table."""
     graph = network.inference(1)
     parameters = {parameter.tensor: parameter for parameter in graph.parameters}
     for node in walk(graph.items):

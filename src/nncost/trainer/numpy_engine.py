@@ -10,25 +10,25 @@ import numpy as np
 
 from nncost.backends.initial_values import initialise
 from nncost.backends.onnx import names_of
+from nncost.ir.execute import Program, prepare
 from nncost.ir.graph import Graph, Tensor
 from nncost.ir.training.optimizers import OPTIMIZERS, step_constants
 from nncost.ir.training.step import StepGraph
 from nncost.trainer.network import Network
-from nncost.trainer.plan import Plan, plan_of
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
 DROPOUT_STREAM = 2
 """Which of a seed's streams of random numbers dropout draws from."""
 EVALUATED = 256
-"""Examples that are put through the network at once where no gradient is needed."""
+"""Examples per forward pass if no gradient is needed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A step's graph with its plan; states by the position of their parameter."""
+class PreparedStep:
+    """A step's graph with its program; states by the position of their parameter."""
 
-    plan: Plan
+    program: Program
     graph: Graph
     step: StepGraph
     inputs: Mapping[int, tuple[Tensor, ...]]
@@ -36,7 +36,7 @@ class Prepared:
 
 @dataclass(slots=True)
 class NumpyEngine:
-    """Parameters and optimizer state as arrays; a plan for each batch size that occurs."""
+    """Parameters and optimizer state as arrays, and a program per batch size."""
 
     network: Network
     settings: TrainingSettings
@@ -44,8 +44,8 @@ class NumpyEngine:
     name: str = "numpy"
     parameters: list[Array] = field(default_factory=list)
     states: dict[int, list[Array]] = field(default_factory=dict)
-    prepared: dict[int, Prepared] = field(default_factory=dict)
-    forwards: dict[int, tuple[Plan, Graph]] = field(default_factory=dict)
+    prepared: dict[int, PreparedStep] = field(default_factory=dict)
+    forwards: dict[int, tuple[Program, Graph]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     random: np.random.Generator = field(default_factory=np.random.default_rng)
 
@@ -55,30 +55,30 @@ class NumpyEngine:
         self.names = list(names_of(graph).values())
         self.parameters = [values.astype(self.dtype) for values in initialise(graph, self.settings.seed).values()]
         kept = len(OPTIMIZERS[self.settings.optimizer].states)
-        positions = self.prepare(self.settings.batch).inputs
+        positions = self.prepared_for(self.settings.batch).inputs
         self.states = {p: [np.zeros_like(self.parameters[p]) for _ in range(kept)] for p in positions}
 
     def _draw(self, shape: tuple[int, ...]) -> Array:
         return self.random.random(shape)
 
-    def prepare(self, batch: int) -> Prepared:
-        """The plan of a step of that many examples."""
+    def prepared_for(self, batch: int) -> PreparedStep:
+        """The program of a step of that many examples."""
         if batch not in self.prepared:
             step = self.network.step(batch).step
-            plan = plan_of(step.graph, self._draw, dtype=self.dtype)
+            program = prepare(step.graph, self._draw, dtype=self.dtype, update_buffers=True)
             position = {parameter: number for number, parameter in enumerate(step.graph.parameters)}
             rule = OPTIMIZERS[self.settings.optimizer]
             given = iter(step.graph.inputs[2:])  # Behind the examples and their targets.
             inputs = {position[p]: tuple(next(given) for _ in rule.states) for p in step.gradients}
-            self.prepared[batch] = Prepared(plan, step.graph, step, inputs)
+            self.prepared[batch] = PreparedStep(program, step.graph, step, inputs)
         return self.prepared[batch]
 
     def prepare_for(self, batch: int) -> None:
-        """Make the plan of a step of that many examples."""
-        self.prepare(batch)
+        """Prepare the program of a step of that many examples."""
+        self.prepared_for(batch)
 
-    def feeds(self, prepared: Prepared, x: Array, target: Array) -> dict[Tensor, Array]:
-        """Everything a step's graph is given."""
+    def feeds(self, prepared: PreparedStep, x: Array, target: Array) -> dict[Tensor, Array]:
+        """The inputs of a step's graph: batch, parameters and states."""
         feeds = dict(zip(prepared.graph.inputs[:2], (x, target), strict=True))
         feeds |= dict(zip((p.tensor for p in prepared.graph.parameters), self.parameters, strict=True))
         for position, tensors in prepared.inputs.items():
@@ -87,11 +87,11 @@ class NumpyEngine:
 
     def step(self, x: Array, target: Array, number: int) -> float:
         """Run the joint graph once and keep the new parameters and states."""
-        prepared = self.prepare(len(x))
+        prepared = self.prepared_for(len(x))
         self.random = np.random.default_rng([self.settings.seed, DROPOUT_STREAM, number])
         constants = step_constants(self.settings.learning_rate, number)
         with np.errstate(all="ignore"):
-            values = prepared.plan.run(self.feeds(prepared, x, target), constants)
+            values = prepared.program.run(self.feeds(prepared, x, target), constants)
         step, parameters = prepared.step, prepared.graph.parameters
         for position in prepared.inputs:
             self.parameters[position] = values[step.updated[parameters[position]]]
@@ -100,21 +100,21 @@ class NumpyEngine:
         return float(values[step.loss])
 
     def outputs(self, x: Array) -> Array:
-        """The forward graph, some hundred examples at once."""
+        """Run the forward graph on some hundred examples at a time."""
         with np.errstate(all="ignore"):
             return np.concatenate([self._forward(x[i : i + EVALUATED]) for i in range(0, len(x), EVALUATED)])
 
     def _forward(self, x: Array) -> Array:
         if len(x) not in self.forwards:
             graph = self.network.inference(len(x))
-            self.forwards[len(x)] = plan_of(graph, self._draw, dtype=self.dtype), graph
-        plan, graph = self.forwards[len(x)]
+            self.forwards[len(x)] = prepare(graph, self._draw, dtype=self.dtype), graph
+        program, graph = self.forwards[len(x)]
         feeds = dict(zip((p.tensor for p in graph.parameters), self.parameters, strict=True))
-        return plan.run({graph.inputs[0]: x} | feeds)[graph.outputs[0]]
+        return program.run({graph.inputs[0]: x} | feeds)[graph.outputs[0]]
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """Let the plan run on copies of the parameters: running averages are written in place."""
+        """Run on copies of the parameters inside the context: running averages are written in place."""
         own = self.parameters
         self.parameters = [values.copy() for values in own]
         try:
@@ -136,7 +136,7 @@ class NumpyEngine:
         }
 
     def restore(self, values: Mapping[str, Array], state: Mapping[str, Array]) -> None:
-        """Take parameters and states from a checkpoint."""
+        """Overwrite parameters and states with those of a checkpoint."""
         kinds = OPTIMIZERS[self.settings.optimizer].states
         self.parameters = [values[name].astype(self.dtype) for name in self.names]
         self.states = {p: [state[f"{self.names[p]}/{kind}"].astype(self.dtype) for kind in kinds] for p in self.states}

@@ -1,4 +1,4 @@
-"""What a step will take, said before the first one: each distinct call of its plan is run apart.
+"""Seconds of a NumPy step before the first one: each distinct call of its program is timed alone.
 
 A step's own data evicts what earlier calls left in the caches, so a call that is repeated in a loop looks faster
 than it is. Between two timings as many bytes are read as a step itself touches, up to more than the caches of a
@@ -12,14 +12,14 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nncost.ir import ops
+from nncost.ir.execute import Instruction, Program
 from nncost.ir.graph import Tensor
-from nncost.trainer.plan import Plan, Step
 from nncost.trainer.tables.table import Array
 
 STREAMED_BYTES = 8 * 2**20
@@ -31,56 +31,62 @@ _ITEM_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
-    """Calls with the same operation on inputs of the same shapes, and one set of inputs."""
+class SampleCall:
+    """A call with one set of inputs; it stands for all calls of its operation on inputs of those shapes."""
 
-    step: Step
+    instruction: Instruction
     arguments: tuple[Array, ...]
 
     def __call__(self) -> Any:
         """Run it once."""
-        return self.step.call(*self.arguments)
+        return self.instruction.call(*self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """The distinct calls of one run of a plan, and which of them each step is."""
+class DistinctCalls:
+    """The distinct calls of a program by key, and the key of each instruction in order."""
 
-    calls: Mapping[Hashable, Alike]
+    calls: Mapping[Hashable, SampleCall]
     order: Sequence[Hashable]
 
     def seconds(self, touched_bytes: int) -> float:
-        """Seconds of a run: the timed calls, each as often as it occurs, and what the plan itself takes."""
+        """Seconds of a run: the timed calls, each as often as it occurs, plus what the program's own loop takes."""
         with np.errstate(all="ignore"):
             timed = _timed(self.calls, min(touched_bytes, STREAMED_BYTES))
         total = sum(timed[key] * times for key, times in Counter(self.order).items())
         return total + _dispatch_seconds(len(self.order))
 
     def workspaces(self) -> list[int]:
-        """For each step, the bytes its call takes beyond its results and gives back."""
+        """Per instruction, the bytes that its call takes beyond its results and gives back."""
         with np.errstate(all="ignore"):
             found = {key: _workspace(call) for key, call in self.calls.items()}
         return [found[key] for key in self.order]
 
 
-def rehearsed(plan: Plan, feeds: Mapping[Tensor, Array], constants: Mapping[str, float]) -> Rehearsal:
-    """Run a plan once and keep an example of each distinct call."""
-    calls: dict[Hashable, Alike] = {}
+def distinct_calls(
+    program: Program, feeds: Mapping[Tensor, Array], settings: Mapping[str, float]
+) -> DistinctCalls:  # fmt: skip
+    """Run a program once and keep an example of each distinct call."""
+    calls: dict[Hashable, SampleCall] = {}
     order: list[Hashable] = []
 
-    def note(step: Step, arguments: Sequence[Array]) -> None:
-        arrays = tuple(np.asarray(argument) for argument in arguments)
-        operation = id(step.node) if isinstance(step.node.op, ops.Repeat) else repr(step.node.op)
-        key = (operation, *((x.shape, x.strides, x.dtype.str) for x in arrays))
-        calls.setdefault(key, Alike(step, arrays))
-        order.append(key)
+    def noted(instruction: Instruction) -> Instruction:
+        def call(*arguments: Array) -> Any:
+            arrays, op = tuple(map(np.asarray, arguments)), instruction.node.op
+            operation = id(op) if isinstance(op, ops.Repeat) else repr(op)
+            key = (operation, *((x.shape, x.strides, x.dtype.str) for x in arrays))
+            calls.setdefault(key, SampleCall(instruction, arrays))
+            order.append(key)
+            return instruction.call(*arguments)
+
+        return replace(instruction, call=call)
 
     with np.errstate(all="ignore"):
-        plan.run(feeds, constants, note)
-    return Rehearsal(calls, order)
+        replace(program, instructions=[noted(step) for step in program.instructions]).run(feeds, settings)
+    return DistinctCalls(calls, order)
 
 
-def _timed(calls: Mapping[Hashable, Alike], streamed: int) -> dict[Hashable, float]:
+def _timed(calls: Mapping[Hashable, SampleCall], streamed: int) -> dict[Hashable, float]:
     """The median of each distinct call; round and round, so that a disturbance hits few timings of each."""
     stream = np.ones(max(1, streamed // _ITEM_BYTES))
     found: dict[Hashable, list[float]] = {key: [] for key in calls}
@@ -96,7 +102,7 @@ def _timed(calls: Mapping[Hashable, Alike], streamed: int) -> dict[Hashable, flo
     return {key: statistics.median(times) for key, times in found.items()}
 
 
-def _workspace(call: Alike) -> int:
+def _workspace(call: SampleCall) -> int:
     tracemalloc.start()
     try:
         result = call()
@@ -108,17 +114,16 @@ def _workspace(call: Alike) -> int:
     return max(0, peak - sum(int(array.nbytes) for array in own))
 
 
-def _dispatch_seconds(steps: int) -> float:
-    """What picking arguments and storing results takes: the same loop over calls that do nothing."""
+def _dispatch_seconds(instructions: int) -> float:
+    """What picking arguments and storing results takes: the program's loop over calls that do nothing."""
     values: list[Any] = [None] * 4
     reads, writes = (0, 1), (2,)
     start = time.perf_counter()
     for _ in range(_DISPATCH_LOOPS):
-        arguments = [values[place] for place in reads]
-        result = _nothing(*arguments)
+        result = _nothing(*[values[slot] for slot in reads])
         if len(writes) == 1:
             values[writes[0]] = result
-    return (time.perf_counter() - start) / _DISPATCH_LOOPS * steps
+    return (time.perf_counter() - start) / _DISPATCH_LOOPS * instructions
 
 
 def _nothing(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a training says at its end: how good the network is, and predicted · measured · ratio."""
+"""The result of a training: how good the network is, and predicted · measured · ratio of its cost."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
 
-SCHEMA = "nncost.ir.training/1"
+SCHEMA = "nncost.training/1"
 Amounts = Mapping[str, Mapping[str, float]]
 """By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
 
 
 def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
-    """Predicted ÷ measured of everything that has both, as ``nncost measure`` has them."""
+    """Predicted ÷ measured of everything that has both, as in ``nncost measure``."""
     return {
         kind: {
             name: predicted[kind][name] / amount
@@ -29,7 +29,7 @@ def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A finished or interrupted training. ``test`` is None where it was interrupted or no rows were kept for it."""
+    """A finished or interrupted training. ``test`` is None if it was interrupted or no rows were kept for the test."""
 
     source: str
     engine: str
@@ -55,7 +55,7 @@ class Training:
 
     @property
     def test_accuracy(self) -> float | None:
-        """The share of test rows whose class is right; None for amounts."""
+        """The share of test rows whose class is right; None for a regression."""
         return None if self.test is None else self.test.accuracy
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a training stands: what it hands to a progress bar and to a checkpoint."""
+"""The progress of a training, for a progress bar and for a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from nncost.trainer.tables.table import Array
 
 PRIOR_STEPS = 20
-"""How many measured steps weigh as much as the prediction in the estimate of the time left."""
+"""The prediction weighs as much as so many measured steps in the estimate of the time left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class State:
     best_values: dict[str, Array] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, the best values apart."""
+        """As JSON holds it, without the best values."""
         result = {name: getattr(self, name) for name in self.__slots__ if name not in ("history", "best_values")}
         return {**result, "history": [epoch.to_dict() for epoch in self.history]}
 
     @staticmethod
     def from_dict(content: Mapping[str, Any], best_values: dict[str, Array]) -> State:
-        """The inverse. Raises KeyError, TypeError or ValueError for what is none."""
+        """The inverse of ``to_dict``. Raise KeyError, TypeError or ValueError for any other content."""
         history = [Epoch(**epoch) for epoch in content["history"]]
         kinds = {"epoch": int, "batch": int, "steps": int, "examples": int, "best_epoch": int, "waited": int}
         numbers = {name: kind(content[name]) for name, kind in kinds.items()}
@@ -68,7 +68,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a listener is told after each step; ``finished`` is the epoch that ended with it."""
+    """The progress after a step; ``finished`` is the epoch that ended with it."""
 
     epoch: int
     epochs: int
@@ -80,7 +80,7 @@ class Progress:
 
 
 def seconds_left(predicted: float | None, seconds: float, done: int, left: int) -> float:
-    """The time of the steps left: as predicted at first, as measured more and more."""
+    """The time of the steps left: as predicted at first, increasingly as measured."""
     if predicted is None:
         return left * seconds / max(1, done)
     return left * (predicted * PRIOR_STEPS + seconds) / (PRIOR_STEPS + done)

@@ -1,4 +1,4 @@
-"""``nncost.train``: from a source and a file to a trained network, with what it cost said before and after."""
+"""``nncost.train``: from a source and a table to a trained network, with its cost predicted and measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import MissingExtraError, OptionError, TrainingError
-from nncost.pipeline.count import Settings
+from nncost.ir.training.losses import LOSSES
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.settings import Settings
 from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
 from nncost.trainer.engine import Engine
@@ -33,7 +35,7 @@ FIXED = ("target", "task", "ignore", "batch", "optimizer", "seed", "test_share",
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedTraining:
     """Everything that is decided before the first step."""
 
     network: Network
@@ -55,23 +57,24 @@ def train_source(
     *,
     save: str | None = None,
     resume: str | None = None,
-    tell: Listener = lambda progress: None,
-    announce: Callable[[Prepared], None] = lambda prepared: None,
+    on_step: Listener = lambda progress: None,
+    on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
 ) -> Training:
     """Train a network. ``given`` are the keywords of ``training_settings`` that were given.
 
-    ``announce`` hears what was decided, ``tell`` every step. Raises an NncostError for anything that does not fit.
+    ``on_start`` is called with what was decided, ``on_step`` after each step. Raises an NncostError for anything that
+    does not fit.
     """
     checkpoint = None if resume is None else read_checkpoint(resume)
     folder = _folder(save, checkpoint)
     prepared = _prepare(source, data, settings, given, checkpoint)
     if folder is not None:  # A folder that cannot be written is told before the training, not after it.
         save_checkpoint(folder, prepared.engine, prepared.state, prepared.meta)
-    announce(prepared)
+    on_start(prepared)
     with _interruptible() as interrupted:
         loop = Loop(
             prepared.engine, prepared.network, prepared.examples, prepared.settings, prepared.dtype, prepared.loss,
-            prepared.state, prepared.costs.predicted_step, tell, interrupted,
+            prepared.state, prepared.costs.predicted_step, on_step, interrupted,
         )  # fmt: skip
         if folder is not None:
             kept = folder
@@ -80,14 +83,14 @@ def train_source(
     return _outcome(prepared, loop, folder, finished=finished)
 
 
-def _keep(folder: Path, prepared: Prepared, state: State) -> None:
+def _keep(folder: Path, prepared: PreparedTraining, state: State) -> None:
     save_checkpoint(folder, prepared.engine, state, prepared.meta)
 
 
 # ------------------------------------------------------------------- before the first step
 def _prepare(
     source: Any, data: Any, settings: Settings, given: Mapping[str, Any], checkpoint: Checkpoint | None
-) -> Prepared:
+) -> PreparedTraining:
     chosen = training_settings(**(_resumed(checkpoint, given) if checkpoint else given))
     dtype = settings.load.dtype
     if dtype not in DTYPES:
@@ -109,7 +112,7 @@ def _prepare(
     for size in {chosen.batch, rest} - {0}:
         engine.prepare_for(size)
     costs = costs_of(network, engine, examples, chosen, loss, dtype)
-    return Prepared(network, examples, chosen, engine, loss, dtype, state, costs, meta)
+    return PreparedTraining(network, examples, chosen, engine, loss, dtype, state, costs, meta)
 
 
 def _table(data: Any, settings: TrainingSettings) -> Table:
@@ -117,11 +120,12 @@ def _table(data: Any, settings: TrainingSettings) -> Table:
 
 
 def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str) -> Engine:
-    """The engine asked for; PyTorch where it is installed, else NumPy."""
+    """The engine asked for; by default PyTorch if it is installed and has the loss and the optimizer, else NumPy."""
     has_torch = find_spec("torch") is not None
     if settings.engine == "torch" and not has_torch:
         raise MissingExtraError("--engine torch", "torch", "torch")
-    if settings.engine == "numpy" or not has_torch:
+    knows_both = bool(LOSSES[loss].torch) and OPTIMIZERS[settings.optimizer].torch is not None
+    if settings.engine == "numpy" or not has_torch or (settings.engine == "auto" and not knows_both):
         return NumpyEngine(network, settings, dtype)
     from nncost.trainer.torch_engine import TorchEngine
 
@@ -129,7 +133,7 @@ def _engine(network: Network, settings: TrainingSettings, loss: str, dtype: str)
 
 
 def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint with those given now. Raises TrainingError for one that cannot change."""
+    """The settings of a checkpoint with those given now. Raise TrainingError for one that cannot change."""
     kept = checkpoint.meta.get("settings")
     if not isinstance(kept, dict) or set(kept) != {field.name for field in fields(TrainingSettings)}:
         raise TrainingError(f"{checkpoint.path} is no checkpoint of nncost train: it has no settings.")
@@ -148,7 +152,7 @@ def _resumed(checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]
 def _continued(
     checkpoint: Checkpoint, engine: Engine, meta: Mapping[str, Any], settings: TrainingSettings, examples: Examples
 ) -> State:
-    """The state of a checkpoint, put into the engine. Raises TrainingError for one of another training."""
+    """Restore the engine from a checkpoint and return its state. Raise TrainingError for another training's."""
     for name, what in (
         ("source", "the network"), ("dtype", "the dtype"), ("loss", "the loss"), ("examples", "the examples"),
     ):  # fmt: skip
@@ -173,7 +177,7 @@ def _continued(
 
 
 def _folder(save: str | None, checkpoint: Checkpoint | None) -> Path | None:
-    """Where to save. Raises TrainingError for a folder that holds another training."""
+    """Where to save. Raise TrainingError for a folder that holds another training."""
     if save is None:
         return None if checkpoint is None else Path(checkpoint.path).parent
     folder = Path(save)
@@ -190,7 +194,7 @@ def _folder(save: str | None, checkpoint: Checkpoint | None) -> Path | None:
 # ------------------------------------------------------------------- Ctrl-C
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C (or SIGTERM) be asked about; the second one ends the program at once."""
+    """Note the first Ctrl-C (or SIGTERM) for the loop to ask about; the second one ends the program at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -210,7 +214,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
 
 # ------------------------------------------------------------------- after the last step
-def _outcome(prepared: Prepared, loop: Loop, folder: Path | None, *, finished: bool) -> Training:
+def _outcome(prepared: PreparedTraining, loop: Loop, folder: Path | None, *, finished: bool) -> Training:
     examples, settings, state = prepared.examples, prepared.settings, loop.state
     if not finished and folder is None:
         folder = _new_folder(prepared.network.name)

@@ -1,4 +1,4 @@
-"""Numbers of about the same size: learned from the training rows alone, applied to all."""
+"""Scaling of columns: learned from the training rows only, applied to all rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scaling:
         return (numbers - self.shift) / self.scale
 
     def undo(self, numbers: Array) -> Array:
-        """Numbers in the table's own unit."""
+        """The numbers in the table's own unit."""
         return numbers * self.scale + self.shift
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,11 +40,11 @@ def standard(rows: Array) -> Scaling:
 
 
 def unit_range(rows: Array) -> Scaling:
-    """0 to 1 over the given rows: for a network whose last activation gives nothing else."""
+    """0 to 1 over the given rows: for a network whose last activation has bounds."""
     low, high = rows.min(axis=0), rows.max(axis=0)
     return Scaling(low, np.where(high > low, high - low, 1.0))
 
 
 def unscaled(columns: int) -> Scaling:
-    """Numbers as they are: indices into a table of vectors."""
+    """No scaling: indices into a table of vectors stay as they are."""
     return Scaling(np.zeros(columns), np.ones(columns))

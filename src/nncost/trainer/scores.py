@@ -1,4 +1,4 @@
-"""How good outputs are: the loss and, for classes, the share that is right; for amounts, the error in their unit."""
+"""Scores of outputs: the loss, and the share of right classes or the error in the target's unit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncost.ir.builder import Builder
+from nncost.ir.execute import execute
+from nncost.ir.training.losses import emit_loss
 from nncost.trainer.examples import Examples
 from nncost.trainer.tables.table import Array
 from nncost.trainer.task import CLASSIFICATION
@@ -17,7 +20,7 @@ _LIMITS = np.finfo(np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``accuracy`` is None for amounts; ``rmse`` (in the target's unit) and ``r2`` are None for classes."""
+    """``accuracy`` is None for a regression; ``rmse`` (in the target's unit) and ``r2`` are None for a classification."""
 
     loss: float
     accuracy: float | None = None
@@ -26,13 +29,13 @@ class Score:
 
 
 def score(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabilities: bool) -> Score:
-    """The score of a network's outputs for some rows; ``probabilities`` says that a softmax is behind them."""
+    """The score of a network's outputs for some rows; ``probabilities`` says that they come from a softmax."""
     y = outputs.astype(np.float64)
     with np.errstate(all="ignore"):
         value = _loss(examples, rows, y, loss, probabilities=probabilities)
         truth = examples.task.targets[rows]
         if examples.task.kind == CLASSIFICATION:
-            chosen = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > HALF).astype(np.int64)
+            chosen = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > _border(loss)).astype(np.int64)
             return Score(value, accuracy=float((chosen == truth).mean()))
         assert examples.amounts is not None
         rest = examples.amounts.undo(y[:, 0]) - truth
@@ -41,14 +44,19 @@ def score(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabi
         return Score(value, rmse=float(np.sqrt((rest**2).mean())), r2=1 - squares / spread if spread else None)
 
 
+def _border(loss: str) -> float:
+    """The single output above which an example is of the second class."""
+    return 0.0 if loss == "binary_cross_entropy_with_logits" else HALF
+
+
 def _loss(examples: Examples, rows: Array, y: Array, loss: str, *, probabilities: bool) -> float:
-    target = examples.targets(rows, loss, y.shape[1], "float64")
-    if loss == "squared_error":
-        return float(((y - target) ** 2).mean())
+    """Run the counted graph of the loss on some outputs."""
     if loss == "binary_cross_entropy":
-        inside = np.clip(y, _LIMITS.tiny, 1 - _LIMITS.epsneg)
-        return float(-(target * np.log(inside) + (1 - target) * np.log1p(-inside)).mean())
-    if probabilities:
-        return float(-np.log(np.maximum(y[np.arange(len(y)), target], _LIMITS.tiny)).mean())
-    shifted = y - y.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), target]).mean())
+        y = np.clip(y, _LIMITS.tiny, 1 - _LIMITS.epsneg)
+    elif loss == "cross_entropy" and probabilities:  # The softmax of their logarithms is what they are.
+        y = np.log(np.maximum(y, _LIMITS.tiny))
+    b = Builder(dtype="float64")
+    x = b.input(y.shape)
+    value, _ = emit_loss(b, loss, b.graph(b.map("identity", x)), 1)
+    target = examples.targets(rows, loss, y.shape[1], "float64")
+    return float(execute(b.graph(value), {x: y, b.inputs[1]: target})[value])

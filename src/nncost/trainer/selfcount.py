@@ -1,4 +1,4 @@
-"""What a step really executes: its graph run on numbers that count their own operations."""
+"""The operations that a step executes: its graph is run on numbers that count their own operations."""
 
 from __future__ import annotations
 
@@ -161,6 +161,14 @@ class Counting:
     def cos(self) -> Counting:
         """Its cosine."""
         return self.note("cos", math.cos, self.value)
+
+    def arctan(self) -> Counting:
+        """Its arc tangent."""
+        return self.note("atan", math.atan, self.value)
+
+    def arctan2(self, other: Any) -> Counting:
+        """The angle of the point (other, it)."""
+        return self.note("atan", math.atan2, self.value, float(other))
 
     def sqrt(self) -> Counting:
         """Its square root."""

@@ -1,9 +1,9 @@
-"""What a training is asked to do, checked at the edge."""
+"""The settings of a training, checked at the edge."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from numbers import Real
 from operator import index
@@ -13,16 +13,11 @@ from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 
-LEARNING_RATES: Mapping[str, float] = {
-    "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.003, "adamw": 0.003,
-    "rmsprop": 0.001, "adagrad": 0.03, "lion": 0.0003,
-}  # fmt: skip
-"""Chosen on the digits of scikit-learn and the networks of ``docs/train.md``; any network may need another."""
 ENGINES = ("auto", "torch", "numpy")
 DTYPES = ("float32", "float64")
-TRAINED_LOSSES = tuple(name for name in LOSSES if name not in ("sum", "none"))
+TRAINED_LOSSES = tuple(name for name, loss in LOSSES.items() if loss.target != "nothing")
 TEST_SHARE, STOPPING_SHARE = 0.2, 0.1
-"""The rows kept to the end; those that decide when to stop, where patience is given."""
+"""Shares of the rows: for the test, and for deciding when to stop if patience is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,7 @@ class TrainingSettings:
     epochs: int = 10
     batch: int = 32
     optimizer: str = "adam"
-    learning_rate: float = LEARNING_RATES["adam"]
+    learning_rate: float = OPTIMIZERS["adam"].learning_rate
     loss: str | None = None
     seed: int = 0
     test_share: float = TEST_SHARE
@@ -64,7 +59,7 @@ def training_settings(
     target: Any = None,
     task: Any = None,
 ) -> TrainingSettings:
-    """The settings behind the keywords of ``nncost.train``. Raises OptionError for what does not fit."""
+    """The settings behind the keywords of ``nncost.train``. Raise OptionError for a value that is not accepted."""
     _choice("optimizer", optimizer, tuple(OPTIMIZERS))
     _choice("engine", engine, ENGINES)
     if loss is not None:
@@ -75,7 +70,7 @@ def training_settings(
             "patience watches the validation loss and needs rows for it, received validation_share 0.",
             hint="For example: --validation-share 0.1",
         )
-    rate = LEARNING_RATES[optimizer] if learning_rate is None else _number("learning_rate", learning_rate)
+    rate = OPTIMIZERS[optimizer].learning_rate if learning_rate is None else _number("learning_rate", learning_rate)
     if not 0 < rate < math.inf:
         raise OptionError(f"learning_rate is a number above 0, received {learning_rate!r}")
     return TrainingSettings(

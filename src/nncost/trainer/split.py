@@ -1,4 +1,4 @@
-"""Which rows teach, which decide when to stop, and which are kept to the end."""
+"""The split of rows into training, validation and test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Split:
 
 
 def split_rows(classes: Array | None, rows: int, *, test: float, validation: float, seed: int) -> Split:
-    """Shares of the rows in random order, of each class alike where there are classes; one row of each teaches.
+    """Split rows in random order, each class in the same shares; at least one row of each class is for training.
 
     Equal seeds give equal parts. Raises OptionError for shares that leave nothing to learn from.
     """

@@ -1,4 +1,4 @@
-"""What is to be learned: classes or a number, recognised from the target and the network's outputs."""
+"""The task, classification or regression, recognised from the target and the network's outputs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nncost.trainer.tables.table import SHOWN_TEXT, Array, names_of, shortened
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
 MAX_CLASSES = 1_000
-"""More distinct whole numbers than this are taken for amounts unless the task is named."""
+"""More distinct whole numbers than this mean a regression unless the task is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """``kind``; ``labels`` of the classes in order; ``targets``: class numbers (int64), or amounts (float64)."""
+    """``labels`` are the classes in order; ``targets`` are class numbers (int64) or numbers to be learned (float64)."""
 
     kind: str
     targets: Array
@@ -26,7 +26,7 @@ class Task:
 
 
 def task_of(column: Column, units: int, asked: str | None) -> Task:
-    """The task. Raises SourceError for a target that teaches nothing, ShapeError where the network does not fit."""
+    """The task. Raise SourceError for a target without anything to learn, ShapeError if the network does not fit."""
     if asked is not None and asked not in TASKS:
         raise OptionError(f"unknown task {asked!r}", hint=f"Accepted: {', '.join(TASKS)}.")
     kind = asked or _recognised(column, units)
@@ -34,7 +34,7 @@ def task_of(column: Column, units: int, asked: str | None) -> Task:
 
 
 def _recognised(column: Column, units: int) -> str:
-    """Text and truth values are classes; so are whole numbers where there are two or the network has several outputs."""
+    """Text and truth values are classes; so are whole numbers if there are two or the network has several outputs."""
     if column.numbers is None or column.is_boolean:
         return CLASSIFICATION
     if not (column.numbers == np.floor(column.numbers)).all():

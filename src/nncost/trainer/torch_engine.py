@@ -1,4 +1,4 @@
-"""The engine on PyTorch: the same network as a module, the same initial values, the optimizer of ``torch.optim``."""
+"""The engine on PyTorch: the network as a module, with the same initial values and an optimizer of PyTorch."""
 
 from __future__ import annotations
 
@@ -7,68 +7,31 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from nncost.backends.onnx import names_of
 from nncost.backends.torch import module_of
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
+from nncost.frontends.torch.step.optimizer import named_optimizer
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Parameter, walk
-from nncost.ir.training.losses import NO_LOSS
-from nncost.ir.training.optimizers import ADAGRAD_EPSILON, MOMENTUM, OPTIMIZERS, WEIGHT_DECAY
-from nncost.pipeline.count import Settings, report_on
+from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
-from nncost.trainer.lion import Lion
 from nncost.trainer.network import Network
 from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
-
-THEIR_STATES: Mapping[str, Mapping[str, str]] = {
-    "sgd": {},
-    "momentum": {"velocity": "momentum_buffer"},
-    "nesterov": {"velocity": "momentum_buffer"},
-    "adam": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "adamw": {"first": "exp_avg", "second": "exp_avg_sq"},
-    "rmsprop": {"square": "square_avg"},
-    "adagrad": {"total": "sum"},
-    "lion": {"momentum": "momentum"},
-}
-"""What ``torch.optim`` calls the states that :mod:`nncost.ir.training.optimizers` names."""
 _STANDARD_ERROR = 2
-_COUNTING_STEPS = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
-
-
-def optimizer_of(name: str, parameters: list[Any], rate: float) -> Optimizer:
-    """The optimizer of a name in the form that counts document, with PyTorch's defaults."""
-    match name:
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=rate)
-        case "momentum" | "nesterov":
-            return torch.optim.SGD(parameters, lr=rate, momentum=MOMENTUM, nesterov=name == "nesterov")
-        case "adam":
-            return torch.optim.Adam(parameters, lr=rate)
-        case "adamw":
-            return torch.optim.AdamW(parameters, lr=rate, weight_decay=WEIGHT_DECAY)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=rate)
-        case "adagrad":
-            return torch.optim.Adagrad(parameters, lr=rate, eps=ADAGRAD_EPSILON)
-        case "lion":
-            return Lion(parameters, rate)
-        case _:
-            raise AssertionError(name)
 
 
 class TorchEngine:
-    """A module, its optimizer and the loss; arrays come in and go out."""
+    """A module, its optimizer and its loss behind arrays."""
 
     name = "torch"
 
@@ -81,41 +44,49 @@ class TorchEngine:
         self.names = list(names_of(graph).values())
         self.draws = any(isinstance(node.op, ops.Random) for node in walk(graph.items))
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
-        self.optimizer = optimizer_of(settings.optimizer, self.trained, settings.learning_rate)
+        self.optimizer = named_optimizer(settings.optimizer, self.trained, settings.learning_rate)
         self.learned = {p: name for p, name in zip(graph.parameters, self.names, strict=True) if p.trainable}
-        self.kinds = THEIR_STATES[settings.optimizer]
+        table = OPTIMIZERS[settings.optimizer]
+        assert table.torch is not None
+        self.counts_steps = table.torch.counts_steps
+        self.kinds = dict(zip(table.states, table.torch.states, strict=True))
         self._begin_states()
-        self.criterion = _binary if loss == "binary_cross_entropy" else self.built.loss_function(loss)
-        assert loss != NO_LOSS
-        assert set(self.kinds) == set(OPTIMIZERS[settings.optimizer].states)
+        self.criterion = self.built.loss_function(loss)
 
     def _begin_states(self) -> None:
-        """States of zeros, as the counted graph has them, where PyTorch would make them in the first step."""
+        """Make states of zeros, as the counted graph has them; PyTorch would make them in the first step."""
         for parameter in self.trained:
             state = self.optimizer.state[parameter]
             for theirs in self.kinds.values():
                 state[theirs] = torch.zeros_like(parameter)
 
     def prepare_for(self, batch: int) -> None:
-        """Nothing: a module takes any batch."""
+        """Do nothing: a module takes any batch."""
 
     def step(self, x: Array, target: Array, number: int) -> float:
-        """Forward, backward and update; the loss as a number."""
-        if self.settings.optimizer in _COUNTING_STEPS:
+        """Run forward, backward and update; return the loss as a number."""
+        if self.counts_steps:
             for parameter in self.trained:
                 self.optimizer.state[parameter].setdefault("step", torch.tensor(float(number - 1)))
         self.module.train()
         with self._random(number):
             output = self.module(torch.from_numpy(x))
-            loss = self.criterion(output, torch.from_numpy(target))
+            loss = self.criterion(self._inside(output), torch.from_numpy(target))
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
 
+    def _inside(self, output: torch.Tensor) -> torch.Tensor:
+        """Probabilities whose logarithms are taken, kept off 0 and 1 by the smallest step of their type."""
+        if self.loss != "binary_cross_entropy":
+            return output
+        limits = torch.finfo(output.dtype)
+        return output.clamp(limits.tiny, 1 - limits.eps / 2)
+
     @contextmanager
     def _random(self, number: int) -> Iterator[None]:
-        """Random numbers that the seed and the step decide; the process's own generator stays as it was."""
+        """Seed PyTorch's random numbers by the seed and the step; the process's own generator stays as it was."""
         if not self.draws:
             yield
             return
@@ -125,19 +96,18 @@ class TorchEngine:
             yield
 
     def report(self) -> Report:
-        """The module's own step, traced: its memory is what PyTorch's allocator will be asked for."""
+        """Trace the module's own step: its memory is what PyTorch's allocator will be asked for."""
         shape = (self.settings.batch, *self.network.inputs)
         target, loss = self.built.targets(self.loss), self.built.loss_function(self.loss)
-        optimizer = self.optimizer if isinstance(self.optimizer, Lion) else self.settings.optimizer
         load = LoadOptions(given=Inputs((TensorShape(shape),)), batch=self.settings.batch, dtype=self.dtype)
         self.module.train()
         return report_on(
             self.module,
-            Settings(loss=lambda y: loss(y, target), optimizer=optimizer, load=load),
+            Settings(loss=lambda y: loss(y, target), optimizer=self.settings.optimizer, load=load),
         )
 
     def outputs(self, x: Array) -> Array:
-        """The module in evaluation mode, some hundred examples at once."""
+        """Run the module in evaluation mode on some hundred examples at a time."""
         self.module.eval()
         with torch.no_grad():
             parts = [self.module(torch.from_numpy(x[i : i + EVALUATED])) for i in range(0, len(x), EVALUATED)]
@@ -160,7 +130,7 @@ class TorchEngine:
 
     @contextmanager
     def _in_place_of_parameters(self, kind: str) -> Iterator[None]:
-        """Let the module's parameters hold a state meanwhile, so that it is read and written in the same layout."""
+        """Let the module's parameters hold a state inside the context, so that it is read and written in the same layout."""
         own = [parameter.data for parameter in self.trained]
         for parameter in self.trained:
             parameter.data = self.optimizer.state[parameter][kind]
@@ -183,7 +153,7 @@ class TorchEngine:
 
 @contextmanager
 def _native_messages_unseen() -> Iterator[None]:
-    """Send standard error nowhere meanwhile: the profiler's own library writes to it past Python."""
+    """Discard standard error inside the context: the profiler's own library writes to it past Python."""
     try:
         kept = os.dup(_STANDARD_ERROR)
     except OSError:  # It is closed.
@@ -201,7 +171,7 @@ def _native_messages_unseen() -> Iterator[None]:
 
 
 def allocated_peak(run: Callable[[], object]) -> int:
-    """Bytes that PyTorch's allocator gave out at the peak of a call, from the profiler's events."""
+    """The bytes that PyTorch's allocator had given out at the peak of a call, from the profiler's events."""
     from torch.profiler import ProfilerActivity, profile
 
     with _native_messages_unseen(), warnings.catch_warnings():
@@ -216,9 +186,3 @@ def allocated_peak(run: Callable[[], object]) -> int:
         live += int(event.nbytes())
         peak = max(peak, live)
     return peak
-
-
-def _binary(p: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of probabilities kept off 0 and 1 by the smallest step of their type."""
-    limits = torch.finfo(p.dtype)
-    return functional.binary_cross_entropy(p.clamp(limits.tiny, 1 - limits.eps / 2), target)

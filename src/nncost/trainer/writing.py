@@ -1,4 +1,4 @@
-"""The files of a finished training: weights, the network, and what it cost."""
+"""The files of a finished training: its weights, its network and its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS_FILE, NETWORK_FILE, REPORT_FILE = "weights.safetensors", "network.onnx",
 
 
 def write_results(folder: Path, network: Network, engine: Engine, result: Training) -> tuple[list[str], list[str]]:
-    """Write what can be written; the paths, and why something was left out.
+    """Write what can be written; return the paths and the reasons why something was left out.
 
     Weights and network take scaled inputs; how to scale is in ``training.json`` and in the weights' metadata.
     """

@@ -1,1 +1,17 @@
-"""The report in each output form."""
+"""What each result says: one document per result, which every renderer of ``nncost.documents`` can write."""
+
+from __future__ import annotations
+
+
+def cut_path(path: str, depth: int | None) -> str:
+    """Return the first ``depth`` names of a layer's path, a number belonging to the name before it."""
+    if depth is None:
+        return path
+    kept: list[str] = []
+    names = 0
+    for part in path.split("."):
+        names += not part.isdigit()
+        if names > depth:
+            break
+        kept.append(part)
+    return ".".join(kept)

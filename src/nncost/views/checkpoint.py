@@ -6,43 +6,40 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nncost.counting.storage import BITS, Storage, StoredTensor, decimal
 from nncost.dims import Dim, add_all, shape_text
+from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.summary import Summary
-from nncost.views.table import Table, cut_path
+from nncost.views import cut_path
+from nncost.views.count import parameters_fact, summed
 
 BY = ("layer", "dtype", "tensor")
 _ROLES = {"weights": "weight", "biases": "bias", "other": "other", "buffers": "buffer"}
 _Column = tuple[str, Callable[[Sequence[StoredTensor]], Dim]]
 
 
-def summarise_checkpoint(report: Report, storage: Storage, *, by: str, depth: int | None) -> Summary:
-    """The tables of a checkpoint, grouped ``by`` layer, dtype or tensor. Raises OptionError for other groupings."""
+def checkpoint_document(report: Report, *, by: str = "layer", depth: int | None = None) -> Document:
+    """Return the tables of a checkpoint, with rows ``by`` layer, dtype or tensor. Raise OptionError for another ``by``."""
+    storage = report.storage
+    assert storage is not None
     if by not in BY:
         raise OptionError(f"a checkpoint cannot be grouped by {by!r}.", hint=f"Accepted: {', '.join(BY)}.")
-    table, types = _table(by.capitalize(), _groups(storage, by, depth)), _types(storage)
-    return Summary(
-        title=report.source.name,
-        facts=_facts(report, storage),
-        tables=[types] if by == "dtype" else [table, types],
-        warnings=(),
-        closing=[f"Note: {note}" for note in report.notes],
-        symbolic=False,
-    )
+    blocks: list[Block] = [Facts(tuple(_facts(report, storage)))]
+    if by != "dtype":
+        blocks += [Heading(by.capitalize()), _table(_groups(storage, by, depth))]
+    blocks += [Heading("Stored as"), _types(storage), *(Note(f"Note: {note}") for note in report.notes)]
+    return Document(report.source.name, (Section("", tuple(blocks)),))
 
 
 def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
     p, bits = report.parameters, storage.bits_per_weight
-    parts = [f"{exact(p.weights)} weights", f"{exact(p.biases)} biases"]
-    parts += [f"{exact(p.other)} other"] if p.other != 0 else []
-    facts = [("parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)")]
+    facts = [parameters_fact(p)]
     if p.buffers != 0:
         facts.append(("buffers", f"{exact(p.buffers)} (state and constants, not parameters)"))
     facts.append(("tensors", f"{exact(len(storage.tensors))}   ({exact(storage.bytes)} bytes)"))
     if bits is not None:
         formula = f"{BITS} · {exact(storage.parameter_bytes)} / {exact(storage.parameters)}"
-        facts.append(("bits", f"{decimal(bits)} for each parameter  =  {formula}"))
+        facts.append(("bits", f"{decimal(bits)} per parameter  =  {formula}"))
     return facts
 
 
@@ -58,10 +55,10 @@ def _groups(storage: Storage, by: str, depth: int | None) -> Mapping[str, Sequen
     return groups
 
 
-def _table(caption: str, groups: Mapping[str, Sequence[StoredTensor]]) -> Table:
+def _table(groups: Mapping[str, Sequence[StoredTensor]]) -> Table:
     columns: list[_Column] = [(title, _elements(role)) for title, role in _ROLES.items()]
     columns = [column for column in columns if any(column[1](tensors) != 0 for tensors in groups.values())]
-    return _filled(caption, groups, [*columns, ("bytes", _bytes)])
+    return _filled(groups, [*columns, ("bytes", _bytes)])
 
 
 def _types(storage: Storage) -> Table:
@@ -69,14 +66,12 @@ def _types(storage: Storage) -> Table:
     columns: list[_Column] = [("tensors", len), ("parameters", lambda tensors: add_all(t.parameters for t in tensors))]
     if any(stored.buffers for stored in storage.dtypes.values()):
         columns.append(("buffers", _elements("buffer")))
-    return _filled("Stored as", groups, [*columns, ("bytes", _bytes)])
+    return _filled(groups, [*columns, ("bytes", _bytes)])
 
 
-def _filled(caption: str, groups: Mapping[str, Sequence[StoredTensor]], columns: Sequence[_Column]) -> Table:
+def _filled(groups: Mapping[str, Sequence[StoredTensor]], columns: Sequence[_Column]) -> Table:
     rows = [(name, [amount(tensors) for _, amount in columns]) for name, tensors in groups.items()]
-    total = [add_all(cells[i] for _, cells in rows) for i in range(len(columns))]
-    titles = [title for title, _ in columns]
-    return Table(caption, [""] * len(titles), titles, [*rows, ("total", total)], has_total=True)
+    return summed(("", *(title for title, _ in columns)), rows)
 
 
 def _elements(role: str) -> Callable[[Sequence[StoredTensor]], Dim]:

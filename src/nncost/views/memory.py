@@ -1,4 +1,4 @@
-"""What the summaries say about memory: a handful of lines, and the timeline as a table."""
+"""What a count says about memory: a handful of facts, and the timeline as a table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from nncost.counting.memory.memory import Memory, Stretch
 from nncost.dims import Dim, add_all, is_largest, largest, parts_of
+from nncost.documents.document import Block, Heading, Note, Table
 from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import exact
-from nncost.views.table import Table, cut_path
+from nncost.views import cut_path
 
 PEAK = "◄ peak"
 _UNITS = (
@@ -19,26 +20,26 @@ _UNITS = (
 )
 
 
-def memory_lines(report: Report) -> list[tuple[str, str]]:
-    """What is there before the step, the peaks and where they are; None of it for unknown amounts."""
+def memory_facts(report: Report) -> list[tuple[str, str]]:
+    """Return what there is before the step, and the peaks with their layers; amounts that are not known are left out."""
     memory = report.memory
-    lines = [("before the step", _resident(memory))]
+    facts = [("before the step", _resident(memory))]
     if memory.forward_peak is not None:
-        lines.append(("forward, peak", _amount(memory.forward_peak)))
+        facts.append(("forward, peak", _amount(memory.forward_peak)))
     if report.settings["loss"] != "none":
         if memory.activations is not None:
-            lines.append(("kept for backward", _amount(memory.activations)))
-        lines.append(("gradients", _amount(memory.gradients)))
+            facts.append(("kept for backward", _amount(memory.activations)))
+        facts.append(("gradients", _amount(memory.gradients)))
         if memory.step_peak is not None:
-            lines.append(("step, peak", _amount(memory.step_peak) + _place(memory)))
+            facts.append(("step, peak", _amount(memory.step_peak) + _place(memory)))
     if memory.workspace:
-        lines.append(("largest workspace", _amount(memory.workspace)))
+        facts.append(("largest workspace", _amount(memory.workspace)))
     if memory.reserved_peak is not None:
-        lines.append(("reserved, peak", _amount(memory.reserved_peak)))
+        facts.append(("reserved, peak", _amount(memory.reserved_peak)))
     if memory.fits is not None:
         batch = exact(memory.fits.batch) if memory.fits.batch else "none: not even one example fits"
-        lines.append((f"largest batch in {size_text(memory.fits.bytes)}", batch))
-    return lines + [("note", note) for note in memory.notes]
+        facts.append((f"largest batch in {size_text(memory.fits.bytes)}", batch))
+    return facts + [("note", note) for note in memory.notes]
 
 
 def _resident(memory: Memory) -> str:
@@ -84,18 +85,23 @@ def _in_units(amount: int, step: int, names: Sequence[str]) -> str:
     return f"{exact(amount)} {names[power]}"
 
 
-def timeline_table(report: Report, depth: int | None = None) -> Table:
-    """One line for each stretch of a layer (cut to ``depth`` names) and phase. Raises OptionError where none is known."""
+def timeline_blocks(report: Report, depth: int | None = None) -> list[Block]:
+    """Return a table with a row per stretch of a layer (cut to ``depth`` names) and phase.
+
+    Raise OptionError if the timeline is not known.
+    """
     memory = replace(report.memory, timeline=_joined(report.memory.timeline, depth))
     if not memory.timeline:
         reason = memory.notes[0] if memory.notes else "Nothing is allocated here."
         raise OptionError("there is no timeline of memory to show.", hint=reason)
     is_numeric = all(stretch.peak is not None for stretch in memory.timeline)
     top = next((i for i, s in enumerate(memory.timeline) if s.peak == _highest(memory)), None) if is_numeric else None
-    columns = ["taken", "freed", "left", *(["peak"] if is_numeric else [])]
-    rows = [(_name(stretch, number == top), _cells(stretch)) for number, stretch in enumerate(memory.timeline)]
-    notes = ["Bytes as they were asked for, without the blocks of an allocator."] if memory.allocator != "exact" else []
-    return Table("Memory by layer, in the order it is taken: bytes", [""] * len(columns), columns, rows, notes=notes)
+    header = ("", "taken", "freed", "left", *(["peak"] if is_numeric else []))
+    rows = tuple((_name(stretch, number == top), *_cells(stretch)) for number, stretch in enumerate(memory.timeline))
+    blocks: list[Block] = [Heading("Memory by layer, in the order it is taken: bytes"), Table(header, rows)]
+    if memory.allocator != "exact":
+        blocks.append(Note("Bytes as they were asked for, without the blocks of an allocator."))
+    return blocks
 
 
 def _joined(stretches: Sequence[Stretch], depth: int | None) -> tuple[Stretch, ...]:

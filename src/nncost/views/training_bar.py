@@ -24,7 +24,7 @@ def live() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task("training", total=None, said="", visible=False)
 
-        def tell(progress: Progress) -> None:
+        def on_step(progress: Progress) -> None:
             nonlocal last, accuracy
             finished = progress.finished
             if finished is not None and finished.accuracy is not None:
@@ -39,4 +39,4 @@ def live() -> Iterator[Callable[[Progress], None]]:
                 description=f"epoch {progress.epoch}/{progress.epochs}", said=f"loss {progress.loss:.4f}{accuracy}{left}",
             )  # fmt: skip
 
-        yield tell
+        yield on_step

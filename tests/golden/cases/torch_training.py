@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nncost.ir.training.losses import LOSSES
 from tests.golden.cases import models
 from tests.golden.cases.case import Case
 
@@ -46,10 +47,7 @@ CASES: tuple[Case, ...] = (
     case("optimizer class", {"loss": "sum", "optimizer": torch.optim.AdamW}),
     case("optimizer function", {"loss": "sum", "optimizer": amsgrad}),
     case("optimizer muon", {"loss": "sum", "optimizer": "muon"}, vectors),
-    *(
-        case(f"loss {name}", {"loss": name})
-        for name in ("squared_error", "cross_entropy", "binary_cross_entropy", "sum")
-    ),
+    *(case(f"loss {name}", {"loss": name}) for name in LOSSES),
     case("loss function", {"loss": smoothed, "optimizer": "sgd"}),
     case("loss own", {"loss": "own", "optimizer": "sgd"}, models.Labelled, {"x": (3, W), "labels": (3,)}),
     case("loss none", {"loss": "none"}),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nncost.ir.training.losses import LOSSES
 from tests.golden.cases.case import Case, spec
 
-LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum")
 ENDINGS = ("3-4-3", "3, dense 4, softmax", "2x3, dense 4, sigmoid")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "lion")
 NETWORK = "2x6x6, conv 3 3 pad=1, batchnorm, relu, flatten, dense 4, relu, dense 2"

@@ -17,7 +17,7 @@ from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.devices.profile_store import save_profile
 from nncost.timing.prediction import Prediction
 from nncost.units import seconds_text
-from nncost.views.prediction import BY, plain, show
+from nncost.views.predict import BY, predict_document
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +68,9 @@ def test_layers_can_be_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert len([line for line in lines if line.startswith("dense ")]) == 1
 
 
-def test_a_terminal_shows_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    prediction = nncost.predict("784-16-16-10", on="h100", examples=1_000)
-    show(prediction)
-    shown, written = capsys.readouterr().out, plain(prediction)
+def test_a_terminal_shows_the_same() -> None:
+    document = predict_document(nncost.predict("784-16-16-10", on="h100", examples=1_000))
+    shown, written = document.render("terminal", 80), document.render("plain")
     for number in re.findall(r"\d[\d.,]* [µm]?s", written):
         assert number in shown
 

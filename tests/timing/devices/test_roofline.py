@@ -138,10 +138,10 @@ def test_memory_is_the_reports_and_may_be_too_much() -> None:
     assert fits.memory["peak_bytes"] == nncost.count("784-4096-4096-10", batch=32).memory.step_peak
     assert (fits.memory["fits"], bursts.memory["fits"]) == (True, False)
     assert fits.memory["capacity_bytes"] == 24 * 10**9
-    from nncost.views.prediction import plain
+    from nncost.views.predict import predict_document
 
-    assert "fits into 24.0 GB" in plain(fits)
-    assert "does NOT fit into 24.0 GB" in plain(bursts)
+    assert "fits into 24.0 GB" in str(predict_document(fits))
+    assert "does NOT fit into 24.0 GB" in str(predict_document(bursts))
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])

@@ -90,6 +90,13 @@ def test_a_module_without_memory_is_refused() -> None:
         nncost.measure(nn.Linear(3, 2, device="meta"), (1, 3))
 
 
+def test_a_loss_of_probabilities_is_refused_for_other_numbers() -> None:
+    with pytest.raises(nncost.NncostError, match="takes probabilities") as raised:
+        nncost.measure(nn.Linear(4, 3), (64, 4), loss="binary_cross_entropy")
+    assert "binary_cross_entropy_with_logits" in str(raised.value)
+    nncost.measure(nn.Linear(4, 3), (64, 4), loss="binary_cross_entropy_with_logits")
+
+
 def test_a_step_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nncost.timing.measure.measure.available_bytes", lambda: 100_000)
     with pytest.raises(SourceError, match=r"needs 107 kB of memory; 100 kB are free"):

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.frontends.huggingface.build import build
-from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.frontends.huggingface.load import build
+from nncost.frontends.huggingface.quiet import quiet
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
 from tests.huggingface.architectures import CASES
 from tests.torch.vision import import_torchvision
@@ -36,7 +36,7 @@ class Subject:
 
     def build(self) -> tuple[nn.Module, Inputs]:
         """The module with weights of its own, the same in every run."""
-        with undisturbed(), torch.random.fork_rng():
+        with quiet(), torch.random.fork_rng():
             torch.manual_seed(SEED)
             return self.make()
 
@@ -68,7 +68,7 @@ def _configured(name: str, attention: str | None = None) -> tuple[nn.Module, Inp
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(CASES[name].values))
-        module, inputs = build(str(path), LoadOptions(inputs=dict(CASES[name].inputs)))
+        module, inputs, _ = build(str(path), LoadOptions(inputs=dict(CASES[name].inputs)))
     config: Any = module.config
     config.apply_spec_augment = False
     with torch.device("cpu"):

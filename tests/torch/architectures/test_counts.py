@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
 from nncost.api import settings_of
-from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.frontends.huggingface.quiet import quiet
 from nncost.frontends.model import Inputs
-from nncost.pipeline.count import report_on
+from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, numbers, torch_seed
 
@@ -52,7 +52,7 @@ def test_traced_and_derived(subject: Subject) -> None:
     module, inputs = subject.build()
     inputs = shapes_or_numbers(subject, inputs)
     loss = LOSSES.get(subject.name, "squared_error")
-    with undisturbed():
+    with quiet():
         traced = nncost.count(module, inputs, loss=loss)
         derived = nncost.count(module, inputs, loss=loss, backward="derived")
     assert traced.complete
@@ -83,7 +83,7 @@ def test_alike_blocks(subject: Subject, step: dict[str, str]) -> None:
     """Blocks that are analysed once give the report of all of them analysed, row by row."""
     module, inputs = subject.build()
     inputs = shapes_or_numbers(subject, inputs)
-    with undisturbed():
+    with quiet():
         once, all_of_them = (reported(module, inputs, reuse=reuse, **step) for reuse in (True, False))
     assert once["totals"] == all_of_them["totals"]
     rows, expected = rows_of(once), rows_of(all_of_them)
@@ -105,7 +105,7 @@ def test_beside_flop_counter(subject: Subject) -> None:
     module, inputs = subject.build()
     module.train()
     given = numbers(inputs, torch.float32)
-    with undisturbed():
+    with quiet():
         report = nncost.count(module, shapes_or_numbers(subject, inputs), loss="sum")
         with torch_seed(), torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
             with FlopCounterMode(display=False) as forward:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import nncost
-from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.frontends.huggingface.quiet import quiet
 from tests.torch.architectures.test_counts import contractions
 from tests.torch.vision import import_torchvision
 
@@ -54,7 +54,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Any, int]] = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_step(name: str) -> None:
     build, inputs, macs = NETWORKS[name]
-    with undisturbed():
+    with quiet():
         with torch.device("meta"):
             module = build()
         traced = nncost.count(module, inputs, loss="cross_entropy", optimizer="adamw")

@@ -12,7 +12,7 @@ if not all(map(find_spec, ("torch", "transformers", "timm", "torchvision"))):
 import numpy as np
 from torch import nn
 
-from nncost.frontends.huggingface.quiet import undisturbed
+from nncost.frontends.huggingface.quiet import quiet
 from nncost.ir.training.step import training_step
 from tests.proof.selfcount import assert_proven
 from tests.torch.architectures.running import connected, run_graph, run_module
@@ -39,7 +39,7 @@ NOT_RUN = {
 }
 
 
-def quiet(module: nn.Module) -> nn.Module:
+def without_dropout(module: nn.Module) -> nn.Module:
     """Nothing is dropped at random."""
     for layer in module.modules():
         if isinstance(layer, nn.Dropout):
@@ -51,10 +51,10 @@ def quiet(module: nn.Module) -> nn.Module:
 def test_outputs_and_gradients(subject: Subject) -> None:
     module, shapes = subject.build()
     training = not hasattr(module, "config")  # batch norm's statistics; transformers drop at random in many ways
-    module = quiet(module.double()).train(training)
+    module = without_dropout(module.double()).train(training)
     given = numbers(shapes)
     tolerance = SINGLE if subject.name in IN_SINGLE_PRECISION else EXACT
-    with undisturbed():
+    with quiet():
         found = run_graph(module, given)
         expected = run_module(module, given)
     np.testing.assert_allclose(found.output, expected.output, rtol=tolerance, atol=tolerance)
@@ -78,6 +78,6 @@ def test_ledger_is_what_runs(subject: Subject) -> None:
     """A whole step, on numbers that count what is done to them."""
     module, inputs = subject.build()
     module.eval()
-    with undisturbed():
+    with quiet():
         graph = connected(module, inputs)
         assert_proven(training_step(graph, loss="squared_error", optimizer="adamw").graph)

@@ -13,7 +13,7 @@ import nncost
 from nncost.cli.main import commands
 from nncost.counting.conventions import CONVENTIONS
 from nncost.documents import markdown
-from nncost.documents.document import Table
+from nncost.documents.document import Cell, Document, Number
 from tests.torch.conventions.models import BY_NAME
 
 
@@ -23,20 +23,21 @@ def network() -> nn.Module:
 
 FVCORE = """\
 Why fvcore differs
-══════════════════
 
 fvcore 0.1.5.post20221221 says 4,896 macs for the forward pass; nncost counts
 4,608 macs, which are 9,672 flops as it counts them. The difference is to
 nncost's macs. fvcore: what FlopCountAnalysis(module, inputs).total() of fvcore
 0.1.5 says: products, with norms and some pooling on top.
 
-  layers       macs   flops  fvcore  difference  why
-  Conv2d       3,888  7,776  3,888   0           the products; biases left out
-  BatchNorm2d  0      312    288     +288        a norm counted: 2 for each
-                                                 element, 5 in training
-  ReLU         0      144    0       0           silently 0: relu
-  Linear       720    1,440  720     0           the products; biases left out
-  total        4,608  9,672  4,896   +288
+layers        macs  flops  fvcore  difference  why
+--------------------------------------------------------------------------------
+Conv2d       3,888  7,776   3,888           0  the products; biases left out
+BatchNorm2d      0    312     288        +288  a norm counted: 2 for each
+                                               element, 5 in training
+ReLU             0    144       0           0  silently 0: relu
+Linear         720  1,440     720           0  the products; biases left out
+--------------------------------------------------------------------------------
+total        4,608  9,672   4,896        +288
 """
 
 
@@ -44,14 +45,13 @@ def test_a_worked_table() -> None:
     assert str(nncost.explain(network().eval(), inputs=(1, 3, 8, 8), why="fvcore")) == FVCORE
 
 
-def rows_of(explanation: object) -> list[tuple[str, ...]]:
-    (section,) = explanation.sections  # type: ignore[attr-defined]
-    (table,) = (block for block in section.blocks if isinstance(block, Table))
-    return list(table.rows)
+def rows_of(explanation: Document) -> list[tuple[Cell, ...]]:
+    assert explanation.main is not None
+    return list(explanation.main.all_rows)
 
 
-def number(cell: str) -> int:
-    return int(cell.replace(",", "").replace("−", "-"))
+def number(cell: Cell) -> float:
+    return cell.value if isinstance(cell, Number) else int(cell)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tool", [name for name, convention in CONVENTIONS.items() if convention.tool])
@@ -83,7 +83,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(commands, ["explain", str(path), "--why", "deepspeed", "--markdown"])
     assert done.exit_code == 0, done.output
     assert "| layers | macs | flops | deepspeed | difference | why |" in done.output
-    assert "| total |" in done.output
+    assert "| **total** |" in done.output
 
 
 def test_rules_on_parameters_and_ledgers() -> None:

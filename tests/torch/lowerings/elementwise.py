@@ -7,14 +7,27 @@ import torch
 from tests.torch.lowerings.making import ints, positive, rand, sample
 
 ANY = ("exp", "sin", "cos", "erf", "neg", "abs", "floor", "ceil", "round", "sign", "sgn", "trunc", "positive", "square",
-       "tan", "expm1", "sinh", "cosh", "asinh", "erfc", "exp2", "frac", "tanh", "sigmoid", "isnan", "isinf", "isposinf",
+       "tan", "atan", "angle", "expm1", "sinh", "cosh", "asinh", "erfc", "exp2", "frac", "tanh", "sigmoid", "isnan", "isinf", "isposinf",
        "isneginf", "isfinite", "conj_physical", "_conj_physical", "resolve_conj", "resolve_neg", "clone", "contiguous",
        "relu", "relu6", "silu", "mish", "hardsigmoid", "hardswish", "gelu", "elu", "leaky_relu", "hardtanh", "softplus",
        "hardshrink", "softshrink", "sinc", "special_sinc", "special_erfc", "logical_not", "log_sigmoid_forward")  # fmt: skip
-BETWEEN = ("log", "sqrt", "rsqrt", "reciprocal", "log1p", "log2", "log10", "atanh", "logit", "special_logit")
+BETWEEN = (
+    "log",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "log1p",
+    "log2",
+    "log10",
+    "asin",
+    "acos",
+    "atanh",
+    "logit",
+    "special_logit",
+)
 PAIRS = ("add.Tensor", "sub.Tensor", "rsub.Tensor", "mul.Tensor", "div.Tensor", "true_divide.Tensor", "floor_divide",
          "maximum", "minimum", "fmax", "fmin", "gt.Tensor", "ge.Tensor", "lt.Tensor", "le.Tensor", "eq.Tensor", "ne.Tensor",
-         "remainder.Tensor", "fmod.Tensor", "hypot", "logical_and", "logical_or", "logical_xor")  # fmt: skip
+         "atan2", "remainder.Tensor", "fmod.Tensor", "hypot", "logical_and", "logical_or", "logical_xor")  # fmt: skip
 BITS = (
     "bitwise_and.Tensor",
     "bitwise_or.Tensor",
@@ -72,7 +85,7 @@ SAMPLES = (
     sample("prims::convert_element_type", X, torch.float32), sample("prims::cat", [X, Y], 0), sample("prims::rev", X, [0]),
     sample("prims::fill", X, 1.5), sample("prims::full_like", X, 2.0, dtype=torch.float64, device=torch.device("cpu"),
                                           requires_grad=False),
-    sample("celu", X, 0.7), sample("deg2rad", X), sample("rad2deg", X), sample("copysign.Tensor", X, Y), sample("copysign.Scalar", X, -2.0),
+    sample("celu", X), sample("celu", X, 0.7), sample("deg2rad", X), sample("rad2deg", X), sample("copysign.Tensor", X, Y), sample("copysign.Scalar", X, -2.0),
     sample("heaviside", X, Y), sample("ldexp.Tensor", X, Y), sample("nan_to_num", X / torch.tensor([0.0, 1, 1]).double(), 0.5, 3.0, -4.0),
     sample("xlogy.Tensor", X, P), sample("special_xlog1py", X, P), sample("special_entr", P), sample("logaddexp", X, Y),
     sample("logaddexp2", X, Y), *(sample("dist", X, Y, p) for p in (1, 2, 3, float("inf"))), sample("linalg_cross", X, Y),

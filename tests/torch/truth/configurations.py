@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from nncost.frontends.huggingface.build import build
+from nncost.frontends.huggingface.load import build
 from nncost.frontends.model import LoadOptions
 
 CONFIGS = Path(__file__).parents[2] / "huggingface" / "configs"
@@ -53,7 +53,7 @@ class Configuration:
 
     def macs(self) -> int:
         """The closed form."""
-        module, _ = build(self.path, LoadOptions())
+        module, *_ = build(self.path, LoadOptions())
         config = module.config
         seen = self._positions(config)
         tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}

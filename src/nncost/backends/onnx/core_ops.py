@@ -15,7 +15,7 @@ from nncost.ir.graph import Node, Tensor
 _MAPS: Mapping[str, str] = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "abs": "Abs", "sign": "Sign",
     "floor": "Floor", "ceil": "Ceil", "round": "Round", "identity": "Identity", "sqrt": "Sqrt", "exp": "Exp",
-    "log": "Log", "tanh": "Tanh", "sigmoid": "Sigmoid", "erf": "Erf", "sin": "Sin", "cos": "Cos", "pow": "Pow",
+    "log": "Log", "tanh": "Tanh", "sigmoid": "Sigmoid", "erf": "Erf", "sin": "Sin", "cos": "Cos", "atan": "Atan", "pow": "Pow",
     "max": "Max", "min": "Min", "relu": "Relu", "greater": "Greater", "greater_equal": "GreaterOrEqual",
     "equal": "Equal", "and": "And", "or": "Or", "xor": "Xor", "not": "Not", "select": "Where", "clip": "Clip",
 }  # fmt: skip
@@ -40,16 +40,7 @@ def emit(e: Emitter, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
             return [extreme, e.node("ArgMax" if name == "max" else "ArgMin", [x[0]], path=path, axis=axis, keepdims=0)]
         case ops.Window():
             return [_window(e, op, x[0], node)]
-        case (
-            ops.Reshape()
-            | ops.Transpose()
-            | ops.Pad()
-            | ops.Split()
-            | ops.Concat()
-            | ops.Stride()
-            | ops.Broadcast()
-            | ops.Flip()
-        ):
+        case ops.Move():
             return _move(e, op, node, x, axes)
         case ops.Gather(axis=axis, along=along):
             return [e.node("GatherElements" if along else "Gather", x, path=path, axis=axis)]
@@ -110,7 +101,7 @@ def sizes_of(tensor: Tensor, axes: Axes) -> list[int]:
     return [-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape)]
 
 
-def _move(e: Emitter, op: ops.Move, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
+def _move(e: Emitter, op: ops.AnyMove, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
     path = node.path
     match op:
         case ops.Reshape():

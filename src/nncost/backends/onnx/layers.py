@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never, cast
+from typing import Any
 
 import numpy as np
 
-from nncost.backends.meaning.layers import (
+from nncost.backends.constants import Constants
+from nncost.backends.onnx.emitter import Emitter
+from nncost.backends.onnx.recurrent import Valued, emit_recurrent
+from nncost.backends.operands import (
+    attention_scale,
+    causal_mask,
+    dense_bias,
+    divisor,
+    integers,
+    recurrent_weights,
+    widths,
+)
+from nncost.dims import Shape
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import (
     Activation,
-    AdaptivePool,
     Attention,
-    AveragePool,
     BatchNorm,
-    Convolution,
+    Conv,
+    ConvTranspose,
     Dense,
     Dropout,
     Embedding,
     GlobalPool,
     GroupNorm,
     LayerNorm,
-    LocalResponse,
-    MaxPool,
-    Meaning,
+    LocalResponseNorm,
+    Pool,
     Recurrent,
+    RMSNorm,
     Softmax,
-    TransposedConvolution,
     Widths,
 )
-from nncost.backends.meaning.pools import inside_counts
-from nncost.backends.onnx.emitter import Emitter
-from nncost.backends.onnx.recurrent import Valued, emit_recurrent
-from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
 
 Named = Callable[[Tensor], str]
@@ -60,132 +68,134 @@ class Writing:
         return [self.name(tensor) for tensor in tensors if tensor is not None]
 
 
-def emit_layer(w: Writing, meaning: Meaning) -> list[str] | None:
-    """The names of the region's outputs; None for a layer without an operator."""
-    found = _emit(w, meaning)
+def emit_layer(w: Writing, region: Region, constants: Constants) -> list[str] | None:
+    """Return the names of the region's outputs, or None for a layer without an operator."""
+    found = _emit(w, region, constants)
     return [found] if isinstance(found, str) else found
 
 
-def _emit(w: Writing, meaning: Meaning) -> str | list[str] | None:
-    match meaning:
+def _emit(w: Writing, region: Region, constants: Constants) -> str | list[str] | None:
+    x = region.inputs[0] if region.inputs else region.outputs[0]
+    match region.layer:
         case Dense():
-            return _dense(w, meaning)
-        case Convolution(x, weight, bias, strides, padding, dilations, groups):
+            return _dense(w, region) if dense_bias(region) else None
+        case Conv(strides, padding, dilations, groups):
             return w.node(
-                "Conv", *w.names(x, weight, bias), kernel_shape=_kernel(weight), strides=list(strides), pads=_pads(padding),
-                dilations=list(dilations), group=groups,
+                "Conv", *w.names(*region.inputs), kernel_shape=_kernel(region), strides=list(strides),
+                pads=_pads(padding), dilations=list(dilations), group=groups,
             )  # fmt: skip
-        case TransposedConvolution():
-            return _transposed(w, meaning)
-        case MaxPool():
-            return _max_pool(w, meaning)
-        case AveragePool():
-            return _average_pool(w, meaning)
-        case GlobalPool(x, function, keep):
+        case ConvTranspose() as layer:
+            return _transposed(w, layer, region)
+        case Pool(function="max") as layer:
+            return _max_pool(w, layer, x)
+        case Pool() as layer:
+            return _average_pool(w, layer, region)
+        case GlobalPool(function, keep):
             y = w.node("GlobalAveragePool" if function == "average" else "GlobalMaxPool", w.name(x))
             return y if keep else w.node("Flatten", y, axis=1)
-        case AdaptivePool():
-            return None
-        case Softmax(x, axis, logarithm):
+        case Softmax(axis, logarithm):
             return w.node("LogSoftmax" if logarithm else "Softmax", w.name(x), axis=axis)
-        case Activation(x, name, settings):
-            return _activation(w, name, w.name(x), settings)
-        case BatchNorm(x, scale, shift, mean, variance, epsilon):
-            return w.node("BatchNormalization", *w.names(x, scale, shift, mean, variance), epsilon=epsilon)
-        case LayerNorm():
-            return _layer_norm(w, meaning)
-        case GroupNorm():
-            return _group_norm(w, meaning)
-        case LocalResponse(x, size, alpha, beta, bias):
-            if x.rank != IMAGE_RANK:
-                return None
+        case Activation() as layer:
+            return _activation(w, layer, x)
+        case BatchNorm(epsilon):
+            return w.node("BatchNormalization", *w.names(*region.inputs), epsilon=epsilon)
+        case LayerNorm(axes, epsilon, True) if _fits(region, x.shape[x.rank - axes :]):
+            return w.node("LayerNormalization", *w.names(*region.inputs), axis=-axes, epsilon=epsilon)
+        case RMSNorm(epsilon, True) if _fits(region, x.shape[-1:]):
+            return w.node("RMSNormalization", *w.names(*region.inputs), since=RMS_NORM_OPSET, axis=-1, epsilon=epsilon)
+        case GroupNorm(_, epsilon, True, True, True):
+            return w.node("InstanceNormalization", *w.names(*region.inputs), epsilon=epsilon)
+        case GroupNorm(groups, epsilon, True, True):
+            inputs = w.names(*region.inputs)
+            return w.node("GroupNormalization", *inputs, since=GROUP_NORM_OPSET, num_groups=groups, epsilon=epsilon)
+        case LocalResponseNorm(size, alpha, beta, bias) if x.rank == IMAGE_RANK and size % 2:
             return w.node("LRN", w.name(x), size=size, alpha=alpha, beta=beta, bias=bias)
-        case Embedding(table, indices):
-            return w.node("Gather", *w.names(table, indices), axis=0)
-        case Dropout(x):
+        case Embedding():
+            return w.node("Gather", *w.names(*region.inputs), axis=0)
+        case Dropout():
             return w.name(x)
         case Attention():
-            return _attention(w, meaning)
-        case Recurrent():
-            return emit_recurrent(w.e, w.name, w.value, w.path, meaning)
+            return _attention(w, region)
+        case Recurrent() as layer:
+            weights = recurrent_weights(region, constants)
+            return None if weights is None else emit_recurrent(w.e, w.name, w.value, w.path, layer, x, weights)
         case _:
-            assert_never(meaning)
+            return None
 
 
-def _dense(w: Writing, layer: Dense) -> str:
-    if layer.x.rank == 2:
-        return w.node("Gemm", *w.names(layer.x, layer.weight, layer.bias), transB=1)
-    product = w.node("MatMul", w.name(layer.x), w.node("Transpose", w.name(layer.weight), perm=[1, 0]))
-    return product if layer.bias is None else w.node("Add", product, w.name(layer.bias))
+def _fits(region: Region, shape: Shape) -> bool:
+    """Whether a norm's scale and shift have the shape that its operator takes."""
+    return all(tensor.shape == shape for tensor in region.inputs[1:])
 
 
-def _kernel(weight: Tensor) -> list[int]:
-    return [cast("int", dim) for dim in weight.shape[2:]]
+def _dense(w: Writing, region: Region) -> str:
+    x, weight, *bias = region.inputs
+    if x.rank == 2:
+        return w.node("Gemm", *w.names(*region.inputs), transB=1)
+    product = w.node("MatMul", w.name(x), w.node("Transpose", w.name(weight), perm=[1, 0]))
+    return w.node("Add", product, w.name(bias[0])) if bias else product
+
+
+def _kernel(region: Region) -> list[int]:
+    return list(integers(region.inputs[1].shape[2:]))
 
 
 def _pads(padding: Widths) -> list[int]:
     """All widths before, then all behind."""
-    return [*(low for low, _ in padding), *(high for _, high in padding)]
+    return [*(low for low, _ in widths(padding)), *(high for _, high in widths(padding))]
 
 
-def _transposed(w: Writing, layer: TransposedConvolution) -> str:
+def _transposed(w: Writing, layer: ConvTranspose, region: Region) -> str:
     """What the crop adds instead is output padding where runtimes take it, else zeros before the bias is added."""
-    extra = [max(-high, 0) for _, high in layer.crop]
+    x, weight, *bias = region.inputs
+    crop = widths(layer.crop)
+    extra = [max(-high, 0) for _, high in crop]
     settings: dict[str, Any] = {
-        "kernel_shape": _kernel(layer.weight), "strides": list(layer.strides), "dilations": list(layer.dilations),
-        "group": layer.groups, "pads": _pads(tuple((max(low, 0), max(high, 0)) for low, high in layer.crop)),
+        "kernel_shape": _kernel(region), "strides": list(layer.strides), "dilations": list(layer.dilations),
+        "group": layer.groups, "pads": _pads(tuple((max(low, 0), max(high, 0)) for low, high in crop)),
     }  # fmt: skip
-    if all(low >= 0 and more < stride for (low, _), more, stride in zip(layer.crop, extra, layer.strides, strict=True)):
-        inputs = w.names(layer.x, layer.weight, layer.bias)
-        return w.node("ConvTranspose", *inputs, **settings, output_padding=extra)
-    y = w.node("ConvTranspose", *w.names(layer.x, layer.weight), **settings)
-    widths = [0, 0, *(max(-low, 0) for low, _ in layer.crop), 0, 0, *extra]
-    y = w.node("Pad", y, w.e.integers(widths), w.e.scalar(0.0, layer.x.dtype))
-    if layer.bias is None:
+    if all(low >= 0 and more < stride for (low, _), more, stride in zip(crop, extra, layer.strides, strict=True)):
+        return w.node("ConvTranspose", *w.names(*region.inputs), **settings, output_padding=extra)
+    y = w.node("ConvTranspose", *w.names(x, weight), **settings)
+    added = [0, 0, *(max(-low, 0) for low, _ in crop), 0, 0, *extra]
+    y = w.node("Pad", y, w.e.integers(added), w.e.scalar(0.0, x.dtype))
+    if not bias:
         return y
     around = w.e.integers([-1, *[1] * len(layer.strides)])
-    return w.node("Add", y, w.node("Reshape", w.name(layer.bias), around))
+    return w.node("Add", y, w.node("Reshape", w.name(bias[0]), around))
 
 
 # ------------------------------------------------------------------- pooling
 def _padded(w: Writing, x: Tensor, padding: Widths, value: float) -> str:
     """The input with explicit padding on its spatial axes."""
-    widths = [0, 0, *(low for low, _ in padding), 0, 0, *(high for _, high in padding)]
-    return w.node("Pad", w.name(x), w.e.integers(widths), w.e.scalar(value, x.dtype))
+    before, after = zip(*widths(padding), strict=True)
+    return w.node("Pad", w.name(x), w.e.integers([0, 0, *before, 0, 0, *after]), w.e.scalar(value, x.dtype))
 
 
-def _fits_kernel(padding: Widths, kernel: Sequence[int]) -> bool:
-    """Runtimes take padding narrower than the kernel alone."""
-    return all(max(pair) < size for pair, size in zip(padding, kernel, strict=True))
+def _fits_kernel(layer: Pool) -> bool:
+    """Runtimes take only padding narrower than the kernel."""
+    return all(max(pair) < size for pair, size in zip(widths(layer.padding), integers(layer.kernel), strict=True))
 
 
-def _max_pool(w: Writing, layer: MaxPool) -> str:
-    fits = _fits_kernel(layer.padding, layer.kernel)
-    x = w.name(layer.x) if fits else _padded(w, layer.x, layer.padding, -math.inf)
-    pads = _pads(layer.padding) if fits else [0] * (2 * len(layer.kernel))
+def _max_pool(w: Writing, layer: Pool, x: Tensor) -> str:
+    fits = _fits_kernel(layer)
     return w.node(
-        "MaxPool",
-        x,
-        kernel_shape=list(layer.kernel),
-        strides=list(layer.strides),
-        pads=pads,
+        "MaxPool", w.name(x) if fits else _padded(w, x, layer.padding, -math.inf), kernel_shape=list(layer.kernel),
+        strides=list(layer.strides), pads=_pads(layer.padding) if fits else [0] * (2 * len(layer.kernel)),
         dilations=list(layer.dilations),
-    )
+    )  # fmt: skip
 
 
-def _average_pool(w: Writing, layer: AveragePool) -> str | None:
+def _average_pool(w: Writing, layer: Pool, region: Region) -> str | None:
     """With the padding counted everywhere or nowhere; other divisors are written in core operations."""
-    if not _fits_kernel(layer.padding, layer.kernel):
-        return None
-    if isinstance(layer.divisor, float):
-        counts_padding, known = 1, layer.divisor == math.prod(layer.kernel)
-    else:
-        counts_padding, known = 0, np.array_equal(layer.divisor, inside_counts(layer))
-    if not known:
+    plain = not layer.count_padding and layer.divisor is None
+    if not _fits_kernel(layer) or (
+        not plain and not np.array_equal(divisor(region), math.prod(integers(layer.kernel)))
+    ):
         return None
     return w.node(
-        "AveragePool", w.name(layer.x), kernel_shape=list(layer.kernel), strides=list(layer.strides),
-        pads=_pads(layer.padding), count_include_pad=counts_padding,
+        "AveragePool", w.name(region.inputs[0]), kernel_shape=list(layer.kernel), strides=list(layer.strides),
+        pads=_pads(layer.padding), count_include_pad=0 if plain else 1,
     )  # fmt: skip
 
 
@@ -195,76 +205,56 @@ _PLAIN: Mapping[str, str] = {
     "softsign": "Softsign", "sigmoid": "Sigmoid", "tanh": "Tanh", "hardswish": "HardSwish",
 }  # fmt: skip
 _BOUNDS = {"relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0)}
+_ALPHA = ("leaky_relu", "elu", "celu")
+"""Those that take one number."""
 
 
-def _activation(w: Writing, name: str, x: str, settings: Sequence[float]) -> str:
+def _activation(w: Writing, layer: Activation, operand: Tensor) -> str | None:
+    x, settings, name = w.name(operand), layer.settings, layer.name
     if name in _PLAIN:
-        alpha: dict[str, Any] = {"alpha": settings[0]} if settings else {}
-        return w.node(_PLAIN[name], x, **alpha)
+        if len(settings) > int(name in _ALPHA):
+            return None
+        own: dict[str, Any] = {"alpha": settings[0]} if settings else {}
+        return w.node(_PLAIN[name], x, **own)
     match name:
         case "selu":
-            return w.node("Selu", x, alpha=SELU_ALPHA, gamma=SELU_SCALE)
+            alpha, gamma = settings or (SELU_ALPHA, SELU_SCALE)
+            return w.node("Selu", x, alpha=alpha, gamma=gamma)
         case "gelu" | "gelu_tanh":
             return w.node("Gelu", x, since=GELU_OPSET, approximate="tanh" if name == "gelu_tanh" else "none")
         case "silu":
             return w.node("Mul", x, w.node("Sigmoid", x))
         case "hardsigmoid":
-            return w.node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
-        case _:
-            low, high = (w.e.scalar(bound) for bound in _BOUNDS[name])
+            alpha, beta = settings or (1 / 6, 0.5)
+            return w.node("HardSigmoid", x, alpha=alpha, beta=beta)
+        case "relu6" | "hardtanh":
+            low, high = (w.e.scalar(bound) for bound in settings or _BOUNDS[name])
             return w.node("Clip", x, low, high)
-
-
-# ------------------------------------------------------------------- norms
-def _layer_norm(w: Writing, layer: LayerNorm) -> str | None:
-    """ONNX wants a scale; a norm without one is written in core operations."""
-    if layer.scale is None:
-        return None
-    if layer.centre:
-        inputs = w.names(layer.x, layer.scale, layer.shift)
-        return w.node("LayerNormalization", *inputs, axis=-layer.axes, epsilon=layer.epsilon)
-    if layer.axes != 1:
-        return None
-    inputs = w.names(layer.x, layer.scale)
-    return w.node("RMSNormalization", *inputs, since=RMS_NORM_OPSET, axis=-1, epsilon=layer.epsilon)
-
-
-def _group_norm(w: Writing, layer: GroupNorm) -> str | None:
-    if layer.scale is None or layer.shift is None:
-        return None
-    inputs = w.names(layer.x, layer.scale, layer.shift)
-    if layer.instance:
-        return w.node("InstanceNormalization", *inputs, epsilon=layer.epsilon)
-    return w.node("GroupNormalization", *inputs, since=GROUP_NORM_OPSET, num_groups=layer.groups, epsilon=layer.epsilon)
+        case _:
+            return None
 
 
 # ------------------------------------------------------------------- attention
-def _attention(w: Writing, layer: Attention) -> str:
+def _attention(w: Writing, region: Region) -> str:
     """Two matrix products around a softmax; shared heads are an axis of their own that broadcasts."""
-    heads, length, width = (cast("int", dim) for dim in layer.query.shape[1:])
-    groups = cast("int", layer.key.shape[1])
-    query, key, value = w.names(layer.query, layer.key, layer.value)
+    query_, key_, value_, *mask = region.inputs
+    heads, length, width = integers(query_.shape[1:])
+    groups = integers(key_.shape)[1]
+    query, key, value = w.names(query_, key_, value_)
     if groups != heads:
         query = w.node("Reshape", query, w.e.integers([-1, groups, heads // groups, length, width]))
         key, value = (w.node("Unsqueeze", x, w.e.integers([2])) for x in (key, value))
     last = 3 + (groups != heads)
     order = [*range(last - 1), last, last - 1]
     scores = w.node("MatMul", query, w.node("Transpose", key, perm=order))
-    scores = w.node("Mul", scores, w.e.scalar(layer.scale, layer.query.dtype))
-    probabilities = w.node("Softmax", _masked(w, layer, scores), axis=-1)
-    y = w.node("MatMul", probabilities, value)
+    scores = w.node("Mul", scores, w.e.scalar(attention_scale(region), query_.dtype))
+    hidden = w.e.scalar(-math.inf, query_.dtype)
+    if mask:
+        name, is_boolean = w.name(mask[0]), mask[0].dtype == "bool"
+        scores = w.node("Where", name, scores, hidden) if is_boolean else w.node("Add", scores, name)
+    seen = causal_mask(region)
+    scores = scores if seen is None else w.node("Where", w.e.array(seen, "seen"), scores, hidden)
+    y = w.node("MatMul", w.node("Softmax", scores, axis=-1), value)
     if groups == heads:
         return y
-    return w.node("Reshape", y, w.e.integers([-1, heads, length, cast("int", layer.value.shape[3])]))
-
-
-def _masked(w: Writing, layer: Attention, scores: str) -> str:
-    hidden = w.e.scalar(-math.inf, layer.query.dtype)
-    if layer.mask is not None:
-        mask = w.name(layer.mask)
-        scores = w.node("Where", mask, scores, hidden) if layer.mask.dtype == "bool" else w.node("Add", scores, mask)
-    if layer.seen is None:
-        return scores
-    shape = (layer.query.shape[2], layer.key.shape[2])
-    seen = np.broadcast_to(np.asarray(layer.seen, dtype=bool), cast("tuple[int, int]", shape))
-    return w.node("Where", w.e.array(seen, "seen"), scores, hidden)
+    return w.node("Reshape", y, w.e.integers([-1, heads, length, integers(value_.shape)[3]]))

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from nncost.backends.constants import Constants
 from nncost.backends.initial_values import shape_of
-from nncost.backends.meaning import Constants, meaning_of
 from nncost.backends.onnx.core_ops import emit
 from nncost.backends.onnx.emitter import Emitter, element_type, numpy_type
 from nncost.backends.onnx.layers import Writing, emit_layer
@@ -40,9 +40,9 @@ def onnx_bytes(graph: Graph, values: Mapping[Parameter, Array], *, name: str = "
     emitter, axes = Emitter(dtype), batch_axes(graph)
     inputs = [_described(tensor, emitter.name(tensor.name or "input"), axes) for tensor in graph.inputs]
     names = {tensor: value.name for tensor, value in zip(graph.inputs, inputs, strict=True)}
-    leaves: dict[Tensor, Array] = {p.tensor: np.asarray(values[p]) for p in graph.parameters}
+    parameters: dict[Tensor, Array] = {p.tensor: np.asarray(values[p]) for p in graph.parameters}
     labels = {p.tensor: f"{p.path}.{p.tensor.name}".strip(".") for p in graph.parameters}
-    writer = Writer(emitter, axes, names, leaves, labels, Constants(graph.items))
+    writer = Writer(emitter, axes, names, parameters, labels, Constants(graph.items))
     writer.write(graph.items)
     outputs = [
         _described(tensor, emitter.node("Identity", [writer.name(tensor)], path="output"), axes)
@@ -82,12 +82,12 @@ def _described(tensor: Tensor, name: str, axes: Axes) -> Any:
 
 @dataclass(slots=True)
 class Writer:
-    """The names of a graph's tensors while it is written; ``leaves`` are parameters, or their slices, by value."""
+    """The names of a graph's tensors while it is written; ``parameters`` are parameters, or their slices, by value."""
 
     e: Emitter
     axes: Axes
     names: dict[Tensor, str]
-    leaves: dict[Tensor, Array]
+    parameters: dict[Tensor, Array]
     labels: dict[Tensor, str]
     constants: Constants
     spread: dict[Tensor, Tensor] = field(default_factory=dict)
@@ -109,9 +109,8 @@ class Writer:
             self.node(item)
 
     def region(self, region: Region) -> None:
-        """A recognised layer, or the items of another."""
-        meaning = meaning_of(region, self.constants)
-        found = None if meaning is None else emit_layer(Writing(self.e, self.name, self.value, region.path), meaning)
+        """A layer as one operator, or the items of one that has none."""
+        found = emit_layer(Writing(self.e, self.name, self.value, region.path), region, self.constants)
         if found is None:
             self.write(region.items)
         else:
@@ -149,18 +148,21 @@ class Writer:
 
     def _iteration(self, node: Node, op: ops.Repeat, number: int, carried: Sequence[str]) -> list[str]:
         names: dict[Tensor, str] = dict(zip(op.body.inputs, carried, strict=False))
-        leaves, labels = dict(self.leaves), dict(self.labels)
+        parameters, labels = dict(self.parameters), dict(self.labels)
         for place in range(op.carried, len(op.body.inputs)):
             inner, source = op.body.inputs[place], node.inputs[place]
             is_slice = place < op.carried + op.scanned
-            if source in self.leaves and is_slice:
-                leaves[inner], labels[inner] = self.leaves[source][number], f"{self.labels[source]}.{number + 1}"
+            if source in self.parameters and is_slice:
+                parameters[inner], labels[inner] = (
+                    self.parameters[source][number],
+                    f"{self.labels[source]}.{number + 1}",
+                )
             elif is_slice:
                 index = self.e.scalar(number, "int64")
                 names[inner] = self.e.node("Gather", [self.name(source), index], path=node.path, axis=0)
             else:
                 names[inner] = self.name(source)
-        inner_writer = Writer(self.e, self.axes, names, leaves, labels, Constants(op.body.items))
+        inner_writer = Writer(self.e, self.axes, names, parameters, labels, Constants(op.body.items))
         inner_writer.write(op.body.items)
         return [inner_writer.name(tensor) for tensor in op.body.outputs]
 
@@ -171,8 +173,8 @@ class Writer:
         if tensor in self.spread:
             node = Node(ops.Broadcast(tensor.shape), (self.spread[tensor],), (tensor,), "", "forward")
             found = emit(self.e, node, [self.name(self.spread[tensor])], self.axes)[0]
-        elif tensor in self.leaves:
-            found = self.e.array(self.leaves[tensor].astype(numpy_type(tensor.dtype)), self.labels[tensor])
+        elif tensor in self.parameters:
+            found = self.e.array(self.parameters[tensor].astype(numpy_type(tensor.dtype)), self.labels[tensor])
         else:
             value = self.constants.value(tensor)
             assert value is not None, f"nothing produces {tensor}"
@@ -182,7 +184,7 @@ class Writer:
 
     def value(self, tensor: Tensor) -> Array:
         """A parameter's numbers; None for what is computed, or is in the file already."""
-        return None if tensor in self.names else self.leaves.get(tensor)
+        return None if tensor in self.names else self.parameters.get(tensor)
 
     def _constant(self, value: Array, tensor: Tensor) -> str:
         """A constant by value; whole numbers as integers, so that readers do not take them for a parameter."""
@@ -195,4 +197,4 @@ class Writer:
         return self.e.node("Cast", [whole], to=element_type(tensor.dtype))
 
     def _is_known(self, tensor: Tensor) -> bool:
-        return tensor not in self.leaves and self.constants.value(tensor) is not None
+        return tensor not in self.parameters and self.constants.value(tensor) is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,18 +9,19 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from nncost.backends.initial_values import initialise, shape_of
+from nncost.backends.initial_values import initialise, random_inputs
 from nncost.backends.torch.compiling import Compiler
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.losses import Loss, ends_in_softmax, loss_function
-from nncost.backends.torch.parameter_map import Homes
+from nncost.backends.torch.losses import Loss, loss_function
+from nncost.backends.torch.parameter_map import ParameterMap
+from nncost.backends.torch.repetitions import repeat
 from nncost.dims import is_symbolic
 from nncost.errors import SourceError, SymbolError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
-from nncost.ir import ops
-from nncost.ir.graph import Graph, Parameter, Tensor, walk
-from nncost.units import grouped
+from nncost.ir.graph import Graph, Parameter
+from nncost.ir.layers import Softmax
+from nncost.ir.training.losses import LOSSES, final_softmax
 
 Array = Any
 
@@ -40,31 +39,37 @@ class Built:
     graph: Graph
     layers: Mapping[str, str]
     seed: int
-    homes: Homes
+    parameter_map: ParameterMap
 
     def values(self) -> dict[Parameter, Array]:
         """Parameters and buffers as they are now, in the graph's layout."""
-        return self.homes.values()
+        return self.parameter_map.values()
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
         """Overwrite parameters and buffers. Raises ShapeError for numbers of another shape."""
-        self.homes.set_values(values)
+        self.parameter_map.set_values(values)
 
     def loss_function(self, name: str) -> Loss:
         """``loss(output, target)`` with the meaning that counts give the name; the output is the module's own."""
-        return loss_function(name, probabilities=ends_in_softmax(self.graph))
+        return loss_function(name, probabilities=self._class_axis())
+
+    def _class_axis(self) -> int | None:
+        """The axis of the softmax that the network ends in; None for another ending."""
+        ending = final_softmax(self.graph)
+        return None if ending is None else ending.settings(Softmax).axis
 
     def targets(self, loss: str) -> torch.Tensor | None:
         """An example target for a loss; None for one that takes none."""
         output, generator = self.graph.outputs[0], torch.Generator().manual_seed(self.seed)
         shape = cast("tuple[int, ...]", output.shape)
-        if loss == "cross_entropy":
-            axis = ends_in_softmax(self.graph)
+        kind = LOSSES[loss].target
+        if kind == "classes":
+            axis = self._class_axis()
             axis = len(shape) - 1 if axis is None else axis
             return torch.randint(0, shape[axis], (*shape[:axis], *shape[axis + 1 :]), generator=generator)
-        if loss in ("squared_error", "binary_cross_entropy"):
-            return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype_of(output.dtype))
-        return None
+        if kind == "nothing":
+            return None
+        return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype_of(output.dtype))
 
 
 def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: int = 0) -> Built:
@@ -76,23 +81,13 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     chosen = options or LoadOptions()
     graph = source if isinstance(source, Graph) else _graph_of(source, chosen)
     _check(graph)
-    _check_memory(graph)
     try:
-        compiler = Compiler(graph, Homes(initialise(graph, seed, known=_stored(source, graph))))
+        compiler = Compiler(graph, ParameterMap(initialise(graph, seed)), repeat)
         module = compiler.network()
     except (RuntimeError, MemoryError) as error:
         raise SourceError(f"PyTorch cannot build the network: {error}") from None
     module.train(chosen.training)
-    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.homes)
-
-
-def _stored(source: str | Graph, graph: Graph) -> Mapping[Parameter, Array]:
-    """The numbers that a file holds for its parameters."""
-    if isinstance(source, Graph) or not source.lower().endswith(".onnx"):
-        return {}
-    from nncost.backends.onnx.initializers import stored_values
-
-    return stored_values(source, graph)
+    return Built(module, example_inputs(graph, seed), graph, compiler.tree.layers, seed, compiler.parameter_map)
 
 
 def _graph_of(source: str, options: LoadOptions) -> Graph:
@@ -117,41 +112,6 @@ def _check(graph: Graph) -> None:
                 )
 
 
-def _check_memory(graph: Graph) -> None:
-    """Raise SourceError for parameters that this machine cannot hold."""
-    needed = sum(math.prod(shape_of(p)) * dtype_of(p.tensor.dtype).itemsize for p in graph.parameters)
-    try:
-        held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Not every system tells.
-        return
-    if needed > held:
-        raise SourceError(
-            f"the parameters take {grouped(needed)} bytes, this machine has {grouped(held)} bytes of memory.",
-            hint="Counting needs no memory for them:  nncost count …",
-        )
-
-
 def example_inputs(graph: Graph, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """A tensor for each input: normal numbers, or indices that every table they are looked up in has."""
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(_example(graph, tensor, generator) for tensor in graph.inputs)
-
-
-def _example(graph: Graph, tensor: Tensor, generator: torch.Generator) -> torch.Tensor:
-    shape, dtype = cast("tuple[int, ...]", tensor.shape), dtype_of(tensor.dtype)
-    if dtype.is_floating_point:
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-    if dtype == torch.bool:
-        return torch.randint(0, 2, shape, generator=generator).bool()
-    return torch.randint(0, _smallest_table(graph, tensor), shape, generator=generator).to(dtype)
-
-
-def _smallest_table(graph: Graph, index: Tensor) -> int:
-    """The rows of the smallest table that an input's values index."""
-    same, rows = {index}, []
-    for node in walk(graph.items):
-        if same.intersection(node.inputs) and isinstance(node.op, (*ops.MOVES, ops.Cast)):
-            same.update(node.outputs)
-        if isinstance(node.op, ops.Gather) and node.inputs[1] in same:
-            rows.append(cast("int", node.inputs[0].shape[node.op.axis]))
-    return min(rows, default=2)
+    return tuple(torch.from_numpy(a).to(dtype_of(x.dtype)) for x, a in random_inputs(graph, seed).items())

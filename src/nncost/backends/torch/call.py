@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,3 @@ class Call:
     operands: tuple[Tensor | None, ...]
     asks_mode: bool = False
     constants: tuple[Any, ...] = ()
-
-
-def sizes_of(dims: Sequence[Any]) -> tuple[int, ...]:
-    """Sizes as integers."""
-    return tuple(int(dim) for dim in dims)

@@ -13,29 +13,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from nncost.backends.meaning import Constants, Meaning, meaning_of
-from nncost.backends.meaning.layers import Recurrent
+from nncost.backends.constants import Constants
 from nncost.backends.torch.core_ops import dtype_of, function_of
 from nncost.backends.torch.functions import call_of
 from nncost.backends.torch.grouping import Segment, segments
-from nncost.backends.torch.layer import Fixed, Held, Layer, Operand, Step
+from nncost.backends.torch.layer import Fixed, Layer, ModuleTensor, Operand, Step
 from nncost.backends.torch.liveness import free, needed
 from nncost.backends.torch.nn_modules import standard_of
-from nncost.backends.torch.parameter_map import Homes, Leaf, Rows, joined
-from nncost.backends.torch.repetitions import repeat
+from nncost.backends.torch.parameter_map import ParameterMap, ParameterView, Rows, joined
 from nncost.backends.torch.tree import Rename, Tree, free_name
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes, batch_axes
 from nncost.ir.builder import outer_tensors
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
+from nncost.ir.layers import Recurrent
 
 
 @dataclass(slots=True)
 class Compiler:
-    """What all layers of one network share."""
+    """What all layers of one network share; ``repeat`` gives a scope the steps of a Repeat."""
 
     graph: Graph
-    homes: Homes
+    parameter_map: ParameterMap
+    repeat: Callable[[Scope, Node, ops.Repeat], None]
     tree: Tree = field(default_factory=Tree)
     axes: Axes = field(default_factory=dict)
     uses: Counter[Tensor] = field(default_factory=Counter)
@@ -44,12 +44,12 @@ class Compiler:
         """The whole graph as a module. Raises SourceError for an operation that cannot be run."""
         self.axes = batch_axes(self.graph)
         _count_uses(self.graph.items, self.graph.outputs, self.uses)
-        leaves = {parameter.tensor: Leaf(parameter) for parameter in self.graph.parameters}
-        scope = Scope(self, self.tree.root, "", str, leaves, Constants(self.graph.items))
+        parameters = {parameter.tensor: ParameterView(parameter) for parameter in self.graph.parameters}
+        scope = Scope(self, self.tree.root, "", str, parameters, Constants(self.graph.items))
         scope.build(self.graph.items, self.graph.inputs, self.graph.outputs)
         for parameter in self.graph.parameters:
-            if not any(leaf.parameter is parameter for leaf in self.homes.held):
-                scope.home(Leaf(parameter))
+            if not any(view.parameter is parameter for view in self.parameter_map.tensors):
+                scope.register(ParameterView(parameter))
         return self.tree.root
 
 
@@ -65,7 +65,7 @@ def _count_uses(items: Sequence[Item], outputs: Sequence[Tensor], uses: Counter[
 class Scope:
     """One module under construction: the slots of its values and the steps between them.
 
-    ``path`` is its layer's, ``rename`` gives the module's path for a layer's; ``leaves`` are the
+    ``path`` is its layer's, ``rename`` gives the module's path for a layer's; ``parameters`` are the
     tensors that are parameters here.
     """
 
@@ -73,7 +73,7 @@ class Scope:
     module: nn.Module
     path: str
     rename: Rename
-    leaves: dict[Tensor, Leaf]
+    parameters: dict[Tensor, ParameterView]
     constants: Constants
     slots: dict[Tensor, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -110,59 +110,57 @@ class Scope:
         if self.standard(piece, outputs, target):
             return
         read = outer_tensors(piece.items, (), {t for node in walk(piece.items) for t in node.outputs})
-        inputs = [tensor for tensor in read if tensor not in self.leaves and self.constants.value(tensor) is None]
+        inputs = [tensor for tensor in read if tensor not in self.parameters and self.constants.value(tensor) is None]
         module = self.compiler.tree.layer(target, path)
         if not isinstance(module, Layer) or module._steps:
             for item in piece.items:
                 self.emit(item)
             return
-        self.inner(module, path, self.leaves, self.constants).build(piece.items, inputs, outputs)
+        self.inner(module, path, self.parameters, self.constants).build(piece.items, inputs, outputs)
         self.step(module, [self.operand(tensor) for tensor in inputs], outputs)
 
     def standard(self, piece: Segment, outputs: Sequence[Tensor], target: str) -> bool:
-        """Make a layer that is exactly one of PyTorch's modules that module."""
+        """Make a layer one of PyTorch's modules if it is exactly that."""
         items = [item for item in piece.items if not all(self._is_known(t) for t in item.outputs)]
-        items = [item for item in items if not self._moves_leaf(item)]
+        items = [item for item in items if not self._moves_parameter(item)]
         if len(items) != 1 or not isinstance(items[0], Region) or not self.compiler.tree.is_free(target):
             return False
-        meaning = meaning_of(items[0], self.constants)
-        found = None if meaning is None else standard_of(meaning)
-        if meaning is None or found is None or not self._fits(found.parameters, piece.path):
+        found = standard_of(items[0], self.constants)
+        if found is None or not self._fits(found.parameters, piece.path):
             return False
         self.compiler.tree.place(target, cast("str", piece.path), found.module)
         for name, tensor in found.parameters.items():
-            self.compiler.homes.settle(self.leaves[tensor], found.module, name)
+            self.compiler.parameter_map.register(self.parameters[tensor], found.module, name)
         run: Any = found.module
-        if isinstance(meaning, Recurrent):
+        if isinstance(items[0].layer, Recurrent):
             run = partial(_recurrent, found.module, tuple(t in outputs for t in items[0].outputs))
             outputs = [t for t in items[0].outputs if t in outputs]
         self.step(run, [self.operand(tensor) for tensor in found.operands], outputs)
         return True
 
     def _fits(self, parameters: Mapping[str, Tensor], path: str | None) -> bool:
-        """Whether all parameters are leaves without a home, of this layer alone."""
-        homes = self.compiler.homes.held
-        leaves = [self.leaves.get(tensor) for tensor in parameters.values()]
-        return all(leaf is not None and leaf not in homes and leaf.parameter.path == path for leaf in leaves)
+        """Whether all parameters are of this layer only and in no module yet."""
+        registered = self.compiler.parameter_map.tensors
+        views = [self.parameters.get(tensor) for tensor in parameters.values()]
+        return all(view is not None and view not in registered and view.parameter.path == path for view in views)
 
     # ---------------------------------------------------------------- single items
     def emit(self, item: Item) -> None:
         """The step, or steps, of one item."""
-        if all(self._is_known(tensor) for tensor in item.outputs) or self._moves_leaf(item):
+        if all(self._is_known(tensor) for tensor in item.outputs) or self._moves_parameter(item):
             return
         if isinstance(item, Region):
             if not self.recognised(item):
                 for inner in item.items:
                     self.emit(inner)
         elif isinstance(item.op, ops.Repeat):
-            repeat(self, item, item.op)
+            self.compiler.repeat(self, item, item.op)
         else:
             self.node(item)
 
     def recognised(self, region: Region) -> bool:
         """One call for a region that is a layer."""
-        meaning: Meaning | None = meaning_of(region, self.constants)
-        call = None if meaning is None else call_of(meaning)
+        call = call_of(region, self.constants)
         if call is None:
             return False
         operands: list[Operand] = [Fixed(None) if t is None else self.operand(t) for t in call.operands]
@@ -194,12 +192,12 @@ class Scope:
         self,
         module: nn.Module,
         path: str,
-        leaves: dict[Tensor, Leaf],
+        parameters: dict[Tensor, ParameterView],
         constants: Constants,
         rename: Rename | None = None,
     ) -> Scope:
         """A scope for a module inside this one."""
-        return Scope(self.compiler, module, path, rename or self.rename, leaves, constants)
+        return Scope(self.compiler, module, path, rename or self.rename, parameters, constants)
 
     # ---------------------------------------------------------------- values
     def slot(self, tensor: Tensor) -> int:
@@ -223,8 +221,10 @@ class Scope:
         """Where a tensor's value is: a slot, a parameter, or a constant."""
         if tensor in self.slots:
             return self.slots[tensor]
-        if tensor in self.leaves:
-            return self.compiler.homes.held.get(self.leaves[tensor]) or self.home(self.leaves[tensor])
+        if tensor in self.parameters:
+            return self.compiler.parameter_map.tensors.get(self.parameters[tensor]) or self.register(
+                self.parameters[tensor]
+            )
         if tensor in self.spread:
             source = self.spread[tensor]
             node = Node(ops.Broadcast(tensor.shape), (source,), (tensor,), self.path, "forward")
@@ -234,11 +234,11 @@ class Scope:
         assert value is not None, f"{self.path}: nothing produces {tensor}"
         return Fixed(value.item()) if value.ndim == 0 else self.buffer(value, tensor.dtype)
 
-    def home(self, leaf: Leaf) -> Held:
-        """Make a leaf a parameter of the module at its own layer's path."""
-        path = leaf.parameter.path
+    def register(self, view: ParameterView) -> ModuleTensor:
+        """Make what a view shows a parameter of the module at its own layer's path."""
+        path = view.parameter.path
         module = self.compiler.tree.layer(self.rename(path), path)
-        return self.compiler.homes.settle(leaf, module, free_name(module, leaf.parameter.tensor.name))
+        return self.compiler.parameter_map.register(view, module, free_name(module, view.parameter.tensor.name))
 
     def buffer(self, value: Any, dtype: str) -> Operand:
         """A constant array, which moves with the module but is none of its state."""
@@ -249,40 +249,40 @@ class Scope:
         self.module.register_buffer(
             name, array.to(dtype_of(dtype)) if array.is_floating_point() else array, persistent=False
         )
-        return Held(self.module, name, is_buffer=True)
+        return ModuleTensor(self.module, name, is_buffer=True)
 
     def _is_known(self, tensor: Tensor) -> bool:
-        return tensor not in self.slots and tensor not in self.leaves and self.constants.value(tensor) is not None
+        return tensor not in self.slots and tensor not in self.parameters and self.constants.value(tensor) is not None
 
-    def _moves_leaf(self, item: Item) -> bool:
+    def _moves_parameter(self, item: Item) -> bool:
         """A move of a parameter that nothing else reads: the parameter is kept in that layout."""
         if isinstance(item, Region):
             return False
-        if all(output in self.leaves for output in item.outputs):
+        if all(output in self.parameters for output in item.outputs):
             return True
-        leaves = [self.leaves.get(tensor) for tensor in item.inputs]
+        views = [self.parameters.get(tensor) for tensor in item.inputs]
         uses = self.compiler.uses
         alone = all(uses[tensor] == 1 for tensor in item.inputs) and all(uses[output] for output in item.outputs)
-        free_ones = [leaf for leaf in leaves if leaf is not None and leaf not in self.compiler.homes.held]
-        if not leaves or not alone or len(free_ones) != len(leaves):
+        free_views = [view for view in views if view is not None and view not in self.compiler.parameter_map.tensors]
+        if not views or not alone or len(free_views) != len(views):
             return False
-        found = _moved(item.op, free_ones)
+        found = _moved(item.op, free_views)
         if found is None:
             return False
-        self.leaves.update(zip(item.outputs, found, strict=True))
+        self.parameters.update(zip(item.outputs, found, strict=True))
         return True
 
 
-def _moved(op: ops.Op, leaves: Sequence[Leaf]) -> list[Leaf] | None:
-    """The leaves that a move of leaves gives; None for an operation that computes, or joins different ones."""
+def _moved(op: ops.Op, views: Sequence[ParameterView]) -> list[ParameterView] | None:
+    """The views that a move of parameters gives; None for an operation that computes, or joins different ones."""
     match op:
         case ops.Reshape() | ops.Transpose():
-            return [leaves[0].moved(op)]
+            return [views[0].moved(op)]
         case ops.Split(axis=0, sizes=sizes):
             stops = list(accumulate(cast("tuple[int, ...]", sizes)))
-            return [leaves[0].moved(Rows((part,))) for part in zip([0, *stops], stops, strict=False)]
+            return [views[0].moved(Rows((part,))) for part in zip([0, *stops], stops, strict=False)]
         case ops.Concat(axis=0):
-            whole = joined(leaves)
+            whole = joined(views)
             return None if whole is None else [whole]
         case _:
             return None
@@ -299,8 +299,9 @@ def _outcomes(pieces: Sequence[Segment], outputs: Sequence[Tensor]) -> list[list
 
 
 def _recurrent(module: nn.Module, wanted: tuple[bool, ...], x: Any) -> Any:
-    """Of the outputs and each direction's final hidden state, those that are wanted."""
+    """Of the outputs and each direction's final states, those that are wanted."""
     y, last = module(x)
     hidden = last[0] if isinstance(last, tuple) else last
-    found = [value for value, is_wanted in zip((y, *hidden.unbind(0)), wanted, strict=True) if is_wanted]
+    cells = last[1].unbind(0) if isinstance(last, tuple) else ()
+    found = [value for value, is_wanted in zip((y, *hidden.unbind(0), *cells), wanted, strict=True) if is_wanted]
     return found[0] if len(found) == 1 else found

@@ -38,16 +38,7 @@ def function_of(node: Node, axes: Axes) -> Function:
             return partial(_window, op)
         case ops.Fold():
             return partial(_fold, op)
-        case (
-            ops.Reshape()
-            | ops.Transpose()
-            | ops.Pad()
-            | ops.Split()
-            | ops.Concat()
-            | ops.Stride()
-            | ops.Broadcast()
-            | ops.Flip()
-        ):
+        case ops.Move():
             return _move(op, node, axes)
         case ops.Gather(axis=axis, along=along):
             return partial(_gather_along if along else _gather, axis)
@@ -115,7 +106,8 @@ MAPS: Mapping[str, Function] = {
     "square": torch.square, "neg": operator.neg, "abs": torch.abs, "sign": torch.sign, "floor": torch.floor,
     "ceil": torch.ceil, "trunc": torch.trunc, "round": torch.round, "identity": _identity, "sqrt": torch.sqrt,
     "exp": torch.exp, "log": torch.log, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "erf": torch.erf,
-    "sin": torch.sin, "cos": torch.cos, "pow": operator.pow, "max": _maximum, "min": _minimum, "relu": torch.relu,
+    "sin": torch.sin, "cos": torch.cos, "atan": torch.atan, "atan2": torch.atan2, "pow": operator.pow, "max": _maximum,
+    "min": _minimum, "relu": torch.relu,
     "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
     "and": operator.and_, "or": operator.or_, "xor": operator.xor, "not": operator.invert, "select": torch.where,
     "where_positive": _where_positive, "clip": _clip, "where_between": _where_between,
@@ -162,7 +154,7 @@ def _fold(op: ops.Fold, taps: Value) -> Value:
     return result
 
 
-def _move(op: ops.Move, node: Node, axes: Axes) -> Function:
+def _move(op: ops.AnyMove, node: Node, axes: Axes) -> Function:
     match op:
         case ops.Reshape():
             shape = batch_free(node.outputs[0], axes)

@@ -5,81 +5,93 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 import torch
 from torch.nn import functional
 
-from nncost.backends.meaning.layers import (
+from nncost.backends.constants import Constants
+from nncost.backends.operands import (
+    attention_scale,
+    causal_mask,
+    dense_bias,
+    integers,
+    operands,
+    own_settings,
+    scale_and_shift,
+)
+from nncost.backends.torch import windows
+from nncost.backends.torch.call import Call
+from nncost.backends.torch.recurrent import recurrent_call
+from nncost.dims import Dim
+from nncost.ir.graph import Region
+from nncost.ir.layers import (
     Activation,
     AdaptivePool,
     Attention,
-    AveragePool,
     BatchNorm,
-    Convolution,
+    Conv,
+    ConvTranspose,
     Dense,
     Dropout,
     Embedding,
     GlobalPool,
     GroupNorm,
     LayerNorm,
-    LocalResponse,
-    MaxPool,
-    Meaning,
+    LocalResponseNorm,
+    Pool,
     Recurrent,
+    RMSNorm,
     Softmax,
-    TransposedConvolution,
 )
-from nncost.backends.torch import windows
-from nncost.backends.torch.call import Call, sizes_of
-from nncost.backends.torch.recurrent import recurrent_call
 
 Value = Any
 
 
-def call_of(meaning: Meaning) -> Call | None:
-    """The call that computes a layer; None where PyTorch has none for its settings."""
-    match meaning:
-        case Dense(x, weight, bias):
-            return Call(functional.linear, (x, weight, bias))
-        case Convolution():
-            return windows.convolution(meaning)
-        case TransposedConvolution():
-            return windows.transposed(meaning)
-        case MaxPool():
-            return windows.max_pool(meaning)
-        case AveragePool():
-            return windows.average_pool(meaning)
-        case GlobalPool():
-            return windows.global_pool(meaning)
-        case AdaptivePool():
-            return windows.adaptive_pool(meaning)
-        case Softmax(x, axis, logarithm):
+def call_of(region: Region, constants: Constants) -> Call | None:
+    """Return the call that computes a layer, or None if PyTorch has none for it or for its settings."""
+    x = region.inputs[0] if region.inputs else None
+    match region.layer:
+        case Dense():
+            return Call(functional.linear, operands(region, 3)) if dense_bias(region) else None
+        case Conv():
+            return windows.convolution(region)
+        case ConvTranspose():
+            return windows.transposed(region)
+        case Pool(function="max"):
+            return windows.max_pool(region)
+        case Pool():
+            return windows.average_pool(region)
+        case GlobalPool() as layer:
+            return windows.global_pool(layer, region)
+        case AdaptivePool() as layer:
+            return windows.adaptive_pool(layer, region)
+        case Softmax(axis, logarithm):
             return Call(partial(functional.log_softmax if logarithm else functional.softmax, dim=axis), (x,))
-        case Activation(x, name, settings):
-            return Call(partial(_ACTIVATIONS[name], **dict(zip(_SETTINGS.get(name, ()), settings, strict=False))), (x,))
-        case BatchNorm():
-            return _batch_norm(meaning)
-        case LayerNorm(x, scale, shift, axes, epsilon, centre):
-            if not centre:
-                shape = sizes_of(x.shape[x.rank - axes :])
-                return Call(partial(_rms_norm, shape, epsilon), (x, scale))
-            return Call(partial(_layer_norm, sizes_of(x.shape[x.rank - axes :]), epsilon), (x, scale, shift))
-        case GroupNorm():
-            return _group_norm(meaning)
-        case LocalResponse(x, size, alpha, beta, bias):
+        case Activation() as layer:
+            return _activation(layer, region)
+        case BatchNorm() as layer:
+            return _batch_norm(layer, region)
+        case LayerNorm() as layer:
+            return _layer_norm(layer, region)
+        case RMSNorm() as layer:
+            return _rms_norm(layer, region)
+        case GroupNorm() as layer:
+            return _group_norm(layer, region)
+        case LocalResponseNorm(size, alpha, beta, bias):
             run = partial(functional.local_response_norm, size=size, alpha=alpha, beta=beta, k=bias)
-            return Call(run, (x,))
-        case Embedding(table, indices):
+            return Call(run, (x,)) if size % 2 else None  # An even window stands one channel further in PyTorch.
+        case Embedding():
+            table, indices = region.inputs
             return Call(functional.embedding, (indices, table))
-        case Dropout(x, probability):
+        case Dropout(probability):
             return Call(partial(_dropout, probability), (x,), asks_mode=True)
         case Attention():
-            return _attention(meaning)
+            return _attention(region)
         case Recurrent():
-            return Call(*recurrent_call(meaning), asks_mode=True)
+            return recurrent_call(region, constants)
         case _:
-            assert_never(meaning)
+            return None
 
 
 # ------------------------------------------------------------------- activations
@@ -90,14 +102,30 @@ _ACTIVATIONS: Mapping[str, Callable[..., Value]] = {
     "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu6": functional.relu6, "hardtanh": functional.hardtanh,
     "hardsigmoid": functional.hardsigmoid, "hardswish": functional.hardswish,
 }  # fmt: skip
-_SETTINGS: Mapping[str, tuple[str, ...]] = {"leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",)}
+_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",), "hardtanh": ("min_val", "max_val"),
+}  # fmt: skip
+
+
+def torch_settings(layer: Activation) -> Mapping[str, float] | None:
+    """Return the settings as PyTorch's functions and modules name them, or None if they do not take them."""
+    settings, names = own_settings(layer), _SETTINGS.get(layer.name, ())
+    if layer.name not in _ACTIVATIONS or len(settings) > len(names):
+        return None
+    return dict(zip(names, settings, strict=False))
+
+
+def _activation(layer: Activation, region: Region) -> Call | None:
+    settings = torch_settings(layer)
+    return None if settings is None else Call(partial(_ACTIVATIONS[layer.name], **settings), region.inputs)
 
 
 # ------------------------------------------------------------------- norms
-def _batch_norm(layer: BatchNorm) -> Call:
+def _batch_norm(layer: BatchNorm, region: Region) -> Call:
+    x, scale, shift, mean, variance = region.inputs
     momentum = 0.0 if layer.momentum is None else layer.momentum
     run = partial(_batch_norm_call, momentum, layer.epsilon, layer.momentum is not None)
-    return Call(run, (layer.x, layer.mean, layer.variance, layer.scale, layer.shift), asks_mode=True)
+    return Call(run, (x, mean, variance, scale, shift), asks_mode=True)
 
 
 def _batch_norm_call(
@@ -128,26 +156,45 @@ def _single_value_norm(
     return centred / math.sqrt(epsilon) * scale.reshape(around) + shift.reshape(around)
 
 
-def _rms_norm(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value) -> Value:
-    return functional.rms_norm(x, shape, scale, epsilon)
+def _layer_norm(layer: LayerNorm, region: Region) -> Call | None:
+    x, *given = region.inputs
+    shape = x.shape[x.rank - layer.axes :]
+    if any(tensor.shape != shape for tensor in given):
+        return None
+    scale, shift = scale_and_shift(region, scale=layer.scale, shift=layer.shift)
+    return Call(partial(_layer_norm_call, integers(shape), layer.epsilon), (x, scale, shift))
 
 
-def _layer_norm(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
+def _layer_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
     return functional.layer_norm(x, shape, scale, shift, epsilon)
 
 
-def _group_norm(layer: GroupNorm) -> Call:
-    operands = (layer.x, layer.scale, layer.shift)
-    if layer.instance and math.prod(sizes_of(layer.x.shape[2:])) > 1:
-        return Call(partial(_instance_norm, layer.epsilon), operands)
-    return Call(partial(_group_norm_call, layer.groups, layer.epsilon), operands)
+def _rms_norm(layer: RMSNorm, region: Region) -> Call | None:
+    x, scale = operands(region, 2)
+    assert x is not None
+    shape = x.shape[-1:]
+    if scale is not None and scale.shape != shape:
+        return None
+    return Call(partial(_rms_norm_call, integers(shape), layer.epsilon), (x, scale))
+
+
+def _rms_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value) -> Value:
+    return functional.rms_norm(x, shape, scale, epsilon)
+
+
+def _group_norm(layer: GroupNorm, region: Region) -> Call:
+    x = region.inputs[0]
+    given = (x, *scale_and_shift(region, scale=layer.scale, shift=layer.shift))
+    if layer.instance and math.prod(integers(x.shape[2:])) > 1:  # PyTorch refuses a single value.
+        return Call(partial(_instance_norm, layer.epsilon), given)
+    return Call(partial(_group_norm_call, layer.groups, layer.epsilon), given)
 
 
 def _instance_norm(epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
     return functional.instance_norm(x, weight=scale, bias=shift, eps=epsilon)
 
 
-def _group_norm_call(groups: int, epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
+def _group_norm_call(groups: Dim, epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
     return functional.group_norm(x, groups, scale, shift, epsilon)
 
 
@@ -156,18 +203,18 @@ def _dropout(probability: float, training: bool, x: Value) -> Value:
     return functional.dropout(x, probability, training)
 
 
-def _attention(layer: Attention) -> Call:
-    shared = layer.query.shape[1] != layer.key.shape[1]
-    run = partial(functional.scaled_dot_product_attention, scale=layer.scale, enable_gqa=shared)
-    if layer.mask is None and layer.seen is not None and not layer.causal:
-        return Call(partial(_masked, run), (layer.query, layer.key, layer.value), constants=(layer.seen,))
-    if layer.mask is not None and layer.seen is not None:
-        masked = (layer.query, layer.key, layer.value, layer.mask)
-        return Call(partial(_doubly_masked, run), masked, constants=(layer.seen,))
-    operands = (layer.query, layer.key, layer.value)
-    if layer.mask is not None:
-        return Call(partial(_masked, run), (*operands, layer.mask))
-    return Call(partial(run, is_causal=layer.causal), operands)
+def _attention(region: Region) -> Call:
+    query, key, _, *mask = region.inputs
+    layer, seen = region.settings(Attention), causal_mask(region)
+    shared = query.shape[1] != key.shape[1]
+    run = partial(functional.scaled_dot_product_attention, scale=attention_scale(region), enable_gqa=shared)
+    if mask and seen is not None:
+        return Call(partial(_doubly_masked, run), region.inputs, constants=(seen,))
+    if mask:
+        return Call(partial(_masked, run), region.inputs)
+    if layer.causal and not layer.from_start and query.shape[2] != key.shape[2]:  # PyTorch aligns the first ones.
+        return Call(partial(_masked, run), region.inputs, constants=(seen,))
+    return Call(partial(run, is_causal=layer.causal), region.inputs)
 
 
 def _masked(run: Callable[..., Value], query: Value, key: Value, value: Value, mask: Value) -> Value:

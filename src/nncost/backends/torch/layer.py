@@ -13,7 +13,7 @@ Value = Any
 
 
 @dataclass(slots=True)
-class Held:
+class ModuleTensor:
     """A parameter or buffer of a module, looked up when it is used: modules may be moved and copied."""
 
     module: nn.Module
@@ -36,7 +36,7 @@ class Fixed:
         return self.number
 
 
-Operand = Union[int, Held, Fixed]
+Operand = Union[int, ModuleTensor, Fixed]
 """A slot of the layer's values, or what is there before it runs."""
 
 

@@ -8,24 +8,27 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nncost.backends.meaning.layers import (
+from nncost.backends.constants import Constants
+from nncost.backends.operands import dense_bias, divisor, integers, recurrent_weights
+from nncost.backends.torch.functions import torch_settings
+from nncost.backends.torch.windows import even, output_padding, pool_padding
+from nncost.dims import Shape
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import (
     Activation,
-    AveragePool,
     BatchNorm,
-    Convolution,
+    Conv,
+    ConvTranspose,
     Dense,
     Dropout,
     Embedding,
     GroupNorm,
     LayerNorm,
-    MaxPool,
-    Meaning,
+    Pool,
     Recurrent,
+    RMSNorm,
     Softmax,
-    TransposedConvolution,
 )
-from nncost.backends.torch.windows import even, output_padding, own_padding, within_half
-from nncost.ir.graph import Tensor
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -49,45 +52,41 @@ class Standard:
     operands: tuple[Tensor, ...]
 
 
-def standard_of(meaning: Meaning) -> Standard | None:
-    """PyTorch's own module for a layer; None where it has none that takes and gives the same."""
-    match meaning:
-        case Dense(x, weight, bias):
-            rows, columns = weight.shape
-            return _made(nn.Linear(columns, rows, bias is not None, device="meta"), x, weight=weight, bias=bias)
-        case Convolution():
-            return _convolution(meaning)
-        case TransposedConvolution():
-            return _transposed(meaning)
-        case MaxPool(x, kernel, strides, padding, dilations):
-            widths = within_half(padding, kernel)
-            return None if widths is None else _made(_MAX_POOLS[len(kernel)](kernel, strides, widths, dilations), x)
-        case AveragePool():
-            return _average_pool(meaning)
-        case Softmax(x, axis, logarithm):
+def standard_of(region: Region, constants: Constants) -> Standard | None:
+    """Return PyTorch's own module for a layer, or None if it has none that takes and gives the same."""
+    if not region.inputs:
+        return None
+    x, *given = region.inputs
+    match region.layer:
+        case Dense() if dense_bias(region):
+            rows, columns = given[0].shape
+            return _weighted(nn.Linear(columns, rows, len(given) > 1, device="meta"), region)
+        case Conv() as layer:
+            return _convolution(layer, region)
+        case ConvTranspose() as layer:
+            return _transposed(layer, region)
+        case Pool() as layer:
+            return _pool(layer, region)
+        case Softmax(axis, logarithm):
             return _made((nn.LogSoftmax if logarithm else nn.Softmax)(axis), x)
-        case Activation(x, "gelu_tanh"):
-            return _made(nn.GELU(approximate="tanh"), x)
-        case Activation(x, name, settings):
-            return _made(_ACTIVATIONS[name](*settings), x)
-        case BatchNorm():
-            return _batch_norm(meaning)
-        case LayerNorm(x, scale, shift, axes, epsilon, centre):
-            shape = tuple(x.shape[x.rank - axes :])
-            if centre and scale is not None:
-                norm = nn.LayerNorm(shape, epsilon, bias=shift is not None, device="meta")
-                return _made(norm, x, weight=scale, bias=shift)
-            if scale is not None:
-                return _made(nn.RMSNorm(shape, epsilon, device="meta"), x, weight=scale)
-            return None
-        case GroupNorm(x, groups, scale, shift, epsilon, False) if scale is not None and shift is not None:
-            return _made(nn.GroupNorm(groups, x.shape[1], epsilon, device="meta"), x, weight=scale, bias=shift)
-        case Embedding(table, indices):
+        case Activation() as layer:
+            return _activation(layer, x)
+        case BatchNorm() as layer:
+            return _batch_norm(layer, region)
+        case LayerNorm(axes, epsilon, True, shift):
+            shape = x.shape[x.rank - axes :]
+            return _norm(nn.LayerNorm(integers(shape), epsilon, bias=shift, device="meta"), region, shape)
+        case RMSNorm(epsilon, True):
+            return _norm(nn.RMSNorm(integers(x.shape[-1:]), epsilon, device="meta"), region, x.shape[-1:])
+        case GroupNorm(groups, epsilon, True, True, False):
+            return _norm(nn.GroupNorm(groups, x.shape[1], epsilon, device="meta"), region, x.shape[1:2])
+        case Embedding():
+            table, indices = region.inputs
             return _made(nn.Embedding(*table.shape, device="meta"), indices, weight=table)
-        case Dropout(x, probability):
+        case Dropout(probability):
             return _made(nn.Dropout(probability), x)
-        case Recurrent():
-            return _recurrent(meaning)
+        case Recurrent() as layer:
+            return _recurrent(layer, region, constants)
         case _:
             return None
 
@@ -96,64 +95,87 @@ def _made(module: nn.Module, *operands: Tensor, **parameters: Tensor | None) -> 
     return Standard(module, {name: t for name, t in parameters.items() if t is not None}, operands)
 
 
-def _convolution(layer: Convolution) -> Standard | None:
+def _weighted(module: nn.Module, region: Region) -> Standard:
+    """A module of x whose parameters are the other inputs: the weight, then the bias."""
+    x, *given = region.inputs
+    return Standard(module, dict(zip(("weight", "bias"), given, strict=False)), (x,))
+
+
+def _norm(module: nn.Module, region: Region, shape: Shape) -> Standard | None:
+    """A norm whose scale and shift have the shape it takes."""
+    return _weighted(module, region) if all(tensor.shape == shape for tensor in region.inputs[1:]) else None
+
+
+def _activation(layer: Activation, x: Tensor) -> Standard | None:
+    settings = torch_settings(layer)
+    if settings is None:
+        return None
+    if layer.name == "gelu_tanh":
+        return _made(nn.GELU(approximate="tanh"), x)
+    return _made(_ACTIVATIONS[layer.name](**settings), x)
+
+
+def _convolution(layer: Conv, region: Region) -> Standard | None:
     padding = even(layer.padding)
     if padding is None:
         return None
-    channels_out, _, *kernel = layer.weight.shape
+    x, weight, *bias = region.inputs
+    channels_out, _, *kernel = weight.shape
     module = _CONVOLUTIONS[len(kernel)](
-        layer.x.shape[1], channels_out, tuple(kernel), layer.strides, padding, layer.dilations, layer.groups,
-        layer.bias is not None, device="meta",
+        x.shape[1], channels_out, tuple(kernel), layer.strides, padding, layer.dilations, layer.groups, bool(bias),
+        device="meta",
     )  # fmt: skip
-    return _made(module, layer.x, weight=layer.weight, bias=layer.bias)
+    return _weighted(module, region)
 
 
-def _transposed(layer: TransposedConvolution) -> Standard | None:
+def _transposed(layer: ConvTranspose, region: Region) -> Standard | None:
     found = output_padding(layer)
     if found is None:
         return None
-    channels_in, group_out, *kernel = layer.weight.shape
+    _, weight, *bias = region.inputs
+    channels_in, _, *kernel = weight.shape
     module = _TRANSPOSED[len(kernel)](
-        channels_in, int(str(group_out)) * layer.groups, tuple(kernel), layer.strides, *found, layer.groups,
-        layer.bias is not None, layer.dilations, device="meta",
+        channels_in, region.outputs[0].shape[1], tuple(kernel), layer.strides, *found, layer.groups, bool(bias),
+        layer.dilations, device="meta",
     )  # fmt: skip
-    return _made(module, layer.x, weight=layer.weight, bias=layer.bias)
+    return _weighted(module, region)
 
 
-def _average_pool(layer: AveragePool) -> Standard | None:
-    padding = own_padding(layer)
-    if padding is None or not isinstance(layer.divisor, float) or layer.divisor != math.prod(layer.kernel):
+def _pool(layer: Pool, region: Region) -> Standard | None:
+    padding, (x,) = pool_padding(region), region.inputs
+    if padding is None:
         return None
-    return _made(_AVERAGE_POOLS[len(layer.kernel)](layer.kernel, layer.strides, padding), layer.x)
+    if layer.function == "max":
+        return _made(_MAX_POOLS[len(layer.kernel)](layer.kernel, layer.strides, padding, layer.dilations), x)
+    if not layer.count_padding or divisor(region) != math.prod(integers(layer.kernel)):
+        return None
+    return _made(_AVERAGE_POOLS[len(layer.kernel)](layer.kernel, layer.strides, padding), x)
 
 
-def _batch_norm(layer: BatchNorm) -> Standard | None:
-    if layer.momentum is not None and layer.x.rank == 2:
+def _batch_norm(layer: BatchNorm, region: Region) -> Standard | None:
+    x, scale, shift, mean, variance = region.inputs
+    if layer.momentum is not None and x.rank == 2:
         return None
     momentum = 0.1 if layer.momentum is None else layer.momentum
-    module = _BATCH_NORMS[layer.x.rank - 2](layer.x.shape[1], layer.epsilon, momentum, device="meta")
+    module = _BATCH_NORMS[x.rank - 2](x.shape[1], layer.epsilon, momentum, device="meta")
     del module.num_batches_tracked
     module.register_buffer("num_batches_tracked", None)
-    return _made(
-        module, layer.x, weight=layer.scale, bias=layer.shift, running_mean=layer.mean, running_var=layer.variance
-    )
+    return _made(module, x, weight=scale, bias=shift, running_mean=mean, running_var=variance)
 
 
-def _recurrent(layer: Recurrent) -> Standard | None:
+def _recurrent(layer: Recurrent, region: Region, constants: Constants) -> Standard | None:
     """With both biases or none; a single one has no module of its own."""
-    forward, *backward = sorted(layer.directions, key=lambda direction: direction.reverse)
-    if layer.cells or forward.reverse or len(backward) > 1 or (backward and not backward[0].reverse):
+    directions = recurrent_weights(region, constants)
+    if directions is None or layer.reverse not in ((False,), (False, True)) or layer.biases == 1:
         return None
-    if any((d.input_bias is None) != (d.hidden_bias is None) for d in layer.directions):
-        return None
-    has_bias, two = forward.input_bias is not None, bool(backward)
-    module = _RECURRENT[layer.kind](
-        layer.x.shape[-1], layer.hidden, bias=has_bias, batch_first=True, bidirectional=two, device="meta"
-    )
+    module = _RECURRENT[layer.cell](
+        region.inputs[0].shape[-1], layer.hidden, bias=bool(layer.biases), batch_first=True,
+        bidirectional=len(directions) == 2, device="meta",
+    )  # fmt: skip
     parameters: dict[str, Tensor | None] = {}
-    for suffix, direction in zip(("", "_reverse"), (forward, *backward), strict=False):
+    for suffix, direction in zip(("", "_reverse"), directions, strict=False):
         parameters |= {
             f"weight_ih_l0{suffix}": direction.input, f"weight_hh_l0{suffix}": direction.hidden,
             f"bias_ih_l0{suffix}": direction.input_bias, f"bias_hh_l0{suffix}": direction.hidden_bias,
         }  # fmt: skip
-    return _made(module, layer.x, **parameters)
+    return _made(module, region.inputs[0], **parameters)

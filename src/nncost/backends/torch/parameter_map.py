@@ -12,7 +12,7 @@ from torch import nn
 
 from nncost.backends.initial_values import shape_of
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.layer import Held
+from nncost.backends.torch.layer import ModuleTensor
 from nncost.errors import ShapeError
 from nncost.ir import ops
 from nncost.ir.graph import Parameter
@@ -31,32 +31,32 @@ Moved = Union[ops.Reshape, ops.Transpose, Rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class ParameterView:
     """A parameter, or the slice of a stacked one that one repetition uses, seen through moves."""
 
     parameter: Parameter
     index: tuple[int, ...] = ()
     moves: tuple[Moved, ...] = ()
 
-    def inside(self, number: int) -> Leaf:
+    def inside(self, number: int) -> ParameterView:
         """The slice of a stack for one iteration."""
         return replace(self, index=(*self.index, number))
 
-    def moved(self, move: Moved) -> Leaf:
+    def moved(self, move: Moved) -> ParameterView:
         """The same numbers in the layout that a layer takes."""
         return replace(self, moves=(*self.moves, move))
 
-    def cut(self, whole: Array) -> Array:
-        """The leaf's numbers out of the parameter's."""
+    def read(self, whole: Array) -> Array:
+        """The view's numbers out of the parameter's."""
         part = np.asarray(whole)[self.index]
         for move in self.moves:
             part = _moved(part, move)
         return part
 
-    def uncut(self, part: Array, whole: Array) -> None:
-        """Write the leaf's numbers into the parameter's."""
+    def write(self, part: Array, whole: Array) -> None:
+        """Write the view's numbers into the parameter's."""
         places = np.arange(whole.size).reshape(whole.shape)
-        whole.reshape(-1)[self.cut(places)] = part
+        whole.reshape(-1)[self.read(places)] = part
 
 
 def _moved(part: Array, move: Moved) -> Array:
@@ -67,13 +67,13 @@ def _moved(part: Array, move: Moved) -> Array:
     return part.reshape(_integers(move.shape))
 
 
-def joined(leaves: Sequence[Leaf]) -> Leaf | None:
-    """Parts of one parameter, joined along their first axis, as one leaf; None where they are not parts of one."""
-    first = leaves[0]
+def joined(views: Sequence[ParameterView]) -> ParameterView | None:
+    """Parts of one parameter, joined along their first axis, as one view; None if they are not parts of one."""
+    first = views[0]
     ranges: list[tuple[int, int]] = []
-    for leaf in leaves:
-        last = leaf.moves[-1] if leaf.moves else None
-        alike = (leaf.parameter, leaf.index, leaf.moves[:-1]) == (first.parameter, first.index, first.moves[:-1])
+    for view in views:
+        last = view.moves[-1] if view.moves else None
+        alike = (view.parameter, view.index, view.moves[:-1]) == (first.parameter, first.index, first.moves[:-1])
         if not isinstance(last, Rows) or not alike:
             return None
         ranges += last.ranges
@@ -85,16 +85,16 @@ def _integers(dims: Any) -> tuple[int, ...]:
 
 
 @dataclass(slots=True)
-class Homes:
-    """The module and name of every leaf; ``initial`` are the numbers they are made with."""
+class ParameterMap:
+    """The module and name of every parameter; ``initial`` are the numbers they are made with."""
 
     initial: Mapping[Parameter, Array]
-    held: dict[Leaf, Held] = field(default_factory=dict)
+    tensors: dict[ParameterView, ModuleTensor] = field(default_factory=dict)
 
-    def settle(self, leaf: Leaf, module: nn.Module, name: str) -> Held:
-        """Make the leaf a parameter or buffer of a module."""
-        parameter = leaf.parameter
-        numbers = np.array(leaf.cut(self.initial[parameter]), order="C")
+    def register(self, view: ParameterView, module: nn.Module, name: str) -> ModuleTensor:
+        """Make what the view shows a parameter or buffer of a module."""
+        parameter = view.parameter
+        numbers = np.array(view.read(self.initial[parameter]), order="C")
         tensor = torch.from_numpy(numbers).to(dtype_of(parameter.tensor.dtype))
         is_buffer = parameter.role == "buffer"
         if is_buffer:
@@ -102,17 +102,17 @@ class Homes:
         else:
             learned = nn.Parameter(tensor, requires_grad=parameter.trainable and tensor.is_floating_point())
             setattr(module, name, learned)
-        found = self.held[leaf] = Held(module, name, is_buffer)
+        found = self.tensors[view] = ModuleTensor(module, name, is_buffer)
         return found
 
     def values(self) -> dict[Parameter, Array]:
         """Every parameter's numbers as they are now, in the graph's layout."""
         found = {p: np.array(array) for p, array in self.initial.items()}
-        for leaf, held in self.held.items():
+        for view, held in self.tensors.items():
             tensor = held.value()
             assert isinstance(tensor, torch.Tensor)
-            whole = found[leaf.parameter]
-            leaf.uncut(tensor.detach().cpu().to(torch.from_numpy(np.empty(0, whole.dtype)).dtype).numpy(), whole)
+            whole = found[view.parameter]
+            view.write(tensor.detach().cpu().to(torch.from_numpy(np.empty(0, whole.dtype)).dtype).numpy(), whole)
         return found
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
@@ -123,8 +123,8 @@ class Homes:
                 name = f"{parameter.path}.{parameter.tensor.name}".strip(".")
                 raise ShapeError(f"{name} has the shape {expected}, received values of {received}.")
         with torch.no_grad():
-            for leaf, held in self.held.items():
-                if leaf.parameter in values:
+            for view, held in self.tensors.items():
+                if view.parameter in values:
                     tensor = held.value()
                     assert isinstance(tensor, torch.Tensor)
-                    tensor.copy_(torch.from_numpy(np.array(leaf.cut(values[leaf.parameter]), order="C")))
+                    tensor.copy_(torch.from_numpy(np.array(view.read(values[view.parameter]), order="C")))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 
-from nncost.backends.meaning import Constants
+from nncost.backends.constants import Constants
+from nncost.backends.torch.compiling import Scope
 from nncost.backends.torch.layer import Layer, Loop, Operand
 from nncost.backends.torch.liveness import free, needed
+from nncost.backends.torch.parameter_map import ParameterView
 from nncost.backends.torch.tree import Rename, free_name
 from nncost.dims import is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.graph import Node, Tensor
-
-if TYPE_CHECKING:
-    from nncost.backends.torch.compiling import Scope
-    from nncost.backends.torch.parameter_map import Leaf
 
 
 def repeat(scope: Scope, node: Node, op: ops.Repeat) -> None:
@@ -27,7 +25,7 @@ def repeat(scope: Scope, node: Node, op: ops.Repeat) -> None:
     if op.index is not None or is_symbolic(op.times):
         raise SymbolError(f"cannot run {op.times} repetitions.", hint="Bind the symbol, e.g. --set l=4.")
     scanned = node.inputs[op.carried : op.carried + op.scanned]
-    if any(tensor in scope.leaves for tensor in scanned):
+    if any(tensor in scope.parameters for tensor in scanned):
         _unrolled(scope, node, op)
     else:
         _loop(scope, node, op)
@@ -54,20 +52,20 @@ def _unrolled(scope: Scope, node: Node, op: ops.Repeat) -> None:
 def _iteration(scope: Scope, node: Node, op: ops.Repeat, number: int, carried: Sequence[Operand]) -> list[Operand]:
     """One repetition as a module of its own; gives the operands its outputs are in."""
     body, outer = op.body, node.inputs
-    leaves: dict[Tensor, Leaf] = dict(scope.leaves)
+    parameters: dict[Tensor, ParameterView] = dict(scope.parameters)
     inputs, operands = list(body.inputs[: op.carried]), list(carried)
     for place in range(op.carried, len(body.inputs)):
         inner, source = body.inputs[place], outer[place]
         is_slice = place < op.carried + op.scanned
-        if source in scope.leaves:
-            leaves[inner] = scope.leaves[source].inside(number) if is_slice else scope.leaves[source]
+        if source in scope.parameters:
+            parameters[inner] = scope.parameters[source].inside(number) if is_slice else scope.parameters[source]
             continue
         inputs.append(inner)
         operands.append(_slice(scope, source, number) if is_slice else scope.operand(source))
     path = node.path
     rename = _numbered(scope.rename, path, number + 1)
     module = scope.compiler.tree.layer(rename(path), path)
-    scope.inner(module, path, leaves, Constants(body.items), rename).build(body.items, inputs, body.outputs)
+    scope.inner(module, path, parameters, Constants(body.items), rename).build(body.items, inputs, body.outputs)
     fresh = [Tensor(tensor.shape, tensor.dtype) for tensor in body.outputs]
     scope.step(module, operands, fresh)
     return [scope.slots[tensor] for tensor in fresh]
@@ -83,18 +81,18 @@ def _slice(scope: Scope, stack: Tensor, number: int) -> Operand:
 def _loop(scope: Scope, node: Node, op: ops.Repeat) -> None:
     """One module whose body runs for each step."""
     body = op.body
-    leaves = dict(scope.leaves)
+    parameters = dict(scope.parameters)
     inputs, sources = list(body.inputs[: op.carried + op.scanned]), list(node.inputs[: op.carried + op.scanned])
     for inner, source in zip(body.inputs[len(inputs) :], node.inputs[len(sources) :], strict=True):
-        if source in scope.leaves:
-            leaves[inner] = scope.leaves[source]
+        if source in scope.parameters:
+            parameters[inner] = scope.parameters[source]
         else:
             inputs.append(inner)
             sources.append(source)
     layer = Layer()
     looped = Loop(layer, cast("int", op.times), op.carried, op.scanned, reverse=op.reverse)
     scope.module.add_module(free_name(scope.module, "loop"), looped)
-    within = scope.inner(layer, node.path, leaves, Constants(body.items))
+    within = scope.inner(layer, node.path, parameters, Constants(body.items))
     for tensor in inputs:
         within.slot(tensor)
     for item in body.items:

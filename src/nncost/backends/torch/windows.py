@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional
 
-from nncost.backends.meaning.layers import (
-    AdaptivePool,
-    AveragePool,
-    Convolution,
-    GlobalPool,
-    MaxPool,
-    TransposedConvolution,
-    Widths,
-)
-from nncost.backends.meaning.pools import inside_counts
-from nncost.backends.torch.call import Call, sizes_of
+from nncost.backends.operands import divisor, integers, operands, widths
+from nncost.backends.torch.call import Call
+from nncost.ir.graph import Region
+from nncost.ir.layers import AdaptivePool, Conv, ConvTranspose, GlobalPool, Pool, Widths
 
 Value = Any
 
@@ -32,33 +24,36 @@ _TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3
 
 
 def even(padding: Widths) -> tuple[int, ...] | None:
-    """The padding of each axis where it is the same before and after; None elsewhere."""
-    return tuple(low for low, _ in padding) if all(low == high for low, high in padding) else None
+    """Return the padding of each axis if it is the same before and after, else None."""
+    found = widths(padding)
+    return tuple(low for low, _ in found) if all(low == high for low, high in found) else None
 
 
 def _around(padding: Widths) -> list[int]:
     """Widths as ``functional.pad`` takes them: the last axis first."""
-    return [width for pair in reversed(padding) for width in pair]
+    return [width for pair in reversed(widths(padding)) for width in pair]
 
 
-def convolution(layer: Convolution) -> Call:
-    """Uneven padding stands before the convolution."""
+def convolution(region: Region) -> Call:
+    """Return the call of a convolution; uneven padding stands before it."""
+    layer = region.settings(Conv)
     options = {"stride": layer.strides, "dilation": layer.dilations, "groups": layer.groups}
     run = partial(_CONVOLUTIONS[len(layer.strides)], **options)
     padding = even(layer.padding)
     if padding is not None:
-        return Call(partial(run, padding=padding), (layer.x, layer.weight, layer.bias))
-    return Call(partial(_padded, _around(layer.padding), 0.0, run), (layer.x, layer.weight, layer.bias))
+        return Call(partial(run, padding=padding), operands(region, 3))
+    return Call(partial(_padded, _around(layer.padding), 0.0, run), operands(region, 3))
 
 
 def _padded(widths: list[int], value: float, run: Callable[..., Value], x: Value, *others: Value) -> Value:
     return run(functional.pad(x, widths, value=value), *others)
 
 
-def output_padding(layer: TransposedConvolution) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """PyTorch's padding and output_padding for a crop; None where it has none."""
-    padding = tuple(low for low, _ in layer.crop)
-    extra = tuple(low - high for low, high in layer.crop)
+def output_padding(layer: ConvTranspose) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return PyTorch's padding and output_padding for a crop, or None if it has none."""
+    crop = widths(layer.crop)
+    padding = tuple(low for low, _ in crop)
+    extra = tuple(low - high for low, high in crop)
     allowed = all(
         0 <= more < max(stride, dilation)
         for more, stride, dilation in zip(extra, layer.strides, layer.dilations, strict=True)
@@ -66,15 +61,16 @@ def output_padding(layer: TransposedConvolution) -> tuple[tuple[int, ...], tuple
     return (padding, extra) if allowed and min(padding) >= 0 else None
 
 
-def transposed(layer: TransposedConvolution) -> Call:
-    """A crop that PyTorch has no form of is cut off the full output."""
+def transposed(region: Region) -> Call:
+    """Return the call of a transposed convolution; a crop that PyTorch does not have is cut off the full output."""
+    layer = region.settings(ConvTranspose)
     options = {"stride": layer.strides, "dilation": layer.dilations, "groups": layer.groups}
     run = partial(_TRANSPOSED[len(layer.strides)], **options)
-    operands = (layer.x, layer.weight, layer.bias)
     found = output_padding(layer)
     if found is not None:
-        return Call(partial(run, padding=found[0], output_padding=found[1]), operands)
-    return Call(partial(_cropped, _around(tuple((-low, -high) for low, high in layer.crop)), run), operands)
+        return Call(partial(run, padding=found[0], output_padding=found[1]), operands(region, 3))
+    crop = [-width for width in _around(layer.crop)]
+    return Call(partial(_cropped, crop, run), operands(region, 3))
 
 
 def _cropped(widths: list[int], run: Callable[..., Value], x: Value, weight: Value, bias: Value) -> Value:
@@ -96,43 +92,42 @@ _POOLS: Mapping[str, Mapping[int, Any]] = {
 }  # fmt: skip
 
 
-def within_half(padding: Widths, kernel: Sequence[int]) -> tuple[int, ...] | None:
-    """A padding PyTorch's pooling takes itself: even, and no more than half the kernel."""
-    widths = even(padding)
-    return widths if widths is not None and all(2 * w <= k for w, k in zip(widths, kernel, strict=True)) else None
+def pool_padding(region: Region) -> tuple[int, ...] | None:
+    """Return the padding if PyTorch's pooling takes it itself: even, and no more than half the kernel.
+
+    In three dimensions its average pooling also wants the kernel to fit without.
+    """
+    layer = region.settings(Pool)
+    padding, kernel = even(layer.padding), integers(layer.kernel)
+    if padding is None or any(2 * width > taps for width, taps in zip(padding, kernel, strict=True)):
+        return None
+    spatial = integers(region.inputs[0].shape[2:])
+    fits = layer.function == "max" or all(size >= taps for size, taps in zip(spatial, kernel, strict=True))
+    return padding if fits else None
 
 
-def own_padding(layer: AveragePool) -> tuple[int, ...] | None:
-    """The padding PyTorch's average pooling takes itself; in three dimensions it wants the kernel to fit without."""
-    fits = all(size >= taps for size, taps in zip(sizes_of(layer.x.shape[2:]), layer.kernel, strict=True))
-    return within_half(layer.padding, layer.kernel) if fits else None
-
-
-def max_pool(layer: MaxPool) -> Call:
-    """Padding beyond half the kernel stands before the pooling."""
-    run = partial(
-        _POOLS["max"][len(layer.kernel)], kernel_size=layer.kernel, stride=layer.strides, dilation=layer.dilations
-    )
-    padding = within_half(layer.padding, layer.kernel)
+def max_pool(region: Region) -> Call:
+    """Return the call of a maximum pooling; padding that it does not take stands before it."""
+    layer = region.settings(Pool)
+    options = {"kernel_size": layer.kernel, "stride": layer.strides, "dilation": layer.dilations}
+    run = partial(_POOLS["max"][len(layer.kernel)], **options)
+    padding = pool_padding(region)
     if padding is not None:
-        return Call(partial(run, padding=padding), (layer.x,))
-    return Call(partial(_padded, _around(layer.padding), -math.inf, run), (layer.x,))
+        return Call(partial(run, padding=padding), region.inputs)
+    return Call(partial(_padded, _around(layer.padding), -math.inf, run), region.inputs)
 
 
-def average_pool(layer: AveragePool) -> Call:
-    """With PyTorch's own divisor where it has one, else the mean of each window times a factor."""
+def average_pool(region: Region) -> Call:
+    """Return the call of an average pooling, with PyTorch's divisor or with the mean of each window times a factor."""
+    layer = region.settings(Pool)
     run = partial(_POOLS["average"][len(layer.kernel)], kernel_size=layer.kernel, stride=layer.strides)
-    padding, taps = own_padding(layer), math.prod(layer.kernel)
-    if padding is not None and isinstance(layer.divisor, float) and layer.divisor == taps:
-        return Call(partial(run, padding=padding), (layer.x,))
-    if (
-        padding is not None
-        and not isinstance(layer.divisor, float)
-        and np.array_equal(layer.divisor, inside_counts(layer))
-    ):
-        return Call(partial(run, padding=padding, count_include_pad=False), (layer.x,))
-    whole = partial(_padded, _around(layer.padding), 0.0, run) if any(map(any, layer.padding)) else run
-    return Call(partial(_rescaled, whole), (layer.x,), constants=(taps / layer.divisor,))
+    padding, taps, by = pool_padding(region), math.prod(integers(layer.kernel)), divisor(region)
+    if padding is not None and isinstance(by, float) and by == taps:
+        return Call(partial(run, padding=padding), region.inputs)
+    if padding is not None and layer.divisor is None and not layer.count_padding:
+        return Call(partial(run, padding=padding, count_include_pad=False), region.inputs)
+    whole = partial(_padded, _around(layer.padding), 0.0, run) if any(_around(layer.padding)) else run
+    return Call(partial(_rescaled, whole), region.inputs, constants=(taps / by,))
 
 
 def _rescaled(run: Callable[..., Value], x: Value, factor: Value) -> Value:
@@ -148,12 +143,12 @@ def _global_max(keep: bool, x: Value) -> Value:
     return y.reshape(*y.shape, *(1,) * (x.dim() - 2)) if keep else y
 
 
-def global_pool(layer: GlobalPool) -> Call:
-    """All positions of each channel as one."""
-    return Call(partial(_global_average if layer.function == "average" else _global_max, layer.keep), (layer.x,))
+def global_pool(layer: GlobalPool, region: Region) -> Call:
+    """Return the call that pools all positions of each channel."""
+    return Call(partial(_global_average if layer.function == "average" else _global_max, layer.keep), region.inputs)
 
 
-def adaptive_pool(layer: AdaptivePool) -> Call:
-    """Windows so that a number of positions remains."""
+def adaptive_pool(layer: AdaptivePool, region: Region) -> Call:
+    """Return the call that leaves a number of positions."""
     run = _POOLS[f"adaptive_{layer.function}"][len(layer.output)]
-    return Call(partial(run, output_size=layer.output), (layer.x,))
+    return Call(partial(run, output_size=layer.output), region.inputs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nncost.counting.quantities import DTYPE_BYTES
 from nncost.dims import Dim
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Phase, Tensor
 from nncost.ir.storage import AllocationKind
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from nncost.counting.memory.memory import Memory
-from nncost.counting.memory.peaks import events
+from nncost.counting.memory.timeline import events
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import OptionError
 from nncost.ir.storage import Allocation, Timeline

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nncost.counting.kernels import Plan
+from nncost.counting.kernels import Kernels
 from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
 from nncost.counting.memory.loops import most_walks, run_loop
 from nncost.counting.memory.running_sums import RunningSums, running_sums
@@ -20,7 +20,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Parameter, Phase, Tensor, walk
 from nncost.ir.storage import Allocation, Timeline
 
-Plans = Mapping[Graph, Plan]
+KernelsOf = Mapping[Graph, Kernels]
 MOST_WALKED = 100_000
 """Kernels that are looked at again, as those of loops within loops are for each iteration of the outer one."""
 RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
@@ -45,16 +45,16 @@ class Roles:
     gathered: bool = False
 
 
-def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline:
+def timeline_of(graph: Graph, kernels: KernelsOf, roles: Roles) -> Timeline:
     """The allocations of one step.
 
     Raises NoTimelineError where a loop's sizes change with its iteration, or loops are nested too deep to be walked.
     """
-    if any(loop.index is not None for plan in plans.values() for loop in plan.loops):
+    if any(loop.index is not None for each in kernels.values() for loop in each.loops):
         raise NoTimelineError(RAGGED)
-    if _walked(graph, plans, {}) > MOST_WALKED + sum(len(plan.kernels) for plan in plans.values()):
+    if _walked(graph, kernels, {}) > MOST_WALKED + sum(len(each.groups) for each in kernels.values()):
         raise NoTimelineError(NESTED)
-    walker = Walker(plans, roles.in_place)
+    walker = _Walker(kernels, roles.in_place)
     walker.run(graph)
     for tensor in roles.kept:
         for slot in walker.held(tensor).slots:
@@ -68,12 +68,12 @@ def timeline_of(graph: Graph, plans: Plans, roles: Roles) -> Timeline:
     return Timeline(tuple(_ticked(walker.slots)), add_all(saved) if is_training else 0)
 
 
-def _walked(graph: Graph, plans: Plans, known: dict[Graph, int]) -> int:
+def _walked(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
     """How many kernels are looked at: those of a loop's body several times, at each level of nesting."""
     if graph not in known:
-        plan = plans[graph]
-        inner = sum(most_walks(loop.times) * _walked(loop.body, plans, known) for loop in plan.loops)
-        known[graph] = len(plan.kernels) + 1 + inner
+        found = kernels[graph]
+        inner = sum(most_walks(loop.times) * _walked(loop.body, kernels, known) for loop in found.loops)
+        known[graph] = len(found.groups) + 1 + inner
     return known[graph]
 
 
@@ -98,24 +98,24 @@ class _Block:
     """What is known of a graph or of a loop's body before it runs."""
 
     nodes: list[Node]
-    plan: Plan
+    kernels: Kernels
     kernel: dict[Node, int]
     lengths: list[int]
     sums: RunningSums
 
 
-def _block_of(graph: Graph, plan: Plan) -> _Block:
+def _block_of(graph: Graph, kernels: Kernels) -> _Block:
     nodes = list(walk(graph.items))
-    kernel = {node: number for number, kernel in enumerate(plan.kernels) for node in kernel.nodes}
-    sums = running_sums(nodes) if plan.loops else RunningSums()
-    return _Block(nodes, plan, kernel, [len(kernel.nodes) for kernel in plan.kernels], sums)
+    kernel = {node: number for number, kernel in enumerate(kernels.groups) for node in kernel.nodes}
+    sums = running_sums(nodes) if kernels.loops else RunningSums()
+    return _Block(nodes, kernels, kernel, [len(kernel.nodes) for kernel in kernels.groups], sums)
 
 
 @dataclass(slots=True)
-class Walker:
+class _Walker:
     """Positions are numbered in the order nodes run, through the bodies of loops."""
 
-    plans: Plans
+    kernels: KernelsOf
     in_place: frozenset[Tensor]
     position: int = 0
     slots: list[Slot] = field(default_factory=list)
@@ -146,7 +146,7 @@ class Walker:
         """Run the nodes of a graph."""
         block = self._blocks.get(graph)
         if block is None:
-            block = self._blocks[graph] = _block_of(graph, self.plans[graph])
+            block = self._blocks[graph] = _block_of(graph, self.kernels[graph])
         waiting = list(block.lengths)
         kept: dict[int, list[Slot]] = {}
         for total in block.sums.total.values():
@@ -179,9 +179,9 @@ class Walker:
                 kept.extend(slot for slot in held.slots if slot.phase == "update")
             else:
                 kept.extend(held.slots)
-        plan = block.plan
+        kernels = block.kernels
         for output in node.outputs:
-            if output in plan.escaping and output not in plan.effects and output not in self.in_place:
+            if output in kernels.escaping and output not in kernels.effects and output not in self.in_place:
                 slot = self.take(bytes_of(output), node.path, node.phase)
                 holdings[output] = Held((slot,))
                 kept.append(slot)

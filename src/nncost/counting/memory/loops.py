@@ -14,18 +14,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
-from nncost.ir.graph import Node, Tensor
-
-if TYPE_CHECKING:
-    from nncost.counting.memory.liveness import Walker
+from nncost.ir.graph import Graph, Node, Phase, Tensor
 
 ENDS = 4
 """Iterations that are groups of their own: two at each end."""
+
+
+class Walker(Protocol):
+    """What runs a graph node by node and notes the memory behind its tensors."""
+
+    position: int
+    holdings: dict[Tensor, Held]
+
+    def held(self, tensor: Tensor) -> Held:
+        """Return the memory behind a tensor."""
+
+    def take(self, size: Dim, path: str, phase: Phase) -> Slot:
+        """Allocate at this position, in the name of a layer."""
+
+    def again(self, like: Slot, times: Dim) -> Slot:
+        """Allocate ``times`` as much as a slot has, in the name of its layer."""
+
+    def touch(self, slots: Iterable[Slot]) -> None:
+        """Keep memory in use at this position."""
+
+    def run(self, graph: Graph) -> None:
+        """Run the nodes of a graph."""
 
 
 def groups_of(times: Dim) -> list[Dim]:

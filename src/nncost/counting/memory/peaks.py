@@ -1,31 +1,13 @@
-"""Peaks of a timeline: the most bytes in use at once, and where. Numbers here, formulas in ``formulas.py``."""
+"""Peaks of a timeline: the most bytes in use at once, and where. Numbers here, formulas in ``symbolic.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from nncost.counting.memory.memory import Candidate, Stretch
-from nncost.dims import Dim, is_symbolic, largest
+from nncost.counting.memory.timeline import Peaks, events, workspace_of
+from nncost.dims import Dim, is_symbolic
 from nncost.ir.storage import Allocation, Timeline
-
-_FREE_FIRST, _TAKE = 0, 1
-
-
-class NoPeaksError(Exception):
-    """There are too many moments of which each may be the peak; the message says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peaks:
-    """Bytes above what is resident. ``candidates`` are the moments of the step's peak: several where symbols decide."""
-
-    forward: Dim
-    step: Dim
-    candidates: tuple[Candidate, ...]
-    workspace: Dim
-    stretches: tuple[Stretch, ...]
 
 
 def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
@@ -35,15 +17,6 @@ def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
 
         return symbolic_peaks(timeline, resident)
     return _numeric_peaks(timeline, resident)
-
-
-def events(timeline: Timeline) -> Iterator[tuple[bool, Allocation]]:
-    """Every event in the order of the clock: whether memory is taken (or given back), and which."""
-    listed = [(a.born, _TAKE, number) for number, a in enumerate(timeline.allocations)]
-    listed += [(a.dies, _FREE_FIRST, number) for number, a in enumerate(timeline.allocations) if a.dies is not None]
-    listed.sort()
-    for _, kind, number in listed:
-        yield kind == _TAKE, timeline.allocations[number]
 
 
 def _numeric_peaks(timeline: Timeline, resident: Dim) -> Peaks:
@@ -63,14 +36,8 @@ def _numeric_peaks(timeline: Timeline, resident: Dim) -> Peaks:
     return Peaks(forward, step, candidates, workspace_of(timeline), record.stretches())
 
 
-def workspace_of(timeline: Timeline) -> Dim:
-    """The largest workspace of one operation."""
-    sizes = [a.bytes for a in timeline.allocations if a.kind == "workspace"]
-    return largest(sizes) if sizes else 0
-
-
 class Record:
-    """Stretches under way: path, phase, taken, given back, live and the most. A gradient's end is the step's, not told."""
+    """Rows so far: path, phase, bytes taken, freed and live, and their peak. Gradients end with the step and free nothing."""
 
     def __init__(self, resident: Dim) -> None:
         self._resident = cast("int", resident)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nncost.counting.memory.buffers import bytes_of
-from nncost.counting.memory.liveness import NoTimelineError, Plans, Roles, timeline_of
+from nncost.counting.memory.liveness import KernelsOf, NoTimelineError, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
-from nncost.counting.memory.peaks import NoPeaksError, Peaks, peaks_of
+from nncost.counting.memory.peaks import peaks_of
+from nncost.counting.memory.timeline import NoPeaksError, Peaks
 from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
 from nncost.ir.graph import Parameter
@@ -45,14 +46,20 @@ class Resident:
 
 
 def memory_of(
-    model: Model, step: StepGraph, plans: Plans, *, accumulate: int = 1, complete: bool = True, allocator: str = EXACT
+    model: Model,
+    step: StepGraph,
+    kernels: KernelsOf,
+    *,
+    accumulate: int = 1,
+    complete: bool = True,
+    allocator: str = EXACT,
 ) -> Memory:
-    """The memory of one step; ``plans`` are the kernels of its graph, where it has one."""
-    timeline, notes = _timeline(model, step, plans, accumulate)
+    """The memory of one step; ``kernels`` are the kernels of its graph, where it has one."""
+    timeline, notes = _timeline(model, step, kernels, accumulate)
     there = _resident(model, step, is_known=timeline is not None)
     is_exact = timeline is not None and not notes
     if timeline is not None and model.trace is None:
-        notes += _cautions(plans)
+        notes += _cautions(kernels)
         is_exact = complete
         notes += [] if complete else [UNKNOWN]
     memory = _memory(there, [stored_bytes(p) for p in step.gradients], timeline, notes, is_exact)
@@ -64,7 +71,7 @@ def memory_of(
     return memory
 
 
-def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> tuple[Timeline | None, list[str]]:
+def _timeline(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int) -> tuple[Timeline | None, list[str]]:
     """The step's allocations and what they leave out, or the reason why there are none."""
     if model.trace is not None:
         timeline = model.timeline
@@ -75,13 +82,13 @@ def _timeline(model: Model, step: StepGraph, plans: Plans, accumulate: int) -> t
     if not step.graph.items and not step.graph.outputs:
         return None, [NO_OPERATIONS]
     try:
-        return timeline_of(step.graph, plans, _roles(step, accumulate)), []
+        return timeline_of(step.graph, kernels, _roles(step, accumulate)), []
     except NoTimelineError as reason:
         return None, [str(reason)]
 
 
-def _cautions(plans: Plans) -> list[str]:
-    return [LOOP] if any(is_symbolic(loop.times) for plan in plans.values() for loop in plan.loops) else []
+def _cautions(kernels: KernelsOf) -> list[str]:
+    return [LOOP] if any(is_symbolic(loop.times) for each in kernels.values() for loop in each.loops) else []
 
 
 def _roles(step: StepGraph, accumulate: int) -> Roles:

@@ -18,7 +18,7 @@ from typing import Any
 import sympy
 
 from nncost.counting.memory.memory import Candidate, Stretch
-from nncost.counting.memory.peaks import NoPeaksError, Peaks, events, workspace_of
+from nncost.counting.memory.timeline import NoPeaksError, Peaks, events, workspace_of
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
 

@@ -1,4 +1,4 @@
-"""One teacher's card for each kind of layer, found by the name of its region."""
+"""One teacher's card for each kind of layer."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Mapping
 
 from nncost.explaining.cards import activation, conv, dense, loss, norm, pool, recurrent, sequence
 from nncost.explaining.cards.card import Reader, Reading
+from nncost.ir import layers
 from nncost.ir.graph import Item, Region
 
-READERS: Mapping[str, Reader] = {
-    "dense": dense.read_dense,
-    "residual": dense.read_residual,
-    "conv": conv.read_conv,
-    "conv_transpose": conv.read_conv_transpose,
-    "maxpool": pool.read_window,
-    "avgpool": pool.read_window,
-    "global_avgpool": pool.read_global,
-    "global_maxpool": pool.read_global,
-    "batchnorm": norm.read_batch_norm,
-    "layernorm": norm.read_layer_norm,
-    "rmsnorm": norm.read_rms_norm,
-    "groupnorm": norm.read_group_norm,
-    "instancenorm": norm.read_group_norm,
-    "lrn": norm.read_lrn,
-    "embedding": sequence.read_embedding,
-    "attention": sequence.read_attention,
-    **dict.fromkeys(("rnn", "lstm", "gru"), recurrent.read_recurrent),
-    **activation.READERS,
+READERS: Mapping[type, Reader] = {
+    layers.Activation: activation.read_activation,
+    layers.Attention: sequence.read_attention,
+    layers.BatchNorm: norm.read_batch_norm,
+    layers.Conv: conv.read_conv,
+    layers.ConvTranspose: conv.read_conv_transpose,
+    layers.Dense: dense.read_dense,
+    layers.Dropout: activation.read_dropout,
+    layers.Embedding: sequence.read_embedding,
+    layers.GlobalPool: pool.read_global,
+    layers.GroupNorm: norm.read_group_norm,
+    layers.LayerNorm: norm.read_layer_norm,
+    layers.LocalResponseNorm: norm.read_lrn,
+    layers.Loss: loss.read_loss,
+    layers.MatMul: dense.read_matmul,
+    layers.Operation: dense.read_residual,
+    layers.Pool: pool.read_window,
+    layers.RMSNorm: norm.read_rms_norm,
+    layers.Recurrent: recurrent.read_recurrent,
+    layers.Softmax: activation.read_softmax,
 }
 
 
 def readings(region: Item) -> tuple[Reading, ...]:
-    """The cards a region may be explained by, with its sizes; none where no card fits."""
-    if not isinstance(region, Region):
-        return ()
-    reader = loss.READERS.get(region.name) if region.phase == "loss" else READERS.get(region.name)
-    if reader is None:
+    """Return the cards that may explain a region, with its sizes; an empty tuple if no card fits."""
+    reader = READERS.get(type(region.layer)) if isinstance(region, Region) else None
+    if not isinstance(region, Region) or reader is None:
         return ()
     try:
         return reader(region)

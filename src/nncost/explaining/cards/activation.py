@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.library.activations import ACTIVATIONS, activation, softmax
+from nncost.ir.layers import Softmax
+from nncost.ir.library.activations import activation, softmax
 from nncost.ir.library.sequence import dropout
 
 INPUT = "∂L/∂z"
@@ -30,7 +31,7 @@ _CASES = r"\begin{{cases}} {} & z > 0 \\ {} & \text{{otherwise}} \end{{cases}}"
 
 
 def _split(above: str, below: str, above_latex: str, below_latex: str) -> tuple[str, str]:
-    return f"{above} where z > 0, else {below}", _CASES.format(above_latex, below_latex)
+    return f"{above} if z > 0, else {below}", _CASES.format(above_latex, below_latex)
 
 
 def _curve(value: tuple[str, str], gradient: tuple[str, str], saved: str = "z") -> _Curve:
@@ -44,7 +45,7 @@ def _curve(value: tuple[str, str], gradient: tuple[str, str], saved: str = "z") 
     )
 
 
-_BETWEEN = ("g where z lies inside the limits, else 0", r"g\,[\text{low} < z < \text{high}]")
+_BETWEEN = ("g if z is inside the limits, else 0", r"g\,[\text{low} < z < \text{high}]")
 _CURVES: Mapping[str, _Curve] = {
     "relu": _curve(("max(z, 0)", r"\max(z, 0)"), _split("g", "0", "g", "0"), "a"),
     "leaky_relu": _curve(_split("z", "α·z", "z", r"\alpha z"), _split("g", "α·g", "g", r"\alpha g")),
@@ -79,11 +80,11 @@ _CURVES: Mapping[str, _Curve] = {
         ("z·min(max(z/6 + ½, 0), 1)", r"z \min(\max(z/6 + \tfrac12, 0), 1)"), ("g·da/dz, factor by factor", r"g\,\frac{da}{dz}")
     ),
 }  # fmt: skip
-_ELEMENTARY = {"sigmoid": "one sigmoid function for each value", "tanh": "one tanh function for each value"}
+_ELEMENTARY = {"sigmoid": "one sigmoid function per value", "tanh": "one tanh function per value"}
 _WHY_BACKWARD = {
     "sigmoid": "1 − a, then a·(1 − a), then times g: 1 subtraction and 2 products",
     "tanh": "a², then 1 − a², then times g: 2 products and 1 subtraction",
-    "relu": "one comparison for each value",
+    "relu": "one comparison per value",
 }
 
 
@@ -95,9 +96,11 @@ def _values(region: Region) -> tuple[bool, tuple[Dim | Shape, ...]]:
     return len(shape) == 2, (shape[0], shape[1:])
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
+def read_activation(region: Region) -> tuple[Reading, ...]:
+    """B examples of M neurons, or of E values; none for a function without a card."""
     vector, values = _values(region)
-    return (Reading(activation_card(name, "M" if vector else "E"), values),)
+    name = region.layer.name
+    return (Reading(activation_card(name, "M" if vector else "E"), values),) if name in _CURVES else ()
 
 
 def _letters(letter: str) -> dict[str, str]:
@@ -120,21 +123,21 @@ def activation_card(name: str, letter: str) -> Card:
         build=build,
         equations=(curve.value,),
         gradients=(curve.gradient,),
-        why={"activations": "one for each value", "cmp": "one for each value"}
+        why={"activations": "one per value", "cmp": "one per value"}
         | ({name: _ELEMENTARY[name]} if name in _ELEMENTARY else {}),
         why_backward={INPUT: _WHY_BACKWARD.get(name, "")},
         saved=f"{name}'s {'output' if curve.saved == 'a' else 'values'} {curve.saved}",
     )
 
 
-def _read_softmax(logarithm: bool, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
-    axis = dict(region.sizes)["axis"]
-    assert isinstance(axis, int)
+def read_softmax(region: Region) -> tuple[Reading, ...]:
+    """B examples of R rows of n values, along the softmax's axis."""
+    shape, softmax_ = region.inputs[0].shape, region.settings(Softmax)
+    axis = softmax_.axis
     rows = (shape[0], product((*shape[1:axis], *shape[axis + 1 :]))) if axis else (1, product(shape[1:]))
     flat = len(shape) == 2
     values = (rows[0], shape[axis]) if flat else (*rows, shape[axis])
-    return tuple(Reading(softmax_card(logarithm, layer, flat), values) for layer in (True, False))
+    return tuple(Reading(softmax_card(softmax_.logarithm, layer, flat), values) for layer in (True, False))
 
 
 @cache
@@ -164,16 +167,17 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
         why={
             "cmp": "the maximum of n values: n − 1 comparisons",
             "add": "subtractions of the maximum, and the sum of n powers",
-            "exp": "one power for each value",
-            "div": "one for each value",
-            "log": "one for each row",
-            "activations": "one for each value",
+            "exp": "one power per value",
+            "div": "one per value",
+            "log": "one per row",
+            "activations": "one per value",
         },
         saved="softmax's output",
     )
 
 
-def _read_dropout(region: Region) -> tuple[Reading, ...]:
+def read_dropout(region: Region) -> tuple[Reading, ...]:
+    """B examples of E values."""
     shape = region.inputs[0].shape
     return (Reading(dropout_card(), (shape[0], shape[1:])),)
 
@@ -198,18 +202,10 @@ def dropout_card() -> Card:
             Maths("∂L/∂x = g·keep/(1 − p)", r"\frac{\partial L}{\partial x} = \frac{g \cdot [u \ge p]}{1 - p}"),
         ),
         why={
-            "random": "one random number for each value",
-            "cmp": "one for each value",
+            "random": "one random number per value",
+            "cmp": "one per value",
             "mul": "by keep, then by the constant 1/(1 − p)",
         },
         why_backward={"∂L/∂x": "by keep, then by the constant"},
         saved="dropout's choice of values",
     )
-
-
-READERS: Mapping[str, Reader] = {
-    **{name: partial(_read, name) for name in ACTIVATIONS if name in _CURVES},
-    "softmax": partial(_read_softmax, False),
-    "log_softmax": partial(_read_softmax, True),
-    "dropout": _read_dropout,
-}

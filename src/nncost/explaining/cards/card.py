@@ -15,7 +15,7 @@ Build = Callable[[Builder, Sizes], Mapping[str, Tensor]]
 """``build(builder, sizes)`` emits the composite's region and names the tensors that may receive a gradient."""
 
 BATCH = "B"
-"""The letter of the batch, which is left out of worked lines where the batch is one example."""
+"""The letter of the batch, which worked lines leave out if the batch is one example."""
 
 ROWS = {BATCH: "examples in the batch"}
 INPUT, WEIGHTS = "∂L/∂x", "∂L/∂W"
@@ -55,7 +55,7 @@ class Reading:
 
     @property
     def values(self) -> tuple[Dim, ...]:
-        """One size for each letter."""
+        """One size per letter."""
         return tuple(product(size) if isinstance(size, tuple) else size for size in self.sizes)
 
 

@@ -13,6 +13,7 @@ from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Conv, ConvTranspose
 from nncost.ir.library.conv import conv, conv_transpose
 
 _GROUPED = {"G": "groups of channels"}
@@ -22,9 +23,8 @@ def read_conv(region: Region) -> tuple[Reading, ...]:
     """B examples, P output positions, M kernels on C channels, K taps in each kernel and channel."""
     x, weight, *bias = region.inputs
     (y,) = region.outputs
-    channels = weight.shape[1]
-    groups = exact_divide(x.shape[1], channels)
-    values: tuple[Dim | Shape, ...] = (x.shape[0], y.shape[2:], y.shape[1], channels, weight.shape[2:])
+    groups = region.settings(Conv).groups
+    values: tuple[Dim | Shape, ...] = (x.shape[0], y.shape[2:], y.shape[1], weight.shape[1], weight.shape[2:])
     card = conv_card(bool(bias), groups != 1)
     return (Reading(card, values if groups == 1 else (*values, groups)),)
 
@@ -79,10 +79,10 @@ def conv_card(bias: bool, grouped: bool) -> Card:
         why_backward={
             "∂L/∂W": "each of the M·C·K weights sums over all positions of all examples",
             "∂L/∂b": "each bias sums over all positions of all examples",
-            INPUT: "for each tap a sum over the kernels, then one addition where windows overlap",
+            INPUT: "per tap a sum over the kernels, then one addition where windows overlap",
         },
-        parameters="C·K weights for each of the M kernels, shared by all positions"
-        + (", one bias for each kernel" if bias else ", no biases"),
+        parameters="C·K weights in each of the M kernels, shared by all positions"
+        + (", one bias per kernel" if bias else ", no biases"),
         saved="the convolutions' inputs x (for ∂L/∂W)",
     )
 
@@ -91,7 +91,7 @@ def read_conv_transpose(region: Region) -> tuple[Reading, ...]:
     """B examples, Q input and P output positions, C input and M output channels, K taps."""
     x, weight, *bias = region.inputs
     (y,) = region.outputs
-    groups = exact_divide(y.shape[1], weight.shape[1])
+    groups = region.settings(ConvTranspose).groups
     values: tuple[Dim | Shape, ...] = (
         x.shape[0], x.shape[2:], x.shape[1], y.shape[1], weight.shape[2:], y.shape[2:],
     )  # fmt: skip
@@ -146,15 +146,15 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
         ),
         why={
             "mul": "each input position spreads over K taps of the output channels",
-            "add": "sums over the channels, then one addition for each tap" + (", then the bias" if bias else ""),
+            "add": "sums over the channels, then one addition per tap" + (", then the bias" if bias else ""),
         },
         why_backward={
             "∂L/∂W": "each weight sums over all input positions of all examples",
             "∂L/∂b": "each bias sums over all positions of all examples",
             INPUT: "each input gathers from its K taps in the output channels",
         },
-        parameters="K weights for each pair of an input and an output channel"
-        + (", one bias for each output channel" if bias else ""),
+        parameters="K weights per pair of an input and an output channel"
+        + (", one bias per output channel" if bias else ""),
         saved="the transposed convolutions' inputs x (for ∂L/∂W)",
     )
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from functools import cache
 
-from nncost.dims import product
+from nncost.dims import Dim, product
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import MatMul, Operation
 from nncost.ir.library.dense import dense
+
+RESIDUAL = Operation("residual")
 
 
 def read_dense(region: Region) -> tuple[Reading, ...]:
-    """B examples (of T positions each, where the layer works on a sequence), N inputs, M neurons."""
+    """B examples (of T positions each if the layer works on a sequence), N inputs, M neurons."""
     x, weight, *bias = region.inputs
-    width_out, width_in = weight.shape
+    return _read(x, *reversed(weight.shape), bias=bool(bias))
+
+
+def read_matmul(region: Region) -> tuple[Reading, ...]:
+    """A product with one learned matrix (N, M) is a dense layer."""
+    x, weight, *bias = region.inputs
+    learned = region.settings(MatMul).learned and weight.rank == 2
+    return _read(x, *weight.shape, bias=bool(bias)) if learned else ()
+
+
+def _read(x: Tensor, width_in: Dim, width_out: Dim, *, bias: bool) -> tuple[Reading, ...]:
     if x.rank <= 2:
-        return (Reading(dense_card(bool(bias), positions=False), (product(x.shape[:-1]), width_in, width_out)),)
+        return (Reading(dense_card(bias, positions=False), (product(x.shape[:-1]), width_in, width_out)),)
     batch, *positions, _ = x.shape
-    return (Reading(dense_card(bool(bias), positions=True), (batch, tuple(positions), width_in, width_out)),)
+    return (Reading(dense_card(bias, positions=True), (batch, tuple(positions), width_in, width_out)),)
 
 
 @cache
@@ -61,18 +74,20 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             else "each of the M sums has N products: N − 1 additions",
         },
         why_backward={
-            "∂L/∂W": f"one product δ_j·x_i for each weight; then the {rows} are added up",
+            "∂L/∂W": f"one product δ_j·x_i per weight; then the {rows} are added up",
             "∂L/∂b": f"δ itself, a copy; only the {rows} are added up",
             INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
         },
-        parameters="one weight for each pair of an input and a neuron"
-        + (", one bias for each neuron" if bias else ", no biases"),
+        parameters="one weight per pair of an input and a neuron"
+        + (", one bias per neuron" if bias else ", no biases"),
         saved="the dense layers' inputs x (for ∂L/∂W)",
     )
 
 
 def read_residual(region: Region) -> tuple[Reading, ...]:
-    """B examples of E values."""
+    """B examples of E values in a residual sum; other named operations have no card."""
+    if region.layer != RESIDUAL:
+        return ()
     batch, *rest = region.outputs[0].shape
     return (Reading(residual_card(), (batch, tuple(rest))),)
 
@@ -83,7 +98,7 @@ def residual_card() -> Card:
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x, inner = (b.input((sizes[BATCH], sizes["E"])) for _ in range(2))
-        with b.region("residual", x, inner) as region:
+        with b.region(RESIDUAL, x, inner) as region:
             region.returns(b.map("add", inner, x))
         return {INPUT: x, "∂L/∂F": inner}
 
@@ -98,5 +113,5 @@ def residual_card() -> Card:
                 r"\frac{\partial L}{\partial F} = \frac{\partial L}{\partial y}",
             ),
         ),
-        why={"add": "one for each value"},
+        why={"add": "one per value"},
     )

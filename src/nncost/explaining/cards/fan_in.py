@@ -9,6 +9,7 @@ from nncost.explaining.cards.card import Card, Reading, Sizes
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Tensor, walk
+from nncost.ir.layers import Operation
 
 
 def read_fan_in(item: Item) -> tuple[Reading, ...]:
@@ -25,7 +26,7 @@ def fan_in_card() -> Card:
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         first, second = (b.input((sizes["E"],)) for _ in range(2))
-        with b.region("add", first, second) as region:
+        with b.region(Operation("add"), first, second) as region:
             region.returns(b.map("add", first, second))
         return {}
 

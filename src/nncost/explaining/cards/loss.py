@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 
 from nncost.dims import product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reader, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
-from nncost.ir.training.losses import emit_loss
-
-_EQUATIONS: Mapping[str, tuple[Maths, Maths]] = {
-    "squared_error": (
-        Maths("L = Σ (y − t)²/n    with n = B·M", r"L = \frac{1}{n} \sum (y - t)^2, \qquad n = B M"),
-        Maths("∂L/∂y = (2/n)·(y − t)", r"\frac{\partial L}{\partial y} = \frac{2}{n}\,(y - t)"),
-    ),
-    "cross_entropy": (
-        Maths(
-            "L = −mean log p_t    with p = softmax(z)",
-            r"L = -\overline{\log p_t}, \qquad p = \operatorname{softmax}(z)",
-        ),
-        Maths("∂L/∂z = (p − t)/rows", r"\frac{\partial L}{\partial z} = \frac{p - t}{\text{rows}}"),
-    ),
-    "binary_cross_entropy": (
-        Maths("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
-        Maths("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
-    ),
-    "sum": (Maths("L = Σ y", r"L = \sum y"), Maths("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1")),
-}
-
-
-_WHY: Mapping[str, Mapping[str, str]] = {
-    "squared_error": {
-        "mul": "n squares, and n products with the constant 2/n",
-        "add": "n differences y − t, and the sum of n squares: n − 1 additions",
-        "div": "the mean",
-    },
-    "cross_entropy": {
-        "add": "the softmax, p − t, the sum over the rows",
-        "cmp": "the maximum of each row",
-        "exp": "the softmax",
-        "log": "one for each row",
-        "div": "the softmax, the gradient's mean and the loss's mean",
-    },
-    "binary_cross_entropy": {
-        "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
-        "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
-        "log": "two for each output",
-        "div": "two for each output, and the mean",
-    },
-    "sum": {"add": "the sum of all outputs"},
-}
+from nncost.ir.training.losses import LOSSES, emit_loss
 
 _WHY_FUSED = {
     "add": "p − t, and the sum over the rows",
-    "log": "one for each row",
+    "log": "one per row",
     "div": "the gradient's mean and the loss's mean",
 }
 
 
-def _read(name: str, region: Region) -> tuple[Reading, ...]:
-    shape = region.inputs[0].shape
+def read_loss(region: Region) -> tuple[Reading, ...]:
+    """The rows of the output and their width; none for a loss without a card."""
+    shape, name = region.inputs[0].shape, region.layer.name
+    if name not in LOSSES:
+        return ()
     if name == "cross_entropy":
         rows, width = product(shape[:-1]), shape[-1]
     else:
@@ -84,15 +44,12 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         emit_loss(b, name, graph, 1)
         return {}
 
-    value, gradient = _EQUATIONS[name]
+    loss = LOSSES[name]
     rows = ROWS if flat else {"R": "rows of the output in the whole batch"}
     return Card(
         title=name,
         letters=rows | {"M": "outputs of the network" if flat else "outputs in each row"},
         build=build,
-        equations=(value, gradient),
-        why=_WHY_FUSED if fused else _WHY.get(name, {}),
+        equations=(Maths(*loss.value), Maths(*loss.gradient)),
+        why=_WHY_FUSED if fused else loss.why,
     )
-
-
-READERS: Mapping[str, Reader] = {name: partial(_read, name) for name in _EQUATIONS}

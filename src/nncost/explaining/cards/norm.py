@@ -7,9 +7,9 @@ from functools import cache
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from nncost.ir.library import norm
 
 _CENTRED = Maths("x̂ = (x − mean)/√(variance + ε)", r"\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}")
@@ -21,7 +21,7 @@ _WHY = {
     "mul": "squares for the variance, then by 1/σ, then by the scale γ",
     "add": "the sums of both means, the differences x − mean, ε and the shift β",
     "div": "the means, and 1/σ",
-    "sqrt": "one for each σ",
+    "sqrt": "one per σ",
 }
 _SAVED = "the norms' x̂ and 1/σ"
 
@@ -43,13 +43,13 @@ def _labelled(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> dict[str,
 
 def _sentence(scale: bool, shift: bool, each: str) -> str:
     given = " and ".join(name for name, there in (("a scale γ", scale), ("a shift β", shift)) if there)
-    return f"{given} for each {each}" if given else "none"
+    return f"{given} per {each}" if given else "none"
 
 
 def read_batch_norm(region: Region) -> tuple[Reading, ...]:
-    """C channels and n values in each of them."""
+    """C channels of n values."""
     batch, channels, *spatial = region.inputs[0].shape
-    training = region.gradient is not None
+    training = region.settings(BatchNorm).momentum is not None
     return (Reading(batch_norm_card(training), ((batch, *spatial), channels)),)
 
 
@@ -77,10 +77,10 @@ def batch_norm_card(training: bool) -> Card:
         why={name: f"{text}; the running averages" if name in ("mul", "add") else text for name, text in _WHY.items()}
         if training
         else {
-            "mul": "x·f for each value, γ and mean times 1/σ for each channel",
-            "add": "one for each value, two for each channel",
+            "mul": "x·f per value, γ and mean times 1/σ per channel",
+            "add": "one per value, two per channel",
         },
-        parameters="a scale γ and a shift β for each channel; its two running averages are buffers, not parameters",
+        parameters="a scale γ and a shift β per channel; its two running averages are buffers, not parameters",
         saved=_SAVED,
         training=training,
     )
@@ -88,31 +88,19 @@ def batch_norm_card(training: bool) -> Card:
 
 def read_layer_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x, *given = region.inputs
-    axes = _normalised_axes(region)
-    batch, *rows = x.shape[: x.rank - axes]
-    width = product(x.shape[x.rank - axes :])
-    settings = _settings(region)
-    card = row_norm_card(True, bool(settings["scale"]), len(given) > int(bool(settings["scale"])), bool(rows))
+    x, layer = region.inputs[0], region.settings(LayerNorm)
+    batch, *rows = x.shape[: x.rank - layer.axes]
+    width = product(x.shape[x.rank - layer.axes :])
+    card = row_norm_card(True, layer.scale, layer.shift, bool(rows))
     return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
 
 
 def read_rms_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x, *given = region.inputs
+    x = region.inputs[0]
     batch, *rows = x.shape[:-1]
-    card = row_norm_card(False, bool(given), False, bool(rows))
+    card = row_norm_card(False, region.settings(RMSNorm).scale, False, bool(rows))
     return (Reading(card, (batch, tuple(rows), x.shape[-1]) if rows else (batch, x.shape[-1])),)
-
-
-def _settings(region: Region) -> dict[str, object]:
-    return dict(next(item for item in region.items if isinstance(item, Region)).sizes)
-
-
-def _normalised_axes(region: Region) -> int:
-    axes = _settings(region)["axes"]
-    assert isinstance(axes, tuple)
-    return len(axes)
 
 
 @cache
@@ -147,14 +135,12 @@ def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> C
 
 
 def read_group_norm(region: Region) -> tuple[Reading, ...]:
-    """B examples, G groups, C channels of S values; instance norm has one group for each channel."""
-    x, *given = region.inputs
-    batch, channels, *spatial = x.shape
+    """B examples, G groups, C channels of S values; instance norm has one group per channel."""
+    layer = region.settings(GroupNorm)
+    batch, channels, *spatial = region.inputs[0].shape
     values: tuple[Dim | Shape, ...] = (batch, channels, tuple(spatial))
-    if region.name == "instancenorm":
-        return tuple(Reading(group_norm_card(n >= 1, n >= 2, True), values) for n in (len(given),))
-    inner = next(item for item in region.items if isinstance(item, Region))
-    return (Reading(group_norm_card(len(given) >= 1, len(given) >= 2, False), (*values, inner.inputs[0].shape[1])),)
+    card = group_norm_card(layer.scale, layer.shift, layer.instance)
+    return (Reading(card, values if layer.instance else (*values, layer.groups)),)
 
 
 @cache
@@ -187,10 +173,7 @@ def group_norm_card(scale: bool, shift: bool, instance: bool) -> Card:
 def read_lrn(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels of S values; the window's size is a number of the card."""
     batch, channels, *spatial = region.inputs[0].shape
-    windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
-    (size,) = next(windows).sizes
-    assert isinstance(size, int)
-    return (Reading(lrn_card(size), (batch, channels, tuple(spatial))),)
+    return (Reading(lrn_card(region.settings(LocalResponseNorm).size), (batch, channels, tuple(spatial))),)
 
 
 @cache
@@ -211,8 +194,8 @@ def lrn_card(size: int) -> Card:
         why={
             "mul": "the square, and by α",
             "add": f"the sum of {size} squares, and k",
-            "pow": "one for each value",
-            "div": "one for each value",
+            "pow": "one per value",
+            "div": "one per value",
         },
         saved="the powers of the local response norms",
     )

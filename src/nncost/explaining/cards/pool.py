@@ -6,9 +6,9 @@ from functools import cache
 
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Pool
 from nncost.ir.library.pool import average_pool, global_average_pool, global_max_pool, max_pool
 
 _POOLED = {"C": "channels", "P": "positions in each output map"}
@@ -17,9 +17,8 @@ _POOLED = {"C": "channels", "P": "positions in each output map"}
 def read_window(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels, P output positions, K values in each window."""
     (y,) = region.outputs
-    windows = (item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Window))
-    taps = next(windows).sizes
-    return (Reading(window_card(region.name), (y.shape[0], y.shape[1], y.shape[2:], taps)),)
+    layer = region.settings(Pool)
+    return (Reading(window_card(layer.name), (y.shape[0], y.shape[1], y.shape[2:], layer.kernel)),)
 
 
 @cache
@@ -44,13 +43,9 @@ def window_card(name: str) -> Card:
         why={
             "cmp": "the largest of K values: K − 1 comparisons",
             "add": "the sum of K values: K − 1 additions",
-            "div": "one for each output",
+            "div": "one per output",
         },
-        why_backward={
-            INPUT: "one addition for each output"
-            if largest
-            else "one division for each output, one addition for each tap"
-        },
+        why_backward={INPUT: "one addition per output" if largest else "one division per output, one addition per tap"},
         saved="maxpool's positions of the largest values" if largest else "",
     )
 
@@ -58,7 +53,7 @@ def window_card(name: str) -> Card:
 def read_global(region: Region) -> tuple[Reading, ...]:
     """B examples, C channels of S values."""
     batch, channels, *spatial = region.inputs[0].shape
-    return (Reading(global_card(region.name), (batch, channels, tuple(spatial))),)
+    return (Reading(global_card(region.layer.name), (batch, channels, tuple(spatial))),)
 
 
 @cache
@@ -80,12 +75,10 @@ def global_card(name: str) -> Card:
         why={
             "cmp": "the largest of S values: S − 1 comparisons",
             "add": "the sum of S values: S − 1 additions",
-            "div": "one for each channel",
+            "div": "one per channel",
         },
         why_backward={
-            INPUT: "one addition for each channel"
-            if largest
-            else "one division for each channel; all its values share it"
+            INPUT: "one addition per channel" if largest else "one division per channel; all its values share it"
         },
         saved="global_maxpool's positions of the largest values" if largest else "",
     )
@@ -101,9 +94,9 @@ def _mean(count: str) -> Maths:
 
 def _to_largest() -> Maths:
     return Maths(
-        "∂L/∂x = g at the largest value, 0 elsewhere", r"\frac{\partial L}{\partial x} = g \text{ at the largest value}"
+        "∂L/∂x = g at the largest value, otherwise 0", r"\frac{\partial L}{\partial x} = g \text{ at the largest value}"
     )
 
 
 def _spread(count: str) -> Maths:
-    return Maths(f"∂L/∂x = g/{count} for each value", rf"\frac{{\partial L}}{{\partial x}} = \frac{{g}}{{{count}}}")
+    return Maths(f"∂L/∂x = g/{count} per value", rf"\frac{{\partial L}}{{\partial x}} = \frac{{g}}{{{count}}}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 
-from nncost.dims import Dim, exact_divide
+from nncost.dims import Dim
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor, walk
-from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Recurrent
+from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent_layer
 
 _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
     "rnn": (Maths("h_t = tanh(W·x_t + b + U·h_t−1 + c)", r"h_t = \tanh(W x_t + b + U h_{t-1} + c)"),),
@@ -31,25 +31,9 @@ _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
 def read_recurrent(region: Region) -> tuple[Reading, ...]:
     """B examples of T steps of F features, H units."""
     batch, steps, features = region.inputs[0].shape
-    loops = [item.op for item in region.items if isinstance(item, Node) and isinstance(item.op, ops.Repeat)]
-    hidden = exact_divide(region.outputs[0].shape[-1], len(loops))
-    biases = int(_adds_vector(walk(region.items))) + int(_adds_vector(walk(loops[0].body.items)))
-    card = recurrent_card(region.name, len(loops), biases)
-    return (Reading(card, (batch, steps, features, hidden)),)
-
-
-def _adds_vector(nodes: Iterable[Node]) -> bool:
-    """Whether the first addition behind a contraction is that of a broadcast vector, a bias."""
-    products: set[Tensor] = set()
-    vectors: set[Tensor] = set()
-    for node in nodes:
-        if isinstance(node.op, ops.Contract):
-            products.update(node.outputs)
-        elif isinstance(node.op, ops.Broadcast) and node.inputs[0].rank == 1:
-            vectors.update(node.outputs)
-        elif node.op == ops.Map("add") and not products.isdisjoint(node.inputs):
-            return not vectors.isdisjoint(node.inputs)
-    return False
+    layer = region.settings(Recurrent)
+    card = recurrent_card(layer.cell, len(layer.reverse), layer.biases)
+    return (Reading(card, (batch, steps, features, layer.hidden)),)
 
 
 @cache
@@ -61,22 +45,18 @@ def recurrent_card(kind: str, directions: int, biases: int) -> Card:
         x = b.input((sizes[BATCH], sizes["T"], sizes["F"]))
         rows: Dim = gates * sizes["H"]
         labelled = {INPUT: x}
-        with b.region(kind, x, neurons=sizes["H"] * directions) as region:
-            results, finals = [], []
-            for direction in range(directions):
-                weights = CellWeights(
-                    b.parameter((rows, sizes["F"]), "weight", "weight_ih"),
-                    b.parameter((rows, sizes["H"]), "weight", "weight_hh"),
-                    b.parameter((rows,), "bias", "bias_ih") if biases > 0 else None,
-                    b.parameter((rows,), "bias", "bias_hh") if biases > 1 else None,
-                )
-                y, states = recurrent(b, kind, x, weights, reverse=direction == 1)
-                results.append(y)
-                finals.append(states[0])
-                mark = "'" * direction
-                named = {"W": weights.input, "U": weights.hidden, "b": weights.input_bias, "c": weights.hidden_bias}
-                labelled |= {f"∂L/∂{name}{mark}": tensor for name, tensor in named.items() if tensor is not None}
-            region.returns(results[0] if directions == 1 else b.emit(ops.Concat(2), *results), *finals)
+        cells = []
+        for direction in range(directions):
+            weights = CellWeights(
+                b.parameter((rows, sizes["F"]), "weight", "weight_ih"),
+                b.parameter((rows, sizes["H"]), "weight", "weight_hh"),
+                b.parameter((rows,), "bias", "bias_ih") if biases > 0 else None,
+                b.parameter((rows,), "bias", "bias_hh") if biases > 1 else None,
+            )
+            cells.append(weights)
+            mark = "'" * direction
+            labelled |= {f"∂L/∂{name}{mark}": t for name, t in zip("WUbc", weights.tensors(), strict=False)}
+        recurrent_layer(b, kind, x, cells, reverse=(False, True)[:directions])
         return labelled
 
     both = " in each of two directions" if directions == 2 else ""

@@ -8,9 +8,9 @@ from functools import cache
 from nncost.dims import Dim, same
 from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
-from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Node, Region, Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Attention
 from nncost.ir.library.sequence import attention, embedding
 
 
@@ -37,7 +37,7 @@ def embedding_card() -> Card:
         build=build,
         equations=(Maths("y_t = W[i_t]    row i_t of the table: looked up, not computed", r"y_t = W_{i_t}"),),
         gradients=(Maths("∂L/∂W[i_t] gathers g_t", r"\frac{\partial L}{\partial W_{i_t}} \mathrel{+}= g_t"),),
-        why_backward={"∂L/∂W": "each row that was used receives its gradient: one addition for each value"},
+        why_backward={"∂L/∂W": "each row that was used receives its gradient: one addition per value"},
         parameters="D weights in each of the V rows of the table",
         saved="the embedding's indices",
     )
@@ -48,13 +48,11 @@ def read_attention(region: Region) -> tuple[Reading, ...]:
     query, key, value, *mask = region.inputs
     batch, heads, length, width = query.shape
     own, one_width = same(key.shape[2], length), same(value.shape[3], width)
-    causal = any(isinstance(item, Node) and item.op == ops.Map("select") for item in region.items)
-    card = attention_card(own, one_width, causal, bool(mask))
     values: Mapping[str, Dim] = {
         BATCH: batch, "H": heads, "T": length, "S": key.shape[2], "E": width, "V": value.shape[3], "G": key.shape[1],
     }  # fmt: skip
     shared = not same(key.shape[1], heads)
-    card = attention_card(own, one_width, causal, bool(mask), shared=shared)
+    card = attention_card(own, one_width, region.settings(Attention).causal, bool(mask), shared=shared)
     return (Reading(card, tuple(values[letter] for letter in card.letters)),)
 
 
@@ -102,9 +100,9 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
         why={
             "mul": f"Q·Kᵀ and P·V, and 1 for each of the T·{keys} scores (the scale)",
             "add": "the sums of both products, and the softmax" + (", and the mask" if mask else ""),
-            "cmp": "the maximum in each softmax" + (", and 1 for each score (is it allowed?)" if causal else ""),
-            "exp": "one for each score",
-            "div": "one for each score",
+            "cmp": "the maximum in each softmax" + (", and 1 per score (is it allowed?)" if causal else ""),
+            "exp": "one per score",
+            "div": "one per score",
         },
         saved="attention's Q, K, V and P",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import SourceError
-from nncost.frontends.registry import read_bytes
+from nncost.frontends.files import read_bytes
 
 CONFIG = "config.json"
 MAX_BYTES = 16 * 2**20
@@ -34,7 +34,7 @@ _DROPPED = frozenset(
 
 
 def read(source: str) -> dict[str, Any]:
-    """The configuration at ``source``, a file or a folder that holds one. Raises SourceError for anything else."""
+    """Return the configuration at ``source``, a file or a folder that holds one. Raise SourceError for anything else."""
     path = _path(source)
     content = read_bytes(str(path), MAX_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""The input a model is counted with where none is given: a rule for each kind of input."""
+"""The input a model is counted with if none is given: a rule per kind of input."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ DEFAULTS = (
 
 
 def default_sizes(name: str, config: Any, *, video: bool, generates: bool) -> Sizes | None:
-    """The sizes of an input for one example, or None where there is no rule.
+    """The sizes of an input for one example, or None if there is no rule.
 
     ``generates`` says that a decoder writes text behind a sound or an image.
     """

@@ -13,8 +13,8 @@ HUB = "nncost downloads nothing: the configuration must hold everything, backbon
 
 
 @contextmanager
-def one_error(attempt: str, source: str) -> Iterator[None]:
-    """Raise a SourceError for anything that goes wrong in the attempt to ``build`` or ``run`` the model."""
+def as_source_error(attempt: str, source: str) -> Iterator[None]:
+    """Turn whatever goes wrong in the attempt to ``build`` or ``run`` the model into a SourceError."""
     try:
         yield
     except NncostError:

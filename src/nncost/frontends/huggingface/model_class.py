@@ -20,7 +20,7 @@ FAMILIES = (
 
 
 def configuration_class(values: Mapping[str, Any], path: str) -> Any:
-    """The configuration's class. Raises SourceError for a family that transformers does not have."""
+    """Return the configuration's class. Raise SourceError for a family that transformers does not have."""
     library = transformers()
     family = values["model_type"]
     if family in library.CONFIG_MAPPING:
@@ -39,7 +39,7 @@ def configuration_class(values: Mapping[str, Any], path: str) -> Any:
 
 
 def model_class(config: Any, architectures: Any) -> tuple[Any, bool]:
-    """The model's class, and whether the configuration names it. Raises SourceError where there is none."""
+    """Return the model's class, and whether the configuration names it. Raise SourceError if there is none."""
     library = transformers()
     named = architectures if isinstance(architectures, list) else []
     for name in named[:1]:

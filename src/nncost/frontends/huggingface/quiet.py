@@ -14,8 +14,8 @@ SILENT = logging.CRITICAL + 1
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Nothing is printed, nothing is downloaded, no random number is used up; all is as before afterwards."""
+def quiet() -> Iterator[None]:
+    """Print nothing, download nothing and use up no random number meanwhile; put everything back afterwards."""
     with ExitStack() as stack:
         for name in LOGGERS:
             stack.enter_context(_silent(logging.getLogger(name)))
@@ -67,7 +67,7 @@ def _same_random_numbers() -> Iterator[None]:
 
 @contextmanager
 def _portable_experts() -> Iterator[None]:
-    """Mixtures of experts multiply by transformers' own grouped product: PyTorch's knows shapes for bfloat16 alone."""
+    """Mixtures of experts multiply by transformers' own grouped product: PyTorch's knows shapes for bfloat16 only."""
     from transformers.integrations import moe
 
     before: Any = getattr(moe, "_can_use_grouped_mm", None)

@@ -16,7 +16,7 @@ OPTIONAL = "torchvision"
 
 
 def transformers() -> Any:
-    """The package. Raises MissingExtraError where it or torch is not installed, SourceError where it does not load."""
+    """Return the package. Raise MissingExtraError if it or torch is not installed, SourceError if it does not load."""
     for name in ("torch", "transformers"):
         if find_spec(name) is None:
             raise MissingExtraError(PURPOSE, name, "huggingface")

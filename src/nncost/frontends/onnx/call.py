@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -23,24 +23,54 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Role, Tensor
 
-if TYPE_CHECKING:
-    from nncost.frontends.onnx.translation import Translation
+
+class Walk(Protocol):
+    """What a lowering needs to know of the walk over the file's nodes.
+
+    ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
+    ``notes`` are printed with the report.
+    """
+
+    builder: Builder
+    batch_was: int | None
+    batch_is: Dim
+    notes: dict[str, None]
+
+    def tensor(self, value: Value, role: Role) -> Tensor:
+        """A value as a tensor of the graph; a learned constant becomes a parameter of the current layer."""
+
+    def kind_of(self, node: Any) -> str:
+        """A node's operation, with its domain unless that is the default one."""
+
+    def output_shapes(self, node: Any) -> list[Shape | None]:
+        """The shape of each output that ONNX's own inference finds or the file states."""
 
 
 class Call:
     """A node of the graph with its operands; ``opset`` is the version its operation is defined by."""
 
-    def __init__(self, translation: Translation, node: Any, values: list[Value | None], opset: int) -> None:
-        self.translation = translation
+    def __init__(self, walk: Walk, node: Any, values: list[Value | None], opset: int) -> None:
+        self.walk = walk
+        self.builder = walk.builder
         self.node = node
         self.values = values
         self.opset = opset
         self.attributes = Attributes(node)
 
     @property
-    def builder(self) -> Builder:
-        """The builder that collects the graph."""
-        return self.translation.builder
+    def name(self) -> str:
+        """The operation, with its domain unless that is the default one."""
+        return self.walk.kind_of(self.node)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What a lowering can read: operands by position, attributes by name."""
+        return [*(f"operand {i}" for i in range(len(self.values))), *(item.name for item in self.node.attribute)]
+
+    @property
+    def output_shapes(self) -> list[Shape | None]:
+        """The shape of each output that ONNX's own inference finds or the file states."""
+        return self.walk.output_shapes(self.node)
 
     # ---------------------------------------------------------------- operands
     def has(self, position: int) -> bool:
@@ -58,7 +88,7 @@ class Call:
 
     def tensor(self, position: int, role: Role = "other") -> Tensor:
         """A required operand as a tensor; a stored float becomes a parameter of that role."""
-        return self.translation.tensor(self.value(position), role)
+        return self.walk.tensor(self.value(position), role)
 
     def optional(self, position: int, role: Role = "other") -> Tensor | None:
         """An operand as a tensor, or None."""
@@ -113,7 +143,7 @@ class Call:
             return Stored(value.root, shape, (*value.moves, ops.Reshape(shape)))
         if isinstance(value, Known) and all(isinstance(dim, int) for dim in shape):
             return Known(value.values.reshape(shape), value.dtype, value.static)
-        return Computed(self.builder.reshape(self.translation.tensor(value, "other"), shape))
+        return Computed(self.builder.reshape(self.walk.tensor(value, "other"), shape))
 
     def transposed(self, value: Value, order: tuple[int, ...]) -> Value:
         """A value with its axes reordered."""
@@ -122,7 +152,7 @@ class Call:
             return Stored(value.root, shape, (*value.moves, ops.Transpose(order)))
         if isinstance(value, Known):
             return Known(value.values.transpose(order), value.dtype, value.static)
-        return Computed(self.builder.transpose(self.translation.tensor(value, "other"), order))
+        return Computed(self.builder.transpose(self.walk.tensor(value, "other"), order))
 
     # ---------------------------------------------------------------- checks
     def axis(self, axis: int, rank: int) -> int:

@@ -10,16 +10,11 @@ import numpy as np
 
 from nncost.errors import SourceError
 from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, Known, Root, Stored, Value, plain
+from nncost.ir.dtypes import DTYPES
 
-FLOATS = {
-    "FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "FLOAT8E4M3FN": "float8",
-    "FLOAT8E4M3FNUZ": "float8", "FLOAT8E5M2": "float8", "FLOAT8E5M2FNUZ": "float8",
-}  # fmt: skip
-INTEGERS = {
-    "INT64": "int64", "INT32": "int32", "INT16": "int16", "INT8": "int8", "UINT8": "uint8", "BOOL": "bool",
-    "UINT64": "int64", "UINT32": "int32", "UINT16": "int16", "INT4": "int8", "UINT4": "uint8",
-}  # fmt: skip
-"""Types of whole numbers by the type of the same width that counts know."""
+_TYPES = {name: dtype.name for dtype in DTYPES for name in dtype.onnx}
+FLOATS = {name: dtype for name, dtype in _TYPES.items() if "float" in dtype}
+INTEGERS = {name: dtype for name, dtype in _TYPES.items() if "float" not in dtype}
 
 
 @lru_cache(maxsize=64)
@@ -38,8 +33,8 @@ def dtype_named(name: str, float_dtype: str) -> str | None:
     return float_dtype if name in FLOATS else INTEGERS.get(name)
 
 
-def tensor_value(proto: Any, name: str, float_dtype: str) -> Value:
-    """What a TensorProto stands for.
+def tensor_value(proto: Any, name: str, float_dtype: str, folder: str = "") -> Value:
+    """What a TensorProto stands for; values in another file, which lies in ``folder``, are read when asked for.
 
     Floats with axes are learned until something else turns up; scalars and small integers are known.
     """
@@ -53,8 +48,8 @@ def tensor_value(proto: Any, name: str, float_dtype: str) -> Value:
     learned = type_ in FLOATS and bool(shape)
     external = proto.data_location == 1
     if learned or external or math.prod(shape) > MAX_KNOWN:
-        return Stored(Root(name, shape, dtype, learned, lambda: _values(proto, name)), shape)
-    return known_array(_values(proto, name), dtype)
+        return Stored(Root(name, shape, dtype, learned, lambda: _values(proto, name, folder)), shape)
+    return known_array(_values(proto, name, folder), dtype)
 
 
 def known_array(values: Array, dtype: str, *, static: bool = True) -> Known:
@@ -78,12 +73,18 @@ def _as_integers(values: Array) -> Array:
             return values.astype(np.int64).astype(object)
 
 
-def _values(proto: Any, name: str) -> Array:
-    """The numbers themselves. Raises SourceError where they are in another file or do not fit the shape."""
-    from onnx import numpy_helper
+def _values(proto: Any, name: str, folder: str) -> Array:
+    """The numbers themselves. Raises SourceError if they cannot be read or do not fit the shape."""
+    from onnx import external_data_helper, numpy_helper
 
     if proto.data_location == 1:
-        raise SourceError(f"the values of {name!r} lie in another file, which is not read.")
+        held = type(proto)()
+        held.CopyFrom(proto)
+        try:
+            external_data_helper.load_external_data_for_tensor(held, folder)
+        except Exception as error:  # noqa: BLE001 - the file may be missing, cut short or elsewhere: many types
+            raise SourceError(f"the values of {name!r} lie in another file, which cannot be read: {error}.") from None
+        proto = held
     if proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
         # Shapes come by the hundred; this is what the general way below does for them.
         return np.frombuffer(proto.raw_data, dtype="<i8").reshape(tuple(proto.dims))

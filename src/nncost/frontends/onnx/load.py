@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import MissingExtraError, SourceError
+from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.registry import read_bytes
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
@@ -34,6 +35,7 @@ def load(source: str, options: LoadOptions) -> Model:
 
 
 def _load(source: str, options: LoadOptions) -> Model:
+    from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.inputs import dim_named, read_inputs
     from nncost.frontends.onnx.translation import Translation
     from nncost.frontends.onnx.unknown import Inference
@@ -51,7 +53,13 @@ def _load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     inference = Inference(model, options.dtype, dim_of, trust_file=inputs.as_filed)
     translation = Translation(
-        builder, model.graph, opsets, inference, batch_was=inputs.batch_was, batch_is=inputs.batch
+        builder,
+        model.graph,
+        opsets,
+        inference,
+        batch_was=inputs.batch_was,
+        batch_is=inputs.batch,
+        folder=str(Path(source).parent),
     )
     for name, shape, dtype in inputs.tensors:
         translation.bind(name, Computed(builder.input(shape, dtype=dtype, name=name)))
@@ -59,15 +67,17 @@ def _load(source: str, options: LoadOptions) -> Model:
         translation.bind(name, Absent(f"the input {name!r} is no tensor of numbers"))
     for node in model.graph.node:
         translation.translate(node)
+    outputs = translation.outputs(output.name for output in model.graph.output)
     return Model(
         kind="onnx",
         name=source,
-        graph=builder.graph(*translation.outputs(output.name for output in model.graph.output)),
+        graph=builder.graph(*outputs.values()),
         batch=inputs.batch,
         inputs=inputs.shapes,
         default_loss="none",
         default_optimizer="none",
         notes=(*translation.notes, *_type_notes(inputs, options)),
+        outputs=tuple(outputs),
     )
 
 

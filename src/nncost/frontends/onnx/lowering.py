@@ -1,39 +1,30 @@
-"""The open registry of lowerings: from an ONNX operation to composites and core operations."""
+"""The lowerings of ONNX operations, from a node to composites and core operations."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
-from typing import Union
+from typing import Union, cast
 
+from nncost.frontends.lowering import ONNX
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.values import Value
 from nncost.ir.graph import Tensor
 
-Lowered = Union[Tensor, Value, tuple[Union[Tensor, Value], ...]]
+Lowered = Union[Tensor, Value, None, tuple[Union[Tensor, Value, None], ...]]
 Lower = Callable[[Call], Lowered]
 """``lower(call) -> outputs``. Raises Unlowered, before it emits anything, for a form it does not know."""
-
-_LOWERINGS: dict[tuple[str, str], dict[int, Lower]] = defaultdict(dict)
 
 
 def lowers(*names: str, since: int = 1, domain: str = "") -> Callable[[Lower], Lower]:
     """Register a lowering of operations, for opsets from ``since`` up to the next registered one."""
-
-    def register(lower: Lower) -> Lower:
-        for name in names:
-            _LOWERINGS[domain, name][since] = lower
-        return lower
-
-    return register
+    return ONNX.register([full_name(domain, name) for name in names], since)
 
 
 def lowering_for(domain: str, name: str, opset: int) -> Lower | None:
-    """The lowering of an operation as the given opset defines it."""
-    versions = _LOWERINGS.get((domain, name), {})
-    return versions.get(max((since for since in versions if since <= opset), default=0))
+    """Return the lowering of an operation as the given opset defines it."""
+    return cast("Lower | None", ONNX.find(full_name(domain, name), version=opset))
 
 
-def lowered_names() -> list[str]:
-    """The operations of ONNX's own domain that are lowered."""
-    return sorted(name for domain, name in _LOWERINGS if not domain)
+def full_name(domain: str, name: str) -> str:
+    """Return ``Name``, or ``domain.Name`` outside the default domain."""
+    return f"{domain}.{name}" if domain else name

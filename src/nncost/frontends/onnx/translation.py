@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape
 from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
-from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
-from nncost.frontends.onnx.lowering import Lowered, lowering_for
-from nncost.frontends.onnx.unknown import Inference, captured_names
+from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
+from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
 from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -25,7 +24,8 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
-    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape).
+    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``folder`` is
+    where the file lies, beside files that hold its values.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Translation:
         *,
         batch_was: int | None,
         batch_is: Dim,
+        folder: str,
     ) -> None:
         self.builder = builder
         self.opsets = opsets
@@ -44,6 +45,7 @@ class Translation:
         self.names: dict[str, Value] = {}
         self.notes: dict[str, None] = {}
         self._inference = inference
+        self._folder = folder
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._parameters: dict[Root, Tensor] = {}
         self._used_names: Counter[str] = Counter()
@@ -61,7 +63,7 @@ class Translation:
                     f"it reads {name!r}, which no node before it produces.",
                     hint="The nodes of an ONNX file must stand in execution order, without cycles.",
                 )
-            found = self.names[name] = tensor_value(proto, name, self.builder.dtype)
+            found = self.names[name] = tensor_value(proto, name, self.builder.dtype, self._folder)
         return found
 
     def bind(self, name: str, value: Value) -> None:
@@ -84,7 +86,7 @@ class Translation:
         root = value.root
         if root not in self._parameters:
             self._parameters[root] = (
-                self.builder.parameter(root.shape, role, root.name)
+                self.builder.parameter(root.shape, role, root.name, read=root.read)
                 if root.learned
                 else self.builder.emit(ops.Constant("array", root.shape, root.dtype, root.read))
             )
@@ -104,16 +106,16 @@ class Translation:
             return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
         return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
 
-    def outputs(self, names: Iterable[str]) -> list[Tensor]:
-        """The graph's outputs as tensors; one that is no tensor is left out."""
-        found = []
+    def outputs(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """The graph's outputs as tensors by name; one that is no tensor is left out."""
+        found = {}
         for name in names:
             self.builder.origin = f"the output {name!r}"
             if not self._is_bound(name):
                 raise SourceError(f"the graph's output {name!r} is produced by no node.")
             value = self.value(name)
             if not isinstance(value, Absent):
-                found.append(self.tensor(value, "other"))
+                found[name] = self.tensor(value, "other")
         if not found:
             raise SourceError("no output of the graph is a tensor of numbers.")
         return found
@@ -123,13 +125,12 @@ class Translation:
         """Emit one node and bind its outputs. Raises an NncostError that names the node."""
         if any(isinstance(text, bytes) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
-        domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
-        kind = node.op_type if not domain else f"{domain}.{node.op_type}"
+        kind = self.kind_of(node)
         self.builder.origin = f"onnx.{kind} {node.name or ', '.join(node.output)}".strip()
         try:
             values = [self.value(name) if name else None for name in node.input]
             with self._layer(node):
-                outputs = self._lowered(node, domain, values)
+                outputs = self._lowered(node, values)
                 if outputs is None:
                     outputs = self._unknown(node, kind)
             for name, value in zip(node.output, outputs, strict=False):
@@ -159,8 +160,9 @@ class Translation:
         with self.builder.scope(name):
             yield
 
-    def _lowered(self, node: Any, domain: str, values: list[Value | None]) -> list[Value] | None:
+    def _lowered(self, node: Any, values: list[Value | None]) -> list[Value] | None:
         """The outputs of a node that has a lowering; None for an unknown one."""
+        domain = _domain(node)
         opset = self.opsets.get(domain)
         if opset is None:
             if not domain:
@@ -173,7 +175,7 @@ class Translation:
         before = len(items)
         try:
             return _as_values(lower(Call(self, node, values, opset)))
-        except Unlowered:
+        except NotImplementedError:  # Unlowered, or what a user's rule leaves unknown.
             # Scalar constants are shared with later layers, so they stay.
             items[before:] = [
                 item for item in items[before:] if isinstance(item, Node) and isinstance(item.op, ops.Constant)
@@ -182,15 +184,30 @@ class Translation:
 
     def _unknown(self, node: Any, kind: str) -> list[Value]:
         """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
-        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
-        operands = {name: self.value(name) for name in names if self._is_bound(name)}
+        operands = self._operands(node)
         kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        certain = {n: v for n, v in operands.items() if not isinstance(v, Computed) or v.certain}
-        shapes = self._inference.signatures(node, certain)
+        shapes = self._signatures(node)
         signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
         outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
         return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
+
+    def _signatures(self, node: Any) -> list[Signature | None]:
+        """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
+        certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
+        return self._inference.signatures(node, certain)
+
+    def output_shapes(self, node: Any) -> list[Shape | None]:
+        """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
+        return [None if found is None else found[0] for found in self._signatures(node)]
+
+    def kind_of(self, node: Any) -> str:
+        """Return a node's operation, with its domain unless that is the default one."""
+        return full_name(_domain(node), node.op_type)
+
+    def _operands(self, node: Any) -> dict[str, Value]:
+        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
+        return {name: self.value(name) for name in names if self._is_bound(name)}
 
     def _is_bound(self, name: str) -> bool:
         return name in self.names or name in self._initializers
@@ -198,4 +215,15 @@ class Translation:
 
 def _as_values(lowered: Lowered) -> list[Value]:
     several = lowered if isinstance(lowered, tuple) else (lowered,)
-    return [Computed(value) if isinstance(value, Tensor) else value for value in several]
+    return [
+        Absent("an output that its rule leaves out")
+        if value is None
+        else Computed(value)
+        if isinstance(value, Tensor)
+        else value
+        for value in several
+    ]
+
+
+def _domain(node: Any) -> str:
+    return "" if node.domain in DEFAULT_DOMAINS else str(node.domain)

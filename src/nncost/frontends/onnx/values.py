@@ -17,7 +17,7 @@ MAX_KNOWN = 4096
 """Elements of the largest constant whose values are followed; shapes and axes have a handful."""
 
 
-class Unlowered(Exception):  # noqa: N818 - not an error: the node becomes an unknown operation
+class Unlowered(NotImplementedError):  # noqa: N818 - not an error: the node becomes an unknown operation
     """A node that has no lowering, or depends on values that only a run would show."""
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nncost.dims import Dim, ceil_divide, is_symbolic
+from nncost.dims import Dim, is_symbolic
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.values import Unlowered
+from nncost.ir.library.windows import halves, same_padding
+from nncost.ir.library.windows import overhang as overhang_of
 
 Padding = list[tuple[Dim, Dim]]
 
@@ -49,7 +51,10 @@ def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | Non
     ceil = call.attributes.flag("ceil_mode", False)
     overhang: Padding = [(0, 0)] * axes
     if ceil:
-        overhang = [(0, _overhang(*axis)) for axis in zip(lengths, padding, reaches, strides, strict=True)]
+        overhang = [
+            (0, overhang_of(n, *widths, reach, stride))
+            for n, widths, reach, stride in zip(lengths, padding, reaches, strides, strict=True)
+        ]
     return WindowSizes(sizes, strides, dilations, padding, overhang)
 
 
@@ -67,31 +72,15 @@ def paddings(call: Call, lengths: Sequence[Dim], reaches: Sequence[Dim], strides
 
 def split_padding(total: Dim, mode: str) -> tuple[Dim, Dim]:
     """A width in two halves; the odd element goes behind (SAME_UPPER) or in front (SAME_LOWER)."""
-    more, less = ceil_divide(total, 2), total - ceil_divide(total, 2)
+    less, more = halves(total)
     return (less, more) if mode == "SAME_UPPER" else (more, less)
 
 
 def _same_total(length: Dim, reach: Dim, stride: int) -> Dim:
-    """The padding that leaves ⌈length/stride⌉ positions."""
-    if stride == 1:
-        return reach - 1
-    needed = (ceil_divide(length, stride) - 1) * stride + reach - length
-    if is_symbolic(needed):
+    total = same_padding(length, reach, stride)
+    if total is None:
         raise Unlowered("auto_pad with a stride over a symbolic size")
-    return max(0, needed)
-
-
-def _overhang(length: Dim, padding: tuple[Dim, Dim], reach: Dim, stride: int) -> Dim:
-    """How far the last window of ceil_mode reaches over the padded end.
-
-    A window that would start behind the input and the padding before it is left out.
-    """
-    span = length + padding[0] + padding[1] - reach
-    steps = ceil_divide(span, stride)
-    if not is_symbolic(steps) and steps * stride >= length + padding[0]:
-        steps -= 1
-    over = steps * stride - span
-    return over if is_symbolic(over) else max(0, over)
+    return total
 
 
 def _per_axis(call: Call, name: str, count: int, default: int | None, *, least: int) -> list[int] | None:

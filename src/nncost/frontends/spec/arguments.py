@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from math import isfinite
 
 from nncost.dims import Dim
@@ -40,6 +39,8 @@ class Arguments:
         if is_key and word.text in self._words:
             return self.sizes.error(f"{word.text!r} is given twice", word)
         accepted = [*(name.upper() for name in positional), *(f"{name}=" for name in options), *flags]
+        from difflib import get_close_matches
+
         close = get_close_matches(word.text, [*options, *flags], 1)
         hint = f"Accepted after {self.layer.name.text}: {' '.join(accepted) or 'nothing'}."
         if close:
@@ -69,7 +70,7 @@ class Arguments:
         return default if word is None else self.sizes.integer(word, name, minimum=minimum)
 
     def per_axis(self, name: str, axes: int, default: int, *, minimum: int = 1) -> list[int]:
-        """An optional number for each axis: ``2`` or ``2x1``."""
+        """An optional number per axis: ``2`` or ``2x1``."""
         word = self._words.get(name)
         if word is None:
             return [default] * axes

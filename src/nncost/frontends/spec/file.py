@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nncost.errors import SourceError
+from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.registry import read_bytes
 from nncost.frontends.spec import text
 from nncost.frontends.spec.grammar import MAX_LENGTH
 

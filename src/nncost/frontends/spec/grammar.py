@@ -113,7 +113,7 @@ Spec = Union[Widths, Sequence_]
 
 
 def parse(text: str) -> Spec:
-    """The syntax tree of a spec. Raises SpecError with the place of the fault."""
+    """Return the syntax tree of a spec. Raise SpecError with the place of the fault."""
     if len(text) > MAX_LENGTH:
         raise SpecError(f"a spec may have {MAX_LENGTH:,} characters, received {len(text):,}", text, MAX_LENGTH)
     if not text.strip():

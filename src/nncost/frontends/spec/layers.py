@@ -1,4 +1,4 @@
-"""The registry of spec layers: signatures, what every layer needs, and how one is built."""
+"""The table of spec layers: their signatures, what each of them needs, and how one is built."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Context:
     layers: int = 0
 
     def begin_layer(self, word: Word) -> None:
-        """Note that a layer is written out. Raises SpecError where there are too many for a quick answer."""
+        """Note that a layer is written out. Raise SpecError if there are too many for a quick answer."""
         self.layers += 1
         limit = MAX_SYMBOLIC_LAYERS if self.sizes.open_names else MAX_LAYERS
         if self.layers > limit:
@@ -59,7 +59,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class LayerKind:
-    """A layer's signature and builder."""
+    """A layer's signature and builder; ``examples`` are the smallest specs that show it, with symbols for the sizes."""
 
     name: str
     positional: Sequence[str]
@@ -67,25 +67,37 @@ class LayerKind:
     flags: Sequence[str]
     build: Build
     summary: str
+    examples: Sequence[str]
 
 
 LAYERS: dict[str, LayerKind] = {}
+"""Every layer by name, once the package ``kinds`` is imported."""
 
 
 def layer(
-    name: str, positional: Sequence[str] = (), options: Sequence[str] = (), flags: Sequence[str] = ()
+    name: str,
+    positional: Sequence[str] = (),
+    options: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    *,
+    examples: Sequence[str] = (),
 ) -> Callable[[Build], Build]:
-    """Register a layer of the spec language."""
+    """Register a layer of the spec language; without ``examples`` it is shown behind an input of N values.
+
+    Sizes in examples are single capitals; the table of the cost model and the self-counting proof are made from them.
+    """
 
     def register(build: Build) -> Build:
-        LAYERS[name] = LayerKind(name, positional, options, flags, build, (build.__doc__ or "").split("\n")[0])
+        summary = (build.__doc__ or "").split("\n")[0]
+        shown = examples or (f"N, {name}",)
+        LAYERS[name] = LayerKind(name, positional, options, flags, build, summary, shown)
         return build
 
     return register
 
 
 def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
-    """Emit one layer. Raises SpecError under the layer's name for what does not fit."""
+    """Emit one layer. Raise SpecError under the layer's name for what does not fit."""
     kind = _kind(context, node)
     context.begin_layer(node.name)
     arguments = Arguments(context.sizes, node, kind.positional, kind.options, kind.flags)
@@ -98,17 +110,14 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
 def _kind(context: Context, node: Layer) -> LayerKind:
     from difflib import get_close_matches
 
-    from nncost.frontends.spec.kinds import layer_table
-
-    layers = layer_table()
     name = ALIASES.get(node.name.text, node.name.text)
-    if name not in layers:
-        close = get_close_matches(name, [*layers, *ALIASES], 1, cutoff=0.5)
+    if name not in LAYERS:
+        close = get_close_matches(name, [*LAYERS, *ALIASES], 1, cutoff=0.5)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise context.sizes.error(
-            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(layers)}, residual[…]."
+            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
         )
-    return layers[name]
+    return LAYERS[name]
 
 
 ALIASES = {"linear": "dense", "fc": "dense", "conv2d": "conv", "swish": "silu", "bn": "batchnorm"}

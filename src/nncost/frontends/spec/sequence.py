@@ -11,6 +11,7 @@ from nncost.frontends.spec.layers import Context, build_layer
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 MAX_UNROLLED = 500
 """Repetitions that are written out where a block never keeps its shape."""
@@ -69,7 +70,7 @@ class SequenceBuilder:
                     block.name or Word("[", 0),
                     hint="The block inside must keep the shape.",
                 )
-            with b.region("residual", x, inner) as region:
+            with b.region(Operation("residual"), x, inner) as region:
                 region.returns(b.map("add", inner, x))
             return region.outputs[0]
 

@@ -10,11 +10,11 @@ from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.widths import build_widths
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Region, Tensor
+from nncost.ir.training.losses import final_softmax
 
 
 def load(source: str, options: LoadOptions) -> Model:
-    """The graph of a spec. Raises SpecError, with a caret, for anything that does not fit."""
+    """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(
@@ -25,7 +25,8 @@ def load(source: str, options: LoadOptions) -> Model:
     builder = Builder(dtype=options.dtype, training=options.training)
     context = Context(builder, sizes, [])
     if isinstance(spec, Sequence_):
-        from nncost.frontends.spec.sequence import SequenceBuilder  # It brings the layers of every kind.
+        from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
+        from nncost.frontends.spec.sequence import SequenceBuilder
 
         _refuse_widths_options(options)
         output = SequenceBuilder(context).build(spec, batch)
@@ -39,9 +40,10 @@ def load(source: str, options: LoadOptions) -> Model:
         graph=graph,
         batch=batch,
         inputs={tensor.name: tensor.shape for tensor in graph.inputs},
-        default_loss="cross_entropy" if _ends_in_softmax(graph.items, output) else "squared_error",
+        default_loss="cross_entropy" if final_softmax(graph) is not None else "squared_error",
         default_optimizer="sgd",
         notes=tuple(context.notes),
+        outputs=("y",),
     )
 
 
@@ -55,8 +57,3 @@ def _refuse_widths_options(options: LoadOptions) -> None:
         raise OptionError("--bias applies to widths such as 784-16-10.", hint="Write bias=no behind a layer instead.")
     if options.activation != "sigmoid":
         raise OptionError("--activation applies to widths such as 784-16-10.", hint="Write the activation as a layer.")
-
-
-def _ends_in_softmax(items: tuple[object, ...], output: Tensor) -> bool:
-    last = items[-1] if items else None
-    return isinstance(last, Region) and last.name == "softmax" and last.outputs == (output,)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
+from nncost.frontends.choices import ACTIVATION_NAMES
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
 from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
@@ -110,10 +111,10 @@ def _one_layer(b: Builder, x: Tensor, width: Dim, activation: str, bias: bool) -
 
 
 def _check_activation(sizes: Sizes, name: str, word: Word | None) -> str:
-    if name not in activation_names():
+    if name not in ACTIVATION_NAMES:
         position = word.position if word is not None else 0
         message = f"unknown activation {name!r}"
-        hint = f"Activations: {', '.join(activation_names())}."
+        hint = f"Activations: {', '.join(ACTIVATION_NAMES)}."
         if word is None:
             from nncost.errors import OptionError
 
@@ -226,8 +227,3 @@ def _family(
 
 def _named(sizes: Sizes, width: Width, default: str) -> str:
     return _check_activation(sizes, width.activation.text if width.activation else default, width.activation)
-
-
-def activation_names() -> list[str]:
-    """Names accepted behind a colon in the widths form."""
-    return [*activations.ACTIVATIONS, "softmax", "log_softmax", "none"]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from nncost.arguments import arguments_of
 from nncost.errors import MissingExtraError, NncostError, SourceError
-from nncost.frontends import registry
+from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ACCEPTED = "A factory is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
 _FILE_ENDING = ".py"
 MAX_NAMES = 20
+MAX_CODE_BYTES = 10**8
 
 
 def load(source: str, options: LoadOptions) -> Model:
@@ -41,17 +42,21 @@ def load(source: str, options: LoadOptions) -> Model:
     Raises SourceError for a factory that is not there or does not give a module, and what the module raises.
     """
     with made(source, options) as (module, completed):
-        return replace(registry.load_object(module, completed), name=source)
+        from nncost.frontends.torch.load import load_module
+
+        return replace(load_module(module, completed), name=source)
 
 
-def observe(source: str, options: LoadOptions, look: Look) -> Observed | None:
+def observe(source: str, options: LoadOptions, look: Look) -> Observed:
     """What a tool with that look sees of the module that the named factory gives."""
     with made(source, options) as (module, completed):
-        return registry.observe(module, completed, look)
+        from nncost.frontends.torch.observation import observe as observation
+
+        return observation.observe(module, completed, look)
 
 
 @contextmanager
-def made(source: str, options: LoadOptions, *, real: bool = False) -> Iterator[tuple[Any, LoadOptions]]:
+def made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]]:
     """The factory's module and the options with its inputs, where the module's own imports are found."""
     _check_torch()
     from nncost.frontends.torch.step.fake_module import random_state_kept
@@ -89,7 +94,7 @@ def _importable(folder: str) -> Iterator[None]:
 
 def _no_attribute(path: str) -> SourceError:
     """A file without the name of a factory: the names in it, read without running it."""
-    code = registry.read_bytes(path, registry.MAX_CODE_BYTES)
+    code = read_bytes(path, MAX_CODE_BYTES)
     try:
         defined = [node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     except (SyntaxError, ValueError):
@@ -105,7 +110,7 @@ def _no_attribute(path: str) -> SourceError:
 # ------------------------------------------------------------------- the file or package
 def _from_file(path: str, source: str) -> ModuleType:
     """The module of a file, run anew each time. Raises SourceError where that fails."""
-    registry.read_bytes(path, registry.MAX_CODE_BYTES)
+    read_bytes(path, MAX_CODE_BYTES)
     name = _free_name(Path(path).stem)
     spec = spec_from_file_location(name, path)
     assert spec is not None
@@ -194,7 +199,9 @@ def _module_and_inputs(result: Any, source: str) -> tuple[Any, Any]:
 
 
 def _is_network(value: Any) -> bool:
-    return not isinstance(value, type) and any(front_end.reads(value) for front_end in registry.OBJECT_FRONT_ENDS)
+    from torch import nn
+
+    return isinstance(value, nn.Module)
 
 
 def _kind(value: Any) -> str:
@@ -219,7 +226,7 @@ def _failure(error: BaseException, doing: str, what: str, source: str) -> Source
     place = source.rpartition(":")[0]
     missing_parent = isinstance(error, ImportError) and "no known parent package" in str(error)
     hint = "It belongs to a package: name it as package.module:factory." if missing_parent else None
-    return SourceError(f"{doing} {what!r} swapped_in {said(error)}{_line_of(error, place)}.", hint=hint)
+    return SourceError(f"{doing} {what!r} raised {said(error)}{_line_of(error, place)}.", hint=hint)
 
 
 def said(error: BaseException) -> str:

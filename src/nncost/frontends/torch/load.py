@@ -17,7 +17,7 @@ from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.timeline import timeline_of
 from nncost.frontends.torch.inputs import batch_of, batched, check_names, described, floating_dtype, takes_nothing
 from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
-from nncost.frontends.torch.step.loss import NO_LOSS, primary, wants_backward
+from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.optimizer import optimizer_name
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.tracing.connected_graph import Connection
@@ -25,8 +25,9 @@ from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
 from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
-from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
+from nncost.ir.training.losses import NO_LOSS
 
 
 def load_module(module: nn.Module, options: LoadOptions) -> Model:
@@ -114,16 +115,29 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
             t for t in tree_leaves(traced.step.output) if isinstance(t, torch.Tensor) and t.requires_grad
         ] or outputs
     graph = Connection(both, inputs).graph(log, outputs, list(parameters.values()))
+    apart = neurons_apart(traced.step.names)
     shapes = batched(described(given, module), options.batch)
     return Model(
         "torch",
         type(module).__name__,
-        graph,
+        replace(graph, items=_without_neurons(graph.items, apart)),
         batch_of(shapes),
         shapes,
         "squared_error",
         "none",
         layers=_layers(traced.step.names),
+        neurons_apart=sum(apart.values()),
+        batch_neurons=True,
+    )
+
+
+def _without_neurons(items: Sequence[Item], paths: Container[str]) -> tuple[Item, ...]:
+    """The items without the neurons of the layers at these paths, which are counted apart."""
+    return tuple(
+        replace(item, neurons=0, items=_without_neurons(item.items, paths))
+        if isinstance(item, Region) and item.path in paths
+        else item
+        for item in items
     )
 
 
@@ -147,7 +161,8 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch, shapes, _named(traced.step.loss), optimizer_name(optimizer),
         trace=Trace(tuple(items)), trained=trained, layers=layers, notes=tuple(traced.conditions),
-        neurons_apart=sum(apart.values()), timeline=timeline, state_bytes=state_bytes, input_bytes=input_bytes,
+        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes,
+        input_bytes=input_bytes,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ _SLACK = 64
 
 @contextmanager
 def archive(file: BinaryIO, size: int) -> Iterator[ZipFile]:
-    """The archive in an open file. Raises ValueError for anything that is damaged or lies about its sizes."""
+    """Return the archive in an open file. Raise ValueError for anything that is damaged or lies about its sizes."""
     try:
         _check_directory(file, size)
         with ZipFile(file) as content:

@@ -23,7 +23,7 @@ class Binary:
     order: str
 
     def number(self, code: str) -> int:
-        """The next integer, by its code in ``struct``. Raises ValueError at the end of the file."""
+        """Return the next integer, by its code in ``struct``. Raise ValueError at the end of the file."""
         content = self.file.read(struct.calcsize(code))
         try:
             return int(struct.unpack(self.order + code, content)[0])
@@ -31,7 +31,7 @@ class Binary:
             raise ValueError("it ends within its header") from None
 
     def text(self) -> str:
-        """The next name. Raises ValueError where it is too long, cut short or no UTF-8."""
+        """Return the next name. Raise ValueError if it is too long, cut short or no UTF-8."""
         length = self.number("Q")
         if length > _MAX_TEXT:
             raise ValueError(f"a name claims {length:,} bytes, {_MAX_TEXT:,} are accepted")
@@ -41,7 +41,7 @@ class Binary:
         return content.decode("utf-8")
 
     def skip(self, length: int) -> None:
-        """Step over bytes. Raises ValueError where the file has fewer."""
+        """Step over bytes. Raise ValueError if the file has fewer."""
         if self.file.tell() + length > self.size:
             raise ValueError(f"a value claims {length:,} bytes, more than are left")
         self.file.seek(length, 1)

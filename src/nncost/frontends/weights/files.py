@@ -25,7 +25,7 @@ _ENDINGS = {
 
 @contextmanager
 def opened(path: str, *kinds: str) -> Iterator[tuple[BinaryIO, int]]:
-    """The file and its size. Raises SourceError for what is missing, unreadable, empty or of no kind of ``kinds``."""
+    """Return the file and its size. Raise SourceError for what is missing, unreadable, empty or of no kind of ``kinds``."""
     try:
         status = Path(path).stat()
         if not S_ISREG(status.st_mode):
@@ -72,7 +72,7 @@ def _expect(path: str, head: bytes, kinds: Sequence[str]) -> None:
 
 
 def unique_json(content: bytes) -> Any:
-    """JSON whose objects have no key twice. Raises ValueError for anything else."""
+    """Return JSON whose objects have no key twice. Raise ValueError for anything else."""
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_unique)
     except RecursionError:

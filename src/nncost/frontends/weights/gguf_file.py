@@ -39,7 +39,7 @@ class _Described(NamedTuple):
 def read(path: str) -> Contents:
     """The tensors of a file, or of all its parts where the name says ``-00001-of-00003``.
 
-    Raises SourceError, or MissingExtraError without the package ``gguf``.
+    Raise SourceError, or MissingExtraError without the package ``gguf``.
     """
     with opened(path, GGUF):
         pass
@@ -56,7 +56,7 @@ def read(path: str) -> Contents:
 
 
 def _types() -> Mapping[int, tuple[str, int, int]]:
-    """Name, elements of a block and bytes of a block, for each type by its number."""
+    """Name, elements of a block and bytes of a block, per type by its number."""
     try:
         from gguf.constants import GGML_QUANT_SIZES
     except ImportError:

@@ -22,7 +22,7 @@ _STATISTICS = 2
 
 
 def read(path: str) -> Contents:
-    """The variables of the layers. Raises SourceError, or MissingExtraError without the package ``h5py``."""
+    """Return the variables of the layers. Raise SourceError, or MissingExtraError without the package ``h5py``."""
     try:
         import h5py
     except ImportError:

@@ -1,4 +1,4 @@
-"""Load a checkpoint: parameters and bytes from its headers alone. Its data is never read, and nothing in it is executed."""
+"""Load a checkpoint: parameters and bytes from its headers only. Its data is never read, and nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_OPERATIONS = (
 def load(source: str, options: LoadOptions) -> Model:
     """A graph of the parameters in the file at ``source``, without operations.
 
-    Raises SourceError for a file that is damaged or not what its ending says, OptionError for settings
+    Raise SourceError for a file that is damaged or not what its ending says, OptionError for settings
     that need operations, MissingExtraError without the package of its format.
     """
     _check(options)

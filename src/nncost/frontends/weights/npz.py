@@ -24,7 +24,7 @@ _MAX_SIZE = 2**63
 
 
 def read(path: str) -> Contents:
-    """The arrays of one file in its order. Raises SourceError."""
+    """Return the arrays of one file in its order. Raise SourceError."""
     with opened(path, ZIP) as (file, size):
         try:
             with archive(file, size) as content:

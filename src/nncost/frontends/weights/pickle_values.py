@@ -1,4 +1,4 @@
-"""The values a pickle describes, from its opcodes alone: nothing is imported, called or built but plain data.
+"""The values a pickle describes, from its opcodes only: nothing is imported, called or built but plain data.
 
 ``pickletools.genops`` only names opcodes and their arguments. What is kept of them here are
 containers, numbers, texts, and tensors as records of their storage, offset, shape and stride. A
@@ -18,7 +18,7 @@ from nncost.frontends.weights.contents import printable
 from nncost.frontends.weights.torch_names import MAPPINGS, Described, Global, is_accepted, rebuilt, storage_named
 
 _MAX_OPERATIONS = 4_000_000
-"""Some 30 to 50 for each tensor."""
+"""Some 30 to 50 per tensor."""
 _MAX_LINE = 1_000
 _MAX_KEY = 2**63
 _MARK = object()
@@ -43,7 +43,7 @@ class PickleBytes(BytesIO):
 def described_value(stream: BytesIO) -> Any:
     """The value of the pickle that begins at the stream's position.
 
-    Raises RefusedError for one that asks for code, ValueError for one that is damaged.
+    Raise RefusedError for one that asks for code, ValueError for one that is damaged.
     """
     machine = _Machine()
     try:

@@ -26,7 +26,7 @@ _LENGTH_BYTES = 8
 
 
 def read(path: str) -> Contents:
-    """The tensors of one file. Raises SourceError, also for a pickle that asks for code to be run."""
+    """Return the tensors of one file. Raise SourceError, also for a pickle that asks for code to be run."""
     with opened(path, ZIP, PICKLE) as (file, size):
         is_zip = kind_of(file.read(HEAD_BYTES)) == ZIP
         file.seek(0)

@@ -17,7 +17,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 def read(path: str) -> Contents:
-    """The tensors of one file, ordered by name. Raises SourceError, or MissingExtraError without ``safetensors``."""
+    """Return the tensors of one file, ordered by name. Raise SourceError, or MissingExtraError without ``safetensors``."""
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:

@@ -15,7 +15,7 @@ _HINT = 'An index is {"weight_map": {"tensor name": "file in the same folder", â
 
 
 def read(path: str) -> Contents:
-    """The tensors the index names, from the shards next to it. Raises SourceError for what does not fit."""
+    """Return the tensors the index names, from the shards next to it. Raise SourceError for what does not fit."""
     places = _weight_map(path)
     read_shard = _shard_reader(path)
     shards = list(dict.fromkeys(places.values()))

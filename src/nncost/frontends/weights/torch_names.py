@@ -96,7 +96,7 @@ def is_accepted(module: str, name: str) -> bool:
 
 
 def rebuilt(name: str, arguments: tuple[Any, ...]) -> Any:
-    """What a call of an accepted name describes. Raises TypeError or ValueError for arguments that do not fit."""
+    """Return what a call of an accepted name describes. Raise TypeError or ValueError for arguments that do not fit."""
     if name in _REBUILDERS:
         storage, offset, shape, stride, *rest = arguments
         return _tensor(storage, offset, shape, stride, rest[2] if name.endswith("_v3") else None)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from nncost.dims import Dim, exact_divide, is_symbolic, product, shape_text
 from nncost.errors import ShapeError
 from nncost.ir import ops
-from nncost.ir.builder import Builder, RegionHandle
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Conv, ConvTranspose
 
 _POSITIONS, _TAPS = "xyz", "uvw"
 
@@ -37,10 +38,10 @@ def conv(
     channels_out, channels_in, *kernel = weight.shape
     _check(x, weight, groups, dims)
     inputs = (x, weight) if bias is None else (x, weight, bias)
-    with b.region("conv", *inputs) as region:
-        taps = b.emit(
-            ops.Window(tuple(range(2, 2 + dims)), tuple(kernel), tuple(stride), tuple(dilation)), pad(b, x, padding)
-        )
+    layer = Conv(tuple(stride), tuple(padding), tuple(dilation), groups)
+    with b.region(layer, *inputs) as region:
+        window = ops.Window(tuple(range(2, 2 + dims)), tuple(kernel), layer.strides, layer.dilations)
+        taps = b.emit(window, pad(b, x, padding))
         positions = taps.shape[2 : 2 + dims]
         outer, inner = _POSITIONS[:dims], _TAPS[:dims]
         if groups == 1:
@@ -52,7 +53,7 @@ def conv(
             y = b.contract(f"bgc{outer}{inner},goc{inner}->bgo{outer}", grouped, kernels)
             y = b.reshape(y, (x.shape[0], channels_out, *positions))
         region.returns(_with_bias(b, y, bias))
-        _describe(region, x, channels_in, kernel, bias)
+        region.neurons = product(region.outputs[0].shape[1:])
     return region.outputs[0]
 
 
@@ -79,7 +80,8 @@ def conv_transpose(
         raise ShapeError(f"a transposed convolution of {channels} channels received {shape_text(x.shape)}")
     channels_out = group_out * groups
     inputs = (x, weight) if bias is None else (x, weight, bias)
-    with b.region("conv_transpose", *inputs) as region:
+    crop = tuple((low, high - extra) for (low, high), extra in zip(padding, output_padding, strict=True))
+    with b.region(ConvTranspose(tuple(stride), crop, tuple(dilation), groups), *inputs) as region:
         outer, inner = _POSITIONS[:dims], _TAPS[:dims]
         group_in = exact_divide(channels, groups)
         if groups == 1:
@@ -93,9 +95,8 @@ def conv_transpose(
             (n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(x.shape[2:], stride, dilation, kernel, strict=True)
         )
         y = b.emit(ops.Fold(tuple(range(2, 2 + dims)), lengths, tuple(stride), tuple(dilation)), taps)
-        crop = [(-low, -high + extra) for (low, high), extra in zip(padding, output_padding, strict=True)]
-        region.returns(_with_bias(b, pad(b, y, crop), bias))
-        _describe(region, x, group_in, kernel, bias)
+        region.returns(_with_bias(b, pad(b, y, [(-low, -high) for low, high in crop]), bias))
+        region.neurons = product(region.outputs[0].shape[1:])
     return region.outputs[0]
 
 
@@ -111,16 +112,6 @@ def _with_bias(b: Builder, y: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return y
     return b.map("add", y, b.reshape(bias, (*bias.shape, *(1,) * (y.rank - 2))))
-
-
-def _describe(region: RegionHandle, x: Tensor, channels_in: Dim, kernel: Sequence[Dim], bias: Tensor | None) -> None:
-    """The neurons of the region, and the sizes its formula is written in."""
-    shape = region.outputs[0].shape
-    region.neurons = product(shape[1:])
-    region.sizes = (
-        ("C", channels_in), ("M", shape[1]), ("K", product(kernel)), ("P", shape[0] * product(shape[2:])),
-        ("Q", x.shape[0] * product(x.shape[2:])), ("bias", bias is not None),
-    )  # fmt: skip
 
 
 def _check(x: Tensor, weight: Tensor, groups: int, dims: int) -> None:

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from nncost.dims import Dim, exact_divide, product
+from nncost.dims import Dim, exact_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Region, Tensor
+from nncost.ir.graph import Gradients, Region, Tensor
+from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Normalise, RMSNorm
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
 """PyTorch's default share of the new batch in the running averages."""
 
-Gradients = Mapping[Tensor, Tensor]
-
 
 def batch_norm(
-    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor,
+    b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor | None, variance: Tensor | None,
     *, epsilon: float = EPSILON, momentum: float = MOMENTUM,
 ) -> Tensor:  # fmt: skip
     """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
 
     Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
-    Training (``b.training``): batch statistics, normalisation, and the running averages.
+    Training (``b.training``): batch statistics, normalisation, and the running averages if there are any.
     """
-    if b.training:
-        return _batch_norm_training(b, x, (scale, shift, mean, variance), epsilon, momentum)
-    with b.region("batchnorm", x, scale, shift, mean, variance) as region:
+    if b.training or mean is None or variance is None:
+        return _batch_norm_training(b, x, (scale, shift), (mean, variance), epsilon, momentum)
+    with b.region(BatchNorm(epsilon), x, scale, shift, mean, variance) as region:
         factor = b.map("mul", scale, _inverse_deviation(b, variance, epsilon))
         offset = b.map("sub", shift, b.map("mul", mean, factor))
         y = b.map("add", b.map("mul", x, _per_channel(b, factor, x)), _per_channel(b, offset, x))
@@ -35,21 +34,31 @@ def batch_norm(
     return y
 
 
-def _batch_norm_training(b: Builder, x: Tensor, vectors: Sequence[Tensor], epsilon: float, momentum: float) -> Tensor:
-    scale, shift, mean, variance = vectors
+def _batch_norm_training(
+    b: Builder,
+    x: Tensor,
+    affine: tuple[Tensor, Tensor],
+    running: tuple[Tensor | None, Tensor | None],
+    epsilon: float,
+    momentum: float,
+) -> Tensor:
+    (scale, shift), (mean, variance) = affine, running
+    given = [average for average in running if average is not None]
     axes = [0, *range(2, x.rank)]
     count = [x.shape[axis] for axis in axes]
-    with b.region("batchnorm", x, scale, shift, mean, variance) as region:
+    with b.region(BatchNorm(epsilon, momentum), x, scale, shift, *given) as region:
         batch_mean = b.mean(x, axes)
         centred = b.map("sub", x, _per_channel(b, batch_mean, x))
         batch_variance = b.mean(b.map("square", centred), axes)
         deviation = _inverse_deviation(b, batch_variance, epsilon)
         normal = b.map("mul", centred, _per_channel(b, deviation, x))
         y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
-        averages = (
-            _running_average(b, mean, batch_mean, momentum),
-            _running_average(b, variance, b.map("mul", batch_variance, _bessel(b, count)), momentum),
-        )
+        averages: list[Tensor] = []
+        if mean is not None:
+            averages.append(_running_average(b, mean, batch_mean, momentum))
+        if variance is not None:
+            unbiased = b.map("mul", batch_variance, _bessel(b, count))
+            averages.append(_running_average(b, variance, unbiased, momentum))
         region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
     return y
 
@@ -67,7 +76,7 @@ def _bessel(b: Builder, count: Sequence[Dim]) -> Tensor:
 def _batch_norm_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """Dx = γ/σ·(g − Σg/n − x̂·Σ(g·x̂)/n), with the two sums being the gradients of β and γ.
+    """dx = γ/σ·(g − Σg/n − x̂·Σ(g·x̂)/n), with the two sums being the gradients of β and γ.
 
     Miniature, n = 2, x̂ = (1, −1), γ/σ = 1, g = (2, 0): Σg/n = 1, Σg·x̂/n = 1, dx = (0, 0): two
     points are always normalised to ±1, so nothing they do changes y.
@@ -99,26 +108,25 @@ def layer_norm(
 ) -> Tensor:
     """The last ``axes`` axes normalised; ``scale`` and ``shift`` have their shape."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
-    sizes = (("D", product(x.shape[x.rank - axes :])), ("P", product(x.shape[: x.rank - axes])))
-    with b.region("layernorm", x, *given, sizes=sizes) as region:
+    with b.region(LayerNorm(axes, epsilon, scale is not None, shift is not None), x, *given) as region:
         region.returns(_normalised(b, x, scale, shift, list(range(x.rank - axes, x.rank)), epsilon, centre=True))
     return region.outputs[0]
 
 
 def rms_norm(b: Builder, x: Tensor, scale: Tensor | None, *, epsilon: float = EPSILON) -> Tensor:
     """The last axis divided by its root mean square, times ``scale``."""
-    with b.region("rmsnorm", x, *([] if scale is None else [scale])) as region:
+    with b.region(RMSNorm(epsilon, scale is not None), x, *([] if scale is None else [scale])) as region:
         region.returns(_normalised(b, x, scale, None, [x.rank - 1], epsilon, centre=False))
     return region.outputs[0]
 
 
 def group_norm(
-    b: Builder, x: Tensor, groups: int, scale: Tensor | None, shift: Tensor | None,
-    *, epsilon: float = EPSILON, name: str = "groupnorm",
+    b: Builder, x: Tensor, groups: Dim, scale: Tensor | None, shift: Tensor | None,
+    *, epsilon: float = EPSILON, instance: bool = False,
 ) -> Tensor:  # fmt: skip
     """``(B, C, *spatial)`` normalised over each group of channels; affine for each channel."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
-    with b.region(name, x, *given) as region:
+    with b.region(GroupNorm(groups, epsilon, scale is not None, shift is not None, instance), x, *given) as region:
         grouped = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))
         normal = b.reshape(
             _normalised(b, grouped, None, None, list(range(2, grouped.rank)), epsilon, centre=True), x.shape
@@ -135,15 +143,14 @@ def instance_norm(
     b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, *, epsilon: float = EPSILON
 ) -> Tensor:
     """Group norm with one group for each channel."""
-    channels = x.shape[1]
-    return group_norm(b, x, channels, scale, shift, epsilon=epsilon, name="instancenorm")
+    return group_norm(b, x, x.shape[1], scale, shift, epsilon=epsilon, instance=True)
 
 
 def local_response_norm(
     b: Builder, x: Tensor, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
 ) -> Tensor:
-    """X / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
-    with b.region("lrn", x) as region:
+    """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
+    with b.region(LocalResponseNorm(size, alpha, beta, bias), x) as region:
         before = (size - 1) // 2
         none = (0,) * (x.rank - 1)
         widths = ops.Pad((0, before, *none[1:]), (0, size - 1 - before, *none[1:]))
@@ -167,8 +174,8 @@ def _normalised(
 ) -> Tensor:
     """(x − mean)/√(variance + ε), scaled and shifted, as one region with the closed-form gradient."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
-    settings = (("axes", tuple(axes)), ("scale", scale is not None), ("centre", centre))
-    with b.region("normalise", x, *given, sizes=settings) as region:
+    layer = Normalise(tuple(axes), epsilon, scale is not None, shift is not None, centre)
+    with b.region(layer, x, *given) as region:
         centred = b.map("sub", x, b.mean(x, axes, keep=True)) if centre else x
         deviation = _inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
         normal = b.map("mul", centred, deviation)
@@ -181,13 +188,12 @@ def _normalised(
 def _normalised_gradient(
     b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
 ) -> Gradients:
-    """Dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = g·γ; without centring the mean(h) is absent."""
+    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = g·γ; without centring the mean(h) is absent."""
     x, *given = region.inputs
     (normal, deviation), dy = region.saved, g[0]
     assert dy is not None
-    settings = dict(region.sizes)
-    axes: Sequence[int] = settings["axes"]  # type: ignore[assignment]
-    scale = given.pop(0) if settings["scale"] else None
+    layer = region.settings(Normalise)
+    axes, scale = layer.axes, given.pop(0) if layer.scale else None
     outer = list(range(min(axes)))
     result: dict[Tensor, Tensor] = {}
     if scale is not None and scale in wanted:
@@ -197,7 +203,7 @@ def _normalised_gradient(
     if x in wanted:
         h = dy if scale is None else b.map("mul", dy, scale)
         slope = b.mean(b.map("mul", h, normal), axes, keep=True)
-        inner = b.map("sub", h, b.mean(h, axes, keep=True)) if settings["centre"] else h
+        inner = b.map("sub", h, b.mean(h, axes, keep=True)) if layer.centre else h
         result[x] = b.map("mul", deviation, b.map("sub", inner, b.map("mul", normal, slope)))
     return result
 

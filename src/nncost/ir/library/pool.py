@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
 from typing import cast
@@ -11,7 +11,8 @@ from typing import cast
 from nncost.dims import Dim, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Region, Tensor
+from nncost.ir.graph import Gradients, Region, Tensor
+from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Pool
 from nncost.ir.library.conv import pad
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -25,8 +26,9 @@ def max_pool(
     The flat position of each maximum is found by index arithmetic on constants, which is free.
     """
     spatial = tuple(range(2, x.rank))
-    window = ops.Window(spatial, tuple(kernel), tuple(stride), tuple(dilation))
-    with b.region("maxpool", x) as region:
+    layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
+    window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
+    with b.region(layer, x) as region:
         padded = pad(b, x, padding, float("-inf"))
         places = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
         taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, places))
@@ -45,7 +47,7 @@ def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
 
 def _max_pool_gradient(
     b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
-) -> Mapping[Tensor, Tensor]:
+) -> Gradients:
     """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
     (x,), (source, padded), (g,) = region.inputs, region.saved, gradients
     if g is None or x not in wanted:
@@ -53,15 +55,8 @@ def _max_pool_gradient(
     flat = (*g.shape[:2], product(g.shape[2:]))
     scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
     whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
-    return {x: _cropped(b, whole, x, region)}
-
-
-def _cropped(b: Builder, whole: Tensor, x: Tensor, region: Region) -> Tensor:
-    for node in region.items:
-        op = getattr(node, "op", None)
-        if isinstance(op, ops.Pad):
-            return b.emit(ops.Pad(tuple(-w for w in op.before), tuple(-w for w in op.after)), whole)
-    return whole
+    padding = region.layer.padding if isinstance(region.layer, Pool) else ()
+    return {x: pad(b, whole, [(-low, -high) for low, high in padding])}
 
 
 def average_pool(
@@ -81,8 +76,10 @@ def average_pool(
     beyond it, in ceil mode); ``divisor`` is a number in place of K.
     """
     spatial = tuple(range(2, x.rank))
-    window = ops.Window(spatial, tuple(kernel), tuple(stride), (1,) * len(kernel))
-    with b.region("avgpool", x) as region:
+    ones = (1,) * len(kernel)
+    layer = Pool("average", tuple(kernel), tuple(stride), tuple(padding), ones, count_padding, tuple(overhang), divisor)
+    window = ops.Window(spatial, layer.kernel, layer.strides, ones)
+    with b.region(layer, x) as region:
         taps = b.emit(window, pad(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
         if divisor is not None:
@@ -108,7 +105,7 @@ def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], w
 
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
     """``(B, C, *spatial) → (B, C)``: the mean of each channel; ``keep`` leaves axes of size one."""
-    with b.region("global_avgpool", x) as region:
+    with b.region(GlobalPool("average", keep), x) as region:
         y = b.mean(x, range(2, x.rank), keep=keep)
         region.returns(y)
     return y
@@ -116,7 +113,7 @@ def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
 
 def global_max_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
     """``(B, C, *spatial) → (B, C)``: the largest element of each channel."""
-    with b.region("global_maxpool", x) as region:
+    with b.region(GlobalPool("max", keep), x) as region:
         flat = b.reshape(x, (*x.shape[:2], product(x.shape[2:])))
         y, _ = b.emit_many(ops.ArgReduce("max", 2), flat)
         if keep:
@@ -125,7 +122,7 @@ def global_max_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
     return y
 
 
-def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str = "average") -> Tensor:
+def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Extreme = "average") -> Tensor:
     """``(B, C, *spatial) → (B, C, *output)`` with windows from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉.
 
     ``function`` is ``average`` or ``max``. Where the windows are all alike this is ordinary
@@ -144,7 +141,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: str
         _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, place, strict=True)])
         for place in combinations(*(range(m) for m in output))
     ]
-    with b.region(f"adaptive_{'max' if function == 'max' else 'avg'}pool", x) as region:
+    with b.region(AdaptivePool(function, tuple(output)), x) as region:
         taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)
         shape = (*x.shape[:2], *output)
         if function == "max":

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nncost.dims import Dim, exact_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Tensor
+from nncost.ir.graph import Region, Tensor
+from nncost.ir.layers import Activation, Operation, Recurrent
 
 State = list[Tensor]
 
@@ -31,6 +32,16 @@ class CellWeights:
     input_bias: Tensor | None = None
     hidden_bias: Tensor | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """Return those that are there."""
+        given = (self.input, self.hidden, self.input_bias, self.hidden_bias)
+        return [tensor for tensor in given if tensor is not None]
+
+    @property
+    def biases(self) -> int:
+        """How many biases there are; a single one is the input's."""
+        return len(self.tensors()) - 2
+
 
 def recurrent(
     b: Builder, kind: str, x: Tensor, weights: CellWeights, *, reverse: bool = False, initial: Sequence[Tensor] = ()
@@ -50,7 +61,7 @@ def recurrent(
 
     def step(body: Builder, carried: State, scanned: list[Tensor]) -> tuple[State, State]:
         given = (weights.hidden, *([] if weights.hidden_bias is None else [weights.hidden_bias]))
-        with body.region("step", scanned[0], *carried, *given) as region:
+        with body.region(Operation("step"), scanned[0], *carried, *given) as region:
             product = body.contract("bh,gh->bg", carried[0], weights.hidden)
             if weights.hidden_bias is not None:
                 product = body.map("add", product, weights.hidden_bias)
@@ -62,18 +73,56 @@ def recurrent(
     return b.transpose(outputs, (1, 0, 2)), finals
 
 
+def recurrent_layer(
+    b: Builder,
+    kind: str,
+    x: Tensor,
+    directions: Sequence[CellWeights],
+    *,
+    reverse: Sequence[bool] = (False,),
+    initial: Sequence[State] = (),
+) -> tuple[Tensor, list[State]]:
+    """``(B, T, F) → (B, T, D·H)`` and the final states ``(B, H)`` of each of D directions, as one region.
+
+    ``reverse`` says which directions start at the last step, ``initial`` gives each direction's states.
+    """
+    hidden = directions[0].hidden.shape[1]
+    layer = Recurrent(kind, hidden, tuple(reverse), directions[0].biases, sum(map(len, initial)))
+    operands = [tensor for weights in directions for tensor in weights.tensors()]
+    operands += [state for states in initial for state in states]
+    with b.region(layer, x, *operands, neurons=hidden * len(directions)) as region:
+        outputs, finals = [], []
+        for number, (weights, backwards) in enumerate(zip(directions, reverse, strict=True)):
+            states = initial[number] if initial else ()
+            y, final = recurrent(b, kind, x, weights, reverse=backwards, initial=states)
+            outputs.append(y)
+            finals.append(final)
+        joined = outputs[0] if len(outputs) == 1 else b.emit(ops.Concat(2), *outputs)
+        region.returns(joined, *(state for states in zip(*finals, strict=True) for state in states))
+    return joined, finals
+
+
+def cell_weights(region: Region) -> list[CellWeights]:
+    """Return the weights of each direction of a recurrent layer, read from the region's inputs."""
+    layer = region.settings(Recurrent)
+    each = 2 + layer.biases
+    return [
+        CellWeights(*region.inputs[1 + number * each : 1 + (number + 1) * each]) for number in range(len(layer.reverse))
+    ]
+
+
 def _pieces(b: Builder, x: Tensor, count: int) -> tuple[Tensor, ...]:
     """The gates side by side in the last axis, taken apart."""
     return b.emit_many(ops.Split(x.rank - 1, (exact_divide(x.shape[-1], count),) * count), x)
 
 
 def _rnn_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """H' = tanh(from_input + from_hidden)."""
+    """h' = tanh(from_input + from_hidden)."""
     return [_gate(b, "tanh", b.map("add", from_input, from_hidden))]
 
 
 def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """C' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
+    """c' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
     into, forget, candidate, out = _pieces(b, b.map("add", from_input, from_hidden), 4)
     kept = b.map("mul", _gate(b, "sigmoid", forget), state[1])
     written = b.map("mul", _gate(b, "sigmoid", into), _gate(b, "tanh", candidate))
@@ -82,7 +131,7 @@ def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State
 
 
 def _gru_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
-    """H' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
+    """h' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
     reset_x, update_x, new_x = _pieces(b, from_input, 3)
     reset_h, update_h, new_h = _pieces(b, from_hidden, 3)
     reset = _gate(b, "sigmoid", b.map("add", reset_x, reset_h))
@@ -93,7 +142,7 @@ def _gru_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State)
 
 def _gate(b: Builder, function: str, x: Tensor) -> Tensor:
     """An activation inside a cell, counted as one."""
-    with b.region(function, x, activations=x.elements) as region:
+    with b.region(Activation(function), x, activations=x.elements) as region:
         y = b.map(function, x)
         region.returns(y)
     return y

@@ -6,12 +6,13 @@ from nncost.dims import Dim, exact_divide, is_symbolic
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Attention, Dropout, Embedding
 from nncost.ir.library.activations import softmax
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
     """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row for each index."""
-    with b.region("embedding", table, indices) as region:
+    with b.region(Embedding(), table, indices) as region:
         y = b.emit(ops.Gather(0), table, indices)
         region.returns(y)
     return y
@@ -21,7 +22,7 @@ def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
     """In training 1 random, 1 cmp and 2 mul for each element, backward 2 mul; nothing in inference."""
     if not b.training:
         return x
-    with b.region("dropout", x) as region:
+    with b.region(Dropout(probability), x) as region:
         numbers = b.emit(ops.Random(x.shape))
         kept = b.emit(ops.Cast(x.dtype), b.map("greater_equal", numbers, probability))
         scale = 1 / (1 - probability) if probability < 1 else 0.0
@@ -54,7 +55,8 @@ def attention(
     shared = exact_divide(heads, groups)
     given = (query, key, value) if mask is None else (query, key, value, mask)
     hidden = _hidden_scores(length, source, from_start=from_start) if causal else 0
-    with b.region("attention", *given, masked=batch * heads * hidden * (width + value.shape[3])) as region:
+    masked = batch * heads * hidden * (width + value.shape[3])
+    with b.region(Attention(causal, from_start, scale), *given, masked=masked) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
         scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)

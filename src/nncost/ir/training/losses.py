@@ -1,13 +1,16 @@
-"""Losses: the value and its gradient at the network's output, both in phase ``loss``."""
+"""The table of losses: each one's value and gradient at the network's output, both in phase ``loss``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from nncost.dims import Dim, Shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
+from nncost.ir.layers import Loss, Softmax
 
 Seed = tuple[Tensor, Tensor]
 """A tensor of the forward graph and the gradient that arrives there."""
@@ -19,14 +22,22 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
     The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
     """
     output = graph.outputs[0]
-    with b.at("loss", "loss"), b.region(name, output) as region:
-        value, seed = _LOSSES[name](b, graph, output, accumulate)
+    with b.at("loss", "loss"), b.region(Loss(name), output) as region:
+        value, seed = LOSSES[name].emit(b, graph, output, accumulate)
         region.returns(value)
     seeds = [seed]
     if name == "sum":
         with b.at("loss", "loss"):
             seeds += [_sum(b, graph, other, accumulate)[1] for other in graph.outputs[1:] if "float" in other.dtype]
     return value, seeds
+
+
+def final_softmax(graph: Graph) -> Region | None:
+    """Return the softmax layer that gives the graph's first output, or None if another layer does."""
+    last = graph.items[-1] if graph.items else None
+    if not isinstance(last, Region) or not isinstance(last.layer, Softmax) or last.layer.logarithm:
+        return None
+    return last if last.outputs == graph.outputs[:1] else None
 
 
 def _squared_error(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
@@ -43,9 +54,9 @@ def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tupl
 
     A network that ends in a softmax layer has its p already: the loss reuses it, and its axis.
     """
-    ending = graph.items[-1]
-    if isinstance(ending, Region) and ending.name == "softmax" and ending.outputs == (y,):
-        axis = int(str(dict(ending.sizes)["axis"]))
+    ending = final_softmax(graph)
+    if ending is not None:
+        axis = ending.settings(Softmax).axis
         labels = _labels(b, y, axis)
         logits, probabilities = ending.inputs[0], y
         chosen = b.map("log", _picked(b, y, labels, axis))
@@ -95,6 +106,19 @@ def _binary_cross_entropy(b: Builder, graph: Graph, p: Tensor, accumulate: int) 
     return value, (p, b.map("div", slope, b.size_constant((*p.shape, accumulate))))
 
 
+def _binary_cross_entropy_with_logits(b: Builder, graph: Graph, x: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
+    """mean(max(x, 0) − x·t + log(1 + e^−|x|)), which overflows for no x; gradient (σ(x) − t)/n.
+
+    Miniature: x = 0, t = 1, n = 1: the value is log 2, the gradient ½ − 1 = −½.
+    """
+    target = b.input(x.shape, name="target")
+    line = b.map("sub", b.map("relu", x), b.map("mul", x, target))
+    bend = b.map("log", b.map("add", 1.0, b.map("exp", b.map("neg", b.map("abs", x)))))
+    value = b.mean(b.map("add", line, bend), range(x.rank))
+    slope = b.map("sub", b.map("sigmoid", x), target)
+    return value, (x, b.map("div", slope, b.size_constant((*x.shape, accumulate))))
+
+
 def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
     """Σ y; its gradient is the incoming one, broadcast, and free."""
     value = b.reduce("sum", y, range(y.rank))
@@ -102,14 +126,90 @@ def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, 
     return value, (y, b.broadcast(b.input(ones, name="loss_gradient"), y.shape))
 
 
-_Loss = Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]
-_LOSSES: Mapping[str, _Loss] = {
-    "squared_error": _squared_error,
-    "cross_entropy": _cross_entropy,
-    "binary_cross_entropy": _binary_cross_entropy,
-    "sum": _sum,
-}
+@dataclass(frozen=True, slots=True)
+class LossFunction:
+    """A loss: ``emit`` gives its value and where the backward pass starts.
 
+    ``target`` says what it is compared with: ``numbers``, one per output, ``classes``, a class number per row, or
+    nothing. ``torch`` is its name in ``torch.nn.functional``, or empty if PyTorch has none. ``value`` and ``gradient``
+    are its equations, each in plain text and in LaTeX; ``why`` says which operations make up each quantity.
+    """
+
+    emit: Callable[[Builder, Graph, Tensor, int], tuple[Tensor, Seed]]
+    target: Literal["numbers", "classes", "nothing"]
+    torch: str
+    value: tuple[str, str]
+    gradient: tuple[str, str]
+    why: Mapping[str, str]
+
+
+LOSSES: Mapping[str, LossFunction] = {
+    "squared_error": LossFunction(
+        _squared_error,
+        "numbers",
+        "mse_loss",
+        ("L = Σ (y − t)²/n    with n = B·M", r"L = \frac{1}{n} \sum (y - t)^2, \qquad n = B M"),
+        ("∂L/∂y = (2/n)·(y − t)", r"\frac{\partial L}{\partial y} = \frac{2}{n}\,(y - t)"),
+        {
+            "mul": "n squares, and n products with the constant 2/n",
+            "add": "n differences y − t, and the sum of n squares: n − 1 additions",
+            "div": "the mean",
+        },
+    ),
+    "cross_entropy": LossFunction(
+        _cross_entropy,
+        "classes",
+        "cross_entropy",
+        ("L = −mean log p_t    with p = softmax(z)", r"L = -\overline{\log p_t}, \qquad p = \operatorname{softmax}(z)"),
+        ("∂L/∂z = (p − t)/rows", r"\frac{\partial L}{\partial z} = \frac{p - t}{\text{rows}}"),
+        {
+            "add": "the softmax, p − t, the sum over the rows",
+            "cmp": "the maximum of each row",
+            "exp": "the softmax",
+            "log": "one per row",
+            "div": "the softmax, the gradient's mean and the loss's mean",
+        },
+    ),
+    "binary_cross_entropy": LossFunction(
+        _binary_cross_entropy,
+        "numbers",
+        "binary_cross_entropy",
+        ("L = −mean(t·log p + (1 − t)·log(1 − p))", r"L = -\overline{t \log p + (1 - t) \log(1 - p)}"),
+        ("∂L/∂p = (p − t)/(p·(1 − p))/n", r"\frac{\partial L}{\partial p} = \frac{p - t}{n\,p\,(1 - p)}"),
+        {
+            "mul": "t·log p, (1 − t)·log(1 − p) and p·(1 − p)",
+            "add": "1 − p, 1 − t, p − t, the sum of both terms and the sum over all",
+            "log": "two per output",
+            "div": "two per output, and the mean",
+        },
+    ),
+    "binary_cross_entropy_with_logits": LossFunction(
+        _binary_cross_entropy_with_logits,
+        "numbers",
+        "binary_cross_entropy_with_logits",
+        (
+            "L = mean(max(x, 0) − x·t + log(1 + e^−|x|))",
+            r"L = \overline{\max(x, 0) - x t + \log\left(1 + e^{-\lvert x \rvert}\right)}",
+        ),
+        ("∂L/∂x = (σ(x) − t)/n", r"\frac{\partial L}{\partial x} = \frac{\sigma(x) - t}{n}"),
+        {
+            "mul": "x·t",
+            "add": "max(x, 0) − x·t, 1 + e^−|x|, the sum of both terms, the sum over all and σ(x) − t",
+            "div": "the gradient's mean and the loss's mean",
+            "cmp": "max(x, 0)",
+            "exp": "e^−|x|",
+            "log": "one per output",
+            "sigmoid": "σ(x)",
+        },
+    ),
+    "sum": LossFunction(
+        _sum,
+        "nothing",
+        "",
+        ("L = Σ y", r"L = \sum y"),
+        ("∂L/∂y = 1", r"\frac{\partial L}{\partial y} = 1"),
+        {"add": "the sum of all outputs"},
+    ),
+}
 NO_LOSS = "none"
-LOSSES = (*_LOSSES, NO_LOSS)
-"""Accepted names; ``none`` counts the forward pass alone."""
+"""The name that leaves the loss out: the forward pass alone is counted."""

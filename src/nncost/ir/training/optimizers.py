@@ -1,4 +1,4 @@
-"""Optimizers as update graphs, in the form PyTorch documents (Lion: its paper).
+"""The table of optimizers: update graphs in the form PyTorch documents (Lion: its paper).
 
 A step after the first one, so that every state exists. Numbers that are the same for the whole
 step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free.
@@ -7,12 +7,12 @@ step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
-LEARNING_RATE, EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
+LEARNING_RATE, ADAM_EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
 MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99
 LION_BETA_1, LION_BETA_2 = 0.9, 0.99
 """PyTorch 2.13's defaults; Lion's from Chen et al. 2023, Symbolic Discovery of Optimization Algorithms."""
@@ -27,12 +27,30 @@ Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
 
 
 @dataclass(frozen=True, slots=True)
+class TorchForm:
+    """The optimizer of PyTorch that computes the same: the settings in which it does, and its names of the states.
+
+    One that ``counts_steps`` keeps the number of the step beside them.
+    """
+
+    name: str
+    settings: Mapping[str, float] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    counts_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Optimizer:
-    """The update of one parameter block, its states and the counts of one element."""
+    """The update of one parameter block, its states, the formula, and the learning rate a training begins with.
+
+    ``torch`` is None if PyTorch has none: then only NumPy trains with it.
+    """
 
     update: Update
     states: tuple[str, ...]
     formula: str
+    learning_rate: float
+    torch: TorchForm | None = None
 
 
 def step_constants(learning_rate: float, step: int) -> dict[str, float]:
@@ -61,8 +79,8 @@ def _blend(b: Builder, old: Tensor, new: Tensor, beta: float) -> Tensor:
     return b.map("add", b.map("mul", beta, old), b.map("mul", 1 - beta, new))
 
 
-def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """G / (√square + ε), times the learning rate."""
+def _scaled(b: Builder, g: Tensor, square: Tensor, epsilon: float = ADAM_EPSILON) -> Tensor:
+    """η·g / (√square + ε)."""
     return b.map("div", b.map("mul", _named(b, RATE), g), b.map("add", b.map("sqrt", square), epsilon))
 
 
@@ -109,14 +127,36 @@ def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, Sta
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
-    "sgd": Optimizer(_sgd, (), "p ← p − η·g"),
-    "momentum": Optimizer(_momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v"),
-    "nesterov": Optimizer(_nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)"),
-    "adam": Optimizer(_adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)"),
-    "adamw": Optimizer(_adamw, ("first", "second"), "p ← p − ηλ·p, then as adam"),
-    "rmsprop": Optimizer(_rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)"),
-    "adagrad": Optimizer(_adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)"),
-    "lion": Optimizer(_lion, ("momentum",), "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g"),
-}
+    "sgd": Optimizer(_sgd, (), "p ← p − η·g", 0.1, TorchForm("SGD")),
+    "momentum": Optimizer(
+        _momentum, ("velocity",), "v ← μ·v + g;  p ← p − η·v", 0.03,
+        TorchForm("SGD", {"momentum": MOMENTUM}, ("momentum_buffer",)),
+    ),
+    "nesterov": Optimizer(
+        _nesterov, ("velocity",), "v ← μ·v + g;  p ← p − η·(g + μ·v)", 0.03,
+        TorchForm("SGD", {"momentum": MOMENTUM, "nesterov": True}, ("momentum_buffer",)),
+    ),
+    "adam": Optimizer(
+        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)", 0.003,
+        TorchForm("Adam", {}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
+    ),
+    "adamw": Optimizer(
+        _adamw, ("first", "second"), "p ← p − ηλ·p, then as adam", 0.003,
+        TorchForm("AdamW", {"weight_decay": WEIGHT_DECAY}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
+    ),
+    "rmsprop": Optimizer(
+        _rmsprop, ("square",), "v ← α·v + (1−α)·g²;  p ← p − η·g/(√v + ε)", 0.001,
+        TorchForm("RMSprop", {}, ("square_avg",), counts_steps=True),
+    ),
+    "adagrad": Optimizer(
+        _adagrad, ("total",), "s ← s + g²;  p ← p − η·g/(√s + ε)", 0.03,
+        TorchForm("Adagrad", {"eps": ADAGRAD_EPSILON}, ("sum",), counts_steps=True),
+    ),
+    "lion": Optimizer(
+        _lion, ("momentum",), "p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g", 0.0003,
+        TorchForm("Lion", {}, ("momentum",)),
+    ),
+}  # fmt: skip
+"""Learning rates were chosen on the digits of scikit-learn and the networks of ``docs/train.md``."""
 
 NO_OPTIMIZER = "none"

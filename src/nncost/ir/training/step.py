@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.layers import Operation, Update
 from nncost.ir.training.losses import NO_LOSS, emit_loss
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 
@@ -56,7 +57,7 @@ def _emit_updates(b: Builder, step: StepGraph, optimizer: str) -> None:
         p = parameter.tensor
         with b.at(parameter.path, "update"):
             states = [b.input(p.shape, dtype=p.dtype, name=name) for name in rule.states]
-            with b.region(optimizer, p, gradient, *states) as region:
+            with b.region(Update(optimizer), p, gradient, *states) as region:
                 new, new_states = rule.update(b, p, gradient, states)
                 region.returns(new, *new_states)
             step.updated[parameter] = new
@@ -70,7 +71,7 @@ def accumulation_graph(gradients: Sequence[tuple[Parameter, Tensor]]) -> Graph:
         with b.at(parameter.path, "backward"):
             shape, dtype = gradient.shape, gradient.dtype
             fresh, gathered = b.input(shape, dtype=dtype), b.input(shape, dtype=dtype)
-            with b.region("accumulate", gathered, fresh) as region:
+            with b.region(Operation("accumulate"), gathered, fresh) as region:
                 region.returns(b.map("add", gathered, fresh))
     outputs = [item.outputs[0] for item in b.items]
     return b.graph(*outputs)

@@ -15,7 +15,8 @@ import numpy as np
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.timing.measure.step import PHASES, Stepper, StepSeconds, quiet_of, random_state_left
+from nncost.timing.measure.step import Stepper, StepSeconds, quiet_of, random_state_left
+from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
 from nncost.timing.replay.memo import Memo
 from nncost.timing.replay.step import phase_of, timed_jobs
@@ -58,7 +59,7 @@ def observe(make: Make, optimizer: str, memo: Memo) -> Observation:
 def _operators(recording: Recording, memo: Memo) -> dict[str, float]:
     jobs = [job for job in jobs_of(recording.operators, recording.memory) if not job.recorded.is_view]
     times = timed_jobs(jobs, memo, 0.0)
-    sums = dict.fromkeys(PHASES, 0.0)
+    sums = dict.fromkeys(TIMED_PHASES, 0.0)
     for job in jobs:
         if job.key in times:
             sums[phase_of(job.recorded)] += times[job.key].seconds

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nncost.errors import OptionError, SourceError
-from nncost.pipeline.count import Settings, report_on
+from nncost.pipeline.report_on import report_on
+from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.prediction import Prediction

@@ -14,9 +14,8 @@ from torch import nn
 
 from nncost.errors import SourceError
 from nncost.frontends.torch.step.optimizer import optimizer_of
+from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.runnable import Subject
-
-PHASES = ("forward", "backward", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +92,13 @@ def _copy(module: nn.Module) -> nn.Module:
 def quiet_of(steps: Sequence[StepSeconds]) -> StepSeconds:
     """The lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
     quarter = len(steps) // 4
-    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[quarter] for phase in PHASES))
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[quarter] for phase in TIMED_PHASES))
 
 
 def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:
     """The median of each phase."""
     middle = len(steps) // 2
-    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[middle] for phase in PHASES))
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[middle] for phase in TIMED_PHASES))
 
 
 @contextmanager

@@ -10,11 +10,8 @@ from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
-from nncost.ir.builder import Builder
-from nncost.ir.graph import GradientRule, Tensor
-from nncost.ir.library.activations import activation, elu, leaky_relu, softmax
-
-Compute = Callable[[Builder, Tensor], Tensor]
+from nncost.ir.graph import Tensor
+from nncost.ir.library.activations import activation, prelu, softmax
 
 _SIMPLE = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
@@ -30,57 +27,32 @@ for _operation, _name in _SIMPLE.items():
     lowers(_operation)(_named(_name))
 
 
-def _layer(call: Call, name: str, compute: Compute, gradient: GradientRule | None = None) -> Tensor:
-    """An activation layer with settings of its own."""
-    x = call.tensor(0)
-    with call.builder.region(name, x, activations=x.elements) as region:
-        region.returns(compute(call.builder, x), gradient=gradient)
-    return region.outputs[0]
+def _numbers(name: str, **defaults: float) -> Callable[[Call], Tensor]:
+    """An activation whose settings are attributes, in the order of its composite."""
+
+    def lower(call: Call) -> Tensor:
+        settings = (call.attributes.number(attribute, default) for attribute, default in defaults.items())
+        return activation(call.builder, name, call.tensor(0), *settings)
+
+    return lower
 
 
-@lowers("LeakyRelu")
-def _leaky_relu(call: Call) -> Tensor:
-    return _layer(call, "leaky_relu", *leaky_relu(call.attributes.number("alpha", 0.01)))
-
-
-@lowers("Elu")
-def _elu(call: Call) -> Tensor:
-    return _layer(call, "elu", *elu(call.attributes.number("alpha", 1.0)))
-
-
-@lowers("Selu")
-def _selu(call: Call) -> Tensor:
-    """γ·x where x > 0, γ·α·(e^x − 1) elsewhere; the defaults are those ONNX writes out."""
-    alpha = call.attributes.number("alpha", 1.67326319217681884765625)
-    return _layer(call, "selu", *elu(alpha, call.attributes.number("gamma", 1.05070102214813232421875)))
+for _operation, _lower in {
+    "LeakyRelu": _numbers("leaky_relu", alpha=0.01),
+    "Elu": _numbers("elu", alpha=1.0),
+    "Selu": _numbers("selu", alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),  # as ONNX writes them
+    "HardSigmoid": _numbers("hardsigmoid", alpha=0.2, beta=0.5),
+    "ThresholdedRelu": _numbers("thresholded_relu", alpha=1.0),
+    "Shrink": _numbers("shrink", lambd=0.5, bias=0.0),
+}.items():
+    lowers(_operation)(_lower)
 
 
 @lowers("Celu")
 def _celu(call: Call) -> Tensor:
-    """x where x > 0, α·(e^(x/α) − 1) elsewhere."""
-    alpha = call.attributes.number("alpha", 1.0)
-    if alpha == 0:
+    if call.attributes.number("alpha", 1.0) == 0:
         raise SourceError("the attribute 'alpha' must not be 0.")
-
-    def compute(b: Builder, x: Tensor) -> Tensor:
-        below = b.map("mul", alpha, b.map("sub", b.map("exp", b.map("div", x, alpha)), 1.0))
-        return b.map("where_positive", x, x, below)
-
-    return _layer(call, "celu", compute)
-
-
-@lowers("HardSigmoid")
-def _hard_sigmoid(call: Call) -> Tensor:
-    """min(max(α·x + β, 0), 1)."""
-    alpha, beta = call.attributes.number("alpha", 0.2), call.attributes.number("beta", 0.5)
-    return _layer(call, "hardsigmoid", lambda b, x: b.map("clip", b.map("add", b.map("mul", alpha, x), beta), 0.0, 1.0))
-
-
-@lowers("ThresholdedRelu")
-def _thresholded_relu(call: Call) -> Tensor:
-    """x where x > α, 0 elsewhere."""
-    alpha = call.attributes.number("alpha", 1.0)
-    return _layer(call, "thresholded_relu", lambda b, x: b.map("select", b.map("greater", x, alpha), x, 0.0))
+    return _numbers("celu", alpha=1.0)(call)
 
 
 @lowers("Gelu", since=20)
@@ -93,15 +65,12 @@ def _gelu(call: Call) -> Tensor:
 
 @lowers("PRelu")
 def _prelu(call: Call) -> Tensor:
-    """x where x > 0, slope·x elsewhere, with learned slopes; before opset 7 a vector is one slope per channel."""
+    """Before opset 7 a vector is one slope per channel."""
     x, slope = call.tensor(0), call.tensor(1, "weight")
-    b = call.builder
     if call.opset < 7 and slope.rank == 1 and slope.shape[0] != 1 and x.rank > 1:
-        slope = b.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
+        slope = call.builder.reshape(slope, (*slope.shape, *(1,) * (x.rank - 2)))
     check_broadcast(slope.shape, x.shape)
-    with b.region("prelu", x, slope, activations=x.elements) as region:
-        region.returns(b.map("where_positive", x, x, b.map("mul", slope, x)))
-    return region.outputs[0]
+    return prelu(call.builder, x, slope)
 
 
 @lowers("Clip")

@@ -11,6 +11,7 @@ from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Stored, Unlowered, Value
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import MatMul
 from nncost.ir.library import dense
 
 MAX_BATCH_AXES = 20
@@ -23,7 +24,7 @@ def _gemm(call: Call) -> Tensor:
     b = call.builder
     left, right = _matrix(call, 0, "transA"), _matrix(call, 1, "transB", transposed=True)
     alpha, beta = call.attributes.number("alpha", 1.0), call.attributes.number("beta", 1.0)
-    x, weight = call.translation.tensor(left, "weight"), call.translation.tensor(right, "weight")
+    x, weight = call.walk.tensor(left, "weight"), call.walk.tensor(right, "weight")
     bias = call.optional(2, "bias") if beta else None
     if bias is not None:
         check_broadcast(bias.shape, (x.shape[0], weight.shape[0]))
@@ -32,7 +33,7 @@ def _gemm(call: Call) -> Tensor:
         return dense.dense(b, x, weight, bias)
     inputs = (x, weight) if bias is None else (x, weight, bias)
     neurons = weight.shape[0] if layer else 0
-    with b.region("dense" if layer else "matmul", *inputs, neurons=neurons) as region:
+    with b.region(MatMul(layer), *inputs, neurons=neurons) as region:
         y = b.contract("xy,zy->xz", x, weight)
         y = y if alpha == 1 else b.map("mul", alpha, y)
         if bias is not None:
@@ -53,7 +54,7 @@ def _matmul(call: Call) -> Tensor:
     """NumPy's matrix product; a weight matrix on the right makes a dense layer."""
     left, right = call.value(0), call.value(1)
     if isinstance(right, Stored) and right.root.learned and len(right.shape) == 2 and len(left.shape) <= MAX_BATCH_AXES:
-        weight = call.translation.tensor(call.transposed(right, (1, 0)), "weight")
+        weight = call.walk.tensor(call.transposed(right, (1, 0)), "weight")
         return dense.dense(call.builder, call.ranked(0, 1, MAX_BATCH_AXES), weight)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):
         raise Unlowered("a matrix product of more axes than an einsum has letters")
@@ -66,7 +67,7 @@ def _product(b: Builder, left: Tensor, right: Tensor, *, layer: bool) -> Tensor:
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
     batch = common_shape([left.shape[:-2], right.shape[:-2]])
     shape = (*batch, *rows, *columns)
-    with b.region("dense" if layer else "matmul", left, right, neurons=product(shape[1:]) if layer else 0) as region:
+    with b.region(MatMul(layer), left, right, neurons=product(shape[1:]) if layer else 0) as region:
         x = b.reshape(left, (1, *left.shape)) if left.rank == 1 else left
         y = b.reshape(right, (*right.shape, 1)) if right.rank == 1 else right
         x, x_letters = _batched(b, x, batch)

@@ -18,6 +18,7 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import MAX_KNOWN, Array, Known, Unlowered, Value, known_integers
 from nncost.ir.graph import Role, Tensor
+from nncost.ir.library import elementwise
 
 Fold = Callable[..., Any]
 
@@ -54,7 +55,7 @@ _BINARY: dict[str, tuple[str, Role, Fold]] = {
 }
 _UNARY = {
     "Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Neg": "neg", "Abs": "abs", "Erf": "erf", "Sin": "sin", "Cos": "cos",
-    "Floor": "floor", "Ceil": "ceil", "Round": "round", "Sign": "sign",
+    "Floor": "floor", "Ceil": "ceil", "Round": "round", "Sign": "sign", "Atan": "atan", "Not": "not", "BitwiseNot": "not",
 }  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def _operands(call: Call, role: Role) -> list[Tensor]:
         behind = len(left.shape) - call.axis(call.attributes.integer("axis", 0), len(left.shape)) - len(right.shape)
         values[1] = call.reshaped(right, (*right.shape, *(1,) * max(0, behind)))
     common_shape([value.shape for value in values])
-    return [call.translation.tensor(value, role) for value in values]
+    return [call.walk.tensor(value, role) for value in values]
 
 
 def _chain(function: str, role: Role, fold: Fold) -> Callable[[Call], Lowered]:
@@ -113,10 +114,7 @@ lowers("Sum")(_chain("add", "other", operator.add))
 @lowers("Mean")
 def _mean(call: Call) -> Tensor:
     """The sum of the operands, divided by their number."""
-    first, *rest = _operands(call, "other")
-    for operand in rest:
-        first = call.builder.map("add", first, operand)
-    return call.builder.map("div", first, float(1 + len(rest)))
+    return elementwise.mean_of(call.builder, _operands(call, "other"))
 
 
 def _unary(function: str) -> Callable[[Call], Lowered]:
@@ -132,18 +130,26 @@ def _reciprocal(call: Call) -> Tensor:
     return call.builder.map("div", 1.0, call.tensor(0))
 
 
+def _composed(name: str) -> Callable[[Call], Lowered]:
+    return lambda call: elementwise.composed(call.builder, name, call.tensor(0))
+
+
+for _name in elementwise.COMPOSED:
+    lowers(_name.capitalize())(_composed(_name))
+
+
 @lowers("Pow")
 def _pow(call: Call) -> Tensor:
-    """x^e; the exponent 2 is a multiplication, ½ a square root."""
-    exponent = call.scalar(1)
-    x = call.tensor(0)
-    if exponent in (0.5, 2.0) and "float" in x.dtype:
-        return call.builder.map("square" if exponent == 2 else "sqrt", x)
-    base, power = _operands(call, "other")
-    return call.builder.map("pow", base, power)
+    """x^e; a power by a known number may be products, a root or a quotient."""
+    exponent, base = call.scalar(1), call.value(0)
+    if exponent is not None and len(call.value(1).shape) <= len(base.shape) and not isinstance(base, Known):
+        x = call.tensor(0)
+        if "float" in x.dtype:
+            return elementwise.power(call.builder, x, exponent)
+    return call.builder.map("pow", *_operands(call, "other"))
 
 
-def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Lowered]:
+def _of_two(function: str, *, swapped: bool) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
         left, right = _operands(call, "other")
         return call.builder.map(function, *((right, left) if swapped else (left, right)))
@@ -153,17 +159,18 @@ def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Lowered]:
 
 for _name, _function, _swapped in (
     ("Greater", "greater", False), ("GreaterOrEqual", "greater_equal", False),
-    ("Less", "greater", True), ("LessOrEqual", "greater_equal", True),
+    ("Less", "greater", True), ("LessOrEqual", "greater_equal", True), ("And", "and", False), ("Or", "or", False),
+    ("Xor", "xor", False), ("BitwiseAnd", "and", False), ("BitwiseOr", "or", False), ("BitwiseXor", "xor", False),
 ):  # fmt: skip
-    lowers(_name)(_comparison(_function, swapped=_swapped))
+    lowers(_name)(_of_two(_function, swapped=_swapped))
 
 
 @lowers("Equal")
 def _equality(call: Call) -> Lowered:
-    """Known constants only: exporters compare shapes."""
+    """Known constants by value: exporters compare shapes."""
     known = call.known()
     if known is None:
-        raise Unlowered("comparing for equality")
+        return call.builder.map("equal", *_operands(call, "other"))
     left, right = known
     result = np.frompyfunc(_equal, 2, 1)(left.values, right.values)
     return Known(np.asarray(result, dtype=bool), "bool", left.static and right.static)
@@ -171,7 +178,7 @@ def _equality(call: Call) -> Lowered:
 
 @lowers("Where")
 def _where(call: Call) -> Lowered:
-    """The second operand where the first one holds, the third elsewhere."""
+    """The second operand where the first one holds, else the third."""
     known = call.known()
     if known is not None and "float" not in known[1].dtype:
         chosen = np.frompyfunc(lambda c, a, e: a if c else e, 3, 1)(*(value.values for value in known))

@@ -13,6 +13,7 @@ from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Array, Known, Unlowered, known_integers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import shuffles
 
 MAX_REFLECTED = 1_000_000
 """Positions of an axis that is padded by reflection, which are listed one by one."""
@@ -179,7 +180,4 @@ def _tile(call: Call) -> Tensor:
     x, repeats = call.tensor(0), call.integers(1)
     if len(repeats) != x.rank or any(not is_symbolic(times) and times < 1 for times in repeats):
         raise ShapeError(f"repeats {repeats} do not fit {shape_text(x.shape)}.")
-    b, pairs = call.builder, list(zip(repeats, x.shape, strict=True))
-    spread = b.reshape(x, tuple(dim for _, size in pairs for dim in (1, size)))
-    spread = b.broadcast(spread, tuple(dim for times, size in pairs for dim in (times, size)))
-    return b.reshape(spread, tuple(times * size for times, size in pairs))
+    return shuffles.tile(call.builder, x, repeats)

@@ -10,8 +10,7 @@ from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.graph import Role, Tensor
 from nncost.ir.library import norm, sequence
-
-EPSILON = 1e-5
+from nncost.ir.library.norm import EPSILON
 
 
 def _per_channel(call: Call, position: int, channels: Dim, role: Role) -> Tensor:

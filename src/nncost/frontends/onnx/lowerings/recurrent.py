@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from nncost.dims import Dim, Shape, same, shape_text
 from nncost.errors import ShapeError, SourceError
@@ -13,7 +13,8 @@ from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
+from nncost.ir.layers import Operation
+from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent_layer
 
 GATES: Mapping[str, tuple[int, ...]] = {"rnn": (0,), "lstm": (0, 2, 3, 1), "gru": (1, 0, 2)}
 """Where our gates stand among ONNX's: i f c o of i o f c, r z h of z r h."""
@@ -45,7 +46,7 @@ def _gru(call: Call) -> Lowered:
     return _layer(call, "gru")
 
 
-def _layer(call: Call, kind: Literal["rnn", "lstm", "gru"]) -> Lowered:
+def _layer(call: Call, kind: str) -> Lowered:
     """``X`` (T, B, F), ``W`` (D, G·H, F), ``R`` (D, G·H, H), ``B`` (D, 2·G·H) → ``Y`` (T, D, B, H), final states (D, B, H)."""
     way = call.attributes.text("direction", "forward")
     if way not in DIRECTIONS:
@@ -62,36 +63,16 @@ def _layer(call: Call, kind: Literal["rnn", "lstm", "gru"]) -> Lowered:
         raise Unlowered("one initial state of two")
     given = [tensor for tensor in (bias, *states) if tensor is not None]
     b = call.builder
-    with b.region(kind, x, weights, hidden_weights, *given, neurons=hidden * len(reversed_)) as region:
+    with b.region(Operation(kind), x, weights, hidden_weights, *given) as region:
         count = len(reversed_)
         parts = zip(*(_directions_of(b, t, count) for t in (weights, hidden_weights, bias)), strict=True)
         cells = [_cell(b, kind, part, hidden) for part in parts]
         apart = [_directions_of(b, state, count) for state in states]
-        initial = [[state[number] for state in apart] for number in range(count)]
+        initial = [[state[number] for state in apart] for number in range(count)] if states else []
         by_example = b.transpose(x, (1, 0, 2))
-        y, finals = _directions(b, kind, by_example, cells, reversed_, initial)
+        y, finals = recurrent_layer(b, kind, by_example, cells, reverse=reversed_, initial=initial)
         region.returns(*_results(b, y, finals, hidden))
     return tuple(region.outputs)
-
-
-def _directions(
-    b: Builder,
-    kind: str,
-    x: Tensor,
-    cells: Sequence[CellWeights],
-    reversed_: Sequence[bool],
-    initial: Sequence[list[Tensor]],
-) -> tuple[Tensor, list[list[Tensor]]]:
-    """All directions over ``(B, T, F)`` as one region: the joined outputs, and each direction's final states."""
-    with b.region(kind, x) as region:
-        found = [
-            recurrent(b, kind, x, cell, reverse=is_reversed, initial=states)
-            for cell, is_reversed, states in zip(cells, reversed_, initial, strict=True)
-        ]
-        outputs, finals = [y for y, _ in found], [states for _, states in found]
-        joined = outputs[0] if len(outputs) == 1 else b.emit(ops.Concat(2), *outputs)
-        region.returns(joined, *(states[0] for states in finals), *(s for states in finals for s in states[1:]))
-    return joined, finals
 
 
 def _cell(b: Builder, kind: str, tensors: Sequence[Tensor | None], hidden: Dim) -> CellWeights:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Known, known_integers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
+from nncost.ir.library import reductions
 
 Reduction = Callable[[Builder, Tensor, "tuple[int, ...]", bool], Tensor]
 
@@ -19,20 +21,8 @@ def _plain(function: str) -> Reduction:
     return lambda b, x, axes, keep: b.reduce(function, x, axes, keep=keep)
 
 
-def _mean(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-    return b.mean(x, axes, keep=keep)
-
-
-def _square_sum(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-    return b.reduce("sum", b.map("square", x), axes, keep=keep)
-
-
-def _euclidean(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-    return b.map("sqrt", _square_sum(b, x, axes, keep))
-
-
-def _absolute(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-    return b.reduce("sum", b.map("abs", x), axes, keep=keep)
+def _norm(order: float) -> Reduction:
+    return lambda b, x, axes, keep: reductions.vector_norm(b, x, order, axes, keep=keep)
 
 
 def _axes(call: Call, rank: int, since: int) -> tuple[int, ...]:
@@ -52,7 +42,7 @@ def _reduction(name: str, since: int, reduce: Reduction) -> Callable[[Call], Low
         x = call.tensor(0)
         if not axes:
             return x
-        with call.builder.region(name.lower(), x) as region:
+        with call.builder.region(Operation(name.lower()), x) as region:
             region.returns(reduce(call.builder, x, axes, keep))
         return region.outputs[0]
 
@@ -69,9 +59,21 @@ def _product(value: Known, axes: tuple[int, ...], keep: bool) -> Known:
     return known_integers(np.asarray([total] if keep else total, dtype=object), static=value.static)
 
 
-for _name, _since, _reduce in (
-    ("ReduceSum", 13, _plain("sum")), ("ReduceMean", 18, _mean), ("ReduceMax", 18, _plain("max")),
-    ("ReduceMin", 18, _plain("min")), ("ReduceProd", 18, _plain("prod")), ("ReduceSumSquare", 18, _square_sum),
-    ("ReduceL1", 18, _absolute), ("ReduceL2", 18, _euclidean),
-):  # fmt: skip
-    lowers(_name)(_reduction(_name, _since, _reduce))
+_REDUCTIONS: Mapping[str, Reduction] = {
+    "ReduceSum": _plain("sum"), "ReduceMax": _plain("max"), "ReduceMin": _plain("min"), "ReduceProd": _plain("prod"),
+    "ReduceMean": lambda b, x, axes, keep: b.mean(x, axes, keep=keep), "ReduceL1": _norm(1), "ReduceL2": _norm(2),
+    "ReduceSumSquare": lambda b, x, axes, keep: reductions.power_sum(b, x, 2, axes, keep=keep),
+    "ReduceLogSum": lambda b, x, axes, keep: b.map("log", b.reduce("sum", x, axes, keep=keep)),
+    "ReduceLogSumExp": lambda b, x, axes, keep: reductions.logsumexp(b, x, axes, keep=keep),
+}  # fmt: skip
+for _name, _reduce in _REDUCTIONS.items():
+    lowers(_name)(_reduction(_name, 13 if _name == "ReduceSum" else 18, _reduce))
+
+
+@lowers("CumSum", since=11)
+def _cumulative_sum(call: Call) -> Tensor:
+    x, a = call.tensor(0), call.attributes
+    (axis,) = call.numbers(1)
+    return reductions.cumulative_sum(
+        call.builder, x, call.axis(axis, x.rank), exclusive=a.flag("exclusive", False), reverse=a.flag("reverse", False)
+    )

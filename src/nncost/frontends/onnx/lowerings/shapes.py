@@ -9,6 +9,7 @@ from nncost.errors import ShapeError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Computed, Known, Value
+from nncost.ir.library.shuffles import pixel_shuffle
 
 
 @lowers("Reshape")
@@ -27,7 +28,7 @@ def _reshape(call: Call) -> Value:
     if not same(product(shape), product(value.shape)):
         raise ShapeError(
             f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.",
-            hint=None if call.translation.batch_was is None else _BATCH_HINT,
+            hint=None if call.walk.batch_was is None else _BATCH_HINT,
         )
     return call.reshaped(value, shape)
 
@@ -36,10 +37,10 @@ _BATCH_HINT = "The file fixes a shape for its own batch size; leave --batch out,
 
 
 def _with_new_batch(call: Call, shape: Shape, target: list[Dim]) -> list[Dim]:
-    was, now = call.translation.batch_was, call.translation.batch_is
+    was, now = call.walk.batch_was, call.walk.batch_is
     if was is None or not target or not shape or target[0] != was or not same(shape[0], now):
         return target
-    call.translation.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
+    call.walk.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
     return [now, *target[1:]]
 
 
@@ -114,25 +115,28 @@ def _expand(call: Call) -> Value:
 @lowers("DepthToSpace")
 def _depth_to_space(call: Call) -> Value:
     """``(B, C·s², H, W) → (B, C, H·s, W·s)``."""
-    x, size = call.ranked(0, 4, 4), call.attributes.integer("blocksize", 0)
+    x, size = call.ranked(0, 4, 4), _block(call)
+    if call.attributes.text("mode", "DCR") == "CRD":
+        return Computed(pixel_shuffle(call.builder, x, size))
     batch, channels, height, width = x.shape
+    inner = exact_divide(channels, size * size)
+    parted = call.builder.reshape(x, (batch, size, size, inner, height, width))
+    moved = call.builder.transpose(parted, (0, 3, 4, 1, 5, 2))
+    return Computed(call.builder.reshape(moved, (batch, inner, height * size, width * size)))
+
+
+def _block(call: Call) -> int:
+    size = call.attributes.integer("blocksize", 0)
     if size < 1:
         raise ShapeError(f"blocksize must be at least 1, received {size}.")
-    inner = exact_divide(channels, size * size)
-    columns_first = call.attributes.text("mode", "DCR") == "CRD"
-    split = (batch, inner, size, size, height, width) if columns_first else (batch, size, size, inner, height, width)
-    order = (0, 1, 4, 2, 5, 3) if columns_first else (0, 3, 4, 1, 5, 2)
-    moved = call.builder.transpose(call.builder.reshape(x, split), order)
-    return Computed(call.builder.reshape(moved, (batch, inner, height * size, width * size)))
+    return size
 
 
 @lowers("SpaceToDepth")
 def _space_to_depth(call: Call) -> Value:
     """``(B, C, H·s, W·s) → (B, s²·C, H, W)``."""
-    x, size = call.ranked(0, 4, 4), call.attributes.integer("blocksize", 0)
+    x, size = call.ranked(0, 4, 4), _block(call)
     batch, channels, height, width = x.shape
-    if size < 1:
-        raise ShapeError(f"blocksize must be at least 1, received {size}.")
     rows, columns = exact_divide(height, size), exact_divide(width, size)
     moved = call.builder.reshape(x, (batch, channels, rows, size, columns, size))
     moved = call.builder.transpose(moved, (0, 3, 5, 1, 2, 4))

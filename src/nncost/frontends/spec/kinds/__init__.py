@@ -1,6 +1,4 @@
-"""The layers of the spec language, one decorated function each; importing this package registers them all."""
-
-from __future__ import annotations
+"""The layers of the spec language, one decorated function each; importing this package fills the table ``LAYERS``."""
 
 from collections.abc import Mapping
 
@@ -13,5 +11,5 @@ from nncost.frontends.spec.layers import LAYERS, LayerKind
 
 
 def layer_table() -> Mapping[str, LayerKind]:
-    """All layers by name, for parsing, help texts and documentation."""
+    """All layers by name, for help texts and documents."""
     return LAYERS

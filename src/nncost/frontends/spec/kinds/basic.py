@@ -9,7 +9,7 @@ from nncost.ir.graph import Tensor
 from nncost.ir.library import activations, sequence
 
 
-@layer("dense", ["n"], ["bias"])
+@layer("dense", ["n"], ["bias"], examples=["N, dense M", "N, dense M bias=no"])
 def _dense(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """N outputs from the last axis."""
     width = a.size("n", "dense 10")
@@ -21,7 +21,7 @@ def _dense(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return affine(c.builder, x, width, bias=a.yes_or_no("bias", True))
 
 
-@layer("flatten")
+@layer("flatten", examples=["CxHxW, flatten"])
 def _flatten(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """All values of one example in a vector; changes nothing on a vector."""
     return c.builder.reshape(x, (x.shape[0], product(x.shape[1:])))
@@ -39,7 +39,7 @@ def _log_softmax(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return activations.softmax(c.builder, x, layer=True, logarithm=True)
 
 
-@layer("dropout", ["p"])
+@layer("dropout", ["p"], examples=["N, dropout 0.5"])
 def _dropout(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Zeroes a share P of its input in training."""
     a.required("p", "dropout 0.5")

@@ -16,7 +16,7 @@ def _affine_pair(b: Builder, shape: tuple[Dim, ...]) -> tuple[Tensor, Tensor]:
     return b.parameter(shape, "weight", "weight"), b.parameter(shape, "bias", "bias")
 
 
-@layer("batchnorm")
+@layer("batchnorm", examples=["CxHxW, batchnorm"])
 def _batchnorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Batch normalisation of each channel."""
     needs(a, x, (2, 3, 4, 5), f"N, {IMAGE}", c)
@@ -39,7 +39,7 @@ def _rmsnorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return norm.rms_norm(c.builder, x, c.builder.parameter((x.shape[-1],), "weight", "weight"))
 
 
-@layer("groupnorm", ["g"])
+@layer("groupnorm", ["g"], examples=["CxN, groupnorm 2"])
 def _groupnorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Normalisation over G groups of channels."""
     image(a, x, c)
@@ -51,7 +51,7 @@ def _groupnorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return norm.group_norm(c.builder, x, groups, scale, shift)
 
 
-@layer("instancenorm", flags=["affine"])
+@layer("instancenorm", flags=["affine"], examples=["CxN, instancenorm affine"])
 def _instancenorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Normalisation of each channel of each example; without parameters unless affine."""
     image(a, x, c)
@@ -59,7 +59,7 @@ def _instancenorm(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return norm.instance_norm(c.builder, x, scale, shift)
 
 
-@layer("lrn", ["size"])
+@layer("lrn", ["size"], examples=["CxHxW, lrn 5"])
 def _lrn(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Local response normalisation over SIZE neighbouring channels."""
     image(a, x, c)

@@ -10,10 +10,11 @@ from nncost.frontends.spec.kinds.spatial import image, kernel_sizes, padding_wid
 from nncost.frontends.spec.layers import Context, layer
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import Extreme
 from nncost.ir.library import pool
 
 
-@layer("maxpool", ["kernel"], ["stride", "pad", "dilation"])
+@layer("maxpool", ["kernel"], ["stride", "pad", "dilation"], examples=["CxN, maxpool 3 stride=2"])
 def _maxpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """The maximum of each window of K (stride K)."""
     axes = image(a, x, c)
@@ -24,7 +25,7 @@ def _maxpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return pool.max_pool(c.builder, x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-@layer("avgpool", ["kernel"], ["stride", "pad"])
+@layer("avgpool", ["kernel"], ["stride", "pad"], examples=["CxN, avgpool 3 stride=2"])
 def _avgpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """The mean of each window of K (stride K)."""
     axes = image(a, x, c)
@@ -43,33 +44,33 @@ def _pool_stride(a: Arguments, kernel: Sequence[Dim]) -> list[int]:
     return [number for number in numbers if number is not None]
 
 
-@layer("global_avgpool")
+@layer("global_avgpool", examples=["CxHxW, global_avgpool"])
 def _global_avgpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """The mean of each channel: a vector of C."""
     image(a, x, c)
     return pool.global_average_pool(c.builder, x)
 
 
-@layer("global_maxpool")
+@layer("global_maxpool", examples=["CxHxW, global_maxpool"])
 def _global_maxpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """The maximum of each channel: a vector of C."""
     image(a, x, c)
     return pool.global_max_pool(c.builder, x)
 
 
-@layer("adaptive_avgpool", ["out"])
+@layer("adaptive_avgpool", ["out"], examples=["1x5x5, adaptive_avgpool 3"])
 def _adaptive_avgpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Means over windows chosen so that OUT (or OUTxOUT) remain."""
     return _adaptive(c, x, a, "average")
 
 
-@layer("adaptive_maxpool", ["out"])
+@layer("adaptive_maxpool", ["out"], examples=["1x5x5, adaptive_maxpool 3"])
 def _adaptive_maxpool(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Maxima over windows chosen so that OUT (or OUTxOUT) remain."""
     return _adaptive(c, x, a, "max")
 
 
-def _adaptive(c: Context, x: Tensor, a: Arguments, function: str) -> Tensor:
+def _adaptive(c: Context, x: Tensor, a: Arguments, function: Extreme) -> Tensor:
     axes = image(a, x, c)
     a.required("out", f"{a.layer.name.text} 7x7")
     output = a.per_axis("out", axes, 1)

@@ -17,7 +17,7 @@ MAX_RECURRENT_LAYERS = 64
 """Layers of one recurrent network, each of which is written out; far above any real one."""
 
 
-@layer("embedding", ["v", "d"])
+@layer("embedding", ["v", "d"], examples=["T, embedding V D"])
 def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Rows of a table of V vectors of D; the input shape is the sequence length."""
     rows, width = a.size("v", "embedding 50257 768"), a.size("d", "embedding 50257 768")
@@ -26,7 +26,13 @@ def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
     return sequence.embedding(c.builder, x, c.builder.parameter((rows, width), "weight", "weight"))
 
 
-@layer("attention", [], ["heads", "kv_heads", "bias"], ["causal"])
+@layer(
+    "attention",
+    [],
+    ["heads", "kv_heads", "bias"],
+    ["causal"],
+    examples=["TxD, attention heads=2", "TxD, attention heads=4 kv_heads=2 causal"],
+)
 def _attention(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Self-attention with its query, key, value and output projections."""
     needs(a, x, (3,), "sequence x width", c)
@@ -62,15 +68,12 @@ def _recurrent(kind: str) -> Build:
         layers = a.integer("layers", 1)
         if layers > MAX_RECURRENT_LAYERS:
             raise c.sizes.error(f"layers is at most {MAX_RECURRENT_LAYERS}", a.required("layers", ""))
-        neurons = hidden * directions
         last: list[Tensor] = []
         for number in range(1, layers + 1):
-            with (
-                c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext(),
-                c.builder.region(kind, x, neurons=neurons) as region,
-            ):
-                x, last = _directions(c.builder, kind, x, hidden, biases, directions)
-                region.returns(x, *last)
+            with c.builder.scope(f"layer.{number}") if layers > 1 else nullcontext():
+                weights = [_weights(c.builder, kind, x.shape[-1], hidden, biases) for _ in range(directions)]
+                x, finals = recurrent.recurrent_layer(c.builder, kind, x, weights, reverse=(False, True)[:directions])
+                last = [states[0] for states in finals]
         if not a.flag("last"):
             return x
         return last[0] if directions == 1 else _joined(c.builder, last)
@@ -79,23 +82,15 @@ def _recurrent(kind: str) -> Build:
     return build
 
 
-def _directions(
-    b: Builder, kind: str, x: Tensor, hidden: Dim, biases: int, directions: int
-) -> tuple[Tensor, list[Tensor]]:
-    """All directions of one recurrent layer: the joined outputs, and each direction's final state."""
-    outputs, finals = [], []
-    for direction in range(directions):
-        rows = recurrent.CELLS[kind].gates * hidden
-        weights = recurrent.CellWeights(
-            b.parameter((rows, x.shape[-1]), "weight", "weight_ih"),
-            b.parameter((rows, hidden), "weight", "weight_hh"),
-            b.parameter((rows,), "bias", "bias_ih"),
-            b.parameter((rows,), "bias", "bias_hh") if biases == 2 else None,
-        )
-        y, states = recurrent.recurrent(b, kind, x, weights, reverse=direction == 1)
-        outputs.append(y)
-        finals.append(states[0])
-    return outputs[0] if directions == 1 else _joined(b, outputs), finals
+def _weights(b: Builder, kind: str, width: Dim, hidden: Dim, biases: int) -> recurrent.CellWeights:
+    """One direction's parameters."""
+    rows = recurrent.CELLS[kind].gates * hidden
+    return recurrent.CellWeights(
+        b.parameter((rows, width), "weight", "weight_ih"),
+        b.parameter((rows, hidden), "weight", "weight_hh"),
+        b.parameter((rows,), "bias", "bias_ih"),
+        b.parameter((rows,), "bias", "bias_hh") if biases == 2 else None,
+    )
 
 
 def _joined(b: Builder, tensors: Sequence[Tensor]) -> Tensor:
@@ -105,4 +100,6 @@ def _joined(b: Builder, tensors: Sequence[Tensor]) -> Tensor:
 
 
 for _kind_name in recurrent.CELLS:
-    layer(_kind_name, ["h"], ["biases", "layers"], ["bidirectional", "last"])(_recurrent(_kind_name))
+    layer(_kind_name, ["h"], ["biases", "layers"], ["bidirectional", "last"], examples=[f"TxF, {_kind_name} H"])(
+        _recurrent(_kind_name)
+    )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.dims import Dim, ceil_divide, exact_divide, is_symbolic, shape_text
+from nncost.dims import Dim, exact_divide, is_symbolic, shape_text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.layers import Context, layer, needs
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.graph import Tensor
 from nncost.ir.library import conv
+from nncost.ir.library.windows import halves, same_padding
 
 IMAGE = "CxL, CxHxW or CxDxHxW"
 
 
 def image(a: Arguments, x: Tensor, context: Context) -> int:
-    """The number of spatial axes. Raises SpecError for an input that is no image."""
+    """Return the number of spatial axes. Raise SpecError for an input that is no image."""
     needs(a, x, (3, 4, 5), IMAGE, context)
     return x.rank - 2
 
@@ -41,16 +42,19 @@ def padding_widths(
         return [(width, width) for width in a.per_axis("pad", axes, 0, minimum=0)]
     widths: list[tuple[Dim, Dim]] = []
     for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
-        reach = d * (k - 1) + 1
-        total = (ceil_divide(n, s) - 1) * s + reach - n if s > 1 else reach - 1
-        if is_symbolic(total) and s > 1:
+        total = same_padding(n, d * (k - 1) + 1, s)
+        if total is None:
             raise a.sizes.error("pad=same with a symbolic size and a stride above 1 has no closed form", word)
-        total = total if is_symbolic(total) else max(0, total)
-        widths.append((total // 2, total - total // 2))
+        widths.append(halves(total))
     return widths
 
 
-@layer("conv", ["out", "kernel"], ["stride", "pad", "dilation", "groups", "bias"])
+@layer(
+    "conv",
+    ["out", "kernel"],
+    ["stride", "pad", "dilation", "groups", "bias"],
+    examples=["CxN, conv M K", "2x8x8, conv 4 3x3 pad=1 groups=2"],
+)
 def _conv(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """OUT feature maps by kernels of K, KxK or KxKxK."""
     example = "conv 16 3x3 pad=1"
@@ -72,7 +76,12 @@ def _check_groups(c: Context, a: Arguments, groups: int, *channels: Dim) -> None
             raise c.sizes.error(f"groups={groups} does not divide {number} channels", a.word("groups") or a.layer.name)
 
 
-@layer("conv_transpose", ["out", "kernel"], ["stride", "pad", "output_pad", "dilation", "groups", "bias"])
+@layer(
+    "conv_transpose",
+    ["out", "kernel"],
+    ["stride", "pad", "output_pad", "dilation", "groups", "bias"],
+    examples=["CxN, conv_transpose M K"],
+)
 def _conv_transpose(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """A transposed convolution: OUT larger feature maps."""
     example = "conv_transpose 16 2x2 stride=2"

@@ -1,30 +1,67 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors: dense layers, bilinear ones, groups of experts, small numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nncost.dims import Dim, product
-from nncost.frontends.torch.lowerings.operands import elementwise
-from nncost.frontends.torch.lowerings.registry import Call, lowers
+from nncost.dims import product
+from nncost.frontends.torch.lowerings.gradient import composite_gradient, gradient, like
+from nncost.frontends.torch.lowerings.operands import cast, elementwise, tensors_of
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir import ops
+from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.layers import MatMul
 from nncost.ir.library.dense import dense
+from nncost.ir.library.grouped import rows_by_group, sums_by_group
+from nncost.ir.library.products import dot_along, letters, matmul, outer, times_vector
+from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 
 
 @lowers("aten::linear")
 def _linear(call: Call) -> Tensor:
-    x, weight = call.tensor("input"), call.tensor("weight")
-    bias = call.get("bias")
+    x, weight, bias = call.tensor("input"), call.tensor("weight"), call.get("bias")
     if weight.rank == 1:
-        y = call.builder.contract(_letters(x.rank - 1) + "y,y->" + _letters(x.rank - 1), x, weight)
+        y = times_vector(call.builder, x, weight)
         return y if bias is None else call.builder.map("add", y, bias)
     return dense(call.builder, x, weight, bias)
 
 
-def _letters(count: int) -> str:
-    return "abcdefghijklmnopqrstuvw"[:count]
+_BIAS = like(lambda call: (call.tensor("grad_output").shape[-1],))
+_INPUT = like(lambda call: call["input_size"])
+lowers("aten::linear_backward", "aten::mkldnn_linear_backward")(
+    composite_gradient(lambda _: dense, "self|input", "weight", _BIAS)
+)
+lowers("aten::mkldnn_linear_backward_input")(composite_gradient(lambda _: dense, _INPUT, "weight"))
+
+
+@lowers("aten::mkldnn_linear_backward_weights")
+def _linear_backward_weights(call: Call) -> Lowered:
+    g, x, weight = call.tensor("grad_output"), call.tensor("input"), call.tensor("weight")
+    bias = call.builder.emit(ops.Constant("fill", (g.shape[-1],), g.dtype, 0.0))
+    wanted = (False, True, bool(call.get("bias_defined", True)))
+    return gradient(call.builder, dense, (x, weight, bias), g, wanted)[1:]
+
+
+@lowers("mkl::_mkl_linear", "mkldnn::_linear_pointwise", "aten::_dyn_quant_matmul_4bit", "aten::_mixed_dtypes_linear",
+        "aten::_weight_int4pack_mm_with_scales_and_zeros")  # fmt: skip
+def _packed_linear(call: Call) -> Tensor:
+    """A product with a weight in a library's own layout: its shape follows from those of input and output."""
+    x = tensors_of(call)[0]
+    weight = Tensor((call.outputs[0][0][-1], x.shape[-1]), x.dtype)
+    call.builder.inputs.append(weight)
+    return dense(call.builder, x, weight)
+
+
+@lowers("aten::matmul_backward")
+def _matmul_backward(call: Call) -> Lowered:
+    """Of stacks of matrices: each operand's gradient is a product with the other one."""
+    g, left, right = call.tensor("grad"), call.tensor("self"), call.tensor("other")
+    if not left.rank == right.rank == g.rank:
+        raise NotImplementedError
+    return gradient(call.builder, matmul, (left, right), g, call["mask"])
 
 
 def _is_layer(call: Call, weight: Tensor) -> bool:
@@ -32,20 +69,20 @@ def _is_layer(call: Call, weight: Tensor) -> bool:
     return weight in call.parameters
 
 
-def _product(call: Call, left: Tensor, right: Tensor) -> Tensor:
+def _product(call: Call, left: Tensor, right: Tensor) -> Lowered:
     """``(N, K)·(K, M)``; with a learned right operand a dense layer, whose outputs are neurons."""
     b = call.builder
     if call.stored and (found := multiplied(call, left, right)) is not None:
         return found
     if not _is_layer(call, right):
         return b.contract("ij,jk->ik", left, right)
-    with b.region("dense", left, right, neurons=right.shape[1] * left.shape[0]) as region:
+    with b.region(MatMul(learned=True), left, right, neurons=right.shape[1] * left.shape[0]) as region:
         region.returns(b.contract("ij,jk->ik", left, right))
     return region.outputs[0]
 
 
 @lowers("aten::mm")
-def _mm(call: Call) -> Tensor:
+def _mm(call: Call) -> Lowered:
     return _product(call, call.tensor("self"), call.tensor("mat2"))
 
 
@@ -54,14 +91,16 @@ def _bmm(call: Call) -> Tensor:
     """With learned matrices a dense layer, or one for each expert."""
     b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
     if _is_layer(call, right) and left not in call.parameters:
-        with b.region("dense", left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))) as region:
+        with b.region(
+            MatMul(learned=True), left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))
+        ) as region:
             region.returns(b.contract("bij,bjk->bik", left, right))
         return region.outputs[0]
     return call.builder.contract("bij,bjk->bik", call.tensor("self"), call.tensor("mat2"))
 
 
 @lowers("aten::mv")
-def _mv(call: Call) -> Tensor:
+def _mv(call: Call) -> Lowered:
     if call.stored and (found := multiplied(call, call.tensor("self"), call.tensor("vec"))) is not None:
         return found
     return call.builder.contract("ij,j->i", call.tensor("self"), call.tensor("vec"))
@@ -87,7 +126,7 @@ def _added(call: Call, product_: Tensor) -> Tensor:
 
 
 @lowers("aten::addmm")
-def _addmm(call: Call) -> Tensor:
+def _addmm(call: Call) -> Lowered:
     """With a learned matrix this is a dense layer with its bias."""
     b, left, right = call.builder, call.tensor("mat1"), call.tensor("mat2")
     if call.stored and (found := multiplied(call, left, right)) is not None:
@@ -95,7 +134,7 @@ def _addmm(call: Call) -> Tensor:
     if not _is_layer(call, right):
         return _added(call, b.contract("ij,jk->ik", left, right))
     neurons = product((left.shape[0], right.shape[1]))
-    with b.region("dense", left, right, call.tensor("self"), neurons=neurons) as region:
+    with b.region(MatMul(learned=True), left, right, call.tensor("self"), neurons=neurons) as region:
         region.returns(_added(call, b.contract("ij,jk->ik", left, right)))
     return region.outputs[0]
 
@@ -118,10 +157,7 @@ def _addmv(call: Call) -> Tensor:
 
 @lowers("aten::addr")
 def _addr(call: Call) -> Tensor:
-    """An outer product: one mul for each element, no sum."""
-    b, left, right = call.builder, call.tensor("vec1"), call.tensor("vec2")
-    outer = b.map("mul", b.reshape(left, (left.shape[0], 1)), b.reshape(right, (1, right.shape[0])))
-    return _added(call, outer)
+    return _added(call, outer(call.builder, call.tensor("vec1"), call.tensor("vec2")))
 
 
 @lowers("aten::linalg_vecdot")
@@ -131,43 +167,117 @@ def _vecdot(call: Call) -> Tensor:
     shape = list(call.outputs[0][0])
     axis = call.get("dim", -1) % (len(shape) + 1)
     shape.insert(axis, x.shape[axis - len(shape) - 1])
-    letters = _letters(len(shape))
-    rest = letters.replace(letters[axis], "")
-    return b.contract(f"{letters},{letters}->{rest}", *(b.broadcast(t, tuple(shape)) for t in (x, y)))
+    return dot_along(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
 
 
-@lowers("aten::affine_grid_generator")
-def _affine_grid(call: Call) -> Tensor:
-    """A grid of constant points (x, y, 1), each by the matrix of its example: points·(d+1)·d products."""
-    b, theta = call.builder, call.tensor("theta")
-    points = b.emit(ops.Constant("array", _grid_shape(call, theta), theta.dtype, lambda: _grid_points(call)))
-    grid = b.contract("npk,njk->npj", b.broadcast(points, (theta.shape[0], *points.shape[1:])), theta)
-    return b.reshape(grid, call.outputs[0][0])
+_FIRST: Mapping[tuple[int, ...], tuple[int, int]] = {(2, 3): (0, 1), (1, 2): (0, 1), (1, 3): (0, 2), (0,): (1, 2)}
+"""Which two operands meet first, by the axes that are summed: x₁ and W forward; backward as its derivative does."""
 
 
-@lowers("aten::affine_grid_generator_backward")
-def _affine_grid_backward(call: Call) -> Tensor:
-    """The sum over all points, each gradient by its point."""
-    b, g = call.builder, call.tensor("grad")
-    size, dims = g.shape[0], g.shape[-1]
-    shape: tuple[Dim, ...] = (1, product(g.shape[1:-1]), dims + 1)
-    points = b.broadcast(b.emit(ops.Constant("array", shape, g.dtype, lambda: _grid_points(call))), (size, *shape[1:]))
-    return b.contract("npj,npk->njk", b.reshape(g, (size, shape[1], dims)), points)
+@lowers("aten::_trilinear")
+def _trilinear(call: Call) -> Tensor:
+    """``Σ i₁·i₂·i₃`` as two contractions; in the gradient of x₁ the product g ⊗ x₂ is the one W's gradient has made.
 
-
-def _grid_shape(call: Call, theta: Tensor) -> tuple[Dim, ...]:
-    return (1, product(call["size"][2:]), theta.shape[2])
-
-
-def _grid_points(call: Call) -> Any:
-    """The points of every pixel from −1 to 1, last axis first, and a one."""
-    import numpy as np
-
-    sizes = [int(size) for size in call["size"][2:]]
-    shrink = [1.0 if call["align_corners"] or size == 1 else (size - 1) / size for size in sizes]
-    axes = [
-        np.linspace(-1, 1, size) * factor if size > 1 else np.zeros(1)
-        for size, factor in zip(sizes, shrink, strict=True)
+    Axes are those of the product of all three: (batch, out, in₁, in₂) in ``nn.Bilinear``.
+    """
+    b = call.builder
+    given = [call.tensor(name) for name in ("i1", "i2", "i3")]
+    named = [
+        _named(x.rank + len(expand), expand)
+        for x, expand in zip(given, (call["expand1"], call["expand2"], call["expand3"]), strict=True)
     ]
-    mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([*reversed([m.ravel() for m in mesh]), np.ones(mesh[0].size)], -1)
+    summed, every = tuple(sorted(call["sumdim"])), letters(given[0].rank + len(call["expand1"]))
+    result = "".join(letter for letter in sorted({*"".join(named)}) if letter not in {every[axis] for axis in summed})
+    first = _FIRST.get(summed, (0, 1))
+    last = 3 - sum(first)
+    left, right = named[first[0]], named[first[1]]
+    kept = "".join(x for x in sorted({*left, *right}) if x in result or x in named[last])
+    if summed == (1, 3) and set(kept) == {*left, *right}:
+        middle = _outer(b, (given[first[0]], left), (given[first[1]], right), kept)
+    else:
+        middle = b.contract(f"{left},{right}->{kept}", given[first[0]], given[first[1]])
+    return b.reshape(b.contract(f"{kept},{named[last]}->{result}", middle, given[last]), call.outputs[0][0])
+
+
+def _named(rank: int, expand: Sequence[int]) -> str:
+    return "".join(letter for axis, letter in enumerate(letters(rank)) if axis not in expand)
+
+
+def _outer(b: Builder, left: tuple[Tensor, str], right: tuple[Tensor, str], kept: str) -> Tensor:
+    """A product without a sum."""
+    sides = []
+    for x, own in (left, right):
+        sizes = dict(zip(own, x.shape, strict=True))
+        sides.append(b.reshape(x, tuple(sizes.get(letter, 1) for letter in kept)))
+    return b.map("mul", *sides)
+
+
+@lowers("transformers::grouped_mm_fallback")
+def _grouped(call: Call) -> Tensor:
+    return rows_by_group(call.builder, call.tensor("input"), call.tensor("weight"))
+
+
+@lowers("transformers::grouped_mm_fallback_backward")
+def _grouped_backward(call: Call) -> Lowered:
+    """Of the rows: each gradient by its matrix, turned. Of the matrices: sums over the rows of each group."""
+    b, weight, g = call.builder, call.tensor("weight"), call.tensor("grad_output")
+    return rows_by_group(b, g, weight, transposed=True), sums_by_group(b, call.tensor("input"), g, weight.shape[0])
+
+
+def _grouped_mm(call: Call) -> Tensor:
+    """``(S, K)`` by ``(E, K, N)``, or ``(K, S)`` by ``(S, N)`` for ``(E, K, N)``, the gradient of the matrices."""
+    b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
+    if (left.rank, right.rank) == (2, 3):
+        return rows_by_group(b, left, right)
+    if (left.rank, right.rank) == (2, 2):
+        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
+    raise NotImplementedError
+
+
+lowers("aten::_grouped_mm")(_grouped_mm)
+
+
+@lowers("aten::_int_mm")
+def _int_mm(call: Call) -> Tensor:
+    """Products of integers are products; the sums are wider."""
+    y = call.builder.contract("ij,jk->ik", call.tensor("self"), call.tensor("mat2"))
+    return cast(call.builder, y, call.dtype)
+
+
+@lowers("aten::_scaled_mm", "aten::_scaled_mm_v2")
+def _scaled_mm(call: Call) -> Tensor:
+    """The product, then each result times the scale of its row and the scale of its column, then the bias."""
+    b = call.builder
+    y = _with_scales(call, cast(b, b.contract("ij,jk->ik", call.tensor("self"), call.tensor("mat2")), call.dtype))
+    bias = call.get("bias")
+    return y if bias is None else b.map("add", y, bias)
+
+
+@lowers("aten::_scaled_grouped_mm", "aten::_scaled_grouped_mm_v2")
+def _scaled_groups(call: Call) -> Tensor:
+    """Grouped products, each result times the scale of its row and of its column."""
+    return _with_scales(call, _grouped_mm(call))
+
+
+def _with_scales(call: Call, y: Tensor) -> Tensor:
+    for name in ("scale_a", "scale_b"):
+        given = call[name]
+        y = scaled_by(call.builder, y, cast(call.builder, given[0] if isinstance(given, tuple) else given, y.dtype))
+    return y
+
+
+@lowers("aten::_weight_int8pack_mm")
+def _int8_weights(call: Call) -> Tensor:
+    """``(M, K)`` by eight-bit ``(N, K)``, then one scale for each column."""
+    b, x = call.builder, call.tensor("self")
+    y = b.contract("mk,nk->mn", x, cast(b, call.tensor("mat2"), x.dtype))
+    return scaled_by(b, y, cast(b, call.tensor("scales"), x.dtype))
+
+
+@lowers("aten::_weight_int4pack_mm", "aten::_weight_int4pack_mm_for_cpu")
+def _int4_weights(call: Call) -> Tensor:
+    """``(M, K)`` by four-bit ``(N, K)``: each weight is scaled and shifted once (1 mul, 1 add), then multiplied."""
+    b, x = call.builder, call.tensor("self")
+    packed = Tensor((call.outputs[0][0][1], x.shape[1]), EIGHT_BITS)
+    b.inputs.append(packed)
+    return b.contract("mk,nk->mn", x, dequantize(b, packed, x.dtype))

@@ -1,16 +1,18 @@
-"""Convolutions and their gradients."""
+"""Convolutions, windows as columns, padding, and their gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from nncost.frontends.torch.lowerings.gradient import gradient
+from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient, gradient
 from nncost.frontends.torch.lowerings.operands import several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
+from nncost.ir.library.borders import Border, pad_with_border
+from nncost.ir.library.columns import among_zeros, columns_added, windows_as_columns
 from nncost.ir.library.conv import conv, conv_transpose
 
 
@@ -45,6 +47,21 @@ def _batched(b: Builder, x: Tensor, weight: Tensor) -> Tensor:
     return x if x.rank == weight.rank else b.reshape(x, (1, *x.shape))
 
 
+def _time_first(call: Call) -> Forward:
+    """A convolution whose axes are time, batch, channels; the weight's are taps, in, out."""
+    width = call.get("pad", 0)
+
+    def apply(b: Builder, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        turned = b.transpose(x, (1, 2, 0)), b.transpose(weight, (2, 1, 0))
+        y = conv(b, *turned, bias, stride=(1,), padding=[(width, width)], dilation=(1,))
+        return b.transpose(y, (2, 0, 1))
+
+    return apply
+
+
+lowers("aten::conv_tbc")(composite(_time_first, "self", "weight", "bias"))
+
+
 @lowers("aten::convolution_backward")
 def _backward(call: Call) -> Lowered:
     """Gradients of input, weight and bias, each where the mask asks for it: groups and padding as in the forward."""
@@ -62,3 +79,65 @@ def _channels_out(call: Call, weight: Tensor) -> int:
     channels = weight.shape[1] * call.get("groups", 1) if transposed else weight.shape[0]
     assert isinstance(channels, int)
     return channels
+
+
+@lowers("aten::select_backward")
+def _select_backward(call: Call) -> Tensor:
+    """One slice among zeros."""
+    b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
+    axis = call["dim"] % len(shape)
+    lifted = b.reshape(g, (*g.shape[:axis], 1, *g.shape[axis:]))
+    return among_zeros(b, lifted, axis, shape[axis], call["index"] % shape[axis])
+
+
+@lowers("aten::slice_backward")
+def _slice_backward(call: Call) -> Tensor:
+    """A piece among zeros; with a step, zeros between its elements too."""
+    g, shape, start = call.tensor("grad_output"), call["input_sizes"], call.get("start", 0)
+    axis = call["dim"] % len(shape)
+    start = start + shape[axis] if start < 0 else start
+    return among_zeros(call.builder, g, axis, shape[axis], start, call.get("step", 1))
+
+
+@lowers("aten::unfold_backward")
+def _unfold_backward(call: Call) -> Tensor:
+    """Windows along one axis added up: one add for each element."""
+    g, shape = call.tensor("grad_in"), call["input_sizes"]
+    axis = call["dim"] % max(len(shape), 1)
+    return call.builder.emit(ops.Fold((axis,), (shape[axis],), (call["step"],), (1,)), g)
+
+
+def _windows(call: Call) -> dict[str, tuple[int, ...]]:
+    named = {"kernel": "kernel_size", "stride": "stride", "padding": "padding", "dilation": "dilation"}
+    return {name: several(call[argument], 2) for name, argument in named.items()}
+
+
+@lowers("aten::im2col")
+def _im2col(call: Call) -> Tensor:
+    b, x = call.builder, call.tensor("self")
+    batched = x if x.rank == 4 else b.reshape(x, (1, *x.shape))
+    return b.reshape(windows_as_columns(b, batched, **_windows(call)), call.outputs[0][0])
+
+
+@lowers("aten::col2im")
+def _col2im(call: Call) -> Tensor:
+    b, x = call.builder, call.tensor("self")
+    batched = x if x.rank == 3 else b.reshape(x, (1, *x.shape))
+    return b.reshape(columns_added(b, batched, call["output_size"], **_windows(call)), call.outputs[0][0])
+
+
+def _padded(mode: Border) -> Make:
+    def make(call: Call) -> Forward:
+        flat = call["padding" if "padding" in call.arguments else "pad"]
+        widths = [*zip(flat[::2], flat[1::2], strict=True)][::-1]  # PyTorch names the last axis first
+        return lambda b, x: pad_with_border(b, x, widths, mode)
+
+    return make
+
+
+_BORDERS: tuple[tuple[str, Border], ...] = (("reflection", "reflect"), ("replication", "replicate"))
+for _prefix, _mode in _BORDERS:
+    for _dims in "123":
+        lowers(f"aten::{_prefix}_pad{_dims}d")(composite(_padded(_mode), "self"))
+        lowers(f"aten::{_prefix}_pad{_dims}d_backward")(composite_gradient(_padded(_mode), "self"))
+lowers("aten::_pad_circular")(composite(_padded("circular"), "self"))

@@ -1,45 +1,45 @@
-"""Arithmetic on elements."""
+"""Arithmetic, comparisons, logic and conversions of elements."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import cast, elementwise
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, typed
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library.elementwise import power
+from nncost.ir.library.products import letters
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",
-    "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
+    "square": "square", "floor": "floor", "ceil": "ceil", "sign": "sign", "sgn": "sign", "trunc": "trunc",
     "positive": "identity", "conj_physical": "identity", "_conj_physical": "identity", "resolve_conj": "identity",
     "resolve_neg": "identity",
 }  # fmt: skip
-_BINARY = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min"}
+_BINARY = {
+    "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "bitwise_and": "and", "bitwise_or": "or",
+    "bitwise_xor": "xor", "__and__": "and", "__or__": "or", "__xor__": "xor", "logical_and": "and", "logical_or": "or",
+    "logical_xor": "xor",
+}  # fmt: skip
 
 
-def _unary(function: str) -> Callable[[Call], Tensor]:
-    return lambda call: elementwise(call, function, call["self"])
+def _map(function: str, *names: str) -> Callable[[Call], Tensor]:
+    return lambda call: elementwise(call, function, *(call[name] for name in names))
 
 
 for _name, _function in _UNARY.items():
-    lowers(f"aten::{_name}")(_unary(_function))
+    lowers(f"aten::{_name}")(_map(_function, "self"))
+for _name, _function in _BINARY.items():
+    lowers(f"aten::{_name}")(_map(_function, "self", "other"))
 
 
 @lowers("aten::abs")
 def _abs(call: Call) -> Tensor:
     """The size; of a complex number it is real."""
     return cast(call.builder, call.builder.map("abs", call.tensor("self")), call.dtype)
-
-
-def _binary(function: str) -> Callable[[Call], Tensor]:
-    return lambda call: elementwise(call, function, call["self"], call["other"])
-
-
-for _name, _function in _BINARY.items():
-    lowers(f"aten::{_name}")(_binary(_function))
 
 
 @lowers("aten::mul")
@@ -49,14 +49,14 @@ def _mul(call: Call) -> Tensor:
     if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return elementwise(call, "mul", left, right)
     shape = call.outputs[0][0]
-    letters = "abcdefghijklmnopqrstuvw"[: len(shape)]
+    named = letters(len(shape))
     sides = []
     for tensor in (left, right):
         kept = [i for i in range(tensor.rank) if tensor.shape[i] != 1 or shape[i + len(shape) - tensor.rank] == 1]
-        names = "".join(letters[i + len(shape) - tensor.rank] for i in kept)
+        names = "".join(named[i + len(shape) - tensor.rank] for i in kept)
         flat = b.reshape(tensor, (*(tensor.shape[i] for i in kept), 1))
         sides.append((names + "z", flat))
-    return b.contract(f"{sides[0][0]},{sides[1][0]}->{letters}", sides[0][1], sides[1][1])
+    return b.contract(f"{sides[0][0]},{sides[1][0]}->{named}", sides[0][1], sides[1][1])
 
 
 @lowers("aten::div", "aten::true_divide", "aten::floor_divide")
@@ -88,99 +88,21 @@ def _scaled(call: Call, value: Any, alpha: Any) -> Any:
     return elementwise(call, "mul", value, alpha)
 
 
-@lowers("aten::add")
-def _add(call: Call) -> Tensor:
-    return elementwise(call, "add", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
-
-
-@lowers("aten::sub")
-def _sub(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["self"], _scaled(call, call["other"], call.get("alpha", 1)))
-
-
-@lowers("aten::rsub")
-def _rsub(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["other"], _scaled(call, call["self"], call.get("alpha", 1)))
-
-
-@lowers("aten::reciprocal")
-def _reciprocal(call: Call) -> Tensor:
-    return elementwise(call, "div", 1.0, call["self"])
-
-
-@lowers("aten::rsqrt")
-def _rsqrt(call: Call) -> Tensor:
-    return elementwise(call, "div", 1.0, elementwise(call, "sqrt", call["self"]))
-
-
-@lowers("aten::square")
-def _square(call: Call) -> Tensor:
-    return elementwise(call, "square", call["self"])
-
-
 @lowers("aten::pow")
 def _pow(call: Call) -> Tensor:
     """x^e: powers that are products, a root or a quotient are counted as those."""
     base, exponent = call["self"], call["exponent"]
     if isinstance(exponent, Tensor) or not isinstance(base, Tensor):
         return elementwise(call, "pow", base, exponent)
-    return power(call, base, float(exponent))
+    return power(call.builder, typed(call, "self"), float(exponent))
 
 
-def power(call: Call, x: Tensor, exponent: float) -> Tensor:
-    """x^e for a number e; a whole one up to four by multiplication, negative ones by its reciprocal."""
-    if exponent < 0:
-        return elementwise(call, "div", 1.0, power(call, x, -exponent))
-    if exponent == 0:
-        return call.builder.emit(ops.Constant("fill", x.shape, call.dtype, 1.0))
-    if exponent == 1:
-        return elementwise(call, "identity", x)
-    if exponent == 0.5:
-        return elementwise(call, "sqrt", x)
-    if exponent == 2:
-        return elementwise(call, "square", x)
-    if exponent == 3:
-        return elementwise(call, "mul", elementwise(call, "square", x), x)
-    if exponent == 4:
-        return elementwise(call, "square", elementwise(call, "square", x))
-    return elementwise(call, "pow", x, exponent)
-
-
-@lowers("aten::expm1")
-def _expm1(call: Call) -> Tensor:
-    return elementwise(call, "sub", elementwise(call, "exp", call["self"]), 1.0)
-
-
-@lowers("aten::exp2")
-def _exp2(call: Call) -> Tensor:
-    return elementwise(call, "pow", 2.0, call["self"])
-
-
-@lowers("aten::log1p")
-def _log1p(call: Call) -> Tensor:
-    return elementwise(call, "log", elementwise(call, "add", call["self"], 1.0))
-
-
-@lowers("aten::log2", "aten::log10")
-def _log_of_base(call: Call) -> Tensor:
+def _of_base(base: int) -> Callable[[Call], Tensor]:
     """The natural logarithm, times a constant."""
-    base = 2 if call.name == "aten::log2" else 10
-    return elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
+    return lambda call: elementwise(call, "mul", elementwise(call, "log", call["self"]), 1 / math.log(base))
 
 
-@lowers("aten::tan")
-def _tan(call: Call) -> Tensor:
-    return elementwise(call, "div", elementwise(call, "sin", call["self"]), elementwise(call, "cos", call["self"]))
-
-
-@lowers("aten::lerp")
-def _lerp(call: Call) -> Tensor:
-    """Start + weight·(end − start)."""
-    distance = elementwise(call, "sub", call["end"], call["self"])
-    return elementwise(call, "add", call["self"], elementwise(call, "mul", call["weight"], distance))
-
-
-def _ternary(function: str) -> Callable[[Call], Tensor]:
+def _with_inner(function: str) -> Callable[[Call], Tensor]:
     """Self + value·(tensor1 op tensor2)."""
 
     def lower(call: Call) -> Tensor:
@@ -190,18 +112,129 @@ def _ternary(function: str) -> Callable[[Call], Tensor]:
     return lower
 
 
-lowers("aten::addcmul")(_ternary("mul"))
-lowers("aten::addcdiv")(_ternary("div"))
-
-
-@lowers("aten::remainder", "aten::fmod")
-def _remainder(call: Call) -> Tensor:
+def _remainder(rounding: str) -> Callable[[Call], Tensor]:
     """X − y·⌊x/y⌋, or with the quotient rounded towards zero."""
-    rounding = "trunc" if call.name == "aten::fmod" else "floor"
-    quotient = elementwise(call, rounding, elementwise(call, "div", call["self"], call["other"]))
-    return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
+
+    def lower(call: Call) -> Tensor:
+        quotient = elementwise(call, rounding, elementwise(call, "div", call["self"], call["other"]))
+        return elementwise(call, "sub", call["self"], elementwise(call, "mul", call["other"], quotient))
+
+    return lower
 
 
-@lowers("aten::frac")
-def _frac(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["self"], elementwise(call, "trunc", call["self"]))
+def _lerp(call: Call) -> Tensor:
+    """Start + weight·(end − start)."""
+    distance = elementwise(call, "sub", call["end"], call["self"])
+    return elementwise(call, "add", call["self"], elementwise(call, "mul", call["weight"], distance))
+
+
+_COMPOSED: Mapping[str, Callable[[Call], Tensor]] = {
+    "add": lambda c: elementwise(c, "add", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
+    "sub": lambda c: elementwise(c, "sub", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
+    "rsub": lambda c: elementwise(c, "sub", c["other"], _scaled(c, c["self"], c.get("alpha", 1))),
+    "reciprocal": lambda c: elementwise(c, "div", 1.0, c["self"]),
+    "rsqrt": lambda c: elementwise(c, "div", 1.0, elementwise(c, "sqrt", c["self"])),
+    "expm1": lambda c: elementwise(c, "sub", elementwise(c, "exp", c["self"]), 1.0),
+    "exp2": lambda c: elementwise(c, "pow", 2.0, c["self"]),
+    "log1p": lambda c: elementwise(c, "log", elementwise(c, "add", c["self"], 1.0)),
+    "log2": _of_base(2),
+    "log10": _of_base(10),
+    "frac": lambda c: elementwise(c, "sub", c["self"], elementwise(c, "trunc", c["self"])),
+    "lerp": _lerp,
+    "addcmul": _with_inner("mul"),
+    "addcdiv": _with_inner("div"),
+    "remainder": _remainder("floor"),
+    "fmod": _remainder("trunc"),
+    "clamp_min": lambda c: elementwise(c, "max", c["self"], c["min"]),
+    "clamp_max": lambda c: elementwise(c, "min", c["self"], c["max"]),
+    "where": lambda c: _select(c, c["condition"], c["self"], c["other"]),
+    "masked_fill": lambda c: _select(c, c["mask"], c["value"], c["self"]),
+}
+for _name, _lowering in _COMPOSED.items():
+    lowers(f"aten::{_name}")(_lowering)
+
+
+def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
+    def lower(call: Call) -> Tensor:
+        pair = (call["other"], call["self"]) if swapped else (call["self"], call["other"])
+        return elementwise(call, function, *pair, dtype=_common_type(*pair))
+
+    return lower
+
+
+def _common_type(*values: Any) -> str:
+    """The type in which tensors are compared: a floating one where there is one."""
+    types = [value.dtype for value in values if isinstance(value, Tensor)]
+    if not all(isinstance(value, (Tensor, int)) for value in values):
+        types += ["float32"] if not any("float" in t for t in types) else []
+    return next((t for t in types if "float" in t), next((t for t in types if t != "bool"), types[0]))
+
+
+for _name, _function, _swapped in (
+    ("gt", "greater", False), ("ge", "greater_equal", False), ("lt", "greater", True), ("le", "greater_equal", True),
+    ("eq", "equal", False), ("ne", "not_equal", False),
+):  # fmt: skip
+    lowers(f"aten::{_name}")(_comparison(_function, swapped=_swapped))
+
+
+@lowers("aten::logical_not", "aten::bitwise_not")
+def _not(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.map("not", cast(call.builder, x, "bool") if call.name == "aten::logical_not" else x)
+
+
+@lowers("aten::isnan", "aten::isinf", "aten::isposinf", "aten::isneginf", "aten::isfinite")
+def _classified(call: Call) -> Tensor:
+    """One comparison: a number that is not itself, or with infinity; the absolute value is free."""
+    b, x, kind = call.builder, call.tensor("self"), call.name.removeprefix("aten::")
+    if "float" not in x.dtype:
+        return b.emit(ops.Constant("fill", x.shape, "bool", kind == "isfinite"))
+    if kind == "isnan":
+        return b.map("not_equal", x, x)
+    infinity = constant(b, -math.inf if kind == "isneginf" else math.inf, x.dtype)
+    size = b.map("abs", x) if kind in ("isinf", "isfinite") else x
+    return b.map("greater", infinity, size) if kind == "isfinite" else b.map("equal", size, infinity)
+
+
+def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
+    """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
+    b = call.builder
+    pair = [operand(call, value) for value in (chosen, otherwise)]
+    return b.map(
+        "select",
+        cast(b, condition, "bool"),
+        *(x if isinstance(x, Tensor) else constant(b, x, call.dtype) for x in pair),
+    )
+
+
+@lowers("aten::clamp", "aten::clip")
+def _clamp(call: Call) -> Tensor:
+    low, high = call.get("min"), call.get("max")
+    x: Any = call["self"]
+    if low is not None and high is not None and not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        return elementwise(call, "clip", x, low, high)
+    for function, bound in (("max", low), ("min", high)):
+        if bound is not None:
+            x = elementwise(call, function, x, bound)
+    return x if isinstance(x, Tensor) else call.tensor("self")
+
+
+@lowers("aten::_to_copy", "aten::to", "aten::_autocast_to_reduced_precision")
+def _to_copy(call: Call) -> Tensor:
+    x = call.tensor("self")
+    return call.builder.emit(ops.Cast(call.dtype), x)
+
+
+@lowers("aten::copy")
+def _copy(call: Call) -> Tensor:
+    """The source's values, in the shape and type of the target."""
+    b, source = call.builder, call["src"]
+    x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
+    shape = call.outputs[0][0] if call.outputs else call.tensor("self").shape
+    full = b.broadcast(x, shape)
+    return b.emit(ops.Cast(call.outputs[0][1] if call.outputs else call.tensor("self").dtype), full)
+
+
+@lowers("aten::clone", "aten::contiguous")
+def _clone(call: Call) -> Tensor:
+    return call.builder.map("identity", cast(call.builder, call.tensor("self"), call.dtype))

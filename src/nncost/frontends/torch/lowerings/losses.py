@@ -1,199 +1,152 @@
-"""Loss functions that PyTorch runs as one operator."""
+"""Loss functions that PyTorch runs as one operator, CTC included."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from nncost.dims import product
-from nncost.frontends.torch.lowerings.gradient import gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
+from nncost.dims import Dim, product
+from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
+from nncost.frontends.torch.lowerings.operands import algorithm, closed_form, typed
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.library import ctc, losses
 
 NONE, MEAN = 0, 1
 """PyTorch's numbers for ``reduction``."""
 
 
-def _reduced(call: Call, x: Tensor) -> Tensor:
-    b, reduction = call.builder, call.get("reduction", MEAN)
-    if reduction == NONE:
+def _is_mean(call: Call) -> bool:
+    return bool(call.get("reduction", MEAN) == MEAN)
+
+
+def _reduced(call: Call, b: Builder, x: Tensor) -> Tensor:
+    if call.get("reduction", MEAN) == NONE:
         return x
-    return b.mean(x, range(x.rank)) if reduction == MEAN else b.reduce("sum", x, range(x.rank))
+    return b.mean(x, range(x.rank)) if _is_mean(call) else b.reduce("sum", x, range(x.rank))
 
 
-def _seed(call: Call, like: Tensor) -> Tensor:
-    """The incoming gradient for each element: divided by their number where the loss is a mean."""
-    b, g = call.builder, call.tensor("grad_output")
-    if call.get("reduction", MEAN) == MEAN:
-        g = b.map("mul", g, b.size_constant(like.shape, inverse=True))
-    return g
+def _loss(value: Callable[..., Tensor], *settings: str) -> Lowering:
+    """A loss of each element, weighted if weights are given, then averaged, summed or neither."""
+
+    def lower(call: Call) -> Tensor:
+        b = call.builder
+        each = value(b, typed(call, "self"), typed(call, "target"), *(float(call.get(name, 1.0)) for name in settings))
+        weight = call.get("weight")
+        return _reduced(call, b, each if weight is None else b.map("mul", each, weight))
+
+    return lower
 
 
-@lowers("aten::mse_loss")
-def _mse(call: Call) -> Tensor:
-    """The mean of (x − t)²."""
-    return _reduced(call, elementwise(call, "square", elementwise(call, "sub", call["self"], call["target"])))
+def _slope(slope: Callable[..., Tensor], *settings: str) -> Lowering:
+    """The slope of each element times the incoming gradient, which a mean divides by the number of elements."""
+
+    def lower(call: Call) -> Tensor:
+        b, x, g = call.builder, typed(call, "self"), call.tensor("grad_output")
+        each = slope(b, x, typed(call, "target"), *(float(call.get(name, 1.0)) for name in settings))
+        if call.get("weight") is not None:
+            each = b.map("mul", each, call["weight"])
+        return b.map("mul", each, b.map("mul", g, b.size_constant(x.shape, inverse=True)) if _is_mean(call) else g)
+
+    return lower
+
+
+lowers("aten::mse_loss")(_loss(losses.squared_difference))
+lowers("aten::binary_cross_entropy")(_loss(losses.binary_cross_entropy))
+lowers("aten::binary_cross_entropy_backward")(_slope(losses.binary_cross_entropy_slope))
+lowers("aten::smooth_l1_loss")(_loss(losses.smooth_l1, "beta"))
+lowers("aten::smooth_l1_loss_backward")(_slope(losses.smooth_l1_slope, "beta"))
+lowers("aten::huber_loss")(_loss(losses.huber, "delta"))
+lowers("aten::huber_loss_backward")(_slope(losses.huber_slope, "delta"))
+lowers("aten::soft_margin_loss")(_loss(losses.soft_margin))
+lowers("aten::soft_margin_loss_backward")(_slope(losses.soft_margin_slope))
 
 
 @lowers("aten::mse_loss_backward")
 def _mse_backward(call: Call) -> Tensor:
     """(2/n)·(x − t)·g: the factor is a constant."""
-    b = call.builder
-    difference = elementwise(call, "sub", call["self"], call["target"])
-    sizes = call.tensor("self").shape if call.get("reduction", MEAN) == MEAN else ()
-    scaled = b.map("mul", difference, b.size_constant(sizes, 2.0, inverse=True))
-    return b.map("mul", scaled, b.broadcast(call.tensor("grad_output"), difference.shape))
+    b, x = call.builder, typed(call, "self")
+    factor = b.size_constant(x.shape if _is_mean(call) else (), 2.0, inverse=True)
+    scaled = b.map("mul", b.map("sub", x, typed(call, "target")), factor)
+    return b.map("mul", scaled, b.broadcast(call.tensor("grad_output"), x.shape))
 
 
 @lowers("aten::nll_loss_forward", "aten::nll_loss2d_forward")
 def _nll(call: Call) -> Lowered:
     """The chosen log-probabilities, averaged; weights by class take 1 mul each, and the mean their sum."""
-    b, x, target = call.builder, call.tensor("self"), call.tensor("target")
-    axis = x.rank - 1 if x.rank < 3 else 1
-    place = b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:]) if x.rank > 1 else (1,))
-    chosen = b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, place), target.shape))
-    weight = call.get("weight")
+    b, x, target, weight = call.builder, call.tensor("self"), call.tensor("target"), call.get("weight")
+    chosen = losses.chosen_log_probability(b, x, target, x.rank - 1 if x.rank < 3 else 1)
     if weight is None:
-        return _reduced(call, chosen), b.size_constant(target.shape)
+        return _reduced(call, b, chosen), b.size_constant(target.shape)
     own = b.emit(ops.Gather(0), weight, target)
-    chosen = b.map("mul", chosen, own)
-    total = b.reduce("sum", own, range(own.rank))
-    if call.get("reduction", MEAN) != MEAN:
-        return _reduced(call, chosen), total
+    chosen, total = b.map("mul", chosen, own), b.reduce("sum", own, range(own.rank))
+    if not _is_mean(call):
+        return _reduced(call, b, chosen), total
     return b.map("div", b.reduce("sum", chosen, range(chosen.rank)), total), total
 
 
 @lowers("aten::nll_loss_backward", "aten::nll_loss2d_backward")
-def _nll_backward(call: Call) -> Tensor:
+def _nll_backward(call: Call) -> Lowered:
     """−g/n at each target (1 div), times its weight (1 mul each), zero elsewhere: values are put, not added."""
     target = call.tensor("target")
-    counts = {"div": 1} if call.get("reduction", MEAN) == MEAN else {}
-    if call.get("weight") is not None:
-        counts["mul"] = target.elements
-    return algorithm(call, counts, reads=[call.tensor("grad_output"), target])[0]
+    counts = {"div": int(_is_mean(call)), "mul": 0 if call.get("weight") is None else target.elements}
+    return algorithm(call, counts, reads=[call.tensor("grad_output"), target])
 
 
-@lowers("aten::binary_cross_entropy")
-def _bce(call: Call) -> Tensor:
-    """−(t·log x + (1−t)·log(1−x))."""
-    x, t = call["self"], call["target"]
-    first = elementwise(call, "mul", t, elementwise(call, "log", x))
-    rest = elementwise(call, "log", elementwise(call, "sub", 1.0, x))
-    second = elementwise(call, "mul", elementwise(call, "sub", 1.0, t), rest)
-    total = call.builder.map("neg", call.builder.map("add", first, second))
-    weight = call.get("weight")
-    return _reduced(call, total if weight is None else elementwise(call, "mul", total, weight))
-
-
-@lowers("aten::binary_cross_entropy_backward")
-def _bce_backward(call: Call) -> Tensor:
-    """g/n·(x − t)/(x·(1−x))."""
-    x, t = call["self"], call["target"]
-    below = elementwise(call, "mul", x, elementwise(call, "sub", 1.0, x))
-    slope = elementwise(call, "div", elementwise(call, "sub", x, t), below)
-    if call.get("weight") is not None:
-        slope = elementwise(call, "mul", slope, call["weight"])
-    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
-
-
-def _difference(call: Call) -> Tensor:
-    return elementwise(call, "sub", call["self"], call["target"])
-
-
-@lowers("aten::smooth_l1_loss", "aten::huber_loss")
-def _smooth(call: Call) -> Tensor:
-    """½d²/β near zero, |d| − β/2 further away (Huber's: β times that): 2 cmp, and both sides are computed."""
-    b, huber = call.builder, call.name == "aten::huber_loss"
-    width = float(call.get("delta" if huber else "beta", 1.0))
-    difference = _difference(call)
-    size = b.map("abs", difference)
-    if width == 0:
-        return _reduced(call, size)
-    near = b.map("mul", b.map("square", difference), 0.5 if huber else 0.5 / width)
-    far = b.map("sub", size, width / 2)
-    far = b.map("mul", far, width) if huber else far
-    return _reduced(call, b.map("select", b.map("greater", width, size), near, far))
-
-
-@lowers("aten::smooth_l1_loss_backward", "aten::huber_loss_backward")
-def _smooth_backward(call: Call) -> Tensor:
-    """d/β clipped to ±1 (Huber's: d clipped to ±δ), times g/n."""
-    b, huber = call.builder, "huber" in call.name
-    width = float(call.get("delta" if huber else "beta", 1.0))
-    difference = _difference(call)
-    if width == 0:
-        slope = b.map("sign", difference)
-    elif huber:
-        slope = b.map("clip", difference, -width, width)
-    else:
-        slope = b.map("clip", b.map("mul", difference, 1 / width), -1.0, 1.0)
-    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
-
-
-@lowers("aten::soft_margin_loss")
-def _soft_margin(call: Call) -> Tensor:
-    """Log(1 + e^(−t·x))."""
-    b = call.builder
-    power = b.map("exp", b.map("neg", elementwise(call, "mul", call["self"], call["target"])))
-    return _reduced(call, b.map("log", b.map("add", power, 1.0)))
-
-
-@lowers("aten::soft_margin_loss_backward")
-def _soft_margin_backward(call: Call) -> Tensor:
-    """−t·z/(1 + z)·g/n with z = e^(−t·x)."""
-    b, target = call.builder, call["target"]
-    power = b.map("exp", b.map("neg", elementwise(call, "mul", call["self"], target)))
-    share = b.map("div", power, b.map("add", power, 1.0))
-    slope = b.map("neg", elementwise(call, "mul", target, share))
-    return elementwise(call, "mul", slope, _seed(call, call.tensor("self")))
-
-
-@lowers("aten::multi_margin_loss")
-def _multi_margin(call: Call) -> Tensor:
-    return _multi_margin_of(call)(call.builder, call.tensor("self"))
-
-
-def _multi_margin_of(call: Call) -> Callable[[Builder, Tensor], Tensor]:
-    """Σᵢ max(0, m − x_t + xᵢ)^p / n over the other classes: the class itself gives m^p, which is taken off."""
-    power, margin = call.get("p", 1), float(call.get("margin", 1))
-    target, weight = call.tensor("target"), call.get("weight")
+def _multi_margin(call: Call) -> Forward:
+    settings = {"power": call.get("p", 1), "margin": float(call.get("margin", 1))}
 
     def apply(b: Builder, x: Tensor) -> Tensor:
         rows = x if x.rank == 2 else b.reshape(x, (1, *x.shape))
-        place = b.reshape(target, (rows.shape[0], 1))
-        own = b.emit(ops.Gather(1, along=True), rows, place)
-        excess = b.map("relu", b.map("add", rows, b.map("sub", margin, own)))
-        excess = b.map("square", excess) if power == 2 else excess
-        each = b.map("sub", b.reduce("sum", excess, [1]), margin**power)
-        if weight is not None:
-            each = b.map("mul", each, b.reshape(b.emit(ops.Gather(0), weight, target), each.shape))
-        each = b.map("div", each, b.size_constant([rows.shape[1]]))
-        if call.get("reduction", MEAN) == NONE:
-            return b.reshape(each, x.shape[:-1])
-        return b.mean(each, [0]) if call.get("reduction", MEAN) == MEAN else b.reduce("sum", each, [0])
+        each = losses.multi_margin(b, rows, call.tensor("target"), call.get("weight"), **settings)
+        return b.reshape(_reduced(call, b, each), x.shape[:-1] if call.get("reduction", MEAN) == NONE else ())
 
     return apply
 
 
-@lowers("aten::multi_margin_loss_backward")
-def _multi_margin_backward(call: Call) -> Lowered:
-    return gradient(call.builder, _multi_margin_of(call), (call.tensor("self"),), call.tensor("grad_output"), (True,))[
-        0
-    ]
+lowers("aten::multi_margin_loss")(composite(_multi_margin, "self"))
+lowers("aten::multi_margin_loss_backward")(composite_gradient(_multi_margin, "self"))
+
+
+def _pairs(call: Call) -> Dim:
+    """Pairs of a target and another class, as if half were targets."""
+    x = call.tensor("self")
+    return x.elements * x.shape[-1] // 4
 
 
 @lowers("aten::multilabel_margin_loss_forward")
 def _multilabel_margin(call: Call) -> Lowered:
-    """Every pair of a target and another class (as if half were targets): 2 add, 1 cmp, and the sum."""
-    x = call.tensor("self")
-    pairs = x.elements * x.shape[-1] // 4
-    return algorithm(call, {"add": 3 * pairs, "cmp": pairs, "div": product(x.shape[:-1])}, note="estimated")
+    """Of every pair 2 add, 1 cmp, and the sum."""
+    counts = {"add": 3 * _pairs(call), "cmp": _pairs(call), "div": product(call.tensor("self").shape[:-1])}
+    return algorithm(call, counts, estimated=True)
 
 
 @lowers("aten::multilabel_margin_loss_backward")
-def _multilabel_margin_backward(call: Call) -> Tensor:
-    x = call.tensor("self")
-    pairs = x.elements * x.shape[-1] // 4
-    return algorithm(call, {"add": 4 * pairs, "cmp": pairs, "mul": x.elements}, note="estimated")[0]
+def _multilabel_margin_backward(call: Call) -> Lowered:
+    counts = {"add": 4 * _pairs(call), "cmp": _pairs(call), "mul": call.tensor("self").elements}
+    return algorithm(call, counts, estimated=True)
+
+
+def _ctc_states(call: Call) -> Dim:
+    """The states of the whole batch; lengths that are data are taken to be the longest."""
+    probabilities, targets = call.tensor("log_probs"), call.tensor("targets")
+    steps, labels = _lengths(call["input_lengths"]), _lengths(call["target_lengths"])
+    if steps is not None and labels is not None:
+        return sum(ctc.states(t, s) for t, s in zip(steps, labels, strict=True))
+    batch = probabilities.shape[1] if probabilities.rank == 3 else 1
+    longest: Dim = targets.shape[1] if targets.rank == 2 else targets.shape[0] // batch
+    return batch * ctc.states(probabilities.shape[0], longest)
+
+
+def _lengths(value: Any) -> tuple[int, ...] | None:
+    return None if isinstance(value, Tensor) else tuple(value)
+
+
+lowers("aten::_ctc_loss", "aten::_cudnn_ctc_loss", "aten::miopen_ctc_loss")(
+    closed_form(lambda call: ctc.ctc(_ctc_states(call)), estimated=True)
+)
+lowers("aten::_ctc_loss_backward")(
+    closed_form(lambda call: ctc.ctc_gradient(_ctc_states(call), call.tensor("log_probs").elements), estimated=True)
+)

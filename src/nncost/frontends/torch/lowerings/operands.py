@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
 from nncost.dims import Dim
-from nncost.frontends.torch.lowerings.registry import Call
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.shapes import Signature
 
 Value = Union[Tensor, float]
 
@@ -26,6 +27,21 @@ def operand(call: Call, value: Any, dtype: str | None = None) -> Value:
     if isinstance(value, complex):
         return value.real
     return float(value)
+
+
+def typed(call: Call, name: str) -> Tensor:
+    """The tensor of an argument in the type of the result."""
+    return cast(call.builder, call.tensor(name), call.dtype)
+
+
+def unary(compute: Callable[..., Tensor], *settings: str) -> Lowering:
+    """The lowering of ``compute(builder, x, *settings)``: a function of the argument ``self`` in the type of the result."""
+    return lambda call: compute(call.builder, typed(call, "self"), *(call.get(name) for name in settings))
+
+
+def binary(compute: Callable[..., Tensor], other: str = "other") -> Lowering:
+    """The lowering of ``compute(builder, x, y)``: a function of ``self`` and another argument, tensors or numbers."""
+    return lambda call: compute(call.builder, operand(call, call["self"]), operand(call, call[other]))
 
 
 def constant(b: Builder, value: float, dtype: str) -> Tensor:
@@ -83,16 +99,6 @@ def axes_of(call: Call, x: Tensor, name: str = "dim") -> list[int]:
     return sorted({axis % x.rank for axis in axes}) if x.rank else []
 
 
-def shaped(b: Builder, x: Tensor, shape: Sequence[Dim]) -> Tensor:
-    """``x`` with other axes, the same elements."""
-    return b.reshape(x, tuple(shape))
-
-
-def kept_shape(x: Tensor, axes: Sequence[int]) -> tuple[Dim, ...]:
-    """``x``'s shape with the axes at size one."""
-    return tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
-
-
 def tensors_of(call: Call) -> list[Tensor]:
     """Every tensor among the arguments once, lists opened."""
     found: dict[Tensor, None] = {}
@@ -104,31 +110,46 @@ def tensors_of(call: Call) -> list[Tensor]:
 
 
 def algorithm(
-    call: Call, counts: Mapping[str, Dim], *, note: str = "", name: str = "", reads: Sequence[Tensor] | None = None
+    call: Call,
+    counts: Mapping[str, Dim],
+    *,
+    estimated: bool = False,
+    name: str = "",
+    reads: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
-    """A named algorithm with the call's outputs and these amounts; with ``reads``, of those tensors alone."""
-    op = ops.Algorithm(name or call.name.partition("::")[2].strip("_"), call.outputs, counts, note)
+    """A named algorithm with the call's outputs and these amounts; with ``reads``, of those tensors only."""
+    op = ops.Algorithm(
+        name or call.name.partition("::")[2].strip("_"), call.outputs, counts, ops.ESTIMATED if estimated else ""
+    )
     return list(call.builder.emit_many(op, *(tensors_of(call) if reads is None else reads)))
 
 
-def scaled_counts(counts: Mapping[str, Dim], times: Dim) -> dict[str, Dim]:
-    """The amounts, ``times`` over."""
-    return {quantity: amount * times for quantity, amount in counts.items()}
+def lowered_as(
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+) -> list[Tensor | None]:
+    """What ``aten::name`` emits for these arguments, inside the lowering of another operator."""
+    lowering = lowering_for(f"aten::{name}", "")
+    if lowering is None:
+        raise NotImplementedError(name)
+    given = tuple(outputs or call.outputs)
+    lowered = lowering(Call(call.builder, f"aten::{name}", "", arguments, given, call.parameters, call.stored))
+    return [lowered] if lowered is None or isinstance(lowered, Tensor) else list(lowered)
 
 
-def added_counts(*parts: Mapping[str, Dim]) -> dict[str, Dim]:
-    """The amounts of several steps together."""
-    total: dict[str, Dim] = {}
-    for part in parts:
-        for quantity, amount in part.items():
-            total[quantity] = total.get(quantity, 0) + amount
-    return total
+def tensor_as(
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+) -> Tensor:
+    """The first result of :func:`lowered_as`."""
+    first = lowered_as(call, name, arguments, outputs)[0]
+    assert first is not None
+    return first
 
 
-def in_complex(counts: Mapping[str, Dim], dtype: str) -> dict[str, Dim]:
-    """Amounts of an algorithm on complex numbers in real operations: a product is 4 mul and 2 add, a sum 2 add."""
-    if not dtype.startswith("complex"):
-        return dict(counts)
-    mul, add, div = (counts.get(quantity, 0) for quantity in ("mul", "add", "div"))
-    rest = {quantity: amount for quantity, amount in counts.items() if quantity not in ("mul", "add", "div")}
-    return {"mul": 4 * mul, "add": 2 * mul + 2 * add, "div": 2 * div, **rest}
+def closed_form(counts: Callable[[Call], Mapping[str, Dim]], *, estimated: bool = False) -> Lowering:
+    """The lowering of a named algorithm whose amounts follow from the call."""
+    return lambda call: algorithm(call, counts(call), estimated=estimated)
+
+
+def moved(call: Call) -> Lowered:
+    """Elements read once and written once, in another place or another form of bits: no arithmetic."""
+    return algorithm(call, {})

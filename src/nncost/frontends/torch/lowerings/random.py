@@ -8,8 +8,6 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 
-ESTIMATED = "estimated"
-
 
 @lowers("aten::rand", "aten::randn", "aten::rand_like", "aten::randn_like", "aten::uniform", "aten::normal",
         "aten::normal_functional", "aten::randint", "aten::randint_like", "aten::exponential", "aten::log_normal",
@@ -46,7 +44,7 @@ def _multinomial(call: Call) -> Tensor:
         counts = {"add": shares, "div": shares, "random": draws, "cmp": draws * steps}
     else:
         counts = {"random": shares, "div": shares, "cmp": shares * steps}
-    return algorithm(call, counts, note=ESTIMATED)[0]
+    return algorithm(call, counts, estimated=True)[0]
 
 
 @lowers("aten::native_dropout")
@@ -72,4 +70,4 @@ def _native_dropout_backward(call: Call) -> Tensor:
 def _gamma_gradient(call: Call) -> Tensor:
     """A rational approximation: some twenty products and sums, and two elementary functions."""
     amount = Tensor(*call.outputs[0]).elements
-    return algorithm(call, {"mul": 20 * amount, "add": 20 * amount, "exp": amount, "log": amount}, note=ESTIMATED)[0]
+    return algorithm(call, {"mul": 20 * amount, "add": 20 * amount, "exp": amount, "log": amount}, estimated=True)[0]

@@ -1,14 +1,18 @@
-"""Sums, means, extremes and scans."""
+"""Sums, means, extremes, norms, distances, scans, and searching."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from nncost.frontends.torch.lowerings.elementwise import power
-from nncost.frontends.torch.lowerings.operands import axes_of, cast, elementwise
+from nncost.dims import Dim, ceil_log2
+from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
+from nncost.frontends.torch.lowerings.operands import axes_of, cast, closed_form, elementwise, moved, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library import reductions as library
+from nncost.ir.library.distances import distances_between, distances_within
+from nncost.ir.library.statistics import variance
 
 
 def _input(call: Call) -> Tensor:
@@ -80,33 +84,16 @@ def _extreme(call: Call) -> Lowered:
     return b.reshape(value, call.outputs[0][0]), b.reshape(index, call.outputs[1][0])
 
 
-def _variance(call: Call, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
-    """The variance with Bessel's correction, and the mean."""
-    b, axes = call.builder, axes_of(call, x)
-    mean = b.mean(x, axes, keep=True)
-    centred = b.map("sub", x, mean)
-    total = b.reduce("sum", b.map("square", centred), axes, keep=keep)
+def _moments(call: Call) -> tuple[Tensor, Tensor]:
+    """The variance, or its root, and the mean."""
+    b, x = call.builder, _input(call)
     correction = call.get("correction", 1 if call.get("unbiased", True) else 0)
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    divisor = count - correction if isinstance(count, int) else count
-    kept = mean if keep else b.reshape(mean, total.shape)
-    return b.map(
-        "div", total, float(divisor) if isinstance(divisor, (int, float)) else b.size_constant([divisor])
-    ), kept
+    spread, mean = variance(b, x, axes_of(call, x), correction=correction, keep=_keep(call))
+    return (b.map("sqrt", spread) if "std" in call.name else spread), mean
 
 
-@lowers("aten::var", "aten::std")
-def _var(call: Call) -> Tensor:
-    variance, _ = _variance(call, _input(call), keep=_keep(call))
-    return call.builder.map("sqrt", variance) if call.name == "aten::std" else variance
-
-
-@lowers("aten::var_mean", "aten::std_mean")
-def _var_mean(call: Call) -> Lowered:
-    variance, mean = _variance(call, _input(call), keep=_keep(call))
-    return (call.builder.map("sqrt", variance) if call.name == "aten::std_mean" else variance), mean
+lowers("aten::var", "aten::std")(lambda call: _moments(call)[0])
+lowers("aten::var_mean", "aten::std_mean")(_moments)
 
 
 @lowers("aten::linalg_vector_norm", "aten::norm", "aten::native_norm")
@@ -117,23 +104,14 @@ def _norm(call: Call) -> Lowered:
     order = call.get("ord", call.get("p", 2))
     order = 2.0 if order is None else float(order)
     axes, keep = axes_of(call, x), _keep(call)
-    if order in (float("inf"), float("-inf")):
-        return _copied(call, x, b.reduce("max" if order > 0 else "min", b.map("abs", x), axes, keep=keep))
-    if order == 0:
-        nonzero = cast(b, b.map("not_equal", x, 0.0), call.dtype)
-        return b.reduce("sum", nonzero, axes, keep=keep)
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    total = b.reduce("sum", power(call, magnitude, order) if order != 1 else magnitude, axes, keep=keep)
-    return total if order == 1 else power(call, total, 1 / order)
+    return _copied(call, x, library.vector_norm(b, x, order, axes, keep=keep))
 
 
 @lowers("aten::linalg__powsum")
 def _power_sum(call: Call) -> Lowered:
     """Σ|x|^p."""
-    b, x = call.builder, _input(call)
-    order = float(call.get("ord", 2))
-    magnitude = x if order % 2 == 0 else b.map("abs", x)
-    return b.reduce("sum", power(call, magnitude, order), axes_of(call, x), keep=_keep(call))
+    x = _input(call)
+    return library.power_sum(call.builder, x, float(call.get("ord", 2)), axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::aminmax", "aten::_aminmax")
@@ -145,12 +123,8 @@ def _both_extremes(call: Call) -> Lowered:
 
 @lowers("aten::logsumexp")
 def _logsumexp(call: Call) -> Tensor:
-    """Log Σ exp(x − max) + max."""
-    b, x = call.builder, _input(call)
-    axes, keep = axes_of(call, x), _keep(call)
-    largest = b.reduce("max", x, axes, keep=True)
-    total = b.map("log", b.reduce("sum", b.map("exp", b.map("sub", x, largest)), axes, keep=keep))
-    return b.map("add", total, b.reshape(largest, total.shape))
+    x = _input(call)
+    return library.logsumexp(call.builder, x, axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::_logcumsumexp")
@@ -180,3 +154,85 @@ def _count_nonzero(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     flags = cast(b, b.map("not_equal", x, 0.0) if "float" in x.dtype else x, "int64")
     return b.reduce("sum", flags, axes_of(call, x))
+
+
+def _between(call: Call) -> Forward:
+    return lambda b, x, y: distances_between(b, x, y, float(call["p"]))
+
+
+def _within(call: Call) -> Forward:
+    return lambda b, x: distances_within(b, x, float(call.get("p", 2.0)))
+
+
+lowers("aten::_cdist_forward")(composite(_between, "x1", "x2"))
+lowers("aten::_cdist_backward")(composite_gradient(_between, "x1", "x2", saved="cdist"))
+lowers("aten::_pdist_forward")(composite(_within, "self"))
+lowers("aten::_pdist_backward")(composite_gradient(_within, "self", saved="pdist"))
+
+
+# -------------------------------------------------------------------- searching: amounts hardly depend on the data
+def _compared(x: Tensor, amount: Dim) -> dict[str, Dim]:
+    """Comparisons; of whole numbers they are integer operations."""
+    return {"cmp" if "float" in x.dtype else "int_ops": amount}
+
+
+def _searched(call: Call) -> dict[str, Dim]:
+    """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
+    table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
+    return _compared(table, Tensor(*call.outputs[0]).elements * ceil_log2(table.shape[-1] + 1))
+
+
+def _unique(call: Call) -> dict[str, Dim]:
+    """Sorted, then each compared with the one before; consecutive ones need no sorting."""
+    x = call.tensor("self")
+    return _compared(x, x.elements * (1 if "consecutive" in call.name else ceil_log2(x.elements) + 1))
+
+
+def _isin(call: Call) -> dict[str, Dim]:
+    """Both sorted, then one pass."""
+    tensors = tensors_of(call)
+    count = sum((x.elements for x in tensors), start=0)
+    return _compared(tensors[0], count * ceil_log2(count))
+
+
+def _selected(call: Call) -> dict[str, Dim]:
+    """What is taken depends on the data; finding what is not zero is 1 cmp each, taking it is free."""
+    x = tensors_of(call)[0]
+    return {} if x.dtype == "bool" else _compared(x, x.elements)
+
+
+def _segments(call: Call) -> dict[str, Dim]:
+    """Within each segment one operation fewer than there are elements; a mean divides."""
+    x, output = call.tensor("data"), Tensor(*call.outputs[0])
+    kind = {"sum": "add", "mean": "add", "max": "cmp", "min": "cmp", "prod": "mul"}[call["reduce"]]
+    return {kind: x.elements - output.elements, "div": output.elements if call["reduce"] == "mean" else 0}
+
+
+def _segments_backward(call: Call) -> dict[str, Dim]:
+    """Each gradient is spread over its segment: means divide it, products multiply and divide, extremes are compared."""
+    n = call.tensor("data").elements
+    counts: dict[str, dict[str, Dim]] = {
+        "sum": {}, "mean": {"div": call.tensor("output").elements}, "prod": {"mul": n, "div": n},
+        "max": {"cmp": n}, "min": {"cmp": n},
+    }  # fmt: skip
+    return counts[call["reduce"]]
+
+
+lowers("aten::searchsorted", "aten::bucketize")(closed_form(_searched, estimated=True))
+lowers(
+    *(
+        f"aten::{_name}"
+        for _name in ("_unique", "_unique2", "unique_dim", "unique_consecutive", "unique_dim_consecutive")
+    )
+)(closed_form(_unique, estimated=True))
+lowers("aten::isin")(closed_form(_isin, estimated=True))
+# One addition for each element counted.
+lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
+       "aten::_histogramdd_from_bin_tensors")(closed_form(lambda call: {"int_ops": tensors_of(call)[0].elements}))  # fmt: skip
+lowers("aten::_histogramdd_bin_edges")(
+    closed_form(lambda call: {"cmp": 2 * call.tensor("self").elements}, estimated=True)
+)
+lowers("aten::nonzero", "aten::nonzero_static", "aten::argwhere")(closed_form(_selected))
+lowers("aten::masked_select", "aten::repeat_interleave")(moved)
+lowers("aten::segment_reduce")(closed_form(_segments))
+lowers("aten::_segment_reduce_backward")(closed_form(_segments_backward))

@@ -1,80 +1,83 @@
-"""Functions beyond the elementary ones: in primitives where they have a short form, else as one of their kind."""
+"""Functions of a few elementary ones, as PyTorch documents them; those without a short form count as one of a kind."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from nncost.frontends.torch.lowerings.operands import algorithm, elementwise
+from nncost.dims import Dim
+from nncost.frontends.torch.lowerings.operands import (
+    algorithm,
+    binary,
+    closed_form,
+    elementwise,
+    typed,
+    unary,
+)
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.graph import Tensor
+from nncost.ir.library import special
+from nncost.ir.library.counts import scaled
+from nncost.ir.library.elementwise import COMPOSED, composed
+from nncost.ir.library.reductions import vector_norm
+from nncost.ir.library.shuffles import diagonal
 
 
-@lowers("aten::sinh", "aten::cosh")
-def _hyperbolic(call: Call) -> Tensor:
-    """(e^x ∓ 1/e^x)/2."""
-    power = elementwise(call, "exp", call["self"])
-    sign = "sub" if call.name == "aten::sinh" else "add"
-    return elementwise(call, "mul", elementwise(call, sign, power, elementwise(call, "div", 1.0, power)), 0.5)
+def _composed(name: str) -> Callable[[Call], Lowered]:
+    def lower(call: Call) -> Lowered:
+        if name in ("asin", "acos") and call.dtype.startswith("complex"):
+            return _one_of_a_kind(call, "atan", estimated=True)
+        return composed(call.builder, name, typed(call, "self"))
+
+    return lower
 
 
-@lowers("aten::asinh", "aten::acosh")
-def _area(call: Call) -> Tensor:
-    """Log(x + √(x² ± 1))."""
-    sign = "add" if call.name == "aten::asinh" else "sub"
-    root = elementwise(call, "sqrt", elementwise(call, sign, elementwise(call, "square", call["self"]), 1.0))
-    return elementwise(call, "log", elementwise(call, "add", call["self"], root))
+for _name in COMPOSED:
+    lowers(f"aten::{_name}")(_composed(_name))
 
 
-@lowers("aten::atanh")
-def _area_tangent(call: Call) -> Tensor:
-    """½·log((1 + x)/(1 − x))."""
-    x = call["self"]
-    quotient = elementwise(call, "div", elementwise(call, "add", 1.0, x), elementwise(call, "sub", 1.0, x))
-    return elementwise(call, "mul", elementwise(call, "log", quotient), 0.5)
+@lowers("aten::atan")
+def _atan(call: Call) -> Lowered:
+    if call.dtype.startswith("complex"):
+        return _one_of_a_kind(call, "atan", estimated=True)
+    return elementwise(call, "atan", call["self"])
 
 
-@lowers("aten::erfc", "aten::special_erfc")
-def _erfc(call: Call) -> Tensor:
-    return elementwise(call, "sub", 1.0, elementwise(call, "erf", call["self"]))
+lowers("aten::atan2")(binary(lambda b, x, y: b.map("atan2", x, y)))
 
 
-@lowers("aten::logit", "aten::special_logit")
-def _logit(call: Call) -> Tensor:
-    """Log(x/(1 − x)); kept away from 0 and 1 where a distance is given (2 cmp)."""
-    x, distance = call["self"], call.get("eps")
-    if distance is not None:
-        x = elementwise(call, "clip", x, distance, 1 - distance)
-    return elementwise(call, "log", elementwise(call, "div", x, elementwise(call, "sub", 1.0, x)))
+@lowers("aten::angle")
+def _angle(call: Call) -> Lowered:
+    """The arc tangent of both parts; of a real number 0, or π if it is negative (1 cmp)."""
+    x = call.tensor("self")
+    if x.dtype.startswith("complex"):
+        return _one_of_a_kind(call, "atan")
+    return elementwise(call, "where_positive", call.builder.map("neg", x), math.pi, 0.0)
+
+
+lowers("aten::erfc", "aten::special_erfc")(unary(special.erfc))
+lowers("aten::logit", "aten::special_logit")(unary(special.logit, "eps"))
+lowers("aten::sinc", "aten::special_sinc")(unary(special.sinc))
+lowers("aten::special_entr")(unary(special.entropy))
+lowers("aten::deg2rad")(unary(lambda b, x: b.map("mul", x, math.pi / 180)))
+lowers("aten::rad2deg")(unary(lambda b, x: b.map("mul", x, 180 / math.pi)))
+lowers("aten::hypot")(binary(special.hypotenuse))
+lowers("aten::copysign")(binary(special.copysign))
+lowers("aten::heaviside")(binary(special.heaviside, "values"))
+lowers("aten::ldexp")(binary(special.scaled_by_power))
+lowers("aten::xlogy")(binary(special.xlogy))
+lowers("aten::special_xlog1py")(binary(special.xlog1py))
+lowers("aten::logaddexp")(binary(special.logaddexp))
+lowers("aten::logaddexp2")(binary(lambda b, x, y: special.logaddexp(b, x, y, 2)))
 
 
 @lowers("aten::logit_backward")
 def _logit_backward(call: Call) -> Tensor:
-    """g/(x·(1 − x)), nothing where x was kept away."""
-    x, distance = call["self"], call.get("eps")
-    slope = elementwise(call, "mul", x, elementwise(call, "sub", 1.0, x))
-    g = elementwise(call, "div", call["grad_output"], slope)
-    return g if distance is None else elementwise(call, "where_between", x, distance, 1 - distance, g)
-
-
-@lowers("aten::hypot")
-def _hypotenuse(call: Call) -> Tensor:
-    squares = [elementwise(call, "square", call[name]) for name in ("self", "other")]
-    return elementwise(call, "sqrt", elementwise(call, "add", *squares))
-
-
-@lowers("aten::sinc", "aten::special_sinc")
-def _sinc(call: Call) -> Tensor:
-    """sin(πx)/(πx), and 1 at zero: 1 mul, 1 sin, 1 div, 2 cmp."""
-    b, angle = call.builder, elementwise(call, "mul", call["self"], math.pi)
-    at_zero = b.map("equal", angle, 0.0)
-    quotient = elementwise(call, "div", elementwise(call, "sin", angle), angle)
-    return b.map("select", at_zero, 1.0, quotient)
+    return special.logit_gradient(call.builder, typed(call, "self"), typed(call, "grad_output"), call.get("eps"))
 
 
 _KINDS: Mapping[str, str] = {
-    "atan": "sin", "atan2": "sin", "asin": "sin", "acos": "cos", "angle": "sin", "erfinv": "erf", "special_erfinv": "erf",
-    "special_erfcx": "erf", "special_log_ndtr": "erf", "special_ndtri": "erf", "lgamma": "log", "digamma": "log",
+    "erfinv": "erf", "special_erfinv": "erf", "special_erfcx": "erf", "special_log_ndtr": "erf", "special_ndtri": "erf", "lgamma": "log", "digamma": "log",
     "polygamma": "log", "mvlgamma": "log", "special_zeta": "pow", "igamma": "exp", "igammac": "exp",
     "i0": "exp", "special_i0": "exp", "special_i0e": "exp", "special_i1": "exp", "special_i1e": "exp",
     "special_modified_bessel_i0": "exp", "special_modified_bessel_i1": "exp", "special_modified_bessel_k0": "exp",
@@ -86,10 +89,12 @@ _KINDS: Mapping[str, str] = {
 
 
 @lowers(*(f"aten::{name}" for name in _KINDS))
-def _one_of_its_kind(call: Call) -> Lowered:
-    kind = _KINDS[call.name.removeprefix("aten::")]
-    note = "" if kind in ("sin", "cos") and "special" not in call.name else "estimated"
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, note=note)[0]
+def _of_another_kind(call: Call) -> Lowered:
+    return _one_of_a_kind(call, _KINDS[call.name.removeprefix("aten::")], estimated=True)
+
+
+def _one_of_a_kind(call: Call, kind: str, *, estimated: bool = False) -> Lowered:
+    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=estimated)[0]
 
 
 _POLYNOMIALS = (
@@ -105,11 +110,50 @@ def _polynomial(call: Call) -> Lowered:
     """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
     degree = call["n"]
     amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
-    return algorithm(call, {"mul": 2 * amount, "add": amount}, note="estimated")[0]
+    return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
 
 
-@lowers("aten::nextafter", "aten::__lshift__", "aten::__rshift__", "aten::bitwise_left_shift", "aten::bitwise_right_shift",
-        "aten::__ilshift__", "aten::__irshift__", "aten::hash_tensor")  # fmt: skip
-def _bits(call: Call) -> Lowered:
-    """Operations on bits are free by rule."""
-    return algorithm(call, {})[0]
+@lowers("aten::nan_to_num")
+def _nan_to_num(call: Call) -> Tensor:
+    """What is no number, or infinite, is replaced: each takes 2 cmp."""
+    b, x = call.builder, call.tensor("self")
+    largest = {"float16": 65504.0, "float32": 3.4028234663852886e38}.get(x.dtype, 1.7976931348623157e308)
+    high, low = call.get("posinf", largest), call.get("neginf", -largest)
+    return special.finite(b, x, float(call.get("nan", 0.0)), float(high), float(low))
+
+
+@lowers("aten::dist")
+def _dist(call: Call) -> Tensor:
+    """The norm of a difference."""
+    difference = elementwise(call, "sub", call["self"], call["other"])
+    return vector_norm(call.builder, difference, float(call.get("p", 2)), range(difference.rank))
+
+
+@lowers("aten::linalg_cross")
+def _cross(call: Call) -> Tensor:
+    shape = call.outputs[0][0]
+    x, y = (call.builder.broadcast(typed(call, name), shape) for name in ("self", "other"))
+    return special.cross(call.builder, x, y, call.get("dim", -1) % len(shape))
+
+
+@lowers("aten::renorm")
+def _renorm(call: Call) -> Tensor:
+    x = call.tensor("self")
+    axes = [axis for axis in range(x.rank) if axis != call["dim"] % x.rank]
+    return special.shortened(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
+
+
+def _outputs(call: Call) -> Dim:
+    return Tensor(*call.outputs[0]).elements
+
+
+# Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient.
+lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * _outputs(call)}, estimated=True))
+lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * _outputs(call)}, estimated=True))
+# r·(cos φ + i·sin φ)
+lowers("aten::polar")(closed_form(lambda call: scaled({"sin": 1, "cos": 1, "mul": 2}, _outputs(call))))
+
+
+@lowers("aten::trace")
+def _trace(call: Call) -> Tensor:
+    return call.builder.reduce("sum", diagonal(call.builder, call.tensor("self")), [0])

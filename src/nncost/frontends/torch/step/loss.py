@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
 from nncost.frontends.model import LoadOptions
+from nncost.frontends.torch.step.named_losses import class_rows, empty_target, sum_of, takes_classes, value_of
+from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
     "logits",
@@ -24,11 +25,10 @@ PREFERRED = (
 )
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
-NO_LOSS = "none"
-Target = Callable[[torch.Tensor], torch.Tensor]
-"""Is told each target of a loss, and returns it."""
-NAMED_LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "sum", "own", "none")
-"""``own`` is the loss that a model computes itself when it is given labels."""
+Target = Callable[[str, torch.Tensor], torch.Tensor]
+"""``target(loss, output)`` makes what a named loss compares the output with."""
+OWN_LOSS = "own"
+"""The loss that a model computes itself when it is given labels."""
 
 
 def primary(output: Any) -> torch.Tensor:
@@ -75,40 +75,31 @@ def loss_of(output: Any, options: LoadOptions) -> Any:
         return loss
     if optimizer in (None, "none"):
         return NO_LOSS
-    return "own" if own_loss(output) is not None else "squared_error"
+    return OWN_LOSS if own_loss(output) is not None else "squared_error"
 
 
-def starts_of_backward(output: Any, loss: Any, target: Target) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
-    """The tensors that a backward pass starts from, and their gradients; ``sum`` costs nothing, its gradient is ones.
+def starts_of_backward(
+    output: Any, loss: Any, note: Callable[[torch.Tensor], torch.Tensor], *, sums: bool
+) -> tuple[list[torch.Tensor], list[torch.Tensor | None] | None]:
+    """The tensors that a backward pass starts from, and their gradients; ``note`` is told each target.
 
-    Raises OptionError for a loss that does not fit.
+    Without ``sums``, a loss of that name is not computed: its gradient is ones, and free. Raises OptionError
+    for a loss that does not fit.
     """
-    if loss != "sum":
-        value = loss_value(output, loss, target)
+    if loss != "sum" or sums:
+        value = loss_value(output, loss, lambda name, tensor: note(empty_target(name, tensor)))
         _check_differentiable(value)
-        return [value], [None]
-    tensors = _differentiable(output)
+        return [value], None
+    tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
     if not tensors:
         _check_differentiable(primary(output))
     with torch.no_grad():
-        return tensors, [target(torch.ones_like(tensor)) for tensor in tensors]
-
-
-def sum_of(output: Any) -> torch.Tensor:
-    """The sum of every output that depends on a parameter, as a loop computes it."""
-    sums = [tensor.sum() for tensor in _differentiable(output)]
-    if not sums:
-        _check_differentiable(primary(output))
-    return sums[0] if len(sums) == 1 else torch.stack(sums).sum()
-
-
-def _differentiable(output: Any) -> list[torch.Tensor]:
-    return [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        return tensors, [note(torch.ones_like(tensor)) for tensor in tensors]
 
 
 def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
-    """The loss as a scalar tensor; ``target`` is told the tensors that the output is compared with."""
-    if loss == "own":
+    """The loss as a scalar tensor."""
+    if loss == OWN_LOSS:
         value = own_loss(output)
         if value is None:
             raise OptionError("the model computed no loss of its own.", hint="Give it labels, or name a loss.")
@@ -119,17 +110,13 @@ def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
         return value
-    if loss not in NAMED_LOSSES:
-        raise OptionError(
-            f"unknown loss {loss!r}", hint=f"Accepted: {', '.join(NAMED_LOSSES)}, or a function of the model's output."
-        )
-    tensor = primary(output)
-    if loss == "squared_error":
-        return functional.mse_loss(tensor, target(torch.empty_like(tensor, requires_grad=False)))
-    if loss == "binary_cross_entropy":
-        expected = target(torch.empty_like(tensor, requires_grad=False))
-        return functional.binary_cross_entropy_with_logits(tensor, expected)
-    return _cross_entropy(tensor, target)
+    if loss not in LOSSES:
+        names = ", ".join((*LOSSES, OWN_LOSS, NO_LOSS))
+        raise OptionError(f"unknown loss {loss!r}", hint=f"Accepted: {names}, or a function of the model's output.")
+    if loss == "sum":
+        return sum_of(output)
+    tensor = _with_classes(primary(output)) if takes_classes(loss) else primary(output)
+    return value_of(loss, tensor, target(loss, tensor))
 
 
 def _check_takes_output(loss: Any) -> None:
@@ -145,17 +132,13 @@ def _check_takes_output(loss: Any) -> None:
         ) from None
 
 
-def _cross_entropy(logits: torch.Tensor, target: Target) -> torch.Tensor:
-    """Over the last axis of two or three (a sequence's classes), over the second of four or more (an image's)."""
+def _with_classes(logits: torch.Tensor) -> torch.Tensor:
+    """Classes are the last axis of two or three (a sequence's), the second of four or more (an image's)."""
     if logits.dim() == 0:
         raise OptionError(
             "cross_entropy needs classes; the model returns a single number.", hint="--loss squared_error"
         )
-    if logits.dim() == 3:
-        logits = logits.reshape(-1, logits.shape[-1])
-    shape = (logits.shape[0], *logits.shape[2:]) if logits.dim() > 1 else ()
-    classes = target(torch.empty(shape, dtype=torch.int64, device=logits.device))
-    return functional.cross_entropy(logits, classes)
+    return class_rows(logits) if logits.dim() == 3 else logits
 
 
 def _check_differentiable(value: torch.Tensor) -> None:

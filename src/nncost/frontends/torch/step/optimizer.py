@@ -11,32 +11,24 @@ import torch
 
 from nncost.errors import OptionError
 from nncost.frontends.torch.step.fake_module import Stored
+from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
 
-_NAMED: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "sgd": ("SGD", {"lr": 0.1}),
-    "momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    "nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    "adam": ("Adam", {}),
-    "adamw": ("AdamW", {}),
-    "rmsprop": ("RMSprop", {}),
-    "adagrad": ("Adagrad", {}),
-}
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
     "SparseAdam": "it needs sparse gradients",
 }
 
 Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
-"""``make(fake, original) → an optimizer of the stand-in alone``."""
+"""``make(parameter, original)`` returns an optimizer of that parameter only."""
 
 
 class Lion(torch.optim.Optimizer):
     """p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g (Chen et al. 2023). PyTorch has none."""
 
-    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+    def __init__(self, params: Any, lr: float = 1e-4, betas: tuple[float, float] = (LION_BETA_1, LION_BETA_2)) -> None:
         super().__init__(params, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
@@ -51,6 +43,28 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(second).add_(p.grad, alpha=1 - second)
 
 
+def _named(optimizer: Optimizer) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
+    """The class of PyTorch that computes the same, and its settings."""
+    form = optimizer.torch
+    if form is None:
+        return None
+    return Lion if form.name == "Lion" else getattr(torch.optim, form.name), {
+        "lr": optimizer.learning_rate,
+        **form.settings,
+    }
+
+
+_NAMED = {name: found for name, optimizer in OPTIMIZERS.items() if (found := _named(optimizer)) is not None}
+
+
+def named_optimizer(name: str, parameters: list[Any], learning_rate: float) -> torch.optim.Optimizer:
+    """Return the optimizer of a name of the table, for all parameters. Raise OptionError if PyTorch has none."""
+    if name not in _NAMED:
+        raise OptionError(f"PyTorch has no optimizer {name} to run.", hint="nncost train --engine numpy has every one.")
+    cls, options = _NAMED[name]
+    return cls(parameters, **{**options, "lr": learning_rate})
+
+
 def optimizer_name(optimizer: Any) -> str:
     """How a report names an optimizer: ``adamw``."""
     if isinstance(optimizer, str):
@@ -61,7 +75,7 @@ def optimizer_name(optimizer: Any) -> str:
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
     theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs, "lion"} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
 def _is_optimizer_class(value: Any) -> bool:
@@ -74,9 +88,8 @@ def maker(optimizer: Any) -> Make:
         _refuse(type(optimizer).__name__)
         return lambda parameter, original: _copied(optimizer, parameter, original)
     if isinstance(optimizer, str):
-        cls_name, options = _NAMED.get(optimizer.lower(), ("", {}))
-        classes = {**{n: c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}, "Lion": Lion}
-        cls = next((c for n, c in classes.items() if n == cls_name or n.lower() == optimizer.lower()), None)
+        name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
+        cls, options = _NAMED.get(name) or (theirs.get(name), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):

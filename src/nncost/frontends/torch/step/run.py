@@ -16,19 +16,12 @@ from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described
 from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, Wrap, unfused_kernels
 from nncost.frontends.torch.step.fake_tensors import FakeFactory
-from nncost.frontends.torch.step.loss import (
-    LOSS_PATH,
-    NO_LOSS,
-    loss_of,
-    loss_value,
-    starts_of_backward,
-    sum_of,
-    wants_backward,
-)
+from nncost.frontends.torch.step.loss import LOSS_PATH, loss_of, starts_of_backward, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
+from nncost.ir.training.losses import NO_LOSS
 
 
 @dataclass(slots=True)
@@ -114,14 +107,9 @@ def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: C
 
 def _run_backward(result: StepResult, consumer: Consumer, course: Course) -> None:
     """The loss and the backward pass from it; notes the names of the tensors that got a gradient."""
-    attribution, loss, seeds = consumer.attribution, result.loss, None
+    attribution = consumer.attribution
     attribution.enter(LOSS_PATH, "loss")
-    if not course.as_loop:
-        result.starts, seeds = starts_of_backward(result.output, loss, consumer.target)
-    elif loss == "sum":
-        result.starts = [sum_of(result.output)]
-    else:
-        result.starts = [loss_value(result.output, loss, consumer.target)]
+    result.starts, seeds = starts_of_backward(result.output, result.loss, consumer.target, sums=course.as_loop)
     attribution.enter("", "backward")
     try:
         if course.as_loop or course.keep_gradients:

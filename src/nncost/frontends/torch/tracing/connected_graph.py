@@ -19,8 +19,9 @@ from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.lower import dtype_name, emit
 from nncost.frontends.torch.tracing.view_ops import put_back, taken
 from nncost.ir import ops
-from nncost.ir.builder import Builder
-from nncost.ir.graph import Graph, Parameter, Tensor, no_gradient
+from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.ir.layers import Operation
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +96,7 @@ class Connection:
         if entry.differentiable or id(entry) in self._in_functions:
             return emit(b, entry.signature, arguments, frozenset(self._learned))
         inputs = list(dict.fromkeys(t for value in arguments.values() for t in _values(value)))
-        with b.region("no_grad", *inputs) as region:
+        with b.region(Operation("no_grad"), *inputs) as region:
             lowered = emit(b, entry.signature, arguments, frozenset(self._learned))
             region.returns(*(t for t in lowered if t is not None), gradient=no_gradient)
         return lowered

@@ -8,30 +8,25 @@ from typing import Any
 import torch
 
 from nncost.errors import NncostError
+from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, RuleError, lowering_for
+from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Literal, Operand
 from nncost.ir import ops
 from nncost.ir.builder import Builder
+from nncost.ir.dtypes import DTYPES
 from nncost.ir.graph import Item, Node, Region, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.shapes import Signature as Output
 from nncost.ir.trace import Kernel
 
-_DTYPES = {
-    torch.qint8: "int8",
-    torch.quint8: "uint8",
-    torch.qint32: "int32",
-    torch.float8_e4m3fn: "float8",
-    torch.float8_e5m2: "float8",
-    torch.uint16: "int16",
-    torch.uint32: "int32",
-    torch.uint64: "int64",
-}
+_DTYPES = {name: dtype.name for dtype in DTYPES for name in dtype.torch}
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """The name of a PyTorch type; complex ones keep theirs."""
-    return _DTYPES.get(dtype) or str(dtype).removeprefix("torch.")
+    """Return the type of number that a PyTorch type counts as."""
+    name = str(dtype).removeprefix("torch.")
+    return _DTYPES.get(name, name)
 
 
 def kernel_of(signature: CallSignature) -> Kernel:
@@ -137,7 +132,7 @@ def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[I
     produced = {tensor for item in work for tensor in item.outputs}
     inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
     outputs = tuple(tensor for tensor in lowered if tensor is not None and tensor in produced)
-    region = Region(name, tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
+    region = Region(Operation(name), tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
     return [*kept, region]
 
 

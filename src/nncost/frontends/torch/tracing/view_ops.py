@@ -8,8 +8,9 @@ from typing import Any
 from nncost.dims import Dim
 from nncost.frontends.torch.tracing.log import Entry
 from nncost.ir import ops
-from nncost.ir.builder import Builder
-from nncost.ir.graph import Tensor, no_gradient
+from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.graph import Tensor
+from nncost.ir.layers import Operation
 
 _RESHAPING = {
     "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "flatten", "unflatten", "_reshape_alias", "view_as",
@@ -41,7 +42,7 @@ def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place:
 
 def _without_gradient(b: Builder, x: Tensor) -> Tensor:
     """The same values; gradients end here."""
-    with b.region("detach", x) as region:
+    with b.region(Operation("detach"), x) as region:
         region.returns(b.emit(ops.Reshape(x.shape), x), gradient=no_gradient)
     return region.outputs[0]
 

@@ -1,0 +1,42 @@
+"""A step's timeline in the order of its clock, and what is to be found out about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nncost.counting.memory.memory import Candidate, Stretch
+from nncost.dims import Dim, largest
+from nncost.ir.storage import Allocation, Timeline
+
+_FREE_FIRST, _TAKE = 0, 1
+
+
+class NoPeaksError(Exception):
+    """There are too many moments of which each may be the peak; the message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Bytes above what is resident. ``candidates`` are the moments of the step's peak: several where symbols decide."""
+
+    forward: Dim
+    step: Dim
+    candidates: tuple[Candidate, ...]
+    workspace: Dim
+    stretches: tuple[Stretch, ...]
+
+
+def events(timeline: Timeline) -> Iterator[tuple[bool, Allocation]]:
+    """Every event in the order of the clock: whether memory is taken (or given back), and which."""
+    listed = [(a.born, _TAKE, number) for number, a in enumerate(timeline.allocations)]
+    listed += [(a.dies, _FREE_FIRST, number) for number, a in enumerate(timeline.allocations) if a.dies is not None]
+    listed.sort()
+    for _, kind, number in listed:
+        yield kind == _TAKE, timeline.allocations[number]
+
+
+def workspace_of(timeline: Timeline) -> Dim:
+    """The largest workspace of one operation."""
+    sizes = [a.bytes for a in timeline.allocations if a.kind == "workspace"]
+    return largest(sizes) if sizes else 0

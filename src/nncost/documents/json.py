@@ -1,0 +1,32 @@
+"""A document as JSON, for results that have no schema of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+
+from nncost.dims import is_symbolic, tidy
+from nncost.documents.document import Document
+
+SCHEMA = "nncost.document/1"
+
+
+def render(document: Document, width: int | None = None) -> str:
+    """Return the title and the sections with their blocks; each object names its ``kind``."""
+    return json.dumps({"schema": SCHEMA, **_fields(document)}) + "\n"
+
+
+def _fields(value: object) -> dict[str, object]:
+    assert is_dataclass(value)
+    named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return {"kind": type(value).__name__.lower(), **named}
+
+
+def _plain(value: object) -> object:
+    """Lists and objects, integers of any size, formulas as text."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return _fields(value)
+    is_plain = value is None or isinstance(value, (str, float)) or not is_symbolic(value)
+    return value if is_plain else str(tidy(value))

@@ -1,0 +1,23 @@
+"""The content of a source's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nncost.errors import SourceError
+
+
+def read_bytes(path: str, limit: int) -> bytes:
+    """Return a file's content. Raise SourceError if it is missing, not a file, unreadable or larger than ``limit``."""
+    try:
+        size = Path(path).stat().st_size
+        if not Path(path).is_file():
+            raise SourceError(f"{path!r} is not a regular file.")
+        if size > limit:
+            raise SourceError(f"{path!r} has {size:,} bytes, more than the {limit:,} this format allows.")
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise SourceError(f"there is no file {path!r}.", hint="Check the path; a spec looks like 784-16-10.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"cannot read {path!r}: {reason}.") from None

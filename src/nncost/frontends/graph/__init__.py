@@ -1,0 +1,1 @@
+"""Graphs of nncost's own, as built with ``nncost.ir.builder.Builder``."""

@@ -1,0 +1,45 @@
+"""Distances between rows: sums over differences, no contraction."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import numpy as np
+
+from nncost.dims import Dim
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+
+
+def distance(b: Builder, difference: Tensor, p: float) -> Tensor:
+    """The norm of order p along the last axis, (Σ|d|^p)^(1/p); p = 0, 1, 2 and ∞ take no powers."""
+    last = [difference.rank - 1]
+    if p == 2:
+        return b.map("sqrt", b.reduce("sum", b.map("square", difference), last))
+    if p == 0:
+        return b.reduce("sum", b.emit(ops.Cast(difference.dtype), b.map("not_equal", difference, 0.0)), last)
+    size = b.map("abs", difference)
+    if p == 1:
+        return b.reduce("sum", size, last)
+    if p == math.inf:
+        return b.reduce("max", size, last)
+    return b.map("pow", b.reduce("sum", b.map("pow", size, p), last), 1 / p)
+
+
+def distances_between(b: Builder, x: Tensor, y: Tensor, p: float) -> Tensor:
+    """``(…, N, D)`` and ``(…, M, D)`` give ``(…, N, M)``: every row of ``x`` with every row of ``y``, N·M·D add and the norms."""
+    rows = b.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
+    columns = b.reshape(y, (*y.shape[:-2], 1, *y.shape[-2:]))
+    return distance(b, b.map("sub", rows, columns), p)
+
+
+def distances_within(b: Builder, x: Tensor, p: float) -> Tensor:
+    """``(N, D)`` gives ``(N·(N−1)/2,)``: every pair of rows once."""
+    rows = cast("int", x.shape[0])
+    count: Dim = rows * (rows - 1) // 2
+    sides = [
+        ops.Constant("array", (count,), "int64", lambda side=side: np.triu_indices(rows, 1)[side]) for side in (0, 1)
+    ]
+    return distance(b, b.map("sub", *(b.emit(ops.Gather(0), x, b.emit(side)) for side in sides)), p)

@@ -1,0 +1,69 @@
+"""Grouped products: rows sorted by group, each multiplied by the matrix of its group (mixtures of experts).
+
+Which row belongs to which group is data. Products do not depend on it; for the sums over the rows of
+a group and the matrices that are read, the rows are shared among the groups as evenly as may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncost.dims import Dim, is_symbolic
+from nncost.errors import SymbolError
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
+
+
+def rows_by_group(b: Builder, rows: Tensor, matrices: Tensor, *, transposed: bool = False) -> Tensor:
+    """``(S, K)`` by ``(E, K, N)`` is ``(S, N)``: each row meets one matrix, S·K·N mul and S·N·(K−1) add.
+
+    ``transposed`` matrices are ``(E, N, K)``. Raise SymbolError if S or E is a symbol.
+    """
+    spec = "esk,enk->esn" if transposed else "esk,ekn->esn"
+    parts = _parts(rows.shape[0], matrices.shape[0])
+    cut = _split(b, rows, [groups * each for groups, each in parts])
+    products = []
+    for (groups, each), piece, chosen in zip(parts, cut, _chosen(b, matrices, parts), strict=True):
+        y = b.contract(spec, b.reshape(piece, (groups, each, rows.shape[1])), chosen)
+        products.append(b.reshape(y, (groups * each, y.shape[2])))
+    return _joined(b, products)
+
+
+def sums_by_group(b: Builder, left: Tensor, right: Tensor, groups: Dim) -> Tensor:
+    """``(S, K)`` and ``(S, N)`` give ``(E, K, N)``: one outer product per row, added within its group.
+
+    A group without rows gets zeros. Raise SymbolError if S or E is a symbol.
+    """
+    parts = _parts(left.shape[0], groups)
+    cuts = [_split(b, x, [count * each for count, each in parts]) for x in (left, right)]
+    sums = [
+        b.contract("esk,esn->ekn", *(b.reshape(x, (count, each, x.shape[1])) for x in pair))
+        for (count, each), *pair in zip(parts, *cuts, strict=True)
+    ]
+    total = _joined(b, sums)
+    empty = groups - sum(count for count, _ in parts)
+    return b.emit(ops.Pad((0, 0, 0), (empty, 0, 0)), total) if empty else total
+
+
+def _parts(rows: Dim, groups: Dim) -> list[tuple[int, int]]:
+    """How many groups have how many rows: at most two kinds, one row apart; empty groups are left out."""
+    if is_symbolic(rows) or is_symbolic(groups):
+        raise SymbolError("rows are shared among groups only if both are numbers", hint="Bind them with --set.")
+    each, larger = divmod(rows, groups)
+    return [(count, size) for count, size in ((larger, each + 1), (groups - larger, each)) if count * size]
+
+
+def _chosen(b: Builder, matrices: Tensor, parts: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """The matrices of the groups that are not empty."""
+    sizes = [groups for groups, _ in parts]
+    empty = matrices.shape[0] - sum(sizes)
+    return _split(b, matrices, [*sizes, empty] if empty else sizes)[: len(sizes)]
+
+
+def _split(b: Builder, x: Tensor, sizes: Sequence[Dim]) -> list[Tensor]:
+    return [x] if len(sizes) == 1 else list(b.emit_many(ops.Split(0, tuple(sizes)), x))
+
+
+def _joined(b: Builder, pieces: Sequence[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else b.emit(ops.Concat(0), *pieces)

@@ -1,0 +1,133 @@
+"""Where each output of a resampled axis looks: places in the input and their constant weights.
+
+Each function takes the axis's length, the wanted length, whether corners are aligned, and the scale if one was given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CUBIC = -0.75
+"""The coefficient of cubic convolution (Keys 1981) that PyTorch and OpenCV take."""
+CUBIC_SMOOTHED = -0.5
+"""The coefficient that PyTorch and Pillow take if they smooth first."""
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class AxisTaps:
+    """``places`` and ``weights`` of shape (taps, outputs), made when the graph runs; nearest has no weights."""
+
+    taps: int
+    places: Callable[[], Array]
+    weights: Callable[[], Array] | None
+
+
+def step_of(size: int, output: int, align: bool, scale: float | None) -> float:
+    """Input elements for each output element."""
+    if align:
+        return (size - 1) / (output - 1) if output > 1 else 0.0
+    return 1 / scale if scale else size / output
+
+
+def _centres(output: int, step: float, align: bool) -> Array:
+    n = np.arange(output)
+    return n * step if align else (n + 0.5) * step - 0.5
+
+
+def nearest(size: int, output: int, scale: float | None, *, exact: bool) -> AxisTaps:
+    """One element; its place is rounded in single precision, as PyTorch's is."""
+
+    def places() -> Array:
+        step = np.float32(step_of(size, output, False, scale))
+        n = np.arange(output, dtype=np.float32) + np.float32(0.5 if exact else 0.0)
+        return np.minimum(np.floor(n * step).astype(np.int64), size - 1)[None]
+
+    return AxisTaps(1, places, None)
+
+
+def linear(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
+    """The two neighbours."""
+
+    def source() -> Array:
+        return np.maximum(_centres(output, step_of(size, output, align, scale), align), 0.0)
+
+    def places() -> Array:
+        first = np.minimum(np.floor(source()).astype(np.int64), size - 1)
+        return np.stack([first, np.minimum(first + 1, size - 1)])
+
+    def weights() -> Array:
+        share = np.minimum(source() - places()[0], 1.0)
+        return np.stack([1 - share, share])
+
+    return AxisTaps(2, places, weights)
+
+
+def cubic(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
+    """Four neighbours."""
+
+    def source() -> Array:
+        return _centres(output, step_of(size, output, align, scale), align)
+
+    def places() -> Array:
+        first = np.floor(source()).astype(np.int64)
+        return np.clip(np.stack([first + offset for offset in (-1, 0, 1, 2)]), 0, size - 1)
+
+    def weights() -> Array:
+        share = source() - np.floor(source())
+        return np.stack([_cubic(np.abs(share - offset), CUBIC) for offset in (-1, 0, 1, 2)])
+
+    return AxisTaps(4, places, weights)
+
+
+def _cubic(x: Array, a: float) -> Array:
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def _triangle(x: Array) -> Array:
+    return np.maximum(1 - np.abs(x), 0.0)
+
+
+def _lanczos(x: Array) -> Array:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
+_FILTERS: dict[str, tuple[int, Callable[[Array], Array]]] = {
+    "bilinear": (2, _triangle),
+    "bicubic": (4, lambda x: _cubic(np.abs(x), CUBIC_SMOOTHED)),
+    "lanczos": (6, _lanczos),
+}
+"""The width of each filter and its value."""
+
+
+def smoothed(kind: str, size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
+    """All elements under a filter that is as wide as the step; places beyond an output's share weigh nothing."""
+    width, function = _FILTERS[kind]
+    step = step_of(size, output, align, scale)
+    support = width / 2 * max(step, 1.0)
+    taps = min(size, math.ceil(support) * 2 + 1)
+    centre = step * (np.arange(output) + 0.5)
+
+    def bounds() -> tuple[Array, Array]:
+        low = np.maximum((centre - support + 0.5).astype(np.int64), 0)
+        return low, np.minimum((centre + support + 0.5).astype(np.int64), size) - low
+
+    low, count = bounds()
+    taps = int(count.max()) if output else 1
+
+    def places() -> Array:
+        return np.minimum(low + np.arange(taps)[:, None], size - 1)
+
+    def weights() -> Array:
+        offset = np.arange(taps)[:, None]
+        raw = np.where(offset < count, function((low + offset - centre + 0.5) / max(step, 1.0)), 0.0)
+        return raw / raw.sum(0)
+
+    return AxisTaps(taps, places, weights)

@@ -1,0 +1,173 @@
+"""``nncost.run``: the outputs of the very graph that is counted, computed by NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from nncost.arguments import shapes_of
+from nncost.backends.initial_values import initialise, random_inputs
+from nncost.dims import is_symbolic, shape_text
+from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
+from nncost.frontends import registry
+from nncost.frontends.front_end import Runnable
+from nncost.frontends.model import Inputs, Model, TensorShape
+from nncost.ir import ops
+from nncost.ir.execute import prepare
+from nncost.ir.graph import Graph, Item, Tensor, walk
+from nncost.pipeline.choices import INFERENCE
+from nncost.pipeline.settings import Settings, check, load_options
+
+Array = Any
+DTYPES = ("float64", "float32", "float16")
+RANDOM_STREAM = 1
+"""Which of a seed's streams of random numbers a graph in training mode draws from."""
+OUTPUT = "y"
+ACCEPTED = 'Accepted: a spec such as "784-16-10", an ONNX file, a Graph.'
+
+
+def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
+    """The outputs by name; see ``nncost.run``."""
+    chosen = settings if settings.mode is not None else replace(settings, mode=INFERENCE)
+    check(chosen)
+    if chosen.load.dtype not in DTYPES:
+        raise OptionError(f"nncost.run computes in {', '.join(DTYPES)}, received {chosen.load.dtype}.")
+    graph, names = _loaded(source, chosen)
+    _check_graph(graph)
+    feeds = random_inputs(graph, seed)
+    feeds |= _given(graph, chosen.load.given or Inputs())
+    feeds |= {parameter.tensor: values for parameter, values in initialise(graph, seed).items()}
+    random = np.random.default_rng([seed, len(graph.inputs), RANDOM_STREAM]).random
+    try:
+        with np.errstate(all="ignore"):
+            values = prepare(graph, random, dtype=chosen.load.dtype).run(feeds)
+    except IndexError as error:
+        raise SourceError(f"the network cannot run on these inputs: {error}.") from None
+    except MemoryError as error:
+        raise SourceError(f"this machine has too little memory to run the network: {error}") from None
+    return {name: np.array(values[tensor]) for name, tensor in zip(names, graph.outputs, strict=True)}
+
+
+# ------------------------------------------------------------------- the graph
+def _loaded(source: Any, settings: Settings) -> tuple[Graph, Sequence[str]]:
+    """The graph at the shapes of the inputs, and the names of its outputs."""
+    front_end = registry.front_end_for(source)
+    if isinstance(front_end, Runnable):
+        what = repr(source) if isinstance(source, str) else f"a {type(source).__module__}.{type(source).__qualname__}"
+        raise SourceError(f"cannot run {what}: {front_end.kind} models run in their own framework.", hint=ACCEPTED)
+    model = _model_at(source, settings) if front_end.shaped_by_inputs else _own_model(source, settings)
+    if not model.graph.outputs:
+        raise SourceError(f"{source!r} is of the kind {model.kind}, which holds no graph to run.", hint=ACCEPTED)
+    return model.graph, model.outputs or _output_names(model.graph)
+
+
+def _own_model(source: Any, settings: Settings) -> Model:
+    """A source that states its shapes, at the batch of the array it is given unless a batch is named."""
+    given = settings.load.given
+    bare = replace(settings, load=replace(settings.load, given=None, inputs={}))
+    model = registry.load(source, load_options(source, bare))
+    leaves = [] if given is None else [*given.args, *given.kwargs.values()]
+    if bare.load.batch is None and len(leaves) == 1:
+        shape = _shape(leaves[0])
+        if len(shape) == model.graph.inputs[0].rank and shape[0] != model.graph.inputs[0].shape[0]:
+            bare = replace(bare, load=replace(bare.load, batch=shape[0]))
+            model = registry.load(source, load_options(source, bare))
+    return model
+
+
+def _model_at(source: Any, settings: Settings) -> Model:
+    """The model at the shapes of the inputs. Raises ShapeError with the file's own shapes where they do not fit."""
+    load = replace(settings.load, inputs=shapes_of(settings.load.given))
+    try:
+        return registry.load(source, load_options(source, replace(settings, load=load)))
+    except ShapeError as error:
+        if settings.load.given is None:
+            raise
+        bare = replace(settings, load=replace(settings.load, given=None, inputs={}))
+        own = registry.load(source, load_options(source, bare)).inputs
+        shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in own.items())
+        raise ShapeError(
+            f"the inputs do not fit the network: {error.message}", hint=f"The file's own shapes: {shapes}."
+        ) from error
+
+
+def _output_names(graph: Graph) -> list[str]:
+    """The outputs' own names; ``y``, or ``y.1``, ``y.2`` … for those that have none."""
+    if len(graph.outputs) == 1:
+        return [graph.outputs[0].name or OUTPUT]
+    named = [tensor.name for tensor in graph.outputs]
+    return named if all(named) and len(set(named)) == len(named) else [f"{OUTPUT}.{n + 1}" for n in range(len(named))]
+
+
+def _check_graph(graph: Graph) -> None:
+    """Raise SymbolError for a size that is a symbol, SourceError for an operation that can only be counted."""
+    for tensor in (*graph.inputs, *(parameter.tensor for parameter in graph.parameters), *graph.outputs):
+        for dim in tensor.shape:
+            if is_symbolic(dim):
+                raise SymbolError(
+                    f"cannot run a network whose size {dim} is a symbol.",
+                    hint=f"Bind it: nncost.run(…, symbols={{'{dim}': 8}}), or give an array.",
+                )
+    _check_operations(graph.items)
+
+
+def _check_operations(items: Sequence[Item]) -> None:
+    for node in walk(items):
+        if isinstance(node.op, (ops.Opaque, ops.Algorithm)):
+            raise SourceError(f"{node.path}: {node.op.name} can be counted but not run.")
+        if isinstance(node.op, ops.Repeat):
+            _check_operations(node.op.body.items)
+
+
+# ------------------------------------------------------------------- its inputs
+def _given(graph: Graph, given: Inputs) -> dict[Tensor, Array]:
+    """The arrays that were given, by tensor; a shape stands for random numbers of that shape."""
+    known = {tensor.name or f"input.{number}": tensor for number, tensor in enumerate(graph.inputs)}
+    accepted = f"Its inputs: {', '.join(f'{name} {shape_text(x.shape)}' for name, x in known.items()) or 'none'}."
+    if len(given.args) > len(known):
+        raise OptionError(f"{len(given.args)} inputs for a network that takes {len(known)}.", hint=accepted)
+    by_name: dict[str, Any] = dict(zip(known, given.args, strict=False))
+    for name, value in given.kwargs.items():
+        if name not in known:
+            raise OptionError(f"the network has no input {name!r}.", hint=accepted)
+        if name in by_name:
+            raise OptionError(f"the input {name!r} is given twice, by its place and by its name.")
+        by_name[name] = value
+    if by_name and len(by_name) < len(known):
+        missing = next(name for name in known if name not in by_name)
+        raise OptionError(f"no array for the input {missing!r}.", hint=f"{accepted} A shape stands for random numbers.")
+    found: dict[Tensor, Array] = {}
+    for name, value in by_name.items():
+        _check_shape(name, known[name], _shape(value))
+        if not isinstance(value, TensorShape):
+            found[known[name]] = _array(name, known[name], value)
+    return found
+
+
+def _shape(value: Any) -> tuple[Any, ...]:
+    """The shape of an input. Raises OptionError for what is neither an array nor a shape."""
+    if not hasattr(value, "shape"):
+        raise OptionError(f"an input is an array or a shape such as '1x784', received {str(value)[:60]}.")
+    return tuple(value.shape)
+
+
+def _check_shape(name: str, tensor: Tensor, shape: tuple[Any, ...]) -> None:
+    if shape != tuple(tensor.shape):
+        raise ShapeError(
+            f"the input {name!r} takes {shape_text(tensor.shape) or 'a single number'}, "
+            f"received {shape_text(shape) or 'a single number'}.",
+            hint="The first axis is the batch." if len(shape) == tensor.rank - 1 else None,
+        )
+
+
+def _array(name: str, tensor: Tensor, value: Any) -> Array:
+    """An array in the type that the input has. Raises OptionError for numbers that this would change."""
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    kinds: Mapping[str, str] = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}
+    wanted = np.dtype(tensor.dtype)
+    if array.dtype.kind not in kinds.get(wanted.kind, ""):
+        raise OptionError(f"the input {name!r} takes {tensor.dtype}, received {array.dtype}.")
+    return cast("Array", array.astype(wanted))

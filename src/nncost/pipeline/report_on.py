@@ -1,0 +1,103 @@
+"""Report on a source: count it and put what was counted into one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nncost.counting.ledger import ESTIMATED
+from nncost.counting.memory.step import memory_of
+from nncost.dims import Dim, add_all
+from nncost.ir.graph import Parameter
+from nncost.ir.training.losses import NO_LOSS
+from nncost.pipeline.choices import INFERENCE, TRAIN
+from nncost.pipeline.count import Counted, count_source, no_collection
+from nncost.pipeline.ledgers import added, derivatives, multiplied
+from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
+from nncost.pipeline.run import run_of
+from nncost.pipeline.settings import Settings, check
+from nncost.report import Report, Source
+
+if TYPE_CHECKING:
+    from nncost.counting.storage import Storage
+
+
+def report_on(source: Any, settings: Settings) -> Report:
+    """Count a source under the settings. Raises an NncostError for anything that does not fit."""
+    with no_collection():
+        return _report_on(source, settings)
+
+
+def _report_on(source: Any, settings: Settings) -> Report:
+    check(settings)
+    counted = count_source(source, settings)
+    convention = counted.convention
+    k = settings.accumulate
+    ledger = added(
+        multiplied(counted.ledger, k, ("forward", "loss", "backward")), multiplied(counted.accumulation, k - 1)
+    )
+    model = counted.model
+    rows = [*ledger.rows, *derivatives(counted.step.gradients, layers_of(model))]
+    storage = _storage(model.graph.parameters)
+    return Report(
+        source=Source(model.kind, model.name, model.inputs),
+        settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
+        parameters=parameter_counts(model.graph.parameters, model.active_parameters),
+        neurons=ledger.neurons,
+        totals=totals_of(rows, convention),
+        rows=report_rows([row for row in rows if row.quantity != FLOPS], counted.model),
+        unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
+        free=ledger.free,
+        estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
+        notes=(*model.notes, *_convention_notes(counted)),
+        storage=storage,
+        run=None if settings.examples is None else run_of(source, settings, counted),
+        memory=memory_of(
+            model, counted.step, counted.kernels, accumulate=k, complete=counted.ledger.complete,
+            allocator=settings.allocator,
+        ),
+    )  # fmt: skip
+
+
+def _convention_notes(counted: Counted) -> list[str]:
+    """Where flops come from when another tool's eyes gave them."""
+    tool = counted.convention.tool
+    if tool is None or counted.convention.weights:
+        return []
+    notes = [f"flops are what {tool.version} says, in {tool.unit}."]
+    if counted.loss != NO_LOSS and not tool.look.backward:
+        notes.append(f"{counted.convention.name} counts the forward pass alone: backward and step have no flops.")
+    return notes
+
+
+def _storage(parameters: Sequence[Parameter]) -> Storage | None:
+    """What the parameters take in their file; None where they are not from one."""
+    if all(parameter.stored_bytes is None for parameter in parameters):
+        return None
+    from nncost.counting.storage import storage_of
+
+    return storage_of(parameters)
+
+
+def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:
+    training = counted.loss != NO_LOSS
+    mode = settings.mode or (TRAIN if training else INFERENCE)
+    result: dict[str, Any] = {
+        "batch": counted.model.batch, "dtype": _dtype(settings, counted), "loss": counted.loss,
+        "optimizer": counted.optimizer, "convention": settings.convention, "mode": mode,
+        "backward": "derived" if counted.model.trace is None or not training else "traced", "taps": settings.taps, "accumulate": settings.accumulate,
+    }  # fmt: skip
+    if settings.freeze:
+        result["freeze"] = list(settings.freeze)
+    return result
+
+
+def _dtype(settings: Settings, counted: Counted) -> str:
+    """The type asked for; a model that ran has its own: that of most of its floating-point parameters."""
+    if counted.model.trace is None:
+        return settings.load.dtype
+    elements: dict[str, list[Dim]] = {}
+    for parameter in counted.model.graph.parameters:
+        if parameter.role != "buffer" and "float" in parameter.tensor.dtype:
+            elements.setdefault(parameter.tensor.dtype, []).append(parameter.tensor.elements)
+    return max(elements, key=lambda dtype: int(add_all(elements[dtype])), default=settings.load.dtype)

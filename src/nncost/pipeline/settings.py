@@ -1,0 +1,72 @@
+"""Everything about a count that is not the source, checked before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nncost.counting.memory.step import EXACT
+from nncost.dims import Dim
+from nncost.errors import OptionError
+from nncost.frontends import registry
+from nncost.frontends.model import LoadOptions, Training
+from nncost.ir.training.losses import NO_LOSS
+from nncost.ir.training.optimizers import NO_OPTIMIZER
+from nncost.pipeline.choices import TRAIN, check_choice
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything about a count that is not the source; see ``nncost.count``."""
+
+    loss: Any = None
+    optimizer: Any = None
+    backward: str = "auto"
+    mode: str | None = None
+    examples: Dim | None = None
+    epochs: int = 1
+    accumulate: int = 1
+    freeze: Sequence[str] = ()
+    taps: str = "dense"
+    convention: str = "nncost"
+    allocator: str = EXACT
+    load: LoadOptions = field(default_factory=LoadOptions)
+
+
+def load_options(source: Any, settings: Settings) -> LoadOptions:
+    """How a source is read under the settings."""
+    steps = Training(settings.loss, settings.optimizer, settings.backward, settings.mode, tuple(settings.freeze))
+    return replace(settings.load, training=_is_training(source, settings), steps=steps)
+
+
+def check(settings: Settings) -> None:
+    """Raise OptionError for a value that is not accepted, whatever the source."""
+    given = {"bias": settings.load.bias, "dtype": settings.load.dtype}
+    given |= {name: getattr(settings, name) for name in ("backward", "mode", "taps", "allocator")}
+    for name, value in given.items():
+        check_choice(name, value)
+    numbers = {"examples": settings.examples, "epochs": settings.epochs, "accumulate": settings.accumulate}
+    for name, number in (*numbers.items(), ("batch", settings.load.batch)):
+        if isinstance(number, bool) or (isinstance(number, int) and number < 1):
+            raise OptionError(f"{name} must be at least 1, received {number}")
+    if settings.examples is None and settings.epochs != 1:
+        raise OptionError(
+            "epochs needs examples: the number of training examples.", hint="For example: --examples 60000"
+        )
+
+
+def check_names(settings: Settings) -> None:
+    """Our own losses and optimizers have names; a framework's may be objects."""
+    check_choice("loss", settings.loss)
+    check_choice("optimizer", settings.optimizer)
+
+
+def _is_training(source: Any, settings: Settings) -> bool:
+    if settings.mode is not None:
+        return settings.mode == TRAIN
+    if settings.loss is not None:
+        return bool(settings.loss != NO_LOSS)
+    if settings.optimizer is not None:
+        return bool(settings.optimizer != NO_OPTIMIZER)
+    return registry.front_end_for(source).trains_by_default

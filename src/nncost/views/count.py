@@ -1,0 +1,191 @@
+"""A count as a document: facts, a table by layer, operation, phase or memory, the totals, memory and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nncost.counting.conventions import CONVENTIONS
+from nncost.counting.quantities import ALL
+from nncost.dims import Dim, add_all, shape_text
+from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
+from nncost.errors import OptionError
+from nncost.ir.graph import PHASES
+from nncost.report import ParameterCounts, Report, Totals, plain
+from nncost.units import exact
+from nncost.views import cut_path
+from nncost.views.memory import memory_facts, timeline_blocks
+
+BY = ("layer", "op", "phase", "memory")
+
+
+@dataclass(slots=True)
+class _Line:
+    """Everything one row of the layer table shows."""
+
+    weights: list[Dim] = field(default_factory=list)
+    biases: list[Dim] = field(default_factory=list)
+    counts: dict[tuple[str, str], list[Dim]] = field(default_factory=dict)
+    times: Dim = 1
+    op: str = ""
+
+    def amount(self, phase: str, quantity: str) -> Dim:
+        return add_all(self.counts.get((phase, quantity), ()))
+
+
+_Column = tuple[str, str, Callable[[_Line], Dim]]
+
+
+def _count_column(group: str, phase: str, quantity: str, title: str) -> _Column:
+    return group, title, lambda line: line.amount(phase, quantity)
+
+
+LAYER_COLUMNS: Sequence[_Column] = (
+    ("parameters", "weights", lambda line: add_all(line.weights)),
+    ("parameters", "biases", lambda line: add_all(line.biases)),
+    _count_column("forward", "forward", "mul", "mul"),
+    _count_column("forward", "forward", "add", "add"),
+    _count_column("forward", "forward", "activations", "activ."),
+    _count_column("loss", "loss", "mul", "mul"),
+    _count_column("loss", "loss", "add", "add"),
+    _count_column("backward", "backward", "mul", "mul"),
+    _count_column("backward", "backward", "add", "add"),
+    _count_column("update", "update", "mul", "mul"),
+    _count_column("update", "update", "add", "add"),
+)
+
+
+def count_document(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Document:
+    """Return the counts, with rows ``by`` layer, op, phase or memory (its timeline) and paths cut to ``depth`` names.
+
+    ``expand`` shows the operations inside each layer. Raise OptionError for another ``by``.
+    """
+    if by not in BY:
+        raise OptionError(f"unknown grouping {by!r}", hint=f"Accepted: {', '.join(BY)}.")
+    blocks: list[Block] = [Facts(tuple(_facts(report)))]
+    if by == "memory":
+        blocks += timeline_blocks(report, depth)
+    else:
+        if by != "phase":
+            blocks += [Heading(by.capitalize()), _row_table(report, by, depth, expand)]
+        blocks += [Heading("One step"), _totals_table(report.totals), *_run(report)]
+    blocks += [Heading("Memory of one step"), Facts(tuple(memory_facts(report)))]
+    blocks += [*_warnings(report), *map(Note, _closing(report))]
+    shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
+    return Document(f"{_shortened(report.source.name)}   ({shapes})", (Section("", tuple(blocks)),))
+
+
+def _run(report: Report) -> list[Block]:
+    run = report.run
+    if run is None:
+        return []
+    assumed = [Note(f"Assumes that {run.assumes}.")] if run.assumes else []
+    return [Heading(f"The whole run: {exact(run.steps)} steps"), _totals_table(run.totals), *assumed]
+
+
+def _shortened(name: str, limit: int = 200) -> str:
+    return name if len(name) <= limit else f"{name[:limit]}…"
+
+
+def parameters_fact(p: ParameterCounts) -> tuple[str, str]:
+    """Return the number of parameters as a sum of weights, biases and others."""
+    parts = [f"{exact(p.weights)} weights", f"{exact(p.biases)} biases"]
+    parts += [f"{exact(p.other)} other"] if p.other != 0 else []
+    return "parameters", f"{exact(p.total)}  =  {' + '.join(parts)}   ({exact(p.bytes)} bytes)"
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    p, settings = report.parameters, report.settings
+    facts = [parameters_fact(p)]
+    if p.active != p.total:
+        text = f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)"
+        facts.append(("active", text))
+    if p.trainable != p.total:
+        facts.append(("trainable", exact(p.trainable)))
+    if p.buffers != 0:
+        facts.append(("buffers", f"{exact(p.buffers)} (statistics, not parameters)"))
+    facts.append(("neurons", exact(report.neurons)))
+    setting = f"batch {plain(settings['batch'])}, {settings['dtype']}, {settings['mode']}"
+    if settings["loss"] != "none":
+        setting += f", loss {settings['loss']}, optimizer {settings['optimizer']}"
+    if settings["accumulate"] != 1:
+        setting += f", {settings['accumulate']} micro-batches a step"
+    facts.append(("settings", setting))
+    return facts
+
+
+def _warnings(report: Report) -> list[Note]:
+    texts = []
+    if not report.complete:
+        names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
+        texts.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+        from nncost.frontends.lowering import rule_name
+
+        own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
+        texts += [
+            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.' for name in own
+        ]
+    if report.estimated:
+        texts.append(f"Estimated, not exact: {', '.join(report.estimated)}")
+    return [Note(text, is_warning=True) for text in texts]
+
+
+def _closing(report: Report) -> list[str]:
+    convention = CONVENTIONS[report.settings["convention"]]
+    lines = [f"Note: {note}" for note in report.notes]
+    free = ", ".join(sorted(report.free)) or "none"
+    lines.append(f"Free by rule here: {free}.")
+    lines.append(f"Convention {convention.name}: {convention.summary}.")
+    if report.source.kind == "spec":
+        lines.append(
+            f'Next: nncost explain "{_shortened(report.source.name, 60)}"   shows how every number is computed.'
+        )
+    elif report.settings["loss"] == "none":
+        lines.append("Next: add --loss cross_entropy --optimizer adam   for backward and update.")
+    return lines
+
+
+# ------------------------------------------------------------------- tables
+def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Table:
+    lines: dict[str, _Line] = {}
+    for row in report.rows:
+        key = row.op if by == "op" else cut_path(row.path, depth) or row.op
+        for inner, counts in (row.inside or {row.op: row.counts}).items() if expand else [("", row.counts)]:
+            line = lines.setdefault(f"{key} {inner}".rstrip(), _Line())
+            if by == "layer" and depth is None:
+                line.times = row.times
+                line.op = line.op or (row.op if report.source.kind != "spec" and not expand else "")
+            for quantity, amount in counts.items():
+                line.counts.setdefault((row.phase, quantity), []).append(amount)
+        owner = lines.setdefault(f"{key} {row.op}" if expand else key, _Line())
+        owner.weights.append(row.weights)
+        owner.biases.append(row.biases)
+    used = [column for column in LAYER_COLUMNS if any(column[2](line) != 0 for line in lines.values())]
+    used = [column for column in used if column[0] != "loss" or by == "op"] or list(LAYER_COLUMNS[:4])
+    rows = [
+        (_line_name(key, line), [column[2](line) for column in used])
+        for key, line in lines.items()
+        if any(column[2](line) != 0 for column in used)
+    ]
+    return summed(("", *(column[1] for column in used)), rows, groups=("", *(column[0] for column in used)))
+
+
+def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], groups: tuple[str, ...] = ()) -> Table:
+    """Return a table of names with amounts, and the totals of its columns."""
+    total = (add_all(amounts[i] for _, amounts in rows) for i in range(len(header) - 1))
+    lines = tuple((name, *amounts) for name, amounts in rows)
+    return Table(header, lines, groups=groups, total=("total", *total), optional=("update", "backward"))
+
+
+def _line_name(key: str, line: _Line) -> str:
+    """A layer's name with its repetitions, and its operation if a file's own name does not contain it."""
+    name = f"{key} {line.op}" if line.op and line.op not in key else key
+    return name if line.times == 1 else f"{name} ×{exact(line.times)}"
+
+
+def _totals_table(totals: Mapping[str, Totals]) -> Table:
+    phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
+    if len(phases) <= 2:  # the forward pass is the whole step
+        phases = phases[:1]
+    names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
+    return Table(("", *phases), tuple((name, *(totals[phase][name] for phase in phases)) for name in names))

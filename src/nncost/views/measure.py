@@ -1,0 +1,67 @@
+"""A measurement as a document: predicted · measured · ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from nncost.documents.document import Block, Cell, Document, Facts, Note, Number, Section, Table
+from nncost.timing.measure.measure import MeasuredRow, Measurement
+from nncost.timing.prediction import TIMED_PHASES
+from nncost.units import exact
+from nncost.views.cells import NONE, ratio, seconds, size
+
+_PERCENT = 100
+_COLUMNS = ("predicted", "measured", "ratio")
+
+
+def measure_document(measurement: Measurement, *, limit: int) -> Document:
+    """Return the measurement with the ``limit`` layers that take longest."""
+    settings = measurement.settings
+    title = (
+        f"{measurement.source[:50]}, batch {settings['batch']}, {settings['loss']}, {settings['optimizer']}: "
+        f"{measurement.steps} steps"
+    )
+    layers = _layers(measurement.rows, limit)
+    blocks: list[Block] = [_phases(measurement), layers, Facts(tuple(_facts(measurement)))]
+    blocks += [Note(f"Note: {note}") for note in measurement.notes]
+    return Document(title, (Section("", tuple(blocks)),), main=layers)
+
+
+def _phases(measurement: Measurement) -> Table:
+    predicted, measured = measurement.predicted, measurement.measured
+    rows = [
+        _row(phase, predicted["seconds"].get(phase), measured["seconds"][phase], seconds)
+        for phase in (*TIMED_PHASES, "step")
+        if measured["seconds"].get(phase)
+    ]
+    for name, words in (("step_peak", "memory at the peak"), ("step_allocated", "… taken by the step")):
+        rows.append(_row(words, predicted["memory"].get(name), measured["memory"][name], size))
+    return Table(("", *_COLUMNS), tuple(rows))
+
+
+def _row(name: str, predicted: float | None, measured: float, cell: Callable[[float], Number]) -> tuple[Cell, ...]:
+    if predicted is None:
+        return name, NONE, cell(measured), NONE
+    return name, cell(predicted), cell(measured), ratio(predicted / measured) if measured else NONE
+
+
+def _layers(rows: Sequence[MeasuredRow], limit: int) -> Table:
+    longest = sorted(rows, key=lambda row: -row.measured)[:limit]
+    lines = (
+        _row(f"{row.path or 'outside layers'} {row.phase}", row.predicted, row.measured, seconds) for row in longest
+    )
+    return Table(("layer", *_COLUMNS), tuple(lines))
+
+
+def _facts(measurement: Measurement) -> Iterator[tuple[str, str]]:
+    operations = measurement.operations
+    if "logged_macs" in operations:
+        text = (
+            f"{exact(operations['counted_macs'])} products counted, {exact(operations['logged_macs'])} "
+            f"in the logs of oneDNN and MKL ({operations['logged_calls']} calls)"
+        )
+        if operations.get("unreadable"):
+            text += f", without those of {', '.join(operations['unreadable'])}, whose calls say no sizes"
+        yield "executed", text
+    halves, reference = _PERCENT * measurement.noise, _PERCENT * measurement.drift
+    yield "noise", f"the two halves of the steps differ by {halves:.1f} %, fixed reference work by {reference:.1f} %"

@@ -13,9 +13,10 @@ from torch import nn
 
 import nncost
 from nncost.frontends.torch.allocation import workspace_cache
-from nncost.frontends.torch.allocation.call_record import Called, Operand, Plain
-from nncost.frontends.torch.allocation.workspace_probe import lesson_of
+from nncost.frontends.torch.allocation.memory_call import MemoryCall
+from nncost.frontends.torch.allocation.workspace_probe import probe_workspace
 from nncost.frontends.torch.allocation.workspace_rules import made_small, may_run, takes_results_only
+from nncost.frontends.torch.tracing.call_signature import Literal, Operand
 from tests.memory.torch.truth import step_of
 
 IMAGE = (2, 3, 16, 16)
@@ -61,17 +62,17 @@ def test_what_was_learned_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert content["conditions"]["threads"] == torch.get_num_threads()
     workspace_cache._known.clear()  # as in another process
 
-    def refused(called: Called) -> None:
-        raise AssertionError(called.operator)
+    def refused(call: MemoryCall) -> None:
+        raise AssertionError(call.operator)
 
-    monkeypatch.setattr(workspace_cache, "lesson_of", refused)
+    monkeypatch.setattr(workspace_cache, "probe_workspace", refused)
     assert counted().memory == first
     assert counted(learn=False).memory == first
     assert first.exact
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"schema": "other"}', b'{"schema": "nncost.torch-memory/1", "lessons": 3}']
+    "content", [b"", b"{", b'{"schema": "other"}', b'{"schema": "nncost.torch-memory/2", "workspaces": 3}']
 )
 def test_a_damaged_cache_is_an_empty_one(folder: Path, content: bytes) -> None:
     first = counted().memory
@@ -94,68 +95,68 @@ def test_bounds_are_of_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_results_are_told_from_workspace() -> None:
-    called = Called(aten.mul.Tensor, (operand(64, 100), Plain(float, 0.5)), (), results=1)
-    lesson = lesson_of(called)
-    assert lesson is not None
-    assert lesson.steps == (8, 4, 64 * 100 * 4, -2, -1)
-    assert lesson.results == (3,)
+    call = MemoryCall(aten.mul.Tensor, (operand(64, 100), Literal(float, 0.5)), (), results=1)
+    workspace = probe_workspace(call)
+    assert workspace is not None
+    assert workspace.allocations == (8, 4, 64 * 100 * 4, -2, -1)
+    assert workspace.results == (3,)
 
 
 def test_elementwise_operators_are_learned_small() -> None:
-    called = Called(aten.add.Tensor, (operand(10_000, 300), operand(300, same=1)), ())
-    small = made_small(called)
+    call = MemoryCall(aten.add.Tensor, (operand(10_000, 300), operand(300, same=1)), ())
+    small = made_small(call)
     assert small is not None
     assert [value.shape for value in small.args] == [(7, 7), (7,)]
     assert [value.stride for value in small.args] == [(7, 1), (1,)]
-    assert made_small(Called(aten.sum.default, (operand(10, 10),), ())) is None
+    assert made_small(MemoryCall(aten.sum.default, (operand(10, 10),), ())) is None
 
 
 def test_what_takes_its_results_only_takes_no_more() -> None:
     """The table's operators, run: nothing but their results."""
     calls = [
-        Called(aten.mm.default, (operand(30, 20), operand(20, 40, same=1)), (), results=1),
-        Called(
+        MemoryCall(aten.mm.default, (operand(30, 20), operand(20, 40, same=1)), (), results=1),
+        MemoryCall(
             aten.mm.default,
             (operand(30, 20), operand(40, 20, same=1)._replace(shape=(20, 40), stride=(1, 20))),
             (),
             results=1,
         ),
-        Called(aten.addmm.default, (operand(40), operand(30, 20, same=1), operand(20, 40, same=2)), (), results=1),
-        Called(aten.embedding.default, (operand(50, 20), operand(3, 4, dtype=torch.int64, same=1)), (), results=1),
-        Called(
+        MemoryCall(aten.addmm.default, (operand(40), operand(30, 20, same=1), operand(20, 40, same=2)), (), results=1),
+        MemoryCall(aten.embedding.default, (operand(50, 20), operand(3, 4, dtype=torch.int64, same=1)), (), results=1),
+        MemoryCall(
             aten.embedding_dense_backward.default,
-            (operand(3, 4, 20), operand(3, 4, dtype=torch.int64, same=1), 50, -1, Plain(bool, False)),
+            (operand(3, 4, 20), operand(3, 4, dtype=torch.int64, same=1), 50, -1, Literal(bool, False)),
             (),
             results=1,
         ),
-        Called(aten.empty_like.default, (operand(30, 20),), (), results=1),
-        Called(aten.zeros_like.default, (operand(30, 20),), (), results=1),
-        Called(aten.ones_like.default, (operand(30, 20),), (), results=1),
-        Called(aten.new_zeros.default, (operand(3), (30, 20)), (), results=1),
-        Called(aten.zero_.default, (operand(30, 20),), (), results=1),
-        Called(aten.fill_.Scalar, (operand(30, 20), Plain(float, 2.0)), (), results=1),
+        MemoryCall(aten.empty_like.default, (operand(30, 20),), (), results=1),
+        MemoryCall(aten.zeros_like.default, (operand(30, 20),), (), results=1),
+        MemoryCall(aten.ones_like.default, (operand(30, 20),), (), results=1),
+        MemoryCall(aten.new_zeros.default, (operand(3), (30, 20)), (), results=1),
+        MemoryCall(aten.zero_.default, (operand(30, 20),), (), results=1),
+        MemoryCall(aten.fill_.Scalar, (operand(30, 20), Literal(float, 2.0)), (), results=1),
     ]
-    for called in calls:
-        assert takes_results_only(called), called.operator
-        lesson = lesson_of(called)
-        assert lesson is not None
-        assert len(lesson.steps) == sum(place > 0 for place in lesson.results), called.operator
+    for call in calls:
+        assert takes_results_only(call), call.operator
+        workspace = probe_workspace(call)
+        assert workspace is not None
+        assert len(workspace.allocations) == sum(place > 0 for place in workspace.results), call.operator
 
 
 def test_a_product_of_odd_strides_is_learned() -> None:
     expanded = operand(30, 20)._replace(stride=(0, 0))
-    called = Called(aten.mm.default, (expanded, operand(20, 40, same=1)), (), results=1)
-    assert not takes_results_only(called)
-    lesson = lesson_of(called)
-    assert lesson is not None
-    assert max(lesson.steps) > 0
-    assert len(lesson.steps) > 1
+    call = MemoryCall(aten.mm.default, (expanded, operand(20, 40, same=1)), (), results=1)
+    assert not takes_results_only(call)
+    workspace = probe_workspace(call)
+    assert workspace is not None
+    assert max(workspace.allocations) > 0
+    assert len(workspace.allocations) > 1
 
 
 def test_kernels_that_trust_their_arguments_are_not_run_on_made_up_ones() -> None:
-    assert not may_run(Called(aten._cudnn_rnn_backward.default, (), ()))
-    assert not may_run(Called(torch.ops.prims.add.default, (), ()))
-    assert may_run(Called(aten.convolution.default, (), ()))
+    assert not may_run(MemoryCall(aten._cudnn_rnn_backward.default, (), ()))
+    assert not may_run(MemoryCall(torch.ops.prims.add.default, (), ()))
+    assert may_run(MemoryCall(aten.convolution.default, (), ()))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from nncost.counting.ledger import count_graph
-from nncost.frontends.torch.lowerings.lower import dtype_name, emit
 from nncost.frontends.torch.step.dispatch_table import operator_info
-from nncost.frontends.torch.tracing.call_signature import Signature
+from nncost.frontends.torch.tracing.call_signature import CallSignature
+from nncost.frontends.torch.tracing.lower import dtype_name, emit
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
@@ -111,7 +111,7 @@ def lower(sample: Sample) -> Lowered:
     given = [*zip(info.names, sample.args, strict=False), *sample.kwargs.items()]
     arguments = {name: convert(value) for name, value in given}
     outputs = tuple(None if y is None else (tuple(y.shape), y.dtype) for y in expected)
-    signature = Signature(operator, info, (), outputs)
+    signature = CallSignature(operator, info, (), outputs)
     tensors = emit(builder, signature, arguments, frozenset(), stored)
     made = [tensor for tensor in tensors if tensor is not None]
     return Lowered(builder.graph(*made), feeds, list(tensors), expected)

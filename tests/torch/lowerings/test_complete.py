@@ -9,7 +9,7 @@ import sys
 import torch
 
 from nncost.frontends.lowering import TORCH
-from nncost.frontends.torch.lowerings import lower as _lower  # noqa: F401 - registers every lowering
+from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.step.dispatch_table import operator_info
 from tests.torch.lowerings import closed, elementwise, layers, products, shaping
 from tests.torch.lowerings.running import operator_named

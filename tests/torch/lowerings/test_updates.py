@@ -13,9 +13,9 @@ from torch import nn
 import nncost
 from nncost.counting.ledger import count_graph
 from nncost.counting.quantities import PRIMITIVE
-from nncost.frontends.torch.lowerings.lower import emit
 from nncost.frontends.torch.step.dispatch_table import operator_info
-from nncost.frontends.torch.tracing.call_signature import Signature
+from nncost.frontends.torch.tracing.call_signature import CallSignature
+from nncost.frontends.torch.tracing.lower import emit
 from nncost.ir.builder import Builder
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Tensor
@@ -110,7 +110,7 @@ def ran(name: str, arguments: dict[str, torch.Tensor | None], shapes: list[tuple
     outputs = tuple((shape, torch.float64) for shape in shapes)
     made = [
         t
-        for t in emit(builder, Signature(operator, operator_info(operator), (), outputs), tensors, frozenset())
+        for t in emit(builder, CallSignature(operator, operator_info(operator), (), outputs), tensors, frozenset())
         if t is not None
     ]
     feeds.update({t: np.zeros(t.shape) for t in builder.inputs if t not in feeds and isinstance(t, Tensor)})

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
-from nncost.frontends.torch.lowerings import lower as _kernels  # noqa: F401 - registers every lowering
+from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
 
 NAMESPACES = ("aten", "prims", "quantized", "_c10d_functional")
 """Those that models run; others belong to compilers and devices."""
 _TREATMENTS = {
-    Handling.LOWERED: COUNTED, Handling.DECOMPOSED: DECOMPOSED, Handling.VIEW: FREE, Handling.SILENT: FREE,
+    Handling.LOWERED: COUNTED, Handling.DECOMPOSED: DECOMPOSED, Handling.VIEW: FREE, Handling.QUERY: FREE,
     Handling.UNKNOWN: UNKNOWN,
 }  # fmt: skip
 _OWN_TESTS = ("aten::_test_", "aten::_foobar")

@@ -1,4 +1,4 @@
-"""A module's arguments: given as tensors or shapes, turned into stand-ins."""
+"""A module's arguments: given as tensors or shapes, turned into fake tensors."""
 
 from __future__ import annotations
 

@@ -16,16 +16,15 @@ from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.timeline import timeline_of
 from nncost.frontends.torch.inputs import batch_of, batched, check_names, described, floating_dtype, takes_nothing
-from nncost.frontends.torch.lowerings.lower import dtype_name, kernel_of
-from nncost.frontends.torch.packed import packed_parameters, stored_shape
-from nncost.frontends.torch.parameters import role_of
-from nncost.frontends.torch.step.loss import primary
-from nncost.frontends.torch.step.optimizer import optimizer_name, trace_update
-from nncost.frontends.torch.step.symbolic_sizes import Branched
+from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
+from nncost.frontends.torch.step.loss import primary, wants_backward
+from nncost.frontends.torch.step.optimizer import optimizer_name
+from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
+from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
-from nncost.frontends.torch.tracing.trace import Traced, trace_module, wants_backward
+from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
@@ -56,20 +55,11 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
 def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions, branched: Branched) -> Model:
     """The model counted at numbers in the place of its symbols, and a note that says why."""
     numbers = branched.numbers
-
-    def numbered(value: Any) -> Any:
-        if isinstance(value, TensorShape):
-            return replace(value, shape=tuple(numbers.get(str(dim), dim) for dim in value.shape))
-        if isinstance(value, Mapping):
-            return {key: numbered(item) for key, item in value.items()}
-        return type(value)(map(numbered, value)) if type(value) in (list, tuple) else value
-
-    concrete = Inputs(numbered(given.args), numbered(given.kwargs))
     batch = options.batch if options.batch is None else numbers.get(str(options.batch), options.batch)
     chosen = ", ".join(f"{name}={number}" for name, number in numbers.items())
     conditions = "; ".join(branched.conditions) or "a size was fixed"
     note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
-    model = load_module(module, replace(options, given=concrete, batch=batch, symbols={}))
+    model = load_module(module, replace(options, given=_bound(given, numbers), batch=batch, symbols={}))
     return replace(model, notes=(*model.notes, note))
 
 
@@ -113,13 +103,19 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     log = Log()
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
-    both = {name: (traced.tensors[name].fake, parameter) for name, parameter in parameters.items()}
-    inputs = [t for t in tree_leaves((traced.inputs.args, dict(traced.inputs.kwargs))) if isinstance(t, torch.Tensor)]
-    outputs = [primary(traced.output)]
+    both = {name: (traced.step.tensors[name].fake, parameter) for name, parameter in parameters.items()}
+    inputs = [
+        t
+        for t in tree_leaves((traced.step.inputs.args, dict(traced.step.inputs.kwargs)))
+        if isinstance(t, torch.Tensor)
+    ]
+    outputs = [primary(traced.step.output)]
     if options.steps.loss == "sum":
-        outputs = [t for t in tree_leaves(traced.output) if isinstance(t, torch.Tensor) and t.requires_grad] or outputs
+        outputs = [
+            t for t in tree_leaves(traced.step.output) if isinstance(t, torch.Tensor) and t.requires_grad
+        ] or outputs
     graph = Connection(both, inputs).graph(log, outputs, list(parameters.values()))
-    apart = neurons_apart(traced.names)
+    apart = neurons_apart(traced.step.names)
     shapes = batched(described(given, module), options.batch)
     return Model(
         "torch",
@@ -129,7 +125,7 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
         shapes,
         "squared_error",
         "none",
-        layers=_layers(traced.names),
+        layers=_layers(traced.step.names),
         neurons_apart=sum(apart.values()),
         batch_neurons=True,
     )
@@ -146,13 +142,13 @@ def _without_neurons(items: Sequence[Item], paths: Container[str]) -> tuple[Item
 
 
 def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Traced) -> Model:
-    parameters = {**_parameters(traced), **_packed(traced.names)}
+    parameters = {**_parameters(traced), **_packed(traced.step.names)}
     trained = tuple(parameters[name] for name in traced.trained)
-    layers = _layers(traced.names)
-    apart = neurons_apart(traced.names)
+    layers = _layers(traced.step.names)
+    apart = neurons_apart(traced.step.names)
     items = list(_calls(traced.tracer.records, layers, apart))
     optimizer = options.steps.optimizer
-    if optimizer is None or traced.loss == NO_LOSS:
+    if optimizer is None or traced.step.loss == NO_LOSS:
         optimizer = "none"
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
@@ -163,14 +159,11 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
         module, given, options, known_from(traced.tracer.signatures.values())
     )
     return Model(
-        "torch", type(module).__name__, graph, batch, shapes, _named(traced.loss), optimizer_name(optimizer),
-        trace=Trace(tuple(items)), trained=trained, layers=layers, notes=_notes(traced),
-        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes, input_bytes=input_bytes,
+        "torch", type(module).__name__, graph, batch, shapes, _named(traced.step.loss), optimizer_name(optimizer),
+        trace=Trace(tuple(items)), trained=trained, layers=layers, notes=tuple(traced.conditions),
+        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes,
+        input_bytes=input_bytes,
     )  # fmt: skip
-
-
-def _notes(traced: Traced) -> tuple[str, ...]:
-    return tuple(traced.conditions)
 
 
 def _layers(names: Mapping[nn.Module, str]) -> dict[str, str]:
@@ -219,12 +212,12 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
     items: list[TraceItem] = []
     known: dict[Any, list[Call]] = {}
     name = optimizer_name(optimizer)
-    if traced.trained and all(_group_of(optimizer, traced.tensors[name].original) < 0 for name in traced.trained):
+    if traced.trained and all(_group_of(optimizer, traced.step.tensors[name].original) < 0 for name in traced.trained):
         raise OptionError(
             f"the {name} optimizer holds none of the parameters that are trained.", hint="Is it another model's?"
         )
     for trained in traced.trained:
-        original = traced.tensors[trained].original
+        original = traced.step.tensors[trained].original
         key = (original.shape, original.dtype, _group_of(optimizer, original))
         if key not in known:
             records = trace_update(optimizer, original)
@@ -247,12 +240,12 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     for name, operator, argument in traced.tracer.uses:
         uses.setdefault(name, []).append((operator, argument))
     found: dict[str, Parameter] = {}
-    for name, stored in traced.tensors.items():
+    for name, stored in traced.step.tensors.items():
         path, _, leaf = name.rpartition(".")
         original = stored.original
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
-        role = role_of(name, tensor.shape, uses.get(name, ())) if stored.learned else "buffer"
-        found[name] = Parameter(tensor, role, path, stored.learned and original.requires_grad)
+        role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
+        found[name] = Parameter(tensor, role, path, stored.is_parameter and original.requires_grad)
     return found
 
 

@@ -39,7 +39,7 @@ class Job:
         """Equal for jobs that take the same time."""
         recorded = self.recorded
         leaves = tree_leaves((recorded.args, dict(recorded.kwargs)))
-        shown = [leaf.form if isinstance(leaf, Argument) else leaf for leaf in leaves]
+        shown = [(*leaf.layout, leaf.requires_grad) if isinstance(leaf, Argument) else leaf for leaf in leaves]
         names = sorted(recorded.kwargs)
         tracked = recorded.phase in ("forward", "loss")
         return repr((str(recorded.operator), shown, names, tracked, self.distances, self.code, self.results))

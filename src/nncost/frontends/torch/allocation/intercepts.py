@@ -1,8 +1,4 @@
-"""Functions of PyTorch that a dispatch mode cannot see into, told apart while a step is followed.
-
-Their names are given other functions for that time, which say what runs and call the same; afterwards
-the names are as before, whatever happens.
-"""
+"""Functions of PyTorch that a dispatch mode cannot see into, intercepted while a step runs."""
 
 from __future__ import annotations
 
@@ -12,49 +8,49 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-_ADD_A_BIAS = ("gru", "lstm", "rnn_tanh", "rnn_relu")
-"""Functions that add a bias to a product of their own, besides ``linear``."""
+_ADDING_A_BIAS = {
+    functional.linear, functional.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
+}  # fmt: skip
+"""Functions that add a bias to a product of their own."""
+
+
+class BiasedProducts(TorchFunctionMode):
+    """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function not in _ADDING_A_BIAS:
+            return function(*args, **(kwargs or {}))
+        self.depth += 1
+        try:
+            return function(*args, **(kwargs or {}))
+        finally:
+            self.depth -= 1
 
 
 @contextmanager
-def calls_noted(adds_bias: Callable[[int], None], made: Callable[[torch.Tensor], None]) -> Iterator[None]:
-    """``adds_bias(±1)`` when a function that adds a bias begins and ends; ``made(state)`` for a random state."""
-    recurrent: dict[str, Any] = vars(torch._VF)
-    places: list[tuple[dict[str, Any], str, Any]] = [
-        (vars(functional), "linear", _telling(functional.linear, adds_bias)),
-        *((recurrent, name, _telling(getattr(torch._VF, name), adds_bias)) for name in _ADD_A_BIAS),
-        (vars(torch), "get_rng_state", _showing(torch.get_rng_state, made)),
-        (vars(torch.random), "get_rng_state", _showing(torch.random.get_rng_state, made)),
-    ]
-    before = [(names, name, names.get(name)) for names, name, _ in places]
-    try:
-        for names, name, function in places:
-            names[name] = function
-        yield
-    finally:
-        for names, name, function in before:
-            if function is None:
-                del names[name]
-            else:
-                names[name] = function
+def random_states(allocated: Callable[[torch.Tensor], None]) -> Iterator[None]:
+    """Tell the random states that are copied: a checkpoint keeps one, which no operator and no function mode sees.
 
+    The name is bound to a function that also tells it; afterwards the name is as before.
+    """
+    original = torch.get_rng_state
 
-def _telling(function: Any, adds_bias: Callable[[int], None]) -> Any:
-    def told(*args: Any, **kwargs: Any) -> Any:
-        adds_bias(1)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            adds_bias(-1)
-
-    return told
-
-
-def _showing(function: Any, made: Callable[[torch.Tensor], None]) -> Any:
-    def shown() -> torch.Tensor:
-        state: torch.Tensor = function()
-        made(state)
+    def told() -> torch.Tensor:
+        state = original()
+        allocated(state)
         return state
 
-    return shown
+    names = (vars(torch), vars(torch.random))
+    try:
+        for owner in names:
+            owner["get_rng_state"] = told
+        yield
+    finally:
+        for owner in names:
+            owner["get_rng_state"] = original

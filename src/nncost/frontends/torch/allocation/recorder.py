@@ -1,15 +1,14 @@
 """The operators of a training step as PyTorch runs them on this machine, each with its layer, phase and arguments.
 
 A count takes operators apart by what they mean; a recording keeps them whole, as the kernels that
-take time. Nothing is computed: the module runs on stand-ins.
+take time. Nothing is computed: the module runs on fake tensors.
 """
 
 from __future__ import annotations
 
 import sys
-import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,21 +16,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.inputs import converted
+from nncost.frontends.torch.allocation.storages import Storages
 from nncost.frontends.torch.step.attribution import Attribution
-from nncost.frontends.torch.step.dispatch_table import Handling, operator_info
-from nncost.frontends.torch.step.fake_inputs import FakeFactory
-from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, swapped_in
-from nncost.frontends.torch.step.loss import run_backward
-from nncost.frontends.torch.step.optimizer import late, maker
-from nncost.frontends.torch.tracing.trace import _flag, _loss_of, wants_backward
+from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
+from nncost.frontends.torch.step.fake_tensors import Layout
+from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.run import Course, run_step
 from nncost.ir.graph import Phase
-from nncost.ir.training.losses import NO_LOSS
 
 _PACKAGE = Path(__file__).parents[2]
 _TORCH = Path(torch.__file__).parent
@@ -48,30 +42,23 @@ _MACHINERY = (
     "_prims_common",
 )
 """Parts of PyTorch that only work while operators are dispatched to Python."""
-_LOOKS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
+_VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
 _NOT_RUN = ("prim", "profiler")
-"""Stand-ins answer these in Python, and marks for the profiler cost next to nothing."""
+"""Fake tensors answer these in Python, and notes for the profiler cost next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A tensor among an operator's arguments or results: what it looks like, and whose memory it is.
+    """A tensor among an operator's arguments or results: its layout, and whose memory it is.
 
-    ``storage`` numbers memory in the order it was first seen; it is not part of what makes calls alike.
+    ``storage`` numbers memory in the order it was first seen; two arguments are equal without it.
     """
 
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    dtype: torch.dtype
+    layout: Layout
     requires_grad: bool
     bytes: int
     storage: int = field(compare=False, repr=False)
     device: str = "cpu"
-
-    @property
-    def form(self) -> tuple[Any, ...]:
-        """What must agree for two arguments to be alike."""
-        return (self.shape, self.stride, self.dtype, self.requires_grad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +76,8 @@ class OpRecord:
 
     @property
     def is_view(self) -> bool:
-        """Whether the operator only looks at memory in another way."""
-        return operator_info(self.operator).handling is Handling.VIEW or self.operator in _LOOKS
+        """Whether the operator only returns the same memory in another shape."""
+        return operator_info(self.operator).handling is Handling.VIEW or self.operator in _VIEWS
 
     def tensors(self) -> list[Argument]:
         """The tensors among the arguments."""
@@ -110,9 +97,10 @@ class MemoryEvent:
 class Recording:
     """A whole step: its operators, what is called around them, and the parameters with their layers.
 
-    ``modules`` are the layer calls of the forward pass by path, ``python_calls`` those that Python makes there; ``nodes`` the autograd nodes of the
-    backward pass by layer; ``trained`` the originals that received a gradient, by name. ``memory`` are
-    the events of what operators make; gradients are given back after the step.
+    ``modules`` are the layer calls of the forward pass by path, ``python_calls`` those that Python makes there;
+    ``nodes`` the autograd nodes of the backward pass by layer; ``trained`` the originals that received a
+    gradient, by name. ``memory`` are the events of what operators make; gradients and outputs are given back
+    after the step.
     """
 
     operators: list[OpRecord]
@@ -168,176 +156,104 @@ class PythonCalls:
             self.by_path[path] = self.by_path.get(path, 0) + 1
 
 
-class Recorder(TorchDispatchMode):
-    """Notes every operator below autograd; ``of_captured`` gives the stand-in of a real tensor."""
+class Recorder(Consumer):
+    """Notes every operator below autograd, and when its memory is taken and given back."""
 
-    def __init__(self, of_captured: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    plain_update = True
+
+    def __init__(self) -> None:
         super().__init__()
-        self.attribution = Attribution()
         self.operators: list[OpRecord] = []
-        self._of_captured = of_captured
+        self.storages = Storages(self._freed)
         self.memory: list[MemoryEvent] = []
-        self._storages: dict[int, int] = {}
-        self._seen = 0
-        self.paused = False
-        self.calls = PythonCalls(self.attribution)
-        self.keep: list[Any] = []
+        self.step_memory: list[MemoryEvent] = []
+        self.calls: dict[str, int] = {}
+        self.python_calls = PythonCalls(self.attribution)
+        self.has_update = False
+        self._paused = False
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls.pause()
+    def around_forward(self) -> AbstractContextManager[Any]:
+        """Python's calls are counted while the forward pass runs."""
+        return self.python_calls.counted()
+
+    def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
+        """A layer's forward, whose calls are counted."""
+        self.calls[path] = self.calls.get(path, 0) + 1
+        return forward(*args, **kwargs)
+
+    def state_begins(self) -> None:
+        """The optimizer's state is there before the step."""
+        self._paused = True
+
+    def state_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        """The late step is recorded."""
+        self._paused, self.has_update = False, True
+
+    def step_ended(self) -> None:
+        """Gradients and outputs are given back after the step."""
+        self.step_memory = list(self.memory)
+
+    def decomposition(self, func: Any, info: OperatorInfo) -> None:
+        """Operators run whole."""
+
+    def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """Run an operator and note it."""
+        if self._paused or func.namespace in _NOT_RUN:
+            return func(*args, **kwargs)
+        self.python_calls.pause()
         try:
-            return self._note(func, args, kwargs)
+            return self._recorded(func, args, kwargs)
         finally:
-            self.calls.resume()
+            self.python_calls.resume()
 
-    def _note(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if self.paused or func.namespace in _NOT_RUN:
-            return func(*args, **(kwargs or {}))
-        args, kwargs = tree_map(self._faked, (args, kwargs or {}))
+    def _recorded(self, func: Any, args: Any, kwargs: Any) -> Any:
+        attribution = self.attribution
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        path, phase = self.attribution.place_of(tensors)
-        described = tree_map(self._describe, (args, kwargs))
-        known = self._seen
+        path, phase = attribution.place_of(tensors)
+        described = tree_map(self._argument, (args, kwargs))
+        known = self.storages.count
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if phase == "backward":
-            self.attribution.note_gradient(results, path)
-        made = tuple(self._describe(leaf) for leaf in results)
+            attribution.note_gradient(results, path)
+        made = tuple(self._argument(leaf) for leaf in results)
         for leaf, storage in {a.storage: (t, a.storage) for t, a in zip(results, made, strict=True)}.values():
             if storage >= known:
                 self.memory.append(MemoryEvent(storage, len(self.operators), leaf.untyped_storage().nbytes()))
-        in_place = self.attribution.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
+        in_place = attribution.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
         self.operators.append(
-            OpRecord(func, described[0], described[1], made, path, phase, self.attribution.in_backward, in_place)
+            OpRecord(func, described[0], described[1], made, path, phase, attribution.in_backward, in_place)
         )
         return result
 
-    def _faked(self, value: Any) -> Any:
-        if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor):
-            return self._of_captured(value)
-        return value
-
-    def _describe(self, value: Any) -> Any:
+    def _argument(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor):
             return value
         storage = value.untyped_storage()
-        number = self._storages.get(storage._cdata)
+        number = self.storages.number(storage)
         if number is None:
-            number = self._storages[storage._cdata] = self._seen
-            self._seen += 1
-            weakref.finalize(storage, self._freed, storage._cdata, number)
-        shape, stride = tuple(value.shape), tuple(value.stride())
+            number = self.storages.taken(storage)
         size = value.numel() * value.element_size()
-        return Argument(shape, stride, value.dtype, value.requires_grad, size, number, value.device.type)
+        layout = Layout(tuple(value.shape), tuple(value.stride()), value.dtype)
+        return Argument(layout, value.requires_grad, size, number, value.device.type)
 
-    def _freed(self, address: int, number: int) -> None:
-        if self._storages.get(address) == number:
-            del self._storages[address]
+    def _freed(self, number: int) -> None:
         self.memory.append(MemoryEvent(number, len(self.operators)))
 
 
 def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recording:
     """The operators of forward, loss, backward and update. The module is as before afterwards."""
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    trains = wants_backward(options)
-    fakes = FakeFactory(mode, options, trains)
-    recorder = Recorder(fakes.of_captured)
-    calls: dict[str, int] = {}
-    wrap = _counting(recorder.attribution, calls)
-    swapped = SwappedParameters(module, fakes.of_tensor, _flag(module, options), wrap, fakes.of_captured)
-    fakes.swapped = swapped
-    fast = torch.backends.mha.get_fastpath_enabled()
-    with swapped_in(swapped):
-        torch.backends.mha.set_fastpath_enabled(fast)
-        with mode, recorder, torch.set_grad_enabled(trains):
-            trained = _run(module, given, options, swapped, fakes, recorder)
-            updates = bool(trained) and options.steps.optimizer not in (None, "none")
-            if updates:
-                _update(options.steps.optimizer, trained, recorder)
-        originals = {name: stored.original for name, stored in trained.items()}
-        memory = list(recorder.memory)
+    recorder = Recorder()
+    step = run_step(module, given, options, recorder, Course(as_loop=True))
+    originals = {name: step.tensors[name].original for name in step.trained}
     return Recording(
-        recorder.operators,
-        calls,
-        _nodes(recorder.attribution),
-        originals,
-        swapped.names,
-        memory,
-        updates,
-        recorder.calls.by_path,
-    )
+        recorder.operators, recorder.calls, recorder.attribution.nodes(), originals, step.names,
+        recorder.step_memory, recorder.has_update, recorder.python_calls.by_path,
+    )  # fmt: skip
 
 
-def _run(
-    module: nn.Module,
-    given: Inputs,
-    options: LoadOptions,
-    swapped: SwappedParameters,
-    fakes: FakeFactory,
-    recorder: Recorder,
-) -> dict[str, Stored]:
-    """Forward, loss and backward; the parameters that hold a gradient. What the forward returned is given up."""
-    arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
-    with recorder.calls.counted():
-        output = module(*arguments.args, **arguments.kwargs)
-    loss = _loss_of(output, options)
-    if loss == NO_LOSS:
-        return {}
-    wanted = {name: stored.fake for name, stored in swapped.tensors.items() if stored.fake is not None}
-    run_backward(recorder, output, loss, wanted, reentrant=True)
-    return {n: s for n, s in swapped.tensors.items() if s.fake is not None and s.fake.grad is not None}
-
-
-def _update(optimizer: Any, trained: Mapping[str, Stored], recorder: Recorder) -> None:
-    """A late step of every parameter, one after another."""
-    attribution = recorder.attribution
-    for name, stored in trained.items():
-        parameter = stored.fake
-        assert parameter is not None
-        attribution.path, attribution.phase = name.rpartition(".")[0], "update"
-        recorder.paused = True
-        try:
-            alone = maker(optimizer)(parameter, stored.original)
-        except KeyError:
-            continue  # the optimizer does not hold it
-        alone.step()
-        for state in alone.state.values():
-            late(state)
-        recorder.paused = False
-        alone.step()
-        recorder.keep.append(alone)
-    recorder.paused = False
-
-
-def _nodes(attribution: Attribution) -> dict[str, int]:
-    """Autograd nodes by the layer that made them."""
-    found: dict[str, int] = {}
-    for path, _ in attribution._layer_of_node.values():
-        found[path] = found.get(path, 0) + 1
-    return found
-
-
-def _counting(attribution: Attribution, calls: dict[str, int]) -> Callable[[nn.Module, str, Any], Any]:
-    """Wraps each layer's forward so that the recorder knows which layer runs."""
-
-    def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
-        def run(*args: Any, **kwargs: Any) -> Any:
-            outer, attribution.path = attribution.path, name
-            attribution.depth += 1
-            calls[name] = calls.get(name, 0) + 1
-            try:
-                return forward(*args, **kwargs)
-            finally:
-                attribution.path = outer
-                attribution.depth -= 1
-
-        return run
-
-    return wrap
-
-
-def inplace_form(recorded: OpRecord) -> OpRecord:
-    """A sum of gradients as it is outside a recording: autograd adds in place where nobody else holds the first."""
-    if not recorded.adds_in_place:
-        return recorded
-    return replace(recorded, operator=torch.ops.aten.add_.Tensor)
+def inplace_form(record: OpRecord) -> OpRecord:
+    """A sum of gradients as it runs outside a recording: autograd adds in place if nothing else holds the first."""
+    if not record.adds_in_place:
+        return record
+    return replace(record, operator=torch.ops.aten.add_.Tensor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +21,12 @@ class _Watch(weakref.ref[Any]):
 
 @dataclass(slots=True)
 class Storages:
-    """Which memory is there, by address; ``given_back`` is called with the number of memory that is freed.
+    """Which memory is there, by address; ``freed`` is called with the number of memory that is given back.
 
     PyTorch keeps the Python object of a storage as long as the storage itself lives, whoever holds it.
     """
 
-    events: list[Any] = field(default_factory=list)
+    freed: Callable[[int], None]
     count: int = 0
     _alive: dict[int, Any] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ class Storages:
         if self._alive.get(address) is watch:
             del self._alive[address]
         if watch.number != OUTSIDE:
-            self.events.append(watch.number)
+            self.freed(watch.number)
 
 
 def storage_of(tensor: torch.Tensor) -> Any:

@@ -1,41 +1,155 @@
-"""A module's timeline: its step followed, what its operators take learned, both put together."""
+"""A module's timeline: the events of one step, and the workspace of its operators, put together."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import nn
 
-from nncost.dims import Dim
+from nncost.dims import Dim, add_all
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.allocation.follow import follow_step
-from nncost.frontends.torch.allocation.known_results import Known
-from nncost.frontends.torch.allocation.timeline_builder import Assembly
-from nncost.frontends.torch.allocation.workspace_cache import Lessons
-from nncost.ir.storage import Timeline
+from nncost.frontends.torch.allocation.known_results import KnownResults
+from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
+from nncost.frontends.torch.allocation.tracker import AllocationTracker
+from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
+from nncost.frontends.torch.allocation.workspace_probe import Workspace
+from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
+from nncost.frontends.torch.step.run import Course, run_step, symbols_of
+from nncost.ir.storage import Allocation, AllocationKind, Timeline
 
-MOST_RUNS = 4
-"""Each run may show results that lie otherwise than the run before took them to."""
+_NOTHING = Workspace((), ())
 
 
 def timeline_of(
-    module: nn.Module, given: Inputs, options: LoadOptions, known: Known | None = None
+    module: nn.Module, given: Inputs, options: LoadOptions, known: KnownResults
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
-    No timeline where the step cannot be followed on stand-ins: the operations are counted all the same.
+    The step runs once. No timeline if it cannot run on fake tensors: the operations are counted all the same.
     """
-    known = dict(known or {})
-    for _ in range(MOST_RUNS):
-        try:
-            followed = follow_step(module, given, options, known)
-        except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
-            return None, 0, 0
-        lessons = Lessons(options.learn)
-        timeline = Assembly(lessons.of, followed.gradients).walk(followed.events, followed.forward_ends)
-        lessons.keep()
-        if not lessons.otherwise.keys() - known.keys():
-            break
-        known |= lessons.otherwise  # results that lie otherwise than their stand-ins did: followed again as they do
-    unlearned = (*followed.unknown, *sorted(lessons.missing))
-    return replace(timeline, unlearned=unlearned), followed.state_bytes, followed.input_bytes
+    cache = WorkspaceCache(options.learn)
+    sizes = symbols_of(module, given, options)
+    tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs)
+    try:
+        run_step(module, given, options, tracker, Course(sizes=sizes, as_loop=True))
+        if sizes is not None:
+            sizes.check()
+    except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
+        return None, 0, 0
+    timeline = _Builder(cache.of, tracker.gradients).timeline(tracker.events, tracker.forward_events)
+    cache.keep()
+    unlearned = (*tracker.other_formulas, *sorted(cache.missing))
+    return replace(timeline, unlearned=unlearned), tracker.state_bytes, tracker.input_bytes
+
+
+@dataclass(slots=True)
+class _Open:
+    """Memory that is held: its bytes, since when, taken by which call."""
+
+    bytes: Dim
+    born: int
+    event: CallEvent
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Walks events with a clock. ``gradients`` are the numbers of the memory of parameters' gradients."""
+
+    workspace_of: Callable[[MemoryCall], Workspace | None]
+    gradients: Collection[int]
+    clock: int = 0
+    done: list[Allocation] = field(default_factory=list)
+    saved: Dim = 0
+    _open: dict[int, _Open] = field(default_factory=dict)
+    _root: dict[int, int] = field(default_factory=dict)
+    _holders: dict[int, int] = field(default_factory=dict)
+
+    def timeline(self, events: Sequence[Any], forward_ends: int) -> Timeline:
+        """The timeline of events; the forward pass ends before the event of that position."""
+        for position, event in enumerate(events):
+            if position == forward_ends:
+                self._forward_ended()
+            if isinstance(event, int):
+                self._freed(event)
+            else:
+                self._called(event, events[position + 1] if position + 1 < len(events) else None)
+        if forward_ends >= len(events):
+            self._forward_ended()
+        for number in list(self._open):
+            self._close(number, None)
+        return Timeline(tuple(sorted(self.done, key=lambda a: a.born)), self.saved)
+
+    def _forward_ended(self) -> None:
+        self.saved = add_all(found.bytes for found in self._open.values())
+
+    def _called(self, event: CallEvent, following: Any) -> None:
+        if event.reusable_input is not None and event.reusable_input == following:
+            self._hold(event.allocated[0], self._root.get(event.reusable_input, event.reusable_input))
+            workspace = None if event.inplace_form is None else self.workspace_of(event.inplace_form)
+            self._replay(workspace or _NOTHING, CallEvent(event.call, (), event.path, event.phase))
+            return
+        workspace = self.workspace_of(event.call)
+        if workspace is None:
+            for number, size in zip(event.allocated, event.call.sizes, strict=True):
+                self._open[number] = _Open(size, self._tick(), event)
+        else:
+            self._replay(workspace, event)
+
+    def _replay(self, workspace: Workspace, event: CallEvent) -> None:
+        """The allocations of a call whose workspace is known."""
+        numbers: dict[int, int] = {}
+        for number, position in zip(event.allocated, event.call.positions, strict=False):
+            holder = workspace.results[position]
+            if holder in numbers:
+                self._hold(number, numbers[holder])
+            elif holder:
+                numbers[holder] = number
+        steps = workspace.allocations
+        if event.saved_scalar is not None and steps and steps[0] <= SCALAR_BYTES:
+            numbers[1] = event.saved_scalar
+        inside: dict[int, _Open] = {}
+        taken = 0
+        is_given = event.scalar_operand and bool(steps) and 1 not in numbers
+        for step in steps:
+            if -step in numbers or (is_given and step == -1):
+                continue  # still held
+            if step < 0:
+                self._add(inside.pop(-step), self._tick(), "workspace")
+                continue
+            taken += 1
+            if is_given and taken == 1:
+                continue
+            opened = _Open(step, self._tick(), event)
+            if taken in numbers:
+                self._open[numbers[taken]] = opened
+            else:
+                inside[taken] = opened
+        for opened in inside.values():  # a result that shares memory in its fake run
+            self._add(opened, self._tick(), "workspace")
+
+    def _hold(self, number: int, root: int) -> None:
+        """Memory of that number is really that of another."""
+        self._root[number] = root
+        self._holders[root] = self._holders.get(root, 1) + 1
+
+    def _freed(self, number: int) -> None:
+        root = self._root.get(number, number)
+        self._holders[root] = self._holders.get(root, 1) - 1
+        if root in self._open and not self._holders[root]:
+            self._close(root, self._tick())
+
+    def _close(self, number: int, moment: int | None) -> None:
+        self._add(self._open.pop(number), moment, "gradient" if self._is_gradient(number) else "value")
+
+    def _is_gradient(self, number: int) -> bool:
+        return number in self.gradients or any(self._root.get(g) == number for g in self.gradients if g in self._root)
+
+    def _add(self, opened: _Open, dies: int | None, kind: AllocationKind) -> None:
+        event = opened.event
+        self.done.append(Allocation(opened.bytes, opened.born, dies, event.path, event.phase, kind))
+
+    def _tick(self) -> int:
+        self.clock += 1
+        return self.clock

@@ -1,4 +1,4 @@
-"""What an operator takes from the allocator besides its results: learned by running it alone.
+"""The workspace of an operator, its allocations besides its results: found by running it once by itself.
 
 An operator may reorder its operands, hold partial sums or turn a number into a tensor, and none of it
 is seen from outside. Its allocations are the same each time it meets the same shapes, strides, types
@@ -10,45 +10,74 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 
-from nncost.frontends.torch.allocation.call_record import Called, Operand, Plain, results_in
+from nncost.frontends.torch.allocation.memory_call import MemoryCall, Outputs, results_in
 from nncost.frontends.torch.allocation.workspace_rules import PREPARED
+from nncost.frontends.torch.step.control_flow import above_autograd
+from nncost.frontends.torch.step.fake_tensors import Layout
+from nncost.frontends.torch.tracing.call_signature import Literal, Operand
 
 _ALLOCATION = "memory_alloc"
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """The allocations of one call, in order: ``n`` ≥ 0 takes n bytes, ``-k`` gives back what the k-th took (from 1).
+GATES = 4
+"""A recurrent layer's matrix products per step, at most (LSTM)."""
+_FORWARD, _BACKWARD = "aten::mkldnn_rnn_layer", "aten::mkldnn_rnn_layer_backward"
+_BACKWARD_OF_FORWARD = 2
 
-    ``results`` tell for each tensor among the call's results which taking it keeps; 0 for none of its own.
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The allocations of one call, in order: ``n`` ≥ 0 takes n bytes, ``-k`` frees what the k-th took (from 1).
+
+    ``results`` tell for each tensor among the call's results which allocation holds it; 0 for none of its own.
     """
 
-    steps: tuple[int, ...]
+    allocations: tuple[int, ...]
     results: tuple[int, ...]
 
 
-def lesson_of(called: Called) -> Lesson | None:
-    """Run a call on real tensors and note its allocations; None where it cannot be run alone, or its results lie otherwise."""
+def probe_workspace(call: MemoryCall) -> Workspace | None:
+    """Run a call on real tensors and note its allocations; None if it cannot run by itself.
+
+    Also None, and ``call.actual`` set, if its results do not have the layouts that its fake run gave them.
+    """
     try:
-        with torch.inference_mode(mode=False), torch.set_grad_enabled(called.grads), _alone():
+        with torch.inference_mode(mode=False), torch.set_grad_enabled(call.grads), _by_itself():
             made: dict[int, torch.Tensor] = {}
-            args = tuple([_real(value, made) for value in called.args])
-            kwargs = {name: _real(value, made) for name, value in called.kwargs}
-            args = with_workspace(called.operator, args)
-            called.operator(*args, **kwargs)  # the first run of a kernel may build what later ones use
-            sizes, result = allocations(lambda: called.operator(*args, **kwargs))
-            if not _lies_as_expected(result, called.outputs):
-                forms = [None if t is None else (t.shape, t.stride(), t.dtype) for t in results_in(result)]
-                called.truth = (called.outputs[0], tuple(forms))
+            args = tuple([_real(value, made) for value in call.args])
+            kwargs = {name: _real(value, made) for name, value in call.kwargs}
+            args = with_workspace(call.operator, args)
+            call.operator(*args, **kwargs)  # the first run of a kernel may build what later ones use
+            sizes, result = allocations(lambda: call.operator(*args, **kwargs))
+            if call.outputs is not None and not _as_expected(result, call.outputs):
+                layouts = [None if t is None else Layout(t.shape, t.stride(), t.dtype) for t in results_in(result)]
+                call.actual = call.outputs._replace(layouts=tuple(layouts))
                 return None
             before = {tensor.untyped_storage()._cdata for tensor in made.values()}
-            return _lesson(sizes, _memory_of(result, before))
+            return _workspace(sizes, _memory_of(result, before))
     except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
         return None
+
+
+def macs_of(operator: Any, args: Any, kwargs: Any, result: Any) -> int:
+    """Multiplications of a contraction, by PyTorch's own table; zero for what reads its operands once or so."""
+    from torch.utils.flop_counter import flop_registry
+
+    name = operator._schema.name
+    if name in (_FORWARD, _BACKWARD):
+        steps, hidden = args[0].shape[:2], args[2].shape[1]
+        macs = prod(steps) * GATES * hidden * (args[0].shape[-1] + hidden)
+        return int(macs if name == _FORWARD else _BACKWARD_OF_FORWARD * macs)
+    count = flop_registry.get(operator._overloadpacket)
+    if count is None:
+        return 0
+    with torch._C._DisableTorchDispatch():
+        return int(count(*args, **kwargs, out_val=result)) // 2
 
 
 def allocations(run: Any) -> tuple[list[int], Any]:
@@ -67,18 +96,19 @@ def allocations(run: Any) -> tuple[list[int], Any]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """The random state as before; no mode, default device or conversion of the caller's in the way."""
-    state = torch.random.get_rng_state()
+def _by_itself() -> Iterator[None]:
+    """The random state as before; no mode, default device, conversion or running autograd node in the way."""
+    state = torch.default_generator.get_state()
     try:
         with (
             torch.utils._python_dispatch._disable_current_modes(),
             torch._C.DisableTorchFunction(),
             torch.autocast("cpu", enabled=False),
+            above_autograd(),
         ):
             yield
     finally:
-        torch.random.set_rng_state(state)
+        torch.default_generator.set_state(state)
 
 
 def with_workspace(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -100,7 +130,7 @@ def _real(value: Any, made: dict[int, torch.Tensor]) -> Any:
         if value.same not in made:
             made[value.same] = _tensor(value)
         return made[value.same]
-    if isinstance(value, Plain):
+    if isinstance(value, Literal):
         return value.value
     if type(value) is tuple:
         return [_real(item, made) for item in value]
@@ -108,19 +138,17 @@ def _real(value: Any, made: dict[int, torch.Tensor]) -> Any:
 
 
 def _tensor(operand: Operand) -> torch.Tensor:
-    last = sum((size - 1) * stride for size, stride in zip(operand.shape, operand.stride, strict=True))
-    elements = 0 if 0 in operand.shape else last + 1
     fill = torch.ones if operand.dtype.is_floating_point or operand.dtype is torch.bool else torch.zeros
-    return torch.as_strided(fill(elements, dtype=operand.dtype, device="cpu"), operand.shape, operand.stride)
+    return torch.as_strided(
+        fill(operand.layout.extent, dtype=operand.dtype, device="cpu"), operand.shape, operand.stride
+    )
 
 
-def _lies_as_expected(result: Any, outputs: Any) -> bool:
-    """Whether results lie in memory as their stand-ins do: what follows was told from these."""
-    if outputs is None or outputs[0] is None:
-        return True
-    pairs = zip(results_in(result), outputs[1], strict=False)
+def _as_expected(result: Any, outputs: Outputs) -> bool:
+    """Whether results have the strides that the fake run gave them: what follows was told from these."""
+    pairs = zip(results_in(result), outputs.layouts, strict=False)
     return all(
-        tensor is None or expected is None or 0 in expected[0] or tensor.stride() == tuple(expected[1])
+        tensor is None or expected is None or 0 in expected.shape or tensor.stride() == tuple(expected.stride)
         for tensor, expected in pairs
     )
 
@@ -137,30 +165,30 @@ def _memory_of(result: Any, before: set[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _lesson(sizes: Sequence[int], results: Sequence[tuple[int, int]]) -> Lesson | None:
-    """Frees matched with what they free (equal sizes are alike), results with what is left."""
-    steps: list[int] = []
+def _workspace(sizes: Sequence[int], results: Sequence[tuple[int, int]]) -> Workspace | None:
+    """Frees matched with what they free, by size, and results with what is left."""
+    allocated: list[int] = []
     left: list[tuple[int, int]] = []
     taken = 0
     for size in sizes:
         if size >= 0:
             taken += 1
             left.append((taken, size))
-            steps.append(size)
+            allocated.append(size)
             continue
         found = next((entry for entry in reversed(left) if entry[1] == -size), None)
         if found is not None:  # else memory that something held before the call
             left.remove(found)
-            steps.append(-found[0])
-    places: dict[int, int] = {}
+            allocated.append(-found[0])
+    holders: dict[int, int] = {}
     for address, size in results:
         found = next((entry for entry in left if entry[1] == size), None)
-        if address in places or not size:
-            places.setdefault(address, 0)
+        if address in holders or not size:
+            holders.setdefault(address, 0)
             continue
         if found is None:
             return None
         left.remove(found)
-        places[address] = found[0]
-    steps += [-place for place, _ in left]
-    return Lesson(tuple(steps), tuple(places[address] for address, _ in results))
+        holders[address] = found[0]
+    allocated += [-number for number, _ in left]
+    return Workspace(tuple(allocated), tuple(holders[address] for address, _ in results))

@@ -1,7 +1,8 @@
-"""Where an operator belongs: the layer that runs, or the layer whose gradient is computed."""
+"""Which layer and phase an operator belongs to: the layer that runs, or the layer whose gradient is computed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -9,14 +10,18 @@ import torch
 from nncost.ir.graph import Phase
 
 Place = tuple[str, Phase]
+"""A layer's path and a phase."""
 
 
 class Attribution:
     """The current layer and phase, and for a backward pass which layer made each autograd node.
 
-    A node's sequence number is noted when the forward operator runs that created it; the first to
-    come with a number is its owner. Where a tensor had several consumers, autograd adds their
-    gradients as they come: the addition belongs to the layer that gave the last one.
+    A node's sequence number is noted when the forward operator runs that created it; the first layer to
+    come with a number is its owner. If a tensor had several consumers, autograd adds their gradients as
+    they come: the addition belongs to the layer that produced the last one.
+
+    ``depth`` is how many layers run inside one another, ``block_nodes`` are the nodes that take the place
+    of whole blocks, and ``owners`` are the layers of tensors that no node tells: parameters, optimizer state.
     """
 
     def __init__(self) -> None:
@@ -24,21 +29,31 @@ class Attribution:
         self.phase: Phase = "forward"
         self.in_backward = False
         self.depth = 0
-        self.fakes: set[int] = set()
+        self.block_nodes: set[int] = set()
+        self.owners: dict[int, str] = {}
         self._layer_of_node: dict[int, Place] = {}
         self._before = torch.autograd._get_sequence_nr() - 1
 
+    def enter(self, path: str, phase: Phase) -> None:
+        """Another layer and phase from now on."""
+        self.path, self.phase, self.in_backward = path, phase, phase == "backward"
+
     def place_of(self, tensors: Sequence[torch.Tensor]) -> Place:
         """The layer and phase of an operator on these tensors."""
+        if self.phase == "update":
+            for tensor in tensors:
+                self.path = self.owners.get(id(tensor), self.path)
         node = torch._C._current_autograd_node() if self.in_backward else None
         if node is None:
             return self._forward()  # also a model that differentiates inside its forward pass
         if self.depth:
             return self._forward()[0], "backward"  # a layer runs again, for activations that were not kept
         number = node._sequence_nr()
-        if number in self.fakes:
+        if number in self.block_nodes:
             return producer(tensors[-1]), "backward"
-        place = self._layer_of_node.get(number, ("", "backward"))
+        place = self._layer_of_node.get(number)
+        if place is None:
+            return self.owners.get(id(getattr(node, "variable", None)), "") if self.owners else "", "backward"
         return place[0], "loss" if place[1] == "loss" else "backward"
 
     def note_view(self, results: Iterable[torch.Tensor]) -> None:
@@ -50,18 +65,22 @@ class Attribution:
             self.note_gradient(results, self._layer_of_node[node._sequence_nr()][0])
 
     def note_gradient(self, results: Iterable[torch.Tensor], path: str) -> None:
-        """Tensors that a layer gives in a backward pass."""
+        """Tensors that a layer produces in a backward pass."""
         for tensor in results:
             tensor._nncost_producer = path
 
+    def nodes(self) -> dict[str, int]:
+        """The number of autograd nodes that each layer made."""
+        return dict(Counter(path for path, _ in self._layer_of_node.values()))
+
     def _forward(self) -> Place:
         place, number = (self.path, self.phase), torch.autograd._get_sequence_nr() - 1
-        while number > self._before and number not in self._layer_of_node:  # an operator in place makes two: it copies
+        while number > self._before and number not in self._layer_of_node:  # an in-place operator makes two: it copies
             self._layer_of_node[number] = place
             number -= 1
         return place
 
 
 def producer(tensor: torch.Tensor) -> str:
-    """The layer that gave a gradient."""
+    """The layer that produced a gradient."""
     return getattr(tensor, "_nncost_producer", "")

@@ -13,13 +13,13 @@ from nncost.errors import SourceError
 
 def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The results of a higher-order operator. Raises SourceError for one nncost does not run."""
-    with _differentiable():
+    with above_autograd():
         return _run(operator.name(), args, kwargs)
 
 
 @contextmanager
-def _differentiable() -> Iterator[None]:
-    """Autograd sees what a loop's function captures, which PyTorch's own way would have to lift out of it."""
+def above_autograd() -> Iterator[None]:
+    """Operators pass autograd, from inside a dispatch mode too: it sees what a loop's function captures."""
     exclude = torch._C._dispatch_tls_local_exclude_set()
     for key in (
         torch._C.DispatchKey.AutogradCPU,

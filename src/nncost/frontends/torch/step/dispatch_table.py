@@ -1,7 +1,8 @@
-"""What the tracer does with each PyTorch operator, decided once for each from its schema."""
+"""How each PyTorch operator is treated, decided once per operator from its schema."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,10 +13,10 @@ from nncost.frontends.torch.lowerings.registry import lowering_for, revision
 
 
 class Handling(Enum):
-    """How an operator is treated while tracing."""
+    """How an operator is treated."""
 
-    SILENT = "silent"  # asks about a tensor; no value comes of it
-    VIEW = "view"  # looks at the same elements
+    QUERY = "query"  # asks about a tensor; no value is computed
+    VIEW = "view"  # returns the same elements in another shape
     LOWERED = "lowered"  # has a lowering
     DECOMPOSED = "decomposed"  # PyTorch itself says which operators it is made of
     UNKNOWN = "unknown"
@@ -23,9 +24,10 @@ class Handling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorInfo:
-    """The handling of one operator overload, its name without the provenance of an in-place form, and what it writes.
+    """An operator overload: how it is treated, its name without an in-place form's underscore, and what it writes.
 
-    A ``simple`` one makes new tensors whose shapes follow from its operands' alone.
+    A ``simple`` one makes new tensors whose shapes follow from its operands only; a ``composite`` one has no
+    kernel of its own on the CPU. ``can_decompose`` it: PyTorch has a composite form of it.
     """
 
     handling: Handling
@@ -35,11 +37,13 @@ class OperatorInfo:
     written_names: tuple[str, ...]
     random: bool
     simple: bool
+    can_decompose: bool
+    composite: bool
     decomposition: Any = None
 
 
-_SILENT_NAMESPACES = {"prim", "profiler"}
-_SILENT = {
+_QUERY_NAMESPACES = {"prim", "profiler"}
+_QUERIES = {
     "aten::detach", "aten::lift_fresh", "aten::alias", "aten::is_same_size", "aten::_assert_async", "aten::record_stream",
     "aten::resize_", "aten::set_", "aten::_assert_tensor_metadata", "aten::sym_size", "aten::sym_stride",
     "aten::sym_numel", "aten::sym_storage_offset", "aten::_has_compatible_shallow_copy_type", "aten::_version",
@@ -52,32 +56,39 @@ _MOVED_IN_PLACE = {
 }  # fmt: skip
 _COPIES_MAYBE = {"aten::reshape", "aten::contiguous", "aten::to", "aten::flatten"}
 
-_known: dict[Any, OperatorInfo] = {}
+_table: dict[Any, OperatorInfo] = {}
 _made_at = [0]
-"""The revision of the rules that the plans were made by."""
+"""The revision of the lowerings that the table was made by."""
 
 
 def operator_info(operator: Any) -> OperatorInfo:
-    """The info of an operator overload; operators are few, so they are remembered for the process."""
-    info = _known.get(operator)
+    """How an operator overload is treated; operators are few, so they are remembered for the process."""
+    info = _table.get(operator)
     if info is None:
-        info = _known[operator] = _make(operator)
+        info = _table[operator] = _info(operator)
     return info
 
 
 def refresh() -> None:
-    """OperatorInfo anew where a rule has been registered since: what was decomposed may have one now."""
+    """Begin the table anew if a lowering has been registered since: what was decomposed may have one now."""
     if _made_at[0] != revision():
-        _known.clear()
+        _table.clear()
         _made_at[0] = revision()
 
 
-def _make(operator: Any) -> OperatorInfo:
+def written_to(info: OperatorInfo, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """The arguments that a call writes to."""
+    pairs = zip(info.written, info.written_names, strict=True)
+    return [args[position] if position < len(args) else kwargs.get(name) for position, name in pairs]
+
+
+def _info(operator: Any) -> OperatorInfo:
     schema = operator._schema
     arguments = schema.arguments
     written = tuple(i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
     name = functional_name(schema.name)
     handling, decomposition = _handling(operator, name)
+    composite = bool(operator._can_decompose())
     return OperatorInfo(
         handling,
         name,
@@ -86,6 +97,8 @@ def _make(operator: Any) -> OperatorInfo:
         tuple(arguments[i].name for i in written),
         torch.Tag.nondeterministic_seeded in operator.tags,
         _is_simple(operator, handling, written),
+        composite,
+        composite and not torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"),
         decomposition,
     )
 
@@ -102,13 +115,13 @@ def _handling(operator: Any, name: str) -> tuple[Handling, Any]:
     schema = operator._schema
     if lowering_for(name, operator._overloadname) is not None:
         return Handling.LOWERED, None
-    if operator.namespace in _SILENT_NAMESPACES or schema.name in _SILENT or name in _SILENT:
-        return Handling.SILENT, None
+    if operator.namespace in _QUERY_NAMESPACES or schema.name in _QUERIES or name in _QUERIES:
+        return Handling.QUERY, None
     returns = schema.returns
     if not any("Tensor" in str(value.type) for value in returns) and not any(
         a.alias_info is not None and a.alias_info.is_write for a in schema.arguments
     ):
-        return Handling.SILENT, None
+        return Handling.QUERY, None
     if schema.name in _MOVED_IN_PLACE or (_is_view(schema) and name not in _COPIES_MAYBE):
         return Handling.VIEW, None
     if operator._can_decompose():

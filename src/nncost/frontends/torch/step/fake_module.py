@@ -1,12 +1,13 @@
-"""The swapped: a user's module with stand-ins for its tensors, and afterwards exactly as it was.
+"""A user's module with its parameters swapped for fake tensors, and afterwards exactly as it was.
 
-While the swapped is up, parameters and buffers are replaced by stand-ins (shapes without storage),
-every ``forward`` reports which layer runs, and the training flags are as asked. When it comes
-down, by whatever way, each module's attributes, the random state and the modes are as before.
+While they are swapped, every ``forward`` reports which layer runs and the training flags are as asked.
+Afterwards, also after an exception, each module's attributes, the random state and PyTorch's switches
+are as before.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -18,11 +19,12 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.torch.step.state_guard import Replace, StateGuard
+from nncost.frontends.torch.step.fake_tensors import FakeFactory
+from nncost.frontends.torch.step.signals import NotEqual
+from nncost.frontends.torch.step.state_guard import StateGuard
 
-Convert = Callable[[torch.Tensor, str, bool], torch.Tensor]
-"""``convert(tensor, name, learned) → stand-in``."""
 Wrap = Callable[[nn.Module, str, Any], Any]
+"""``wrap(layer, name, forward)`` returns the function that runs in place of a layer's forward."""
 
 
 @contextmanager
@@ -52,14 +54,39 @@ def eager() -> Iterator[None]:
 
 
 @contextmanager
-def unfused_attention() -> Iterator[None]:
-    """Multi-head attention runs as its layers say, not as the single operator inference may choose."""
+def attention_kept(*, fused: bool) -> Iterator[None]:
+    """Multi-head attention's fast path as it is set at the end; without ``fused``, off until then.
+
+    Inference may choose a single fused operator; without it, attention runs layer by layer.
+    """
     enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+    torch.backends.mha.set_fastpath_enabled(enabled and fused)
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def unfused_kernels() -> Iterator[None]:
+    """Recurrent layers step by step: on symbolic sizes, the fused kernel would ask for numbers."""
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What a model raises reaches its caller as an exception only, not in PyTorch's log as well."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def layer_names(module: nn.Module) -> dict[nn.Module, str]:
@@ -82,65 +109,60 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
 
 @dataclass(slots=True)
 class Stored:
-    """A parameter (``learned``) or buffer: the original, and its stand-in once its layer is with_swapped."""
+    """A parameter or buffer: the original, and its fake tensor once its layer is swapped."""
 
     original: torch.Tensor
-    learned: bool
+    is_parameter: bool
     fake: torch.Tensor | None = None
 
 
 class SwappedParameters:
-    """The module's layers with stand-ins; layers inside ``deferred`` ones only when :meth:`prepare` is called.
+    """A module's parameters and buffers, and the fake tensors that replace them.
 
-    ``training`` sets every layer's flag (None leaves them). ``wrap(layer, name, forward)`` returns the
-    function that runs in place of a layer's ``forward``. ``plain`` gives the stand-ins of tensors that
-    layers hold besides parameters and buffers; a parameter held twice has one stand-in.
+    ``training`` sets every layer's flag (None leaves them); ``wrap`` replaces each layer's forward. Tensors
+    that layers hold besides parameters and buffers are replaced too; one held twice has one fake tensor.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        convert: Convert,
-        training: bool | None,
-        wrap: Wrap | None,
-        plain: Replace | None = None,
-    ) -> None:
+    def __init__(self, module: nn.Module, fakes: FakeFactory, training: bool | None, wrap: Wrap | None) -> None:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
-        self._convert, self._training, self._wrap = convert, training, wrap
+        self._fakes, self._training, self._wrap = fakes, training, wrap
         self._known: dict[int, Stored] = {}
-        self._plain = plain
-        self._guard = StateGuard(self.names, None if plain is None else self._held)
+        self._guard = StateGuard(self.names, self._held)
         self._deferred: set[nn.Module] = set()
-        self._list()
-
-    def _list(self) -> None:
-        """Every parameter and buffer under its first name."""
         for layer, path in self.names.items():
-            for tensors, learned in ((layer._parameters, True), (layer._buffers, False)):
+            for tensors, is_parameter in ((layer._parameters, True), (layer._buffers, False)):
                 for leaf, tensor in tensors.items():
                     if tensor is not None and id(tensor) not in self._known:
-                        stored = self._known[id(tensor)] = Stored(tensor, learned)
+                        stored = self._known[id(tensor)] = Stored(tensor, is_parameter)
                         self.tensors[f"{path}.{leaf}" if path else leaf] = stored
+        self._name_of = {id(stored.original): name for name, stored in self.tensors.items()}
 
-    def swap(self, deferred: Collection[nn.Module]) -> None:
-        """Put the stand-ins in place, except inside deferred layers."""
-        by_name = {id(stored.original): name for name, stored in self.tensors.items()}
-        self._name_of = by_name
+    @contextmanager
+    def swapped(self, deferred: Collection[nn.Module] = (), *, fused_attention: bool = False) -> Iterator[None]:
+        """Fake tensors in place of the real ones, except inside deferred layers; everything is restored afterwards."""
         self._deferred = set(deferred)
-        inside = None
-        for layer, name in self.names.items():  # a layer comes before the layers inside it
-            if inside is not None and name.startswith(inside):
-                continue
+        with ExitStack() as stack:
+            stack.enter_context(random_state_kept())
+            stack.enter_context(eager())
+            stack.enter_context(attention_kept(fused=fused_attention))
+            stack.enter_context(quiet())
+            stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
+            stack.callback(self._guard.restore)
             inside = None
-            self._replace_forward(layer)
-            if layer in self._deferred:
-                inside = f"{name}."
-            else:
-                self._swap(layer)
+            for layer, name in self.names.items():  # a layer comes before the layers inside it
+                if inside is not None and name.startswith(inside):
+                    continue
+                inside = None
+                self._replace_forward(layer)
+                if layer in self._deferred:
+                    inside = f"{name}."
+                else:
+                    self._swap(layer)
+            yield
 
-    def prepare(self, layer: nn.Module) -> None:
-        """SwappedParameters a deferred layer, which is about to run."""
+    def swap_deferred(self, layer: nn.Module) -> None:
+        """Swap the parameters inside a deferred layer, which is about to run."""
         if layer not in self._deferred:
             return
         self._deferred.discard(layer)
@@ -149,18 +171,23 @@ class SwappedParameters:
                 self._replace_forward(part)
             self._swap(part)
 
-    def is_deferred(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor belongs to a layer that is not with_swapped."""
+    def captured(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The fake tensor of one that reached an operator by another way. Raises NotEqual for a deferred layer's."""
         stored = self._known.get(id(tensor))
-        return stored is not None and stored.fake is None
+        if stored is not None and stored.fake is None:
+            raise NotEqual(self._owner(tensor))
+        return self._fakes.of_captured(tensor)
 
-    def owner(self, tensor: torch.Tensor) -> nn.Module:
-        """The deferred layer a tensor belongs to."""
+    def fakes(self) -> dict[str, torch.Tensor]:
+        """The fake tensors that are in place, by name."""
+        return {name: stored.fake for name, stored in self.tensors.items() if stored.fake is not None}
+
+    def with_gradient(self) -> dict[str, torch.Tensor]:
+        """The fake tensors that hold a gradient, by name."""
+        return {name: fake for name, fake in self.fakes().items() if fake.grad is not None}
+
+    def _owner(self, tensor: torch.Tensor) -> nn.Module:
         return next(layer for layer in self._deferred for t in (*layer.parameters(), *layer.buffers()) if t is tensor)
-
-    def restore(self) -> None:
-        """Everything as it was."""
-        self._guard.restore()
 
     def _replace_forward(self, layer: nn.Module) -> None:
         self._guard.keep(layer)
@@ -172,45 +199,18 @@ class SwappedParameters:
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):
             for leaf, tensor in tensors.items():
-                if tensor is None:
-                    continue
-                tensors[leaf] = self._faked(self._known[id(tensor)])
+                if tensor is not None:
+                    tensors[leaf] = self._fake(self._known[id(tensor)])
 
-    def _faked(self, stored: Stored) -> torch.Tensor:
+    def _fake(self, stored: Stored) -> torch.Tensor:
         if stored.fake is None:
-            stored.fake = self._convert(stored.original, self._name_of[id(stored.original)], stored.learned)
+            name = self._name_of[id(stored.original)]
+            stored.fake = self._fakes.of_stored(stored.original, name, is_parameter=stored.is_parameter)
         return stored.fake
 
     def _held(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The stand-in of a tensor in an attribute or a container of a layer."""
+        """The fake tensor of one in an attribute or a container of a layer."""
         stored = self._known.get(id(tensor))
         if stored is not None:
-            return self._faked(stored)
-        return tensor if self._plain is None or isinstance(tensor, FakeTensor) else self._plain(tensor)
-
-
-@contextmanager
-def swapped_in(swapped: SwappedParameters, deferred: Collection[nn.Module] = ()) -> Iterator[SwappedParameters]:
-    """The swapped with its stand-ins in place; taken down by whatever way."""
-    with ExitStack() as stack:
-        stack.enter_context(random_state_kept())
-        stack.enter_context(eager())
-        stack.enter_context(unfused_attention())
-        stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
-        stack.callback(swapped.restore)
-        swapped.swap(deferred)
-        yield swapped
-
-
-@contextmanager
-def with_swapped(
-    module: nn.Module,
-    convert: Convert,
-    *,
-    training: bool | None,
-    wrap: Wrap | None = None,
-    plain: Replace | None = None,
-) -> Iterator[SwappedParameters]:
-    """A swapped for the whole module, swapped_in."""
-    with swapped_in(SwappedParameters(module, convert, training, wrap, plain)) as swapped:
-        yield swapped
+            return self._fake(stored)
+        return tensor if isinstance(tensor, FakeTensor) else self.captured(tensor)

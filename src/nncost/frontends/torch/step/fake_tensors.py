@@ -1,16 +1,25 @@
-"""Stand-in tensors made directly, and operators answered from memory.
+"""Fake tensors made directly, and operators on them by a fast path.
 
 A fake tensor is a meta tensor that claims a device. PyTorch's own way to make one, and to run an
 operator on one, takes ten times as long as the trace needs: here a tensor is made from its shape,
-and an operator that ran before on the same shapes, strides and types is not run again.
+and an operator runs by its meta kernel only.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
+
+from nncost.dims import Shape
+from nncost.errors import SourceError
+from nncost.frontends.model import LoadOptions, matches
+from nncost.frontends.torch.inputs import concrete
+from nncost.frontends.torch.step.provenance import PARAMETER, STORED, from_inputs, set_provenance, stored_values
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _CPU = torch.device("cpu")
 _NO_DISPATCH = torch._C._DisableTorchDispatch
@@ -18,12 +27,24 @@ _NO_DISPATCH = torch._C._DisableTorchDispatch
 _GROUPED = torch.ops.aten._grouped_mm.default
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
 
-OutputShape = tuple[Any, Any, torch.dtype]
-"""Shape, strides and type of one output."""
+
+class Layout(NamedTuple):
+    """What a tensor looks like: sizes, strides in elements, and type."""
+
+    shape: Any
+    stride: Any
+    dtype: torch.dtype
+
+    @property
+    def extent(self) -> int:
+        """The elements of memory from the first to the last."""
+        if 0 in self.shape:
+            return 0
+        return 1 + int(sum((size - 1) * abs(stride) for size, stride in zip(self.shape, self.stride, strict=True)))
 
 
 class FastPath:
-    """Makes stand-ins for one FakeTensorMode."""
+    """Makes fake tensors, and runs operators on them, for one FakeTensorMode."""
 
     def __init__(self, mode: FakeTensorMode) -> None:
         self.mode = mode
@@ -32,7 +53,7 @@ class FastPath:
             self._attributes = dict(vars(torch.empty(0)))
 
     def wrap(self, meta: torch.Tensor, *, requires_grad: bool = False) -> torch.Tensor:
-        """A meta tensor as a stand-in on the CPU, sharing its storage."""
+        """A meta tensor as a fake tensor on the CPU, sharing its storage."""
         made = torch.Tensor._make_subclass(
             FakeTensor, meta, requires_grad, dispatch_device=True, device_for_backend_keys=_CPU
         )
@@ -41,13 +62,13 @@ class FastPath:
         return made
 
     def make(self, shape: Any, stride: Any, dtype: torch.dtype, *, requires_grad: bool = False) -> torch.Tensor:
-        """A stand-in with its own storage."""
+        """A fake tensor with its own storage."""
         with _NO_DISPATCH():
             meta = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
         return self.wrap(meta, requires_grad=requires_grad)
 
     def view(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        """A view operator on stand-ins, run by its meta kernel alone."""
+        """A view operator on fake tensors, run by its meta kernel only."""
         with in_kernel_invocation_manager(self.mode):
             result = operator(*args, **kwargs)
         if isinstance(result, torch.Tensor):
@@ -55,7 +76,7 @@ class FastPath:
         return type(result)(self.wrap(piece) for piece in result)
 
     def run(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        """An operator on stand-ins by its meta kernel alone; NotImplemented where PyTorch's own way is needed."""
+        """An operator on fake tensors by its meta kernel only; NotImplemented where PyTorch's own way is needed."""
         if operator is _BATCH_NORM:
             return self._batch_norm(*args)
         if operator is _GROUPED:
@@ -74,13 +95,10 @@ class FastPath:
     def _grouped(
         self, left: torch.Tensor, right: torch.Tensor, offs: Any = None, bias: Any = None, out_dtype: Any = None
     ) -> torch.Tensor:
-        """A grouped product's result: its meta kernel knows bfloat16 alone, the operator other types too."""
+        """A grouped product's result: its meta kernel knows bfloat16 only, the operator other types too."""
         groups = (offs.shape[0],) if offs is not None and left.dim() == right.dim() == 2 else left.shape[:-2]
         shape = (*groups, left.shape[-2], right.shape[-1])
-        strides = [1]
-        for size in reversed(shape[1:]):
-            strides.append(strides[-1] * size)
-        return self.make(shape, strides[::-1], out_dtype or left.dtype)
+        return self.make(shape, contiguous_strides(shape), out_dtype or left.dtype)
 
     def _batch_norm(
         self, x: torch.Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any
@@ -93,14 +111,95 @@ class FastPath:
         )  # fmt: skip
 
 
-def remembered(result: Any) -> tuple[OutputShape, ...] | None:
-    """What must be known to make a result again; None where that is not enough."""
-    results = result if isinstance(result, tuple) else (result,)
-    outputs: list[OutputShape] = []
-    for tensor in results:
-        if type(tensor) is not FakeTensor or tensor.constant is not None or tensor.layout is not torch.strided:
-            return None
-        if tensor.storage_offset() or tensor.is_conj() or tensor.is_neg() or tensor.fake_device.type != "cpu":
-            return None
-        outputs.append((tensor.shape, tensor.stride(), tensor.dtype))
-    return tuple(outputs)
+def layout_of(tensor: torch.Tensor) -> Layout | None:
+    """The layout of a fake tensor; None if that is not all there is to know of it."""
+    if type(tensor) is not FakeTensor or tensor.constant is not None or tensor.layout is not torch.strided:
+        return None
+    if tensor.storage_offset() or tensor.is_conj() or tensor.is_neg() or tensor.fake_device.type != "cpu":
+        return None
+    return Layout(tensor.shape, tensor.stride(), tensor.dtype)
+
+
+def tensors_in(value: Any) -> list[Any]:
+    """The tensors of a nested structure."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in tensors_in(item)]
+    return []
+
+
+class FakeFactory:
+    """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``mode``).
+
+    ``gradients``: parameters that are trained require them.
+    """
+
+    def __init__(
+        self, mode: FakeTensorMode | None, options: LoadOptions, *, gradients: bool, sizes: Sizes | None = None
+    ) -> None:
+        self.sizes = sizes
+        self._mode, self._options, self._gradients = mode, options, gradients
+        self._path = None if mode is None else FastPath(mode)
+        self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    @property
+    def fast(self) -> FastPath | None:
+        """The fast path; None with real tensors and with symbolic sizes, which it does not know."""
+        return None if self.sizes is not None else self._path
+
+    def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
+        """For a parameter or a buffer."""
+        made = self._like(tensor)
+        layer, _, leaf = name.rpartition(".")
+        if is_parameter:
+            made._is_param = True
+            frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
+            if self._gradients and tensor.requires_grad and not frozen:
+                made.requires_grad_()
+        return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
+
+    def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
+        found = self._captured.get(id(tensor))
+        if found is None:
+            found = self._captured[id(tensor)] = (tensor, self._like(tensor))
+        return found[1]
+
+    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+        """For an input given as a shape."""
+        if self._path is None:
+            return from_inputs(torch.empty(concrete(shape), dtype=dtype))
+        sizes: Sequence[Any] = concrete(shape) if self.sizes is None else self.sizes.shape(shape)
+        return from_inputs(self._path.make(sizes, contiguous_strides(sizes), dtype))
+
+    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For an input given as a tensor."""
+        made = from_inputs(self._like(tensor))
+        return made.requires_grad_() if self._gradients and tensor.requires_grad else made
+
+    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise SourceError(
+                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
+            )
+        if self._mode is None or self._path is None:
+            return tensor.detach().clone()
+        if (
+            tensor.layout is not torch.strided
+            or tensor.is_quantized
+            or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
+        ):
+            made = self._mode.from_tensor(tensor.detach())
+            if tensor.layout is not torch.strided:
+                made._nncost_stored = stored_values(tensor)
+            return made
+        return self._path.make(tensor.shape, tensor.stride(), tensor.dtype)
+
+
+def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The strides of a tensor in row-major order."""
+    strides: list[Any] = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * (max(size, 1) if isinstance(size, int) else size))
+    return tuple(reversed(strides)) if shape else ()

@@ -1,4 +1,4 @@
-"""One step as PyTorch runs it: forward, loss, its own backward."""
+"""The loss of a step, and where its backward pass starts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
+from nncost.frontends.model import LoadOptions
 from nncost.frontends.torch.step.named_losses import class_rows, empty_target, sum_of, takes_classes, value_of
-from nncost.frontends.torch.tracing.provenance import from_inputs
-from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
@@ -27,6 +26,7 @@ PREFERRED = (
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
 Target = Callable[[str, torch.Tensor], torch.Tensor]
+"""``target(loss, output)`` makes what a named loss compares the output with."""
 OWN_LOSS = "own"
 """The loss that a model computes itself when it is given labels."""
 
@@ -63,62 +63,42 @@ def own_loss(output: Any) -> torch.Tensor | None:
     return loss if isinstance(loss, torch.Tensor) and loss.numel() == 1 else None
 
 
-class ReentrantError(RuntimeError):
-    """A checkpoint of the older kind (``use_reentrant=True``) must find its gradients by itself."""
+def wants_backward(options: LoadOptions) -> bool:
+    """Whether a loss or an optimizer was named."""
+    return options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
 
 
-def run_backward(
-    tracer: Tracer, output: Any, loss: Any, wanted: Mapping[str, torch.Tensor], *, reentrant: bool = False
-) -> list[str]:
-    """The loss and the backward pass from it; the names of the wanted tensors that got a gradient.
+def loss_of(output: Any, options: LoadOptions) -> Any:
+    """The loss that was asked for; with an optimizer only, the model's own or ``squared_error``."""
+    loss, optimizer = options.steps.loss, options.steps.optimizer
+    if loss is not None:
+        return loss
+    if optimizer in (None, "none"):
+        return NO_LOSS
+    return OWN_LOSS if own_loss(output) is not None else "squared_error"
 
-    With ``reentrant``, all gradients are left in the stand-ins, as a training loop does.
-    Raises OptionError for a loss that does not fit, ReentrantError where ``reentrant`` is needed.
+
+def starts_of_backward(
+    output: Any, loss: Any, note: Callable[[torch.Tensor], torch.Tensor], *, sums: bool
+) -> tuple[list[torch.Tensor], list[torch.Tensor | None] | None]:
+    """The tensors that a backward pass starts from, and their gradients; ``note`` is told each target.
+
+    Without ``sums``, a loss of that name is not computed: its gradient is ones, and free. Raises OptionError
+    for a loss that does not fit.
     """
-    attribution = tracer.attribution
-    attribution.path, attribution.phase = LOSS_PATH, "loss"
-    if loss == "sum":
-        tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
-        if not tensors:
-            _check_differentiable(primary(output))
-        with torch.no_grad():
-            ones = [from_inputs(torch.ones_like(tensor)) for tensor in tensors]
-        return _backward(tracer, tensors, ones, wanted, reentrant)
-    value = loss_value(output, loss)
-    _check_differentiable(value)
-    return _backward(tracer, [value], [None], wanted, reentrant)
+    if loss != "sum" or sums:
+        value = loss_value(output, loss, lambda name, tensor: note(empty_target(name, tensor)))
+        _check_differentiable(value)
+        return [value], None
+    tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+    if not tensors:
+        _check_differentiable(primary(output))
+    with torch.no_grad():
+        return tensors, [note(torch.ones_like(tensor)) for tensor in tensors]
 
 
-def _backward(
-    tracer: Tracer,
-    tensors: list[torch.Tensor],
-    gradients: list[torch.Tensor | None],
-    wanted: Mapping[str, torch.Tensor],
-    reentrant: bool,
-) -> list[str]:
-    """Only the wanted gradients are computed."""
-    attribution = tracer.attribution
-    attribution.path, attribution.phase, attribution.in_backward = "", "backward", True
-    try:
-        if reentrant:
-            torch.autograd.backward(tensors, gradients)
-            return [name for name, tensor in wanted.items() if tensor.grad is not None]
-        found = torch.autograd.grad(tensors, list(wanted.values()), gradients, allow_unused=True)
-    except RuntimeError as error:
-        if "use_reentrant=True" in str(error):
-            raise ReentrantError(str(error)) from error
-        raise
-    finally:
-        attribution.in_backward = False
-    return [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
-
-
-def _marked_target(name: str, output: torch.Tensor) -> torch.Tensor:
-    return from_inputs(empty_target(name, output))
-
-
-def loss_value(output: Any, loss: Any, target: Target = _marked_target) -> torch.Tensor:
-    """The loss as a scalar tensor; ``target(name, output)`` makes what a named loss is compared with."""
+def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
+    """The loss as a scalar tensor."""
     if loss == OWN_LOSS:
         value = own_loss(output)
         if value is None:
@@ -140,14 +120,14 @@ def loss_value(output: Any, loss: Any, target: Target = _marked_target) -> torch
 
 
 def _check_takes_output(loss: Any) -> None:
-    """Raises OptionError for a function that wants more than the model's output."""
+    """Raises OptionError for a function that takes more than the model's output."""
     try:
         inspect.signature(loss.forward if isinstance(loss, torch.nn.Module) else loss).bind(None)
     except ValueError:
         return  # some functions written in C have no signature
     except TypeError as error:
         raise OptionError(
-            f"the loss is called with the model's output alone: {error}.",
+            f"the loss is called with the model's output only: {error}.",
             hint="For example: loss=lambda output: torch.nn.functional.cross_entropy(output, target)",
         ) from None
 

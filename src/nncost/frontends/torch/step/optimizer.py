@@ -1,18 +1,16 @@
-"""The optimizer's step as PyTorch runs it, once for each distinct parameter shape."""
+"""Optimizers as PyTorch runs them: by name, by class, or a copy of the user's own."""
 
 from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nncost.errors import OptionError
-from nncost.frontends.torch.tracing.provenance import from_inputs
-from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.frontends.torch.step.fake_module import Stored
 from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
 LATE_STEP = 1000
@@ -24,7 +22,7 @@ _REFUSED = {
 }
 
 Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
-"""``make(fake, original) → an optimizer of the stand-in alone``."""
+"""``make(parameter, original)`` returns an optimizer of that parameter only."""
 
 
 class Lion(torch.optim.Optimizer):
@@ -88,7 +86,7 @@ def maker(optimizer: Any) -> Make:
     """How to build the optimizer for one parameter. Raises OptionError with the accepted names."""
     if isinstance(optimizer, torch.optim.Optimizer):
         _refuse(type(optimizer).__name__)
-        return lambda fake, original: _copied(optimizer, fake, original)
+        return lambda parameter, original: _copied(optimizer, parameter, original)
     if isinstance(optimizer, str):
         name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
         cls, options = _NAMED.get(name) or (theirs.get(name), {})
@@ -100,7 +98,7 @@ def maker(optimizer: Any) -> Make:
             hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
         )
     _refuse(getattr(cls, "__name__", ""))
-    return lambda fake, original: _plain_loop(cls([fake], **options))
+    return lambda parameter, original: _plain_loop(cls([parameter], **options))
 
 
 def _refuse(name: str) -> None:
@@ -108,13 +106,13 @@ def _refuse(name: str) -> None:
         raise OptionError(f"{name} has no fixed cost: {_REFUSED[name]}.", hint="Name another optimizer.")
 
 
-def _copied(optimizer: torch.optim.Optimizer, fake: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
+def _copied(optimizer: torch.optim.Optimizer, parameter: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
     """A copy of the user's optimizer with one parameter and no state; the user's is not touched."""
     groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
     if not groups:
         raise KeyError
     alone = copy.copy(optimizer)
-    alone.param_groups = [{**groups[0], "params": [fake]}]
+    alone.param_groups = [{**groups[0], "params": [parameter]}]
     alone.state = defaultdict(dict)
     return _plain_loop(alone)
 
@@ -154,36 +152,60 @@ def optimizer_of(optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Ten
     return made
 
 
-def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
-    """The operations of one late step of one parameter; None where the optimizer does not train it.
+def optimizer_of_fakes(optimizer: Any, tensors: Iterable[Stored], *, plain_loop: bool) -> torch.optim.Optimizer:
+    """The optimizer of all swapped parameters, without state; ``plain_loop`` leaves out the fused and foreach forms."""
+    stored = [s for s in tensors if s.is_parameter and s.fake is not None]
+    fakes = {id(s.original): s.fake for s in stored}
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        made = maker(optimizer)(stored[0].fake, stored[0].original)
+        made.param_groups[0]["params"] = list(fakes.values())
+        return made
+    _refuse(type(optimizer).__name__)
+    alone = copy.copy(optimizer)
+    alone.param_groups = [
+        {**group, "params": [fakes[id(p)] for p in group["params"] if id(p) in fakes]}
+        for group in optimizer.param_groups
+    ]
+    alone.state = defaultdict(dict)
+    return _plain_loop(alone) if plain_loop else alone
 
-    Raises OptionError for an optimizer that cannot be run.
+
+def make_state(optimizer: torch.optim.Optimizer, like: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """The state of the middle of a run: a first step of one parameter of each shape and group makes it.
+
+    The others get tensors ``like`` those.
     """
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode:
-        parameter = from_inputs(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
-        parameter._is_param = True
-        gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
-    tracer = Tracer(only_fake=True)
-    tracer.attribution.phase = "update"
-    try:
-        alone = maker(optimizer)(parameter, original)
-    except KeyError:
-        return None
-    try:
-        parameter.grad = gradient
-        with Tracer(only_fake=True):
-            alone.step()
-        for state in alone.state.values():
-            late(state)
-        with tracer:
-            alone.step()
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        shape = "x".join(map(str, original.shape))
-        raise OptionError(
-            f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}."
-        ) from error
-    return tracer.records
+    groups = [list(group["params"]) for group in optimizer.param_groups]
+    first: dict[Any, torch.Tensor] = {}
+    for number, parameters in enumerate(groups):
+        for p in parameters:
+            if p.grad is not None:
+                first.setdefault((number, p.shape, p.stride(), p.dtype, p.grad.stride()), p)
+        optimizer.param_groups[number]["params"] = [p for key, p in first.items() if key[0] == number]
+    optimizer.step()
+    for number, parameters in enumerate(groups):
+        optimizer.param_groups[number]["params"] = parameters
+        for p in parameters:
+            if p.grad is None:
+                continue
+            model = first[number, p.shape, p.stride(), p.dtype, p.grad.stride()]
+            if model is not p and model in optimizer.state:
+                state = optimizer.state[model]
+                optimizer.state[p] = {n: like(v) if isinstance(v, torch.Tensor) else v for n, v in state.items()}
+    for state in optimizer.state.values():
+        late(state)
+
+
+def owners_of(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Stored]) -> dict[int, str]:
+    """The layer of every parameter, gradient and state tensor, by identity."""
+    found: dict[int, str] = {}
+    for name, stored in tensors.items():
+        if stored.fake is None:
+            continue
+        state = optimizer.state.get(stored.fake, {})
+        owned = (stored.fake, stored.fake.grad, *state.values())
+        found.update((id(value), name.rpartition(".")[0]) for value in owned if isinstance(value, torch.Tensor))
+    return found
 
 
 def late(state: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Symbolic sizes: PyTorch's symbolic integers made from our symbols, and its expressions as ours.
 
-A symbol has a stand-in number while the model runs, so that code which compares sizes takes a
-course; the comparison is kept as a condition under which the formula holds.
+A symbol has an example number while the model runs, so that code which compares sizes takes one
+branch; the comparison is kept as a condition under which the formula holds.
 """
 
 from __future__ import annotations
@@ -13,17 +13,10 @@ import torch
 
 from nncost.dims import Dim, Shape, ceil_divide, floor_divide, symbol
 from nncost.errors import SymbolError
+from nncost.frontends.torch.step.signals import Branched
 
 FIRST_AXIS, OTHER_AXES = (13, 17, 19, 23), (131, 137, 139, 149, 151)
-"""Stand-in numbers: primes, so that equal sizes are not taken for one another; small ones for a batch."""
-
-
-class Branched(Exception):  # noqa: N818 - a signal to count with numbers, never seen by users
-    """The model's course depends on a symbol: what it was compared with, and numbers to count at."""
-
-    def __init__(self, conditions: list[str], numbers: dict[str, int]) -> None:
-        super().__init__(", ".join(conditions))
-        self.conditions, self.numbers = conditions, numbers
+"""Example numbers: primes, so that equal sizes are not taken for one another; small ones for a batch."""
 
 
 class Sizes:
@@ -102,7 +95,7 @@ class Sizes:
         self._chosen[f"rows{len(self._chosen) + 1}"] = f"0{most}"
 
     def conditions(self) -> Iterator[tuple[str, bool]]:
-        """What the model asked of the symbols, in our names, and whether that fixed a symbol to a number."""
+        """The conditions the model asked of the symbols, in our names, and whether each fixed a symbol to a number."""
         import sympy
 
         for guard in self.environment.guards:
@@ -141,7 +134,7 @@ def symbol_names(shapes: dict[str, Shape]) -> set[str]:
 
 
 def plain(value: Any, sizes: Sizes | None) -> Any:
-    """A size or number without PyTorch's symbolic types; a symbolic float by its stand-in."""
+    """A size or number without PyTorch's symbolic types; a symbolic float by its example number."""
     if isinstance(value, torch.SymInt):
         assert sizes is not None
         return sizes.dim(value)

@@ -1,4 +1,4 @@
-"""When two layers are alike before they run: class, attributes, parameters, buffers and layers inside."""
+"""When two layers are equal before they run: class, attributes, parameters, buffers and layers inside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NUMBER_OF_BLOCK = re.compile(r"_?(layer|block|depth)?_?(idx|index|id|number|num
 
 
 class BlockKeys:
-    """Keys of layers: equal numbers for layers that are alike, None where that cannot be told."""
+    """Keys of layers: equal numbers for equal layers, None if that cannot be told."""
 
     def __init__(self, module: nn.Module) -> None:
         self.keys: dict[nn.Module, int | None] = {}
@@ -35,7 +35,7 @@ class BlockKeys:
 
     def _key(self, layer: nn.Module) -> int | None:
         if layer in self.keys:
-            return None  # stands in two places: whoever holds it is not replaced
+            return None  # used in two places: whoever holds it is not replaced
         self.keys[layer] = None
         inside = [(name, None if child is None else self._key(child)) for name, child in layer._modules.items()]
         if any(key is None and layer._modules[name] is not None for name, key in inside):
@@ -77,7 +77,7 @@ class BlockKeys:
 
 
 def _value_key(value: Any) -> Any:
-    """A plain value by what it is; any other object by its identity, so that only a shared one is alike."""
+    """A plain value by what it is; any other object by its identity, so that only a shared one is equal."""
     if type(value) in _PLAIN:
         return type(value), value
     if isinstance(value, (list, tuple)):
@@ -104,7 +104,7 @@ def _shared_tensors(module: nn.Module) -> set[int]:
 
 
 class TracedInt:
-    """A number that notices being used. Blocks that never look at theirs are alike all the same."""
+    """An integer that notes being used. Blocks that never use theirs are equal although the numbers differ."""
 
     __hash__: Any
 
@@ -118,7 +118,7 @@ class TracedInt:
         return _NUMBER_OF_BLOCK.search(name) is not None and name != "num"
 
 
-def _using(operation: str) -> Callable[..., Any]:
+def _traced(operation: str) -> Callable[..., Any]:
     def method(self: TracedInt, *others: Any) -> Any:
         vars(self)["used"] = True
         value = vars(self)["value"]
@@ -132,7 +132,7 @@ for _operation in (
     "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "neg", "str", "repr", "format",
     "and", "or", "xor", "lshift", "rshift", "divmod",
 ):  # fmt: skip
-    setattr(TracedInt, f"__{_operation}__", _using(f"__{_operation}__"))
+    setattr(TracedInt, f"__{_operation}__", _traced(f"__{_operation}__"))
 
 
 _NUMBERS = {int, TracedInt}

@@ -1,32 +1,38 @@
-"""Signatures: what makes two calls of an operator alike."""
+"""Call signatures: what makes two calls of an operator equal."""
 
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
+from nncost.frontends.torch.step.fake_tensors import Layout
+from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, OF_MODULE, Provenance, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
-from nncost.frontends.torch.tracing.provenance import CONSTANT, OF_MODULE, Provenance, stored_values
 
 
 class Operand(NamedTuple):
-    """A tensor in a signature. ``same`` is the place of its first appearance, so that aliases are seen.
+    """A tensor among a call's arguments; ``same`` is the position of its first appearance, so that aliases are seen.
 
-    ``stored`` is how many values a sparse tensor holds.
+    A tracer also notes whether it is a ``constant`` or a ``parameter``, and how many values a sparse one holds.
     """
 
     shape: tuple[Any, ...]
     stride: tuple[Any, ...]
     dtype: torch.dtype
-    constant: bool
-    learned: bool
     same: int
+    constant: bool = False
+    parameter: bool = False
     stored: int | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """What it looks like."""
+        return Layout(self.shape, self.stride, self.dtype)
 
 
 class Literal(NamedTuple):
@@ -37,69 +43,105 @@ class Literal(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Signature:
+class CallSignature:
     """A distinct call: operator, arguments by name with tensors as :class:`Operand`, and outputs.
 
-    ``memory`` are the outputs' shapes, strides and types where they are all there is to know;
-    ``kernel`` is what the call is lowered to, once it is needed.
+    ``layouts`` say how to make the results again (a single one or several); ``writes`` that the result is the
+    tensor written to. ``kernel`` is what the call is lowered to, once it is needed.
     """
 
     operator: Any
     info: OperatorInfo
     arguments: tuple[tuple[str, Any], ...]
     outputs: tuple[Any, ...]
-    memory: Any = None
+    layouts: Layout | tuple[Layout, ...] | None = None
+    writes: bool = False
     kernel: Any = None
 
 
-@dataclass(slots=True)
-class Scan:
-    """What one look over a call's arguments finds: its tensors, the bits of their marks, a parameter among them."""
+class Description:
+    """The arguments of one call, described; ``tensors`` are those met on the way.
 
-    written: Container[int]
-    tensors: list[torch.Tensor] = field(default_factory=list)
-    bits: int = CONSTANT
-    learned: Provenance | None = None
-    has_values: bool = False
-    stored: int | None = None
-    sizes: Sizes | None = None
+    ``repeatable``: an equal call has equal results; not so if values decide, or sizes are symbols.
+    """
 
-    def describe(self, value: Any) -> Any:
+    __slots__ = ("repeatable", "sizes", "tensors")
+
+    def __init__(self, sizes: Sizes | None = None) -> None:
+        self.tensors: list[torch.Tensor] = []
+        self.sizes = sizes
+        self.repeatable = sizes is None
+
+    def of(self, value: Any) -> Any:
         """An argument as part of a signature."""
         kind = type(value)
         if kind is int or value is None or kind is str:
             return value
         if kind is FakeTensor or isinstance(value, torch.Tensor):
-            return self._operand(value)
+            return self.operand(value)
         if kind is list or kind is tuple or isinstance(value, (list, tuple)):
-            return tuple([self.describe(item) for item in value])
+            return tuple([self.of(item) for item in value])
         if kind is float or kind is bool or kind is complex:
             return Literal(kind, value)
         if kind is torch.SymInt or kind is torch.SymFloat or kind is torch.SymBool:
             return plain(value, self.sizes)
         return value
 
-    def _operand(self, tensor: torch.Tensor) -> Operand:
+    def operand(self, tensor: torch.Tensor) -> Operand:
+        """A tensor by its layout."""
+        same = self.position(tensor)
+        if tensor.layout is not torch.strided:
+            self.repeatable = False
+            return Operand(tuple(tensor.shape), (), tensor.dtype, same)
+        if getattr(tensor, "constant", None) is not None:
+            self.repeatable = False
+        return Operand(tensor.shape, tensor.stride(), tensor.dtype, same)
+
+    def position(self, tensor: torch.Tensor) -> int:
+        """Note a tensor; the position of its first appearance."""
         tensors = self.tensors
         same = len(tensors)
-        for place, other in enumerate(tensors):
+        for position, other in enumerate(tensors):
             if other is tensor:
-                same = place
+                same = position
                 break
         tensors.append(tensor)
+        return same
+
+
+class TracedDescription(Description):
+    """Also where the tensors come from: the bits of all of them, and a parameter among them.
+
+    ``written`` is memory that the run has written to, which holds more than constants.
+    """
+
+    __slots__ = ("bits", "has_values", "parameter", "stored", "written")
+
+    def __init__(self, written: Container[int], sizes: Sizes | None = None) -> None:
+        super().__init__(sizes)
+        self.written = written
+        self.bits = CONSTANT
+        self.parameter: Provenance | None = None
+        self.has_values = False
+        self.stored: int | None = None
+
+    def operand(self, tensor: torch.Tensor) -> Operand:
+        """A tensor by its layout and provenance."""
+        same = self.position(tensor)
         provenance: Provenance = getattr(tensor, "_nncost_provenance", OF_MODULE)
         bits, name = provenance
         if bits == CONSTANT and self.written and tensor.untyped_storage()._cdata in self.written:
-            bits = 1
+            bits = INPUT
         self.bits |= bits
         if name:
-            self.learned = provenance
+            self.parameter = provenance
         if getattr(tensor, "constant", None) is not None:
             self.has_values = True
+        is_constant = bits == CONSTANT
         if self.sizes is not None:
             shape = tuple([plain(dim, self.sizes) for dim in tensor.shape])
-            return Operand(shape, (), tensor.dtype, bits == CONSTANT, bool(name), same)
+            return Operand(shape, (), tensor.dtype, same, is_constant, bool(name))
         if tensor.layout is torch.strided:
-            return Operand(tensor.shape, tensor.stride(), tensor.dtype, bits == CONSTANT, bool(name), same)
+            return Operand(tensor.shape, tensor.stride(), tensor.dtype, same, is_constant, bool(name))
         self.stored = stored_values(tensor)
-        return Operand(tensor.shape, (), tensor.dtype, bits == CONSTANT, bool(name), same, self.stored)
+        return Operand(tensor.shape, (), tensor.dtype, same, is_constant, bool(name), self.stored)

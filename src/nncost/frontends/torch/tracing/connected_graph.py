@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.lowerings.lower import dtype_name, emit
+from nncost.frontends.torch.step.dispatch_table import written_to
+from nncost.frontends.torch.step.fake_tensors import tensors_in
 from nncost.frontends.torch.tracing.log import Entry, Log
-from nncost.frontends.torch.tracing.provenance import tensors_in
+from nncost.frontends.torch.tracing.lower import dtype_name, emit
 from nncost.frontends.torch.tracing.view_ops import put_back, taken
 from nncost.ir import ops
 from nncost.ir.builder import Builder, no_gradient
@@ -84,7 +85,7 @@ class Connection:
                 if name != "out"
             }
             lowered = self._emitted(entry, arguments)
-            written = self._written(entry)
+            written = tensors_in(written_to(entry.info, entry.args, entry.kwargs))
             for tensor, value in zip(written or tensors_in(entry.result), lowered, strict=False):
                 if value is not None:
                     self._write(tensor, b.reshape(value, tuple(tensor.shape)))
@@ -99,13 +100,6 @@ class Connection:
             lowered = emit(b, entry.signature, arguments, frozenset(self._learned))
             region.returns(*(t for t in lowered if t is not None), gradient=no_gradient)
         return lowered
-
-    def _written(self, entry: Entry) -> list[torch.Tensor]:
-        found = []
-        for position, name in zip(entry.info.written, entry.info.written_names, strict=True):
-            target = entry.args[position] if position < len(entry.args) else entry.kwargs.get(name)
-            found += tensors_in(target)
-        return found
 
     def _converted(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
@@ -149,7 +143,7 @@ class Connection:
 
 
 def _constant(tensor: torch.Tensor) -> ops.Constant:
-    """A tensor's own numbers where it is none of the stand-ins, as with ``torch.tensor(…)``; zeros stand for others."""
+    """A tensor's own numbers if it is not a fake tensor, as with ``torch.tensor(…)``; zeros stand for others."""
     shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
     if type(tensor) is torch.Tensor and tensor.device.type == "cpu":
         return ops.Constant("array", shape, dtype, tensor.tolist)

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.tracing.call_signature import Signature
+from nncost.frontends.torch.tracing.call_signature import CallSignature
 from nncost.ir.graph import Phase
 
 
@@ -21,7 +22,7 @@ class Entry:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     result: Any
-    signature: Signature | None = None
+    signature: CallSignature | None = None
     path: str = ""
     phase: Phase = "forward"
     differentiable: bool = True
@@ -37,7 +38,7 @@ class Log:
         """A view was taken."""
         self.entries.append(Entry(operator, info, args, kwargs, result))
 
-    def operation(self, signature: Signature, args: Any, kwargs: Any, result: Any, place: tuple[str, Phase]) -> None:
+    def operation(self, signature: CallSignature, args: Any, kwargs: Any, result: Any, place: Place) -> None:
         """An operation ran."""
         entry = Entry(
             signature.operator, signature.info, args, kwargs, result, signature, *place, torch.is_grad_enabled()

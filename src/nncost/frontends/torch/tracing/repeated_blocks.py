@@ -1,15 +1,15 @@
-"""Blocks: layers that are alike are analysed once, forward and backward.
+"""Repeated blocks: layers that are equal are analysed once, forward and backward.
 
 A deep network repeats a block many times. The first of a kind runs on its own, on detached inputs,
-and what it recorded becomes a template. Wherever a block of that kind stands, a stand-in function
-takes its place in the autograd graph: forward it returns tensors of the right shapes, backward it
-returns gradients of the right shapes, and both add the template's calls to the records.
+and what it recorded becomes a template. For every block of that kind, one autograd function takes
+its place: forward it returns tensors of the right shapes, backward it returns gradients of the right
+shapes, and both add the template's calls to the records.
 
-Two blocks are alike when their classes, plain attributes, parameters and buffers (shape, strides,
+Two blocks are equal if their classes, plain attributes, parameters and buffers (shape, strides,
 type, whether trained), training flags and arguments agree. A number such as ``layer_idx`` differs
-in every block: an object stands in its place that notices being used. What cannot be told to be
-alike runs in full: shared weights, a module called twice, unknown objects among the arguments (a
-key-value cache), hooks, inputs or attributes that are changed.
+in every block: an integer that notes being used takes its place. Whatever cannot be told to be equal
+runs in full: shared weights, a module called twice, unknown objects among the arguments (a key-value
+cache), hooks, inputs or attributes that are changed.
 """
 
 from __future__ import annotations
@@ -25,43 +25,34 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.step.attribution import producer
-from nncost.frontends.torch.step.fake_tensors import FastPath
+from nncost.frontends.torch.step.fake_tensors import FastPath, Layout, layout_of
+from nncost.frontends.torch.step.provenance import Provenance, provenance_of, set_provenance
+from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.block_equality import BlockKeys, TracedInt
-from nncost.frontends.torch.tracing.call_signature import Literal, Scan
-from nncost.frontends.torch.tracing.provenance import provenance_of, set_provenance
+from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
 from nncost.frontends.torch.tracing.tracer import Tracer
 
 Forward = Callable[..., Any]
 
 
-class NotEqual(Exception):  # noqa: N818 - a signal to run again, never seen by users
-    """A block turned out not to be replaceable: the run starts again with it analysed in full."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__(type(layer).__name__)
-        self.layer = layer
-
-
 @dataclass(slots=True, eq=False)
-class Shape:
+class BlockTensor:
     """A tensor of a template: what is needed to make one like it."""
 
-    shape: Any
-    stride: Any
-    dtype: torch.dtype
+    layout: Layout
     requires_grad: bool
-    provenance: Any
+    provenance: Provenance
 
 
 @dataclass(slots=True, eq=False)
 class BackwardTemplate:
     """What a backward pass through a block recorded, for one pattern of incoming gradients.
 
-    ``producers`` are the layers inside that gave the gradients of the inputs.
+    ``producers`` are the layers inside that produced the gradients of the inputs.
     """
 
     calls: list[Any]
-    input_gradients: list[Shape | None]
+    input_gradients: list[BlockTensor | None]
     trained: list[str]
     producers: list[str]
 
@@ -91,7 +82,7 @@ class BlockRecord:
 
 
 class Blocks:
-    """The blocks of one run. ``candidates`` are the layers that may be alike; ``prepare`` stages one that runs."""
+    """The blocks of one run. ``candidates`` are the layers that may be equal; ``prepare`` swaps the parameters of one that runs."""
 
     def __init__(
         self,
@@ -110,7 +101,7 @@ class Blocks:
         self._inside = 0
 
     def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
-        """A candidate's forward: replayed where a block like it ran before."""
+        """A candidate's forward, replayed if an equal block ran before."""
         if self._inside:
             return forward(*args, **kwargs)
         leaves, structure = tree_flatten((args, kwargs))
@@ -128,9 +119,9 @@ class Blocks:
             template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         return self._replay(template, path, leaves)
 
-    # ---------------------------------------------------------------- likeness
+    # ---------------------------------------------------------------- equality
     def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
-        scan = Scan(self.tracer.written)
+        described = TracedDescription(self.tracer.written)
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
@@ -140,7 +131,7 @@ class Blocks:
                     or provenance_of(leaf)[1]
                 ):
                     return None
-                parts.append((scan.describe(leaf), leaf.requires_grad, provenance_of(leaf)))
+                parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
                 parts.append(Literal(type(leaf), leaf))
             else:
@@ -169,7 +160,7 @@ class Blocks:
         if changed or _state_of(layer) != before or _numbers_used(layer):
             raise NotEqual(layer)
         outputs = [self._output(leaf, inner, layer) for leaf in found]
-        made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, Shape)]
+        made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, BlockTensor)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
         return Template(
             layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
@@ -186,9 +177,10 @@ class Blocks:
             for place, other in enumerate(inner):
                 if other is leaf:
                     return (place,)
-            if type(leaf) is not FakeTensor or leaf.layout is not torch.strided or leaf.storage_offset():
+            layout = layout_of(leaf)
+            if layout is None:
                 raise NotEqual(layer)
-            return Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.requires_grad, provenance_of(leaf))
+            return BlockTensor(layout, leaf.requires_grad, provenance_of(leaf))
         if leaf is None or isinstance(leaf, (int, float, str)):
             return Literal(type(leaf), leaf)
         raise NotEqual(layer)
@@ -200,7 +192,7 @@ class Blocks:
         for name, operator, argument in template.uses:
             tracer.uses[f"{path}.{name}" if path else name, operator, argument] = None
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         if any(shape.requires_grad for shape in shapes):
             made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
         else:
@@ -209,14 +201,14 @@ class Blocks:
             set_provenance(tensor, shape.provenance)
         rest = iter(made)
         result = [
-            next(rest) if isinstance(o, Shape) else o.value if isinstance(o, Literal) else leaves[o[0]]
+            next(rest) if isinstance(o, BlockTensor) else o.value if isinstance(o, Literal) else leaves[o[0]]
             for o in template.outputs
         ]
         return tree_unflatten(result, template.structure)
 
-    def make(self, shape: Shape) -> torch.Tensor:
+    def make(self, shape: BlockTensor) -> torch.Tensor:
         """A tensor like one of a template, without history."""
-        return self.fast.make(shape.shape, shape.stride, shape.dtype)
+        return self.fast.make(*shape.layout)
 
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
@@ -257,14 +249,17 @@ class Blocks:
         given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
         return BackwardTemplate(
             _relative(calls, template.path),
-            [None if g is None else Shape(g.shape, g.stride(), g.dtype, False, provenance_of(g)) for g in given],
+            [
+                None if g is None else BlockTensor(Layout(g.shape, g.stride(), g.dtype), False, provenance_of(g))
+                for g in given
+            ],
             [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
             ["" if g is None else _below(producer(g), template.path) for g in given],
         )
 
 
 class _BlockFunction(torch.autograd.Function):
-    """A block's place in the autograd graph."""
+    """Takes a block's place in the autograd graph."""
 
     @staticmethod
     def forward(
@@ -272,7 +267,7 @@ class _BlockFunction(torch.autograd.Function):
     ) -> Any:
         ctx.set_materialize_grads(False)
         ctx.blocks, ctx.template, ctx.path = blocks, template, path
-        shapes = [output for output in template.outputs if isinstance(output, Shape)]
+        shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         made = [blocks.make(shape) for shape in shapes]
         ctx.mark_non_differentiable(*(t for t, shape in zip(made, shapes, strict=True) if not shape.requires_grad))
         return tuple(made)
@@ -280,14 +275,14 @@ class _BlockFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         node = torch._C._current_autograd_node()
-        ctx.blocks.tracer.attribution.fakes.add(node._sequence_nr())
+        ctx.blocks.tracer.attribution.block_nodes.add(node._sequence_nr())
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
 def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Module, int]:
-    """The outermost layers with layers inside of which another one is alike, with the key they share.
+    """The outermost layers, with layers inside, to which another one is equal, and the key they share.
 
-    Where one of a kind is excluded, all are.
+    If one of a kind is excluded, all are.
     """
     keys = BlockKeys(module).keys
     counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
@@ -305,7 +300,7 @@ def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Modu
 
 
 def trace_numbers(layer: nn.Module) -> None:
-    """Put watched numbers in the place of those that say which block this is."""
+    """Replace the numbers that say which block this is by ones that note being used."""
     for part in layer.modules():
         attributes = vars(part)
         for name, value in attributes.items():

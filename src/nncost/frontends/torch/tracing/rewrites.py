@@ -1,4 +1,4 @@
-"""Functions that PyTorch writes in smaller operators than they mean, rewritten before they get there."""
+"""Functions that PyTorch takes apart into other operators than they mean, rewritten before they get there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REWRITES: Mapping[Any, Callable[..., Any]] = {torch.linalg.vecdot: _vecdot}
 
 
 class Rewrites(TorchFunctionMode):
-    """While it is on, functions are called by what they mean."""
+    """While it is on, functions run as they are rewritten here."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _REWRITES.get(function, function)(*args, **(kwargs or {}))

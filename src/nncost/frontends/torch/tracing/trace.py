@@ -1,11 +1,9 @@
-"""One run of a module on the swapped, traced."""
+"""A module's step as a trace: run on fake tensors, again in another way if the model asks for it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,54 +11,55 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-from nncost.errors import SourceError, SymbolError
+from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.errors import explain, noted_in_backward
-from nncost.frontends.torch.inputs import converted, described, has_values
-from nncost.frontends.torch.step.fake_inputs import FakeFactory
-from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, swapped_in
-from nncost.frontends.torch.step.loss import ReentrantError, own_loss, run_backward
-from nncost.frontends.torch.step.symbolic_sizes import Branched, Sizes, symbol_names
+from nncost.frontends.torch.inputs import has_values
+from nncost.frontends.torch.step.loss import wants_backward
+from nncost.frontends.torch.step.mode import StepMode
+from nncost.frontends.torch.step.optimizer import late, maker, optimizer_name
+from nncost.frontends.torch.step.provenance import STORED, from_inputs, set_provenance
+from nncost.frontends.torch.step.run import Course, StepResult, run_step, symbols_of
+from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.log import Log
-from nncost.frontends.torch.tracing.provenance import STORED, set_provenance
-from nncost.frontends.torch.tracing.repeated_blocks import Blocks, NotEqual, find_candidates
-from nncost.frontends.torch.tracing.rewrites import Rewrites
+from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
 from nncost.frontends.torch.tracing.tracer import Tracer
-from nncost.ir.training.losses import NO_LOSS
 
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Traced:
-    """What one run left: the tracer, the tensors and layers by name, which parameters got a gradient."""
+    """A traced step: what it left, the tracer, which parameters got a gradient, and conditions on the symbols."""
 
+    step: StepResult
     tracer: Tracer
-    tensors: Mapping[str, Stored]
-    names: Mapping[nn.Module, str]
     trained: list[str]
-    loss: Any
-    output: Any
-    inputs: Inputs
     conditions: Sequence[str] = ()
 
 
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
-    """Run the module on stand-ins; with its real inputs where its course depends on their values."""
+    """Run the module once on fake tensors.
+
+    It runs again only if that fails: with its real inputs if the model branches on their values, with
+    gradients left in the parameters for a reentrant checkpoint, and with gradients on if the model
+    differentiates inside its forward pass.
+    """
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     sizes = symbols_of(module, given, options)
+    run = _Run(module, given, options, log)
     try:
-        return _reusing(module, given, options, log, sizes)
+        return run.reusing(sizes)
     except ReentrantError:
-        return _run(module, given, options, None, log, sizes=sizes, reentrant=True)
+        return run.traced(Course(sizes=sizes, keep_gradients=True))
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         if has_values(given):
-            return _run(module, given, options, None, log, real=True)
+            return run.traced(Course(real=True))
         try:
-            return _run(module, given, options, None, log, sizes=Sizes(by_data=True))
+            return run.traced(Course(sizes=Sizes(by_data=True)))
         except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
             raise SourceError(
                 f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
@@ -68,174 +67,99 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
             ) from error
     except RuntimeError as error:
         if NEEDS_GRADIENTS in str(error) and not wants_backward(options):
-            return _run(module, given, options, None, log, sizes=sizes, gradients=True)
+            return run.traced(Course(sizes=sizes, gradients=True))
         if sizes is None or not sizes.numbers:
             raise
         # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
         raise Branched([str(error).splitlines()[0]], sizes.numbers) from error
 
 
-def _reusing(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None, sizes: Sizes | None) -> Traced:
-    """A run in which alike blocks are analysed once, begun again where one was not what it seemed."""
-    excluded: set[nn.Module] | None = set() if options.reuse else None
-    while True:
-        try:
-            return _run(module, given, options, excluded, log, sizes=sizes)
-        except NotEqual as found:
-            assert excluded is not None
-            excluded.add(found.layer)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every attempt at tracing a module has in common."""
 
+    module: nn.Module
+    given: Inputs
+    options: LoadOptions
+    log: Log | None
 
-def _run(
-    module: nn.Module,
-    given: Inputs,
-    options: LoadOptions,
-    excluded: set[nn.Module] | None,
-    log: Log | None,
-    *,
-    real: bool = False,
-    sizes: Sizes | None = None,
-    gradients: bool = False,
-    reentrant: bool = False,
-) -> Traced:
-    if log is not None:
-        log.entries.clear()  # what an earlier attempt left
-    environment = None if sizes is None else sizes.environment
-    mode = None if real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
-    trains = wants_backward(options)
-    fakes = FakeFactory(mode, options, trains or gradients, sizes)
-    tracer = Tracer(None if sizes else fakes.fast, None if mode is None else fakes.of_captured, log=log, sizes=sizes)
-    candidates = {} if excluded is None or mode is None or sizes is not None else find_candidates(module, excluded)
-    layer_forward = LayerForward(tracer)
-    swapped = SwappedParameters(module, fakes.of_tensor, _flag(module, options), layer_forward.wrap, fakes.of_captured)
-    fakes.swapped = swapped
-    if candidates:
-        layer_forward.reuse(candidates, fakes, swapped)
-    with swapped_in(swapped, candidates), _quiet():
-        arguments = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
-        trained: list[str] = []
-        with _modes(mode), _plain_kernels(sizes), Rewrites(), tracer, torch.set_grad_enabled(trains or gradients):
-            output = module(*arguments.args, **arguments.kwargs)
-            loss = _loss_of(output, options)
-            if trains and log is None:
-                with noted_in_backward(tracer.attribution):
-                    wanted = _wanted(swapped, arguments, layer_forward.blocks)
-                    trained = run_backward(tracer, output, loss, wanted, reentrant=reentrant)
-    both = {*trained, *(() if layer_forward.blocks is None else layer_forward.blocks.trained)}
-    trained = [name for name in swapped.tensors if name in both]
-    conditions = [] if sizes is None else sizes.check()
-    return Traced(tracer, swapped.tensors, swapped.names, trained, loss, output, arguments, conditions)
-
-
-def _wanted(swapped: SwappedParameters, arguments: Inputs, blocks: Blocks | None) -> dict[str, torch.Tensor]:
-    """The stand-ins whose gradients are asked for: parameters, inputs that require one, and the blocks' anchor."""
-    wanted = {
-        name: stored.fake
-        for name, stored in swapped.tensors.items()
-        if stored.fake is not None and stored.fake.requires_grad
-    }
-    leaves = tree_leaves((arguments.args, dict(arguments.kwargs)))
-    asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    wanted |= {f" input {number}": leaf for number, leaf in enumerate(asked)}
-    return wanted if blocks is None else {**wanted, "": blocks.anchor}
-
-
-def symbols_of(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:
-    """The symbols among the sizes of the inputs; None where all are numbers."""
-    shapes = described(given, module)
-    names = symbol_names({**shapes, "batch": () if options.batch is None else (options.batch,)})
-    return Sizes() if names else None
-
-
-def wants_backward(options: LoadOptions) -> bool:
-    """Whether a loss or an optimizer was named."""
-    return options.steps.loss not in (None, NO_LOSS) or options.steps.optimizer not in (None, "none")
-
-
-def _loss_of(output: Any, options: LoadOptions) -> Any:
-    """The loss that was asked for, or the one that goes with an optimizer alone."""
-    loss, optimizer = options.steps.loss, options.steps.optimizer
-    if loss is not None:
-        return loss
-    if optimizer in (None, "none"):
-        return NO_LOSS
-    return "own" if own_loss(output) is not None else "squared_error"
-
-
-@contextmanager
-def _modes(mode: Any) -> Iterator[None]:
-    if mode is None:
-        yield
-        return
-    with mode:
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What a model raises reaches its caller as the exception alone, not in PyTorch's log as well."""
-    log = logging.getLogger("torch._subclasses.fake_tensor")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
-
-
-@contextmanager
-def _plain_kernels(sizes: Sizes | None) -> Iterator[None]:
-    """Recurrent layers step by step where sizes are symbols: the fused kernel asks for numbers."""
-    if sizes is None:
-        yield
-        return
-    enabled = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(enabled)
-
-
-def _flag(module: nn.Module, options: LoadOptions) -> bool | None:
-    """The training flag for all layers; None leaves a model in training with the layers its owner set apart."""
-    if not options.training:
-        return False
-    return None if module.training else True
-
-
-class LayerForward:
-    """Each layer's forward, telling the tracer which layer runs; alike blocks are replayed."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self.tracer = tracer
-        self.blocks: Blocks | None = None
-        self._candidates: Mapping[nn.Module, Any] = {}
-
-    def reuse(self, candidates: Mapping[nn.Module, int], fakes: FakeFactory, swapped: SwappedParameters) -> None:
-        """Let blocks that are alike be analysed once."""
-        assert fakes.fast is not None
-        self._candidates = candidates
-        anchor = set_provenance(fakes.fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-        self.blocks = Blocks(self.tracer, fakes.fast, candidates, anchor, swapped.prepare)
-
-    def wrap(self, layer: nn.Module, name: str, forward: Any) -> Any:
-        """The function that runs in place of a layer's forward."""
-        attribution = self.tracer.attribution
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            outer, attribution.path = attribution.path, name
-            attribution.depth += 1
+    def reusing(self, sizes: Sizes | None) -> Traced:
+        """A run in which equal blocks are analysed once, begun again if one was not what it seemed."""
+        if not self.options.reuse or sizes is not None:
+            return self.traced(Course(sizes=sizes))
+        excluded: set[nn.Module] = set()
+        while True:
             try:
-                if layer in self._candidates and self.blocks is not None:
-                    return self.blocks.run(layer, name, forward, args, kwargs)
-                return forward(*args, **kwargs)
-            except NotEqual:
-                raise
-            except Exception as error:
-                explain(error, layer, name, args, kwargs)
-                raise
-            finally:
-                attribution.path = outer
-                attribution.depth -= 1
+                return self.traced(Course(), find_candidates(self.module, excluded))
+            except NotEqual as found:
+                excluded.add(found.layer)
 
-        return run
+    def traced(self, course: Course, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
+        """One run."""
+        if self.log is not None:
+            self.log.entries.clear()  # what an earlier attempt left
+        tracer = _BlockTracer(candidates or {}, self.log)
+        course = replace(course, deferred=candidates or (), backward=self.log is None)
+        step = run_step(self.module, self.given, self.options, tracer, course)
+        both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
+        trained = [name for name in step.tensors if name in both]
+        return Traced(step, tracer, trained, [] if course.sizes is None else course.sizes.check())
+
+
+class _BlockTracer(Tracer):
+    """Replays blocks that are equal to an earlier one. ``candidates`` are layers that may be, by the key they share."""
+
+    def __init__(self, candidates: Mapping[nn.Module, int], log: Log | None) -> None:
+        super().__init__(log=log)
+        self.blocks: Blocks | None = None
+        self._candidates = candidates
+
+    def begin(self, inputs: Inputs) -> None:
+        super().begin(inputs)
+        if self._candidates and self._fast is not None:
+            anchor = set_provenance(self._fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
+            self.blocks = Blocks(self, self._fast, self._candidates, anchor, self.swapped.swap_deferred)
+
+    def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
+        if self.blocks is not None and layer in self._candidates:
+            return self.blocks.run(layer, path, forward, args, kwargs)
+        return forward(*args, **kwargs)
+
+    def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        """Parameters that require a gradient, inputs that do, and the blocks' anchor."""
+        wanted = {name: fake for name, fake in self.swapped.fakes().items() if fake.requires_grad}
+        leaves = tree_leaves((inputs.args, dict(inputs.kwargs)))
+        asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+        wanted |= {f" input {number}": leaf for number, leaf in enumerate(asked)}
+        return wanted if self.blocks is None else {**wanted, "": self.blocks.anchor}
+
+
+def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
+    """The operations of one late step of one parameter; None if the optimizer does not train it.
+
+    Raises OptionError for an optimizer that cannot be run.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        parameter = from_inputs(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
+        parameter._is_param = True
+        gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
+    tracer = Tracer(only_fake=True)
+    tracer.attribution.phase = "update"
+    try:
+        alone = maker(optimizer)(parameter, original)
+    except KeyError:
+        return None
+    try:
+        parameter.grad = gradient
+        with StepMode(Tracer(only_fake=True)):
+            alone.step()
+        for state in alone.state.values():
+            late(state)
+        with StepMode(tracer):
+            alone.step()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        shape = "x".join(map(str, original.shape))
+        raise OptionError(
+            f"{optimizer_name(optimizer)} cannot update a parameter of shape {shape}: {error}."
+        ) from error
+    return tracer.records

@@ -1,4 +1,4 @@
-"""From a recorded signature to a kernel in core operations."""
+"""From a call signature to a kernel in core operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nncost.errors import NncostError
 from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
-from nncost.frontends.torch.tracing.call_signature import Literal, Operand, Signature
+from nncost.frontends.torch.tracing.call_signature import CallSignature, Literal, Operand
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.dtypes import DTYPES
@@ -29,15 +29,15 @@ def dtype_name(dtype: torch.dtype) -> str:
     return _DTYPES.get(name, name)
 
 
-def kernel_of(signature: Signature) -> Kernel:
-    """The kernel of a signature, made once."""
+def kernel_of(signature: CallSignature) -> Kernel:
+    """The kernel of a call, made once."""
     if signature.kernel is None:
         signature.kernel = _kernel(signature)
     found: Kernel = signature.kernel
     return found
 
 
-def _kernel(signature: Signature) -> Kernel:
+def _kernel(signature: CallSignature) -> Kernel:
     builder = Builder()
     tensors: dict[int, Tensor] = {}
     learned: set[Tensor] = set()
@@ -52,7 +52,7 @@ def _kernel(signature: Signature) -> Kernel:
                 else:
                     tensor = builder.input(tuple(value.shape), dtype=dtype)
                 tensors[value.same] = tensor
-                if value.learned:
+                if value.parameter:
                     learned.add(tensor)
                 if value.stored is not None:
                     stored[tensor] = value.stored
@@ -73,7 +73,7 @@ def _kernel(signature: Signature) -> Kernel:
 
 def emit(
     builder: Builder,
-    signature: Signature,
+    signature: CallSignature,
     arguments: Mapping[str, Any],
     learned: frozenset[Tensor],
     stored: Mapping[Tensor, int] | None = None,

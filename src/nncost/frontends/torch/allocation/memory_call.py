@@ -1,0 +1,99 @@
+"""Distinct calls of kernels: what decides which memory a call takes, and how to make its results again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+from nncost.dims import Dim
+from nncost.frontends.torch.step.fake_tensors import Layout, layout_of
+
+
+class Outputs(NamedTuple):
+    """How to make results again: layouts (None: absent) in a tensor, list or tuple; or which argument is the result."""
+
+    kind: type
+    layouts: tuple[Layout | None, ...] = ()
+    argument: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class MemoryCall:
+    """A distinct call: an operator on arguments of these layouts.
+
+    ``outputs`` say how to make the results again (None: the operator must run), ``macs`` and ``bytes``
+    what it takes to run it for real; ``sizes`` are those of the new memory its results take,
+    ``positions`` which of its ``results`` tensors that is the memory of. ``grads``: whether gradients were being
+    recorded, which some kernels ask; ``symbolic``: sizes are symbols or operands sparse, so that nothing can be run;
+    ``actual`` are the outputs as a real run gave them, if not as ``outputs`` say.
+    """
+
+    operator: Any
+    args: Any
+    kwargs: Any
+    outputs: Outputs | None = None
+    sizes: tuple[Dim, ...] = ()
+    positions: tuple[int, ...] = ()
+    results: int = 0
+    macs: int = 0
+    bytes: int = 0
+    grads: bool = False
+    symbolic: bool = False
+    actual: Outputs | None = None
+
+
+@dataclass(slots=True, eq=False)
+class CallEvent:
+    """A call at its place; ``allocated`` are the numbers of the new memory its results take.
+
+    ``saved_scalar`` is the memory of a number that the call made a tensor of and autograd saves for backward;
+    with ``scalar_operand``, a call in backward is handed such a saved number, a tensor already.
+    The call would have reused the memory ``reusable_input``, its first operand's, if nothing else held it,
+    by calling ``inplace_form``.
+    """
+
+    call: MemoryCall
+    allocated: tuple[int, ...]
+    path: str
+    phase: Any
+    saved_scalar: int | None = None
+    scalar_operand: bool = False
+    reusable_input: int | None = None
+    inplace_form: MemoryCall | None = None
+
+
+def results_in(result: Any) -> list[Any]:
+    """The tensors of a call's result in their positions; None if one is absent."""
+    if isinstance(result, (list, tuple)):
+        return [found for item in result for found in results_in(item)]
+    return [result if isinstance(result, torch.Tensor) else None]
+
+
+def outputs_of(result: Any, fresh: list[Any], args: Any) -> Outputs | None:
+    """How to make the results again, whose new memory is ``fresh``; None if that is not known."""
+    if isinstance(result, torch.Tensor) and not fresh:
+        if type(result) is not FakeTensor:
+            return None  # a real one, such as an optimizer's number of steps: it is written to
+        position = next((i for i, value in enumerate(args) if value is result), None)
+        return None if position is None else Outputs(torch.Tensor, argument=position)
+    pieces = [result] if isinstance(result, torch.Tensor) else result
+    if not isinstance(pieces, (list, tuple)) or sum(piece is not None for piece in pieces) != len(fresh):
+        return None
+    layouts: list[Layout | None] = []
+    storages = iter(fresh)
+    for tensor in pieces:
+        layout = None if tensor is None else layout_of(tensor)
+        if tensor is not None and (layout is None or layout.extent * layout.dtype.itemsize != next(storages).nbytes()):
+            return None
+        layouts.append(layout)
+    kind = torch.Tensor if isinstance(result, torch.Tensor) else list if isinstance(result, list) else tuple
+    return Outputs(kind, tuple(layouts))
+
+
+def bytes_of(layout: Layout) -> int:
+    """The bytes of a tensor's elements."""
+    return int(prod(layout.shape) * layout.dtype.itemsize)

@@ -1,0 +1,369 @@
+"""Follows memory through a step: which kernel takes it, and when it is given back."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._pytree import tree_leaves
+
+from nncost.dims import Dim
+from nncost.frontends.model import Inputs
+from nncost.frontends.torch.allocation.inplace_rules import OTHER_FORMULA, REUSING, may_be_in_place, sums_gradients
+from nncost.frontends.torch.allocation.intercepts import BiasedProducts, random_states
+from nncost.frontends.torch.allocation.known_results import KnownResults, elementwise, key_of
+from nncost.frontends.torch.allocation.memory_call import (
+    CallEvent,
+    MemoryCall,
+    Outputs,
+    bytes_of,
+    outputs_of,
+    results_in,
+)
+from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
+from nncost.frontends.torch.allocation.workspace_probe import macs_of
+from nncost.frontends.torch.allocation.workspace_rules import operands
+from nncost.frontends.torch.step.attribution import Place
+from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
+from nncost.frontends.torch.step.fake_tensors import FastPath, tensors_in
+from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
+from nncost.frontends.torch.tracing.call_signature import Description
+
+_RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
+_ADD = torch.ops.aten.add.Tensor
+_SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
+"""Operators whose second operand autograd saves."""
+_SAVERS = {"MulBackward0", "DivBackward0"}
+_VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten._unsafe_view.default}
+"""Operators that return a view of their operand, besides those that say so."""
+_BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
+"""Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
+_NUMBERS = {int, float, bool, complex}
+
+ActualOutputs = Callable[[MemoryCall], "Outputs | None"]
+"""The outputs of a call as a real run gives them, if they are not as its fake run says."""
+
+
+class AllocationTracker(Consumer):
+    """Notes calls and frees in ``events``; holds no tensor, so that each dies when it would.
+
+    ``known`` are results that the tracer has met; ``actual`` corrects those that a real run lays out otherwise.
+    """
+
+    def __init__(self, known: KnownResults, actual: ActualOutputs) -> None:
+        super().__init__()
+        self.events: list[Any] = []
+        self.storages = Storages(self._freed)
+        self.forward_events = 0
+        self.gradients: set[int] = set()
+        self.input_bytes: Dim = 0
+        self.state_bytes = 0
+        self.other_formulas: dict[str, None] = {}
+        self._known, self._actual = known, actual
+        self._calls: dict[Any, MemoryCall] = {}
+        self._products = BiasedProducts()
+        self._scalars: list[tuple[Any, CallEvent]] = []
+        self._makers: list[int | None] = []
+        self._fast: FastPath | None = None
+        self._sizes: Sizes | None = None
+        self._makes_state = False
+        self._is_noted = True
+        self._aside: tuple[list[Any], set[int]] = ([], set())
+
+    # ---------------------------------------------------------------- the step
+    def begin(self, inputs: Inputs) -> None:
+        """Parameters, buffers and inputs are there before the step."""
+        self._fast, self._sizes = self.fakes.fast, self.fakes.sizes
+        for fake in self.swapped.fakes().values():
+            if storage_of(fake) is not None:
+                self.storages.outside(storage_of(fake))
+        for leaf in tree_leaves((inputs.args, dict(inputs.kwargs))):
+            if isinstance(leaf, torch.Tensor) and storage_of(leaf) is not None:
+                self.target(leaf)
+
+    def contexts(self) -> Iterable[AbstractContextManager[Any]]:
+        """Random states are seen while the step runs."""
+        return (random_states(self.allocated),)
+
+    def around_forward(self) -> AbstractContextManager[Any]:
+        """Products with a bias are seen while the forward pass runs."""
+        return self._products
+
+    def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
+        """A layer's forward; also one that runs again in a backward pass."""
+        if not self.attribution.in_backward or self.attribution.depth > 1:
+            return forward(*args, **kwargs)
+        with self._products:
+            return forward(*args, **kwargs)
+
+    def target(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A tensor that is there before the step: an input, or what the loss compares the output with."""
+        storage = storage_of(tensor)
+        number = self.storages.number(storage)
+        events = self.events
+        if events and isinstance(events[-1], CallEvent) and number in events[-1].allocated:
+            events.pop()
+        if number != OUTSIDE:
+            size = storage.nbytes()
+            self.input_bytes += size if self._sizes is None else self._sizes.dim(size)
+        self.storages.outside(storage)
+        return tensor
+
+    def allocated(self, tensor: torch.Tensor) -> None:
+        """A tensor that came about without an operator."""
+        storage = storage_of(tensor)
+        call = MemoryCall(None, (), (), sizes=(storage.nbytes(),))
+        phase = "backward" if self.attribution.in_backward else self.attribution.phase
+        self._makers.append(None)
+        self.events.append(CallEvent(call, (self.storages.taken(storage),), self.attribution.path, phase))
+
+    def forward_ended(self) -> None:
+        """What is held now is saved for the backward pass."""
+        self.forward_events = len(self.events)
+
+    def backward_ended(self) -> None:
+        """The parameters' gradients are there."""
+        gradients = [storage_of(fake.grad) for fake in self.swapped.with_gradient().values() if fake.grad is not None]
+        numbers = {self.storages.number(storage) for storage in gradients}
+        self.gradients = {number for number in numbers if number is not None}
+
+    def state_begins(self) -> None:
+        """The optimizer's state is there before the step: what making it takes is not noted."""
+        self._makes_state = True
+        self._aside = self.events, self.storages.alive()
+        self.events = []
+
+    def like(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Another tensor in that layout, with its values if it has any, which is there before the step."""
+        if type(tensor) is not FakeTensor or self._fast is None:
+            made = tensor.clone()
+        else:
+            made = self._fast.make(tensor.shape, tensor.stride(), tensor.dtype)
+        self.storages.outside(storage_of(made))
+        return made
+
+    def state_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        """All there is by now, but what the step held before, is the optimizer's state."""
+        self._makes_state = False
+        self._calls.clear()
+        self.events, before = self._aside
+        self.storages.now_outside(but=before)
+        leaves = tree_leaves([dict(state) for state in optimizer.state.values()])
+        storages = [storage_of(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        self.state_bytes = sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+
+    def finished(self) -> None:
+        """What is held now outlives the step: its end is not noted."""
+        self._is_noted = False
+
+    # ---------------------------------------------------------------- operators
+    def captured(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The fake tensor of a real one; of a number that autograd saved, one that nothing else holds."""
+        if tensor.dim() == 0 and self.storages.number(tensor.untyped_storage()) not in (None, OUTSIDE):
+            assert self._fast is not None
+            made = self._fast.make((), (), tensor.dtype)
+        else:
+            made = super().captured(tensor)
+        storage = storage_of(made)
+        if storage is not None and self.storages.number(storage) is None:
+            self.storages.outside(storage)
+        return made
+
+    def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """Run an operator that asks about a tensor, or returns it in another form."""
+        return self.view(func, info, args, kwargs) if func in _VIEWS else self.operation(func, info, args, kwargs)
+
+    def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """Run an operator that returns a view, which takes no memory."""
+        if info.written:
+            return self.operation(func, info, args, kwargs)
+        if self._scalars:
+            self._note_saved_scalars()
+        if self._fast is not None and type(args[0]) is FakeTensor:
+            result = self._fast.view(func, args, kwargs)
+        else:
+            result = func(*args, **kwargs)
+        self.attribution.note_view(tensors_in(result))
+        return result
+
+    def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """Run an operator, or repeat the result of an equal call, and note the memory it takes."""
+        if func in _VIEWS:
+            return self.view(func, info, args, kwargs)
+        if self._scalars:
+            self._note_saved_scalars()
+        description = Description(self._sizes)
+        described = tuple([description.of(value) for value in args])
+        options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
+        tensors = description.tensors
+        is_query = info.handling is Handling.QUERY
+        place: Place = ("", "forward") if is_query else self.attribution.place_of(tensors)
+        key = (func, described, options, torch.is_grad_enabled())
+        call = self._calls.get(key) if description.repeatable else None
+        if call is not None and call.outputs is not None:
+            result, fresh = self._again(call.outputs, args)
+        else:
+            result, fresh = self._first(func, args, kwargs, tensors, info, (described, options))
+            if call is None:
+                call = self._new(func, described, options, result, fresh, args, kwargs, tensors)
+                if description.repeatable:
+                    self._calls[key] = call
+                    result, fresh = self._as_actually(call, result, fresh)
+        results = tensors_in(result)
+        if is_query:
+            self.attribution.note_view(results)
+        elif place[1] == "backward":
+            self.attribution.note_gradient(results, place[0])
+        if fresh or not is_query:
+            self._note(call, tensors, fresh, self.attribution.place_of(tensors) if is_query else place)
+            if func in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
+                self._expect_saved_scalar(result, tensors)
+        return result
+
+    def _first(
+        self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], info: OperatorInfo, described: Any
+    ) -> tuple[Any, list[Any]]:
+        """The results of a call like none before, and the storages that are new among theirs."""
+        for tensor in tensors:
+            storage = storage_of(tensor)
+            if storage is not None and self.storages.number(storage) is None:
+                self.storages.outside(storage)
+        fast = self._fast
+        result: Any = NotImplemented
+        by_format = func in _BY_FORMAT and not all(tensor.is_contiguous() for tensor in tensors)
+        if fast is not None and not by_format and tensors and all(type(t) is FakeTensor for t in tensors):
+            outputs = self._known.get(key_of(func, info, *described)) if self._known else None
+            if outputs is None:
+                result = elementwise(func, info, args, tensors, fast)
+            elif outputs.argument is None or outputs.argument < len(args):
+                result = self._again(outputs, args)[0]
+            if result is NotImplemented and info.simple:
+                result = fast.run(func, args, kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        if func is _RECURRENT_BACKWARD and fast is not None:
+            # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
+            result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])
+        return result, self._fresh(result)
+
+    def _fresh(self, result: Any) -> list[Any]:
+        """The storages among a result's that are new."""
+        storages = [storage_of(tensor) for tensor in tensors_in(result)]
+        fresh = {s._cdata: s for s in storages if s is not None and self.storages.number(s) is None}
+        return list(fresh.values())
+
+    def _again(self, outputs: Outputs, args: Any) -> tuple[Any, list[Any]]:
+        """The results of a call equal to an earlier one, and their storages."""
+        if outputs.argument is not None:
+            return args[outputs.argument], []
+        fast = self._fast
+        assert fast is not None
+        made = [None if layout is None else fast.make(*layout) for layout in outputs.layouts]
+        fresh = [tensor.untyped_storage() for tensor in made if tensor is not None]
+        return (made[0] if outputs.kind is torch.Tensor else outputs.kind(made)), fresh
+
+    def _as_actually(self, call: MemoryCall, result: Any, fresh: list[Any]) -> tuple[Any, list[Any]]:
+        """The results as a real run lays them out, so that what follows reads them as it would."""
+        if call.outputs is None or not call.outputs.layouts or call.operator in REUSING or self._makes_state:
+            return result, fresh
+        actual = self._actual(call)
+        if actual is None:
+            return result, fresh
+        result, fresh = self._again(actual, ())
+        call.outputs, call.actual = actual, None
+        call.sizes = tuple([storage.nbytes() for storage in fresh])
+        return result, fresh
+
+    def _new(
+        self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any,
+        tensors: list[torch.Tensor],
+    ) -> MemoryCall:  # fmt: skip
+        positions, results = _positions(result, fresh)
+        if self._sizes is not None:
+            dims = tuple([self._sizes.dim(storage.nbytes()) for storage in fresh])
+            return MemoryCall(func, args, options, None, dims, positions, results, symbolic=True)
+        sizes = tuple([storage.nbytes() for storage in fresh])
+        call = MemoryCall(
+            func, args, options, outputs_of(result, fresh, real), sizes, positions, results,
+            grads=torch.is_grad_enabled(), symbolic=any(t.layout is not torch.strided for t in tensors),
+        )  # fmt: skip
+        call.macs = macs_of(func, real, named, result)
+        call.bytes = sum(sizes) + sum(bytes_of(operand.layout) for operand in operands(call))
+        return call
+
+    # ---------------------------------------------------------------- notes
+    def _freed(self, number: int) -> None:
+        if self._is_noted:
+            self.events.append(number)
+
+    def _note(self, call: MemoryCall, tensors: list[torch.Tensor], fresh: list[Any], place: Place) -> None:
+        allocated = tuple([self.storages.taken(storage) for storage in fresh])
+        event = CallEvent(call, allocated, *place)
+        node = torch._C._current_autograd_node() if self.attribution.in_backward else None
+        self._makers += [None if node is None else node._sequence_nr()] * len(allocated)
+        if node is not None and node.name() in OTHER_FORMULA:
+            self.other_formulas[node.name()] = None
+        if node is not None and call.operator in _SAVING and len(tensors) == 1:
+            event.scalar_operand = node.name() in _SAVERS
+        adds_bias = self._products.depth > 0
+        if len(allocated) == 1 and tensors and (node is not None or adds_bias) and call.operator in REUSING:
+            self._note_in_place(event, tensors, node, adds_bias=adds_bias)
+        self.events.append(event)
+
+    def _note_in_place(self, event: CallEvent, tensors: list[torch.Tensor], node: Any, *, adds_bias: bool) -> None:
+        first = self.storages.number(storage_of(tensors[0]))
+        if first is None or first == OUTSIDE:
+            return
+        if node is not None and event.call.operator is _ADD and sums_gradients(node, self._makers[first]):
+            self._makers[event.allocated[0]] = None
+        may, form = may_be_in_place(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
+        if may:
+            event.reusable_input, event.inplace_form = first, form
+
+    def _expect_saved_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
+        """A number becomes a tensor, which autograd saves if it needs it for the gradient of the other operand.
+
+        A view that is written to is not asked: autograd would make its node anew, with operators that come here.
+        """
+        if result._is_view():
+            return
+        if torch.is_grad_enabled() and tensors[0].requires_grad and _no_hooks():
+            self._scalars.append((weakref.ref(result), self.events[-1]))
+
+    def _note_saved_scalars(self) -> None:
+        """The numbers that autograd has saved since."""
+        waiting = []
+        entries, self._scalars = self._scalars, []
+        for entry in entries:
+            result = entry[0]()
+            if result is None:
+                continue
+            if result.grad_fn is None:
+                waiting.append(entry)  # autograd has not come to it yet
+                continue
+            saved: Any = getattr(result.grad_fn, "_saved_other", None)
+            if type(saved) is torch.Tensor and saved.dim() == 0:
+                storage = storage_of(saved)
+                if self.storages.number(storage) is None:
+                    entry[1].saved_scalar = self.storages.taken(storage)
+                    self._makers.append(None)
+        self._scalars = [*waiting, *self._scalars]
+
+
+def _no_hooks() -> bool:
+    """Whether autograd saves what it needs itself: a checkpoint gives it hooks, and saves nothing."""
+    hooks = torch._C._autograd
+    return not hooks._saved_tensors_hooks_is_enabled() or hooks._top_saved_tensors_default_hooks(True) is None
+
+
+def _positions(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:
+    """Of which of the results each new memory is, and how many results there are."""
+    storages = [None if tensor is None else storage_of(tensor) for tensor in results_in(result)]
+    addresses = [None if storage is None else storage._cdata for storage in storages]
+    return tuple([addresses.index(storage._cdata) for storage in fresh]), len(addresses)

@@ -116,14 +116,14 @@ def _narrowed(table: Table, width: int) -> list[Styled]:
         for gap in (GAP, " "):
             lines = list(grid(kept, compact, gap))
             if _width(lines) <= width:
-                return [*lines, *_remarks(table, kept, width)]
+                return [*lines, *_caveats(table, kept, width)]
     while _width(lines) > width and len(kept.header) > 1:
         others = _width(lines) - max(len(text_of(row[0])) for row in kept.all_rows)
         lines = list(grid(_with_names(kept, max(_NARROWEST_NAME, width - others)), compact, " "))
         if _width(lines) > width:
             kept = _only(kept, range(len(kept.header) - 1))
             lines = list(grid(kept, compact, " "))
-    return [*lines, *_remarks(table, kept, width)]
+    return [*lines, *_caveats(table, kept, width)]
 
 
 def _only(table: Table, keep: Sequence[int]) -> Table:
@@ -142,7 +142,7 @@ def _with_names(table: Table, room: int) -> Table:
     return replace(table, rows=tuple((name, *row[1:]) for name, row in zip(short, table.rows, strict=True)))
 
 
-def _remarks(table: Table, kept: Table, width: int) -> list[Styled]:
+def _caveats(table: Table, kept: Table, width: int) -> list[Styled]:
     """What a narrowed table does not show."""
     groups = table.groups or table.header
     named = [

@@ -104,12 +104,12 @@ def constant_tensors(items: Sequence[Item], known: Collection[Tensor] = ()) -> s
 
 def count_item(item: Item, constants: set[Tensor], *, valid_taps: bool = False) -> Counts:
     """Return what one item costs on its own, in every quantity but memory traffic."""
-    stand_ins = tuple(
+    fakes = tuple(
         Node(ops.Constant("fill", tensor.shape, tensor.dtype), (), (tensor,), item.path, item.phase)
         for tensor in outer_tensors([item], (), set())
         if tensor in constants
     )
-    return _amounts(count_graph(Graph((), (), (), (*stand_ins, item)), valid_taps=valid_taps))
+    return _amounts(count_graph(Graph((), (), (), (*fakes, item)), valid_taps=valid_taps))
 
 
 def _amounts(ledger: Ledger) -> Counts:

@@ -37,7 +37,7 @@ def parameters(context: Context, quantity: str | None) -> Section:
             content += [Heading(title), _lines(context, given)]
     content += _together(context, quantity)
     if quantity is None:
-        content += _remarks(context)
+        content += _caveats(context)
     return Section("Parameters" if quantity is None else f"parameters.{quantity}", tuple(content))
 
 
@@ -142,7 +142,7 @@ def _shape(parameter: Parameter) -> Maths | None:
     return Maths("·".join(m.text for m in pieces), r" \cdot ".join(m.latex for m in pieces))
 
 
-# ------------------------------------------------------------------- sums and remarks
+# ------------------------------------------------------------------- sums and caveats
 def _together(context: Context, quantity: str | None) -> list[Block]:
     counts = context.report.parameters
     parts = [written(tidy(amount)) for amount in (counts.weights, counts.biases, counts.other) if amount != 0]
@@ -169,7 +169,7 @@ def _bytes(context: Context) -> list[Block]:
     return [Heading("Bytes"), summed(tuple(lines), context.report.parameters.bytes)]
 
 
-def _remarks(context: Context) -> list[Block]:
+def _caveats(context: Context) -> list[Block]:
     result: list[Block] = []
     buffers, neurons = context.report.parameters.buffers, context.report.neurons
     if buffers != 0:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nncost.ir.observed import Look, Observed
 
 BUILT_IN = ("onnx", "weights", "huggingface", "torch", "graph", "spec")
-"""The rooms whose module ``front_end`` has a class ``SourceFrontEnd``, in the order they are asked; spec takes any text."""
+"""The rooms with a class ``SourceFrontEnd``, in the order they are asked; spec takes any text."""
 ENTRY_POINTS = "nncost.front_ends"
 """The group of entry points under which another package names its front ends."""
 _WIDTHS = re.compile(r"\w+(-(\w+(:\w+)?(\*\w+)?|\.\.\.))+")
@@ -78,7 +78,7 @@ def _all() -> Iterator[FrontEnd]:
 
 @cache
 def _built_in(room: str) -> FrontEnd:
-    front_end: FrontEnd = import_module(f"nncost.frontends.{room}.front_end").SourceFrontEnd()
+    front_end: FrontEnd = import_module(f"nncost.frontends.{room}").SourceFrontEnd()
     return front_end
 
 

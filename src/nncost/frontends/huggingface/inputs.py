@@ -29,7 +29,7 @@ def inputs_of(module: Any, options: LoadOptions) -> tuple[Inputs, tuple[str, ...
     defaults = {name: _default(name, module, main) for name in _needed(module, main, accepted)}
     ranks = {name: len(sizes) + 1 for name, sizes in defaults.items() if sizes}
     found = given_inputs(module, options, main, accepted, ranks)
-    notes = list(_remarks(found, module))
+    notes = list(_caveats(found, module))
     batch = _batch(found, options)
     for name, sizes in defaults.items():
         if name in found or any(other in found for other in REPLACES.get(name, ())):
@@ -90,7 +90,7 @@ def _batch(found: Mapping[str, Any], options: LoadOptions) -> Dim:
     return next((leaf.shape[0] for leaf in found.values() if len(getattr(leaf, "shape", ()))), 1)
 
 
-def _remarks(found: Mapping[str, Any], module: Any) -> Iterator[str]:
+def _caveats(found: Mapping[str, Any], module: Any) -> Iterator[str]:
     longest = context_length(module.config)
     tokens = getattr(found.get("input_ids"), "shape", (1,))[-1]
     if longest is not None and not is_symbolic(tokens) and tokens > longest:

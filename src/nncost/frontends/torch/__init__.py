@@ -1,1 +1,69 @@
-"""PyTorch modules: traced as they run, lowered to core operations."""
+"""Read a ``torch.nn.Module``, or the name of what makes one: ``path/net.py:build``, ``package.module:build``."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nncost.frontends.front_end import FrontEnd
+from nncost.frontends.model import LoadOptions, Model
+
+if TYPE_CHECKING:
+    from nncost.frontends.operators import Coverage
+    from nncost.ir.observed import Look, Observed
+
+_MODULE = "torch.nn.modules.module.Module"
+_NAMES_ENTRY_POINT = re.compile(
+    r".+\.py(:[^\s,]*)?|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.DOTALL
+)
+
+
+class SourceFrontEnd(FrontEnd):
+    """Counts a module by tracing its own step."""
+
+    kind: ClassVar[str] = "torch"
+    endings: ClassVar[tuple[str, ...]] = (".py",)
+    traced: ClassVar[bool] = True
+
+    def matches(self, source: object) -> bool:
+        """Return whether it is a module, known by its base class, or names what makes one."""
+        if isinstance(source, str):
+            return _NAMES_ENTRY_POINT.fullmatch(source) is not None
+        return any(f"{cls.__module__}.{cls.__qualname__}" == _MODULE for cls in type(source).__mro__)
+
+    def load(self, source: Any, options: LoadOptions) -> Model:
+        """Trace the module."""
+        if isinstance(source, str):
+            from nncost.frontends.torch.entry_point import load
+
+            return load(source, options)
+        from nncost.frontends.torch.load import load_module
+
+        return load_module(source, options)
+
+    def observe(self, source: Any, options: LoadOptions, look: Look) -> Observed:
+        """Return what a tool sees of the module while it runs."""
+        if isinstance(source, str):
+            from nncost.frontends.torch import entry_point
+
+            return entry_point.observe(source, options, look)
+        from nncost.frontends.torch.observation.observe import observe
+
+        return observe(source, options, look)
+
+    def runnable(
+        self, source: Any, options: LoadOptions, *, real: bool
+    ) -> AbstractContextManager[tuple[Any, LoadOptions]]:
+        """Give the module itself."""
+        if not isinstance(source, str):
+            return nullcontext((source, options))
+        from nncost.frontends.torch.entry_point import made
+
+        return made(source, options)
+
+    def coverage(self) -> Coverage:
+        """Return how each operator of the installed PyTorch is treated."""
+        from nncost.frontends.torch.coverage import coverage
+
+        return coverage()

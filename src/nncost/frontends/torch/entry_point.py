@@ -13,7 +13,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -26,6 +25,7 @@ from nncost.arguments import arguments_of
 from nncost.errors import MissingExtraError, NncostError, SourceError
 from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions, Model
+from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.ir.observed import Look, Observed

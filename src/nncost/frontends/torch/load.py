@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,6 +27,7 @@ from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_upd
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
+from nncost.records import replace
 
 
 def load_module(module: nn.Module, options: LoadOptions) -> Model:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from nncost.frontends.torch.step.fake_tensors import Layout
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.run import Course, run_step
 from nncost.ir.graph import Phase
+from nncost.records import record, replace
 
 _PACKAGE = Path(__file__).parents[2]
 _TORCH = Path(torch.__file__).parent
@@ -47,7 +48,7 @@ _NOT_RUN = ("prim", "profiler")
 """Fake tensors answer these in Python, and notes for the profiler cost next to nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Argument:
     """A tensor among an operator's arguments or results: its layout, and whose memory it is.
 
@@ -61,7 +62,7 @@ class Argument:
     device: str = "cpu"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpRecord:
     """One operator that ran; leaves of ``args`` and ``kwargs`` are :class:`Argument` or plain values."""
 
@@ -84,7 +85,7 @@ class OpRecord:
         return [leaf for leaf in tree_leaves((self.args, dict(self.kwargs))) if isinstance(leaf, Argument)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemoryEvent:
     """Memory that is taken (``bytes`` given) or given back before the operator of that position has run."""
 

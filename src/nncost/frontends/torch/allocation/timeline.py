@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -18,6 +18,7 @@ from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
 from nncost.frontends.torch.step.run import Course, run_step, symbols_of
 from nncost.ir.storage import Allocation, AllocationKind, Timeline
+from nncost.records import replace
 
 _NOTHING = Workspace((), ())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -20,6 +19,7 @@ from nncost.frontends.torch.allocation.workspace_rules import PREPARED
 from nncost.frontends.torch.step.control_flow import above_autograd
 from nncost.frontends.torch.step.fake_tensors import Layout
 from nncost.frontends.torch.tracing.call_signature import Literal, Operand
+from nncost.records import record
 
 _ALLOCATION = "memory_alloc"
 
@@ -30,7 +30,7 @@ _FORWARD, _BACKWARD = "aten::mkldnn_rnn_layer", "aten::mkldnn_rnn_layer_backward
 _BACKWARD_OF_FORWARD = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Workspace:
     """The allocations of one call, in order: ``n`` ≥ 0 takes n bytes, ``-k`` frees what the k-th took (from 1).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient, gradient
 from nncost.frontends.torch.lowerings.operands import several
@@ -14,6 +13,7 @@ from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.borders import Border, pad_with_border
 from nncost.ir.library.columns import among_zeros, columns_added, windows_as_columns
 from nncost.ir.library.conv import conv, conv_transpose
+from nncost.records import replace
 
 
 def _convolution(call: Call, dims: int) -> Callable[..., Tensor]:

@@ -133,7 +133,7 @@ def _reads(items: Sequence[Item]) -> set[Tensor]:
 
 def _with(item: Item, fakes: Mapping[Tensor, Tensor]) -> Item:
     """The item reading the stand-ins."""
-    from dataclasses import replace
+    from nncost.records import replace
 
     if not fakes:
         return item

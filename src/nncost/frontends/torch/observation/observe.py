@@ -8,8 +8,6 @@ however the step ends.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
@@ -19,6 +17,7 @@ from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
 from nncost.frontends.torch.step.run import Course, run_step
 from nncost.ir.observed import Look, Observed
+from nncost.records import replace
 
 
 def observe(module: nn.Module, options: LoadOptions, look: Look) -> Observed:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import torch
 
 from nncost.frontends.torch.lowerings.registry import lowering_for, revision
+from nncost.records import record
 
 
 class Handling(Enum):
@@ -22,7 +22,7 @@ class Handling(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OperatorInfo:
     """An operator overload: how it is treated, its name without an in-place form's underscore, and what it writes.
 

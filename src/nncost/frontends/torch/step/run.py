@@ -22,6 +22,7 @@ from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
 from nncost.ir.training.losses import NO_LOSS
+from nncost.records import record
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class StepResult:
     trained: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Course:
     """How a step runs.
 

@@ -11,9 +11,10 @@ from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.tracing.call_signature import CallSignature
 from nncost.ir.graph import Phase
+from nncost.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One call, with the tensors it read and made; ``signature`` is None for a view."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,12 +23,13 @@ from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
 from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.records import record, replace
 
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traced:
     """A traced step: what it left, the tracer, which parameters got a gradient, and conditions on the symbols."""
 
@@ -74,7 +74,7 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
         raise Branched([str(error).splitlines()[0]], sizes.numbers) from error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Run:
     """What every attempt at tracing a module has in common."""
 

@@ -1,1 +1,0 @@
-"""Graphs of nncost's own, as built with ``nncost.ir.builder.Builder``."""

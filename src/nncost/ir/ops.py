@@ -195,7 +195,7 @@ class Cast:
 class Constant:
     """``fill`` (of ``value``), ``iota`` (row-major counter), ``identity`` or an ``array``, which stays lazy.
 
-    A ``name`` marks a number that a run sets anew, such as the learning rate; it changes no count.
+    A ``name`` is given to a number that a run sets anew, such as the learning rate; it changes no count.
     """
 
     kind: Literal["fill", "iota", "identity", "array"]

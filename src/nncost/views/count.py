@@ -1,4 +1,4 @@
-"""A count as a document: facts, a table by layer, operation, phase or memory, the totals, memory and remarks."""
+"""A count as a document: facts, a table by layer, operation, phase or memory, the totals, memory and notes."""
 
 from __future__ import annotations
 

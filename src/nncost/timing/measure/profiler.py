@@ -59,33 +59,33 @@ def _silent_profiler() -> Iterator[None]:
 def _marked(module: nn.Module) -> Iterator[None]:
     """Every layer without layers inside says when it runs."""
     with ExitStack() as stack:
-        open_marks: list[Any] = []
+        open_ranges: list[Any] = []
         for path, layer in module.named_modules():
             if next(layer.children(), None) is None:
-                stack.callback(layer.register_forward_pre_hook(_begin(path, open_marks)).remove)
-                stack.callback(layer.register_forward_hook(_end(open_marks), always_call=True).remove)
+                stack.callback(layer.register_forward_pre_hook(_begin(path, open_ranges)).remove)
+                stack.callback(layer.register_forward_hook(_end(open_ranges), always_call=True).remove)
         yield
 
 
-def _begin(path: str, open_marks: list[Any]) -> Any:
+def _begin(path: str, open_ranges: list[Any]) -> Any:
     def begin(*_: Any) -> None:
-        mark = torch.autograd.profiler.record_function(_MARK + path)
-        mark.__enter__()
-        open_marks.append(mark)
+        entered = torch.autograd.profiler.record_function(_MARK + path)
+        entered.__enter__()
+        open_ranges.append(entered)
 
     return begin
 
 
-def _end(open_marks: list[Any]) -> Any:
+def _end(open_ranges: list[Any]) -> Any:
     def end(*_: Any) -> None:
-        if open_marks:
-            open_marks.pop().__exit__(None, None, None)
+        if open_ranges:
+            open_ranges.pop().__exit__(None, None, None)
 
     return end
 
 
 def _shares(events: Sequence[Any]) -> Mapping[Place, float]:
-    """Profiled seconds by layer: of forward operators by the mark around them, of gradients by the operator they are of."""
+    """Profiled seconds by layer: of forward operators by the range around them, of gradients by the operator they are of."""
     shares: dict[Place, float] = {}
     owner: dict[int, str] = {}
     for event in sorted(events, key=lambda event: event.time_range.start):
@@ -109,7 +109,7 @@ def _add(shares: dict[Place, float], place: Place, microseconds: float) -> None:
 
 
 def _path_of(event: Any) -> str | None:
-    """The layer whose mark is around an event; None where there is none."""
+    """The layer whose range is around an event; None where there is none."""
     while event is not None:
         if event.name.startswith(_MARK):
             return str(event.name.removeprefix(_MARK))

@@ -36,7 +36,7 @@ class Column:
     """One column: ``numbers`` (float64, one for each row) or, where a cell is none, ``texts``.
 
     ``odd`` is the first cell that is no number, ``empty`` the first without a value, each with how many there are.
-    ``texts`` are kept for a target alone. ``is_boolean`` marks truth values.
+    ``texts`` are kept for a target alone. ``is_boolean`` says that they are truth values.
     """
 
     name: str

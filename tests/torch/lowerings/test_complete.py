@@ -97,7 +97,6 @@ REASONS = {
     "aten::_reshape_copy": "a copy like view_copy",
     "aten::_new_zeros_with_same_feature_meta": "forward-mode gradients",
     "aten::_unsafe_masked_index": "decomposed gradients of padding; places are data",
-    "aten::softsign": "a function of others in PyTorch; nncost.ir.library names it",
     "aten::_masked_scale": "as native_dropout_backward",
     "aten::native_norm": "of sparse tensors",
     "aten::_philox_*": "random",

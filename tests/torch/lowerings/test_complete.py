@@ -154,7 +154,7 @@ from collections import Counter
 from nncost.frontends.torch.lowerings import registry
 names, lowers = Counter(), registry.lowers
 registry.lowers = lambda *given: (names.update(given), lowers(*given))[1]
-import nncost.frontends.torch.lowerings.lower
+import nncost.frontends.torch.lowerings.catalogue
 print(*(name for name, count in names.items() if count > 1))
 """
 

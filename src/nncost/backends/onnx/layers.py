@@ -21,26 +21,8 @@ from nncost.backends.operands import (
     widths,
 )
 from nncost.dims import Shape
+from nncost.ir import layers
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.layers import (
-    Activation,
-    Attention,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Dense,
-    Dropout,
-    Embedding,
-    GlobalPool,
-    GroupNorm,
-    LayerNorm,
-    LocalResponseNorm,
-    Pool,
-    Recurrent,
-    RMSNorm,
-    Softmax,
-    Widths,
-)
 from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
 from nncost.records import record
 
@@ -77,46 +59,46 @@ def emit_layer(w: Writing, region: Region, constants: Constants) -> list[str] | 
 def _emit(w: Writing, region: Region, constants: Constants) -> str | list[str] | None:
     x = region.inputs[0] if region.inputs else region.outputs[0]
     match region.layer:
-        case Dense():
+        case layers.Dense():
             return _dense(w, region) if dense_bias(region) else None
-        case Conv(strides, padding, dilations, groups):
+        case layers.Conv(strides, padding, dilations, groups):
             return w.node(
                 "Conv", *w.names(*region.inputs), kernel_shape=_kernel(region), strides=list(strides),
                 pads=_pads(padding), dilations=list(dilations), group=groups,
             )  # fmt: skip
-        case ConvTranspose() as layer:
+        case layers.ConvTranspose() as layer:
             return _transposed(w, layer, region)
-        case Pool(function="max") as layer:
+        case layers.Pool(function="max") as layer:
             return _max_pool(w, layer, x)
-        case Pool() as layer:
+        case layers.Pool() as layer:
             return _average_pool(w, layer, region)
-        case GlobalPool(function, keep):
+        case layers.GlobalPool(function, keep):
             y = w.node("GlobalAveragePool" if function == "average" else "GlobalMaxPool", w.name(x))
             return y if keep else w.node("Flatten", y, axis=1)
-        case Softmax(axis, logarithm):
+        case layers.Softmax(axis, logarithm):
             return w.node("LogSoftmax" if logarithm else "Softmax", w.name(x), axis=axis)
-        case Activation() as layer:
+        case layers.Activation() as layer:
             return _activation(w, layer, x)
-        case BatchNorm(epsilon):
+        case layers.BatchNorm(epsilon):
             return w.node("BatchNormalization", *w.names(*region.inputs), epsilon=epsilon)
-        case LayerNorm(axes, epsilon, True) if _fits(region, x.shape[x.rank - axes :]):
+        case layers.LayerNorm(axes, epsilon, True) if _fits(region, x.shape[x.rank - axes :]):
             return w.node("LayerNormalization", *w.names(*region.inputs), axis=-axes, epsilon=epsilon)
-        case RMSNorm(epsilon, True) if _fits(region, x.shape[-1:]):
+        case layers.RMSNorm(epsilon, True) if _fits(region, x.shape[-1:]):
             return w.node("RMSNormalization", *w.names(*region.inputs), since=RMS_NORM_OPSET, axis=-1, epsilon=epsilon)
-        case GroupNorm(_, epsilon, True, True, True):
+        case layers.GroupNorm(_, epsilon, True, True, True):
             return w.node("InstanceNormalization", *w.names(*region.inputs), epsilon=epsilon)
-        case GroupNorm(groups, epsilon, True, True):
+        case layers.GroupNorm(groups, epsilon, True, True):
             inputs = w.names(*region.inputs)
             return w.node("GroupNormalization", *inputs, since=GROUP_NORM_OPSET, num_groups=groups, epsilon=epsilon)
-        case LocalResponseNorm(size, alpha, beta, bias) if x.rank == IMAGE_RANK and size % 2:
+        case layers.LocalResponseNorm(size, alpha, beta, bias) if x.rank == IMAGE_RANK and size % 2:
             return w.node("LRN", w.name(x), size=size, alpha=alpha, beta=beta, bias=bias)
-        case Embedding():
+        case layers.Embedding():
             return w.node("Gather", *w.names(*region.inputs), axis=0)
-        case Dropout():
+        case layers.Dropout():
             return w.name(x)
-        case Attention():
+        case layers.Attention():
             return _attention(w, region)
-        case Recurrent() as layer:
+        case layers.Recurrent() as layer:
             weights = recurrent_weights(region, constants)
             return None if weights is None else emit_recurrent(w.e, w.name, w.value, w.path, layer, x, weights)
         case _:
@@ -140,12 +122,12 @@ def _kernel(region: Region) -> list[int]:
     return list(integers(region.inputs[1].shape[2:]))
 
 
-def _pads(padding: Widths) -> list[int]:
+def _pads(padding: layers.Widths) -> list[int]:
     """All widths before, then all behind."""
     return [*(low for low, _ in widths(padding)), *(high for _, high in widths(padding))]
 
 
-def _transposed(w: Writing, layer: ConvTranspose, region: Region) -> str:
+def _transposed(w: Writing, layer: layers.ConvTranspose, region: Region) -> str:
     """What the crop adds instead is output padding where runtimes take it, else zeros before the bias is added."""
     x, weight, *bias = region.inputs
     crop = widths(layer.crop)
@@ -166,18 +148,18 @@ def _transposed(w: Writing, layer: ConvTranspose, region: Region) -> str:
 
 
 # ------------------------------------------------------------------- pooling
-def _padded(w: Writing, x: Tensor, padding: Widths, value: float) -> str:
+def _padded(w: Writing, x: Tensor, padding: layers.Widths, value: float) -> str:
     """The input with explicit padding on its spatial axes."""
     before, after = zip(*widths(padding), strict=True)
     return w.node("Pad", w.name(x), w.e.integers([0, 0, *before, 0, 0, *after]), w.e.scalar(value, x.dtype))
 
 
-def _fits_kernel(layer: Pool) -> bool:
+def _fits_kernel(layer: layers.Pool) -> bool:
     """Runtimes take only padding narrower than the kernel."""
     return all(max(pair) < size for pair, size in zip(widths(layer.padding), integers(layer.kernel), strict=True))
 
 
-def _max_pool(w: Writing, layer: Pool, x: Tensor) -> str:
+def _max_pool(w: Writing, layer: layers.Pool, x: Tensor) -> str:
     fits = _fits_kernel(layer)
     return w.node(
         "MaxPool", w.name(x) if fits else _padded(w, x, layer.padding, -math.inf), kernel_shape=list(layer.kernel),
@@ -186,7 +168,7 @@ def _max_pool(w: Writing, layer: Pool, x: Tensor) -> str:
     )  # fmt: skip
 
 
-def _average_pool(w: Writing, layer: Pool, region: Region) -> str | None:
+def _average_pool(w: Writing, layer: layers.Pool, region: Region) -> str | None:
     """With the padding counted everywhere or nowhere; other divisors are written in core operations."""
     plain = not layer.count_padding and layer.divisor is None
     if not _fits_kernel(layer) or (
@@ -209,7 +191,7 @@ _ALPHA = ("leaky_relu", "elu", "celu")
 """Those that take one number."""
 
 
-def _activation(w: Writing, layer: Activation, operand: Tensor) -> str | None:
+def _activation(w: Writing, layer: layers.Activation, operand: Tensor) -> str | None:
     x, settings, name = w.name(operand), layer.settings, layer.name
     if name in _PLAIN:
         if len(settings) > int(name in _ALPHA):

@@ -24,26 +24,8 @@ from nncost.backends.torch import windows
 from nncost.backends.torch.call import Call
 from nncost.backends.torch.recurrent import recurrent_call
 from nncost.dims import Dim
+from nncost.ir import layers
 from nncost.ir.graph import Region
-from nncost.ir.layers import (
-    Activation,
-    AdaptivePool,
-    Attention,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Dense,
-    Dropout,
-    Embedding,
-    GlobalPool,
-    GroupNorm,
-    LayerNorm,
-    LocalResponseNorm,
-    Pool,
-    Recurrent,
-    RMSNorm,
-    Softmax,
-)
 
 Value = Any
 
@@ -52,43 +34,43 @@ def call_of(region: Region, constants: Constants) -> Call | None:
     """Return the call that computes a layer, or None if PyTorch has none for it or for its settings."""
     x = region.inputs[0] if region.inputs else None
     match region.layer:
-        case Dense():
+        case layers.Dense():
             return Call(functional.linear, operands(region, 3)) if dense_bias(region) else None
-        case Conv():
+        case layers.Conv():
             return windows.convolution(region)
-        case ConvTranspose():
+        case layers.ConvTranspose():
             return windows.transposed(region)
-        case Pool(function="max"):
+        case layers.Pool(function="max"):
             return windows.max_pool(region)
-        case Pool():
+        case layers.Pool():
             return windows.average_pool(region)
-        case GlobalPool() as layer:
+        case layers.GlobalPool() as layer:
             return windows.global_pool(layer, region)
-        case AdaptivePool() as layer:
+        case layers.AdaptivePool() as layer:
             return windows.adaptive_pool(layer, region)
-        case Softmax(axis, logarithm):
+        case layers.Softmax(axis, logarithm):
             return Call(partial(functional.log_softmax if logarithm else functional.softmax, dim=axis), (x,))
-        case Activation() as layer:
+        case layers.Activation() as layer:
             return _activation(layer, region)
-        case BatchNorm() as layer:
+        case layers.BatchNorm() as layer:
             return _batch_norm(layer, region)
-        case LayerNorm() as layer:
+        case layers.LayerNorm() as layer:
             return _layer_norm(layer, region)
-        case RMSNorm() as layer:
+        case layers.RMSNorm() as layer:
             return _rms_norm(layer, region)
-        case GroupNorm() as layer:
+        case layers.GroupNorm() as layer:
             return _group_norm(layer, region)
-        case LocalResponseNorm(size, alpha, beta, bias):
+        case layers.LocalResponseNorm(size, alpha, beta, bias):
             run = partial(functional.local_response_norm, size=size, alpha=alpha, beta=beta, k=bias)
             return Call(run, (x,)) if size % 2 else None  # An even window stands one channel further in PyTorch.
-        case Embedding():
+        case layers.Embedding():
             table, indices = region.inputs
             return Call(functional.embedding, (indices, table))
-        case Dropout(probability):
+        case layers.Dropout(probability):
             return Call(partial(_dropout, probability), (x,), asks_mode=True)
-        case Attention():
+        case layers.Attention():
             return _attention(region)
-        case Recurrent():
+        case layers.Recurrent():
             return recurrent_call(region, constants)
         case _:
             return None
@@ -107,7 +89,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def torch_settings(layer: Activation) -> Mapping[str, float] | None:
+def torch_settings(layer: layers.Activation) -> Mapping[str, float] | None:
     """Return the settings as PyTorch's functions and modules name them, or None if they do not take them."""
     settings, names = own_settings(layer), _SETTINGS.get(layer.name, ())
     if layer.name not in _ACTIVATIONS or len(settings) > len(names):
@@ -115,13 +97,13 @@ def torch_settings(layer: Activation) -> Mapping[str, float] | None:
     return dict(zip(names, settings, strict=False))
 
 
-def _activation(layer: Activation, region: Region) -> Call | None:
+def _activation(layer: layers.Activation, region: Region) -> Call | None:
     settings = torch_settings(layer)
     return None if settings is None else Call(partial(_ACTIVATIONS[layer.name], **settings), region.inputs)
 
 
 # ------------------------------------------------------------------- norms
-def _batch_norm(layer: BatchNorm, region: Region) -> Call:
+def _batch_norm(layer: layers.BatchNorm, region: Region) -> Call:
     x, scale, shift, mean, variance = region.inputs
     momentum = 0.0 if layer.momentum is None else layer.momentum
     run = partial(_batch_norm_call, momentum, layer.epsilon, layer.momentum is not None)
@@ -156,7 +138,7 @@ def _single_value_norm(
     return centred / math.sqrt(epsilon) * scale.reshape(around) + shift.reshape(around)
 
 
-def _layer_norm(layer: LayerNorm, region: Region) -> Call | None:
+def _layer_norm(layer: layers.LayerNorm, region: Region) -> Call | None:
     x, *given = region.inputs
     shape = x.shape[x.rank - layer.axes :]
     if any(tensor.shape != shape for tensor in given):
@@ -169,7 +151,7 @@ def _layer_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Va
     return functional.layer_norm(x, shape, scale, shift, epsilon)
 
 
-def _rms_norm(layer: RMSNorm, region: Region) -> Call | None:
+def _rms_norm(layer: layers.RMSNorm, region: Region) -> Call | None:
     x, scale = operands(region, 2)
     assert x is not None
     shape = x.shape[-1:]
@@ -182,7 +164,7 @@ def _rms_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Valu
     return functional.rms_norm(x, shape, scale, epsilon)
 
 
-def _group_norm(layer: GroupNorm, region: Region) -> Call:
+def _group_norm(layer: layers.GroupNorm, region: Region) -> Call:
     x = region.inputs[0]
     given = (x, *scale_and_shift(region, scale=layer.scale, shift=layer.shift))
     if layer.instance and math.prod(integers(x.shape[2:])) > 1:  # PyTorch refuses a single value.
@@ -205,7 +187,7 @@ def _dropout(probability: float, training: bool, x: Value) -> Value:
 
 def _attention(region: Region) -> Call:
     query, key, _, *mask = region.inputs
-    layer, seen = region.settings(Attention), causal_mask(region)
+    layer, seen = region.settings(layers.Attention), causal_mask(region)
     shared = query.shape[1] != key.shape[1]
     run = partial(functional.scaled_dot_product_attention, scale=attention_scale(region), enable_gqa=shared)
     if mask and seen is not None:

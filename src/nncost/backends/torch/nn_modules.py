@@ -12,22 +12,8 @@ from nncost.backends.operands import dense_bias, divisor, integers, recurrent_we
 from nncost.backends.torch.functions import torch_settings
 from nncost.backends.torch.windows import even, output_padding, pool_padding
 from nncost.dims import Shape
+from nncost.ir import layers
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.layers import (
-    Activation,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Dense,
-    Dropout,
-    Embedding,
-    GroupNorm,
-    LayerNorm,
-    Pool,
-    Recurrent,
-    RMSNorm,
-    Softmax,
-)
 from nncost.records import record
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -58,34 +44,34 @@ def standard_of(region: Region, constants: Constants) -> Standard | None:
         return None
     x, *given = region.inputs
     match region.layer:
-        case Dense() if dense_bias(region):
+        case layers.Dense() if dense_bias(region):
             rows, columns = given[0].shape
             return _weighted(nn.Linear(columns, rows, len(given) > 1, device="meta"), region)
-        case Conv() as layer:
+        case layers.Conv() as layer:
             return _convolution(layer, region)
-        case ConvTranspose() as layer:
+        case layers.ConvTranspose() as layer:
             return _transposed(layer, region)
-        case Pool() as layer:
+        case layers.Pool() as layer:
             return _pool(layer, region)
-        case Softmax(axis, logarithm):
+        case layers.Softmax(axis, logarithm):
             return _made((nn.LogSoftmax if logarithm else nn.Softmax)(axis), x)
-        case Activation() as layer:
+        case layers.Activation() as layer:
             return _activation(layer, x)
-        case BatchNorm() as layer:
+        case layers.BatchNorm() as layer:
             return _batch_norm(layer, region)
-        case LayerNorm(axes, epsilon, True, shift):
+        case layers.LayerNorm(axes, epsilon, True, shift):
             shape = x.shape[x.rank - axes :]
             return _norm(nn.LayerNorm(integers(shape), epsilon, bias=shift, device="meta"), region, shape)
-        case RMSNorm(epsilon, True):
+        case layers.RMSNorm(epsilon, True):
             return _norm(nn.RMSNorm(integers(x.shape[-1:]), epsilon, device="meta"), region, x.shape[-1:])
-        case GroupNorm(groups, epsilon, True, True, False):
+        case layers.GroupNorm(groups, epsilon, True, True, False):
             return _norm(nn.GroupNorm(groups, x.shape[1], epsilon, device="meta"), region, x.shape[1:2])
-        case Embedding():
+        case layers.Embedding():
             table, indices = region.inputs
             return _made(nn.Embedding(*table.shape, device="meta"), indices, weight=table)
-        case Dropout(probability):
+        case layers.Dropout(probability):
             return _made(nn.Dropout(probability), x)
-        case Recurrent() as layer:
+        case layers.Recurrent() as layer:
             return _recurrent(layer, region, constants)
         case _:
             return None
@@ -106,7 +92,7 @@ def _norm(module: nn.Module, region: Region, shape: Shape) -> Standard | None:
     return _weighted(module, region) if all(tensor.shape == shape for tensor in region.inputs[1:]) else None
 
 
-def _activation(layer: Activation, x: Tensor) -> Standard | None:
+def _activation(layer: layers.Activation, x: Tensor) -> Standard | None:
     settings = torch_settings(layer)
     if settings is None:
         return None
@@ -115,7 +101,7 @@ def _activation(layer: Activation, x: Tensor) -> Standard | None:
     return _made(_ACTIVATIONS[layer.name](**settings), x)
 
 
-def _convolution(layer: Conv, region: Region) -> Standard | None:
+def _convolution(layer: layers.Conv, region: Region) -> Standard | None:
     padding = even(layer.padding)
     if padding is None:
         return None
@@ -128,7 +114,7 @@ def _convolution(layer: Conv, region: Region) -> Standard | None:
     return _weighted(module, region)
 
 
-def _transposed(layer: ConvTranspose, region: Region) -> Standard | None:
+def _transposed(layer: layers.ConvTranspose, region: Region) -> Standard | None:
     found = output_padding(layer)
     if found is None:
         return None
@@ -141,7 +127,7 @@ def _transposed(layer: ConvTranspose, region: Region) -> Standard | None:
     return _weighted(module, region)
 
 
-def _pool(layer: Pool, region: Region) -> Standard | None:
+def _pool(layer: layers.Pool, region: Region) -> Standard | None:
     padding, (x,) = pool_padding(region), region.inputs
     if padding is None:
         return None
@@ -152,7 +138,7 @@ def _pool(layer: Pool, region: Region) -> Standard | None:
     return _made(_AVERAGE_POOLS[len(layer.kernel)](layer.kernel, layer.strides, padding), x)
 
 
-def _batch_norm(layer: BatchNorm, region: Region) -> Standard | None:
+def _batch_norm(layer: layers.BatchNorm, region: Region) -> Standard | None:
     x, scale, shift, mean, variance = region.inputs
     if layer.momentum is not None and x.rank == 2:
         return None
@@ -163,7 +149,7 @@ def _batch_norm(layer: BatchNorm, region: Region) -> Standard | None:
     return _made(module, x, weight=scale, bias=shift, running_mean=mean, running_var=variance)
 
 
-def _recurrent(layer: Recurrent, region: Region, constants: Constants) -> Standard | None:
+def _recurrent(layer: layers.Recurrent, region: Region, constants: Constants) -> Standard | None:
     """With both biases or none; a single one has no module of its own."""
     directions = recurrent_weights(region, constants)
     if directions is None or layer.reverse not in ((False,), (False, True)) or layer.biases == 1:

@@ -1,23 +1,188 @@
-"""Sizes: integers, or formulas of symbols where a size is open."""
+"""``Dim = int | sympy.Expr``: the few operations on sizes that must work on both.
 
-from nncost.dims.dims import Dim as Dim
-from nncost.dims.dims import Shape as Shape
-from nncost.dims.dims import add_all as add_all
-from nncost.dims.dims import ceil_divide as ceil_divide
-from nncost.dims.dims import ceil_log2 as ceil_log2
-from nncost.dims.dims import exact_divide as exact_divide
-from nncost.dims.dims import floor_divide as floor_divide
-from nncost.dims.dims import indexed as indexed
-from nncost.dims.dims import is_largest as is_largest
-from nncost.dims.dims import is_symbolic as is_symbolic
-from nncost.dims.dims import largest as largest
-from nncost.dims.dims import parts_of as parts_of
-from nncost.dims.dims import product as product
-from nncost.dims.dims import same as same
-from nncost.dims.dims import same_shape as same_shape
-from nncost.dims.dims import shape_text as shape_text
-from nncost.dims.dims import substitute as substitute
-from nncost.dims.dims import sum_over as sum_over
-from nncost.dims.dims import symbol as symbol
-from nncost.dims.dims import text as text
-from nncost.dims.dims import tidy as tidy
+Counting rules use ``+ - *`` and the functions here; never an ``if``, a comparison or a float
+on a ``Dim``. The same rule then runs on Python integers (exact at any size), on SymPy
+symbols (giving formulas) and on NumPy columns (giving many answers at once). SymPy is
+imported only when a symbol appears.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Union, cast
+
+if TYPE_CHECKING:
+    import sympy
+
+Dim = Union[int, "sympy.Expr"]
+Shape = tuple[Dim, ...]
+
+
+def is_symbolic(dim: object) -> bool:
+    """Whether a size is a SymPy expression rather than a number."""
+    return not isinstance(dim, int)
+
+
+def symbol(name: str) -> Dim:
+    """A positive integer symbol; equal names are equal symbols."""
+    import sympy
+
+    return cast("Dim", sympy.Symbol(name, integer=True, positive=True))
+
+
+def indexed(base: str, index: Dim) -> Dim:
+    """One member ``base[index]`` of a family of sizes, such as the widths h[0], h[1] and so on."""
+    import sympy
+
+    return cast("Dim", sympy.IndexedBase(base, integer=True, positive=True)[index])
+
+
+def product(dims: Iterable[Dim]) -> Dim:
+    """The product of sizes; 1 for none."""
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def floor_divide(numerator: Dim, denominator: int) -> Dim:
+    """``⌊numerator / denominator⌋``."""
+    return numerator // denominator
+
+
+def ceil_divide(numerator: Dim, denominator: int) -> Dim:
+    """``⌈numerator / denominator⌉``."""
+    return -floor_divide(-numerator, denominator)
+
+
+def exact_divide(numerator: Dim, denominator: Dim) -> Dim:
+    """A quotient declared to leave no remainder; integers are checked, symbols are trusted."""
+    if is_symbolic(numerator) or is_symbolic(denominator):
+        return cast("Dim", numerator / denominator)
+    quotient, remainder = divmod(numerator, denominator)
+    if remainder:
+        raise ValueError(f"{numerator} is not a multiple of {denominator}")
+    return quotient
+
+
+def ceil_log2(dim: Dim) -> Dim:
+    """``⌈log₂ dim⌉`` (0 for 1)."""
+    if isinstance(dim, int):
+        return (dim - 1).bit_length()
+    if not hasattr(dim, "free_symbols"):  # A NumPy column: exact Python integers, one by one.
+        import numpy as np
+
+        return cast("Dim", np.array([(int(number) - 1).bit_length() for number in dim], dtype=object))
+    import sympy
+
+    return cast("Dim", sympy.ceiling(sympy.log(dim, 2)))
+
+
+def same(left: Dim, right: Dim) -> bool:
+    """Whether two sizes are equal for every value of their symbols."""
+    if left is right or left == right:
+        return True
+    if not is_symbolic(left) and not is_symbolic(right):
+        return False
+    import sympy
+
+    return bool(sympy.expand(sympy.sympify(left) - right) == 0)
+
+
+def same_shape(left: Shape, right: Shape) -> bool:
+    """Whether two shapes have the same rank and equal sizes."""
+    return left == right or (len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True)))
+
+
+def add_all(terms: Iterable[Dim]) -> Dim:
+    """The sum of many amounts; symbolic ones are collected into a single ``Add``."""
+    numbers, symbolic = 0, []
+    for term in terms:
+        if isinstance(term, int):
+            numbers += term
+        else:
+            symbolic.append(term)
+    if not symbolic:
+        return numbers
+    import sympy
+
+    return _as_dim(sympy.Add(*symbolic, numbers))
+
+
+def sum_over(amount: Dim, index: Dim, first: Dim, last: Dim) -> Dim:
+    """``Σ amount`` for ``index`` from ``first`` to ``last``, left unevaluated unless it is zero."""
+    if amount == 0:
+        return 0
+    import sympy
+
+    return cast("Dim", sympy.Sum(amount, (index, first, last)))
+
+
+def substitute(dim: Dim, values: Mapping[Dim, Dim]) -> Dim:
+    """Replace symbols by sizes; a result without symbols becomes a Python integer."""
+    if not is_symbolic(dim):
+        return dim
+    if is_largest(dim):
+        return largest([substitute(part, values) for part in parts_of(dim)])
+    return _as_dim(cast("Any", dim).subs(dict(values)))
+
+
+def is_largest(dim: Dim) -> bool:
+    """Whether a size is the largest of several formulas."""
+    sympy = sys.modules.get("sympy")  # Without it there is no formula.
+    return sympy is not None and isinstance(dim, sympy.Max)
+
+
+def parts_of(dim: Dim) -> Sequence[Dim]:
+    """The formulas a size is the largest of; itself where it is one formula."""
+    return cast("Any", dim).args if is_largest(dim) else (dim,)
+
+
+def largest(dims: Sequence[Dim]) -> Dim:
+    """The largest of sizes: a number where all are, else one formula that leaves it open which one wins."""
+    distinct = list(dict.fromkeys(dims))
+    if not any(map(is_symbolic, distinct)):
+        return max(cast("list[int]", distinct))
+    import sympy
+
+    return distinct[0] if len(distinct) == 1 else cast("Dim", sympy.Max(*distinct, evaluate=False))
+
+
+def text(dim: Dim) -> str:
+    """A size as Python source: ``784`` or ``h + 1``."""
+    return str(dim)
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as specs and options write it: ``3x32x32``; ``scalar`` for none."""
+    return (
+        "x".join(text(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"
+    )
+
+
+def _as_dim(expression: Any) -> Dim:
+    return int(expression) if expression.is_Integer else cast("Dim", expression)
+
+
+def tidy(dim: Dim) -> Dim:
+    """A formula in its expanded form; terms just before a sum's first one are drawn into the sum.
+
+    ``h[0]*h[1] + Sum(h[k-1]*h[k], (k, 2, l))`` becomes ``Sum(h[k-1]*h[k], (k, 1, l))``.
+    """
+    return _tidied(dim) if is_symbolic(dim) else dim
+
+
+@lru_cache(maxsize=10_000)
+def _tidied(dim: Any) -> Dim:
+    """As ``tidy``; the same amount stands in many rows and phases."""
+    import sympy
+
+    if is_largest(dim):
+        return largest([_tidied(part) for part in parts_of(dim)])
+    if not any(isinstance(part, sympy.Sum) for part in sympy.preorder_traversal(dim)):
+        return _as_dim(sympy.expand(dim))
+    from nncost.dims.families import merge_sums
+
+    return _as_dim(merge_sums(dim))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -14,6 +15,8 @@ _ADDING_A_BIAS = {
     functional.linear, functional.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
 }  # fmt: skip
 """Functions that add a bias to a product of their own."""
+FUSABLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+"""Layers that are not fused while a function mode is on; all their products have a bias of their own."""
 
 
 class BiasedProducts(TorchFunctionMode):
@@ -26,9 +29,20 @@ class BiasedProducts(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function not in _ADDING_A_BIAS:
             return function(*args, **(kwargs or {}))
+        with self._one():
+            return function(*args, **(kwargs or {}))
+
+    @contextmanager
+    def inside_one(self) -> Iterator[None]:
+        """Inside such a function, and without the mode."""
+        with torch._C.DisableTorchFunction(), self._one():
+            yield
+
+    @contextmanager
+    def _one(self) -> Iterator[None]:
         self.depth += 1
         try:
-            return function(*args, **(kwargs or {}))
+            yield
         finally:
             self.depth -= 1
 

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from nncost.dims import Dim
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.allocation.inplace_rules import OTHER_FORMULA, REUSING, may_be_in_place, sums_gradients
-from nncost.frontends.torch.allocation.intercepts import BiasedProducts, random_states
+from nncost.frontends.torch.allocation.intercepts import FUSABLE, BiasedProducts, random_states
 from nncost.frontends.torch.allocation.known_results import KnownResults, elementwise, key_of
 from nncost.frontends.torch.allocation.memory_call import (
     CallEvent,
@@ -55,6 +55,8 @@ class AllocationTracker(Consumer):
 
     ``known`` are results that the tracer has met; ``actual`` corrects those that a real run lays out otherwise.
     """
+
+    repeats = True
 
     def __init__(self, known: KnownResults, actual: ActualOutputs) -> None:
         super().__init__()
@@ -96,7 +98,10 @@ class AllocationTracker(Consumer):
         return self._products
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
-        """A layer's forward; also one that runs again in a backward pass."""
+        """A layer's forward, in which products with a bias are seen, also if it runs again in a backward pass."""
+        if type(layer) in FUSABLE:
+            with self._products.inside_one():
+                return forward(*args, **kwargs)
         if not self.attribution.in_backward or self.attribution.depth > 1:
             return forward(*args, **kwargs)
         with self._products:

@@ -48,7 +48,6 @@ class FastPath:
 
     def __init__(self, mode: FakeTensorMode) -> None:
         self.mode = mode
-        mode.cache_enabled = False  # what repeats is answered here, before it gets there
         with mode:
             self._attributes = dict(vars(torch.empty(0)))
 

@@ -33,11 +33,12 @@ _ITEM = torch.ops.aten._local_scalar_dense.default
 class Consumer:
     """What a step's operators are used for; each consumer overrides what it needs to see.
 
-    ``hooked``: the consumer follows layers by hooks of its own. ``plain_update``: optimizers run without their
-    fused and foreach forms. ``fakes`` and ``swapped`` are there from :meth:`begin` on.
+    ``hooked``: the consumer follows layers by hooks of its own. ``repeats``: it repeats the results of equal calls
+    itself, without PyTorch's cache. ``plain_update``: optimizers run without their fused and foreach forms. ``fakes`` and ``swapped`` are there from :meth:`begin` on.
     """
 
     hooked = False
+    repeats = False
     plain_update = False
 
     fakes: FakeFactory

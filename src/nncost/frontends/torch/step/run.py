@@ -72,6 +72,8 @@ def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: C
     sizes, trains = course.sizes, wants_backward(options)
     environment = None if sizes is None else sizes.environment
     fake_mode = None if course.real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
+    if fake_mode is not None and consumer.repeats:
+        fake_mode.cache_enabled = False
     fakes = FakeFactory(fake_mode, options, gradients=trains or course.gradients, sizes=sizes)
     wrap = None if consumer.hooked else _attributed(consumer)
     swapped = SwappedParameters(module, fakes, _training_flag(module, options), wrap)

@@ -50,6 +50,8 @@ class Tracer(Consumer):
     With ``log``, every call is kept with its tensors. ``only_fake``: operators on real tensors are not noted.
     """
 
+    repeats = True
+
     def __init__(self, *, log: Log | None = None, only_fake: bool = False) -> None:
         super().__init__()
         self.records: list[Any] = []

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nncost.counting.kernels import Kernels, kernels_of, traffic
 from nncost.counting.quantities import Quantity
 from nncost.counting.rules import costs
-from nncost.counting.taps import ValidTaps
 from nncost.dims import Dim, add_all, sum_over
 from nncost.ir import ops
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 from nncost.records import record
+
+if TYPE_CHECKING:
+    from nncost.counting.taps import ValidTaps
 
 ESTIMATED = ops.ESTIMATED
 
@@ -107,7 +109,7 @@ def count_graph(graph: Graph, *, valid_taps: bool = False, kernels: KernelsOf | 
 
 
 def _count_items(tally: _Tally, graph: Graph, constants: set[Tensor], valid: bool, kernels: KernelsOf) -> None:
-    taps = ValidTaps(graph.items) if valid else None
+    taps = _valid_taps(graph) if valid else None
     for node, op_name, inner in _named_nodes(tally, graph.items, "", ""):
         if folds(node, constants):
             constants.update(node.outputs)
@@ -120,6 +122,12 @@ def _count_items(tally: _Tally, graph: Graph, constants: set[Tensor], valid: boo
     found = kernels[graph] = kernels_of(graph, constants)
     for path, op_name, inner, phase, quantity, amount in traffic(found):
         tally.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
+
+
+def _valid_taps(graph: Graph) -> ValidTaps:
+    from nncost.counting.taps import ValidTaps
+
+    return ValidTaps(graph.items)
 
 
 def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:

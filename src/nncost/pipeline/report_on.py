@@ -14,9 +14,8 @@ from nncost.pipeline.choices import INFERENCE, TRAIN
 from nncost.pipeline.count import Counted, count_source, no_collection
 from nncost.pipeline.ledgers import added, derivatives, multiplied
 from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
-from nncost.pipeline.run import run_of
 from nncost.pipeline.settings import Settings, check
-from nncost.report import Report, Source
+from nncost.report import Report, Run, Source
 
 if TYPE_CHECKING:
     from nncost.counting.storage import Storage
@@ -51,7 +50,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
         notes=(*model.notes, *_convention_notes(counted)),
         storage=storage,
-        run=None if settings.examples is None else run_of(source, settings, counted),
+        run=_run(source, settings, counted),
         memory=memory_of(
             model, counted.step, counted.kernels, accumulate=k, complete=counted.ledger.complete,
             allocator=settings.allocator,
@@ -77,6 +76,15 @@ def _storage(parameters: Sequence[Parameter]) -> Storage | None:
     from nncost.counting.storage import storage_of
 
     return storage_of(parameters)
+
+
+def _run(source: Any, settings: Settings, counted: Counted) -> Run | None:
+    """The whole run; None if the number of examples is open."""
+    if settings.examples is None:
+        return None
+    from nncost.pipeline.run import run_of
+
+    return run_of(source, settings, counted)
 
 
 def _settings(settings: Settings, counted: Counted) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Kernels
 from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
-from nncost.counting.memory.loops import most_walks, run_loop
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
@@ -73,6 +72,10 @@ def _walked(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
     """How many kernels are looked at: those of a loop's body several times, at each level of nesting."""
     if graph not in known:
         found = kernels[graph]
+        if not found.loops:
+            return len(found.groups) + 1
+        from nncost.counting.memory.loops import most_walks
+
         inner = sum(most_walks(loop.times) * _walked(loop.body, kernels, known) for loop in found.loops)
         known[graph] = len(found.groups) + 1 + inner
     return known[graph]
@@ -192,6 +195,8 @@ class _Walker:
 
     def _outside_kernels(self, block: _Block, node: Node) -> None:
         if isinstance(node.op, ops.Repeat):
+            from nncost.counting.memory.loops import run_loop
+
             run_loop(self, node, node.op, block.sums.total)
         elif isinstance(node.op, ops.Opaque):
             for tensor in node.inputs:

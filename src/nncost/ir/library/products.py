@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import string
-
 from nncost.dims import Shape, product
-from nncost.errors import ShapeError
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import MatMul
-
-OWN_LETTERS = 2
-"""How many letters, the last ones, are left to a contraction's own axes."""
-
-
-def letters(count: int) -> str:
-    """The index letters of ``count`` leading axes of a contraction, up to 24; ``y`` and ``z`` are never among them."""
-    if count > len(string.ascii_lowercase) - OWN_LETTERS:
-        raise ShapeError(f"a contraction takes up to 24 leading axes, received {count}")
-    return string.ascii_lowercase[:count]
+from nncost.ir.library.dense import letters
 
 
 def matmul(b: Builder, left: Tensor, right: Tensor) -> Tensor:

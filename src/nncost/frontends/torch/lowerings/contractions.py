@@ -14,9 +14,9 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import MatMul
-from nncost.ir.library.dense import dense
+from nncost.ir.library.dense import dense, letters
 from nncost.ir.library.grouped import rows_by_group, sums_by_group
-from nncost.ir.library.products import dot_along, letters, matmul, outer, times_vector
+from nncost.ir.library.products import dot_along, matmul, outer, times_vector
 from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 
 

@@ -10,8 +10,8 @@ from nncost.frontends.torch.lowerings.operands import cast, constant, elementwis
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library.dense import letters
 from nncost.ir.library.elementwise import power
-from nncost.ir.library.products import letters
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "erf": "erf", "neg": "neg",

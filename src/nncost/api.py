@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import index
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from nncost.arguments import arguments_of, shapes_of
+from nncost.arguments import arguments_of, shapes_of, whole
 from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.model import BiasChoice, LoadOptions
@@ -135,7 +134,7 @@ def run(
     settings = settings_of(
         inputs, batch=batch, symbols=symbols, mode=mode, dtype=dtype, bias=bias, activation=activation
     )
-    return run_source(_source(source), settings, _whole("seed", seed, least=0))
+    return run_source(_source(source), settings, whole("seed", seed, least=0))
 
 
 def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any = None, **settings: Any) -> Prediction:
@@ -284,8 +283,8 @@ def settings_of(
     )
     return Settings(
         examples=None if examples is None else _size("examples", examples, bindings),
-        epochs=_whole("epochs", epochs),
-        accumulate=_whole("accumulate", accumulate),
+        epochs=whole("epochs", epochs),
+        accumulate=whole("accumulate", accumulate),
         freeze=_patterns(freeze),
         convention=convention or "nncost",
         load=load,
@@ -299,21 +298,10 @@ def _truth(name: str, value: object) -> bool:
     return value
 
 
-def _whole(name: str, value: object, least: int = 1) -> int:
-    """An integer of at least ``least``, of any integer type."""
-    try:
-        number = least - 1 if isinstance(value, bool) else index(cast("SupportsIndex", value))
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, received {value!r}")
-    return number
-
-
 def _size(name: str, value: object, bindings: Mapping[str, int]) -> Dim:
     """A whole number, or the symbol of that name unless it is bound."""
     if not isinstance(value, str):
-        return _whole(name, value)
+        return whole(name, value)
     if not (value.isascii() and value.isidentifier()):
         raise OptionError(f"{name} must be a whole number or a name such as B, received {value[:60]!r}")
     return bindings[value] if value in bindings else symbol(value)
@@ -331,4 +319,4 @@ def _bindings(symbols: object) -> dict[str, int]:
     if not isinstance(symbols or {}, Mapping):
         raise OptionError(f"symbols are names with numbers such as {{'h': 128}}, received {symbols!r}")
     given = cast("Mapping[str, object]", symbols or {})
-    return {str(name): _whole(f"the symbol {name}", value) for name, value in given.items()}
+    return {str(name): whole(f"the symbol {name}", value) for name, value in given.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -169,3 +170,14 @@ def _leaf(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(map(_leaf, value))
     return value
+
+
+def whole(name: str, value: Any, least: int = 1, below: float = math.inf) -> int:
+    """Return an integer of at least ``least``, of any integer type. Raise OptionError for anything else."""
+    try:
+        number = least - 1 if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = least - 1
+    if not least <= number < below:
+        raise OptionError(f"{name} must be a whole number of at least {least}, received {value!r}")
+    return number

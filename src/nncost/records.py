@@ -9,7 +9,8 @@ is compiled; the other methods are shared.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields
+from dataclasses import field as field  # noqa: PLC0414 - handed on
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
@@ -12,7 +11,7 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
 from nncost.ir.graph import PHASES
-from nncost.records import record
+from nncost.records import field, record
 from nncost.version import __version__
 
 if TYPE_CHECKING:

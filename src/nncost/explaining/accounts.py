@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import lru_cache
 from itertools import combinations
 
@@ -33,7 +32,7 @@ from nncost.ir.graph import Item, Node, Phase, Region, Tensor
 from nncost.ir.layers import Recurrent
 from nncost.ir.ops import operation_name
 from nncost.pipeline.count import Counted
-from nncost.records import record, replace
+from nncost.records import field, record, replace
 
 Loops = tuple[ops.Repeat, ...]
 Place = tuple[str, str, Phase]

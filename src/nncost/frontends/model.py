@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from nncost.dims import Dim, Shape
 from nncost.ir.graph import Graph, Parameter
-from nncost.records import record
+from nncost.records import field, record
 
 if TYPE_CHECKING:
     from nncost.ir.storage import Timeline

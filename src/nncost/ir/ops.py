@@ -8,11 +8,10 @@ checker name each place that must learn it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from nncost.dims import Dim, Shape
-from nncost.records import record
+from nncost.records import field, record
 
 if TYPE_CHECKING:
     from nncost.ir.graph import Graph

@@ -47,6 +47,13 @@ def _comparison(value: Callable[..., Any]) -> ScalarFunction:
     return ScalarFunction(value, {"cmp": 1}, (None, None), returns="bool")
 
 
+def _choice(name: str) -> ScalarFunction:
+    """One of two values by a first operand, in one comparison; the gradient belongs to the value that was chosen."""
+    chosen: Derivative = lambda b, x, y, g: b.map(name, x[0], g, 0.0)  # noqa: E731
+    other: Derivative = lambda b, x, y, g: b.map(name, x[0], 0.0, g)  # noqa: E731
+    return ScalarFunction(lambda xp, *x: getattr(xp, name)(*x), {"cmp": 1}, (None, chosen, other))
+
+
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
     """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
@@ -168,25 +175,9 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "or": ScalarFunction(lambda xp, a, c: a | c, {}, (None, None)),
     "xor": ScalarFunction(lambda xp, a, c: a ^ c, {}, (None, None)),
     "not": _unary(lambda xp, a: ~a, {}, None),
-    "select": ScalarFunction(
-        lambda xp, condition, a, c: xp.select(condition, a, c),
-        {"cmp": 1},
-        (
-            None,
-            lambda b, x, y, g: b.map("select", x[0], g, 0.0),
-            lambda b, x, y, g: b.map("select", x[0], 0.0, g),
-        ),
-    ),
+    "select": _choice("select"),
     # x > 0 ? a : c in one comparison: the derivative of relu and its relatives.
-    "where_positive": ScalarFunction(
-        lambda xp, x, a, c: xp.where_positive(x, a, c),
-        {"cmp": 1},
-        (
-            None,
-            lambda b, x, y, g: b.map("where_positive", x[0], g, 0.0),
-            lambda b, x, y, g: b.map("where_positive", x[0], 0.0, g),
-        ),
-    ),
+    "where_positive": _choice("where_positive"),
     # min(max(x, low), high); the gradient belongs to x where low < x < high, otherwise to the bound that is reached.
     "clip": ScalarFunction(
         lambda xp, x, low, high: xp.minimum(xp.maximum(x, low), high),

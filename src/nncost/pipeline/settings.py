@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from typing import Any
 
 from nncost.counting.memory.step import EXACT
@@ -14,7 +13,7 @@ from nncost.frontends.model import LoadOptions, Training
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.choices import TRAIN, check_choice
-from nncost.records import record, replace
+from nncost.records import field, record, replace
 
 
 @record

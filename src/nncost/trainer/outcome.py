@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
-from nncost.records import record
+from nncost.records import field, record
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from numbers import Real
-from operator import index
-from typing import Any, SupportsIndex, cast
+from typing import Any
 
+from nncost.arguments import whole
 from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
@@ -84,19 +85,12 @@ def training_settings(
     )  # fmt: skip
 
 
+_whole = partial(whole, below=2**63)  # what a checkpoint can hold
+
+
 def _choice(name: str, value: object, accepted: Sequence[str]) -> None:
     if value not in accepted:
         raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
-
-
-def _whole(name: str, value: object, least: int = 1) -> int:
-    try:
-        number = least - 1 if isinstance(value, bool) else index(cast("SupportsIndex", value))
-    except TypeError:
-        number = least - 1
-    if not least <= number < 2**63:
-        raise OptionError(f"{name} must be a whole number of at least {least}, received {value!r}")
-    return number
 
 
 def _number(name: str, value: object) -> float:

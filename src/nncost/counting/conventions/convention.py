@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from nncost.counting.quantities import Quantity
 from nncost.ir.graph import Phase
-from nncost.records import record
+from nncost.records import field, record
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.observed import FunctionCall, Look, Observed
 
 
 @record
@@ -57,3 +56,16 @@ class Convention:
     def anywhere(self) -> bool:
         """Whether it applies to every source, also to one that cannot be observed."""
         return bool(self.weights or self.per_parameter)
+
+
+def by_operator(
+    rules: Mapping[str, tuple[Callable[[FunctionCall], int], str]],
+) -> Callable[[Observed], Iterator[Counted]]:
+    """Return the count of a tool that has a rule and its reason per operator, and takes every other one for zero."""
+
+    def count(observed: Observed) -> Iterator[Counted]:
+        for call in observed.function_calls():
+            rule, reason = rules.get(call.name, (lambda _: 0, "not in its table: 0"))
+            yield Counted(call.path, call.name.removeprefix("aten::"), rule(call), reason)
+
+    return count

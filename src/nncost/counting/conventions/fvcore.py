@@ -7,12 +7,12 @@ adaptive averages and two interpolations are in the table; attention, recurrent 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from math import floor, prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
+from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
 from nncost.counting.conventions.einsum import printed_flops, renamed
-from nncost.ir.observed import FunctionCall, Look, Observed, Seen, sizes
+from nncost.ir.observed import FunctionCall, Look, Seen, sizes
 
 AFFINE, PLAIN = 5, 4
 """fvcore's rough numbers for each element of a norm, with and without a learned scale."""
@@ -120,18 +120,8 @@ RULES: Mapping[str, tuple[Rule, str]] = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.function_calls():
-        name = call.name.removeprefix("aten::")
-        if call.name in RULES:
-            rule, reason = RULES[call.name]
-            yield Counted(call.path, name, rule(call), reason)
-        else:
-            yield Counted(call.path, name, 0, "not in its table: 0")
-
-
 FVCORE = Convention(
     "fvcore",
     "what FlopCountAnalysis(module, inputs).total() of fvcore 0.1.5 says: products, with norms and some pooling on top",
-    tool=Tool("fvcore 0.1.5.post20221221", "macs", Look(composed=True), _count),
+    tool=Tool("fvcore 0.1.5.post20221221", "macs", Look(composed=True), by_operator(RULES)),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
-from nncost.ir.observed import FunctionCall, Look, Observed, sizes
+from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
+from nncost.ir.observed import FunctionCall, Look, sizes
 
 
 def _matmul(call: FunctionCall) -> int:
@@ -36,18 +36,8 @@ RULES: Mapping[str, tuple[Callable[[FunctionCall], int], str]] = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.function_calls():
-        name = call.name.removeprefix("aten::")
-        if call.name in RULES:
-            rule, reason = RULES[call.name]
-            yield Counted(call.path, name, rule(call), reason)
-        else:
-            yield Counted(call.path, name, 0, "not in its table: 0")
-
-
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "the MACs that ptflops 0.7.5 says with backend='aten': matrix products and convolutions with their biases",
-    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True, hooked=False), _count),
+    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True, hooked=False), by_operator(RULES)),
 )

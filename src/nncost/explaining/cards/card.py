@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
-from nncost.records import record
+from nncost.records import field, record
 
 Sizes = Mapping[str, Dim]
 Build = Callable[[Builder, Sizes], Mapping[str, Tensor]]

@@ -7,11 +7,10 @@ step, such as 1−β₁ᵗ or the learning rate times the weight decay, are free
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.records import record
+from nncost.records import field, record
 
 LEARNING_RATE, ADAM_EPSILON, ADAGRAD_EPSILON, WEIGHT_DECAY = 0.001, 1e-8, 1e-10, 0.01
 MOMENTUM, BETA_1, BETA_2, RMSPROP_ALPHA = 0.9, 0.9, 0.999, 0.99

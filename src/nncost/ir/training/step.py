@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
@@ -11,7 +10,7 @@ from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.ir.layers import Operation, Update
 from nncost.ir.training.losses import NO_LOSS, emit_loss
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
-from nncost.records import record
+from nncost.records import field, record
 
 
 @record

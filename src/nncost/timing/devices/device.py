@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import date
 from typing import Any, Literal
 
 from nncost.errors import OptionError
-from nncost.records import record
+from nncost.records import field, record
 
 Kind = Literal["gpu", "tpu", "accelerator", "cpu"]
 Reliability = str

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
 from nncost.errors import OptionError, SourceError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
-from nncost.records import record, replace
+from nncost.records import field, record, replace
 from nncost.report import Report
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.prediction import Prediction

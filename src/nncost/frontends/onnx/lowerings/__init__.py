@@ -1,31 +1,7 @@
 """One decorated function per ONNX operation, a file per family; importing this package registers them all."""
 
-from nncost.frontends.onnx.lowerings import (
-    activations,
-    constants,
-    convolution,
-    dense,
-    elementwise,
-    indexing,
-    moves,
-    normalization,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "activations",
-    "constants",
-    "convolution",
-    "dense",
-    "elementwise",
-    "indexing",
-    "moves",
-    "normalization",
-    "pooling",
-    "recurrent",
-    "reductions",
-    "shapes",
-]
+for _file in iter_modules(__path__, f"{__name__}."):
+    import_module(_file.name)

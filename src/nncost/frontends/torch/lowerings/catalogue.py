@@ -1,49 +1,9 @@
-"""Every lowering: importing this registers all."""
+"""Every lowering: importing this imports each file beside it, which registers its own."""
 
-from nncost.frontends.torch.lowerings import (
-    activations,
-    aliases,
-    attention,
-    contractions,
-    convolution,
-    elementwise,
-    embedding,
-    indexing,
-    linalg,
-    losses,
-    moves,
-    normalization,
-    optimizers,
-    pooling,
-    quantized,
-    random,
-    recurrent,
-    reductions,
-    resizing,
-    sparse,
-    special,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "activations",
-    "aliases",
-    "attention",
-    "contractions",
-    "convolution",
-    "elementwise",
-    "embedding",
-    "indexing",
-    "linalg",
-    "losses",
-    "moves",
-    "normalization",
-    "optimizers",
-    "pooling",
-    "quantized",
-    "random",
-    "recurrent",
-    "reductions",
-    "resizing",
-    "sparse",
-    "special",
-]
+from nncost.frontends.torch import lowerings
+
+for _file in iter_modules(lowerings.__path__, f"{lowerings.__name__}."):
+    import_module(_file.name)

@@ -30,30 +30,21 @@ if TYPE_CHECKING:
     from nncost.report import Report as Report
 
 
-_NAMES = {
-    "calibrate": "nncost.api",
-    "count": "nncost.api",
-    "explain": "nncost.api",
-    "formula": "nncost.api",
-    "measure": "nncost.api",
-    "predict": "nncost.api",
-    "run": "nncost.api",
-    "train": "nncost.api",
-    "lowers": "nncost.frontends.lowering",
-    "Inputs": "nncost.frontends.model",
-    "NncostError": "nncost.errors",
-    "Report": "nncost.report",
-}
 __all__ = [
     "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run",
     "train",
 ]  # fmt: skip
+_ELSEWHERE = {
+    "Inputs": "nncost.frontends.model", "NncostError": "nncost.errors", "Report": "nncost.report",
+    "lowers": "nncost.frontends.lowering",
+}  # fmt: skip
+"""Names that ``nncost.api`` does not define."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in __all__:
         raise AttributeError(f"module 'nncost' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_NAMES[name]), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "nncost.api")), name)
 
 
 def __dir__() -> list[str]:

@@ -101,7 +101,8 @@ def test_an_onnx_file_can_be_written_again(tmp_path: Path) -> None:
         values = {p: np.abs(v) + np.float32(0.1) for p, v in values.items()}
         feeds = example_feeds(graph)
         feeds = {t: np.abs(v) for t, v in feeds.items()}
-        expected = execute(graph, feeds | {p.tensor: v for p, v in values.items()}, dtype="float32")
+        with np.errstate(all="ignore"):  # not every function is defined for every number: NaN in both
+            expected = execute(graph, feeds | {p.tensor: v for p, v in values.items()}, dtype="float32")
         running = session(onnx_bytes(graph, values))
         given = {i.name for i in running.get_inputs()}
         results = running.run(None, {t.name: a for t, a in feeds.items() if t.name in given})
@@ -141,8 +142,10 @@ def test_missing_values_are_told() -> None:
 def test_an_unknown_operation_is_told(tmp_path: Path) -> None:
     from tests.onnx.models import make_model, node
 
-    graph = registry.load(saved(make_model([node("Shrink", "x")], {"x": (2, 3)}), tmp_path), LoadOptions()).graph
-    with pytest.raises(SourceError, match="Shrink is not written to ONNX"):
+    graph = registry.load(
+        saved(make_model([node("LpNormalization", "x")], {"x": (2, 3)}), tmp_path), LoadOptions()
+    ).graph
+    with pytest.raises(SourceError, match="LpNormalization is not written to ONNX"):
         onnx_bytes(graph, {})
 
 

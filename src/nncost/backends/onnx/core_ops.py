@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import assert_never, cast
 
@@ -60,7 +61,8 @@ def emit(e: Emitter, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
 def _map(e: Emitter, name: str, node: Node, x: Sequence[str]) -> str:
     path = node.path
     if name in _MAPS:
-        return e.node(_MAPS[name], x, path=path)
+        on_bits = name in ("and", "or", "xor", "not") and node.inputs[0].dtype != "bool"
+        return e.node(f"Bitwise{_MAPS[name]}" if on_bits else _MAPS[name], x, path=path)
     match name:
         case "square":
             return e.node("Mul", [x[0], x[0]], path=path)
@@ -72,8 +74,22 @@ def _map(e: Emitter, name: str, node: Node, x: Sequence[str]) -> str:
         case "where_positive":
             positive = e.node("Greater", [x[0], e.scalar(0.0, node.inputs[0].dtype)], path=path)
             return e.node("Where", [positive, x[1], x[2]], path=path)
+        case "atan2":
+            return _atan2(e, node, x)
         case _:
             raise SourceError(f"{path or 'the network'}: {name} is not written to ONNX.", hint="Leave the layer out.")
+
+
+def _atan2(e: Emitter, node: Node, x: Sequence[str]) -> str:
+    """The angle of the point (x, y): atan(y/x), half a turn further where x is negative."""
+    y, x_, path = *x, node.path
+    zero, turn = (e.scalar(value, node.inputs[0].dtype) for value in (0.0, math.pi))
+    angle = e.node("Atan", [e.node("Div", [y, x_], path=path)], path=path)
+    below = e.node("Less", [y, zero], path=path)
+    further = e.node(
+        "Where", [below, e.node("Sub", [angle, turn], path=path), e.node("Add", [angle, turn], path=path)], path=path
+    )
+    return e.node("Where", [e.node("Less", [x_, zero], path=path), further, angle], path=path)
 
 
 def _window(e: Emitter, op: ops.Window, x: str, node: Node) -> str:

@@ -105,6 +105,7 @@ def test_the_step_that_is_run_is_the_step_that_is_counted() -> None:
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_machine_instructions_are_counted_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_instructions, "TIMEOUT_SECONDS", 600)  # as long as a busy machine needs
     network = Network("40-30-2", 1, "squared_error", "sgd", "all", "sigmoid")
     counted = instructions_of_step(network)
     assert counted is not None

@@ -9,8 +9,8 @@ SPEC := 784-16-16-10
 demo: .venv/demo .venv/torch  ## what the textbook network and a real ResNet-50 file cost, and one network's step predicted and measured
 	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python examples/demo.py
 
-test: .venv/test  ## all tests
-	$(BIN)/python -m pytest -q
+test: .venv/test  ## all tests, one process per core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist worksteal
 
 lint: .venv/lint  ## style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pyarrow pytest onnxruntime safetensors transformers
+	$(PIP) gguf h5py hypothesis pyarrow pytest pytest-xdist onnxruntime safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo

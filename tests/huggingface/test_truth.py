@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import resource
-import time
 from pathlib import Path
 
 import pytest
@@ -46,10 +45,9 @@ def test_active_parameters_by_hand() -> None:
     assert active == total - 24 * 28 * (3 * 2_880 * 2_880 + 3 * 2_880)
 
 
-def test_the_largest_takes_no_time_and_no_memory() -> None:
+def test_the_largest_takes_no_memory() -> None:
     elements("Llama-3.2-1B")
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     total, _ = elements("Llama-3.1-405B")
     assert total == 405_853_388_800
-    assert time.monotonic() - start < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kilobytes

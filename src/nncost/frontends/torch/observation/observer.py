@@ -15,6 +15,7 @@ from torch import nn
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.observation.plain_data import layers_of, modules_of, plain
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
+from nncost.frontends.torch.step.loss import primary
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.ir.observed import Event, FunctionCall, Layer, LayerCall, Look
 
@@ -77,6 +78,10 @@ class Observer(Consumer):
         if self.hooked:
             yield self._hooks()
         yield self._replaced(self._look.functions)
+
+    def summed(self, output: Any) -> list[torch.Tensor]:
+        """The one output that users of these tools differentiate."""
+        return [primary(output)]
 
     # ---------------------------------------------------------------- operators
     def decomposition(self, func: Any, info: OperatorInfo) -> Callable[..., Any] | None:

@@ -11,7 +11,7 @@ from nncost.ir.graph import Phase
 from nncost.records import record
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 
 @record
@@ -35,8 +35,8 @@ class Tool:
 
     version: str
     unit: str
-    look: Look
-    count: Callable[[Observed], Iterator[Counted]]
+    instrumentation: Instrumentation
+    count: Callable[[CallLog], Iterator[Counted]]
 
 
 @record

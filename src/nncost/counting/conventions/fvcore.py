@@ -12,7 +12,7 @@ from math import floor, prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
 from nncost.counting.conventions.einsum import printed_flops, renamed
-from nncost.ir.observed import FunctionCall, Look, Observed, Seen, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, TensorMeta, sizes
 
 AFFINE, PLAIN = 5, 4
 """fvcore's rough numbers for each element of a norm, with and without a learned scale."""
@@ -82,7 +82,7 @@ def _norm(scale: int) -> Rule:
 
 
 def _is_given(call: FunctionCall, position: int) -> bool:
-    return len(call.inputs) > position and isinstance(call.inputs[position], Seen)
+    return len(call.inputs) > position and isinstance(call.inputs[position], TensorMeta)
 
 
 def _batch_norm(call: FunctionCall) -> int:
@@ -120,8 +120,8 @@ RULES: Mapping[str, tuple[Rule, str]] = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.function_calls():
+def _count(log: CallLog) -> Iterator[Counted]:
+    for call in log.function_calls():
         name = call.name.removeprefix("aten::")
         if call.name in RULES:
             rule, reason = RULES[call.name]
@@ -133,5 +133,5 @@ def _count(observed: Observed) -> Iterator[Counted]:
 FVCORE = Convention(
     "fvcore",
     "what FlopCountAnalysis(module, inputs).total() of fvcore 0.1.5 says: products, with norms and some pooling on top",
-    tool=Tool("fvcore 0.1.5.post20221221", "macs", Look(composed=True), _count),
+    tool=Tool("fvcore 0.1.5.post20221221", "macs", Instrumentation(composed=True), _count),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from math import prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
-from nncost.ir.observed import FunctionCall, Look, Observed, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, sizes
 
 
 def _matmul(call: FunctionCall) -> int:
@@ -36,8 +36,8 @@ RULES: Mapping[str, tuple[Callable[[FunctionCall], int], str]] = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.function_calls():
+def _count(log: CallLog) -> Iterator[Counted]:
+    for call in log.function_calls():
         name = call.name.removeprefix("aten::")
         if call.name in RULES:
             rule, reason = RULES[call.name]
@@ -49,5 +49,5 @@ def _count(observed: Observed) -> Iterator[Counted]:
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "the MACs that ptflops 0.7.5 says with backend='aten': matrix products and convolutions with their biases",
-    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True, hooked=False), _count),
+    tool=Tool("ptflops 0.7.5 (aten)", "macs", Instrumentation(evaluates=True, hooked=False), _count),
 )

@@ -10,7 +10,7 @@ from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 
 class FrontEnd(Protocol):
@@ -51,8 +51,8 @@ class Runnable(Protocol):
 class Observable(Protocol):
     """A front end whose sources can be watched while they run, as third-party counters do."""
 
-    def observe(self, source: Any, options: LoadOptions, look: Look) -> Observed:
-        """Return what a tool with that look sees of the source."""
+    def observe(self, source: Any, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
+        """Return what a tool instrumented like that sees of the source."""
 
 
 @runtime_checkable

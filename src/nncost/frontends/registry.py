@@ -16,7 +16,7 @@ from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 BUILT_IN = ("onnx", "weights", "huggingface", "torch", "graph", "spec")
 """The rooms with a class ``SourceFrontEnd``, in the order they are asked; spec takes any text."""
@@ -52,10 +52,10 @@ def load(source: Any, options: LoadOptions) -> Model:
     return front_end_for(source).load(source, options)
 
 
-def observe(source: Any, options: LoadOptions, look: Look) -> Observed | None:
-    """Return what a tool with that look sees of a source while it runs; None if its kind cannot be observed."""
+def observe(source: Any, options: LoadOptions, instrumentation: Instrumentation) -> CallLog | None:
+    """Return what a tool instrumented like that sees of a source while it runs; None if its kind cannot be observed."""
     front_end = front_end_for(source)
-    return front_end.observe(source, options, look) if isinstance(front_end, Observable) else None
+    return front_end.observe(source, options, instrumentation) if isinstance(front_end, Observable) else None
 
 
 def covered() -> dict[str, Covered]:

@@ -18,7 +18,7 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.records import replace
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Observed
+    from nncost.ir.call_log import CallLog
 
 FLOPS: Quantity = "flops"
 LOOKED_UP = {"embedding", "Embedding", "EmbeddingBag"}
@@ -51,8 +51,8 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
     tool = convention.tool
     if tool is None:
         return None
-    observed = _observed(convention, source, options)
-    if observed is None:
+    log = _observed(convention, source, options)
+    if log is None:
         if convention.anywhere:
             return None
         raise OptionError(
@@ -60,23 +60,23 @@ def tool_counts(convention: Convention, source: Any, options: LoadOptions) -> li
             "this source is none.",
             hint=f"Conventions for every source: {for_every_source()}.",
         )
-    return _counted(convention, observed)
+    return _counted(convention, log)
 
 
-def _observed(convention: Convention, source: Any, options: LoadOptions) -> Observed | None:
+def _observed(convention: Convention, source: Any, options: LoadOptions) -> CallLog | None:
     assert convention.tool is not None
     try:
-        return registry.observe(source, options, convention.tool.look)
+        return registry.observe(source, options, convention.tool.instrumentation)
     except ShapeError as error:
         raise OptionError(
             f"{convention.tool.version} counts numbers, no formulas: {error}", hint="Give every symbol a value."
         ) from None
 
 
-def _counted(convention: Convention, observed: Observed) -> list[Counted]:
+def _counted(convention: Convention, log: CallLog) -> list[Counted]:
     assert convention.tool is not None
     try:
-        return list(convention.tool.count(observed))
+        return list(convention.tool.count(log))
     except (CannotCount, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise OptionError(
             f"{convention.tool.version} has no number for this network: {error}.",

@@ -60,7 +60,7 @@ def totals_of(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
         total = add_all(parts)
         for where in (place, "step"):
             totals[where].setdefault(name, []).append(total)
-    if convention.tool is not None and not convention.tool.look.backward and totals["backward"]:
+    if convention.tool is not None and not convention.tool.instrumentation.backward and totals["backward"]:
         totals["step"].pop(FLOPS, None)
     return {
         phase: Totals({name: add_all(parts) for name, parts in counts.items()}, convention)

@@ -64,7 +64,7 @@ def _convention_notes(counted: Counted) -> list[str]:
     if tool is None or counted.convention.weights:
         return []
     notes = [f"flops are what {tool.version} says, in {tool.unit}."]
-    if counted.loss != NO_LOSS and not tool.look.backward:
+    if counted.loss != NO_LOSS and not tool.instrumentation.backward:
         notes.append(f"{counted.convention.name} counts the forward pass alone: backward and step have no flops.")
     return notes
 

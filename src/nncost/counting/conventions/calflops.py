@@ -18,7 +18,7 @@ from nncost.counting.conventions.patched import (
     repeated,
 )
 from nncost.counting.conventions.visits import visits
-from nncost.ir.observed import FunctionCall, Look, Observed, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, sizes
 
 
 def _transposed(call: FunctionCall) -> int:
@@ -58,14 +58,14 @@ RULES: Rules = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    if not any(layer.parameters for layer in observed.layers.values()):
+def _count(log: CallLog) -> Iterator[Counted]:
+    if not any(layer.parameters for layer in log.layers.values()):
         raise CannotCount("a network without parameters")
-    return counted(observed, RULES, visits(observed.layers))
+    return counted(log, RULES, visits(log.layers))
 
 
 CALFLOPS = Convention(
     "calflops",
     "the FLOPs that calculate_flops of calflops 0.3.2 says: two for each product it sees, with norms, activations and pooling",
-    tool=Tool("calflops 0.3.2", "flops", Look(evaluates=True, functions=tuple(RULES)), _count),
+    tool=Tool("calflops 0.3.2", "flops", Instrumentation(evaluates=True, functions=tuple(RULES)), _count),
 )

@@ -10,7 +10,7 @@ from nncost.ir.graph import Phase
 from nncost.records import field, record
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import FunctionCall, Look, Observed
+    from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation
 
 
 @record
@@ -34,8 +34,8 @@ class Tool:
 
     version: str
     unit: str
-    look: Look
-    count: Callable[[Observed], Iterator[Counted]]
+    instrumentation: Instrumentation
+    count: Callable[[CallLog], Iterator[Counted]]
 
 
 @record
@@ -60,11 +60,11 @@ class Convention:
 
 def by_operator(
     rules: Mapping[str, tuple[Callable[[FunctionCall], int], str]],
-) -> Callable[[Observed], Iterator[Counted]]:
+) -> Callable[[CallLog], Iterator[Counted]]:
     """Return the count of a tool that has a rule and its reason per operator, and takes every other one for zero."""
 
-    def count(observed: Observed) -> Iterator[Counted]:
-        for call in observed.function_calls():
+    def count(log: CallLog) -> Iterator[Counted]:
+        for call in log.function_calls():
             rule, reason = rules.get(call.name, (lambda _: 0, "not in its table: 0"))
             yield Counted(call.path, call.name.removeprefix("aten::"), rule(call), reason)
 

@@ -19,7 +19,7 @@ from nncost.counting.conventions.patched import (
     option,
     repeated,
 )
-from nncost.ir.observed import FunctionCall, Look, Observed, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, sizes
 
 
 def _transposed(call: FunctionCall) -> int:
@@ -76,12 +76,12 @@ RULES: Rules = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    return counted(observed, RULES, dict.fromkeys(observed.layers, 1))
+def _count(log: CallLog) -> Iterator[Counted]:
+    return counted(log, RULES, dict.fromkeys(log.layers, 1))
 
 
 DEEPSPEED = Convention(
     "deepspeed",
     "the FLOPs that get_model_profile of DeepSpeed 0.19.8 says: two for each product it sees, with norms and activations",
-    tool=Tool("DeepSpeed 0.19.8", "flops", Look(evaluates=True, functions=tuple(RULES)), _count),
+    tool=Tool("DeepSpeed 0.19.8", "flops", Instrumentation(evaluates=True, functions=tuple(RULES)), _count),
 )

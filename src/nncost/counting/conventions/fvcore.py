@@ -12,7 +12,7 @@ from math import floor, prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
 from nncost.counting.conventions.einsum import printed_flops, renamed
-from nncost.ir.observed import FunctionCall, Look, Seen, sizes
+from nncost.ir.call_log import FunctionCall, Instrumentation, TensorMeta, sizes
 
 AFFINE, PLAIN = 5, 4
 """fvcore's rough numbers for each element of a norm, with and without a learned scale."""
@@ -82,7 +82,7 @@ def _norm(scale: int) -> Rule:
 
 
 def _is_given(call: FunctionCall, position: int) -> bool:
-    return len(call.inputs) > position and isinstance(call.inputs[position], Seen)
+    return len(call.inputs) > position and isinstance(call.inputs[position], TensorMeta)
 
 
 def _batch_norm(call: FunctionCall) -> int:
@@ -123,5 +123,5 @@ RULES: Mapping[str, tuple[Rule, str]] = {
 FVCORE = Convention(
     "fvcore",
     "what FlopCountAnalysis(module, inputs).total() of fvcore 0.1.5 says: products, with norms and some pooling on top",
-    tool=Tool("fvcore 0.1.5.post20221221", "macs", Look(composed=True), by_operator(RULES)),
+    tool=Tool("fvcore 0.1.5.post20221221", "macs", Instrumentation(composed=True), by_operator(RULES)),
 )

@@ -13,7 +13,7 @@ from nncost.counting.conventions.convention import CannotCount, Counted
 from nncost.counting.conventions.einsum import printed_flops, renamed
 from nncost.counting.conventions.elementwise import operands
 from nncost.counting.conventions.recurrent import CELLS, LAYERS, cell_flops, layer_flops
-from nncost.ir.observed import FunctionCall, LayerCall, Observed, Plain, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, LayerCall, Plain, sizes
 
 Rule = Callable[[FunctionCall], int]
 Rules = Mapping[str, tuple[Rule, str]]
@@ -144,22 +144,22 @@ def elementwise(rule: Callable[[Plain, Plain], int]) -> Rules:
     }
 
 
-def counted(observed: Observed, rules: Rules, visits: Mapping[str, int]) -> Iterator[Counted]:
+def counted(log: CallLog, rules: Rules, visits: Mapping[str, int]) -> Iterator[Counted]:
     """Every call with its formula, as often as the tool comes by its layer."""
-    for event in observed.events:
+    for event in log.events:
         if isinstance(event, FunctionCall):
             name = event.name.rpartition(".")[2]
             if event.name in rules:
                 rule, reason = rules[event.name]
                 yield Counted(event.path, name, rule(event) * visits[event.path], reason)
-            elif event.name.startswith("aten::") and observed.layers[event.path].kind not in (*LAYERS, *CELLS):
+            elif event.name.startswith("aten::") and log.layers[event.path].kind not in (*LAYERS, *CELLS):
                 yield Counted(event.path, event.name.removeprefix("aten::"), 0, "its function is not replaced: 0")
         else:
-            yield from _recurrent(event, observed, visits)
+            yield from _recurrent(event, log, visits)
 
 
-def _recurrent(call: LayerCall, observed: Observed, visits: Mapping[str, int]) -> Iterator[Counted]:
-    layer = observed.layers[call.path]
+def _recurrent(call: LayerCall, log: CallLog, visits: Mapping[str, int]) -> Iterator[Counted]:
+    layer = log.layers[call.path]
     rule = layer_flops if layer.kind in LAYERS else cell_flops if layer.kind in CELLS else None
     if rule is not None:
         amount = rule(call, layer, products=PER_PRODUCT) * visits[call.path]

@@ -15,7 +15,7 @@ from nncost.counting.conventions.convention import CannotCount, Convention, Coun
 from nncost.counting.conventions.elementwise import from_the_left, operands
 from nncost.counting.conventions.recurrent import CELLS, LAYERS, cell_flops, layer_flops
 from nncost.counting.conventions.visits import visits
-from nncost.ir.observed import FunctionCall, Layer, LayerCall, Look, Observed, Plain, Seen, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, Layer, LayerCall, Plain, TensorMeta, sizes
 
 LayerRule = Callable[[LayerCall, Layer], int]
 FunctionRule = Callable[[FunctionCall], int]
@@ -150,11 +150,11 @@ FUNCTION_RULES: Mapping[str, tuple[FunctionRule, str]] = {
 }  # fmt: skip
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    layers, batch = observed.layers, _batch(observed)
+def _count(log: CallLog) -> Iterator[Counted]:
+    layers, batch = log.layers, _batch(log)
     met = visits(layers, lambda layer: layer.kind not in LAYER_RULES)
     rest = Fraction(0)
-    for event in observed.events:
+    for event in log.events:
         if isinstance(event, FunctionCall):
             name = event.name.rpartition(".")[2]
             if event.name in FUNCTION_RULES:
@@ -177,14 +177,14 @@ def _count(observed: Observed) -> Iterator[Counted]:
         yield Counted("", "rounding", int(rest), "parts of the batch")
 
 
-def _batch(observed: Observed) -> int:
+def _batch(log: CallLog) -> int:
     """The length of the model's only positional input, over all its calls; 1 for inputs by name."""
-    given = [call.inputs[0] if len(call.inputs) == 1 else None for call in observed.layer_calls() if call.path == ""]
-    return sum(sizes(first)[0] if isinstance(first, Seen) else 1 for first in given)
+    given = [call.inputs[0] if len(call.inputs) == 1 else None for call in log.layer_calls() if call.path == ""]
+    return sum(sizes(first)[0] if isinstance(first, TensorMeta) else 1 for first in given)
 
 
 PTFLOPS = Convention(
     "ptflops",
     "the MACs of one example that get_model_complexity_info of ptflops 0.7.5 says: products, biases, norms, activations, pooling",
-    tool=Tool("ptflops 0.7.5", "macs", Look(evaluates=True, functions=tuple(FUNCTION_RULES)), _count),
+    tool=Tool("ptflops 0.7.5", "macs", Instrumentation(evaluates=True, functions=tuple(FUNCTION_RULES)), _count),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
-from nncost.ir.observed import FunctionCall, Look, sizes
+from nncost.ir.call_log import FunctionCall, Instrumentation, sizes
 
 
 def _matmul(call: FunctionCall) -> int:
@@ -39,5 +39,5 @@ RULES: Mapping[str, tuple[Callable[[FunctionCall], int], str]] = {
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "the MACs that ptflops 0.7.5 says with backend='aten': matrix products and convolutions with their biases",
-    tool=Tool("ptflops 0.7.5 (aten)", "macs", Look(evaluates=True, hooked=False), by_operator(RULES)),
+    tool=Tool("ptflops 0.7.5 (aten)", "macs", Instrumentation(evaluates=True, hooked=False), by_operator(RULES)),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nncost.ir.observed import Layer, LayerCall, sizes
+from nncost.ir.call_log import Layer, LayerCall, sizes
 
 MODULES = "torch.nn.modules.rnn."
 LAYERS = (f"{MODULES}RNN", f"{MODULES}GRU", f"{MODULES}LSTM")

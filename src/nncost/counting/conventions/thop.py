@@ -11,7 +11,7 @@ from math import prod
 
 from nncost.counting.conventions.convention import Convention, Counted, Tool
 from nncost.counting.conventions.visits import CONTAINERS, visits
-from nncost.ir.observed import Layer, LayerCall, Look, Observed, sizes
+from nncost.ir.call_log import CallLog, Instrumentation, Layer, LayerCall, sizes
 
 Rule = Callable[[LayerCall, Layer], int]
 NN = "torch.nn.modules."
@@ -113,12 +113,12 @@ RULES: Mapping[str, tuple[Rule, str]] = {
 }  # fmt: skip
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
+def _count(log: CallLog) -> Iterator[Counted]:
     """Hooks hang on a layer once for each owner, and its sum is read once for each owner again."""
-    layers = observed.layers
+    layers = log.layers
     hooks = visits(layers)
     read = visits(layers, lambda layer: layer.path == "" or layer.kind not in RULES or layer.kind in CONTAINERS)
-    for call in observed.layer_calls():
+    for call in log.layer_calls():
         layer = layers[call.path]
         if layer.kind in RULES:
             rule, reason = RULES[layer.kind]
@@ -130,5 +130,5 @@ def _count(observed: Observed) -> Iterator[Counted]:
 THOP = Convention(
     "thop",
     "the first number of profile(model, inputs) of thop 0.1.1: products, norms, averages and gates of the classes it knows",
-    tool=Tool("thop 0.1.1.post2209072238", "macs", Look(evaluates=True), _count),
+    tool=Tool("thop 0.1.1.post2209072238", "macs", Instrumentation(evaluates=True), _count),
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 
 from nncost.counting.conventions.convention import Convention, Counted, Tool
-from nncost.ir.observed import FunctionCall, Look, Observed, Plain, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, Plain, sizes
 
 Sizes = Sequence[int]
 PER_PRODUCT = 2
@@ -100,8 +100,8 @@ RULES: Mapping[str, Callable[[FunctionCall], int]] = {
 }
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.function_calls():
+def _count(log: CallLog) -> Iterator[Counted]:
+    for call in log.function_calls():
         name = call.name.removeprefix("aten::")
         rule = RULES.get(call.name)
         if rule is None:
@@ -117,5 +117,5 @@ TORCH = Convention(
     "torch",
     "flops = 2·macs of the operators PyTorch's FlopCounterMode knows; of a spec or an ONNX file 2·macs of all",
     weights={"macs": PER_PRODUCT},
-    tool=Tool("torch 2.13.0", "flops", Look(backward=True, hooked=False), _count),
+    tool=Tool("torch 2.13.0", "flops", Instrumentation(backward=True, hooked=False), _count),
 )

@@ -11,12 +11,12 @@ from math import prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
 from nncost.counting.conventions.visits import is_leaf
-from nncost.ir.observed import Layer, LayerCall, Look, Observed, Plain, Seen
+from nncost.ir.call_log import CallLog, Instrumentation, Layer, LayerCall, Plain, TensorMeta
 
 
 def _size(output: Plain) -> tuple[int, ...]:
     """The sizes of a layer's output: the first of several, the last by name."""
-    if isinstance(output, Seen):
+    if isinstance(output, TensorMeta):
         return output.shape
     if isinstance(output, Mapping) and output:
         return _size(list(output.values())[-1])
@@ -41,10 +41,10 @@ def _macs(layer: Layer, call: LayerCall) -> tuple[int, str]:
     return total, reason
 
 
-def _count(observed: Observed) -> Iterator[Counted]:
-    for call in observed.layer_calls():
-        layer = observed.layers[call.path]
-        if is_leaf(layer, observed.layers):
+def _count(log: CallLog) -> Iterator[Counted]:
+    for call in log.layer_calls():
+        layer = log.layers[call.path]
+        if is_leaf(layer, log.layers):
             amount, reason = _macs(layer, call)
             yield Counted(call.path, layer.name, amount, reason)
         else:
@@ -54,5 +54,5 @@ def _count(observed: Observed) -> Iterator[Counted]:
 TORCHINFO = Convention(
     "torchinfo",
     "the total mult-adds of torchinfo 1.8.0: parameters times output places, biases and norms included",
-    tool=Tool("torchinfo 1.8.0", "macs", Look(evaluates=True), _count),
+    tool=Tool("torchinfo 1.8.0", "macs", Instrumentation(evaluates=True), _count),
 )

@@ -11,7 +11,7 @@ from nncost.frontends.front_end import FrontEnd
 from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 
 class SourceFrontEnd(FrontEnd):
@@ -35,11 +35,11 @@ class SourceFrontEnd(FrontEnd):
 
         return load(source, options)
 
-    def observe(self, source: str, options: LoadOptions, look: Look) -> Observed:
+    def observe(self, source: str, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
         """Return what a tool sees of the network."""
         from nncost.frontends.huggingface.load import observe
 
-        return observe(source, options, look)
+        return observe(source, options, instrumentation)
 
     def runnable(
         self, source: str, options: LoadOptions, *, real: bool

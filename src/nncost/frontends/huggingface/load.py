@@ -20,7 +20,7 @@ from nncost.frontends.model import Inputs, LoadOptions, Model
 from nncost.records import replace
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 MAX_MODULES = 500_000
 """The largest mixtures of experts have some 100,000."""
@@ -48,11 +48,11 @@ def load(source: str, options: LoadOptions) -> Model:
     )
 
 
-def observe(source: str, options: LoadOptions, look: Look) -> Observed:
-    """Return what a tool with that look sees of the network. Raise an NncostError as loading it does."""
+def observe(source: str, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
+    """Return what a tool instrumented like that sees of the network. Raise an NncostError as loading it does."""
     module, inputs, _ = build(source, options)
     with quiet():
-        observed = registry.observe(module, _with_inputs(options, inputs), look)
+        observed = registry.observe(module, _with_inputs(options, inputs), instrumentation)
     assert observed is not None
     return observed
 

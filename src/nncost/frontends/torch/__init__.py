@@ -11,7 +11,7 @@ from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 _MODULE = "torch.nn.modules.module.Module"
 _NAMES_ENTRY_POINT = re.compile(
@@ -42,15 +42,15 @@ class SourceFrontEnd(FrontEnd):
 
         return load_module(source, options)
 
-    def observe(self, source: Any, options: LoadOptions, look: Look) -> Observed:
+    def observe(self, source: Any, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
         """Return what a tool sees of the module while it runs."""
         if isinstance(source, str):
             from nncost.frontends.torch import entry_point
 
-            return entry_point.observe(source, options, look)
+            return entry_point.observe(source, options, instrumentation)
         from nncost.frontends.torch.observation.observe import observe
 
-        return observe(source, options, look)
+        return observe(source, options, instrumentation)
 
     def runnable(
         self, source: Any, options: LoadOptions, *, real: bool

@@ -28,7 +28,7 @@ from nncost.frontends.model import LoadOptions, Model
 from nncost.records import replace
 
 if TYPE_CHECKING:
-    from nncost.ir.observed import Look, Observed
+    from nncost.ir.call_log import CallLog, Instrumentation
 
 ACCEPTED = "A factory is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
 _FILE_ENDING = ".py"
@@ -47,12 +47,12 @@ def load(source: str, options: LoadOptions) -> Model:
         return replace(load_module(module, completed), name=source)
 
 
-def observe(source: str, options: LoadOptions, look: Look) -> Observed:
-    """What a tool with that look sees of the module that the named factory gives."""
+def observe(source: str, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
+    """What a tool instrumented like that sees of the module that the named factory gives."""
     with made(source, options) as (module, completed):
         from nncost.frontends.torch.observation import observe as observation
 
-        return observation.observe(module, completed, look)
+        return observation.observe(module, completed, instrumentation)
 
 
 @contextmanager

@@ -96,12 +96,13 @@ def gradient(
     work = Builder(dtype=builder.dtype, training=builder.training, path=builder.path, phase="backward")
     pairs = [(output, seed) for output, seed in zip(outputs, incoming, strict=False) if seed is not None]
     found, ran = differentiate(work, past.items, pairs, asked)
-    fakes = dict(zip(outputs, results, strict=False))
-    items: list[Item] = [_with(item, fakes) for item in work.items]
+    replaced = dict(zip(outputs, results, strict=False))
+    items: list[Item] = [_with(item, replaced) for item in work.items]
     builder.items += needed(ran, items)
     builder.items += items
     return [
-        fakes.get(g, g) if g is not None else None for g in (found.get(t) if t is not None else None for t in operands)
+        replaced.get(g, g) if g is not None else None
+        for g in (found.get(t) if t is not None else None for t in operands)
     ]
 
 
@@ -131,13 +132,13 @@ def _reads(items: Sequence[Item]) -> set[Tensor]:
     return found
 
 
-def _with(item: Item, fakes: Mapping[Tensor, Tensor]) -> Item:
-    """The item reading the stand-ins."""
+def _with(item: Item, replaced: Mapping[Tensor, Tensor]) -> Item:
+    """The item, reading the results that are already there."""
     from nncost.records import replace
 
-    if not fakes:
+    if not replaced:
         return item
-    inputs = tuple(fakes.get(t, t) for t in item.inputs)
+    inputs = tuple(replaced.get(t, t) for t in item.inputs)
     if isinstance(item, Region):
-        return replace(item, inputs=inputs, items=tuple(_with(inner, fakes) for inner in item.items))
+        return replace(item, inputs=inputs, items=tuple(_with(inner, replaced) for inner in item.items))
     return replace(item, inputs=inputs)

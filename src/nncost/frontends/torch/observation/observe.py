@@ -16,28 +16,28 @@ from nncost.frontends.model import LoadOptions, Training
 from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
 from nncost.frontends.torch.step.run import Course, run_step
-from nncost.ir.observed import Look, Observed
+from nncost.ir.call_log import CallLog, Instrumentation
 from nncost.records import replace
 
 
-def observe(module: nn.Module, options: LoadOptions, look: Look) -> Observed:
-    """Run the module once and note what a tool with that look sees. Raises what the module raises."""
+def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
+    """Run the module once and note what a tool instrumented like that sees. Raises what the module raises."""
     given = options.given
     if given is None:
         raise SourceError(f"a {type(module).__name__} needs its inputs.", hint="For example: --input 1x3x224x224")
     check_names(given, module)
-    steps = options.steps if look.backward else Training()
-    options = replace(options, training=options.training and not look.evaluates, steps=steps)
+    steps = options.steps if instrumentation.backward else Training()
+    options = replace(options, training=options.training and not instrumentation.evaluates, steps=steps)
     # With gradients, PyTorch fuses attention only if nothing is trained; without them the observer must ask.
     trains = any(parameter.requires_grad for parameter in module.parameters())
-    course = Course(gradients=True, keep_gradients=True, fused_attention=not (look.composed and trains))
-    observer = Observer(module, look)
+    course = Course(gradients=True, keep_gradients=True, fused_attention=not (instrumentation.composed and trains))
+    observer = Observer(module, instrumentation)
     try:
         step = run_step(module, given, options, observer, course)
     except (DataDependentOutputException, DynamicOutputShapeException):
         if not has_values(given):
             raise
-        observer = Observer(module, look)
+        observer = Observer(module, instrumentation)
         step = run_step(module, given, options, observer, replace(course, real=True))
-    events = observer.used_by(step.output) if look.composed else observer.events
-    return Observed(observer.layers, tuple(events))
+    events = observer.used_by(step.output) if instrumentation.composed else observer.events
+    return CallLog(observer.layers, tuple(events))

@@ -15,8 +15,9 @@ from torch import nn
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.observation.plain_data import layers_of, modules_of, plain
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
+from nncost.frontends.torch.step.loss import primary
 from nncost.frontends.torch.step.mode import Consumer
-from nncost.ir.observed import Event, FunctionCall, Layer, LayerCall, Look
+from nncost.ir.call_log import Event, FunctionCall, Instrumentation, Layer, LayerCall
 
 _QUERIES = {
     "prim::device", "prim::layout", "aten::sym_size", "aten::sym_stride", "aten::sym_numel", "aten::is_contiguous",
@@ -53,12 +54,12 @@ _FUSED: dict[str, Callable[..., Any]] = {
 class Observer(Consumer):
     """Notes every operator, with the innermost layer that runs or, in a backward pass, ran."""
 
-    def __init__(self, module: nn.Module, look: Look) -> None:
+    def __init__(self, module: nn.Module, instrumentation: Instrumentation) -> None:
         super().__init__()
-        self.hooked = look.hooked
+        self.hooked = instrumentation.hooked
         self.events: list[Event] = []
         self.layers: Mapping[str, Layer] = {}
-        self._module, self._look = module, look
+        self._module, self._instrumentation = module, instrumentation
         self._in_operator = False
         self._in_function = 0
         self._thread = threading.get_ident()
@@ -73,10 +74,14 @@ class Observer(Consumer):
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Hooks, functions under other names, and gradients or none, as the tool has them."""
-        yield torch.inference_mode() if self._look.composed else torch.enable_grad()
+        yield torch.inference_mode() if self._instrumentation.composed else torch.enable_grad()
         if self.hooked:
             yield self._hooks()
-        yield self._replaced(self._look.functions)
+        yield self._replaced(self._instrumentation.functions)
+
+    def summed(self, output: Any) -> list[torch.Tensor]:
+        """The one output that users of these tools differentiate."""
+        return [primary(output)]
 
     # ---------------------------------------------------------------- operators
     def decomposition(self, func: Any, info: OperatorInfo) -> Callable[..., Any] | None:

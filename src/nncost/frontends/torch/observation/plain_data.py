@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_module import layer_names
-from nncost.ir.observed import Layer, Plain, Seen
+from nncost.ir.call_log import Layer, Plain, TensorMeta
 
 
 def plain(value: Any) -> Plain:
-    """Numbers, texts and None as they are, tensors as Seen, structures of them; else the name of the class."""
+    """Numbers, texts and None as they are, tensors as TensorMeta, structures of them; else the name of the class."""
     if isinstance(value, torch.Tensor):
-        return Seen(tuple(map(int, value.shape)), str(value.dtype).removeprefix("torch."))
+        return TensorMeta(tuple(map(int, value.shape)), str(value.dtype).removeprefix("torch."))
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
@@ -42,7 +42,7 @@ def _layer(layer: nn.Module, name: str, names: Mapping[nn.Module, str]) -> Layer
     kind = type(layer)
     options = {key: plain(value) for key, value in vars(layer).items() if key[0] != "_" and _is_plain(value)}
     parameters = {
-        leaf: Seen(tuple(p.shape), str(p.dtype).removeprefix("torch."))
+        leaf: TensorMeta(tuple(p.shape), str(p.dtype).removeprefix("torch."))
         for leaf, p in layer.named_parameters(recurse=False)
     }
     children = tuple(names[child] for child in layer.children())

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
 from nncost.frontends.model import LoadOptions
-from nncost.frontends.torch.step.named_losses import class_rows, empty_target, sum_of, takes_classes, value_of
+from nncost.frontends.torch.step.named_losses import class_rows, sum_of, takes_classes, value_of
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
@@ -78,23 +78,12 @@ def loss_of(output: Any, options: LoadOptions) -> Any:
     return OWN_LOSS if own_loss(output) is not None else "squared_error"
 
 
-def starts_of_backward(
-    output: Any, loss: Any, note: Callable[[torch.Tensor], torch.Tensor], *, sums: bool
-) -> tuple[list[torch.Tensor], list[torch.Tensor | None] | None]:
-    """The tensors that a backward pass starts from, and their gradients; ``note`` is told each target.
-
-    Without ``sums``, a loss of that name is not computed: its gradient is ones, and free. Raises OptionError
-    for a loss that does not fit.
-    """
-    if loss != "sum" or sums:
-        value = loss_value(output, loss, lambda name, tensor: note(empty_target(name, tensor)))
-        _check_differentiable(value)
-        return [value], None
-    tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+def trained_outputs(output: Any) -> list[torch.Tensor]:
+    """The tensors of an output that depend on a parameter. Raises OptionError if there is none."""
+    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     if not tensors:
-        _check_differentiable(primary(output))
-    with torch.no_grad():
-        return tensors, [note(torch.ones_like(tensor)) for tensor in tensors]
+        check_differentiable(primary(output))
+    return tensors
 
 
 def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
@@ -141,7 +130,8 @@ def _with_classes(logits: torch.Tensor) -> torch.Tensor:
     return class_rows(logits) if logits.dim() == 3 else logits
 
 
-def _check_differentiable(value: torch.Tensor) -> None:
+def check_differentiable(value: torch.Tensor) -> None:
+    """Raises OptionError for a value without a gradient."""
     if not value.requires_grad:
         raise OptionError(
             "nothing is trained: the model's output depends on no trainable parameter.",

@@ -22,6 +22,7 @@ from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeFactory
+from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
 
 _NO_OPTIONS: dict[str, Any] = {}
@@ -66,6 +67,10 @@ class Consumer:
     def target(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor that the loss compares the output with."""
         return from_inputs(tensor)
+
+    def summed(self, output: Any) -> list[torch.Tensor]:
+        """The tensors that the loss ``sum`` is taken of."""
+        return trained_outputs(output)
 
     def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """The tensors whose gradients are asked for, if they are not left in the parameters."""

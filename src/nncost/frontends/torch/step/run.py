@@ -16,8 +16,9 @@ from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described
 from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, Wrap, unfused_kernels
 from nncost.frontends.torch.step.fake_tensors import FakeFactory
-from nncost.frontends.torch.step.loss import LOSS_PATH, loss_of, starts_of_backward, wants_backward
+from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
+from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
@@ -112,7 +113,15 @@ def _run_backward(result: StepResult, consumer: Consumer, course: Course) -> Non
     """The loss and the backward pass from it; notes the names of the tensors that got a gradient."""
     attribution = consumer.attribution
     attribution.enter(LOSS_PATH, "loss")
-    result.starts, seeds = starts_of_backward(result.output, result.loss, consumer.target, sums=course.as_loop)
+    seeds = None
+    if result.loss == "sum" and not course.as_loop:  # its gradient is ones, and free
+        result.starts = consumer.summed(result.output)
+        with torch.no_grad():
+            seeds = [consumer.target(torch.ones_like(tensor)) for tensor in result.starts]
+    else:
+        value = loss_value(result.output, result.loss, lambda name, out: consumer.target(empty_target(name, out)))
+        check_differentiable(value)
+        result.starts = [value]
     attribution.enter("", "backward")
     try:
         if course.as_loop or course.keep_gradients:

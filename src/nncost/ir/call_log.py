@@ -1,7 +1,7 @@
 """What other tools can see of a network while it runs, as plain data: its layers and its calls.
 
-A front end observes a network once and hands over one :class:`Observed`; conventions read nothing
-else. Arguments and results are plain: numbers, texts, None, :class:`Seen` for a tensor, tuples and
+A front end observes a network once and hands over one :class:`CallLog`; conventions read nothing
+else. Arguments and results are plain: numbers, texts, None, :class:`TensorMeta` for a tensor, tuples and
 dicts of these; anything else is its class's name.
 """
 
@@ -15,11 +15,11 @@ from nncost.ir.graph import Phase
 from nncost.records import record
 
 Plain = Any
-"""Numbers, texts, None, Seen, and tuples and dicts of these."""
+"""Numbers, texts, None, TensorMeta, and tuples and dicts of these."""
 
 
 @record
-class Look:
+class Instrumentation:
     """How a tool runs a network and where it looks.
 
     ``evaluates``: it switches the network to inference first. ``composed``: it sees operators before
@@ -36,7 +36,7 @@ class Look:
 
 
 @record
-class Seen:
+class TensorMeta:
     """A tensor."""
 
     shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class Seen:
 
 def sizes(value: Plain) -> tuple[int, ...]:
     """The sizes of a tensor. Raises TypeError for anything else."""
-    if not isinstance(value, Seen):
+    if not isinstance(value, TensorMeta):
         raise TypeError(f"expected a tensor, received {value!r}")
     return value.shape
 
@@ -62,7 +62,7 @@ class Layer:
     path: str
     kind: str
     children: tuple[str, ...]
-    parameters: Mapping[str, Seen]
+    parameters: Mapping[str, TensorMeta]
     options: Mapping[str, Plain]
 
     @property
@@ -104,7 +104,7 @@ Event = Union[LayerCall, FunctionCall]
 
 
 @record
-class Observed:
+class CallLog:
     """All layers by path, in their order, and all calls in theirs."""
 
     layers: Mapping[str, Layer]

@@ -84,7 +84,7 @@ class FastPath:
             with in_kernel_invocation_manager(self.mode):
                 result = operator(*args, **kwargs)
         except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
-            return NotImplemented  # the long way repeats it, and raises what is to be swapped_in
+            return NotImplemented  # the long way repeats it, and raises what is to be raised
         pieces = result if isinstance(result, tuple) else (result,)
         if not all(type(piece) is torch.Tensor and piece.layout is torch.strided for piece in pieces):
             return NotImplemented

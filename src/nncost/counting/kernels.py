@@ -16,11 +16,13 @@ from nncost.ir import ops
 from nncost.ir.autodiff import PEELED
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.free import window_padding
-from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor, walk
+from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 from nncost.records import record
 
 Traffic = tuple[str, str, str, Phase, Quantity, Dim]
 _PIECES = (ops.Split, ops.Stride)
+_VIEWS = frozenset((*ops.VIEWS, *_PIECES))
+_IDLE = _VIEWS | {ops.Constant, ops.Repeat, ops.Opaque}
 
 
 @dataclass(slots=True)
@@ -52,8 +54,9 @@ class Kernels:
 
 def kernels_of(graph: Graph, constants: set[Tensor]) -> Kernels:
     """The kernels of a graph outside Repeat bodies."""
-    padding = window_padding(graph.items).difference(graph.outputs)
-    base = _bases(graph.items, padding)
+    nodes = list(graph.nodes())
+    padding = window_padding(nodes).difference(graph.outputs)
+    base = _bases(nodes, padding)
     idle = constants | padding
     kernels = [kernel for group in _groups(graph.items, "", idle) for kernel in _connected(group, base)]
     owner = {
@@ -67,29 +70,27 @@ def kernels_of(graph: Graph, constants: set[Tensor]) -> Kernels:
         escaping.update(outside)
         reads.append(outside)
     effects = _effects(graph.items)
-    escaping |= _repeat_inputs(graph.items, base) | effects
-    loops = [node.op for node in walk(graph.items) if isinstance(node.op, ops.Repeat)]
+    escaping |= _repeat_inputs(nodes, base) | effects
+    loops = [node.op for node in nodes if isinstance(node.op, ops.Repeat)]
     return Kernels(kernels, reads, escaping, effects, loops)
 
 
 def traffic(kernels: Kernels) -> Iterator[Traffic]:
     """Bytes read and written by every kernel."""
     for kernel, read in zip(kernels.groups, kernels.reads, strict=True):
-        written = [
-            t.elements * DTYPE_BYTES[t.dtype] for node in kernel.nodes for t in node.outputs if t in kernels.escaping
-        ]
+        written = [tensor.bytes for node in kernel.nodes for tensor in node.outputs if tensor in kernels.escaping]
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "read_bytes", add_all(read.values())
         yield kernel.path, kernel.op, kernel.inner, kernel.phase, "write_bytes", add_all(written)
 
 
 def _is_view(node: Node) -> bool:
-    return isinstance(node.op, (*ops.VIEWS, *_PIECES)) or (node.origin == PEELED and isinstance(node.op, ops.Move))
+    return type(node.op) in _VIEWS or (node.origin == PEELED and isinstance(node.op, ops.Move))
 
 
-def _bases(items: Sequence[Item], padding: set[Tensor]) -> dict[Tensor, Tensor]:
+def _bases(nodes: Sequence[Node], padding: set[Tensor]) -> dict[Tensor, Tensor]:
     """The tensor behind each view. Pieces of a split are read on their own."""
     base: dict[Tensor, Tensor] = {}
-    for node in walk(items):
+    for node in nodes:
         if (_is_view(node) or node.outputs[0] in padding) and not isinstance(node.op, (*_PIECES, ops.Concat)):
             source = node.inputs[0]
             base[node.outputs[0]] = base.get(source, source)
@@ -111,9 +112,7 @@ def _groups(items: Sequence[Item], outer: str, constants: set[Tensor]) -> Iterat
 
 
 def _works(node: Node, constants: set[Tensor]) -> bool:
-    if isinstance(node.op, (ops.Constant, ops.Repeat, ops.Opaque)) or _is_view(node):
-        return False
-    return not constants.issuperset(node.outputs)
+    return not (type(node.op) in _IDLE or _is_view(node) or constants.issuperset(node.outputs))
 
 
 def _connected(group: Kernel, base: dict[Tensor, Tensor]) -> Iterator[Kernel]:
@@ -150,15 +149,14 @@ def _read_by(kernel: Kernel, base: dict[Tensor, Tensor], constants: set[Tensor])
             if tensor in constants:
                 continue
             rows_only = isinstance(node.op, ops.Gather) and position == 0
-            elements = node.outputs[0].elements if rows_only else source.elements
-            read[source] = elements * DTYPE_BYTES[source.dtype]
+            read[source] = node.outputs[0].elements * DTYPE_BYTES[source.dtype] if rows_only else source.bytes
     return read
 
 
-def _repeat_inputs(items: Sequence[Item], base: dict[Tensor, Tensor]) -> set[Tensor]:
+def _repeat_inputs(nodes: Sequence[Node], base: dict[Tensor, Tensor]) -> set[Tensor]:
     """Tensors that a Repeat or an unknown operation reads, or that a piece of a split stands for."""
     used: set[Tensor] = set()
-    for node in walk(items):
+    for node in nodes:
         if isinstance(node.op, (ops.Repeat, ops.Opaque, ops.Split, ops.Stride)) or node.origin == PEELED:
             used.update(base.get(tensor, tensor) for tensor in node.inputs)
     return used

@@ -12,7 +12,7 @@ from typing import assert_never
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, ceil_log2, product
 from nncost.ir import ops
-from nncost.ir.dtypes import INTEGER_DTYPES
+from nncost.ir.dtypes import COMPLEX_DTYPES, INTEGER_DTYPES
 from nncost.ir.graph import Tensor
 from nncost.ir.scalars import SCALARS
 from nncost.ir.shapes import summed_size
@@ -27,7 +27,7 @@ def costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> It
     Integer and Boolean arithmetic is ``int_ops``, whatever it does.
     """
     arithmetic = _costs(op, inputs, outputs)
-    if any(tensor.dtype.startswith("complex") for tensor in (*inputs, *outputs)):
+    if not COMPLEX_DTYPES.isdisjoint([tensor.dtype for tensor in (*inputs, *outputs)]):
         from nncost.counting.complex import complex_costs
 
         arithmetic = complex_costs(op, inputs, outputs, arithmetic)

@@ -8,6 +8,7 @@ imported only when a symbol appears.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -41,10 +42,7 @@ def indexed(base: str, index: Dim) -> Dim:
 
 def product(dims: Iterable[Dim]) -> Dim:
     """The product of sizes; 1 for none."""
-    result: Dim = 1
-    for dim in dims:
-        result = result * dim
-    return result
+    return math.prod(cast("Iterable[int]", dims))
 
 
 def floor_divide(numerator: Dim, denominator: int) -> Dim:

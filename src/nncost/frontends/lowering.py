@@ -71,10 +71,9 @@ class Lowerings:
         """Return the rule of the first of the names that has one for the version; None if there is none."""
         for rules in (self.users, self.ours):
             for name in names:
-                versions = rules.get(name, {})
-                found = versions.get(max((since for since in versions if since <= version), default=0))
-                if found is not None:
-                    return found
+                suitable = [since for since in rules.get(name, ()) if since <= version]
+                if suitable:
+                    return rules[name][max(suitable)]
         return None
 
     def forget(self, *names: str) -> None:

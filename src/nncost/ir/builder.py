@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Union, cast
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Self, Union, cast
 
 from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
 from nncost.ir import ops
@@ -28,9 +27,12 @@ def no_gradient(
 
 
 class RegionHandle:
-    """What a composite says about itself before its region closes."""
+    """A region while its items are emitted, in a ``with`` block: what a composite says about itself before it closes."""
 
-    def __init__(self, activations: Dim, neurons: Dim, masked: Dim) -> None:
+    def __init__(
+        self, builder: Builder, layer: Layer, inputs: tuple[Tensor, ...], activations: Dim, neurons: Dim, masked: Dim
+    ) -> None:
+        self._builder, self._layer, self._inputs = builder, layer, inputs
         self.activations, self.neurons, self.masked = activations, neurons, masked
         self.outputs: tuple[Tensor, ...] = ()
         self.saved: tuple[Tensor, ...] = ()
@@ -46,6 +48,41 @@ class RegionHandle:
     ) -> None:
         """Name the outputs, the inner tensors the gradient reads, its closed form, and tensors that outlive it."""
         self.outputs, self.saved, self.gradient, self.effects = outputs, tuple(saved), gradient, tuple(effects)
+
+    def __enter__(self) -> Self:
+        b = self._builder
+        self._outer_items, self._outer_constants = b.items, b._constants
+        b.items, b._constants = [], {}
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        b = self._builder
+        items, b.items, b._constants = b.items, self._outer_items, self._outer_constants
+        if failed is None:
+            region = Region(
+                self._layer, tuple(items), self._inputs, self.outputs, b.path, b.phase,
+                self.saved, self.gradient, self.effects, self.activations, self.neurons, self.masked,
+            )  # fmt: skip
+            b.items.append(region)
+
+
+class Place:
+    """The path, phase and origin that a builder emits under inside a ``with`` block, which gives the path."""
+
+    __slots__ = ("_builder", "_inside", "_outside")
+
+    def __init__(self, builder: Builder, inside: tuple[str, Phase, str]) -> None:
+        self._builder, self._inside = builder, inside
+
+    def __enter__(self) -> str:
+        b = self._builder
+        self._outside = b.path, b.phase, b.origin
+        b.path, b.phase, b.origin = self._inside
+        return b.path
+
+    def __exit__(self, *_: object) -> None:
+        b = self._builder
+        b.path, b.phase, b.origin = self._outside
 
 
 class Builder:
@@ -93,15 +130,18 @@ class Builder:
 
     def emit_many(self, op: ops.Op, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Append an operation and return all its outputs."""
-        outputs = tuple(Tensor(shape, dtype) for shape, dtype in infer(op, inputs))
+        outputs = tuple([Tensor(shape, dtype) for shape, dtype in infer(op, inputs)])
         self.items.append(Node(op, inputs, outputs, self.path, self.phase, self.origin))
         return outputs
 
     def map(self, function: str, *operands: Operand) -> Tensor:
         """An elementwise function; numbers become constants, tensors are broadcast to one shape."""
-        tensors = [self.constant(x) if isinstance(x, (int, float)) else x for x in operands]
-        shape = _common_shape([tensor.shape for tensor in tensors if tensor.rank])
-        return self.emit(ops.Map(function), *(self.broadcast(t, shape) if t.rank else t for t in tensors))
+        tensors = [x if isinstance(x, Tensor) else self.constant(x) for x in operands]
+        shapes = dict.fromkeys(tensor.shape for tensor in tensors if tensor.shape)
+        if len(shapes) > 1:
+            shape = _common_shape(shapes)
+            tensors = [self.broadcast(tensor, shape) if tensor.shape else tensor for tensor in tensors]
+        return self.emit(ops.Map(function), *tensors)
 
     def broadcast(self, x: Tensor, shape: Shape) -> Tensor:
         """``x`` repeated to ``shape``; ``x`` itself where it has that shape."""
@@ -144,51 +184,25 @@ class Builder:
         return self.constant(value)
 
     # ---------------------------------------------------------------- structure
-    @contextmanager
-    def scope(self, name: str) -> Iterator[str]:
+    def scope(self, name: str) -> Place:
         """Everything inside belongs to the layer ``name`` of the current one."""
-        outer = self.path
-        self.path = f"{outer}.{name}" if outer else name
-        try:
-            yield self.path
-        finally:
-            self.path = outer
+        return self.at(f"{self.path}.{name}" if self.path else name, self.phase, self.origin)
 
-    @contextmanager
-    def layer(self, kind: str) -> Iterator[str]:
+    def layer(self, kind: str) -> Place:
         """A scope numbered within the current one: ``dense.1``, then ``dense.2``."""
         numbered = f"{self.path}.{kind}" if self.path else kind
         self._numbers[numbered] += 1
-        with self.scope(f"{kind}.{self._numbers[numbered]}") as path:
-            yield path
+        return self.scope(f"{kind}.{self._numbers[numbered]}")
 
-    @contextmanager
-    def at(self, path: str, phase: Phase, origin: str = "") -> Iterator[None]:
+    def at(self, path: str, phase: Phase, origin: str = "") -> Place:
         """Emit under another path, phase and origin, as backward and update do for each layer."""
-        outer = self.path, self.phase, self.origin
-        self.path, self.phase, self.origin = path, phase, origin
-        try:
-            yield
-        finally:
-            self.path, self.phase, self.origin = outer
+        return Place(self, (path, phase, origin))
 
-    @contextmanager
     def region(
         self, layer: Layer, *inputs: Tensor, activations: Dim = 0, neurons: Dim = 0, masked: Dim = 0
-    ) -> Iterator[RegionHandle]:
+    ) -> RegionHandle:
         """The group of items that a layer is; call ``returns`` on the handle before it closes."""
-        outer_items, outer_constants = self.items, self._constants
-        self.items, self._constants = [], {}
-        handle = RegionHandle(activations, neurons, masked)
-        try:
-            yield handle
-            region = Region(
-                layer, tuple(self.items), inputs, handle.outputs, self.path, self.phase,
-                handle.saved, handle.gradient, handle.effects, handle.activations, handle.neurons, handle.masked,
-            )  # fmt: skip
-            outer_items.append(region)
-        finally:
-            self.items, self._constants = outer_items, outer_constants
+        return RegionHandle(self, layer, inputs, activations, neurons, masked)
 
     def repeat(
         self,
@@ -252,12 +266,8 @@ def outer_tensors(items: Sequence[Item], outputs: Sequence[Tensor], known: set[T
     return list(found)
 
 
-def _common_shape(shapes: Sequence[Shape]) -> Shape:
+def _common_shape(shapes: Collection[Shape]) -> Shape:
     """NumPy's broadcasting of several shapes; a size of one gives way, others must agree."""
-    if not shapes:
-        return ()
-    if all(shape == shapes[0] for shape in shapes):
-        return shapes[0]
     rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     return tuple(next((dim for dim in column if dim != 1), 1) for column in zip(*padded, strict=True))

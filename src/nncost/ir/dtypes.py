@@ -44,4 +44,5 @@ DTYPES = (
 
 DTYPE_BYTES = {dtype.name: dtype.bytes for dtype in DTYPES}
 CHOSEN_DTYPES = tuple(dtype.name for dtype in DTYPES if dtype.chosen)
+COMPLEX_DTYPES = frozenset(dtype.name for dtype in DTYPES if "complex" in dtype.name)
 INTEGER_DTYPES = frozenset(dtype.name for dtype in DTYPES if "int" in dtype.name or dtype.name == "bool")

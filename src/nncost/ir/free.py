@@ -22,10 +22,10 @@ def _is_determined(op: ops.Op) -> bool:
     return not isinstance(op, (ops.Random, ops.Opaque))
 
 
-def window_padding(items: Sequence[Item]) -> set[Tensor]:
+def window_padding(nodes: Sequence[Node]) -> set[Tensor]:
     """Padded tensors that only windows read: a kernel makes the border while it reads, no copy is written."""
-    padded = {node.outputs[0] for node in walk(items) if isinstance(node.op, ops.Pad)}
-    for node in walk(items):
+    padded = {node.outputs[0] for node in nodes if isinstance(node.op, ops.Pad)}
+    for node in nodes:
         if not isinstance(node.op, ops.Window):
             padded.difference_update(node.inputs)
     return padded
@@ -35,8 +35,9 @@ def free_nodes(items: Sequence[Item], wanted: Collection[Tensor]) -> list[Node]:
     """The constants and views that the wanted tensors consist of, in execution order."""
     constants: set[Tensor] = set()
     free: dict[Tensor, Node] = {}
-    padding = window_padding(items)
-    for node in walk(items):
+    nodes = list(walk(items))
+    padding = window_padding(nodes)
+    for node in nodes:
         folded = folds(node, constants)
         if folded:
             constants.update(node.outputs)

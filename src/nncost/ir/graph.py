@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union
 
 from nncost.dims import Dim, Shape, product
+from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.layers import Layer
 from nncost.ir.ops import Op
 from nncost.records import record
@@ -37,6 +38,11 @@ class Tensor:
         """The number of axes."""
         return len(self.shape)
 
+    @property
+    def bytes(self) -> Dim:
+        """The bytes of all elements."""
+        return product(self.shape) * DTYPE_BYTES[self.dtype]
+
 
 @record(eq=False)
 class Parameter:
@@ -52,6 +58,11 @@ class Parameter:
     trainable: bool = True
     stored_bytes: int | None = None
     read: Callable[[], Any] | None = None
+
+    @property
+    def bytes(self) -> Dim:
+        """The bytes in its file, or those of its elements."""
+        return self.tensor.bytes if self.stored_bytes is None else self.stored_bytes
 
 
 @record(eq=False)

@@ -119,12 +119,14 @@ def _map_signature(op: ops.Map, inputs: Sequence[Tensor]) -> Signature:
     function = SCALARS[op.function]
     if len(inputs) != function.arity:
         raise ShapeError(f"{op.function} takes {function.arity} operands, received {len(inputs)}")
-    full = [tensor for tensor in inputs if tensor.rank] or list(inputs)
-    for tensor in full[1:]:
-        if not same_shape(full[0].shape, tensor.shape):
-            raise ShapeError(f"{op.function} received {shape_text(full[0].shape)} and {shape_text(tensor.shape)}")
-    values = [tensor for tensor in full if tensor.dtype != "bool"] or [t for t in inputs if t.dtype != "bool"] or full
-    return full[0].shape, function.returns or values[0].dtype
+    full = [tensor for tensor in inputs if tensor.shape] or inputs
+    shape = full[0].shape
+    for tensor in full:
+        if not same_shape(shape, tensor.shape):
+            raise ShapeError(f"{op.function} received {shape_text(shape)} and {shape_text(tensor.shape)}")
+    if function.returns:
+        return shape, function.returns
+    return shape, next((tensor.dtype for tensor in (*full, *inputs) if tensor.dtype != "bool"), "bool")
 
 
 def _move_shapes(op: ops.AnyMove, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:

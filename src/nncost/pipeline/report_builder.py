@@ -12,7 +12,6 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all
 from nncost.frontends.model import Model
 from nncost.ir import ops
-from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import PHASES, Item, Parameter, Region
 from nncost.ir.ops import operation_name
 from nncost.report import ParameterCounts, ReportRow, Totals
@@ -82,7 +81,7 @@ def parameter_counts(parameters: Sequence[Parameter], active: Dim | None) -> Par
         biases=elements(p for p in learned if p.role == "bias"),
         other=elements(p for p in learned if p.role == "other"),
         buffers=elements(p for p in parameters if p.role == "buffer"),
-        bytes=add_all(map(_bytes_of, learned)),
+        bytes=add_all(parameter.bytes for parameter in learned),
         active=elements(learned) if active is None else active,
     )
 
@@ -164,10 +163,3 @@ def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:
             for path, inner in _times_by_path(item.op.body.items, times * item.op.times).items():
                 found.setdefault(path, inner)
     return found
-
-
-def _bytes_of(parameter: Parameter) -> Dim:
-    """Bytes as stored in a file, or those of the parameter's type."""
-    if parameter.stored_bytes is not None:
-        return parameter.stored_bytes
-    return parameter.tensor.elements * DTYPE_BYTES[parameter.tensor.dtype]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nncost.dims import Dim
-from nncost.ir.dtypes import DTYPE_BYTES
-from nncost.ir.graph import Phase, Tensor
+from nncost.ir.graph import Phase
 from nncost.ir.storage import AllocationKind
 from nncost.records import record
 
@@ -34,11 +33,6 @@ class Held:
 
 
 NOTHING = Held(())
-
-
-def bytes_of(tensor: Tensor) -> Dim:
-    """The bytes of a tensor's elements."""
-    return tensor.elements * DTYPE_BYTES[tensor.dtype]
 
 
 def union(parts: Sequence[Held], *, keep_parts: bool = False) -> Held:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Kernels
-from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
+from nncost.counting.memory.buffers import NOTHING, Held, Slot, union
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
@@ -186,7 +186,7 @@ class _Walker:
         kernels = block.kernels
         for output in node.outputs:
             if output in kernels.escaping and output not in kernels.effects and output not in self.in_place:
-                slot = self.take(bytes_of(output), node.path, node.phase)
+                slot = self.take(output.bytes, node.path, node.phase)
                 holdings[output] = Held((slot,))
                 kept.append(slot)
                 total = block.sums.total.get(output)
@@ -202,7 +202,7 @@ class _Walker:
             for tensor in node.inputs:
                 self.touch(self.held(tensor).slots)
             for output in node.outputs:
-                self.holdings[output] = Held((self.take(bytes_of(output), node.path, node.phase),))
+                self.holdings[output] = Held((self.take(output.bytes, node.path, node.phase),))
         else:
             held = union([self.held(tensor) for tensor in node.inputs])
             if held.slots:
@@ -212,7 +212,7 @@ class _Walker:
         """Gradients stay to the end of the step, each in memory of its own."""
         owners = Counter(slot for tensor in roles.gradients.values() for slot in self.held(tensor).slots)
         for parameter, tensor in roles.gradients.items():
-            slots, size = self.held(tensor).slots, bytes_of(tensor)
+            slots, size = self.held(tensor).slots, tensor.bytes
             if not slots or any(owners[slot] > 1 for slot in slots) or not same(add_all(s.bytes for s in slots), size):
                 born = max((slot.born for slot in slots), default=self.forward_ends or 0)
                 copy = Slot(size, born, born, parameter.path, "backward")

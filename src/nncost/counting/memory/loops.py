@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from nncost.counting.memory.buffers import NOTHING, Held, Slot, bytes_of, union
+from nncost.counting.memory.buffers import NOTHING, Held, Slot, union
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Phase, Tensor
@@ -81,7 +81,7 @@ def run_loop(walker: Walker, node: Node, op: ops.Repeat, totals: Mapping[Tensor,
     for output in node.outputs[op.carried :]:
         total = totals.get(output)
         if total is not None and total not in walker.holdings:
-            slot = walker.take(bytes_of(total), node.path, node.phase)
+            slot = walker.take(total.bytes, node.path, node.phase)
             walker.holdings[total] = Held((slot,))
     uses_up = any(held.parts for held in map(walker.held, node.inputs[op.carried : op.carried + op.scanned]))
     last = len(groups) - 1

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nncost.counting.memory.buffers import bytes_of
 from nncost.counting.memory.liveness import KernelsOf, NoTimelineError, Roles, timeline_of
 from nncost.counting.memory.memory import Memory
 from nncost.counting.memory.peaks import peaks_of
 from nncost.counting.memory.timeline import NoPeaksError, Peaks
 from nncost.dims import Dim, add_all, is_symbolic, largest, parts_of
 from nncost.frontends.model import Model
-from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.step import StepGraph
 from nncost.records import record, replace
@@ -62,7 +60,7 @@ def memory_of(
         notes += _cautions(kernels)
         is_exact = complete
         notes += [] if complete else [UNKNOWN]
-    memory = _memory(there, [stored_bytes(p) for p in step.gradients], timeline, notes, is_exact)
+    memory = _memory(there, [p.bytes for p in step.gradients], timeline, notes, is_exact)
     if allocator == CUDA and timeline is not None:
         from nncost.counting.memory.caching_allocator import with_blocks
 
@@ -120,32 +118,27 @@ def _unlearned(timeline: Timeline) -> list[str]:
 
 
 def _resident(model: Model, step: StepGraph, *, is_known: bool) -> Resident:
-    learned = tuple(stored_bytes(p) for p in model.graph.parameters if p.role != "buffer")
-    buffers = tuple(stored_bytes(p) for p in model.graph.parameters if p.role == "buffer")
+    learned = tuple(p.bytes for p in model.graph.parameters if p.role != "buffer")
+    buffers = tuple(p.bytes for p in model.graph.parameters if p.role == "buffer")
     if model.trace is not None:
         if not is_known:
             return Resident(learned, buffers, None if step.gradients else (), None)
         return Resident(learned, buffers, _state_blocks(model), (model.input_bytes,))
     if not step.graph.outputs:
         return Resident(learned, buffers, (), None)
-    states = tuple(bytes_of(state) for group in step.states.values() for state in group)
+    states = tuple(state.bytes for group in step.states.values() for state in group)
     inputs = step.graph.inputs[: len(step.graph.inputs) - len(states)]
-    return Resident(learned, buffers, states, tuple(map(bytes_of, inputs)))
+    return Resident(learned, buffers, states, tuple(x.bytes for x in inputs))
 
 
 def _state_blocks(model: Model) -> tuple[Dim, ...]:
     """An optimizer's state: as many tensors like each parameter as it holds, and the rest in one."""
-    sizes = [stored_bytes(p) for p in model.trained]
+    sizes = [p.bytes for p in model.trained]
     whole = add_all(sizes)
     if is_symbolic(model.state_bytes) or is_symbolic(whole) or whole == 0:
         return (model.state_bytes,)
     copies, rest = divmod(model.state_bytes, whole)
     return (*(size for size in sizes for _ in range(copies)), *([rest] if rest else []))
-
-
-def stored_bytes(parameter: Parameter) -> Dim:
-    """A parameter's bytes in its file, or those of its type."""
-    return bytes_of(parameter.tensor) if parameter.stored_bytes is None else parameter.stored_bytes
 
 
 def _memory(

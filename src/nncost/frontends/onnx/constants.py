@@ -75,9 +75,13 @@ def _as_integers(values: Array) -> Array:
 
 def _values(proto: Any, name: str, folder: str) -> Array:
     """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
+    external = proto.data_location == 1
+    if not external and proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
+        # Shapes come by the hundred; this is what the general way below does for them.
+        return np.frombuffer(proto.raw_data, dtype="<i8").reshape(tuple(proto.dims))
     from onnx import external_data_helper, numpy_helper
 
-    if proto.data_location == 1:
+    if external:
         held = type(proto)()
         held.CopyFrom(proto)
         try:
@@ -85,9 +89,6 @@ def _values(proto: Any, name: str, folder: str) -> Array:
         except Exception as error:  # noqa: BLE001 - the file may be missing, cut short or elsewhere: many types
             raise SourceError(f"the values of {name!r} lie in another file, which cannot be read: {error}.") from None
         proto = held
-    if proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
-        # Shapes come by the hundred; this is what the general way below does for them.
-        return np.frombuffer(proto.raw_data, dtype="<i8").reshape(tuple(proto.dims))
     try:
         return numpy_helper.to_array(proto)
     except (ValueError, TypeError, KeyError) as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from nncost.dims import Dim, Shape
@@ -15,7 +15,7 @@ from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
 from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
 from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
-from nncost.ir.builder import Builder
+from nncost.ir.builder import Builder, Place
 from nncost.ir.graph import Node, Role, Tensor
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -123,22 +123,20 @@ class Translation:
     # ---------------------------------------------------------------- nodes
     def translate(self, node: Any) -> None:
         """Emit one node and bind its outputs. Raise an NncostError that names the node."""
-        if any(isinstance(text, bytes) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
+        results = list(node.output)
+        if bytes in map(type, (node.op_type, node.domain, node.name, *node.input, *results)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
         kind = self.kind_of(node)
-        self.builder.origin = f"onnx.{kind} {node.name or ', '.join(node.output)}".strip()
+        self.builder.origin = f"onnx.{kind} {node.name or ', '.join(results)}".strip()
         try:
             values = [self.value(name) if name else None for name in node.input]
             with self._layer(node):
                 outputs = self._lowered(node, values)
                 if outputs is None:
                     outputs = self._unknown(node, kind)
-            for name, value in zip(node.output, outputs, strict=False):
+            for name, value in zip_longest(results, outputs[: len(results)]):
                 if name:
-                    self.bind(name, value)
-            for name in node.output[len(outputs) :]:
-                if name:
-                    self.bind(name, Absent(f"output {name!r} of {kind}"))
+                    self.bind(name, value or Absent(f"output {name!r} of {kind}"))
         except (ShapeError, SourceError, SymbolError) as error:
             raise type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint) from error
         except NncostError:
@@ -147,18 +145,14 @@ class Translation:
             # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
-    @contextmanager
-    def _layer(self, node: Any) -> Iterator[None]:
+    def _layer(self, node: Any) -> Place:
         name = node.name
         if not name:
-            with self.builder.layer(node.op_type.lower() or "node"):
-                yield
-            return
+            return self.builder.layer(node.op_type.lower() or "node")
         self._used_names[name] += 1
         if self._used_names[name] > 1:
             name = f"{name}.{self._used_names[name]}"
-        with self.builder.scope(name):
-            yield
+        return self.builder.scope(name)
 
     def _lowered(self, node: Any, values: list[Value | None]) -> list[Value] | None:
         """The outputs of a node that has a lowering; None for an unknown one."""

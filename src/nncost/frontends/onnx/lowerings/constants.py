@@ -65,16 +65,17 @@ def _constant_of_shape(call: Call) -> Lowered:
 
 def _fill(call: Call) -> tuple[str, Callable[[], float]]:
     """The type, and the one value, which weights never ask for."""
-    proto = call.attributes.tensor("value")
+    proto, name, floats = call.attributes.tensor("value"), call.node.output[0], call.builder.dtype
     if proto is None:
-        return call.builder.dtype, lambda: 0.0
+        return floats, lambda: 0.0
     type_ = type_name(proto.data_type)
-    dtype = dtype_named(type_, call.builder.dtype)
+    dtype = dtype_named(type_, floats)
     if dtype is None:
         raise Unlowered(f"a constant of {type_.lower()} values")
     if math.prod(proto.dims) != 1:
         raise SourceError(f"the attribute 'value' must hold one element, its shape is {list(proto.dims)}.")
-    return dtype, lambda: _only_element(tensor_value(proto, call.node.output[0], call.builder.dtype))
+    # What reads the value holds no call, which would keep the whole file and its graph alive.
+    return dtype, lambda: _only_element(tensor_value(proto, name, floats))
 
 
 def _only_element(value: Value) -> float:

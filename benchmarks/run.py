@@ -30,7 +30,7 @@ def start() -> None:
         "nncost --help": process([python, "-c", NNCOST, "--help"]),
         "nncost count 784-16-16-10": process([python, "-c", NNCOST, "count", "784-16-16-10"]),
     }
-    aims = {"nncost --help": 1.5, "nncost count 784-16-16-10": 3.0}
+    aims = {"nncost --help": 1.3, "nncost count 784-16-16-10": 3.0}
     print_ratios("Start, against an empty click program", fastest(candidates, 12), "empty click program", aims)
 
 

@@ -1,15 +1,24 @@
-"""Documents are executed: console blocks show what the commands print, Python blocks are doctests."""
+"""Documents are executed: console blocks show what the commands print, Python blocks are doctests.
+
+The README's commands run as a reader runs them, in a shell; those of other documents in this process, which has PyTorch.
+"""
 
 from __future__ import annotations
 
 import doctest
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+import nncost
+import nncost.cli.main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,14 +30,26 @@ def blocks(path: Path, language: str) -> list[str]:
 
 
 CONSOLE = [
-    pytest.param(text, id=f"{path.name}-{number}")
+    pytest.param(path, text, id=f"{path.name}-{number}")
     for path in DOCUMENTS
     for number, text in enumerate(blocks(path, "console"), 1)
 ]
 PYTHON = [pytest.param(blocks(path, "python"), id=path.name) for path in DOCUMENTS if blocks(path, "python")]
 
 
-def run(command: str) -> str:
+def run_here(command: str) -> str:
+    """Run nncost in this process; a filter behind a pipe gets what it printed."""
+    command, _, rest = command.partition(" | ")
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        nncost.cli.main.run(shlex.split(command)[1:])
+    printed = output.getvalue()
+    if rest:
+        printed = subprocess.run(rest, shell=True, input=printed, capture_output=True, text=True, check=True).stdout
+    return printed + errors.getvalue()
+
+
+def run_in_shell(command: str) -> str:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -38,12 +59,15 @@ def run(command: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("text", CONSOLE)
-def test_console(text: str) -> None:
+@pytest.mark.parametrize(("path", "text"), CONSOLE)
+def test_console(path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NO_COLOR", "1")
     commands = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
     assert commands
     for block in commands:
         command, _, expected = block.partition("\n")
+        run = run_here if command.startswith("nncost ") and path.name != "README.md" else run_in_shell
         assert run(command) == expected
 
 
@@ -70,8 +94,6 @@ def test_links_lead_somewhere() -> None:
 
 def test_example_specs_count() -> None:
     """Commands shown without their output still run."""
-    import nncost
-
     for path in DOCUMENTS:
         for spec in re.findall(r'^nncost count "([^"]+)"', path.read_text(), re.MULTILINE):
             assert nncost.count(spec).complete

@@ -70,7 +70,7 @@ def _configured(name: str, attention: str | None = None) -> tuple[nn.Module, Inp
         path.write_text(json.dumps(CASES[name].values))
         module, inputs, _ = build(str(path), LoadOptions(inputs=dict(CASES[name].inputs)))
     config: Any = module.config
-    config.apply_spec_augment = False
+    config.apply_spec_augment, config.layerdrop = False, 0.0  # nothing is drawn
     with torch.device("cpu"):
         return type(module)._from_config(config, attn_implementation=attention), inputs
 

@@ -1,8 +1,8 @@
-"""Each architecture counted in several ways that know nothing of each other."""
+"""A step of each architecture counted in several ways that know nothing of each other."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,13 +14,13 @@ if not all(map(find_spec, ("torch", "transformers", "timm", "torchvision"))):
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
 from nncost.api import settings_of
 from nncost.frontends.huggingface.quiet import quiet
 from nncost.frontends.model import Inputs
+from nncost.frontends.torch.step.loss import primary
 from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, numbers, torch_seed
@@ -37,6 +37,36 @@ def shapes_or_numbers(subject: Subject, inputs: Inputs) -> Inputs:
     return numbers(inputs, torch.float32) if subject.name in WITH_NUMBERS else inputs
 
 
+def reported(module: nn.Module, inputs: Inputs, *, reuse: bool, **others: Any) -> Report:
+    settings = settings_of(inputs=inputs, **others)
+    with quiet():
+        return report_on(module, replace(settings, load=replace(settings.load, reuse=reuse)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """An architecture's training step as it is counted, which each test looks at from another side."""
+
+    subject: Subject
+    module: nn.Module
+    inputs: Inputs
+    training: dict[str, str]
+    report: Report
+
+
+@pytest.fixture(scope="module", params=SUBJECTS, ids=str)
+def step(request: pytest.FixtureRequest) -> Step:
+    """The step of each architecture, analysed once for blocks that are alike."""
+    subject: Subject = request.param
+    module, inputs = subject.build()
+    inputs = shapes_or_numbers(subject, inputs)
+    optimizer = "adamw" if subject in TRANSFORMERS else "sgd"
+    training = {"loss": LOSSES.get(subject.name, "squared_error"), "optimizer": optimizer}
+    report = reported(module, inputs, reuse=True, **training)
+    assert report.complete
+    return Step(subject, module, inputs, training, report)
+
+
 def contractions(report: Report, phase: str) -> dict[str, int]:
     """Multiplications in contractions by layer."""
     found: dict[str, int] = {}
@@ -46,73 +76,64 @@ def contractions(report: Report, phase: str) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_traced_and_derived(subject: Subject) -> None:
+def test_traced_and_derived(step: Step) -> None:
     """PyTorch's backward pass and the one that nncost derives have the same contractions in every layer."""
-    module, inputs = subject.build()
-    inputs = shapes_or_numbers(subject, inputs)
-    loss = LOSSES.get(subject.name, "squared_error")
     with quiet():
-        traced = nncost.count(module, inputs, loss=loss)
-        derived = nncost.count(module, inputs, loss=loss, backward="derived")
-    assert traced.complete
+        derived = nncost.count(step.module, step.inputs, loss=step.training["loss"], backward="derived")
     assert derived.complete
-    assert contractions(traced, "forward") == contractions(derived, "forward")
-    assert contractions(traced, "backward") == contractions(derived, "backward")
+    for phase in ("forward", "backward"):
+        assert contractions(step.report, phase) == contractions(derived, phase)
 
 
-def reported(module: nn.Module, inputs: Inputs, *, reuse: bool, **others: Any) -> dict[str, Any]:
-    settings = settings_of(inputs=inputs, **others)
-    return report_on(module, replace(settings, load=replace(settings.load, reuse=reuse))).to_dict()
+def assert_alike(once: Report, all_of_them: Report) -> None:
+    """Two reports are equal, row by row."""
+    first, second = once.to_dict(), all_of_them.to_dict()
+    assert first["totals"] == second["totals"]
+    rows, expected = rows_of(first), rows_of(second)
+    differing = {key: rows.get(key) for key in rows | expected if rows.get(key) != expected.get(key)}
+    assert not differing
+    assert {**first, "rows": []} == {**second, "rows": []}
 
 
 def rows_of(report: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
     return {(row["path"], row["op"], row["phase"]): row for row in report["rows"]}
 
 
-INFERENCE: dict[str, str] = {}
-STEP = {"loss": "squared_error", "optimizer": "adamw"}
+def test_alike_blocks(step: Step) -> None:
+    """Blocks that are analysed once give the report of all of them analysed."""
+    whole = reported(step.module, step.inputs, reuse=False, **step.training)
+    assert_alike(step.report, whole)
 
 
-@pytest.mark.parametrize(
-    ("subject", "step"),
-    [*((s, STEP) for s in SUBJECTS), *((s, INFERENCE) for s in TRANSFORMERS)],
-    ids=lambda value: "forward" if value == INFERENCE else "step" if value == STEP else str(value),
-)
-def test_alike_blocks(subject: Subject, step: dict[str, str]) -> None:
-    """Blocks that are analysed once give the report of all of them analysed, row by row."""
+@pytest.mark.parametrize("subject", TRANSFORMERS, ids=str)
+def test_alike_blocks_in_inference(subject: Subject) -> None:
     module, inputs = subject.build()
     inputs = shapes_or_numbers(subject, inputs)
-    with quiet():
-        once, all_of_them = (reported(module, inputs, reuse=reuse, **step) for reuse in (True, False))
-    assert once["totals"] == all_of_them["totals"]
-    rows, expected = rows_of(once), rows_of(all_of_them)
-    differing = {key: rows.get(key) for key in rows | expected if rows.get(key) != expected.get(key)}
-    assert not differing
-    assert {**once, "rows": []} == {**all_of_them, "rows": []}
+    assert_alike(*(reported(module, inputs, reuse=reuse) for reuse in (True, False)))
 
 
 def grouped(module: nn.Module) -> bool:
     return any(getattr(layer, "groups", 1) > 1 for layer in module.modules())
 
 
-@pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.name not in UNSEEN_BY_TORCH and not s.large], ids=str)
-def test_beside_flop_counter(subject: Subject) -> None:
+def test_beside_flop_counter(step: Step) -> None:
     """On real tensors, with attention in steps: forward always, backward where no convolution has groups.
 
     FlopCounterMode counts the weight gradient of a grouped convolution ``groups`` times.
     """
+    subject, report = step.subject, step.report
+    if subject.large:
+        pytest.skip("large models are not run")
+    if subject.name in UNSEEN_BY_TORCH:
+        pytest.skip(UNSEEN_BY_TORCH[subject.name])
     module, inputs = subject.build()
     module.train()
     given = numbers(inputs, torch.float32)
-    with quiet():
-        report = nncost.count(module, shapes_or_numbers(subject, inputs), loss="sum")
-        with torch_seed(), torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
-            with FlopCounterMode(display=False) as forward:
-                output = module(*given.args, **given.kwargs)
-            with FlopCounterMode(display=False) as backward:
-                tensors = [t for t in tree_leaves(output) if isinstance(t, torch.Tensor) and t.requires_grad]
-                torch.autograd.backward(tensors, [torch.ones_like(t) for t in tensors])
+    with quiet(), torch_seed(), torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as forward:
+            output = module(*given.args, **given.kwargs)
+        with FlopCounterMode(display=False) as backward:
+            primary(output).sum().backward()
     assert 2 * report.forward.macs == forward.get_total_flops()
     if not grouped(module):
         assert 2 * report.backward.macs == backward.get_total_flops()

@@ -18,6 +18,8 @@ from tests.torch.cases import BY_NAME as CASES
 from tests.torch.conventions.models import BY_NAME, SUBJECTS, Inputs
 from tests.torch.conventions.tools import TOOLS, Numbers, numbers, quiet
 
+pytestmark = pytest.mark.usefixtures("without_memory")
+
 TABLE = list(csv.DictReader((Path(__file__).parent / "disagreements.csv").read_text(encoding="utf-8").splitlines()))
 LISTED = {(row["tool"], row["network"]) for row in TABLE}
 

@@ -10,6 +10,8 @@ from benchmarks.peers import DOCUMENT, ERROR, OTHER, RIGHT, ZERO, answer_of_nnco
 from nncost.counting.conventions import CONVENTIONS
 from tests.torch.cases import ALL, Case
 
+pytestmark = pytest.mark.usefixtures("without_memory")
+
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 ROWS = {
     name: [cell.strip() for cell in cells.split("|")]

@@ -11,6 +11,8 @@ import nncost
 from nncost.errors import SourceError
 from tests.torch.truth.configurations import CONFIGS, UNCOUNTED, Configuration, configurations
 
+pytestmark = pytest.mark.usefixtures("without_memory")
+
 
 @pytest.mark.parametrize("configuration", configurations(), ids=lambda c: c.name)
 def test_multiplications(configuration: Configuration) -> None:

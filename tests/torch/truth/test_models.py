@@ -12,6 +12,8 @@ if not all(map(find_spec, ("torch", "timm", "torchvision"))):
 from tests.torch.truth.differences import DIFFERENT, NOT_COMPARED
 from tests.torch.truth.models import Row, build, compared, timm_rows, torchvision_rows
 
+pytestmark = pytest.mark.usefixtures("without_memory")
+
 ROWS = [*timm_rows(), *torchvision_rows()]
 SEEN_BY_TORCH = {
     "convnext", "davit", "efficientnet", "mobilevit", "mlp_mixer", "pvt_v2", "regnet", "resnet", "swin_transformer",

@@ -54,6 +54,13 @@ def _choice(name: str) -> ScalarFunction:
     return ScalarFunction(lambda xp, *x: getattr(xp, name)(*x), {"cmp": 1}, (None, chosen, other))
 
 
+def _winner(value: Callable[..., Any], larger: int, smaller: int) -> ScalarFunction:
+    """The operand that wins a comparison, where the one at ``larger`` is the larger one; the first wins a draw."""
+    first: Derivative = lambda b, x, y, g: b.map("select", b.map("greater_equal", x[larger], x[smaller]), g, 0.0)  # noqa: E731
+    second: Derivative = lambda b, x, y, g: b.map("select", b.map("greater", x[smaller], x[larger]), g, 0.0)  # noqa: E731
+    return ScalarFunction(value, {"cmp": 1}, (first, second))
+
+
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
     """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
@@ -149,22 +156,8 @@ SCALARS: Mapping[str, ScalarFunction] = {
         lambda xp, a, c: xp.power(a, c), {"pow": 1}, (_pow_base_derivative, _pow_exponent_derivative)
     ),
     # Comparisons and selections: one cmp each. relu(x) = max(x, 0) is one, its derivative another.
-    "max": ScalarFunction(
-        lambda xp, a, c: xp.maximum(a, c),
-        {"cmp": 1},
-        (
-            lambda b, x, y, g: b.map("select", b.map("greater_equal", x[0], x[1]), g, 0.0),
-            lambda b, x, y, g: b.map("select", b.map("greater", x[1], x[0]), g, 0.0),
-        ),
-    ),
-    "min": ScalarFunction(
-        lambda xp, a, c: xp.minimum(a, c),
-        {"cmp": 1},
-        (
-            lambda b, x, y, g: b.map("select", b.map("greater_equal", x[1], x[0]), g, 0.0),
-            lambda b, x, y, g: b.map("select", b.map("greater", x[0], x[1]), g, 0.0),
-        ),
-    ),
+    "max": _winner(lambda xp, a, c: xp.maximum(a, c), 0, 1),
+    "min": _winner(lambda xp, a, c: xp.minimum(a, c), 1, 0),
     "relu": _unary(lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)),
     "greater": _comparison(lambda xp, a, c: xp.greater(a, c)),
     "greater_equal": _comparison(lambda xp, a, c: xp.greater_equal(a, c)),

@@ -104,6 +104,8 @@ LAYERS = [
     Layer("conv_transpose", ("conv_transpose",), IMAGE, "conv_transpose 6 3 stride=2 pad=1 output_pad=1 groups=2",
           [node("ConvTranspose", "x w b", strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1], group=2)],
           lambda: nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2), WEIGHTS),
+    *(Layer(f"padded, {mode}", ("pad_with_border",), IMAGE, None, [node("Pad", "x p", mode=mode)], lambda module=module: module((1, 2, 2, 1)),
+            lambda state: {"p": np.array([0, 0, 2, 1, 0, 0, 1, 2])}) for mode, module in (("reflect", nn.ReflectionPad2d), ("edge", nn.ReplicationPad2d))),
     Layer("maxpool", ("max_pool",), IMAGE, "maxpool 3x2 stride=2 pad=1", [node("MaxPool", "x", kernel_shape=[3, 2], strides=[2, 2], pads=[1, 1, 1, 1])],
           lambda: nn.MaxPool2d((3, 2), 2, 1)),
     Layer("maxpool, ceil mode", ("overhang",), IMAGE, None, [node("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)],

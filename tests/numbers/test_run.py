@@ -80,6 +80,8 @@ def test_graphs_and_their_names() -> None:
         (nn.Linear(2, 2), None, {}, ["cannot run a torch.nn.modules.linear.Linear", "an ONNX file, a Graph"]),
         ("package.module:build", None, {}, ["run in their own framework", "an ONNX file"]),
         ("1000000-1000000", None, {}, ["bytes of memory"]),
+        ("1x99999999999999999999, flatten", None, {}, ["too little memory"]),
+        ("3x9999999999x9999999999, maxpool 2", None, {}, ["too little memory"]),
     ],
 )
 def test_what_does_not_fit_is_told(source: Any, inputs: Any, settings: dict[str, Any], fragments: list[str]) -> None:

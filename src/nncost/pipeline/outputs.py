@@ -26,6 +26,8 @@ DTYPES = ("float64", "float32", "float16")
 RANDOM_STREAM = 1
 """Which of a seed's streams of random numbers a graph in training mode draws from."""
 OUTPUT = "y"
+TOO_LARGE = ("array is too big", "Maximum allowed dimension", "too large")
+"""What NumPy says to sizes that no array has."""
 ACCEPTED = 'Accepted: a spec such as "784-16-10", an ONNX file, a Graph.'
 
 
@@ -37,17 +39,19 @@ def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
         raise OptionError(f"nncost.run computes in {', '.join(DTYPES)}, received {chosen.load.dtype}.")
     graph, names = _loaded(source, chosen)
     _check_graph(graph)
-    feeds = random_inputs(graph, seed)
-    feeds |= _given(graph, chosen.load.given or Inputs())
-    feeds |= {parameter.tensor: values for parameter, values in initialise(graph, seed).items()}
-    random = np.random.default_rng([seed, len(graph.inputs), RANDOM_STREAM]).random
     try:
+        feeds = random_inputs(graph, seed)
+        feeds |= _given(graph, chosen.load.given or Inputs())
+        feeds |= {parameter.tensor: values for parameter, values in initialise(graph, seed).items()}
+        random = np.random.default_rng([seed, len(graph.inputs), RANDOM_STREAM]).random
         with np.errstate(all="ignore"):
             values = prepare(graph, random, dtype=chosen.load.dtype).run(feeds)
     except IndexError as error:
         raise SourceError(f"the network cannot run on these inputs: {error}.") from None
-    except MemoryError as error:
-        raise SourceError(f"this machine has too little memory to run the network: {error}") from None
+    except (MemoryError, OverflowError, ValueError) as error:
+        if isinstance(error, ValueError) and not any(text in str(error) for text in TOO_LARGE):
+            raise
+        raise SourceError(f"this machine has too little memory to run the network: {str(error).rstrip('.')}.") from None
     return {name: np.array(values[tensor]) for name, tensor in zip(names, graph.outputs, strict=True)}
 
 

@@ -12,25 +12,22 @@ from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 Border = Literal["reflect", "replicate", "circular"]
+_NUMPY_MODES: dict[Border, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
-def pad_with_border(b: Builder, x: Tensor, widths: Sequence[tuple[int, int]], mode: Border) -> Tensor:
+def pad_with_border(b: Builder, x: Tensor, widths: Sequence[tuple[int, int]], border: Border) -> Tensor:
     """The last axes padded by ``widths`` (before, after). Moves; backward adds each gradient to its element."""
     first = x.rank - len(widths)
-    for axis, (low, high) in reversed(list(enumerate(widths, first))):
-        size: Dim = x.shape[axis]
-        index = ops.Constant("array", (low + size + high,), "int64", partial(_sources, mode, low, size, high))
-        x = b.emit(ops.Gather(axis), x, b.emit(index))
+    for axis, (low, high) in enumerate(widths, first):
+        if low or high:
+            size: Dim = x.shape[axis]
+            index = ops.Constant("array", (low + size + high,), "int64", partial(_sources, border, low, size, high))
+            x = b.emit(ops.Gather(axis), x, b.emit(index))
     return x
 
 
-def _sources(mode: Border, low: int, size: int, high: int) -> Any:
+def _sources(border: Border, low: int, size: int, high: int) -> Any:
     """Which element stands at each position of a padded axis."""
     import numpy as np
 
-    positions = np.arange(-low, size + high)
-    if mode == "replicate":
-        return positions.clip(0, size - 1)
-    if mode == "circular":
-        return positions % size
-    return size - 1 - np.abs(size - 1 - np.abs(positions))
+    return np.pad(np.arange(size), (low, high), mode=_NUMPY_MODES[border])

@@ -10,13 +10,11 @@ from nncost.dims import Dim, Shape, exact_divide, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Array, Known, Unlowered, known_integers
+from nncost.frontends.onnx.values import Known, Unlowered, known_integers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
-
-MAX_REFLECTED = 1_000_000
-"""Positions of an axis that is padded by reflection, which are listed one by one."""
+from nncost.ir.library.borders import Border, pad_with_border
 
 
 @lowers("Concat")
@@ -127,6 +125,9 @@ _OPEN_END = 2**31 - 1
 """Exporters write the largest integer for an open end."""
 
 
+_BORDERS: dict[str, Border] = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+
+
 @lowers("Pad")
 def _pad(call: Call) -> Tensor:
     x = call.tensor(0)
@@ -149,29 +150,17 @@ def _pad(call: Call) -> Tensor:
     _check_padded(x.shape, before, after)
     if mode == "constant":
         return call.builder.emit(ops.Pad(tuple(before), tuple(after), value), x)
-    return _mirrored(call, x, before, after, mode)
+    if mode not in _BORDERS:
+        raise SourceError(f"mode is constant, {', '.join(_BORDERS)}, received {mode!r}.")
+    if min(pads) < 0:
+        raise Unlowered(f"padding by {mode} of less than nothing")
+    return pad_with_border(call.builder, x, list(zip(before, after, strict=True)), _BORDERS[mode])
 
 
 def _check_padded(shape: Shape, before: list[int], after: list[int]) -> None:
     sizes = [low + dim + high for low, dim, high in zip(before, shape, after, strict=True)]
     if any(not is_symbolic(size) and size < 1 for size in sizes):
         raise ShapeError(f"pads {before} and {after} leave nothing of {shape_text(shape)}.")
-
-
-def _mirrored(call: Call, x: Tensor, before: list[int], after: list[int], mode: str) -> Tensor:
-    """Padding with elements of the tensor itself, gathered by constant positions."""
-    if mode not in ("reflect", "edge", "wrap"):
-        raise SourceError(f"mode is constant, reflect, edge or wrap, received {mode!r}.")
-    for axis, (low, high) in enumerate(zip(before, after, strict=True)):
-        if low == high == 0:
-            continue
-        length = x.shape[axis]
-        if is_symbolic(length) or low < 0 or high < 0 or low + high + length > MAX_REFLECTED:
-            raise Unlowered(f"padding by {mode} of a size that is not listed")
-        positions: Array = np.pad(np.arange(cast("int", length)), (low, high), mode=mode)  # type: ignore[call-overload]
-        index = call.builder.emit(ops.Constant("array", positions.shape, "int64", positions))
-        x = call.builder.emit(ops.Gather(axis), x, index)
-    return x
 
 
 @lowers("Tile", since=6)

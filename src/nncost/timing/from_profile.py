@@ -13,7 +13,7 @@ from math import exp, log
 from nncost.report import Report
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import prediction_of
+from nncost.timing.prediction_builder import predicted_row, prediction_of
 from nncost.timing.row_cost import Work, work_of
 
 MAPPED_BYTES = 32 * 1024**2
@@ -27,10 +27,10 @@ _CONVOLUTIONS = ("conv", "conv_transpose", "convolution")
 
 def predict_with_profile(report: Report, profile: Profile) -> Prediction:
     """The step of a report on a calibrated machine, labelled *calibrated*. Raises SymbolError for a symbolic size."""
-    rows = [_row(works, profile) for works in work_of(report)]
+    peak = profile.peak_flops_per_second if profile.contraction else None
+    rows = [_row(works, profile, peak) for works in work_of(report)]
     rows.append(_once(report, profile))
     fields = profile.fingerprint
-    peak = profile.peak_flops_per_second if profile.contraction else None
     device = {"name": profile.name, "title": fields.get("accelerator") or fields.get("cpu") or profile.name,
               "dtype": report.settings["dtype"], "engine": profile.engine, "peak_flops_per_second": peak,
               "fingerprint": dict(fields), "method": "interpolated"}  # fmt: skip
@@ -52,15 +52,10 @@ def rate_at(rates: Sequence[Rate], size: float) -> float:
     return exp((1 - share) * log(below.per_second) + share * log(above.per_second))
 
 
-def _row(works: Sequence[Work], profile: Profile) -> PredictedRow:
+def _row(works: Sequence[Work], profile: Profile, peak: float | None) -> PredictedRow:
     parts = [_causes(work, profile) for work in works]
     causes = {cause: sum(part.get(cause, 0.0) for part in parts) for cause in CAUSES}
-    first, contraction = works[0], sum(work.contraction_flops for work in works)
-    total = sum(causes.values())
-    share = contraction / (profile.peak_flops_per_second * total) if contraction and total else None
-    flops = contraction + sum(work.other_flops for work in works)
-    bound = max(causes, key=lambda cause: causes[cause])
-    return PredictedRow(first.path, first.op, first.phase, _interval(total, profile), causes, bound, flops, share)
+    return predicted_row(works, _interval(sum(causes.values()), profile), causes, peak)
 
 
 def _causes(work: Work, profile: Profile) -> Mapping[str, float]:

@@ -16,6 +16,23 @@ CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 Label = Literal["calibrated", "estimated"]
 
 
+Amounts = Mapping[str, Mapping[str, float]]
+"""By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
+
+
+def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
+    """Return predicted ÷ measured of every amount that has both."""
+    return {
+        kind: {
+            name: predicted[kind][name] / amount
+            for name, amount in amounts.items()
+            if amount and predicted[kind].get(name) is not None
+        }
+        for kind, amounts in measured.items()
+        if kind in predicted
+    }
+
+
 @record
 class Seconds:
     """A time and the interval it is expected in."""

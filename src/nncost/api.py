@@ -223,26 +223,24 @@ def train_until_interrupted(
     source: Any,
     data: Any,
     *,
-    save: str | PathLike[str] | None = None,
-    resume: str | PathLike[str] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
-    symbols: Mapping[str, int] | None = None,
-    freeze: str | Sequence[str] = (),
-    bias: str = "all",
-    activation: str = "sigmoid",
-    dtype: str | None = None,
-    **given: Any,
+    **keywords: Any,
 ) -> Training:
-    """As :func:`train`; where it was interrupted, the result says so. ``on_start`` is called with what was decided, ``on_step`` after each step."""
+    """Train under the keywords of :func:`train`; if it is interrupted, the result says so.
+
+    ``on_start`` is called with what was decided, ``on_step`` after each step.
+    """
     from nncost.trainer.run import train_source
 
-    settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
-    return train_source(
-        _source(source), _source(data), settings, {name: value for name, value in given.items() if value is not None},
-        save=None if save is None else fspath(save), resume=None if resume is None else fspath(resume),
-        on_step=on_step, on_start=on_start,
-    )  # fmt: skip
+    given = {name: value for name, value in keywords.items() if value is not None}
+    settings = settings_of(**{name: given.pop(name) for name in _NETWORK_KEYWORDS if name in given})
+    folders = {name: fspath(given.pop(name)) for name in ("save", "resume") if name in given}
+    return train_source(_source(source), _source(data), settings, given, **folders, on_step=on_step, on_start=on_start)
+
+
+_NETWORK_KEYWORDS = ("symbols", "freeze", "bias", "activation", "dtype")
+"""The keywords of :func:`train` that say which network is trained; they are those of :func:`count`."""
 
 
 def _source(source: object) -> Any:

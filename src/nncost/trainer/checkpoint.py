@@ -110,7 +110,7 @@ def _read(file: Path) -> Checkpoint:
     return Checkpoint(str(file), meta, under(_VALUES), under(_STATE), State.from_dict(meta["state"], under(_BEST)))
 
 
-def put_back(checkpoint: Checkpoint, engine: Engine) -> State:
+def restore(checkpoint: Checkpoint, engine: Engine) -> State:
     """Restore an engine from a checkpoint. Raise TrainingError if its arrays do not fit the engine."""
     best = checkpoint.state.best_values
     for what, own, read in (

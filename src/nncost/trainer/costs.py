@@ -83,7 +83,7 @@ def _add_executed(
         if name not in predicted["operations"]:
             predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)
         if predicted["operations"][name] <= MAX_COUNTED:
-            prepared = engine.prepared_for(len(rows))
+            prepared = engine.prepare_for(len(rows))
             target = examples.targets(rows, loss, network.units, dtype)
             tally = executed_operations(prepared.graph, engine.feeds(prepared, examples.x[rows], target))
             weights = convention_named(network.settings.convention).weights

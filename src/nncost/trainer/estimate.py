@@ -53,7 +53,7 @@ def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Estimate:
     from nncost.trainer.memory import measured_peak, planned_peak, total_bytes
     from nncost.trainer.numpy_timing import distinct_calls
 
-    prepared = engine.prepared_for(len(x))
+    prepared = engine.prepare_for(len(x))
     program = prepared.program
     constants = step_constants(engine.settings.learning_rate, 1)
     with engine.untouched():

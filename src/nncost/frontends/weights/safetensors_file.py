@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from nncost.errors import MissingExtraError
-from nncost.frontends.weights.contents import Contents, Entry
-from nncost.frontends.weights.dtypes import dtype_name
+from nncost.frontends.weights.contents import Contents, Entry, dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
 
 _LENGTH_BYTES = 8

@@ -62,11 +62,7 @@ class Entry:
 
     def total(self, quantity: Quantity) -> Dim:
         """The amount of one quantity over all repetitions."""
-        amount = self.amounts.get(quantity, 0) * self.times
-        for loop in reversed(self.family):
-            assert loop.index is not None
-            amount = sum_over(amount, loop.index, loop.start, loop.last)
-        return amount
+        return summed_over(self.amounts.get(quantity, 0) * self.times, self.family)
 
 
 @record
@@ -183,6 +179,14 @@ def repetition(loops: Loops) -> tuple[Dim, Loops]:
     for loop in loops:
         times = times * loop.times if loop.index is None else times
     return times, tuple(loop for loop in loops if loop.index is not None)
+
+
+def summed_over(amount: Dim, family: Loops) -> Dim:
+    """Return the sum of an amount over the indices of a family of loops."""
+    for loop in reversed(family):
+        assert loop.index is not None
+        amount = sum_over(amount, loop.index, loop.start, loop.last)
+    return amount
 
 
 @lru_cache(maxsize=_REMEMBERED)

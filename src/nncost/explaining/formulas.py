@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, tidy
 from nncost.documents.document import Maths
 from nncost.records import record
 from nncost.units import grouped
@@ -100,6 +100,11 @@ def written(dim: Dim, letters: Sequence[Dim] = (), values: Mapping[Dim, Dim | Sh
     """Return a size or formula in both forms; ``letters`` order the factors, ``values`` stand in their place."""
     place = {letter: position for position, letter in enumerate(letters)}
     return Maths(*(_Writer(dialect, place, values or {}).whole(dim) for dialect in (UNICODE, LATEX)))
+
+
+def tidied(amount: Dim) -> Maths:
+    """Return an amount in both forms, expanded and with its sums drawn together."""
+    return written(tidy(amount))
 
 
 def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
-from nncost.counting.memory.memory import AMOUNTS, Memory
+from nncost.counting.memory.memory import AMOUNTS, Candidate, Memory, TimelineRow
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
@@ -260,18 +260,18 @@ def _memory(memory: Memory) -> dict[str, Any]:
     if memory.reserved_peak is not None:
         result["reserved_peak"] = memory.reserved_peak
     if memory.candidates:
-        result["candidates"] = [{"bytes": plain(c.bytes), "path": c.path, "phase": c.phase} for c in memory.candidates]
+        result["candidates"] = [_known(candidate) for candidate in memory.candidates]
     if memory.fits is not None:
         fit = memory.fits
         result["fits"] = {"bytes": fit.bytes, "batch": fit.batch, "step_peak": fit.peak}
-    result["timeline"] = [
-        {
-            "path": row.path, "phase": row.phase, "allocated": plain(row.allocated), "freed": plain(row.freed),
-            "live": plain(row.live),
-        } | ({} if row.peak is None else {"peak": plain(row.peak)})
-        for row in memory.timeline
-    ]  # fmt: skip
+    result["timeline"] = [_known(row) for row in memory.timeline]
     return result
+
+
+def _known(item: Candidate | TimelineRow) -> dict[str, Any]:
+    """Fields that are known, by name."""
+    fields = ((name, getattr(item, name)) for name in item.__match_args__)
+    return {name: plain(value) for name, value in fields if value is not None}
 
 
 def _row(row: ReportRow) -> dict[str, Any]:

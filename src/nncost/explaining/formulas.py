@@ -116,6 +116,11 @@ def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:
     return Maths(f"{factor.text} × {text}", rf"{factor.latex} \times {latex}")
 
 
+def joined(parts: Sequence[Maths], sign: str, latex: str) -> Maths:
+    """Return the parts with a sign between them."""
+    return Maths(sign.join(part.text for part in parts), latex.join(part.latex for part in parts))
+
+
 def is_sum(dim: Dim) -> bool:
     """Return whether a formula is a sum of terms, which a factor in front would need brackets for."""
     return is_symbolic(dim) and getattr(dim, "is_Add", False)

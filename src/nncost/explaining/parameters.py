@@ -10,7 +10,7 @@ from nncost.documents.document import Block, Equation, Heading, Line, Maths, Par
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import blocks, letters_of, put_in
-from nncost.explaining.formulas import multiplied, tidied, written
+from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
 from nncost.explaining.topics import Topic
@@ -97,7 +97,7 @@ def _added(
 
 
 def _plus(parts: Sequence[Maths]) -> Maths:
-    return Maths(" + ".join(part.text for part in parts), " + ".join(part.latex for part in parts))
+    return joined(parts, " + ", " + ")
 
 
 def _entries_with_parameters(context: Context) -> dict[str, Entry]:
@@ -138,8 +138,7 @@ def _shape(parameter: Parameter) -> Maths | None:
     sizes = [dim for dim in parameter.tensor.shape if dim != 1]
     if len(sizes) < 2 or any(is_symbolic(dim) for dim in sizes):
         return None
-    pieces = [written(dim) for dim in sizes]
-    return Maths("·".join(m.text for m in pieces), r" \cdot ".join(m.latex for m in pieces))
+    return joined([written(dim) for dim in sizes], "·", r" \cdot ")
 
 
 # ------------------------------------------------------------------- sums and caveats
@@ -150,8 +149,7 @@ def _together(context: Context, quantity: str | None) -> list[Block]:
     if quantity in _ALL_ROLES and len(parts) > 1:
         result += [Heading("Together"), Work((Line("parameters", None, _plus(parts), tidied(counts.total)),))]
     if quantity == "trainable" or (quantity is None and counts.trainable != counts.total):
-        whole, frozen = tidied(counts.total), tidied(counts.total - counts.trainable)
-        numbers = Maths(f"{whole.text} − {frozen.text}", f"{whole.latex} - {frozen.latex}")
+        numbers = joined([tidied(counts.total), tidied(counts.total - counts.trainable)], " − ", " - ")
         result.append(Work((Line("all − frozen", None, numbers, tidied(counts.trainable)),)))
     return result + (_bytes(context) if quantity == "bytes" else [])
 

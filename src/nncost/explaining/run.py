@@ -6,7 +6,7 @@ from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import Dim, is_symbolic
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table, Work
 from nncost.explaining.context import Context, in_words
-from nncost.explaining.formulas import tidied, written
+from nncost.explaining.formulas import joined, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
 from nncost.pipeline.report_on import report_on
@@ -101,7 +101,8 @@ def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) 
         return None
     epochs, per_epoch = run.epochs, run.steps // run.epochs
     if phase == "update" or quantity == "derivatives" or not _rest(run):
-        return _product(epochs, written(per_epoch), written(once)) if epochs * per_epoch * once == amount else None
+        factors = [Maths(f"{epochs}", f"{epochs}"), written(per_epoch), written(once)]
+        return joined(factors, " × ", r" \times ") if epochs * per_epoch * once == amount else None
     last = _last_batch(context, _rest(run)).totals[phase][quantity]
     if epochs * (_whole(run) * once + last) != amount:
         return None
@@ -110,10 +111,6 @@ def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) 
         f"{epochs} × ({whole.text} × {one.text} + {end.text})",
         rf"{epochs} \times \left({whole.latex} \times {one.latex} + {end.latex}\right)",
     )
-
-
-def _product(epochs: int, steps: Maths, once: Maths) -> Maths:
-    return Maths(f"{epochs} × {steps.text} × {once.text}", rf"{epochs} \times {steps.latex} \times {once.latex}")
 
 
 def _last_batch(context: Context, rest: int) -> Report:

@@ -37,6 +37,6 @@ def check_choice(name: str, value: object, accepted: Sequence[str] | None = None
         raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
 
 
-def named(name: str, default: str | None = None) -> str:
+def accepted_text(name: str, default: str | None = None) -> str:
     """Return the accepted values as a help text says them, the default one marked: ``exact (default), cuda``."""
     return ", ".join(f"{choice} (default)" if choice == default else choice for choice in CHOICES[name])

@@ -30,13 +30,22 @@ def predict_with_profile(report: Report, profile: Profile) -> Prediction:
     peak = profile.peak_flops_per_second if profile.contraction else None
     rows = [_row(works, profile, peak) for works in work_of(report)]
     rows.append(_once(report, profile))
+    return calibrated(report, rows, profile, peak, name=profile.name, method="interpolated")
+
+
+def calibrated(
+    report: Report, rows: Sequence[PredictedRow], profile: Profile, peak: float | None, *,
+    name: str, method: str, notes: Sequence[str] = (),
+) -> Prediction:  # fmt: skip
+    """Add up the rows predicted for a calibrated machine; ``peak`` is in flops a second."""
     fields = profile.fingerprint
-    device = {"name": profile.name, "title": fields.get("accelerator") or fields.get("cpu") or profile.name,
-              "dtype": report.settings["dtype"], "engine": profile.engine, "peak_flops_per_second": peak,
-              "fingerprint": dict(fields), "method": "interpolated"}  # fmt: skip
-    return prediction_of(
-        report, rows, label="calibrated", device=device, peak=peak, capacity=fields.get("memory_bytes") or None
-    )
+    device = {
+        "name": name, "title": fields.get("accelerator") or fields.get("cpu") or profile.name,
+        "dtype": report.settings["dtype"], "engine": profile.engine, "peak_flops_per_second": peak,
+        "fingerprint": dict(fields), "method": method,
+    }  # fmt: skip
+    capacity = fields.get("memory_bytes") or None
+    return prediction_of(report, rows, label="calibrated", device=device, peak=peak, capacity=capacity, notes=notes)
 
 
 def rate_at(rates: Sequence[Rate], size: float) -> float:

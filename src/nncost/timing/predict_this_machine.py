@@ -12,9 +12,9 @@ from nncost.report import Report
 from nncost.timing import Progress
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.profile_store import this_profile
-from nncost.timing.predict import not_calibrated, predict_this
+from nncost.timing.from_profile import calibrated
+from nncost.timing.predict import THIS, not_calibrated, predict_this
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import prediction_of
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 if TYPE_CHECKING:
@@ -56,14 +56,8 @@ def predict_by_replay(
         recording = record_step(subject.module, subject.given, options)
         replayed = replay(recording, profile, TimingCache(), progress)
         rows = _rows(report, replayed, profile, subject.layers)
-    fields = profile.fingerprint
-    device = {"name": "this", "title": fields.get("cpu", profile.name), "dtype": report.settings["dtype"],
-              "engine": profile.engine, "peak_flops_per_second": profile.peak_flops_per_second,
-              "fingerprint": dict(fields), "method": "replayed"}  # fmt: skip
-    return prediction_of(
-        report, rows, label="calibrated", device=device, peak=profile.peak_flops_per_second,
-        capacity=fields.get("memory_bytes") or None, notes=_notes(replayed),
-    )  # fmt: skip
+    peak = profile.peak_flops_per_second
+    return calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=_notes(replayed))
 
 
 def _notes(replayed: Replayed) -> list[str]:

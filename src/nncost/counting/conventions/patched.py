@@ -34,11 +34,6 @@ def gelu(call: FunctionCall) -> int:
     return one_each(call)
 
 
-def free(call: FunctionCall) -> int:
-    """Nothing."""
-    return 0
-
-
 def twice_matmul(call: FunctionCall) -> int:
     """Two for each product."""
     return PER_PRODUCT * matmul(call)
@@ -122,7 +117,7 @@ SHARED: Rules = {
     f"{F}layer_norm": (norm(2), "a norm: five for each element"),
     f"{F}instance_norm": (norm(3), "a norm: five for each element"),
     f"{F}group_norm": (norm(2), "a norm: five for each element"),
-    f"{F}embedding": (free, "free"),
+    f"{F}embedding": (lambda _: 0, "free"),
     **dict.fromkeys(("torch.matmul", "torch.Tensor.matmul"), (twice_matmul, "two for each product")),
     **dict.fromkeys(
         ("torch.addmm", "torch.Tensor.addmm", "torch.baddbmm"), (addmm, "two for each product, one for each sum")

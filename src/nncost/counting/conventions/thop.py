@@ -19,10 +19,6 @@ INTERPOLATED = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
 """thop's operations for each output of an interpolation."""
 
 
-def _nothing(call: LayerCall, layer: Layer) -> int:
-    return 0
-
-
 def _convolution(call: LayerCall, layer: Layer) -> int:
     channels = sizes(call.inputs[0])[1] // int(layer.options["groups"])
     return prod(sizes(call.output)) * channels * prod(layer.parameters["weight"].shape[2:])
@@ -89,7 +85,7 @@ RULES: Mapping[str, tuple[LayerRule, str]] = {
         **dict.fromkeys((f"conv.Conv{d}" for d in ALL), (_convolution, "the products; biases left out")),
         **dict.fromkeys((f"conv.ConvTranspose{d}" for d in ALL), (_convolution, "as an ordinary convolution of its output")),
         **dict.fromkeys(NORMS, (_norm, "a norm: four for each element")),
-        **dict.fromkeys(FREE, (_nothing, "free")),
+        **dict.fromkeys(FREE, (lambda call, layer: 0, "free")),
         "activation.PReLU": (inputs, "one for each element"),
         "activation.Softmax": (_softmax, "a softmax: three for each element"),
         **dict.fromkeys((f"pooling.AvgPool{d}" for d in ALL), (outputs, "one for each output")),

@@ -18,6 +18,7 @@ BATCH = "B"
 """The letter of the batch, which worked lines leave out if the batch is one example."""
 
 ROWS = {BATCH: "examples in the batch"}
+CHANNELS = {"C": "channels", "S": "values in each channel (height × width)"}
 INPUT, WEIGHTS, BIASES = "∂L/∂x", "∂L/∂W", "∂L/∂b"
 """Gradients that explanations speak about."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, CHANNELS, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Pool
@@ -47,7 +47,7 @@ def pool_card(name: str, n: str) -> Card:
     spread = "; all its values share it" if is_global else ", one addition per tap"
     return Card(
         title=name,
-        letters=ROWS | {"C": "channels"} | (_CHANNEL if is_global else _WINDOW),
+        letters=ROWS | (CHANNELS if is_global else _WINDOWS),
         build=build,
         equations=(_maximum(is_global) if is_maximum else _mean(n),),
         gradients=(_TO_LARGEST if is_maximum else _spread(n),),
@@ -61,8 +61,7 @@ def pool_card(name: str, n: str) -> Card:
     )
 
 
-_CHANNEL = {"S": "values in each channel (height × width)"}
-_WINDOW = {"P": "positions in each output map", "K": "values in each window"}
+_WINDOWS = {"C": "channels", "P": "positions in each output map", "K": "values in each window"}
 _TO_LARGEST = Maths(
     "∂L/∂x = g at the largest value, otherwise 0", r"\frac{\partial L}{\partial x} = g \text{ at the largest value}"
 )

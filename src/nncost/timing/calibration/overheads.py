@@ -15,7 +15,7 @@ from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
 from nncost.records import record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.timing.measure.step import Stepper, StepSeconds, quiet_of, random_state_left
+from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of, random_state_left
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
 from nncost.timing.replay.step import phase_of, timed_jobs
@@ -52,7 +52,7 @@ def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
         subject = Subject(module, given, options, lambda output: output.square().mean(), optimizer, {})
         recording = record_step(module, given, options)
         stepper = Stepper(subject)
-        measured = quiet_of([stepper.step() for _ in range(STEPS)])
+        measured = lower_quartile_of([stepper.step() for _ in range(STEPS)])
         return Observation(measured, _operators(recording, cache), amounts_of(recording))
 
 

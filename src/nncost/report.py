@@ -167,7 +167,7 @@ class Report:
     def quantity(self, path: str) -> Dim:
         """A quantity by its path in the JSON: ``parameters.total``, ``forward.macs``, ``run.step.flops``.
 
-        Raises QuantityError with the accepted paths.
+        Raise QuantityError with the accepted paths.
         """
         head, _, rest = path.partition(".")
         if path == "neurons":

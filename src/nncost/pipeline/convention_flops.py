@@ -30,7 +30,7 @@ def with_flops(
 ) -> tuple[list[Row], Convention]:
     """Rows of flops that replace the convention's weights, and the convention that is left.
 
-    Raises OptionError where the convention cannot be applied to the source.
+    Raise OptionError if the convention cannot be applied to the source.
     """
     if convention.per_parameter:
         return _by_parameters(convention, model, loss), convention

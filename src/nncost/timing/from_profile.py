@@ -1,4 +1,4 @@
-"""Seconds from a profile alone: rates interpolated by size, overheads by the operation, page faults of large outputs.
+"""Seconds from a profile only: rates interpolated by size, overheads by the operation, page faults of large outputs.
 
 The quick answer for a calibrated machine where no operation is timed. It knows a call by its size only, not
 by its shape, so that its interval is wide.
@@ -26,7 +26,7 @@ _CONVOLUTIONS = ("conv", "conv_transpose", "convolution")
 
 
 def predict_with_profile(report: Report, profile: Profile) -> Prediction:
-    """The step of a report on a calibrated machine, labelled *calibrated*. Raises SymbolError for a symbolic size."""
+    """The step of a report on a calibrated machine, labelled *calibrated*. Raise SymbolError for a symbolic size."""
     peak = profile.peak_flops_per_second if profile.contraction else None
     rows = [_row(works, profile, peak) for works in work_of(report)]
     rows.append(_once(report, profile))

@@ -29,7 +29,7 @@ _MACHINE_BYTES_PER_SECOND = 1e9
 def predict_here(source: Any, settings: Settings, progress: Progress | None = None) -> Prediction:
     """Seconds of a step by phase, layer and cause: calibrated. Each distinct operator runs once and is remembered.
 
-    Without PyTorch the profile alone must do. Raises OptionError where this machine is not calibrated.
+    Without PyTorch the profile alone must do. Raise OptionError if this machine is not calibrated.
     """
     profile = this_profile()
     if profile is None:

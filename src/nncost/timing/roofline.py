@@ -15,7 +15,7 @@ from nncost.timing.row_cost import Work, work_of
 def predict_on(report: Report, device: Device, efficiency: Efficiency | None = None) -> Prediction:
     """The step of a report on a device, labelled *estimated*.
 
-    ``efficiency`` replaces the shares published for it. Raises OptionError where the device's rate at the
+    ``efficiency`` replaces the shares published for it. Raise OptionError if the device's rate at the
     report's dtype is not known, and SymbolError where a size has no number.
     """
     shares = efficiency or efficiency_of(device, report.settings["dtype"])

@@ -48,7 +48,7 @@ class Subject:
 
 @contextmanager
 def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, real: bool) -> Iterator[Subject]:
-    """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
+    """The subject of a source that was counted with that loss and optimizer. Raise an NncostError for what cannot run."""
     options = load_options(source, settings)
     chosen = _optimizer(settings, optimizer)
     front_end = front_end_for(source)

@@ -64,7 +64,7 @@ def train_source(
 ) -> Training:
     """Train a network. ``given`` are the keywords of ``training_settings`` that were given.
 
-    ``on_start`` is called with what was decided, ``on_step`` after each step. Raises an NncostError for anything that
+    ``on_start`` is called with what was decided, ``on_step`` after each step. Raise an NncostError for anything that
     does not fit.
     """
     checkpoint = None if resume is None else read_checkpoint(resume)

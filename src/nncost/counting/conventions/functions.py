@@ -15,7 +15,7 @@ INTERPOLATIONS = (f"{F}upsample", f"{F}interpolate")
 
 
 def operands(call: FunctionCall, *names: str) -> list[Plain]:
-    """The first arguments, given by position or by name. Raises TypeError where one is missing."""
+    """The first arguments, given by position or by name. Raise TypeError if one is missing."""
     given = list(call.inputs[: len(names)])
     for name in names[len(given) :]:
         if name not in call.keywords:

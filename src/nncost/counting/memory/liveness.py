@@ -21,8 +21,8 @@ from nncost.ir.storage import Allocation, Timeline
 from nncost.records import record
 
 KernelsOf = Mapping[Graph, Kernels]
-MOST_WALKED = 100_000
-"""Kernels that are looked at again, as those of loops within loops are for each iteration of the outer one."""
+MAX_VISITED_KERNELS = 100_000
+"""Kernels visited more than once, as those of nested loops are in every iteration of the outer one."""
 RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
 NESTED = "Activations and peaks are not worked out: its blocks are repeated within each other too many times."
 
@@ -48,11 +48,11 @@ class Roles:
 def timeline_of(graph: Graph, kernels: KernelsOf, roles: Roles) -> Timeline:
     """The allocations of one step.
 
-    Raises NoTimelineError where a loop's sizes change with its iteration, or loops are nested too deep to be walked.
+    Raise NoTimelineError if a loop's sizes change with its iteration, or loops are nested too deep to be walked.
     """
     if any(loop.index is not None for each in kernels.values() for loop in each.loops):
         raise NoTimelineError(RAGGED)
-    if _walked(graph, kernels, {}) > MOST_WALKED + sum(len(each.groups) for each in kernels.values()):
+    if _visited(graph, kernels, {}) > MAX_VISITED_KERNELS + sum(len(each.groups) for each in kernels.values()):
         raise NoTimelineError(NESTED)
     walker = _Walker(kernels, roles.in_place)
     walker.run(graph)
@@ -68,15 +68,15 @@ def timeline_of(graph: Graph, kernels: KernelsOf, roles: Roles) -> Timeline:
     return Timeline(tuple(_ticked(walker.slots)), add_all(saved) if is_training else 0)
 
 
-def _walked(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
-    """How many kernels are looked at: those of a loop's body several times, at each level of nesting."""
+def _visited(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
+    """How many kernels are visited: those of a loop's body several times, at each level of nesting."""
     if graph not in known:
         found = kernels[graph]
         if not found.loops:
             return len(found.groups) + 1
-        from nncost.counting.memory.loops import most_walks
+        from nncost.counting.memory.loops import visited_iterations
 
-        inner = sum(most_walks(loop.times) * _walked(loop.body, kernels, known) for loop in found.loops)
+        inner = sum(visited_iterations(loop.times) * _visited(loop.body, kernels, known) for loop in found.loops)
         known[graph] = len(found.groups) + 1 + inner
     return known[graph]
 

@@ -54,8 +54,8 @@ def groups_of(times: Dim) -> list[Dim]:
     return [1] * int(times)
 
 
-def most_walks(times: Dim) -> int:
-    """How many iterations of a loop are walked at most."""
+def visited_iterations(times: Dim) -> int:
+    """How many iterations of a loop are visited at most."""
     return min(len(groups_of(times)), ENDS)
 
 

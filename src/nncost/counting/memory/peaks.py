@@ -11,7 +11,7 @@ from nncost.ir.storage import Allocation, Timeline
 
 
 def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step. Raises NoPeaksError where symbols leave too many moments to choose from."""
+    """The peaks of a step. Raise NoPeaksError if symbols leave too many moments to choose from."""
     if any(is_symbolic(allocation.bytes) for allocation in timeline.allocations) or is_symbolic(resident):
         from nncost.counting.memory.symbolic import symbolic_peaks
 

@@ -44,7 +44,7 @@ class _Moment:
 
 
 def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step as formulas. Raises NoPeaksError where too many of them compete."""
+    """The peaks of a step as formulas. Raise NoPeaksError if too many of them compete."""
     live: Table = {}
     moments: dict[frozenset[Any], _Moment] = {}
     forward: dict[frozenset[Any], _Moment] = {}

@@ -35,7 +35,7 @@ class Probe:
 def calibrate(progress: Progress | None = None, *, fresh: bool = False) -> tuple[Profile, Path]:
     """Measure this machine and keep its profile; the profile and its file.
 
-    What an earlier calibration had finished is not measured again, unless ``fresh``. Raises OptionError
+    What an earlier calibration had finished is not measured again, unless ``fresh``. Raise OptionError
     where the profile cannot be written, and a MissingExtraError without PyTorch.
     """
     check_torch("calibrating this machine")

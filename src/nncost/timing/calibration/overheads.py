@@ -36,7 +36,7 @@ STEPS = 60
 
 @record
 class Observation:
-    """One network's step: its real seconds, those of its operators alone, and how often each unknown is in it."""
+    """One network's step: its real seconds, those of its operators by themselves, and how often each unknown is in it."""
 
     measured: StepSeconds
     operators: Mapping[str, float]
@@ -44,7 +44,7 @@ class Observation:
 
 
 def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
-    """Run a network, and its operators alone."""
+    """Run a network, and its operators by themselves."""
     with random_state_left():
         module, inputs = make()
         given = Inputs(inputs)

@@ -78,7 +78,7 @@ class Measurement:
 def measure(source: Any, settings: Settings, progress: Progress | None = None) -> Measurement:
     """Run the source's real steps on a copy of it, and compare.
 
-    Raises SourceError for a source that cannot run, MissingExtraError without PyTorch.
+    Raise SourceError for a source that cannot run, MissingExtraError without PyTorch.
     """
     check_torch("measuring a step")
     tell = progress or (lambda what, done, of: None)
@@ -108,7 +108,7 @@ class _PlainErrors:
 
 
 def _check_memory(report: Report) -> None:
-    """Raises SourceError for a step that needs more memory than there is: the system would end the program."""
+    """Raise SourceError for a step that needs more memory than there is: the system would end the program."""
     needed = None if report.memory is None else report.memory.step_peak
     free = available_bytes()
     if isinstance(needed, int) and free and needed > free:

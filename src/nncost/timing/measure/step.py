@@ -35,7 +35,7 @@ class StepSeconds:
 class Stepper:
     """A subject ready to run step after step. It works on a copy: the subject's own module is not changed.
 
-    Raises SourceError for a module that cannot be copied or has no memory.
+    Raise SourceError for a module that cannot be copied or has no memory.
     """
 
     def __init__(self, subject: Subject, *, copied: bool = True) -> None:

@@ -71,7 +71,7 @@ class CacheFlusher:
 
 
 def time_job(job: Job, flusher: CacheFlusher, repeats: int = REPEATS) -> Timed:
-    """The time of a job. Raises what the operator raises on its arguments.
+    """The time of a job. Raise what the operator raises on its arguments.
 
     Where the times scatter, something else is running: further rounds are tried, and the quietest counts.
     """
@@ -92,7 +92,7 @@ def time_job(job: Job, flusher: CacheFlusher, repeats: int = REPEATS) -> Timed:
 
 
 def _check_memory(job: Job) -> None:
-    """Raises ValueError for an operator that would take a good part of the memory there is."""
+    """Raise ValueError for an operator that would take a good part of the memory there is."""
     needed = sum(argument.bytes for argument in (*job.call.tensors(), *job.call.results))
     free = available_bytes()
     if free and needed > free * PART:

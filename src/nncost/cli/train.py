@@ -51,11 +51,7 @@ _SHARES = ("learning_rate", "test_share", "validation_share")
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
 @click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
 @click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
-@click.option(
-    "--loss",
-    metavar="NAME",
-    help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).",
-)
+@click.option("--loss", metavar="NAME", help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).")
 @click.option("--seed", metavar="N", help="Decides the split, the first weights and the order (default 0).")
 @click.option("--test-share", metavar="X", help="Share of the rows kept for the test (default 0.2).")
 @click.option(

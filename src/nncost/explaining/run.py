@@ -79,12 +79,7 @@ def _quantity(context: Context, run: Run, phase: str, quantity: str) -> list[Blo
     phases = PHASES if phase == "step" else (phase,)
     total = tidied(run.totals[phase][quantity])
     content: list[Block] = [Heading(f"{in_words(quantity)} (run.{phase}.{quantity})")]
-    lines = [
-        line
-        for name in phases
-        if run.totals[name][quantity] != 0
-        for line in [_phase_line(context, run, name, quantity)]
-    ]
+    lines = [_phase_line(context, run, name, quantity) for name in phases if run.totals[name][quantity] != 0]
     return [*content, Work(tuple(lines), Line("sum", None, None, total) if len(lines) > 1 else None)]
 
 

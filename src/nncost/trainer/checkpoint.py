@@ -23,6 +23,10 @@ from nncost.trainer.tables.table import Array
 SCHEMA = "nncost.checkpoint/1"
 STATE_FILE = "state.npz"
 _META = "nncost"
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a damaged file raises."""
 _VALUES, _STATE, _BEST = "values/", "state/", "best/"
 
 
@@ -72,16 +76,7 @@ def read_checkpoint(path: str) -> Checkpoint:
                 f"there is no training to resume at {path}.", hint="--resume takes the folder of --save."
             )
         return _read(file)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        RecursionError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGED as error:
         raise TrainingError(
             f"{file} is no checkpoint of nncost train: {str(error)[:200] or type(error).__name__}.",
             hint="--resume takes the folder of --save.",

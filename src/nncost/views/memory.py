@@ -58,12 +58,8 @@ def _resident(memory: Memory) -> str:
 def _place(memory: Memory) -> str:
     if memory.step_peak_at is None:
         return ""
-    where = (
-        memory.step_peak_at
-        if memory.step_peak_at == memory.step_peak_phase
-        else f"{memory.step_peak_at} {memory.step_peak_phase}"
-    )
-    return f"  in {where.rstrip()}"
+    path, phase = memory.step_peak_at, memory.step_peak_phase
+    return f"  in {path if path == phase else f'{path} {phase}'}".rstrip()
 
 
 def _amount(amount: Dim) -> str:

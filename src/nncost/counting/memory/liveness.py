@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Kernels
-from nncost.counting.memory.buffers import NOTHING, Held, Slot, union
+from nncost.counting.memory.buffers import NOTHING, Holding, Slot, union
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
@@ -123,11 +123,11 @@ class _Walker:
     in_place: frozenset[Tensor]
     position: int = 0
     slots: list[Slot] = field(default_factory=list)
-    holdings: dict[Tensor, Held] = field(default_factory=dict)
+    holdings: dict[Tensor, Holding] = field(default_factory=dict)
     forward_ends: int | None = None
     _blocks: dict[Graph, _Block] = field(default_factory=dict)
 
-    def held(self, tensor: Tensor) -> Held:
+    def held(self, tensor: Tensor) -> Holding:
         """The memory behind a tensor."""
         return self.holdings.get(tensor, NOTHING)
 
@@ -137,7 +137,7 @@ class _Walker:
         self.slots.append(slot)
         return slot
 
-    def again(self, like: Slot, times: Dim) -> Slot:
+    def take_like(self, like: Slot, times: Dim) -> Slot:
         """Memory for ``times`` as much as a slot has, in the name of its layer."""
         return self.take(like.bytes * times, like.path, like.phase)
 
@@ -187,7 +187,7 @@ class _Walker:
         for output in node.outputs:
             if output in kernels.escaping and output not in kernels.effects and output not in self.in_place:
                 slot = self.take(output.bytes, node.path, node.phase)
-                holdings[output] = Held((slot,))
+                holdings[output] = Holding((slot,))
                 kept.append(slot)
                 total = block.sums.total.get(output)
                 if total is not None:  # The first gradient becomes the sum; the others are added to it at once.
@@ -202,11 +202,11 @@ class _Walker:
             for tensor in node.inputs:
                 self.touch(self.held(tensor).slots)
             for output in node.outputs:
-                self.holdings[output] = Held((self.take(output.bytes, node.path, node.phase),))
+                self.holdings[output] = Holding((self.take(output.bytes, node.path, node.phase),))
         else:
             held = union([self.held(tensor) for tensor in node.inputs])
             if held.slots:
-                self.holdings.update(dict.fromkeys(node.outputs, Held(held.slots)))
+                self.holdings.update(dict.fromkeys(node.outputs, Holding(held.slots)))
 
     def keep_gradients(self, roles: Roles) -> None:
         """Gradients stay to the end of the step, each in memory of its own."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from nncost.dims import Dim, is_symbolic
 from nncost.documents.document import Block, Document, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
-from nncost.explaining.accounts import keep_accounts
+from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
 from nncost.explaining.context import Context
 from nncost.explaining.formulas import tidied, written
@@ -60,7 +60,7 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     counted = count_source(source, settings)
     if counted.model.kind == CHECKPOINT:
         raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])
-    accounts = keep_accounts(counted, valid_taps=settings.taps == "valid")
+    accounts = accounts_of(counted, valid_taps=settings.taps == "valid")
     context = Context(source, settings, counted, report_on(source, settings), accounts)
     wanted = [asked] if asked is not None else _all_topics(context)
     sections = [_introduction(context), *(_section(context, each) for each in wanted)]

@@ -64,7 +64,7 @@ def count(
     of PyTorch's caching allocator); ``fits`` is a size such as ``"8GiB"``: the report then says which batch
     is the largest whose step takes no more.
 
-    Raises an NncostError for anything that does not fit.
+    Raise an NncostError for anything that does not fit.
     """
     given = {name: value for name, value in locals().items() if name not in ("source", "fits")}
     read, settings = _source(source), settings_of(**given)
@@ -127,7 +127,7 @@ def run(
     dropout and the batch's own statistics, which change no parameter. ``dtype`` is ``"float64"``, ``"float32"``
     (None) or ``"float16"``; ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
 
-    Raises OptionError, ShapeError or SymbolError for inputs that do not fit, SourceError for what cannot be run.
+    Raise OptionError, ShapeError or SymbolError for inputs that do not fit, SourceError for what cannot be run.
     """
     from nncost.pipeline.outputs import run_source
 
@@ -144,7 +144,7 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any 
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
     named; ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while operators are timed.
 
-    Raises OptionError where the device is unknown or this machine is not calibrated.
+    Raise OptionError if the device is unknown or this machine is not calibrated.
     """
     chosen = settings_of(inputs, **settings)
     from nncost.timing.predict import THIS, predict_named
@@ -160,7 +160,7 @@ def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings
     """Run real steps on a copy of the source in PyTorch: predicted, measured and their ratio, for seconds and memory.
 
     ``settings`` are those of :func:`count`; specs and ONNX files are built as modules. ``progress(what, done, of)``
-    is called on the way. Raises SourceError for what cannot run, MissingExtraError without PyTorch.
+    is called on the way. Raise SourceError for what cannot run, MissingExtraError without PyTorch.
     """
     from nncost.timing.measure.measure import measure as measured
 
@@ -170,7 +170,7 @@ def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings
 def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:
     """Measure this machine once (at most 5 minutes), so that :func:`predict` knows it; its profile is kept.
 
-    Goes on where an earlier calibration was stopped, unless ``fresh``. Raises MissingExtraError without PyTorch,
+    Goes on where an earlier calibration was stopped, unless ``fresh``. Raise MissingExtraError without PyTorch,
     OptionError where the profile cannot be written.
     """
     from nncost.timing.calibration.calibrate import calibrate as calibrated
@@ -211,7 +211,7 @@ def train(
     for what it was started with. ``engine`` is ``"auto"``, ``"torch"`` or ``"numpy"``; ``save`` and ``resume`` are
     folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
 
-    Ctrl-C saves and raises KeyboardInterrupt. Raises an NncostError for anything that does not fit.
+    Ctrl-C saves and raises KeyboardInterrupt. Raise an NncostError for anything that does not fit.
     """
     training = train_until_interrupted(**locals())
     if training.interrupted:
@@ -223,26 +223,24 @@ def train_until_interrupted(
     source: Any,
     data: Any,
     *,
-    save: str | PathLike[str] | None = None,
-    resume: str | PathLike[str] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_start: Callable[[PreparedTraining], None] = lambda prepared: None,
-    symbols: Mapping[str, int] | None = None,
-    freeze: str | Sequence[str] = (),
-    bias: str = "all",
-    activation: str = "sigmoid",
-    dtype: str | None = None,
-    **given: Any,
+    **keywords: Any,
 ) -> Training:
-    """As :func:`train`; where it was interrupted, the result says so. ``on_start`` is called with what was decided, ``on_step`` after each step."""
+    """Train under the keywords of :func:`train`; if it is interrupted, the result says so.
+
+    ``on_start`` is called with what was decided, ``on_step`` after each step.
+    """
     from nncost.trainer.run import train_source
 
-    settings = settings_of(symbols=symbols, freeze=freeze, bias=bias, activation=activation, dtype=dtype)
-    return train_source(
-        _source(source), _source(data), settings, {name: value for name, value in given.items() if value is not None},
-        save=None if save is None else fspath(save), resume=None if resume is None else fspath(resume),
-        on_step=on_step, on_start=on_start,
-    )  # fmt: skip
+    given = {name: value for name, value in keywords.items() if value is not None}
+    settings = settings_of(**{name: given.pop(name) for name in _NETWORK_KEYWORDS if name in given})
+    folders = {name: fspath(given.pop(name)) for name in ("save", "resume") if name in given}
+    return train_source(_source(source), _source(data), settings, given, **folders, on_step=on_step, on_start=on_start)
+
+
+_NETWORK_KEYWORDS = ("symbols", "freeze", "bias", "activation", "dtype")
+"""The keywords of :func:`train` that say which network is trained; they are those of :func:`count`."""
 
 
 def _source(source: object) -> Any:

@@ -19,7 +19,7 @@ MAX_DIGITS = 1_000
 
 
 def arguments_of(inputs: Any) -> Inputs | None:
-    """The arguments of a model's call. Raises OptionError for what is neither tensor nor shape."""
+    """The arguments of a model's call. Raise OptionError for what is neither tensor nor shape."""
     if inputs is None:
         return None
     if isinstance(inputs, Inputs):
@@ -74,7 +74,7 @@ def inputs_of(texts: Sequence[str]) -> Inputs:
 
 
 def _put(tree: dict[str, Any], name: str, leaf: TensorShape, text: str) -> None:
-    """Put a leaf at a dotted name. Raises OptionError where something stands there already."""
+    """Put a leaf at a dotted name. Raise OptionError if something stands there already."""
     *parents, last = name.split(".")
     for part in parents:
         below = tree.setdefault(part, {})
@@ -117,7 +117,7 @@ def _is_size(value: Any) -> bool:
 
 
 def shape_of(value: Any) -> Shape:
-    """The shape that a value is or has. Raises OptionError where it is none."""
+    """The shape that a value is or has. Raise OptionError if it is none."""
     if isinstance(value, str):
         return parsed(value).shape
     try:
@@ -147,7 +147,7 @@ def size(value: Any) -> Dim:
 
 
 def parsed(text: str) -> TensorShape:
-    """``"1x128:int64"``. Raises OptionError with an example."""
+    """``"1x128:int64"``. Raise OptionError with an example."""
     match = _TEXT.fullmatch(text)
     if match is None or not text:
         raise OptionError(f"a shape is written as 1x3x224x224 or 1x128:int64, received {text[:60]!r}")

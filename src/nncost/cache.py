@@ -31,7 +31,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a file at once: a reader sees the old content or the new. Raises OSError where it cannot be written."""
+    """Write a file at once: a reader sees the old content or the new. Raise OSError if it cannot be written."""
     write_bytes(path, json.dumps(content, indent=1).encode())
 
 

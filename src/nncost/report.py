@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import Convention
-from nncost.counting.memory.memory import AMOUNTS, Memory, amount_of
+from nncost.counting.memory.memory import AMOUNTS, Candidate, Memory, TimelineRow
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
 from nncost.errors import QuantityError
@@ -167,7 +167,7 @@ class Report:
     def quantity(self, path: str) -> Dim:
         """A quantity by its path in the JSON: ``parameters.total``, ``forward.macs``, ``run.step.flops``.
 
-        Raises QuantityError with the accepted paths.
+        Raise QuantityError with the accepted paths.
         """
         head, _, rest = path.partition(".")
         if path == "neurons":
@@ -189,7 +189,7 @@ class Report:
         raise QuantityError(f"unknown quantity {path!r}", hint=quantity_hint())
 
     def _memory(self, name: str) -> Dim:
-        amount = amount_of(self.memory, name)
+        amount = getattr(self.memory, name)
         if amount is None:
             reason = self.memory.notes[0] if self.memory.notes else "It needs --allocator cuda."
             raise QuantityError(f"memory.{name} is not known for this source", hint=reason)
@@ -254,24 +254,24 @@ def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
 
 def _memory(memory: Memory) -> dict[str, Any]:
     """Every quantity (null where it is not known), where the peak is, the timeline, and what there is to say."""
-    result: dict[str, Any] = {name: plain(amount_of(memory, name)) for name in AMOUNTS if name != "reserved_peak"}
+    result: dict[str, Any] = {name: plain(getattr(memory, name)) for name in AMOUNTS if name != "reserved_peak"}
     result |= {"step_peak_at": memory.step_peak_at, "step_peak_phase": memory.step_peak_phase}
     result |= {"allocator": memory.allocator, "exact": memory.exact, "notes": list(memory.notes)}
     if memory.reserved_peak is not None:
         result["reserved_peak"] = memory.reserved_peak
     if memory.candidates:
-        result["candidates"] = [{"bytes": plain(c.bytes), "path": c.path, "phase": c.phase} for c in memory.candidates]
+        result["candidates"] = [_known(candidate) for candidate in memory.candidates]
     if memory.fits is not None:
         fit = memory.fits
         result["fits"] = {"bytes": fit.bytes, "batch": fit.batch, "step_peak": fit.peak}
-    result["timeline"] = [
-        {
-            "path": s.path, "phase": s.phase, "allocated": plain(s.allocated), "freed": plain(s.freed),
-            "live": plain(s.live),
-        } | ({} if s.peak is None else {"peak": plain(s.peak)})
-        for s in memory.timeline
-    ]  # fmt: skip
+    result["timeline"] = [_known(row) for row in memory.timeline]
     return result
+
+
+def _known(item: Candidate | TimelineRow) -> dict[str, Any]:
+    """Fields that are known, by name."""
+    fields = ((name, getattr(item, name)) for name in item.__match_args__)
+    return {name: plain(value) for name, value in fields if value is not None}
 
 
 def _row(row: ReportRow) -> dict[str, Any]:

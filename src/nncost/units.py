@@ -136,7 +136,7 @@ _MOST_SIZE_DIGITS = 30
 
 
 def bytes_of(name: str, value: object) -> int:
-    """``8GiB``, ``8 GB``, ``1.5 MiB`` or a number of bytes. Raises OptionError, with the option's ``name``, for anything else."""
+    """``8GiB``, ``8 GB``, ``1.5 MiB`` or a number of bytes. Raise OptionError, with the option's ``name``, for anything else."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     match = _SIZE.match(value) if isinstance(value, str) and len(value) <= _MOST_SIZE_DIGITS else None

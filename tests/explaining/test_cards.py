@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from nncost.counting.quantities import TRAFFIC
-from nncost.explaining.accounts import Accounts, keep_accounts
+from nncost.explaining.accounts import Accounts, accounts_of
 from nncost.explaining.cards import READERS
 from nncost.explaining.derivation import letters_of
 from nncost.ir import layers
@@ -79,7 +79,7 @@ def assert_equal_to_ledger(accounts: Accounts, counted: Counted) -> None:
 def test_card_is_the_ledgers_row(template: str, seed: int) -> None:
     settings = settings_of(batch=random.Random(seed).randint(1, 3))
     counted = count_source(spec_of(template, seed), settings)
-    accounts = keep_accounts(counted, valid_taps=False)
+    accounts = accounts_of(counted, valid_taps=False)
     assert not [entry.place for entry in accounts.entries if entry.reading is None and entry.place[2] != "update"]
     assert_equal_to_ledger(accounts, counted)
 
@@ -87,7 +87,7 @@ def test_card_is_the_ledgers_row(template: str, seed: int) -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_forward_alone(template: str) -> None:
     counted = count_source(spec_of(template, 3), settings_of(batch=2, loss="none"))
-    accounts = keep_accounts(counted, valid_taps=False)
+    accounts = accounts_of(counted, valid_taps=False)
     assert all(entry.reading is not None for entry in accounts.entries)
     assert_equal_to_ledger(accounts, counted)
 
@@ -96,7 +96,7 @@ def test_forward_alone(template: str) -> None:
 @pytest.mark.parametrize("spec", ["3-4-3", "3, dense 4, softmax", "2x3, dense 4, sigmoid"])
 def test_losses(spec: str, loss: str) -> None:
     counted = count_source(spec, settings_of(batch=2, loss=loss))
-    accounts = keep_accounts(counted, valid_taps=False)
+    accounts = accounts_of(counted, valid_taps=False)
     assert all(entry.reading is not None for entry in accounts.of("loss"))
     assert_equal_to_ledger(accounts, counted)
 
@@ -104,7 +104,7 @@ def test_losses(spec: str, loss: str) -> None:
 @pytest.mark.parametrize("freeze", [("dense.1",), ("dense.2.bias",), ("dense.1.weight", "dense.3"), ("dense.2",)])
 def test_frozen_layers(freeze: tuple[str, ...]) -> None:
     counted = count_source("5-4-6-3", settings_of(batch=3, freeze=freeze))
-    accounts = keep_accounts(counted, valid_taps=False)
+    accounts = accounts_of(counted, valid_taps=False)
     assert all(entry.reading is not None for entry in accounts.of("backward"))
     assert_equal_to_ledger(accounts, counted)
 
@@ -117,7 +117,7 @@ def test_a_card_for_every_kind_of_layer() -> None:
 
 def test_without_a_card_the_ledgers_numbers_stand() -> None:
     counted = count_source("2x5x4, conv 2 1, adaptive_avgpool 3x2", settings_of(batch=2))
-    accounts = keep_accounts(counted, valid_taps=False)
+    accounts = accounts_of(counted, valid_taps=False)
     plain = [entry for entry in accounts.of("forward") if entry.reading is None]
     assert [entry.place[1] for entry in plain] == ["adaptive_avgpool"]
     assert accounts.of("forward", "add")
@@ -126,7 +126,7 @@ def test_without_a_card_the_ledgers_numbers_stand() -> None:
 
 def test_valid_taps_are_not_given_a_dense_formula() -> None:
     counted = count_source("1x5x5, conv 2 3 pad=1", settings_of(taps="valid"))
-    accounts = keep_accounts(counted, valid_taps=True)
+    accounts = accounts_of(counted, valid_taps=True)
     (entry,) = accounts.of("forward", "mul")
     assert entry.reading is None
     assert entry.total("mul") == counted.ledger.amount("mul", "forward") == 2 * 13**2

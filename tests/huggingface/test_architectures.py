@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from nncost.frontends.huggingface.load import build  # noqa: E402
-from nncost.frontends.huggingface.quiet import quiet  # noqa: E402
+from nncost.frontends.huggingface.transformers import quiet  # noqa: E402
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape  # noqa: E402
 from tests.huggingface.architectures import CASES  # noqa: E402
 

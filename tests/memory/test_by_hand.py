@@ -137,11 +137,11 @@ def test_every_gradient_has_memory_of_its_own() -> None:
 def test_the_timeline_adds_up() -> None:
     report = nncost.count("784-16:relu-16:relu-10", batch=32, optimizer="adam")
     memory, live = report.memory, report.memory.resident
-    for stretch in memory.timeline:
-        live += stretch.allocated - stretch.freed
-        assert stretch.live == live
-        assert stretch.peak >= live
-    assert max(stretch.peak for stretch in memory.timeline) == memory.step_peak
+    for row in memory.timeline:
+        live += row.allocated - row.freed
+        assert row.live == live
+        assert row.peak >= live
+    assert max(row.peak for row in memory.timeline) == memory.step_peak
     assert live == memory.resident + memory.gradients + 4  # The loss is the caller's.
 
 

@@ -54,6 +54,10 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     done = without("train", "3-3", "--data", path, "--target", "kind", "--engine", "torch")
     assert done.returncode == 2
     assert 'pip install "nncost[torch]"' in done.stderr
+    for command in (["measure", "4-4"], ["calibrate"]):
+        done = without(*command)
+        assert done.returncode == 2
+        assert 'pip install "nncost[torch]"' in done.stderr
     (tmp_path / "t.parquet").write_bytes(b"PAR1" + bytes(100))
     done = without("train", "3-3", "--data", str(tmp_path / "t.parquet"), "--target", "kind")
     assert done.returncode == 2

@@ -45,11 +45,8 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     formulas = []
     for path in chosen:
         amount = report.quantity(path)
-        wanted = (
-            values
-            if quantity
-            else {n: v for n, v in values.items() if n in map(str, getattr(amount, "free_symbols", ()))}
-        )
+        names = set(map(str, getattr(amount, "free_symbols", ())))
+        wanted = values if quantity else {name: value for name, value in values.items() if name in names}
         formulas.append(formula_of(path, amount, wanted))
     show(
         form,

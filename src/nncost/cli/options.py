@@ -12,7 +12,7 @@ import click
 from nncost.arguments import inputs_of
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import OptionError
-from nncost.pipeline.choices import named
+from nncost.pipeline.choices import accepted_text
 
 MAX_DIGITS = 1_000
 MAX_STANDARD_INPUT = 4_000_000
@@ -29,21 +29,21 @@ _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
     click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
     click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input of a file or module, as 1x3x224x224 or ids=1x128:int64; repeatable."),
-    click.option("--loss", metavar="NAME", help=f"{named('loss')}; own for a model that computes one."),
-    click.option("--optimizer", metavar="NAME", help=f"{named('optimizer')}; all of torch.optim for a module."),
+    click.option("--loss", metavar="NAME", help=f"{accepted_text('loss')}; own for a model that computes one."),
+    click.option("--optimizer", metavar="NAME", help=f"{accepted_text('optimizer')}; all of torch.optim for a module."),
     click.option("--examples", metavar="N|NAME", help="Training examples: adds the whole run."),
     click.option("--epochs", metavar="N", help="Passes over the examples (default 1)."),
     click.option("--accumulate", metavar="N", help="Batches whose gradients are added before an update (default 1)."),
     click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained, as dense.1 or conv.*; repeatable."),
-    click.option("--mode", metavar="NAME", help=f"{named('mode')}: dropout and batch norm (default: train with a loss)."),
-    click.option("--bias", metavar="WHICH", help=f"{named('bias', 'all')}: biases of widths such as 784-16-10."),
+    click.option("--mode", metavar="NAME", help=f"{accepted_text('mode')}: dropout and batch norm (default: train with a loss)."),
+    click.option("--bias", metavar="WHICH", help=f"{accepted_text('bias', 'all')}: biases of widths such as 784-16-10."),
     click.option("--no-bias", is_flag=True, help="The same as --bias none."),
-    click.option("--activation", metavar="NAME", help=f"Activation of widths such as 784-16-10: {named('activation', 'sigmoid')}."),
+    click.option("--activation", metavar="NAME", help=f"Activation of widths such as 784-16-10: {accepted_text('activation', 'sigmoid')}."),
     click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
-    click.option("--dtype", metavar="NAME", help=f"{named('dtype', 'float32')}: sets the bytes."),
-    click.option("--convention", metavar="NAME", help=f"What a flop is: {named('convention', 'nncost')}."),
-    click.option("--backward", metavar="NAME", help=f"{named('backward', 'auto')}."),
-    click.option("--allocator", metavar="NAME", help=f"{named('allocator', 'exact')}: peaks of memory, exact or in blocks of PyTorch's caching allocator."),
+    click.option("--dtype", metavar="NAME", help=f"{accepted_text('dtype', 'float32')}: sets the bytes."),
+    click.option("--convention", metavar="NAME", help=f"What a flop is: {accepted_text('convention', 'nncost')}."),
+    click.option("--backward", metavar="NAME", help=f"{accepted_text('backward', 'auto')}."),
+    click.option("--allocator", metavar="NAME", help=f"{accepted_text('allocator', 'exact')}: peaks of memory, exact or in blocks of PyTorch's caching allocator."),
     click.option("--reuse/--no-reuse", default=True, help="Analyse layers of a module that are alike once (default), or each."),
     click.option("--learn/--no-learn", default=None, help="Run every operator of a module whose workspace is unknown alone to learn it, or none (default: cheap ones)."),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from nncost.cli.main import EXIT_INTERRUPTED
 from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
 from nncost.errors import OptionError
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.choices import named
+from nncost.pipeline.choices import accepted_text
 from nncost.trainer.settings import DTYPES, ENGINES, TRAINED_LOSSES
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ Exit codes: 0 done, 2 wrong usage or bad input, 130 interrupted (and saved).
 """
 _NUMBERS = ("epochs", "batch", "patience")
 _SHARES = ("learning_rate", "test_share", "validation_share")
-_BAR_UPDATES_PER_SECOND = 10
 
 
 @click.command("train", help=HELP)
@@ -52,11 +51,7 @@ _BAR_UPDATES_PER_SECOND = 10
 @click.option("--batch", metavar="N", help="Rows in a batch (default 32).")
 @click.option("--optimizer", metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default adam).")
 @click.option("--learning-rate", metavar="X", help="Default: one per optimizer, adam 0.003, sgd 0.1.")
-@click.option(
-    "--loss",
-    metavar="NAME",
-    help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).",
-)
+@click.option("--loss", metavar="NAME", help=f"{', '.join(TRAINED_LOSSES)} (default: by task and last layer).")
 @click.option("--seed", metavar="N", help="Decides the split, the first weights and the order (default 0).")
 @click.option("--test-share", metavar="X", help="Share of the rows kept for the test (default 0.2).")
 @click.option(
@@ -68,9 +63,11 @@ _BAR_UPDATES_PER_SECOND = 10
 @click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
 @click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
 @click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained; repeatable.")
-@click.option("--bias", metavar="WHICH", help=f"{named('bias', 'all')}: biases of widths such as 64-32-10.")
+@click.option("--bias", metavar="WHICH", help=f"{accepted_text('bias', 'all')}: biases of widths such as 64-32-10.")
 @click.option(
-    "--activation", metavar="NAME", help=f"Activation of widths such as 64-32-10: {named('activation', 'sigmoid')}."
+    "--activation",
+    metavar="NAME",
+    help=f"Activation of widths such as 64-32-10: {accepted_text('activation', 'sigmoid')}.",
 )
 @click.option("--dtype", metavar="NAME", help=f"{', '.join(DTYPES)} (default float32).")
 @format_options(json="The result as JSON.")

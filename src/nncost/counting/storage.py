@@ -56,7 +56,7 @@ class Storage:
 
     @cached_property
     def parameter_bytes(self) -> int:
-        """Bytes of the parameters alone: ``parameters.bytes`` of the report."""
+        """Bytes of the parameters, without buffers: ``parameters.bytes`` of the report."""
         return sum(tensor.bytes for tensor in self.tensors if tensor.role != "buffer")
 
     @cached_property

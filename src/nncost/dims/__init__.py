@@ -148,16 +148,9 @@ def largest(dims: Sequence[Dim]) -> Dim:
     return distinct[0] if len(distinct) == 1 else cast("Dim", sympy.Max(*distinct, evaluate=False))
 
 
-def text(dim: Dim) -> str:
-    """A size as Python source: ``784`` or ``h + 1``."""
-    return str(dim)
-
-
 def shape_text(shape: Shape) -> str:
     """A shape as specs and options write it: ``3x32x32``; ``scalar`` for none."""
-    return (
-        "x".join(text(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"
-    )
+    return "x".join(str(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"
 
 
 def _as_dim(expression: Any) -> Dim:

@@ -89,6 +89,11 @@ class Work:
     lines: tuple[Line, ...]
     total: Line | None = None
 
+    @property
+    def all_lines(self) -> tuple[Line, ...]:
+        """The lines and, below them, the total."""
+        return self.lines if self.total is None else (*self.lines, self.total)
+
 
 @record
 class Table:

@@ -46,7 +46,7 @@ def _block(block: doc.Block, level: str) -> str:
 
 def _work(work: doc.Work) -> str:
     """Right-aligned results; columns that no line uses are left out."""
-    lines = [*work.lines, *([work.total] if work.total is not None else [])]
+    lines = work.all_lines
     columns = [
         ("layer", "l", [_label(line, line is work.total) for line in lines]),
         ("formula", "l", [_cell(line.formula or "") for line in lines]),

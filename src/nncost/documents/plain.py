@@ -90,7 +90,7 @@ def _equation(maths: doc.Maths, width: int) -> list[str]:
 # ------------------------------------------------------------------- worked lines
 def _work(work: doc.Work, width: int) -> list[str]:
     """In columns if they fit; otherwise each line as compactly as it can be."""
-    lines = [*work.lines, *([work.total] if work.total is not None else [])]
+    lines = work.all_lines
     texts = [_texts(line) for line in lines]
     middles, results = (max(len(text[column]) for text in texts) for column in (1, 2))
     behind = len(GAP) + middles + (len(_EQUALS) if middles else 0) + results

@@ -62,11 +62,7 @@ class Entry:
 
     def total(self, quantity: Quantity) -> Dim:
         """The amount of one quantity over all repetitions."""
-        amount = self.amounts.get(quantity, 0) * self.times
-        for loop in reversed(self.family):
-            assert loop.index is not None
-            amount = sum_over(amount, loop.index, loop.start, loop.last)
-        return amount
+        return summed_over(self.amounts.get(quantity, 0) * self.times, self.family)
 
 
 @record
@@ -82,18 +78,18 @@ class Accounts:
         return [e for e in chosen if quantity is None or e.amounts.get(quantity, 0) != 0]
 
 
-def keep_accounts(counted: Counted, *, valid_taps: bool) -> Accounts:
+def accounts_of(counted: Counted, *, valid_taps: bool) -> Accounts:
     """The accounts of one micro-batch."""
     items = counted.step.graph.items
-    auditor = _Auditor(counted, constant_tensors(items), valid_taps)
+    matcher = _CardMatcher(counted, constant_tensors(items), valid_taps)
     by_place: dict[Place, list[Entry]] = defaultdict(list)
     for item, loops in walk_layers(items, ()):
-        for entry in auditor.entries(item, loops):
+        for entry in matcher.entries(item, loops):
             by_place[entry.place].append(entry)
     rows = _ledger_rows(counted)
     entries: list[Entry] = []
     for place in dict.fromkeys((*by_place, *rows)):
-        entries += _audited(place, by_place.get(place, []), rows.get(place, {}))
+        entries += _checked(place, by_place.get(place, []), rows.get(place, {}))
     main: dict[str, str] = {}
     for entry in entries:
         if entry.place[2] == "forward":
@@ -118,7 +114,7 @@ def _ledger_rows(counted: Counted) -> dict[Place, Counts]:
     return {place: {name: add_all(parts) for name, parts in counts.items()} for place, counts in found.items()}
 
 
-def _audited(place: Place, entries: list[Entry], row: Counts) -> list[Entry]:
+def _checked(place: Place, entries: list[Entry], row: Counts) -> list[Entry]:
     """The entries if they add up to the ledger's row, the row itself otherwise."""
     names = {name for entry in entries for name in entry.amounts} | set(row)
     for name in names:
@@ -132,7 +128,7 @@ def _equal(left: Dim, right: Dim) -> bool:
     return same(left, right) or tidy(left) == tidy(right)
 
 
-class _Auditor:
+class _CardMatcher:
     """Finds the card, the wanted gradients and the amounts of each item."""
 
     def __init__(self, counted: Counted, constants: set[Tensor], valid_taps: bool) -> None:
@@ -183,6 +179,14 @@ def repetition(loops: Loops) -> tuple[Dim, Loops]:
     for loop in loops:
         times = times * loop.times if loop.index is None else times
     return times, tuple(loop for loop in loops if loop.index is not None)
+
+
+def summed_over(amount: Dim, family: Loops) -> Dim:
+    """Return the sum of an amount over the indices of a family of loops."""
+    for loop in reversed(family):
+        assert loop.index is not None
+        amount = sum_over(amount, loop.index, loop.start, loop.last)
+    return amount
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -6,39 +6,33 @@ from collections.abc import Sequence
 
 from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import Dim, add_all, tidy
-from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph, Section
+from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph
 from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.derivation import gradient_parts, trace
-from nncost.explaining.formulas import written
-from nncost.explaining.forward import no_loss
+from nncost.explaining.formulas import tidied, written
 from nncost.explaining.parameters import derivatives
 from nncost.explaining.phase import (
     SHOWN,
     batch_note,
     cards_of,
     explained,
-    flops,
     formula,
     formula_table,
     letters_line,
     plain_note,
     sums,
 )
-from nncost.ir.training.losses import NO_LOSS
+from nncost.explaining.topics import Topic
 from nncost.units import ratio
 
 
-def backward(context: Context, quantity: str | None) -> Section:
+def backward(context: Context, topic: Topic) -> list[Block]:
     """Return the backward pass, from the loss to the first layer."""
-    title = "Backward pass" if quantity is None else f"backward.{quantity}"
-    if context.counted.loss == NO_LOSS:
-        return Section(title, (no_loss(),))
-    if quantity == "flops":
-        return Section(title, tuple(flops(context, "backward")))
+    quantity = topic.quantity
     if quantity == "derivatives":
-        return Section(title, (*_derivatives(context),))
+        return _derivatives(context)
     quantities = chosen(SHOWN if quantity is None else ALL, quantity)
     entries = [e for e in context.accounts.of("backward") if any(e.amounts.get(name, 0) != 0 for name in quantities)]
     content: list[Block] = []
@@ -48,18 +42,18 @@ def backward(context: Context, quantity: str | None) -> Section:
         content += _card(card, quantities)
     content += [*plain_note(entries), *batch_note(context, added_up="add" in quantities)]
     content += sums(context, "backward", quantities) or [
-        Paragraph(f"{title} is 0." if quantity else "Nothing to compute.")
+        Paragraph(f"{topic.path} is 0." if quantity else "Nothing to compute.")
     ]
     if quantity in (None, "mul", "macs"):
         content += _first_layers(context)
     if quantity is None:
         content += [*_reused(context), *_ratio(context)]
-    return Section(title, tuple(content))
+    return content
 
 
 # ------------------------------------------------------------------- which derivatives
 def _derivatives(context: Context) -> list[Block]:
-    total = written(tidy(context.report.backward.derivatives))
+    total = tidied(context.report.backward.derivatives)
     intro = (
         "For every weight and every bias training asks: if this number grew a little, how would the loss L change? "
         f"Each answer is one derivative, so there are as many as trainable parameters: {total.text}. "
@@ -112,7 +106,7 @@ def _spared(context: Context, path: str, *, repeated: bool) -> str:
     layer = f"The first {path}" if repeated else path
     text = f"{layer} has no {INPUT}: no one needs the derivative of the network's input, so it is not computed."
     products = [e for e in context.accounts.of("backward", "mul") if e.place[0] == path and e.part == WEIGHTS]
-    amount = written(tidy(products[0].amounts["mul"])).text
+    amount = tidied(products[0].amounts["mul"]).text
     return f"{text} That saves {amount} multiplications, as many as its {WEIGHTS} takes."
 
 

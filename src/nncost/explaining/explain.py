@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from nncost.dims import Dim, is_symbolic, tidy
-from nncost.documents.document import Document, Paragraph, Section
+from nncost.dims import Dim, is_symbolic
+from nncost.documents.document import Block, Document, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
-from nncost.explaining.accounts import keep_accounts
+from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import written
+from nncost.explaining.formulas import tidied, written
 from nncost.explaining.forward import forward, loss
 from nncost.explaining.neurons import neurons
 from nncost.explaining.parameters import parameters
+from nncost.explaining.phase import flops
 from nncost.explaining.run import run
 from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TIME, TOPICS, Topic, parse
 from nncost.explaining.update import step, update
-from nncost.ir.graph import Graph
+from nncost.ir.graph import PHASES, Graph
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
+from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
-from nncost.records import replace
 
 _TITLE = 200
 """Characters of a name that a title shows."""
@@ -33,14 +34,19 @@ CHECKPOINT = "weights"
 _FEW_LAYERS = 8
 """Up to this many layers are listed one by one at the start."""
 
-_SECTIONS: Mapping[str, Callable[[Context, str | None], Section]] = {
-    PARAMETERS: parameters,
-    "forward": forward,
-    "loss": loss,
-    "backward": backward,
-    "update": update,
-    STEP: step,
+_SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
+    PARAMETERS: ("Parameters", parameters),
+    NEURONS: ("Neurons", neurons),
+    "forward": ("Forward pass", forward),
+    "loss": ("Loss", loss),
+    "backward": ("Backward pass", backward),
+    "update": ("Update", update),
+    STEP: ("One step together", step),
+    RUN: ("The whole run", run),
 }
+"""The title and the content of each topic but ``time``."""
+_NO_LOSS = "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
+_NO_OPTIMIZER = "No optimizer is named, so no parameter is updated."
 
 
 def explain_source(source: str | Graph, topic: str | None, settings: Settings) -> Document:
@@ -54,7 +60,7 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     counted = count_source(source, settings)
     if counted.model.kind == CHECKPOINT:
         raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])
-    accounts = keep_accounts(counted, valid_taps=settings.taps == "valid")
+    accounts = accounts_of(counted, valid_taps=settings.taps == "valid")
     context = Context(source, settings, counted, report_on(source, settings), accounts)
     wanted = [asked] if asked is not None else _all_topics(context)
     sections = [_introduction(context), *(_section(context, each) for each in wanted)]
@@ -79,18 +85,20 @@ def _section(context: Context, topic: Topic) -> Section:
         from nncost.explaining.time import time
 
         return time(context)
-    if topic.head == RUN:
-        section = run(context, topic)
-    else:
-        section = neurons(context) if topic.head == NEURONS else _SECTIONS[topic.head](context, topic.quantity)
-    if topic.quantity is None:
-        return section
-    return replace(section, title=f"{topic.path} = {written(tidy(context.report.quantity(topic.path))).text}")
+    title, content = _SECTIONS[topic.head]
+    if topic.quantity is not None:
+        title = f"{topic.path} = {tidied(context.report.quantity(topic.path)).text}"
+    if topic.head in ("loss", "backward") and context.counted.loss == NO_LOSS:
+        return Section(title, (Paragraph(_NO_LOSS),))
+    if topic.head == "update" and context.counted.optimizer == NO_OPTIMIZER:
+        return Section(title, (Paragraph(_NO_OPTIMIZER),))
+    is_flops = topic.quantity == "flops" and topic.head in PHASES
+    return Section(title, tuple(flops(context, topic.head) if is_flops else content(context, topic)))
 
 
 def _introduction(context: Context) -> Section:
     settings, batch = context.report.settings, context.counted.model.batch
-    size = written(tidy(batch)).text
+    size = tidied(batch).text
     examples = f"{size} example{'' if batch == 1 else 's'}" if not is_symbolic(batch) else f"{size} examples"
     batches = "" if settings["accumulate"] == 1 else f"{settings['accumulate']} batches of "
     if settings["loss"] == NO_LOSS:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, tidy
 from nncost.documents.document import Maths
 from nncost.records import record
 from nncost.units import grouped
@@ -102,6 +102,11 @@ def written(dim: Dim, letters: Sequence[Dim] = (), values: Mapping[Dim, Dim | Sh
     return Maths(*(_Writer(dialect, place, values or {}).whole(dim) for dialect in (UNICODE, LATEX)))
 
 
+def tidied(amount: Dim) -> Maths:
+    """Return an amount in both forms, expanded and with its sums drawn together."""
+    return written(tidy(amount))
+
+
 def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:
     """Return ``48 × (…)``: the same formula ``count`` times; ``loose`` says that the inner one needs brackets."""
     factor = written(count)
@@ -109,6 +114,11 @@ def multiplied(count: Dim, inner: Maths, *, loose: bool) -> Maths:
     if is_sum(count):
         factor = Maths(f"({factor.text})", rf"\left({factor.latex}\right)")
     return Maths(f"{factor.text} × {text}", rf"{factor.latex} \times {latex}")
+
+
+def joined(parts: Sequence[Maths], sign: str, latex: str) -> Maths:
+    """Return the parts with a sign between them."""
+    return Maths(sign.join(part.text for part in parts), latex.join(part.latex for part in parts))
 
 
 def is_sum(dim: Dim) -> bool:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.counting.quantities import ALL, Quantity
-from nncost.dims import tidy
-from nncost.documents.document import Block, Equation, Heading, Paragraph, Section
+from nncost.documents.document import Block, Equation, Heading, Paragraph
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
-from nncost.explaining.formulas import written
-from nncost.explaining.phase import SHOWN, batch_note, cards_of, flops, formula_table, letters_line, plain_note, sums
-from nncost.ir.training.losses import NO_LOSS
+from nncost.explaining.formulas import tidied
+from nncost.explaining.phase import SHOWN, batch_note, cards_of, formula_table, letters_line, plain_note, sums
+from nncost.explaining.topics import Topic
 
 
-def forward(context: Context, quantity: str | None) -> Section:
+def forward(context: Context, topic: Topic) -> list[Block]:
     """Return, from the input to the output, the equation of each kind of layer, then the sums."""
-    title = "Forward pass" if quantity is None else f"forward.{quantity}"
-    if quantity == "flops":
-        return Section(title, tuple(flops(context, "forward")))
+    quantity = topic.quantity
     quantities = chosen(SHOWN if quantity is None else ALL, quantity)
     entries = _with_any(context.accounts.of("forward"), quantities)
     content: list[Block] = []
@@ -31,25 +28,25 @@ def forward(context: Context, quantity: str | None) -> Section:
         content += [Heading(card.title), *map(Equation, card.equations)]
         content += [letters_line(card), *formula_table(card, formulas_of(card), quantities)]
     content += [*plain_note(entries), *batch_note(context)] if entries else []
-    content += sums(context, "forward", quantities) or _nothing(context, "forward", quantity)
+    content += sums(context, "forward", quantities) or _nothing(topic)
     if quantity is None:
         content += _closing(context)
-    return Section(title, tuple(content))
+    return content
 
 
 def _with_any(entries: list[Entry], quantities: Sequence[Quantity]) -> list[Entry]:
     return [entry for entry in entries if any(entry.amounts.get(name, 0) != 0 for name in quantities)]
 
 
-def _nothing(context: Context, phase: str, quantity: str | None) -> list[Block]:
-    return [Paragraph(f"{phase}.{quantity} is 0." if quantity else f"The {phase} pass computes nothing.")]
+def _nothing(topic: Topic) -> list[Block]:
+    return [Paragraph(f"{topic.path} is 0." if topic.quantity else f"The {topic.head} pass computes nothing.")]
 
 
 def _closing(context: Context) -> list[Block]:
     macs = context.report.forward.macs
     if macs == 0:
         return []
-    text = f"Of these multiplications {written(tidy(macs)).text} are terms of sums of products; others call them macs."
+    text = f"Of these multiplications {tidied(macs).text} are terms of sums of products; others call them macs."
     if macs == context.report.forward.mul:
         text = "All these multiplications are terms of sums of products; others call them macs."
     return [Paragraph(text)]
@@ -61,14 +58,9 @@ _FUSED = (
 )
 
 
-def loss(context: Context, quantity: str | None) -> Section:
+def loss(context: Context, topic: Topic) -> list[Block]:
     """Return the loss's value and its gradient at the output."""
-    title = "Loss" if quantity is None else f"loss.{quantity}"
-    if context.counted.loss == NO_LOSS:
-        return Section(title, (no_loss(),))
-    if quantity == "flops":
-        return Section(title, tuple(flops(context, "loss")))
-    quantities = chosen(SHOWN if quantity is None else ALL, quantity)
+    quantities = chosen(SHOWN if topic.quantity is None else ALL, topic.quantity)
     entries = context.accounts.of("loss")
     content: list[Block] = []
     for card in cards_of(entries):
@@ -80,12 +72,5 @@ def loss(context: Context, quantity: str | None) -> Section:
         if card.title == "cross_entropy" and "exp" not in formulas_of(card):
             content.append(Paragraph(_FUSED))
     content += batch_note(context)
-    content += sums(context, "loss", quantities) or _nothing(context, "loss", quantity)
-    return Section(title, tuple(content))
-
-
-def no_loss() -> Paragraph:
-    """Return what to do without a loss."""
-    return Paragraph(
-        "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
-    )
+    content += sums(context, "loss", quantities) or _nothing(topic)
+    return content

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from nncost.dims import Dim, Shape, add_all, sum_over, tidy
-from nncost.documents.document import Line, Paragraph, Section
-from nncost.explaining.accounts import Loops, repetition, walk_layers
+from nncost.dims import Dim, Shape, add_all
+from nncost.documents.document import Block, Line, Paragraph
+from nncost.explaining.accounts import Loops, repetition, summed_over, walk_layers
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import multiplied, written
+from nncost.explaining.formulas import multiplied, tidied, written
+from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered
 from nncost.ir.graph import Region
 
 
-def neurons(context: Context) -> Section:
+def neurons(context: Context, topic: Topic) -> list[Block]:
     """Return the neurons of each layer and of the network."""
     lines: list[tuple[Line, Dim]] = []
     for item, loops in walk_layers(context.counted.model.graph.items, ()):
@@ -21,18 +22,15 @@ def neurons(context: Context) -> Section:
         "Neurons are the outputs of dense, convolution and recurrent layers for one example. "
         "Input nodes are not neurons: they are given, not computed."
     )
-    return Section("Neurons", (rule, gathered(lines)))
+    return [rule, gathered(lines)]
 
 
 def _line(region: Region, loops: Loops) -> tuple[Line, Dim]:
     times, family = repetition(loops)
     inside = _neurons(region)
-    total = inside * times
-    for loop in reversed(family):
-        assert loop.index is not None
-        total = sum_over(total, loop.index, loop.start, loop.last)
+    total = summed_over(inside * times, family)
     numbers = None if times == 1 else multiplied(times, written(inside), loose=False)
-    return Line(region.path, None, numbers, written(tidy(total))), total
+    return Line(region.path, None, numbers, tidied(total)), total
 
 
 def _neurons(region: Region) -> Dim:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
-from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
+from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Work
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import blocks, letters_of, put_in
-from nncost.explaining.formulas import multiplied, written
+from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
+from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter, Role
@@ -25,8 +26,9 @@ _ROLES: tuple[tuple[Role, str, str], ...] = (
 _ALL_ROLES = (None, "total", "trainable", "bytes")
 
 
-def parameters(context: Context, quantity: str | None) -> Section:
-    """All parameters, or one of their quantities."""
+def parameters(context: Context, topic: Topic) -> list[Block]:
+    """Return all parameters, or one of their quantities."""
+    quantity = topic.quantity
     roles = [(role, title) for role, name, title in _ROLES if quantity in (*_ALL_ROLES, name)]
     if quantity == "buffers":
         roles = [("buffer", "Buffers: stored averages that no derivative changes")]
@@ -38,7 +40,7 @@ def parameters(context: Context, quantity: str | None) -> Section:
     content += _together(context, quantity)
     if quantity is None:
         content += _caveats(context)
-    return Section("Parameters" if quantity is None else f"parameters.{quantity}", tuple(content))
+    return content
 
 
 def _cards(context: Context) -> list[Block]:
@@ -62,7 +64,7 @@ def _lines(context: Context, given: Sequence[Parameter]) -> Work:
         name = f"{path}.{parameter.tensor.name}" if tensors[path] > 1 else path
         formula, numbers = _derived(cards.get(path), parameter, number[path])
         number[path] += 1
-        lines.append((Line(name, formula, numbers, written(tidy(elements))), elements))
+        lines.append((Line(name, formula, numbers, tidied(elements)), elements))
     return gathered(lines)
 
 
@@ -80,7 +82,7 @@ def derivatives(context: Context) -> Work:
         for parameter in given:
             forms.append(_derived(cards.get(path), parameter, numbers[path, parameter.role]))
             numbers[path, parameter.role] += 1
-        lines.append((_added(path, given, forms, written(tidy(total))), total))
+        lines.append((_added(path, given, forms, tidied(total)), total))
     return gathered(lines)
 
 
@@ -88,16 +90,14 @@ def _added(
     path: str, given: Sequence[Parameter], forms: Sequence[tuple[Maths | None, Maths | None]], result: Maths
 ) -> Line:
     """The tensors of one layer with plus signs between them."""
-    in_numbers = _plus(
-        [numbers or written(tidy(p.tensor.elements)) for (_, numbers), p in zip(forms, given, strict=True)]
-    )
+    in_numbers = _plus([numbers or tidied(p.tensor.elements) for (_, numbers), p in zip(forms, given, strict=True)])
     formulas = [formula for formula, _ in forms if formula is not None]
     in_letters = _plus(formulas) if len(formulas) == len(forms) else None
     return Line(path, in_letters, None if in_numbers.text == result.text else in_numbers, result)
 
 
 def _plus(parts: Sequence[Maths]) -> Maths:
-    return Maths(" + ".join(part.text for part in parts), " + ".join(part.latex for part in parts))
+    return joined(parts, " + ", " + ")
 
 
 def _entries_with_parameters(context: Context) -> dict[str, Entry]:
@@ -121,7 +121,7 @@ def _derived(entry: Entry | None, parameter: Parameter, number: int) -> tuple[Ma
         return None, _shape(parameter)
     forms = (written(sizes[number], letters_of(card)), written(sizes[number], letters_of(card), shown))
     formula, numbers = (form if times == 1 else multiplied(times, form, loose=False) for form in forms)
-    result = written(tidy(parameter.tensor.elements)).text
+    result = tidied(parameter.tensor.elements).text
     return None if formula.text == result else formula, None if numbers.text in (result, formula.text) else numbers
 
 
@@ -138,21 +138,19 @@ def _shape(parameter: Parameter) -> Maths | None:
     sizes = [dim for dim in parameter.tensor.shape if dim != 1]
     if len(sizes) < 2 or any(is_symbolic(dim) for dim in sizes):
         return None
-    pieces = [written(dim) for dim in sizes]
-    return Maths("·".join(m.text for m in pieces), r" \cdot ".join(m.latex for m in pieces))
+    return joined([written(dim) for dim in sizes], "·", r" \cdot ")
 
 
 # ------------------------------------------------------------------- sums and caveats
 def _together(context: Context, quantity: str | None) -> list[Block]:
     counts = context.report.parameters
-    parts = [written(tidy(amount)) for amount in (counts.weights, counts.biases, counts.other) if amount != 0]
+    parts = [tidied(amount) for amount in (counts.weights, counts.biases, counts.other) if amount != 0]
     result: list[Block] = []
     if quantity in _ALL_ROLES and len(parts) > 1:
-        result += [Heading("Together"), Work((Line("parameters", None, _plus(parts), written(tidy(counts.total))),))]
+        result += [Heading("Together"), Work((Line("parameters", None, _plus(parts), tidied(counts.total)),))]
     if quantity == "trainable" or (quantity is None and counts.trainable != counts.total):
-        whole, frozen = written(tidy(counts.total)), written(tidy(counts.total - counts.trainable))
-        numbers = Maths(f"{whole.text} − {frozen.text}", f"{whole.latex} - {frozen.latex}")
-        result.append(Work((Line("all − frozen", None, numbers, written(tidy(counts.trainable))),)))
+        numbers = joined([tidied(counts.total), tidied(counts.total - counts.trainable)], " − ", " - ")
+        result.append(Work((Line("all − frozen", None, numbers, tidied(counts.trainable)),)))
     return result + (_bytes(context) if quantity == "bytes" else [])
 
 
@@ -165,7 +163,7 @@ def _bytes(context: Context) -> list[Block]:
     for dtype, parts in by_type.items():
         width, amount = DTYPE_BYTES[dtype], tidy(add_all(parts))
         numbers = multiplied(width, written(amount), loose=is_symbolic(amount))
-        lines.append(Line(f"{dtype}, {width} bytes", None, numbers, written(tidy(width * amount))))
+        lines.append(Line(f"{dtype}, {width} bytes", None, numbers, tidied(width * amount)))
     return [Heading("Bytes"), summed(tuple(lines), context.report.parameters.bytes)]
 
 
@@ -173,15 +171,15 @@ def _caveats(context: Context) -> list[Block]:
     result: list[Block] = []
     buffers, neurons = context.report.parameters.buffers, context.report.neurons
     if buffers != 0:
-        text = f"Besides these there are {written(tidy(buffers)).text} buffers: stored averages, not parameters."
+        text = f"Besides these there are {tidied(buffers).text} buffers: stored averages, not parameters."
         result.append(Paragraph(text))
     inputs = input_values(context)
     if inputs and neurons != 0:
         result.append(
             Paragraph(
-                f"Input nodes are not neurons: the {written(tidy(product(inputs))).text} input values are given, not "
+                f"Input nodes are not neurons: the {tidied(product(inputs)).text} input values are given, not "
                 "computed, so they have no weights, no bias and no activation of their own. The network has "
-                f"{written(tidy(neurons)).text} neurons."
+                f"{tidied(neurons).text} neurons."
             )
         )
     return result

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from nncost.counting.conventions import convention_named
 from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
-from nncost.dims import Dim, add_all, tidy
+from nncost.dims import Dim, add_all
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.accounts import Entry
 from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context, in_words
 from nncost.explaining.derivation import Counts, letters_of
-from nncost.explaining.formulas import multiplied, written
+from nncost.explaining.formulas import multiplied, tidied, written
 from nncost.explaining.working import gathered, summed, work
 from nncost.ir.graph import Phase
 
@@ -71,10 +71,8 @@ def _sum(context: Context, phase: Phase, quantity: Quantity) -> list[Block]:
     if context.micro_batches == 1 or not extra:
         return [worked] if entries else []
     added = add_all(extra) * (context.micro_batches - 1)
-    once = written(tidy(add_all(extra)))
-    line = Line(
-        "adding up gradients", None, multiplied(context.micro_batches - 1, once, loose=False), written(tidy(added))
-    )
+    once = tidied(add_all(extra))
+    line = Line("adding up gradients", None, multiplied(context.micro_batches - 1, once, loose=False), tidied(added))
     total = add_all([*(entry.total(quantity) * micro_batches for entry in entries), added])
     return [summed((*worked.lines, line), total)]
 
@@ -94,7 +92,7 @@ def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
     )
     return [
         Paragraph(rule),
-        gathered([(Line(name, None, None, written(tidy(size))), size) for name, size in sizes.items()]),
+        gathered([(Line(name, None, None, tidied(size)), size) for name, size in sizes.items()]),
     ]
 
 
@@ -106,8 +104,8 @@ def flops(context: Context, phase: str) -> list[Block]:
     for name, weight in convention.weights.items():
         amount = totals[name]
         if amount != 0:
-            numbers = None if weight == 1 else multiplied(weight, written(tidy(amount)), loose=False)
-            lines.append(Line(name, None, numbers, written(tidy(weight * amount))))
+            numbers = None if weight == 1 else multiplied(weight, tidied(amount), loose=False)
+            lines.append(Line(name, None, numbers, tidied(weight * amount)))
     intro = Paragraph(f"Convention {convention.name}: {convention.summary}.")
     heading = Heading(f"Flops ({phase}.flops)")
     return [heading, intro, *([summed(tuple(lines), totals["flops"])] if lines else [])]

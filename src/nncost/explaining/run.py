@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nncost.counting.quantities import PRIMITIVE
-from nncost.dims import Dim, is_symbolic, tidy
-from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Section, Table, Work
+from nncost.dims import Dim, is_symbolic
+from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table, Work
 from nncost.explaining.context import Context, in_words
-from nncost.explaining.formulas import written
+from nncost.explaining.formulas import joined, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.ir.graph import PHASES
 from nncost.pipeline.report_on import report_on
@@ -14,16 +14,13 @@ from nncost.records import replace
 from nncost.report import Report, Run
 
 
-def run(context: Context, topic: Topic) -> Section:
+def run(context: Context, topic: Topic) -> list[Block]:
     """Return the steps, then each quantity of one epoch and of all."""
     assert context.report.run is not None
-    title = "The whole run" if topic.quantity is None else topic.path
-    content = _steps(context, context.report.run)
+    steps = _steps(context, context.report.run)
     if topic.quantity is not None:
-        content += _quantity(context, context.report.run, topic.phase, topic.quantity)
-    else:
-        content += _totals(context, context.report.run)
-    return Section(title, tuple(content))
+        return steps + _quantity(context, context.report.run, topic.phase, topic.quantity)
+    return steps + _totals(context, context.report.run)
 
 
 def _steps(context: Context, run: Run) -> list[Block]:
@@ -34,7 +31,7 @@ def _steps(context: Context, run: Run) -> list[Block]:
     numbers = Maths(
         f"{epochs} × ⌈{examples.text} / {size.text}⌉", rf"{epochs} \times \lceil {examples.latex} / {size.latex} \rceil"
     )
-    content: list[Block] = [Work((Line("steps", formula, numbers, written(tidy(run.steps))),))]
+    content: list[Block] = [Work((Line("steps", formula, numbers, tidied(run.steps)),))]
     if accumulate != 1:
         content.append(
             Paragraph(f"One step gathers the gradients of {accumulate} batches of {batch.text}: {size.text} examples.")
@@ -70,9 +67,7 @@ def _rest(run: Run) -> int:
 def _totals(context: Context, run: Run) -> list[Block]:
     """One row per quantity: a step, and the whole run."""
     names = [name for name in (*PRIMITIVE, "flops") if run.totals["step"][name] != 0]
-    rows = tuple(
-        (name, written(tidy(context.report.step[name])), written(tidy(run.totals["step"][name]))) for name in names
-    )
+    rows = tuple((name, tidied(context.report.step[name]), tidied(run.totals["step"][name])) for name in names)
     advice = Paragraph(
         f"The parts of one of them: explain run.step.{names[0]}." if names else "The run computes nothing."
     )
@@ -82,14 +77,9 @@ def _totals(context: Context, run: Run) -> list[Block]:
 def _quantity(context: Context, run: Run, phase: str, quantity: str) -> list[Block]:
     """Every phase of the run as full batches, the last batch and updates."""
     phases = PHASES if phase == "step" else (phase,)
-    total = written(tidy(run.totals[phase][quantity]))
+    total = tidied(run.totals[phase][quantity])
     content: list[Block] = [Heading(f"{in_words(quantity)} (run.{phase}.{quantity})")]
-    lines = [
-        line
-        for name in phases
-        if run.totals[name][quantity] != 0
-        for line in [_phase_line(context, run, name, quantity)]
-    ]
+    lines = [_phase_line(context, run, name, quantity) for name in phases if run.totals[name][quantity] != 0]
     return [*content, Work(tuple(lines), Line("sum", None, None, total) if len(lines) > 1 else None)]
 
 
@@ -97,7 +87,7 @@ def _phase_line(context: Context, run: Run, phase: str, quantity: str) -> Line:
     """One phase: full batches and the smaller last one, or once per step."""
     amount = run.totals[phase][quantity]
     numbers = _pieces(context, run, phase, quantity, amount)
-    return Line(phase, None, numbers, written(tidy(amount)))
+    return Line(phase, None, numbers, tidied(amount))
 
 
 def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) -> Maths | None:
@@ -106,7 +96,8 @@ def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) 
         return None
     epochs, per_epoch = run.epochs, run.steps // run.epochs
     if phase == "update" or quantity == "derivatives" or not _rest(run):
-        return _product(epochs, written(per_epoch), written(once)) if epochs * per_epoch * once == amount else None
+        factors = [Maths(f"{epochs}", f"{epochs}"), written(per_epoch), written(once)]
+        return joined(factors, " × ", r" \times ") if epochs * per_epoch * once == amount else None
     last = _last_batch(context, _rest(run)).totals[phase][quantity]
     if epochs * (_whole(run) * once + last) != amount:
         return None
@@ -115,10 +106,6 @@ def _pieces(context: Context, run: Run, phase: str, quantity: str, amount: Dim) 
         f"{epochs} × ({whole.text} × {one.text} + {end.text})",
         rf"{epochs} \times \left({whole.latex} \times {one.latex} + {end.latex}\right)",
     )
-
-
-def _product(epochs: int, steps: Maths, once: Maths) -> Maths:
-    return Maths(f"{epochs} × {steps.text} × {once.text}", rf"{epochs} \times {steps.latex} \times {once.latex}")
 
 
 def _last_batch(context: Context, rest: int) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import is_symbolic
@@ -26,7 +25,6 @@ SPEC = "spec"
 BATCHES = (1, 8, 32, 128)
 EXAMPLES, EPOCHS = 60_000, 10
 """The run of the example if none was named: the training images of MNIST, ten times."""
-_LONGEST_PATH = 255
 _MANY = 64
 """A batch in which the work on each example outweighs what a step costs anyway."""
 _NAMED = 0.005
@@ -169,15 +167,19 @@ def _run(report: Report, step: Step) -> list[Block]:
     if step.seconds is None:
         return []
     batch = _batch(report) * _whole(report.settings["accumulate"])
-    run = report.run
-    examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
+    examples, epochs = _run_of(report)
     steps = epochs * -(-examples // batch)
-    named = "" if run is not None else "For instance, "
+    named = "" if report.run is not None else "For instance, "
     text = (
         f"{named}{grouped(examples)} examples × {epochs} epochs are {grouped(steps)} steps of {_examples(batch)}: "
         f"{seconds_text(steps * step.seconds)}, without reading the examples."
     )
     return [Paragraph(text)]
+
+
+def _run_of(report: Report) -> tuple[int, int]:
+    """Examples and epochs: those asked for, or those of the example."""
+    return (EXAMPLES, EPOCHS) if report.run is None else (_whole(report.run.examples), report.run.epochs)
 
 
 def _instructions(context: Context, operations: int) -> list[Block]:
@@ -208,12 +210,6 @@ def _instructions(context: Context, operations: int) -> list[Block]:
     return [Paragraph(text)]
 
 
-def _text(source: str) -> str:
-    """A spec, or that of a file."""
-    path = Path(source)
-    return path.read_text(encoding="utf-8") if len(source) < _LONGEST_PATH and path.is_file() else source
-
-
 def _operations(source: str, settings: object) -> int:
     from nncost.pipeline.count import count_source
     from nncost.pipeline.settings import Settings
@@ -228,8 +224,7 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
     known = {batch: step.seconds for batch, step in steps.items() if step.seconds}
     if len(known) == 1 or not known:
         return []
-    run = report.run
-    examples, epochs = (EXAMPLES, EPOCHS) if run is None else (_whole(run.examples), run.epochs)
+    examples, epochs = _run_of(report)
     rows = tuple(
         (
             grouped(batch),

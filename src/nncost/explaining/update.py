@@ -7,29 +7,24 @@ from functools import cache
 from nncost.counting.conventions import convention_named
 from nncost.counting.quantities import PRIMITIVE, TRAFFIC
 from nncost.dims import Dim, symbol, tidy
-from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Section, Work
+from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Work
 from nncost.explaining.context import Context, chosen, in_words
 from nncost.explaining.derivation import Counts, count_item, put_in
-from nncost.explaining.formulas import mathematics, multiplied, written
-from nncost.explaining.phase import flops, traffic
+from nncost.explaining.formulas import mathematics, multiplied, tidied, written
+from nncost.explaining.phase import traffic
+from nncost.explaining.topics import Topic
 from nncost.explaining.working import summed
 from nncost.ir.builder import Builder
 from nncost.ir.graph import PHASES
 from nncost.ir.layers import Update
-from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.ir.training.optimizers import OPTIMIZERS
 
 
-def update(context: Context, quantity: str | None) -> Section:
+def update(context: Context, topic: Topic) -> list[Block]:
     """Return the operations per parameter, times the parameters."""
-    title = "Update" if quantity is None else f"update.{quantity}"
-    name = context.counted.optimizer
-    if name == NO_OPTIMIZER:
-        return Section(title, (Paragraph("No optimizer is named, so no parameter is updated."),))
-    if quantity == "flops":
-        return Section(title, tuple(flops(context, "update")))
+    quantity, name = topic.quantity, context.counted.optimizer
     for name_of_bytes in chosen(TRAFFIC, quantity) if quantity is not None else ():
-        heading = Heading(f"{in_words(name_of_bytes)} ({title})")
-        return Section(title, (heading, *traffic(context, "update", name_of_bytes)))
+        return [Heading(f"{in_words(name_of_bytes)} ({topic.path})"), *traffic(context, "update", name_of_bytes)]
     content: list[Block] = [
         Paragraph(f"The optimizer {name} moves every parameter p by its derivative g:"),
         *(Equation(Maths(part.strip(), mathematics(part.strip()))) for part in OPTIMIZERS[name].formula.split(";")),
@@ -38,7 +33,7 @@ def update(context: Context, quantity: str | None) -> Section:
         content.append(
             Paragraph("Numbers that are the same for the whole step, such as the learning rate η, are free.")
         )
-    return Section(title, (*content, *_sums(context, name, quantity)))
+    return [*content, *_sums(context, name, quantity)]
 
 
 @cache
@@ -64,20 +59,19 @@ def _sums(context: Context, optimizer: str, quantity: str | None) -> list[Block]
         if total == 0:
             continue
         per_parameter = put_in(counts.get(name, 0), {n: 1})
-        line = Line("all parameters", None, None, written(tidy(total)))
+        line = Line("all parameters", None, None, tidied(total))
         if put_in(counts.get(name, 0), {n: trained}) == total or tidy(per_parameter * trained - total) == 0:
             one = written(per_parameter)
-            numbers = multiplied(per_parameter, written(tidy(trained)), loose=" " in written(tidy(trained)).text)
+            numbers = multiplied(per_parameter, tidied(trained), loose=" " in tidied(trained).text)
             formula = Maths(f"{one.text} per parameter", rf"{one.latex} \text{{ per parameter}}")
-            line = Line("all parameters", formula, numbers, written(tidy(total)))
+            line = Line("all parameters", formula, numbers, tidied(total))
         content += [Heading(f"{in_words(name)} (update.{name})"), Work((line,))]
     return content or [Paragraph(f"update.{quantity} is 0.")]
 
 
-def step(context: Context, quantity: str | None) -> Section:
+def step(context: Context, topic: Topic) -> list[Block]:
     """Return the four phases added up."""
-    title = "One step together" if quantity is None else f"step.{quantity}"
-    totals = context.report.totals
+    quantity, totals = topic.quantity, context.report.totals
     shown = [name for name in (*PRIMITIVE, "flops") if totals["step"][name] != 0] if quantity is None else [quantity]
     content: list[Block] = [Paragraph("Forward pass, loss, backward pass and update added up.")]
     if "flops" in shown:
@@ -87,14 +81,12 @@ def step(context: Context, quantity: str | None) -> Section:
         content += [Heading(f"{in_words(name)} (step.{name})"), _phases(context, name)]
     if quantity is not None:
         content.append(Paragraph(f"Each line has an explanation of its own, for example: forward.{quantity}."))
-    return Section(title, tuple(content))
+    return content
 
 
 def _phases(context: Context, quantity: str) -> Work:
     totals = context.report.totals
     lines = [
-        Line(phase, None, None, written(tidy(totals[phase][quantity])))
-        for phase in PHASES
-        if totals[phase][quantity] != 0
+        Line(phase, None, None, tidied(totals[phase][quantity])) for phase in PHASES if totals[phase][quantity] != 0
     ]
     return summed(tuple(lines), totals["step"][quantity])

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from nncost.counting.quantities import Quantity
-from nncost.dims import Dim, add_all, is_symbolic, tidy
+from nncost.dims import Dim, add_all, is_symbolic
 from nncost.documents.document import Line, Maths, Work
 from nncost.explaining.accounts import Accounts, Entry
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
-from nncost.explaining.formulas import is_sum, multiplied, written
+from nncost.explaining.formulas import is_sum, multiplied, tidied, written
 from nncost.records import record, replace
 
 MERGED_FROM = 4
@@ -38,7 +38,7 @@ def work(accounts: Accounts, entries: Sequence[Entry], quantity: Quantity, *, mi
 
 def summed(lines: tuple[Line, ...], total: Dim) -> Work:
     """Return lines with their sum, which a single line does not need."""
-    return Work(lines, Line("sum", None, None, written(tidy(total))) if len(lines) > 1 else None)
+    return Work(lines, Line("sum", None, None, tidied(total)) if len(lines) > 1 else None)
 
 
 # ------------------------------------------------------------------- like layers
@@ -108,7 +108,7 @@ def _many(members: Sequence[tuple[Line, Dim]]) -> Line:
     line, count = members[0][0], len(members)
     formula = None if line.formula is None else multiplied(count, line.formula, loose=_loose(line.formula))
     one = line.numbers or line.result
-    total = written(tidy(add_all(amount for _, amount in members)))
+    total = tidied(add_all(amount for _, amount in members))
     return Line(
         named([member.label for member, _ in members]), formula, multiplied(count, one, loose=_loose(one)), total
     )
@@ -121,7 +121,7 @@ def _loose(maths: Maths) -> bool:
 # ------------------------------------------------------------------- one line
 def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
     entry = layers.entry
-    result = written(tidy(entry.total(quantity)))
+    result = tidied(entry.total(quantity))
     formula, numbers = _derived(entry, quantity)
     if numbers is not None and numbers.text == result.text:
         numbers = None

@@ -27,12 +27,16 @@ CHOICES: Mapping[str, Sequence[str]] = {
 }
 
 
-def check_choice(name: str, value: object) -> None:
-    """Raise OptionError for a value that the setting does not have; None stands for its default."""
-    if value is not None and value not in CHOICES[name]:
-        raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(CHOICES[name])}.")
+def check_choice(name: str, value: object, accepted: Sequence[str] | None = None) -> None:
+    """Raise OptionError for a value that the setting does not have; None stands for its default.
+
+    ``accepted`` are the values, if they are not those of ``CHOICES``.
+    """
+    accepted = CHOICES[name] if accepted is None else accepted
+    if value is not None and value not in accepted:
+        raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
 
 
-def named(name: str, default: str | None = None) -> str:
+def accepted_text(name: str, default: str | None = None) -> str:
     """Return the accepted values as a help text says them, the default one marked: ``exact (default), cuda``."""
     return ", ".join(f"{choice} (default)" if choice == default else choice for choice in CHOICES[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.conventions import CannotCount, Convention, Counted, for_every_source
@@ -13,7 +13,7 @@ from nncost.errors import OptionError, ShapeError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir import ops
-from nncost.ir.graph import Node
+from nncost.ir.graph import Item, Node, walk
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import replace
 
@@ -30,7 +30,7 @@ def with_flops(
 ) -> tuple[list[Row], Convention]:
     """Rows of flops that replace the convention's weights, and the convention that is left.
 
-    Raises OptionError where the convention cannot be applied to the source.
+    Raise OptionError if the convention cannot be applied to the source.
     """
     if convention.per_parameter:
         return _by_parameters(convention, model, loss), convention
@@ -107,18 +107,15 @@ def _tables(model: Model) -> set[str]:
     """The layers that look up their parameters."""
     if model.layers is not None:
         return {path for path, kind in model.layers.items() if kind in LOOKED_UP}
-    read = {node.inputs[0] for node in _nodes(model.graph.items) if isinstance(node.op, ops.Gather)}
-    used = {
-        tensor for node in _nodes(model.graph.items) if not isinstance(node.op, ops.Gather) for tensor in node.inputs
-    }
+    nodes = list(_nodes(model.graph.items))
+    read = {node.inputs[0] for node in nodes if isinstance(node.op, ops.Gather)}
+    used = {tensor for node in nodes if not isinstance(node.op, ops.Gather) for tensor in node.inputs}
     return {p.path for p in model.graph.parameters if p.tensor in read - used}
 
 
-def _nodes(items: Iterable[Any]) -> Iterable[Node]:
-    for item in items:
-        if isinstance(item, Node):
-            yield item
-            if isinstance(item.op, ops.Repeat):
-                yield from _nodes(item.op.body.items)
-        else:
-            yield from _nodes(item.items)
+def _nodes(items: Sequence[Item]) -> Iterator[Node]:
+    """Every node, those in the bodies of Repeat included."""
+    for node in walk(items):
+        yield node
+        if isinstance(node.op, ops.Repeat):
+            yield from _nodes(node.op.body.items)

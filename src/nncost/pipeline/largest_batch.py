@@ -26,7 +26,7 @@ Peak = Callable[[int], int]
 def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Report:
     """The report with the largest batch whose step takes no more than ``limit`` bytes.
 
-    Raises OptionError where the peak is not known or does not depend on the batch.
+    Raise OptionError if the peak is not known or does not depend on the batch.
     """
     batch = settings.load.batch
     if report.memory.step_peak is None and (batch is None or not is_symbolic(batch)):

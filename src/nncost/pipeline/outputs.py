@@ -83,7 +83,7 @@ def _own_model(source: Any, settings: Settings) -> Model:
 
 
 def _model_at(source: Any, settings: Settings) -> Model:
-    """The model at the shapes of the inputs. Raises ShapeError with the file's own shapes where they do not fit."""
+    """The model at the shapes of the inputs. Raise ShapeError with the file's own shapes where they do not fit."""
     load = replace(settings.load, inputs=shapes_of(settings.load.given))
     try:
         return registry.load(source, load_options(source, replace(settings, load=load)))
@@ -152,7 +152,7 @@ def _given(graph: Graph, given: Inputs) -> dict[Tensor, Array]:
 
 
 def _shape(value: Any) -> tuple[Any, ...]:
-    """The shape of an input. Raises OptionError for what is neither an array nor a shape."""
+    """The shape of an input. Raise OptionError for what is neither an array nor a shape."""
     if not hasattr(value, "shape"):
         raise OptionError(f"an input is an array or a shape such as '1x784', received {str(value)[:60]}.")
     return tuple(value.shape)
@@ -168,7 +168,7 @@ def _check_shape(name: str, tensor: Tensor, shape: tuple[Any, ...]) -> None:
 
 
 def _array(name: str, tensor: Tensor, value: Any) -> Array:
-    """An array in the type that the input has. Raises OptionError for numbers that this would change."""
+    """An array in the type that the input has. Raise OptionError for numbers that this would change."""
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     kinds: Mapping[str, str] = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}
     wanted = np.dtype(tensor.dtype)

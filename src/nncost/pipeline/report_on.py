@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def report_on(source: Any, settings: Settings) -> Report:
-    """Count a source under the settings. Raises an NncostError for anything that does not fit."""
+    """Count a source under the settings. Raise an NncostError for anything that does not fit."""
     with no_collection():
         return _report_on(source, settings)
 

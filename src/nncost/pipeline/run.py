@@ -38,11 +38,5 @@ def run_of(source: Any, settings: Settings, counted: Counted) -> Run:
         row._replace(amount=row.amount * steps * epochs)
         for row in derivatives(counted.step.gradients, layers_of(counted.model))
     ]
-    return Run(
-        examples,
-        epochs,
-        batch,
-        steps * epochs,
-        totals_of([r for r in rows if r.amount != 0], counted.convention),
-        assumes,
-    )
+    totals = totals_of([row for row in rows if row.amount != 0], counted.convention)
+    return Run(examples, epochs, batch, steps * epochs, totals, assumes)

@@ -1,4 +1,4 @@
-"""Seconds from a profile alone: rates interpolated by size, overheads by the operation, page faults of large outputs.
+"""Seconds from a profile only: rates interpolated by size, overheads by the operation, page faults of large outputs.
 
 The quick answer for a calibrated machine where no operation is timed. It knows a call by its size only, not
 by its shape, so that its interval is wide.
@@ -13,7 +13,7 @@ from math import exp, log
 from nncost.report import Report
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import prediction_of
+from nncost.timing.prediction_builder import predicted_row, prediction_of
 from nncost.timing.row_cost import Work, work_of
 
 MAPPED_BYTES = 32 * 1024**2
@@ -26,17 +26,26 @@ _CONVOLUTIONS = ("conv", "conv_transpose", "convolution")
 
 
 def predict_with_profile(report: Report, profile: Profile) -> Prediction:
-    """The step of a report on a calibrated machine, labelled *calibrated*. Raises SymbolError for a symbolic size."""
-    rows = [_row(works, profile) for works in work_of(report)]
-    rows.append(_once(report, profile))
-    fields = profile.fingerprint
+    """The step of a report on a calibrated machine, labelled *calibrated*. Raise SymbolError for a symbolic size."""
     peak = profile.peak_flops_per_second if profile.contraction else None
-    device = {"name": profile.name, "title": fields.get("accelerator") or fields.get("cpu") or profile.name,
-              "dtype": report.settings["dtype"], "engine": profile.engine, "peak_flops_per_second": peak,
-              "fingerprint": dict(fields), "method": "interpolated"}  # fmt: skip
-    return prediction_of(
-        report, rows, label="calibrated", device=device, peak=peak, capacity=fields.get("memory_bytes") or None
-    )
+    rows = [_row(works, profile, peak) for works in work_of(report)]
+    rows.append(_once(report, profile))
+    return calibrated(report, rows, profile, peak, name=profile.name, method="interpolated")
+
+
+def calibrated(
+    report: Report, rows: Sequence[PredictedRow], profile: Profile, peak: float | None, *,
+    name: str, method: str, notes: Sequence[str] = (),
+) -> Prediction:  # fmt: skip
+    """Add up the rows predicted for a calibrated machine; ``peak`` is in flops a second."""
+    fields = profile.fingerprint
+    device = {
+        "name": name, "title": fields.get("accelerator") or fields.get("cpu") or profile.name,
+        "dtype": report.settings["dtype"], "engine": profile.engine, "peak_flops_per_second": peak,
+        "fingerprint": dict(fields), "method": method,
+    }  # fmt: skip
+    capacity = fields.get("memory_bytes") or None
+    return prediction_of(report, rows, label="calibrated", device=device, peak=peak, capacity=capacity, notes=notes)
 
 
 def rate_at(rates: Sequence[Rate], size: float) -> float:
@@ -52,15 +61,10 @@ def rate_at(rates: Sequence[Rate], size: float) -> float:
     return exp((1 - share) * log(below.per_second) + share * log(above.per_second))
 
 
-def _row(works: Sequence[Work], profile: Profile) -> PredictedRow:
+def _row(works: Sequence[Work], profile: Profile, peak: float | None) -> PredictedRow:
     parts = [_causes(work, profile) for work in works]
     causes = {cause: sum(part.get(cause, 0.0) for part in parts) for cause in CAUSES}
-    first, contraction = works[0], sum(work.contraction_flops for work in works)
-    total = sum(causes.values())
-    share = contraction / (profile.peak_flops_per_second * total) if contraction and total else None
-    flops = contraction + sum(work.other_flops for work in works)
-    bound = max(causes, key=lambda cause: causes[cause])
-    return PredictedRow(first.path, first.op, first.phase, _interval(total, profile), causes, bound, flops, share)
+    return predicted_row(works, _interval(sum(causes.values()), profile), causes, peak)
 
 
 def _causes(work: Work, profile: Profile) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ THIS = "this"
 def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
     """A source's step on a device of the catalogue, or on a machine whose profile has that name.
 
-    Raises an NncostError for anything that does not fit.
+    Raise an NncostError for anything that does not fit.
     """
     measured = next((profile for profile in load_profiles() if profile.name.lower() == str(name).lower()), None)
     if measured is not None:
@@ -30,7 +30,7 @@ def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
 
 
 def predict_this(source: Any, settings: Settings) -> Prediction:
-    """A source's step on this machine, from its profile alone. Raises OptionError where it has none that holds."""
+    """A source's step on this machine, from its profile only. Raise OptionError if it has none that holds."""
     profile = this_profile()
     if profile is None:
         raise not_calibrated()

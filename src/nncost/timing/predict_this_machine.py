@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
+from nncost.timing import Progress
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.profile_store import this_profile
-from nncost.timing.predict import not_calibrated, predict_this
+from nncost.timing.from_profile import calibrated
+from nncost.timing.predict import THIS, not_calibrated, predict_this
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import prediction_of
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 if TYPE_CHECKING:
-    from nncost.timing.replay.step import Progress, Replayed, Spent
+    from nncost.timing.replay.step import LayerSeconds, Replayed
 
 ENGINE = "torch"
 FRAMEWORK = "framework"
@@ -28,7 +29,7 @@ _MACHINE_BYTES_PER_SECOND = 1e9
 def predict_here(source: Any, settings: Settings, progress: Progress | None = None) -> Prediction:
     """Seconds of a step by phase, layer and cause: calibrated. Each distinct operator runs once and is remembered.
 
-    Without PyTorch the profile alone must do. Raises OptionError where this machine is not calibrated.
+    Without PyTorch the profile alone must do. Raise OptionError if this machine is not calibrated.
     """
     profile = this_profile()
     if profile is None:
@@ -44,8 +45,8 @@ def predict_by_replay(
     """As :func:`predict_here`, under a given profile of this machine."""
     from nncost.frontends.torch.allocation.recorder import record_step
     from nncost.records import replace
-    from nncost.timing.replay.memo import Memo
     from nncost.timing.replay.step import replay
+    from nncost.timing.replay.timing_cache import TimingCache
     from nncost.timing.runnable import subject_of, trained_with
 
     report = report_on(source, settings)
@@ -53,16 +54,10 @@ def predict_by_replay(
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)
-        replayed = replay(recording, profile, Memo(), progress)
+        replayed = replay(recording, profile, TimingCache(), progress)
         rows = _rows(report, replayed, profile, subject.layers)
-    fields = profile.fingerprint
-    device = {"name": "this", "title": fields.get("cpu", profile.name), "dtype": report.settings["dtype"],
-              "engine": profile.engine, "peak_flops_per_second": profile.peak_flops_per_second,
-              "fingerprint": dict(fields), "method": "replayed"}  # fmt: skip
-    return prediction_of(
-        report, rows, label="calibrated", device=device, peak=profile.peak_flops_per_second,
-        capacity=fields.get("memory_bytes") or None, notes=_notes(replayed),
-    )  # fmt: skip
+    peak = profile.peak_flops_per_second
+    return calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=_notes(replayed))
 
 
 def _notes(replayed: Replayed) -> list[str]:
@@ -87,7 +82,7 @@ def _rows(report: Report, replayed: Replayed, profile: Profile, layers: Mapping[
             traffic + _number(counts, "read_bytes") + _number(counts, "write_bytes"),
         )
     rows = []
-    for (path, phase), spent in replayed.spent.items():
+    for (path, phase), spent in replayed.seconds.items():
         name = layers.get(path, path)
         op, flops, macs, traffic = known.get((name, phase), (FRAMEWORK, 0, 0, 0))
         rows.append(_row((name, op, phase), spent, (flops, macs, traffic), profile))
@@ -99,7 +94,9 @@ def _number(counts: Mapping[str, Any], name: str) -> int:
     return amount if isinstance(amount, int) else 0
 
 
-def _row(place: tuple[str, str, str], spent: Spent, work: tuple[int, int, int], profile: Profile) -> PredictedRow:
+def _row(
+    place: tuple[str, str, str], spent: LayerSeconds, work: tuple[int, int, int], profile: Profile
+) -> PredictedRow:
     flops, macs, traffic = work
     causes = dict.fromkeys(CAUSES, 0.0) | _split(spent, macs, traffic, profile)
     total = max(spent.total, 0.0)
@@ -112,7 +109,7 @@ def _row(place: tuple[str, str, str], spent: Spent, work: tuple[int, int, int], 
     return PredictedRow(*place, seconds, causes, max(causes, key=lambda cause: causes[cause]), flops, share)
 
 
-def _split(spent: Spent, macs: int, traffic: int, profile: Profile) -> dict[str, float]:
+def _split(spent: LayerSeconds, macs: int, traffic: int, profile: Profile) -> dict[str, float]:
     """An operator's time is arithmetic as far as the peak rate explains it, memory traffic beyond that.
 
     What bandwidth does not explain either is the call itself: overhead.

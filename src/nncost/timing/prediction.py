@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from nncost.records import field, record
@@ -14,6 +15,23 @@ TIMED_PHASES = ("forward", "backward", "update")
 CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 """What time goes into: operations, memory traffic, the framework's work around them, first touches of memory."""
 Label = Literal["calibrated", "estimated"]
+
+
+Amounts = Mapping[str, Mapping[str, float]]
+"""By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
+
+
+def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
+    """Return predicted ÷ measured of every amount that has both."""
+    return {
+        kind: {
+            name: predicted[kind][name] / amount
+            for name, amount in amounts.items()
+            if amount and predicted[kind].get(name) is not None
+        }
+        for kind, amounts in measured.items()
+        if kind in predicted
+    }
 
 
 @record
@@ -98,18 +116,10 @@ class Prediction:
             "seconds": {phase: seconds.to_list() for phase, seconds in self.seconds.items()},
             "complete": self.complete, "unknown": [dict(item) for item in self.unknown],
             "mfu": self.mfu, "joules": self.joules, "memory": dict(self.memory),
-            "rows": [_row(row) for row in self.rows],
+            "rows": [asdict(row) | {"seconds": row.seconds.to_list()} for row in self.rows],
         }  # fmt: skip
         if self.run is not None:
-            run = self.run
-            result["run"] = {"examples": run.examples, "epochs": run.epochs, "batch": run.batch, "steps": run.steps}
+            result["run"] = asdict(self.run)
         if self.notes:
             result["notes"] = list(self.notes)
         return result
-
-
-def _row(row: PredictedRow) -> dict[str, Any]:
-    return {
-        "path": row.path, "op": row.op, "phase": row.phase, "seconds": row.seconds.to_list(),
-        "causes": dict(row.causes), "bound": row.bound, "flops": row.flops, "peak_share": row.peak_share,
-    }  # fmt: skip

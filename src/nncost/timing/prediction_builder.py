@@ -10,7 +10,7 @@ from nncost.errors import SymbolError
 from nncost.ir.training.losses import NO_LOSS
 from nncost.report import Report
 from nncost.timing.prediction import Label, PredictedRow, PredictedRun, Prediction, Seconds
-from nncost.timing.row_cost import FLOPS_PER_PRODUCT
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT, Work
 
 NOTHING = Seconds(0.0, 0.0, 0.0)
 _HALF = 0.5
@@ -44,6 +44,17 @@ def prediction_of(
         joules=watts * step if watts is not None else None,
         unknown=report.unknown, notes=(*report.notes, *_notes(report), *notes),
     )  # fmt: skip
+
+
+def predicted_row(
+    works: Sequence[Work], seconds: Seconds, causes: Mapping[str, float], peak: float | None
+) -> PredictedRow:
+    """Return the row of some operations of one layer and phase; ``peak`` is in flops a second."""
+    first, contraction = works[0], sum(work.contraction_flops for work in works)
+    share = contraction / (peak * seconds.value) if peak and contraction and seconds.value else None
+    flops = contraction + sum(work.other_flops for work in works)
+    bound = max(causes, key=lambda cause: causes[cause])
+    return PredictedRow(first.path, first.op, first.phase, seconds, causes, bound, flops, share)
 
 
 def phase_seconds(rows: Sequence[PredictedRow]) -> dict[str, Seconds]:

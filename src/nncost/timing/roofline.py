@@ -8,14 +8,14 @@ from nncost.report import Report
 from nncost.timing.devices.device import Device
 from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
 from nncost.timing.prediction import PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import prediction_of
+from nncost.timing.prediction_builder import predicted_row, prediction_of
 from nncost.timing.row_cost import Work, work_of
 
 
 def predict_on(report: Report, device: Device, efficiency: Efficiency | None = None) -> Prediction:
     """The step of a report on a device, labelled *estimated*.
 
-    ``efficiency`` replaces the shares published for it. Raises OptionError where the device's rate at the
+    ``efficiency`` replaces the shares published for it. Raise OptionError if the device's rate at the
     report's dtype is not known, and SymbolError where a size has no number.
     """
     shares = efficiency or efficiency_of(device, report.settings["dtype"])
@@ -54,11 +54,7 @@ def _row(works: Sequence[Work], device: Device, peak: float, shares: Efficiency)
     )
     seconds = Seconds(*(sum(sum(causes.values()) for causes in end) for end in (low, value, high)))
     causes = {name: sum(part.get(name, 0.0) for part in value) for name in ("arithmetic", "memory", "overhead")}
-    first, contraction = works[0], sum(work.contraction_flops for work in works)
-    flops = contraction + sum(work.other_flops for work in works)
-    share = contraction / (peak * seconds.value) if contraction else None
-    bound = max(causes, key=lambda name: causes[name])
-    return PredictedRow(first.path, first.op, first.phase, seconds, causes, bound, flops, share)
+    return predicted_row(works, seconds, causes, peak)
 
 
 def _causes(

@@ -42,7 +42,7 @@ class Work:
 
 
 def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]]:
-    """The work of each row, one part for each operation inside. Raises SymbolError where a size has no number.
+    """The work of each row, one part per operation inside. Raise SymbolError if a size has no number.
 
     On an ``accelerator`` the attention of a spec runs as one kernel that writes no scores to memory, and a recurrent
     layer as one kernel for each time step: a step waits for the one before.
@@ -118,7 +118,7 @@ def _number(counts: Mapping[str, Dim], name: str) -> int:
 
 
 def check_finite(amount: int) -> None:
-    """Raises OptionError for a count beyond what a time can be worked out for."""
+    """Raise OptionError for a count beyond what a time can be worked out for."""
     if amount.bit_length() > MOST_BITS:
         raise OptionError(
             f"this network is too large for a prediction: a count has more than {MOST_BITS} bits.",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.errors import MissingExtraError, OptionError
+from nncost.errors import OptionError
 from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.registry import front_end_for
@@ -48,7 +48,7 @@ class Subject:
 
 @contextmanager
 def subject_of(source: Any, settings: Settings, *, loss: str, optimizer: str, real: bool) -> Iterator[Subject]:
-    """The subject of a source that was counted with that loss and optimizer. Raises an NncostError for what cannot run."""
+    """The subject of a source that was counted with that loss and optimizer. Raise an NncostError for what cannot run."""
     options = load_options(source, settings)
     chosen = _optimizer(settings, optimizer)
     front_end = front_end_for(source)
@@ -134,11 +134,3 @@ class _Loss:
         if device not in self._targets:
             self._targets[device] = random_target(name, output)
         return self._targets[device]
-
-
-def check_torch(purpose: str) -> None:
-    """Raises MissingExtraError where PyTorch is not installed."""
-    try:
-        import torch as _  # noqa: F401
-    except ImportError:
-        raise MissingExtraError(purpose, "torch", "torch") from None

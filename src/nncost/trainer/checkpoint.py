@@ -23,6 +23,10 @@ from nncost.trainer.tables.table import Array
 SCHEMA = "nncost.checkpoint/1"
 STATE_FILE = "state.npz"
 _META = "nncost"
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a damaged file raises."""
 _VALUES, _STATE, _BEST = "values/", "state/", "best/"
 
 
@@ -72,16 +76,7 @@ def read_checkpoint(path: str) -> Checkpoint:
                 f"there is no training to resume at {path}.", hint="--resume takes the folder of --save."
             )
         return _read(file)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        RecursionError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGED as error:
         raise TrainingError(
             f"{file} is no checkpoint of nncost train: {str(error)[:200] or type(error).__name__}.",
             hint="--resume takes the folder of --save.",
@@ -110,7 +105,7 @@ def _read(file: Path) -> Checkpoint:
     return Checkpoint(str(file), meta, under(_VALUES), under(_STATE), State.from_dict(meta["state"], under(_BEST)))
 
 
-def put_back(checkpoint: Checkpoint, engine: Engine) -> State:
+def restore(checkpoint: Checkpoint, engine: Engine) -> State:
     """Restore an engine from a checkpoint. Raise TrainingError if its arrays do not fit the engine."""
     best = checkpoint.state.best_values
     for what, own, read in (

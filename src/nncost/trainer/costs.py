@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from nncost.counting.conventions import convention_named
 from nncost.pipeline.report_on import report_on
 from nncost.records import record, replace
+from nncost.timing.prediction import Amounts
 from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples
 from nncost.trainer.loop import batches_of
 from nncost.trainer.network import Network
 from nncost.trainer.numpy_engine import NumpyEngine
-from nncost.trainer.outcome import Amounts
 from nncost.trainer.selfcount import MAX_COUNTED, executed_operations
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
@@ -21,7 +21,7 @@ from nncost.trainer.tables.table import Array
 
 @record
 class Costs:
-    """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes seen while a step ran."""
+    """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes measured while a step ran."""
 
     parameters: int
     planned_steps: int
@@ -56,39 +56,39 @@ def costs_of(
         network.source, replace(network.sized(settings.batch), examples=len(rows), epochs=settings.epochs)
     )
     batch = rows[: settings.batch]
-    said = estimate_step(
+    estimate = estimate_step(
         network, engine, report, examples.x[batch], examples.targets(batch, loss, network.units, dtype)
     )
     steps = batches_of(len(rows), settings.batch) * settings.epochs
     assert report.run is not None
     predicted: dict[str, dict[str, float]] = {
         "operations": {"step": int(report.step.flops), "run": int(report.run.totals["step"].flops)},
-        "seconds": {"step": said.seconds, "run": said.seconds * steps},
+        "seconds": {"step": estimate.seconds, "run": estimate.seconds * steps},
     }
-    if said.bytes is not None:
-        predicted["memory"] = {"step_peak": said.bytes}
-    seen: dict[str, dict[str, float]] = {"memory": {"step_peak": said.seen_bytes}}
+    if estimate.bytes is not None:
+        predicted["memory"] = {"step_peak": estimate.bytes}
+    measured: dict[str, dict[str, float]] = {"memory": {"step_peak": estimate.measured_bytes}}
     notes: list[str] = []
     if isinstance(engine, NumpyEngine):
-        _add_executed(network, engine, examples, batch, loss, dtype, predicted, seen, notes)
-    return Costs(int(report.parameters.total), steps, predicted, said.by, seen, notes)
+        _add_executed(network, engine, examples, batch, loss, dtype, predicted, measured, notes)
+    return Costs(int(report.parameters.total), steps, predicted, estimate.by, measured, notes)
 
 
 def _add_executed(
     network: Network, engine: NumpyEngine, examples: Examples, batch: Array, loss: str, dtype: str,
-    predicted: dict[str, dict[str, float]], seen: dict[str, dict[str, float]], notes: list[str],
+    predicted: dict[str, dict[str, float]], measured: dict[str, dict[str, float]], notes: list[str],
 ) -> None:  # fmt: skip
     """Count a step while it runs: of a batch, or of one example if a batch has too many operations."""
     for name, rows in (("step", batch), ("step_of_one_example", batch[:1])):
         if name not in predicted["operations"]:
             predicted["operations"][name] = int(report_on(network.source, network.sized(1)).step.flops)
         if predicted["operations"][name] <= MAX_COUNTED:
-            prepared = engine.prepared_for(len(rows))
+            prepared = engine.prepare_for(len(rows))
             target = examples.targets(rows, loss, network.units, dtype)
             tally = executed_operations(prepared.graph, engine.feeds(prepared, examples.x[rows], target))
             weights = convention_named(network.settings.convention).weights
             counted = sum(weights.get(quantity, 0) * amount for quantity, amount in tally.items())  # type: ignore[call-overload]
-            seen["operations"] = {name: counted}
+            measured["operations"] = {name: counted}
             return
     del predicted["operations"]["step_of_one_example"]
     notes.append(f"a step of one example has more than {MAX_COUNTED:,} operations: they were not counted one by one.")

@@ -13,7 +13,7 @@ class Engine(Protocol):
 
     name: str
 
-    def prepare_for(self, batch: int) -> None:
+    def prepare_for(self, batch: int) -> object:
         """Prepare for batches of that size, so that no step spends time on it."""
         ...
 

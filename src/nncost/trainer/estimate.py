@@ -32,14 +32,14 @@ BUDGET_SECONDS = 1.0
 class Estimate:
     """Seconds and bytes of a step before the training: ``by`` says how the seconds were found.
 
-    ``bytes`` is the predicted peak (None if nothing could be said), ``seen_bytes`` the peak that was measured in a
+    ``bytes`` is the predicted peak (None if nothing could be said), ``measured_bytes`` the peak that was measured in a
     step that was tried and taken back.
     """
 
     seconds: float
     by: str
     bytes: int | None
-    seen_bytes: int
+    measured_bytes: int
 
 
 def estimate_step(network: Network, engine: Engine, report: Report, x: Array, target: Array) -> Estimate:
@@ -53,22 +53,22 @@ def _of_numpy(engine: NumpyEngine, x: Array, target: Array) -> Estimate:
     from nncost.trainer.memory import measured_peak, planned_peak, total_bytes
     from nncost.trainer.numpy_timing import distinct_calls
 
-    prepared = engine.prepared_for(len(x))
+    prepared = engine.prepare_for(len(x))
     program = prepared.program
     constants = step_constants(engine.settings.learning_rate, 1)
     with engine.untouched():
         feeds = engine.feeds(prepared, x, target)
         given = total_bytes(feeds.values())
-        seen = measured_peak(lambda: program.run(feeds, constants), given)
+        measured = measured_peak(lambda: program.run(feeds, constants), given)
         calls = distinct_calls(program, feeds, constants)
         planned = planned_peak(program, given, calls.workspaces())
         seconds = calls.seconds(planned)
-    return Estimate(seconds, APART, planned, seen)
+    return Estimate(seconds, APART, planned, measured)
 
 
 def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, target: Array) -> Estimate:
     """Seconds by the calibration of this machine, or by steps that are tried; memory as the report has it."""
-    from nncost.trainer.torch_engine import allocated_peak
+    from nncost.timing.measure.memory import allocated_peak
 
     values, state = engine.values(), engine.state()
     memory = _memory(engine, report)
@@ -80,13 +80,13 @@ def _of_torch(network: Network, engine: TorchEngine, report: Report, x: Array, t
 
     try:
         step()  # The first one makes states that later ones find.
-        seen = memory.resident + allocated_peak(step)
+        measured = memory.resident + allocated_peak(step)
         if seconds is None:
             seconds, by = _tried(step), TRIED
     finally:
         engine.restore(values, state)
     peak = memory.step_peak
-    return Estimate(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), seen)
+    return Estimate(seconds, by, None if peak is None or is_symbolic(peak) else int(peak), measured)
 
 
 def _memory(engine: TorchEngine, report: Report) -> Memory:

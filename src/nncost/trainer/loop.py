@@ -14,13 +14,13 @@ from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples
 from nncost.trainer.network import Network
 from nncost.trainer.progress import Epoch, Progress, State, seconds_left
-from nncost.trainer.scores import Score, score
+from nncost.trainer.scores import Score, score_of
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
 
 ORDER_STREAM = 1
 """Which of a seed's streams of random numbers the order of the examples comes from."""
-JUDGED_ROWS = 1_000
+SCORED_ROWS = 1_000
 """Training rows that an epoch is scored on if no rows are kept for validation."""
 Listener = Callable[[Progress], None]
 
@@ -112,13 +112,13 @@ class Loop:
 
     def _finish_epoch(self) -> Epoch:
         state = self.state
-        judged = self.examples.split.validation if len(self.examples.split.validation) else None
-        found = self.judge(self.examples.split.train[:JUDGED_ROWS] if judged is None else judged)
+        validation = self.examples.split.validation if len(self.examples.split.validation) else None
+        found = self.score(self.examples.split.train[:SCORED_ROWS] if validation is None else validation)
         if not math.isfinite(found.loss):
             self._diverged(found.loss)
         epoch = Epoch(
             state.epoch + 1, state.loss_sum / state.examples, found.accuracy,
-            None if judged is None else found.loss, state.epoch_seconds,
+            None if validation is None else found.loss, state.epoch_seconds,
         )  # fmt: skip
         state.history.append(epoch)
         state.epoch, state.batch = state.epoch + 1, 0
@@ -137,10 +137,10 @@ class Loop:
         else:
             state.waited += 1
 
-    def judge(self, rows: Array) -> Score:
+    def score(self, rows: Array) -> Score:
         """The score on some rows in inference mode."""
         outputs = self.engine.outputs(self.examples.x[rows])
-        return score(self.examples, rows, outputs, self.loss, probabilities=self.network.ending == "softmax")
+        return score_of(self.examples, rows, outputs, self.loss, probabilities=self.network.ending == "softmax")
 
     def _report_step(self, finished: Epoch | None) -> None:
         state, total = self.state, self.settings.epochs * self.batches

@@ -171,9 +171,7 @@ def check_indices(network: Network, numbers: Array, names: tuple[str, ...]) -> N
             rows = int(node.inputs[0].shape[node.op.axis])
             wrong = (numbers != numbers.round()) | (numbers < 0) | (numbers >= rows)
             if wrong.any():
-                row, column = (
-                    int(place) for place in wrong.nonzero()[0][:1].tolist() + wrong.nonzero()[1][:1].tolist()
-                )
+                row, column = (int(places[0]) for places in wrong.nonzero())
                 raise SourceError(
                     f"row {row + 1:,}, column {names[column]!r}: {numbers[row, column]:g} is no whole number from 0 to "
                     f"{rows - 1:,}, which the embedding takes.",

@@ -56,14 +56,14 @@ class NumpyEngine:
         self.names = list(names_of(graph).values())
         self.parameters = [values.astype(self.dtype) for values in initialise(graph, self.settings.seed).values()]
         kept = len(OPTIMIZERS[self.settings.optimizer].states)
-        positions = self.prepared_for(self.settings.batch).inputs
+        positions = self.prepare_for(self.settings.batch).inputs
         self.states = {p: [np.zeros_like(self.parameters[p]) for _ in range(kept)] for p in positions}
 
     def _draw(self, shape: tuple[int, ...]) -> Array:
         return self.random.random(shape)
 
-    def prepared_for(self, batch: int) -> PreparedStep:
-        """The program of a step of that many examples."""
+    def prepare_for(self, batch: int) -> PreparedStep:
+        """Return the program of a step of that many examples, which is prepared once."""
         if batch not in self.prepared:
             step = self.network.step(batch).step
             program = prepare(step.graph, self._draw, dtype=self.dtype, update_buffers=True)
@@ -73,10 +73,6 @@ class NumpyEngine:
             inputs = {position[p]: tuple(next(given) for _ in rule.states) for p in step.gradients}
             self.prepared[batch] = PreparedStep(program, step.graph, step, inputs)
         return self.prepared[batch]
-
-    def prepare_for(self, batch: int) -> None:
-        """Prepare the program of a step of that many examples."""
-        self.prepared_for(batch)
 
     def feeds(self, prepared: PreparedStep, x: Array, target: Array) -> dict[Tensor, Array]:
         """The inputs of a step's graph: batch, parameters and states."""
@@ -88,7 +84,7 @@ class NumpyEngine:
 
     def step(self, x: Array, target: Array, number: int) -> float:
         """Run the joint graph once and keep the new parameters and states."""
-        prepared = self.prepared_for(len(x))
+        prepared = self.prepare_for(len(x))
         self.random = np.random.default_rng([self.settings.seed, DROPOUT_STREAM, number])
         constants = step_constants(self.settings.learning_rate, number)
         with np.errstate(all="ignore"):

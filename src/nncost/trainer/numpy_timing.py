@@ -1,4 +1,4 @@
-"""Seconds of a NumPy step before the first one: each distinct call of its program is timed alone.
+"""Seconds of a NumPy step before the first one: each distinct call of its program is timed by itself.
 
 A step's own data evicts what earlier calls left in the caches, so a call that is repeated in a loop looks faster
 than it is. Between two timings as many bytes are read as a step itself touches, up to more than the caches of a

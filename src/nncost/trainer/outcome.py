@@ -6,25 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nncost.records import field, record
+from nncost.timing.prediction import Amounts, ratios
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
 
 SCHEMA = "nncost.training/1"
-Amounts = Mapping[str, Mapping[str, float]]
-"""By kind (``operations``, ``seconds``, ``memory``), then by name (``step``, ``run``, ``step_peak``)."""
-
-
-def ratios(predicted: Amounts, measured: Amounts) -> dict[str, dict[str, float]]:
-    """Predicted ÷ measured of everything that has both, as in ``nncost measure``."""
-    return {
-        kind: {
-            name: predicted[kind][name] / amount
-            for name, amount in amounts.items()
-            if amount and predicted[kind].get(name) is not None
-        }
-        for kind, amounts in measured.items()
-        if kind in predicted
-    }
 
 
 @record

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.settings import Settings
 from nncost.records import record, replace
-from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, put_back, read_checkpoint, save_checkpoint
+from nncost.trainer.checkpoint import STATE_FILE, Checkpoint, read_checkpoint, restore, save_checkpoint
 from nncost.trainer.costs import Costs, costs_of
 from nncost.trainer.engine import Engine
 from nncost.trainer.examples import Examples, examples_of
@@ -63,14 +64,14 @@ def train_source(
 ) -> Training:
     """Train a network. ``given`` are the keywords of ``training_settings`` that were given.
 
-    ``on_start`` is called with what was decided, ``on_step`` after each step. Raises an NncostError for anything that
+    ``on_start`` is called with what was decided, ``on_step`` after each step. Raise an NncostError for anything that
     does not fit.
     """
     checkpoint = None if resume is None else read_checkpoint(resume)
     folder = _folder(save, checkpoint)
     prepared = _prepare(source, data, settings, given, checkpoint)
     if folder is not None:  # A folder that cannot be written is told before the training, not after it.
-        save_checkpoint(folder, prepared.engine, prepared.state, prepared.meta)
+        _save(folder, prepared, prepared.state)
     on_start(prepared)
     with _interruptible() as interrupted:
         loop = Loop(
@@ -78,13 +79,12 @@ def train_source(
             prepared.state, prepared.costs.predicted_step, on_step, interrupted,
         )  # fmt: skip
         if folder is not None:
-            kept = folder
-            loop.checkpoint = lambda state: _keep(kept, prepared, state)
+            loop.checkpoint = partial(_save, folder, prepared)
         finished = loop.run()
     return _outcome(prepared, loop, folder, finished=finished)
 
 
-def _keep(folder: Path, prepared: PreparedTraining, state: State) -> None:
+def _save(folder: Path, prepared: PreparedTraining, state: State) -> None:
     save_checkpoint(folder, prepared.engine, state, prepared.meta)
 
 
@@ -163,7 +163,7 @@ def _continued(
                 f"{checkpoint.path} is from another training: {what} differ{'' if name == 'examples' else 's'}{shown}.",
                 hint="Give the spec and the file it was started with.",
             )
-    state = put_back(checkpoint, engine)
+    state = restore(checkpoint, engine)
     batches = batches_of(len(examples.split.train), settings.batch)
     if state.batch >= batches or state.steps != state.epoch * batches + state.batch:
         raise TrainingError(
@@ -220,8 +220,8 @@ def _outcome(prepared: PreparedTraining, loop: Loop, folder: Path | None, *, fin
     if not finished and folder is None:
         folder = _new_folder(prepared.network.name)
     if folder is not None and not finished:
-        save_checkpoint(folder, prepared.engine, state, prepared.meta)
-    test = loop.judge(examples.split.test) if finished and len(examples.split.test) else None
+        _save(folder, prepared, state)
+    test = loop.score(examples.split.test) if finished and len(examples.split.test) else None
     best = state.best_epoch if settings.patience is not None and state.best_epoch else None
     result = Training(
         source=prepared.network.name, engine=prepared.engine.name, dtype=prepared.dtype, task=examples.task.kind,

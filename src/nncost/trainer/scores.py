@@ -27,14 +27,14 @@ class Score:
     r2: float | None = None
 
 
-def score(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabilities: bool) -> Score:
+def score_of(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabilities: bool) -> Score:
     """The score of a network's outputs for some rows; ``probabilities`` says that they come from a softmax."""
     y = outputs.astype(np.float64)
     with np.errstate(all="ignore"):
         value = _loss(examples, rows, y, loss, probabilities=probabilities)
         truth = examples.task.targets[rows]
         if examples.task.kind == CLASSIFICATION:
-            chosen = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > _border(loss)).astype(np.int64)
+            chosen = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > _threshold(loss)).astype(np.int64)
             return Score(value, accuracy=float((chosen == truth).mean()))
         assert examples.amounts is not None
         rest = examples.amounts.undo(y[:, 0]) - truth
@@ -43,7 +43,7 @@ def score(examples: Examples, rows: Array, outputs: Array, loss: str, *, probabi
         return Score(value, rmse=float(np.sqrt((rest**2).mean())), r2=1 - squares / spread if spread else None)
 
 
-def _border(loss: str) -> float:
+def _threshold(loss: str) -> float:
     """The single output above which an example is of the second class."""
     return 0.0 if loss == "binary_cross_entropy_with_logits" else HALF
 

@@ -13,6 +13,7 @@ from nncost.arguments import whole
 from nncost.errors import OptionError
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.choices import check_choice
 from nncost.records import record
 
 ENGINES = ("auto", "torch", "numpy")
@@ -62,10 +63,10 @@ def training_settings(
     task: Any = None,
 ) -> TrainingSettings:
     """The settings behind the keywords of ``nncost.train``. Raise OptionError for a value that is not accepted."""
-    _choice("optimizer", optimizer, tuple(OPTIMIZERS))
-    _choice("engine", engine, ENGINES)
-    if loss is not None:
-        _choice("loss", loss, TRAINED_LOSSES)
+    for name, value, accepted in (
+        ("optimizer", optimizer, tuple(OPTIMIZERS)), ("engine", engine, ENGINES), ("loss", loss, TRAINED_LOSSES),
+    ):  # fmt: skip
+        check_choice(name, value, accepted)
     share = (0.0 if patience is None else STOPPING_SHARE) if validation_share is None else validation_share
     if patience is not None and not share:
         raise OptionError(
@@ -86,11 +87,6 @@ def training_settings(
 
 
 _whole = partial(whole, below=2**63)  # what a checkpoint can hold
-
-
-def _choice(name: str, value: object, accepted: Sequence[str]) -> None:
-    if value not in accepted:
-        raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
 
 
 def _number(name: str, value: object) -> float:

@@ -21,7 +21,7 @@ class Split:
 def split_rows(classes: Array | None, rows: int, *, test: float, validation: float, seed: int) -> Split:
     """Split rows in random order, each class in the same shares; at least one row of each class is for training.
 
-    Equal seeds give equal parts. Raises OptionError for shares that leave nothing to learn from.
+    Equal seeds give equal parts. Raise OptionError for shares that leave nothing to learn from.
     """
     for name, share in (("test_share", test), ("validation_share", validation)):
         if not 0 <= share < 1:

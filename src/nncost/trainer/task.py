@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nncost.errors import OptionError, ShapeError, SourceError
+from nncost.errors import ShapeError, SourceError
+from nncost.pipeline.choices import check_choice
 from nncost.records import record
 from nncost.trainer.tables import Column
 from nncost.trainer.tables.table import SHOWN_TEXT, Array, names_of, shortened
@@ -26,8 +27,7 @@ class Task:
 
 def task_of(column: Column, units: int, asked: str | None) -> Task:
     """The task. Raise SourceError for a target without anything to learn, ShapeError if the network does not fit."""
-    if asked is not None and asked not in TASKS:
-        raise OptionError(f"unknown task {asked!r}", hint=f"Accepted: {', '.join(TASKS)}.")
+    check_choice("task", asked, TASKS)
     kind = asked or _recognised(column, units)
     return _classes(column, units) if kind == CLASSIFICATION else _amounts(column, units, named=asked is not None)
 

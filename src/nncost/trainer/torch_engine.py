@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +22,6 @@ from nncost.trainer.network import Network
 from nncost.trainer.numpy_engine import DROPOUT_STREAM, EVALUATED
 from nncost.trainer.settings import TrainingSettings
 from nncost.trainer.tables.table import Array
-
-_STANDARD_ERROR = 2
 
 
 class TorchEngine:
@@ -149,40 +143,3 @@ class TorchEngine:
         self.built.set_values({by_name[name]: array for name, array in values.items()})
         for parameter in self.trained:
             self.optimizer.state[parameter].pop("step", None)
-
-
-@contextmanager
-def _native_messages_unseen() -> Iterator[None]:
-    """Discard standard error inside the context: the profiler's own library writes to it past Python."""
-    try:
-        kept = os.dup(_STANDARD_ERROR)
-    except OSError:  # It is closed.
-        yield
-        return
-    sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _STANDARD_ERROR)
-    try:
-        yield
-    finally:
-        os.dup2(kept, _STANDARD_ERROR)
-        os.close(nowhere)
-        os.close(kept)
-
-
-def allocated_peak(run: Callable[[], object]) -> int:
-    """The bytes that PyTorch's allocator had given out at the peak of a call, from the profiler's events."""
-    from torch.profiler import ProfilerActivity, profile
-
-    with _native_messages_unseen(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            run()
-    assert seen.profiler is not None
-    results: Any = seen.profiler.kineto_results
-    events = [event for event in results.events() if event.name() == "[memory]"]
-    live = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        live += int(event.nbytes())
-        peak = max(peak, live)
-    return peak

@@ -46,11 +46,8 @@ def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
 def _groups(storage: Storage, by: str, depth: int | None) -> Mapping[str, Sequence[StoredTensor]]:
     groups: dict[str, list[StoredTensor]] = {}
     for tensor in storage.tensors:
-        key = (
-            f"{tensor.name} {tensor.dtype} {shape_text(tensor.shape)}"
-            if by == "tensor"
-            else cut_path(tensor.path, depth)
-        )
+        described = f"{tensor.name} {tensor.dtype} {shape_text(tensor.shape)}"
+        key = described if by == "tensor" else cut_path(tensor.path, depth)
         groups.setdefault(key or tensor.name, []).append(tensor)
     return groups
 

@@ -9,8 +9,8 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
-from nncost.errors import OptionError
 from nncost.ir.graph import PHASES
+from nncost.pipeline.choices import check_choice
 from nncost.report import ParameterCounts, Report, Totals, plain
 from nncost.units import exact
 from nncost.views import cut_path
@@ -60,8 +60,7 @@ def count_document(report: Report, *, by: str = "layer", depth: int | None = Non
 
     ``expand`` shows the operations inside each layer. Raise OptionError for another ``by``.
     """
-    if by not in BY:
-        raise OptionError(f"unknown grouping {by!r}", hint=f"Accepted: {', '.join(BY)}.")
+    check_choice("grouping", by, BY)
     blocks: list[Block] = [Facts(tuple(_facts(report)))]
     if by == "memory":
         blocks += timeline_blocks(report, depth)

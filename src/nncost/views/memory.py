@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.counting.memory.memory import Memory, Stretch
+from nncost.counting.memory.memory import Memory, TimelineRow
 from nncost.dims import Dim, add_all, is_largest, largest, parts_of
 from nncost.documents.document import Block, Heading, Note, Table
 from nncost.errors import OptionError
@@ -58,12 +58,8 @@ def _resident(memory: Memory) -> str:
 def _place(memory: Memory) -> str:
     if memory.step_peak_at is None:
         return ""
-    where = (
-        memory.step_peak_at
-        if memory.step_peak_at == memory.step_peak_phase
-        else f"{memory.step_peak_at} {memory.step_peak_phase}"
-    )
-    return f"  in {where.rstrip()}"
+    path, phase = memory.step_peak_at, memory.step_peak_phase
+    return f"  in {path if path == phase else f'{path} {phase}'}".rstrip()
 
 
 def _amount(amount: Dim) -> str:
@@ -86,7 +82,7 @@ def _in_units(amount: int, step: int, names: Sequence[str]) -> str:
 
 
 def timeline_blocks(report: Report, depth: int | None = None) -> list[Block]:
-    """Return a table with a row per stretch of a layer (cut to ``depth`` names) and phase.
+    """Return the timeline as a table, with the layers' paths cut to ``depth`` names.
 
     Raise OptionError if the timeline is not known.
     """
@@ -94,42 +90,44 @@ def timeline_blocks(report: Report, depth: int | None = None) -> list[Block]:
     if not memory.timeline:
         reason = memory.notes[0] if memory.notes else "Nothing is allocated here."
         raise OptionError("there is no timeline of memory to show.", hint=reason)
-    is_numeric = all(stretch.peak is not None for stretch in memory.timeline)
-    top = next((i for i, s in enumerate(memory.timeline) if s.peak == _highest(memory)), None) if is_numeric else None
+    is_numeric = all(row.peak is not None for row in memory.timeline)
+    top = (
+        next((i for i, row in enumerate(memory.timeline) if row.peak == _highest(memory)), None) if is_numeric else None
+    )
     header = ("", "taken", "freed", "left", *(["peak"] if is_numeric else []))
-    rows = tuple((_name(stretch, number == top), *_cells(stretch)) for number, stretch in enumerate(memory.timeline))
+    rows = tuple((_name(row, number == top), *_cells(row)) for number, row in enumerate(memory.timeline))
     blocks: list[Block] = [Heading("Memory by layer, in the order it is taken: bytes"), Table(header, rows)]
     if memory.allocator != "exact":
         blocks.append(Note("Bytes as they were asked for, without the blocks of an allocator."))
     return blocks
 
 
-def _joined(stretches: Sequence[Stretch], depth: int | None) -> tuple[Stretch, ...]:
-    """Stretches that follow each other under the same shortened name as one."""
+def _joined(rows: Sequence[TimelineRow], depth: int | None) -> tuple[TimelineRow, ...]:
+    """The rows with paths cut to ``depth`` names; consecutive ones of the same name and phase are one."""
     if depth is None:
-        return tuple(stretches)
-    joined: list[Stretch] = []
-    for stretch in stretches:
-        path = cut_path(stretch.path, depth)
+        return tuple(rows)
+    joined: list[TimelineRow] = []
+    for row in rows:
+        path = cut_path(row.path, depth)
         last = joined[-1] if joined else None
-        if last is None or (last.path, last.phase) != (path, stretch.phase):
-            joined.append(replace(stretch, path=path))
+        if last is None or (last.path, last.phase) != (path, row.phase):
+            joined.append(replace(row, path=path))
             continue
-        top = None if last.peak is None or stretch.peak is None else largest([last.peak, stretch.peak])
-        taken, freed = add_all([last.allocated, stretch.allocated]), add_all([last.freed, stretch.freed])
-        joined[-1] = Stretch(path, stretch.phase, taken, freed, stretch.live, top)
+        top = None if last.peak is None or row.peak is None else largest([last.peak, row.peak])
+        taken, freed = add_all([last.allocated, row.allocated]), add_all([last.freed, row.freed])
+        joined[-1] = TimelineRow(path, row.phase, taken, freed, row.live, top)
     return tuple(joined)
 
 
 def _highest(memory: Memory) -> Dim:
-    return max(stretch.peak for stretch in memory.timeline if stretch.peak is not None)
+    return max(row.peak for row in memory.timeline if row.peak is not None)
 
 
-def _name(stretch: Stretch, is_top: bool) -> str:
-    name = stretch.path if stretch.path == stretch.phase else f"{stretch.path} {stretch.phase}".lstrip()
+def _name(row: TimelineRow, is_top: bool) -> str:
+    name = row.path if row.path == row.phase else f"{row.path} {row.phase}".lstrip()
     return f"{name} {PEAK}" if is_top else name
 
 
-def _cells(stretch: Stretch) -> list[Dim]:
-    cells = [stretch.allocated, stretch.freed, stretch.live]
-    return cells if stretch.peak is None else [*cells, stretch.peak]
+def _cells(row: TimelineRow) -> list[Dim]:
+    cells = [row.allocated, row.freed, row.live]
+    return cells if row.peak is None else [*cells, row.peak]

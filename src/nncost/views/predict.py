@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Section, Table
-from nncost.errors import OptionError
+from nncost.pipeline.choices import check_choice
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
 from nncost.units import bytes_text, grouped, rate_text, seconds_text
 from nncost.views.cells import seconds, share
@@ -87,8 +87,7 @@ def _bound(prediction: Prediction) -> str:
 
 def _rows_table(prediction: Prediction, by: str, depth: int | None) -> Table:
     """The rows by layer, op, phase or cause; the longest first."""
-    if by not in BY:
-        raise OptionError(f"unknown --by {by!r}", hint=f"Accepted: {', '.join(BY)}.")
+    check_choice("--by", by, BY)
     if by == "cause":
         return _by_cause(prediction)
     if by == "phase":

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Number, Paragraph, Section, Table
-from nncost.trainer.outcome import Training, ratios
+from nncost.timing.prediction import ratios
+from nncost.trainer.outcome import Training
 from nncost.trainer.progress import Epoch, Progress
 from nncost.units import compact, seconds_text
 from nncost.views.cells import NONE, ratio, seconds, size

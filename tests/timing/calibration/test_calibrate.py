@@ -22,7 +22,7 @@ from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.profile_store import this_profile
 from nncost.timing.measure.step import StepSeconds
-from nncost.timing.replay.memo import Memo
+from nncost.timing.replay.timing_cache import TimingCache
 from tests.timing.machines import OVERHEADS
 
 AMOUNTS = (
@@ -64,7 +64,7 @@ def test_no_overhead_is_less_than_nothing() -> None:
 def test_every_network_can_be_observed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nncost.timing.calibration.overheads.STEPS", 3)
     drawn = torch.random.get_rng_state()
-    seen = observe(NETWORKS[name], "adam", Memo(tmp_path / "memo.json"))
+    seen = observe(NETWORKS[name], "adam", TimingCache(tmp_path / "cache.json"))
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert min(seen.measured.forward, seen.measured.backward, seen.measured.update) > 0
     assert all(seconds > 0 for seconds in seen.operators.values())

@@ -1,4 +1,4 @@
-"""Distances by hand, the memo, page faults, and a whole replayed step."""
+"""Distances by hand, the cache, page faults, and a whole replayed step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, Op
 from nncost.timing.predict_this_machine import predict_by_replay
 from nncost.timing.prediction import CAUSES, Prediction
 from nncost.timing.replay.cache_distance import FURTHEST, jobs_of
-from nncost.timing.replay.memo import Memo
 from nncost.timing.replay.page_faults import PAGE_BYTES, faults_of, peak_of
 from nncost.timing.replay.step import without_faults
 from nncost.timing.replay.tensors import real_arguments
-from nncost.timing.replay.timing import Stream, Timed, time_job
+from nncost.timing.replay.timing import CacheFlusher, Timed, time_job
+from nncost.timing.replay.timing_cache import TimingCache
 from tests.timing.machines import made_up
 
 
@@ -31,7 +31,7 @@ def _operators(width: int = 4) -> list[OpRecord]:
 
 
 def test_a_small_step_stays_in_the_cache() -> None:
-    jobs = [job for job in jobs_of(_operators(), cache_bytes=2**20) if not job.recorded.is_view]
+    jobs = [job for job in jobs_of(_operators(), cache_bytes=2**20) if not job.call.is_view]
     assert {distance for job in jobs for distance in (*job.distances, job.code)} == {0}
 
 
@@ -44,9 +44,7 @@ def test_a_distance_is_what_was_touched_since() -> None:
     beyond 100 and within the next level, 400. The sigmoid reads what was written right before.
     """
     forward = {
-        str(job.recorded.operator): job
-        for job in jobs_of(_operators(), cache_bytes=100)
-        if job.recorded.phase == "forward"
+        str(job.call.operator): job for job in jobs_of(_operators(), cache_bytes=100) if job.call.phase == "forward"
     }
     assert forward["aten.addmm.default"].distances == (0, 400, 0)
     assert forward["aten.sigmoid.default"].distances == (0,)
@@ -54,8 +52,8 @@ def test_a_distance_is_what_was_touched_since() -> None:
 
 def test_memory_given_back_last_is_handed_out_first() -> None:
     """Two blocks of 64 bytes are given back, 1,000 bytes of other work apart; the later one is taken again."""
-    job = next(job for job in jobs_of(_operators(), cache_bytes=2**20) if "addmm" in str(job.recorded.operator))
-    operator = job.recorded
+    job = next(job for job in jobs_of(_operators(), cache_bytes=2**20) if "addmm" in str(job.call.operator))
+    operator = job.call
     taken = [MemoryEvent(1_001, 0, 64), MemoryEvent(1_002, 0, 64), MemoryEvent(1_001, 1), MemoryEvent(1_002, 2)]
     jobs = jobs_of([operator] * 4, [*taken, MemoryEvent(1_003, 3, 64)], cache_bytes=200)
     # An operator touches 16 + 32 + 64 + 32 = 144 bytes. The step begins with both blocks free again from the last one.
@@ -86,8 +84,8 @@ def test_real_arguments_look_as_recorded(index: int) -> None:
 
 
 def test_a_job_is_timed() -> None:
-    job = next(job for job in jobs_of(_operators()) if "addmm" in str(job.recorded.operator))
-    timed = time_job(job, Stream(), 3)
+    job = next(job for job in jobs_of(_operators()) if "addmm" in str(job.call.operator))
+    timed = time_job(job, CacheFlusher(), 3)
     assert 0 < timed.low <= timed.seconds <= timed.high
 
 
@@ -129,36 +127,36 @@ def test_what_is_too_large_for_this_machine_is_not_tried(monkeypatch: pytest.Mon
     assert any("aten.addmm" in note for note in prediction.notes)
 
 
-# ------------------------------------------------------------------- the memo
+# ------------------------------------------------------------------- the cache
 def test_times_are_remembered(tmp_path: Path) -> None:
-    path, timed = tmp_path / "memo.json", Timed(1.0, 0.5, 2.0, 3.0)
-    memo = Memo(path)
-    memo.keep("a job", timed)
+    path, timed = tmp_path / "cache.json", Timed(1.0, 0.5, 2.0, 3.0)
+    cache = TimingCache(path)
+    cache.keep("a job", timed)
     assert not path.exists()
-    memo.save()
-    assert Memo(path).find("a job") == timed
-    assert Memo(path).find("another") is None
+    cache.save()
+    assert TimingCache(path).find("a job") == timed
+    assert TimingCache(path).find("another") is None
 
 
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/1", "times": {"a": 1}}']
 )
-def test_a_broken_memo_counts_as_empty(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "memo.json"
+def test_a_broken_cache_counts_as_empty(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "cache.json"
     path.write_text(content)
-    memo = Memo(path)
-    assert memo.find("a job") is None
-    memo.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
-    memo.save()
+    cache = TimingCache(path)
+    assert cache.find("a job") is None
+    cache.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
+    cache.save()
     assert json.loads(path.read_text())["schema"] == "nncost.operators/1"
 
 
-def test_a_memo_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memo = Memo(tmp_path / "file" / "memo.json")
-    memo.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
-    memo.save()
-    assert memo.find("a job") is not None
+    cache = TimingCache(tmp_path / "file" / "cache.json")
+    cache.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
+    cache.save()
+    assert cache.find("a job") is not None
 
 
 # ------------------------------------------------------------------- a whole step
@@ -185,7 +183,9 @@ def test_rows_phases_and_causes_add_up(source: str) -> None:
 
 def test_a_second_prediction_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nncost.timing.replay.step.faults_of", lambda _: None)  # allocations are repeated each time
-    first = predict_by_replay("8-6-4", settings_of(batch=2), made_up())
+    told: list[tuple[str, int, int]] = []
+    first = predict_by_replay("8-6-4", settings_of(batch=2), made_up(), lambda *progress: told.append(progress))
+    assert told[-1] == ("timing operators", len(told), len(told))
     monkeypatch.setattr("nncost.timing.replay.step.time_job", lambda *_: pytest.fail("an operator ran again"))
     again = predict_by_replay("8-6-4", settings_of(batch=2), made_up())
 

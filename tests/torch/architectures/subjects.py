@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.huggingface.load import build
-from nncost.frontends.huggingface.quiet import quiet
+from nncost.frontends.huggingface.transformers import quiet
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
 from tests.huggingface.architectures import CASES
 from tests.torch.vision import import_torchvision

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
 from nncost.api import settings_of
-from nncost.frontends.huggingface.quiet import quiet
+from nncost.frontends.huggingface.transformers import quiet
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.step.loss import primary
 from nncost.pipeline.report_on import report_on

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import nncost
-from nncost.frontends.huggingface.quiet import quiet
+from nncost.frontends.huggingface.transformers import quiet
 from tests.torch.architectures.test_counts import contractions
 from tests.torch.vision import import_torchvision
 

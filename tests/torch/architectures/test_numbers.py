@@ -12,7 +12,7 @@ if not all(map(find_spec, ("torch", "transformers", "timm", "torchvision"))):
 import numpy as np
 from torch import nn
 
-from nncost.frontends.huggingface.quiet import quiet
+from nncost.frontends.huggingface.transformers import quiet
 from nncost.ir.training.step import training_step
 from tests.proof.selfcount import assert_proven
 from tests.torch.architectures.running import connected, run_graph, run_module

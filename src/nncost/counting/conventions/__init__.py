@@ -58,7 +58,7 @@ def for_every_source() -> str:
 
 
 def convention_named(name: str) -> Convention:
-    """The convention of that name. Raises OptionError with the names there are."""
+    """The convention of that name. Raise OptionError with the names there are."""
     try:
         return CONVENTIONS[name]
     except KeyError:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation
 
 
+FunctionRule = Callable[["FunctionCall"], int]
+Rules = Mapping[str, tuple[FunctionRule, str]]
+"""By the full name of a function or operator: what a tool counts for one call, and the reason."""
+
+
 @record
 class Counted:
     """What a tool makes of one call: an amount, and in words what it counted or left out."""
@@ -58,9 +63,7 @@ class Convention:
         return bool(self.weights or self.per_parameter)
 
 
-def by_operator(
-    rules: Mapping[str, tuple[Callable[[FunctionCall], int], str]],
-) -> Callable[[CallLog], Iterator[Counted]]:
+def by_operator(rules: Rules) -> Callable[[CallLog], Iterator[Counted]]:
     """Return the count of a tool that has a rule and its reason per operator, and takes every other one for zero."""
 
     def count(log: CallLog) -> Iterator[Counted]:

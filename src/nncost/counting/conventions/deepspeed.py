@@ -5,44 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
+from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Rules, Tool
 from nncost.counting.conventions.einsum import printed_flops, renamed
-from nncost.counting.conventions.elementwise import from_the_right, operands
+from nncost.counting.conventions.functions import (
+    INTERPOLATIONS,
+    F,
+    elementwise,
+    from_the_right,
+    operands,
+    option,
+)
 from nncost.counting.conventions.patched import (
     PER_PRODUCT,
     SHARED,
-    F,
-    Rules,
+    TRANSPOSED,
+    biases,
     counted,
-    elementwise,
-    matmul,
-    option,
     repeated,
+    twice_matmul,
 )
 from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, sizes
 
 
 def _transposed(call: FunctionCall) -> int:
     x, weight = (sizes(value) for value in operands(call, "input", "weight"))
-    axes, groups = len(x) - 2, int(option(call, 6, "groups", 1))
-    macs = prod(weight) * x[0] * prod(x[2:])
-    if option(call, 2, "bias", None) is None:
-        return PER_PRODUCT * macs
-    strides = repeated(option(call, 3, "stride", 1), axes)
-    pads = repeated(option(call, 4, "padding", 0), axes)
-    more = repeated(option(call, 5, "output_padding", 0), axes)
-    dilations = repeated(option(call, 7, "dilation", 1), axes)
-    shape = zip(x[2:], strides, pads, dilations, weight[2:], more, strict=True)
-    places: int = prod((size - 1) * s - 2 * p + d * (k - 1) + o + 1 for size, s, p, d, k, o in shape)
-    return PER_PRODUCT * macs + weight[1] * groups * x[0] * places
+    macs, groups = prod(weight) * x[0] * prod(x[2:]), int(option(call, 6, "groups", 1))
+    return PER_PRODUCT * macs + biases(call, weight[1] * groups, _transposed_length)
+
+
+def _transposed_length(size: int, kernel: int, stride: int, pad: int, dilation: int, extra: int) -> int:
+    return (size - 1) * stride - 2 * pad + dilation * (kernel - 1) + extra + 1
 
 
 def _interpolate(call: FunctionCall) -> int:
     """The size asked for, without channels and examples; with a factor the elements that come out."""
-    size = option(call, 1, "size", None)
+    size = option(call, 1, "size")
     if size is not None:
         return prod(repeated(size, 1))
-    factor = option(call, 2, "scale_factor", None)
+    factor = option(call, 2, "scale_factor")
     if factor is None:
         raise CannotCount("an interpolation without a size")
     return int(call.elements(0) * prod(repeated(factor, len(call.shape(0)) - 2)))
@@ -62,15 +62,12 @@ def _einops(call: FunctionCall) -> int:
 RULES: Rules = {
     **SHARED,
     **elementwise(from_the_right),
-    **{f"{F}conv_transpose{axes}d": (_transposed, "two for each product, and the biases") for axes in (1, 2, 3)},
-    **{
-        f"{F}{name}": (_interpolate, "one for each output, or the size without channels")
-        for name in ("upsample", "interpolate")
-    },
+    **dict.fromkeys(TRANSPOSED, (_transposed, "two for each product, and the biases")),
+    **dict.fromkeys(INTERPOLATIONS, (_interpolate, "one for each output, or the size without channels")),
     f"{F}scaled_dot_product_attention": (_attention, "two for each product; softmax and scale left out"),
     **dict.fromkeys(
         ("torch.Tensor.__matmul__", "torch.mm", "torch.Tensor.mm", "torch.bmm", "torch.Tensor.bmm"),
-        (matmul, "two for each product"),
+        (twice_matmul, "two for each product"),
     ),
     "einops.einsum": (_einops, "what NumPy prints, with four digits"),
 }

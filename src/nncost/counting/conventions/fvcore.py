@@ -7,10 +7,9 @@ adaptive averages and two interpolations are in the table; attention, recurrent 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import floor, prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
+from nncost.counting.conventions.convention import CannotCount, Convention, FunctionRule, Rules, Tool, by_operator
 from nncost.counting.conventions.einsum import printed_flops, renamed
 from nncost.ir.call_log import FunctionCall, Instrumentation, TensorMeta, sizes
 
@@ -20,7 +19,6 @@ BATCH_NORM_AFFINE = 2
 INTERPOLATED = 4
 MATRIX = 2
 """Axes of a matrix."""
-Rule = Callable[[FunctionCall], int]
 
 
 def _need(*, true: bool) -> None:
@@ -73,7 +71,7 @@ def _einsum(call: FunctionCall) -> int:
     return floor(printed_flops(equation, shapes) / 2)
 
 
-def _norm(scale: int) -> Rule:
+def _norm(scale: int) -> FunctionRule:
     def count(call: FunctionCall) -> int:
         _need(true=2 <= len(call.shape(0)) <= 5)
         return call.elements(0) * (AFFINE if _is_given(call, scale) else PLAIN)
@@ -91,7 +89,7 @@ def _batch_norm(call: FunctionCall) -> int:
     return call.elements(0) * (BATCH_NORM_AFFINE if _is_given(call, 1) else 1)
 
 
-def _outputs(each: int) -> Rule:
+def _outputs(each: int) -> FunctionRule:
     return lambda call: each * prod(sizes(call.output))
 
 
@@ -100,7 +98,7 @@ CONVOLUTIONS = (
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
 )  # fmt: skip
 CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
-RULES: Mapping[str, tuple[Rule, str]] = {
+RULES: Rules = {
     **{f"aten::{name}": (_convolution, "the products; biases left out") for name in CONVOLUTIONS},
     "aten::addmm": (_addmm, "the products; the added matrix left out"),
     "aten::bmm": (_bmm, "the products"),

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import prod
 
-from nncost.counting.conventions.convention import CannotCount, Counted
+from nncost.counting.conventions.convention import CannotCount, Counted, FunctionRule, Rules
 from nncost.counting.conventions.einsum import printed_flops, renamed
-from nncost.counting.conventions.elementwise import operands
+from nncost.counting.conventions.functions import POOLS, F, matmul, one_each, operands, option
 from nncost.counting.conventions.recurrent import CELLS, LAYERS, cell_flops, layer_flops
 from nncost.ir.call_log import CallLog, FunctionCall, LayerCall, Plain, sizes
 
-Rule = Callable[[FunctionCall], int]
-Rules = Mapping[str, tuple[Rule, str]]
-F = "torch.nn.functional."
+TRANSPOSED = tuple(f"{F}conv_transpose{axes}d" for axes in (1, 2, 3))
 AFFINE, PLAIN = 5, 4
 """A norm's rough cost for each element, with and without a learned scale."""
 PER_PRODUCT = 2
@@ -29,11 +27,6 @@ def linear(call: FunctionCall) -> int:
     return PER_PRODUCT * prod(sizes(x)) * sizes(weight)[0]
 
 
-def one_each(call: FunctionCall) -> int:
-    """One for each element that goes in."""
-    return prod(sizes(operands(call, "input")[0]))
-
-
 def gelu(call: FunctionCall) -> int:
     """As others; its options must have names."""
     if len(call.inputs) > 1:
@@ -41,15 +34,9 @@ def gelu(call: FunctionCall) -> int:
     return one_each(call)
 
 
-def free(call: FunctionCall) -> int:
-    """Nothing."""
-    return 0
-
-
-def matmul(call: FunctionCall) -> int:
-    """Two for each product, by the sizes of the first and the last size of the second."""
-    left, right = operands(call, *(("self", "other") if call.name.startswith("torch.Tensor") else ("input", "other")))
-    return PER_PRODUCT * prod(sizes(left)) * sizes(right)[-1]
+def twice_matmul(call: FunctionCall) -> int:
+    """Two for each product."""
+    return PER_PRODUCT * matmul(call)
 
 
 def addmm(call: FunctionCall) -> int:
@@ -64,28 +51,20 @@ def einsum(call: FunctionCall) -> int:
     return int(printed_flops(renamed(call.inputs[0]), shapes))
 
 
-def norm(scale: int) -> Rule:
+def norm(scale: int) -> FunctionRule:
     """Five for each element, four without a learned scale at that position."""
 
     def count(call: FunctionCall) -> int:
-        given = call.inputs[scale] if len(call.inputs) > scale else call.keywords.get("weight")
-        return one_each(call) * (AFFINE if given is not None else PLAIN)
+        return one_each(call) * (AFFINE if option(call, scale, "weight") is not None else PLAIN)
 
     return count
 
 
 def batch_norm(call: FunctionCall) -> int:
     """Two for each element, one without a learned scale."""
-    weight = call.inputs[3] if len(call.inputs) > 3 else call.keywords.get("weight")
-    training = call.inputs[5] if len(call.inputs) > 5 else call.keywords.get("training", False)
-    if training:
-        return one_each(call) * (AFFINE if weight is not None else PLAIN)
-    return one_each(call) * (2 if weight is not None else 1)
-
-
-def option(call: FunctionCall, position: int, name: str, default: Plain) -> Plain:
-    """An option by position or by name."""
-    return call.inputs[position] if len(call.inputs) > position else call.keywords.get(name, default)
+    if option(call, 5, "training", False):
+        return norm(3)(call)
+    return one_each(call) * (2 if option(call, 3, "weight") is not None else 1)
 
 
 def repeated(value: Plain, axes: int) -> tuple[Plain, ...]:
@@ -105,14 +84,30 @@ def convolution(call: FunctionCall) -> int:
     if padding == "same":
         padding = tuple(d * (k - 1) // 2 for d, k in zip(dilations, weight[2:], strict=True))
     pads = repeated(0 if padding == "valid" else padding, axes)
-    shape = zip(x[2:], pads, dilations, weight[2:], strides, strict=True)
-    places: int = x[0] * prod((size + 2 * p - (d * (k - 1) + 1)) // s + 1 for size, p, d, k, s in shape)
+    shape = zip(x[2:], weight[2:], strides, pads, dilations, strict=True)
+    places: int = x[0] * prod(convolved(*axis) for axis in shape)
     macs = prod(weight[2:]) * x[1] * (weight[0] // groups) * places
-    return PER_PRODUCT * macs + (weight[0] * places if option(call, 2, "bias", None) is not None else 0)
+    return PER_PRODUCT * macs + (weight[0] * places if option(call, 2, "bias") is not None else 0)
 
 
+def convolved(size: int, kernel: int, stride: int, pad: int, dilation: int, _: int = 0) -> int:
+    """The output positions of a convolution along one axis."""
+    return (size + 2 * pad - (dilation * (kernel - 1) + 1)) // stride + 1
+
+
+def biases(call: FunctionCall, channels: int, length: Callable[..., int]) -> int:
+    """One for each output of a transposed convolution with biases; ``length`` gives the positions along an axis."""
+    if option(call, 2, "bias") is None:
+        return 0
+    x, weight = (sizes(value) for value in operands(call, "input", "weight"))
+    settings = (option(call, position, name, default) for position, name, default in _TRANSPOSED_SETTINGS)
+    shape = zip(x[2:], weight[2:], *(repeated(value, len(x) - 2) for value in settings), strict=True)
+    positions: int = prod(length(*axis) for axis in shape)
+    return channels * x[0] * positions
+
+
+_TRANSPOSED_SETTINGS = ((3, "stride", 1), (4, "padding", 0), (7, "dilation", 1), (5, "output_padding", 0))
 NUMEL = ("relu", "prelu", "elu", "leaky_relu", "relu6", "silu", "softmax")
-POOLS = tuple(f"{kind}_pool{axes}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for axes in (1, 2, 3))
 SHARED: Rules = {
     f"{F}linear": (linear, "two for each product; biases left out"),
     **{f"{F}conv{axes}d": (convolution, "two for each product, and the biases") for axes in (1, 2, 3)},
@@ -122,26 +117,13 @@ SHARED: Rules = {
     f"{F}layer_norm": (norm(2), "a norm: five for each element"),
     f"{F}instance_norm": (norm(3), "a norm: five for each element"),
     f"{F}group_norm": (norm(2), "a norm: five for each element"),
-    f"{F}embedding": (free, "free"),
-    **dict.fromkeys(("torch.matmul", "torch.Tensor.matmul"), (matmul, "two for each product")),
+    f"{F}embedding": (lambda _: 0, "free"),
+    **dict.fromkeys(("torch.matmul", "torch.Tensor.matmul"), (twice_matmul, "two for each product")),
     **dict.fromkeys(
         ("torch.addmm", "torch.Tensor.addmm", "torch.baddbmm"), (addmm, "two for each product, one for each sum")
     ),
     "torch.einsum": (einsum, "what NumPy prints, with four digits"),
 }
-
-
-def elementwise(rule: Callable[[Plain, Plain], int]) -> Rules:
-    """Products and sums that are called by name; those written with a sign are not seen."""
-
-    def count(call: FunctionCall) -> int:
-        return rule(*operands(call, "input", "other"))
-
-    return {
-        f"{owner}.{name}": (count, "one for each element; not where it is written with a sign")
-        for owner in ("torch", "torch.Tensor")
-        for name in ("mul", "add")
-    }
 
 
 def counted(log: CallLog, rules: Rules, visits: Mapping[str, int]) -> Iterator[Counted]:

@@ -7,32 +7,32 @@ is divided by the batch, that of the functions is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
-from nncost.counting.conventions.elementwise import from_the_left, operands
+from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Rules, Tool
+from nncost.counting.conventions.functions import (
+    INTERPOLATIONS,
+    POOLS,
+    F,
+    elementwise,
+    from_the_left,
+    matmul,
+    one_each,
+    operands,
+    option,
+)
+from nncost.counting.conventions.layers import LayerRule, inputs, outputs, visits
 from nncost.counting.conventions.recurrent import CELLS, LAYERS, cell_flops, layer_flops
-from nncost.counting.conventions.visits import visits
-from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, Layer, LayerCall, Plain, TensorMeta, sizes
+from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, Layer, LayerCall, TensorMeta, sizes
 
-LayerRule = Callable[[LayerCall, Layer], int]
-FunctionRule = Callable[[FunctionCall], int]
-NN, F = "torch.nn.modules.", "torch.nn.functional."
+NN = "torch.nn.modules."
 DEFORMED, MODULATED = 24, 1
 """What ptflops adds for each tap of a deformable convolution: 20 for the sample, 4 for its place, 1 for a mask."""
 
 
 # ------------------------------------------------------------------- layers
-def _outputs(call: LayerCall, layer: Layer) -> int:
-    return prod(sizes(call.output))
-
-
-def _inputs(call: LayerCall, layer: Layer) -> int:
-    return prod(sizes(call.inputs[0]))
-
-
 def _upsample(call: LayerCall, layer: Layer) -> int:
     return prod(sizes(call.output)[1:])
 
@@ -43,7 +43,7 @@ def _linear(call: LayerCall, layer: Layer) -> int:
 
 
 def _norm(call: LayerCall, layer: Layer) -> int:
-    return _inputs(call, layer) * (2 if layer.options.get("affine") else 1)
+    return inputs(call, layer) * (2 if layer.options.get("affine") else 1)
 
 
 def _convolution(call: LayerCall, layer: Layer) -> int:
@@ -82,11 +82,11 @@ def _timm_attention(call: LayerCall, layer: Layer) -> int:
 
 
 ACTIVATIONS = ("ReLU", "PReLU", "ELU", "LeakyReLU", "ReLU6", "GELU")
-POOLS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2, 3))
+POOL_LAYERS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2, 3))
 LAYER_RULES: Mapping[str, tuple[LayerRule, str]] = {
     **{f"{NN}conv.{kind}{axes}d": (_convolution, "the products, and the biases") for kind in ("Conv", "ConvTranspose") for axes in (1, 2, 3)},
-    **{f"{NN}activation.{name}": (_outputs, "one for each element") for name in ACTIVATIONS},
-    **{f"{NN}pooling.{name}": (_inputs, "one for each element that goes in") for name in POOLS},
+    **{f"{NN}activation.{name}": (outputs, "one for each element") for name in ACTIVATIONS},
+    **{f"{NN}pooling.{name}": (inputs, "one for each element that goes in") for name in POOL_LAYERS},
     **{f"{NN}{place}{axes}d": (_norm, "a norm: two for each element") for place in ("batchnorm.BatchNorm", "instancenorm.InstanceNorm") for axes in (1, 2, 3)},
     f"{NN}normalization.GroupNorm": (_norm, "a norm: two for each element"),
     f"{NN}normalization.LayerNorm": (_norm, "a norm: one for each element"),
@@ -101,28 +101,15 @@ LAYER_RULES: Mapping[str, tuple[LayerRule, str]] = {
 
 
 # ------------------------------------------------------------------- functions
-def _one_each(call: FunctionCall) -> int:
-    return prod(sizes(operands(call, "input")[0]))
-
-
 def _interpolate(call: FunctionCall) -> int:
     x = sizes(operands(call, "input")[0])
-    size = _option(call, 1, "size")
+    size = option(call, 1, "size")
     if size is not None:
         return prod(size if isinstance(size, tuple) else (size,) * (len(x) - 2)) * prod(x[:2])
-    factor = _option(call, 2, "scale_factor")
+    factor = option(call, 2, "scale_factor")
     if isinstance(factor, tuple) and len(factor) == len(x) - 2:
         return prod(x) * int(prod(factor))
     return int(prod(x) * factor ** (len(x) - 2))
-
-
-def _option(call: FunctionCall, position: int, name: str) -> Plain:
-    return call.inputs[position] if len(call.inputs) > position else call.keywords.get(name)
-
-
-def _matmul(call: FunctionCall) -> int:
-    left, right = operands(call, *(("self", "other") if "Tensor" in call.name else ("input", "other")))
-    return prod(sizes(left)) * sizes(right)[-1]
 
 
 def _addmm(call: FunctionCall) -> int:
@@ -130,23 +117,13 @@ def _addmm(call: FunctionCall) -> int:
     return prod(sizes(left)) * sizes(right)[-1] + (prod(sizes(added)) if call.keywords.get("beta", 1) != 0 else 0)
 
 
-def _elementwise(call: FunctionCall) -> int:
-    return from_the_left(*operands(call, "input", "other"))
-
-
-FUNCTIONALS = (
-    "relu", "prelu", "elu", "relu6", "gelu", "silu", "softmax",
-    *(f"{kind}_pool{axes}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for axes in (1, 2, 3)),
-)  # fmt: skip
-FUNCTION_RULES: Mapping[str, tuple[FunctionRule, str]] = {
-    **{f"{F}{name}": (_one_each, "one for each element, also inside a layer that counts it") for name in FUNCTIONALS},
-    **{f"{F}{name}": (_interpolate, "one for each output") for name in ("upsample", "interpolate")},
-    **{f"{owner}.{name}": (_matmul, "the products") for owner in ("torch", "torch.Tensor") for name in ("matmul", "mm", "bmm")},
+FUNCTIONALS = ("relu", "prelu", "elu", "relu6", "gelu", "silu", "softmax", *POOLS)
+FUNCTION_RULES: Rules = {
+    **{f"{F}{name}": (one_each, "one for each element, also inside a layer that counts it") for name in FUNCTIONALS},
+    **dict.fromkeys(INTERPOLATIONS, (_interpolate, "one for each output")),
+    **{f"{owner}.{name}": (matmul, "the products") for owner in ("torch", "torch.Tensor") for name in ("matmul", "mm", "bmm")},
     **dict.fromkeys(("torch.addmm", "torch.Tensor.addmm", "torch.baddbmm"), (_addmm, "the products, and the sum")),
-    **{
-        f"{owner}.{name}": (_elementwise, "one for each element; not where it is written with a sign")
-        for owner in ("torch", "torch.Tensor") for name in ("mul", "add")
-    },
+    **elementwise(from_the_left),
 }  # fmt: skip
 
 

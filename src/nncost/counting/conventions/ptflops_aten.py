@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import prod
 
-from nncost.counting.conventions.convention import CannotCount, Convention, Tool, by_operator
+from nncost.counting.conventions.convention import CannotCount, Convention, Rules, Tool, by_operator
 from nncost.ir.call_log import FunctionCall, Instrumentation, sizes
 
 
@@ -27,7 +26,7 @@ def _convolution(call: FunctionCall) -> int:
     return x[0] * prod(weight) * prod(places) + (prod((x[0], *out[1:])) if call.inputs[2] is not None else 0)
 
 
-RULES: Mapping[str, tuple[Callable[[FunctionCall], int], str]] = {
+RULES: Rules = {
     "aten::mm": (_matmul, "the products"),
     "aten::bmm": (_matmul, "the products"),
     "aten::addmm": (_addmm, "the products, and the biases"),

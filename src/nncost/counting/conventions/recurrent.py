@@ -14,7 +14,7 @@ _GATES: Mapping[str, int] = {"RNN": 1, "GRU": 7, "LSTM": 10}
 
 
 def layer_flops(call: LayerCall, layer: Layer, *, products: int) -> int:
-    """All steps of all layers; ``products`` is 1 for a product alone and 2 for a product with its sum."""
+    """All steps of all layers; ``products`` is 1 for a product and 2 for a product with its sum."""
     batch, steps = sizes(call.inputs[0])[:2]
     once = sum(_step(layer, f"_l{number}", products) for number in range(int(layer.options["num_layers"])))
     return once * batch * steps * (2 if layer.options["bidirectional"] else 1)

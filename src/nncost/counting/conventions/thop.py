@@ -6,22 +6,17 @@ model's own. A transposed convolution is counted as if it were an ordinary one o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 
 from nncost.counting.conventions.convention import Convention, Counted, Tool
-from nncost.counting.conventions.visits import CONTAINERS, visits
+from nncost.counting.conventions.layers import CONTAINERS, LayerRule, inputs, outputs, visits
 from nncost.ir.call_log import CallLog, Instrumentation, Layer, LayerCall, sizes
 
-Rule = Callable[[LayerCall, Layer], int]
 NN = "torch.nn.modules."
 NORM = 2
 INTERPOLATED = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
 """thop's operations for each output of an interpolation."""
-
-
-def _nothing(call: LayerCall, layer: Layer) -> int:
-    return 0
 
 
 def _convolution(call: LayerCall, layer: Layer) -> int:
@@ -32,14 +27,6 @@ def _convolution(call: LayerCall, layer: Layer) -> int:
 def _norm(call: LayerCall, layer: Layer) -> int:
     learned = layer.options.get("affine") or layer.options.get("elementwise_affine")
     return prod(sizes(call.inputs[0])) * NORM * (2 if learned else 1)
-
-
-def _inputs(call: LayerCall, layer: Layer) -> int:
-    return prod(sizes(call.inputs[0]))
-
-
-def _outputs(call: LayerCall, layer: Layer) -> int:
-    return prod(sizes(call.output))
 
 
 def _softmax(call: LayerCall, layer: Layer) -> int:
@@ -63,10 +50,10 @@ def _linear(call: LayerCall, layer: Layer) -> int:
     return int(layer.options["in_features"]) * prod(sizes(call.output))
 
 
-def _cell(layer: Layer, inputs: int) -> int:
+def _cell(layer: Layer, features: int) -> int:
     """One step for one example, with what thop counts of its gates."""
     hidden = int(layer.options["hidden_size"])
-    gate = (inputs + hidden) * hidden + hidden + (2 * hidden if layer.options["bias"] else 0)
+    gate = (features + hidden) * hidden + hidden + (2 * hidden if layer.options["bias"] else 0)
     return {"RNN": gate, "GRU": 3 * gate + 4 * hidden, "LSTM": 4 * gate + 4 * hidden}[layer.name.removesuffix("Cell")]
 
 
@@ -92,16 +79,16 @@ FREE = (
     "container.Sequential", "pixelshuffle.PixelShuffle",
     *(f"pooling.{kind}Pool{d}" for kind in ("Max", "AdaptiveMax") for d in ALL),
 )  # fmt: skip
-RULES: Mapping[str, tuple[Rule, str]] = {
+RULES: Mapping[str, tuple[LayerRule, str]] = {
     f"{NN}{name}": value
     for name, value in {
         **dict.fromkeys((f"conv.Conv{d}" for d in ALL), (_convolution, "the products; biases left out")),
         **dict.fromkeys((f"conv.ConvTranspose{d}" for d in ALL), (_convolution, "as an ordinary convolution of its output")),
         **dict.fromkeys(NORMS, (_norm, "a norm: four for each element")),
-        **dict.fromkeys(FREE, (_nothing, "free")),
-        "activation.PReLU": (_inputs, "one for each element"),
+        **dict.fromkeys(FREE, (lambda call, layer: 0, "free")),
+        "activation.PReLU": (inputs, "one for each element"),
         "activation.Softmax": (_softmax, "a softmax: three for each element"),
-        **dict.fromkeys((f"pooling.AvgPool{d}" for d in ALL), (_outputs, "one for each output")),
+        **dict.fromkeys((f"pooling.AvgPool{d}" for d in ALL), (outputs, "one for each output")),
         **dict.fromkeys((f"pooling.AdaptiveAvgPool{d}" for d in ALL), (_adaptive, "one for each element that goes in, and one for each output")),
         "linear.Linear": (_linear, "the products; biases left out"),
         "upsampling.Upsample": (_upsample, "an interpolation by its mode"),

@@ -6,35 +6,19 @@ recurrent layer of oneDNN. The weight gradient of a grouped convolution is count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
-from nncost.counting.conventions.convention import Convention, Counted, Tool
+from nncost.counting.conventions.convention import Convention, Counted, FunctionRule, Tool
 from nncost.ir.call_log import CallLog, FunctionCall, Instrumentation, Plain, sizes
 
 Sizes = Sequence[int]
 PER_PRODUCT = 2
 
 
-def _mm(call: FunctionCall) -> int:
-    """m·n·k products of the first two matrices."""
-    (m, k), (_, n) = call.shape(0), call.shape(1)
-    return PER_PRODUCT * m * n * k
-
-
-def _addmm(call: FunctionCall) -> int:
-    (m, k), (_, n) = call.shape(1), call.shape(2)
-    return PER_PRODUCT * m * n * k
-
-
-def _bmm(call: FunctionCall) -> int:
-    (b, m, k), (_, _, n) = call.shape(0), call.shape(1)
-    return PER_PRODUCT * b * m * n * k
-
-
-def _baddbmm(call: FunctionCall) -> int:
-    (b, m, k), (_, _, n) = call.shape(1), call.shape(2)
-    return PER_PRODUCT * b * m * n * k
+def _product(first: int) -> FunctionRule:
+    """Two for each product of the matrices (or stacks of them) at the positions ``first`` and ``first + 1``."""
+    return lambda call: PER_PRODUCT * call.elements(first) * call.shape(first + 1)[-1]
 
 
 def _products(x: Sizes, weight: Sizes, out: Sizes, *, transposed: bool) -> int:
@@ -82,12 +66,12 @@ def _attention_backward(call: FunctionCall) -> int:
     return PER_PRODUCT * (3 * scores + 2 * weighted)
 
 
-RULES: Mapping[str, Callable[[FunctionCall], int]] = {
-    "aten::mm": _mm,
-    "aten::_scaled_mm": _mm,
-    "aten::addmm": _addmm,
-    "aten::bmm": _bmm,
-    "aten::baddbmm": _baddbmm,
+RULES: Mapping[str, FunctionRule] = {
+    "aten::mm": _product(0),
+    "aten::_scaled_mm": _product(0),
+    "aten::addmm": _product(1),
+    "aten::bmm": _product(0),
+    "aten::baddbmm": _product(1),
     "aten::convolution": _convolution,
     "aten::_convolution": _convolution,
     "aten::convolution_backward": _convolution_backward,

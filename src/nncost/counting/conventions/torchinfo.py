@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
-from nncost.counting.conventions.visits import is_leaf
+from nncost.counting.conventions.layers import is_leaf
 from nncost.ir.call_log import CallLog, Instrumentation, Layer, LayerCall, Plain, TensorMeta
 
 

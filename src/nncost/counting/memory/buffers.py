@@ -1,4 +1,4 @@
-"""Pieces of memory under way, and what a tensor holds of them."""
+"""Allocations whose end is not known yet, and those that a tensor holds."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Slot:
 
 
 @record
-class Held:
+class Holding:
     """The slots a tensor lies in; those of a stack also by groups of iterations, in the order of its slices."""
 
     slots: tuple[Slot, ...]
-    parts: tuple[Held, ...] = ()
+    parts: tuple[Holding, ...] = ()
 
 
-NOTHING = Held(())
+NOTHING = Holding(())
 
 
-def union(parts: Sequence[Held], *, keep_parts: bool = False) -> Held:
+def union(parts: Sequence[Holding], *, keep_parts: bool = False) -> Holding:
     """All slots of several holdings, each once."""
     if len(parts) == 1 and not keep_parts:
         return parts[0]
     slots = tuple(dict.fromkeys(slot for part in parts for slot in part.slots))
-    return Held(slots, tuple(parts) if keep_parts else ())
+    return Holding(slots, tuple(parts) if keep_parts else ())

@@ -182,7 +182,7 @@ def _give_back(allocator: CachingAllocator, block: Block | None) -> None:
 
 
 def with_blocks(memory: Memory, timeline: Timeline, resident: Sequence[Dim]) -> Memory:
-    """The memory with its peaks in blocks of the caching allocator. Raises OptionError for symbolic sizes."""
+    """The memory with its peaks in blocks of the caching allocator. Raise OptionError for symbolic sizes."""
     sizes = [*resident, *(allocation.bytes for allocation in timeline.allocations)]
     symbolic = next((size for size in sizes if is_symbolic(size)), None)
     if symbolic is not None:

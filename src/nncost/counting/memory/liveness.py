@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.counting.kernels import Kernels
-from nncost.counting.memory.buffers import NOTHING, Held, Slot, union
+from nncost.counting.memory.buffers import NOTHING, Holding, Slot, union
 from nncost.counting.memory.running_sums import RunningSums, running_sums
 from nncost.dims import Dim, add_all, same
 from nncost.ir import ops
@@ -21,8 +21,8 @@ from nncost.ir.storage import Allocation, Timeline
 from nncost.records import record
 
 KernelsOf = Mapping[Graph, Kernels]
-MOST_WALKED = 100_000
-"""Kernels that are looked at again, as those of loops within loops are for each iteration of the outer one."""
+MAX_VISITED_KERNELS = 100_000
+"""Kernels visited more than once, as those of nested loops are in every iteration of the outer one."""
 RAGGED = "Activations and peaks have no closed form where every layer has a width of its own."
 NESTED = "Activations and peaks are not worked out: its blocks are repeated within each other too many times."
 
@@ -48,11 +48,11 @@ class Roles:
 def timeline_of(graph: Graph, kernels: KernelsOf, roles: Roles) -> Timeline:
     """The allocations of one step.
 
-    Raises NoTimelineError where a loop's sizes change with its iteration, or loops are nested too deep to be walked.
+    Raise NoTimelineError if a loop's sizes change with its iteration, or loops are nested too deep to be walked.
     """
     if any(loop.index is not None for each in kernels.values() for loop in each.loops):
         raise NoTimelineError(RAGGED)
-    if _walked(graph, kernels, {}) > MOST_WALKED + sum(len(each.groups) for each in kernels.values()):
+    if _visited(graph, kernels, {}) > MAX_VISITED_KERNELS + sum(len(each.groups) for each in kernels.values()):
         raise NoTimelineError(NESTED)
     walker = _Walker(kernels, roles.in_place)
     walker.run(graph)
@@ -68,15 +68,15 @@ def timeline_of(graph: Graph, kernels: KernelsOf, roles: Roles) -> Timeline:
     return Timeline(tuple(_ticked(walker.slots)), add_all(saved) if is_training else 0)
 
 
-def _walked(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
-    """How many kernels are looked at: those of a loop's body several times, at each level of nesting."""
+def _visited(graph: Graph, kernels: KernelsOf, known: dict[Graph, int]) -> int:
+    """How many kernels are visited: those of a loop's body several times, at each level of nesting."""
     if graph not in known:
         found = kernels[graph]
         if not found.loops:
             return len(found.groups) + 1
-        from nncost.counting.memory.loops import most_walks
+        from nncost.counting.memory.loops import visited_iterations
 
-        inner = sum(most_walks(loop.times) * _walked(loop.body, kernels, known) for loop in found.loops)
+        inner = sum(visited_iterations(loop.times) * _visited(loop.body, kernels, known) for loop in found.loops)
         known[graph] = len(found.groups) + 1 + inner
     return known[graph]
 
@@ -123,11 +123,11 @@ class _Walker:
     in_place: frozenset[Tensor]
     position: int = 0
     slots: list[Slot] = field(default_factory=list)
-    holdings: dict[Tensor, Held] = field(default_factory=dict)
+    holdings: dict[Tensor, Holding] = field(default_factory=dict)
     forward_ends: int | None = None
     _blocks: dict[Graph, _Block] = field(default_factory=dict)
 
-    def held(self, tensor: Tensor) -> Held:
+    def held(self, tensor: Tensor) -> Holding:
         """The memory behind a tensor."""
         return self.holdings.get(tensor, NOTHING)
 
@@ -137,7 +137,7 @@ class _Walker:
         self.slots.append(slot)
         return slot
 
-    def again(self, like: Slot, times: Dim) -> Slot:
+    def take_like(self, like: Slot, times: Dim) -> Slot:
         """Memory for ``times`` as much as a slot has, in the name of its layer."""
         return self.take(like.bytes * times, like.path, like.phase)
 
@@ -187,7 +187,7 @@ class _Walker:
         for output in node.outputs:
             if output in kernels.escaping and output not in kernels.effects and output not in self.in_place:
                 slot = self.take(output.bytes, node.path, node.phase)
-                holdings[output] = Held((slot,))
+                holdings[output] = Holding((slot,))
                 kept.append(slot)
                 total = block.sums.total.get(output)
                 if total is not None:  # The first gradient becomes the sum; the others are added to it at once.
@@ -202,11 +202,11 @@ class _Walker:
             for tensor in node.inputs:
                 self.touch(self.held(tensor).slots)
             for output in node.outputs:
-                self.holdings[output] = Held((self.take(output.bytes, node.path, node.phase),))
+                self.holdings[output] = Holding((self.take(output.bytes, node.path, node.phase),))
         else:
             held = union([self.held(tensor) for tensor in node.inputs])
             if held.slots:
-                self.holdings.update(dict.fromkeys(node.outputs, Held(held.slots)))
+                self.holdings.update(dict.fromkeys(node.outputs, Holding(held.slots)))
 
     def keep_gradients(self, roles: Roles) -> None:
         """Gradients stay to the end of the step, each in memory of its own."""

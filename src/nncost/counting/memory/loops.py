@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from nncost.counting.memory.buffers import NOTHING, Held, Slot, union
+from nncost.counting.memory.buffers import NOTHING, Holding, Slot, union
 from nncost.dims import Dim, is_symbolic
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Node, Phase, Tensor
@@ -29,15 +29,15 @@ class Walker(Protocol):
     """What runs a graph node by node and notes the memory behind its tensors."""
 
     position: int
-    holdings: dict[Tensor, Held]
+    holdings: dict[Tensor, Holding]
 
-    def held(self, tensor: Tensor) -> Held:
+    def held(self, tensor: Tensor) -> Holding:
         """Return the memory behind a tensor."""
 
     def take(self, size: Dim, path: str, phase: Phase) -> Slot:
         """Allocate at this position, in the name of a layer."""
 
-    def again(self, like: Slot, times: Dim) -> Slot:
+    def take_like(self, like: Slot, times: Dim) -> Slot:
         """Allocate ``times`` as much as a slot has, in the name of its layer."""
 
     def touch(self, slots: Iterable[Slot]) -> None:
@@ -54,8 +54,8 @@ def groups_of(times: Dim) -> list[Dim]:
     return [1] * int(times)
 
 
-def most_walks(times: Dim) -> int:
-    """How many iterations of a loop are walked at most."""
+def visited_iterations(times: Dim) -> int:
+    """How many iterations of a loop are visited at most."""
     return min(len(groups_of(times)), ENDS)
 
 
@@ -64,9 +64,9 @@ class _Pass:
     """What an iteration started from and left behind."""
 
     began: int
-    state: Sequence[Held]
-    carried: Sequence[Held]
-    stacked: Sequence[Held]
+    state: Sequence[Holding]
+    carried: Sequence[Holding]
+    stacked: Sequence[Holding]
 
 
 def run_loop(walker: Walker, node: Node, op: ops.Repeat, totals: Mapping[Tensor, Tensor]) -> None:
@@ -82,12 +82,12 @@ def run_loop(walker: Walker, node: Node, op: ops.Repeat, totals: Mapping[Tensor,
         total = totals.get(output)
         if total is not None and total not in walker.holdings:
             slot = walker.take(total.bytes, node.path, node.phase)
-            walker.holdings[total] = Held((slot,))
+            walker.holdings[total] = Holding((slot,))
     uses_up = any(held.parts for held in map(walker.held, node.inputs[op.carried : op.carried + op.scanned]))
     last = len(groups) - 1
     walked = {0, last - 1, last} | ({1} if uses_up else set())
     passes: list[_Pass] = []
-    state: Sequence[Held] = [walker.held(tensor) for tensor in node.inputs[: op.carried]]
+    state: Sequence[Holding] = [walker.held(tensor) for tensor in node.inputs[: op.carried]]
     example = None
     for number, count in enumerate(groups):
         if example is None or number in walked:
@@ -103,10 +103,10 @@ def run_loop(walker: Walker, node: Node, op: ops.Repeat, totals: Mapping[Tensor,
     walker.holdings.update(zip(node.outputs, results, strict=True))
 
 
-def _parts(held: Held, count: int, is_reverse: bool) -> Sequence[Held]:
+def _parts(held: Holding, count: int, is_reverse: bool) -> Sequence[Holding]:
     """What each group of iterations reads of a stack, in the order they run; all of it where it is in one piece."""
     if len(held.parts) != count:
-        return [Held(held.slots)] * count
+        return [Holding(held.slots)] * count
     return held.parts[::-1] if is_reverse else held.parts
 
 
@@ -115,10 +115,10 @@ class _Loop:
     walker: Walker
     node: Node
     op: ops.Repeat
-    scanned: Sequence[Sequence[Held]]
+    scanned: Sequence[Sequence[Holding]]
     is_kept: Sequence[bool]
 
-    def walk(self, number: int, state: Sequence[Held]) -> _Pass:
+    def walk(self, number: int, state: Sequence[Holding]) -> _Pass:
         """Run the body once, as group ``number``."""
         walker, op, body = self.walker, self.op, self.op.body
         began = walker.position + 1
@@ -131,7 +131,7 @@ class _Loop:
         stacked = [walker.held(tensor) if is_kept else NOTHING for tensor, is_kept in results]
         return _Pass(began, state, carried, stacked)
 
-    def scale(self, number: int, count: Dim, state: Sequence[Held], like: _Pass) -> _Pass:
+    def scale(self, number: int, count: Dim, state: Sequence[Holding], like: _Pass) -> _Pass:
         """What ``count`` iterations leave that are like one which was walked."""
         walker, body, op = self.walker, self.op.body, self.op
         walker.position += 1
@@ -146,11 +146,11 @@ class _Loop:
         kept = {i for i, tensor in enumerate(inputs) if tensor in saved} | {follows[s] for s in stays if s in follows}
         stays |= {slot for i in kept for slot in like.carried[i].slots}
         made = _distinct(slot for held in like.carried for slot in held.slots if slot.born >= like.began)
-        finals = {slot: walker.again(slot, 1) for slot in made}
+        finals = {slot: walker.take_like(slot, 1) for slot in made}
         others = count - 1
         rests: dict[Slot, Slot] = {}
         if others != 0:
-            rests = {slot: walker.again(slot, others) for slot in finals if slot in stays}
+            rests = {slot: walker.take_like(slot, others) for slot in finals if slot in stays}
         copies: dict[Slot, tuple[Slot, ...]] = {slot: (final,) for slot, final in finals.items()}
         copies |= {slot: (rest, finals[slot]) for slot, rest in rests.items()}
 
@@ -162,22 +162,22 @@ class _Loop:
             if slot.born < like.began:
                 return entered(follows[slot]) if slot in follows else (slot,)
             if slot not in copies:
-                copies[slot] = (walker.again(slot, count),)
+                copies[slot] = (walker.take_like(slot, count),)
             return copies[slot]
 
-        def copy(held: Held) -> Held:
-            return Held(_distinct(s for slot in held.slots for s in again(slot)), tuple(map(copy, held.parts)))
+        def copy(held: Holding) -> Holding:
+            return Holding(_distinct(s for slot in held.slots for s in again(slot)), tuple(map(copy, held.parts)))
 
         def handed_on(slot: Slot) -> tuple[Slot, ...]:
             if slot in finals:
                 return (finals[slot],)
             return state[follows[slot]].slots if slot in follows else again(slot)
 
-        def carry(held: Held) -> Held:
-            return Held(_distinct(s for slot in held.slots for s in handed_on(slot)))
+        def carry(held: Holding) -> Holding:
+            return Holding(_distinct(s for slot in held.slots for s in handed_on(slot)))
 
         stacked = [
-            Held(_distinct(entered(inputs.index(tensor)))) if tensor in inputs else copy(held)
+            Holding(_distinct(entered(inputs.index(tensor)))) if tensor in inputs else copy(held)
             for tensor, held in zip(body.outputs[op.carried :], like.stacked, strict=True)
         ]
         return _Pass(began, state, [carry(held) for held in like.carried], stacked)

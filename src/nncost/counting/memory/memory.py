@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nncost.dims import Dim
 from nncost.records import record
 
 
 @record
-class Stretch:
-    """Operations of one layer and phase that follow each other: what they take and give back, and what is left.
+class TimelineRow:
+    """Consecutive operations of one layer and phase: the bytes they allocate and free, and what is in use.
 
-    ``live`` are the bytes in use when the stretch is over, ``peak`` the most while it lasts, both with what
+    ``live`` are the bytes in use after the last of them, ``peak`` the most during them, both including what
     was there before the step; ``peak`` is None where sizes are symbols.
     """
 
@@ -70,7 +68,7 @@ class Memory:
     allocator: str = "exact"
     reserved_peak: int | None = None
     candidates: tuple[Candidate, ...] = ()
-    timeline: tuple[Stretch, ...] = ()
+    timeline: tuple[TimelineRow, ...] = ()
     fits: Fit | None = None
 
 
@@ -79,8 +77,3 @@ AMOUNTS = (
     "inputs", "resident", "forward_allocated", "step_allocated", "reserved_peak",
 )  # fmt: skip
 """The fields that are quantities: ``memory.step_peak`` and so on."""
-
-
-def amount_of(memory: Memory, name: str) -> Any:
-    """One quantity; None where it is not known."""
-    return getattr(memory, name)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from nncost.counting.memory.memory import Candidate, Stretch
+from nncost.counting.memory.memory import Candidate, TimelineRow
 from nncost.counting.memory.timeline import Peaks, events, workspace_of
 from nncost.dims import Dim, is_symbolic
 from nncost.ir.storage import Allocation, Timeline
 
 
 def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step. Raises NoPeaksError where symbols leave too many moments to choose from."""
+    """The peaks of a step. Raise NoPeaksError if symbols leave too many moments to choose from."""
     if any(is_symbolic(allocation.bytes) for allocation in timeline.allocations) or is_symbolic(resident):
         from nncost.counting.memory.symbolic import symbolic_peaks
 
@@ -22,7 +22,7 @@ def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
 def _numeric_peaks(timeline: Timeline, resident: Dim) -> Peaks:
     live = forward = step = 0
     at: Allocation | None = None
-    record = Record(resident)
+    rows = _Rows(resident)
     for is_taken, allocation in events(timeline):
         size = cast("int", allocation.bytes)
         live += size if is_taken else -size
@@ -31,20 +31,23 @@ def _numeric_peaks(timeline: Timeline, resident: Dim) -> Peaks:
                 forward = live
             if live > step:
                 step, at = live, allocation
-        record.note(is_taken, allocation, live)
+        rows.add(is_taken, allocation, live)
     candidates = () if at is None else (Candidate(resident + step, at.path, at.phase),)
-    return Peaks(forward, step, candidates, workspace_of(timeline), record.stretches())
+    return Peaks(forward, step, candidates, workspace_of(timeline), rows.finished())
 
 
-class Record:
-    """Rows so far: path, phase, bytes taken, freed and live, and their peak. Gradients end with the step and free nothing."""
+class _Rows:
+    """The timeline's rows so far: path, phase, bytes allocated, freed and live, and their peak.
+
+    Gradients end with the step and free nothing.
+    """
 
     def __init__(self, resident: Dim) -> None:
         self._resident = cast("int", resident)
         self._rows: list[list[Any]] = []
 
-    def note(self, is_taken: bool, allocation: Allocation, live: int) -> None:
-        """One event with the bytes that are in use after it."""
+    def add(self, is_taken: bool, allocation: Allocation, live: int) -> None:
+        """Add an event, with the bytes in use after it."""
         if is_taken:
             place = [allocation.path, allocation.phase]
             if not self._rows or self._rows[-1][:2] != place:
@@ -56,7 +59,7 @@ class Record:
         row[4] = live
         row[5] = max(row[5], live)
 
-    def stretches(self) -> tuple[Stretch, ...]:
-        """All of them, in order."""
+    def finished(self) -> tuple[TimelineRow, ...]:
+        """The rows, with what is resident in their ``live`` and ``peak``."""
         r = self._resident
-        return tuple(Stretch(p, ph, a, f, r + live, r + top) for p, ph, a, f, live, top in self._rows)
+        return tuple(TimelineRow(p, ph, a, f, r + live, r + top) for p, ph, a, f, live, top in self._rows)

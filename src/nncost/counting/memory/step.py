@@ -168,7 +168,7 @@ def _memory(
         exact=is_exact,
         notes=tuple(notes),
         candidates=peaks.candidates if peaks is not None and len(peaks.candidates) > 1 else (),
-        timeline=() if peaks is None else peaks.stretches,
+        timeline=() if peaks is None else peaks.rows,
     )
 
 

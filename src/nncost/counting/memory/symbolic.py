@@ -16,7 +16,7 @@ from typing import Any
 
 import sympy
 
-from nncost.counting.memory.memory import Candidate, Stretch
+from nncost.counting.memory.memory import Candidate, TimelineRow
 from nncost.counting.memory.timeline import NoPeaksError, Peaks, events, workspace_of
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
@@ -44,12 +44,12 @@ class _Moment:
 
 
 def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
-    """The peaks of a step as formulas. Raises NoPeaksError where too many of them compete."""
+    """The peaks of a step as formulas. Raise NoPeaksError if too many of them compete."""
     live: Table = {}
     moments: dict[frozenset[Any], _Moment] = {}
     forward: dict[frozenset[Any], _Moment] = {}
     last: Allocation | None = None
-    stretches = _Stretches(resident)
+    rows = _Rows(resident)
 
     def note() -> None:
         if last is not None:
@@ -63,7 +63,7 @@ def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
             note()
         _add(live, table_of(allocation.bytes), 1 if is_taken else -1)
         last = allocation if is_taken else None
-        stretches.note(is_taken, allocation, live)
+        rows.add(is_taken, allocation, live)
     note()
     winners = _winners(list(moments.values()))
     if len(winners) > MOST_FORMULAS:
@@ -73,10 +73,8 @@ def symbolic_peaks(timeline: Timeline, resident: Dim) -> Peaks:
     candidates = tuple(
         Candidate(_dim(resident + _formula(m.table)), m.allocation.path, m.allocation.phase) for m in winners
     )
-    return Peaks(
-        _largest(_winners(list(forward.values()))), _largest(winners), candidates, workspace_of(timeline),
-        stretches.all(),
-    )  # fmt: skip
+    forward_peak = _largest(_winners(list(forward.values())))
+    return Peaks(forward_peak, _largest(winners), candidates, workspace_of(timeline), rows.finished())
 
 
 def _add(live: Table, table: Table, sign: int) -> None:
@@ -218,16 +216,16 @@ def _sampled_winners(shifted: Sequence[Table]) -> Iterator[int]:
         yield max(range(len(sums)), key=sums.__getitem__)
 
 
-class _Stretches:
-    """Stretches under way, as tables."""
+class _Rows:
+    """The timeline's rows so far, as tables."""
 
     def __init__(self, resident: Dim) -> None:
         self._resident = table_of(resident)
         self._rows: list[tuple[str, str, Table, Table]] = []
         self._live: list[Table] = []
 
-    def note(self, is_taken: bool, allocation: Allocation, live: Table) -> None:
-        """One event with the bytes that are in use after it."""
+    def add(self, is_taken: bool, allocation: Allocation, live: Table) -> None:
+        """Add an event, with the bytes in use after it."""
         if is_taken:
             if not self._rows or self._rows[-1][:2] != (allocation.path, allocation.phase):
                 self._rows.append((allocation.path, allocation.phase, {}, {}))
@@ -239,9 +237,9 @@ class _Stretches:
         self._live[-1] = dict(self._resident)
         _add(self._live[-1], live, 1)
 
-    def all(self) -> tuple[Stretch, ...]:
-        """All of them, in order."""
+    def finished(self) -> tuple[TimelineRow, ...]:
+        """The rows, with what is resident in their ``live``."""
         return tuple(
-            Stretch(path, phase, _dim(_formula(taken)), _dim(_formula(freed)), _dim(_formula(live)))
+            TimelineRow(path, phase, _dim(_formula(taken)), _dim(_formula(freed)), _dim(_formula(live)))
             for (path, phase, taken, freed), live in zip(self._rows, self._live, strict=True)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nncost.counting.memory.memory import Candidate, Stretch
+from nncost.counting.memory.memory import Candidate, TimelineRow
 from nncost.dims import Dim, largest
 from nncost.ir.storage import Allocation, Timeline
 from nncost.records import record
@@ -24,7 +24,7 @@ class Peaks:
     step: Dim
     candidates: tuple[Candidate, ...]
     workspace: Dim
-    stretches: tuple[Stretch, ...]
+    rows: tuple[TimelineRow, ...]
 
 
 def events(timeline: Timeline) -> Iterator[tuple[bool, Allocation]]:

@@ -18,8 +18,14 @@ BATCH = "B"
 """The letter of the batch, which worked lines leave out if the batch is one example."""
 
 ROWS = {BATCH: "examples in the batch"}
-INPUT, WEIGHTS = "∂L/∂x", "∂L/∂W"
+CHANNELS = {"C": "channels", "S": "values in each channel (height × width)"}
+INPUT, WEIGHTS, BIASES = "∂L/∂x", "∂L/∂W", "∂L/∂b"
 """Gradients that explanations speak about."""
+
+
+def labelled(x: Tensor, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
+    """Return the tensors of a layer with weights under the names of their gradients."""
+    return {INPUT: x, WEIGHTS: weight} | ({} if bias is None else {BIASES: bias})
 
 
 @record(eq=False)

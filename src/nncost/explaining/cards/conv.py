@@ -10,7 +10,7 @@ from functools import cache
 
 from nncost.dims import Dim, Shape, exact_divide
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, BIASES, INPUT, ROWS, WEIGHTS, Card, Reading, Sizes, labelled
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Conv, ConvTranspose
@@ -39,7 +39,7 @@ def conv_card(bias: bool, grouped: bool) -> Card:
         weight = b.parameter((sizes["M"], sizes["C"], sizes["K"]), "weight", "weight")
         shift = b.parameter((sizes["M"],), "bias", "bias") if bias else None
         conv(b, x, weight, shift, stride=[1], padding=[(0, 0)], dilation=[1], groups=groups)
-        return _gradients(x, weight, shift)
+        return labelled(x, weight, shift)
 
     text = "b_m + " if bias else ""
     return Card(
@@ -77,8 +77,8 @@ def conv_card(bias: bool, grouped: bool) -> Card:
             else "each output sums C·K products: C·K − 1 additions",
         },
         why_backward={
-            "∂L/∂W": "each of the M·C·K weights sums over all positions of all examples",
-            "∂L/∂b": "each bias sums over all positions of all examples",
+            WEIGHTS: "each of the M·C·K weights sums over all positions of all examples",
+            BIASES: "each bias sums over all positions of all examples",
             INPUT: "per tap a sum over the kernels, then one addition where windows overlap",
         },
         parameters="C·K weights in each of the M kernels, shared by all positions"
@@ -114,7 +114,7 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
             b, x, weight, shift,
             stride=[1], padding=[(0, surplus)], dilation=[1], output_padding=[0], groups=groups,
         )  # fmt: skip
-        return _gradients(x, weight, shift)
+        return labelled(x, weight, shift)
 
     return Card(
         title="transposed convolution" + (" in groups" if grouped else ""),
@@ -149,15 +149,11 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
             "add": "sums over the channels, then one addition per tap" + (", then the bias" if bias else ""),
         },
         why_backward={
-            "∂L/∂W": "each weight sums over all input positions of all examples",
-            "∂L/∂b": "each bias sums over all positions of all examples",
+            WEIGHTS: "each weight sums over all input positions of all examples",
+            BIASES: "each bias sums over all positions of all examples",
             INPUT: "each input gathers from its K taps in the output channels",
         },
         parameters="K weights per pair of an input and an output channel"
         + (", one bias per output channel" if bias else ""),
         saved="the transposed convolutions' inputs x (for ∂L/∂W)",
     )
-
-
-def _gradients(x: Tensor, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
-    return {INPUT: x, "∂L/∂W": weight} | ({"∂L/∂b": bias} if bias is not None else {})

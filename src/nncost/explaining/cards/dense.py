@@ -6,7 +6,7 @@ from functools import cache
 
 from nncost.dims import Dim, product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, BIASES, INPUT, ROWS, WEIGHTS, Card, Reading, Sizes, labelled
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import MatMul, Operation
@@ -45,10 +45,10 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
         weight = b.parameter((sizes["M"], sizes["N"]), "weight", "weight")
         shift = b.parameter((sizes["M"],), "bias", "bias") if bias else None
         dense(b, x, weight, shift)
-        return {INPUT: x, "∂L/∂W": weight} | ({"∂L/∂b": shift} if shift is not None else {})
+        return labelled(x, weight, shift)
 
     rows = "B·T rows" if positions else "B examples"
-    text, latex = ("b_j + ", "b_j + ") if bias else ("", "")
+    text = "b_j + " if bias else ""
     return Card(
         title="dense layer" if bias else "dense layer without biases",
         letters=ROWS | ({"T": "positions of each example"} if positions else {}) | {"N": "inputs", "M": "neurons"},
@@ -56,7 +56,7 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
         equations=(
             Maths(
                 f"z_j = {text}Σᵢ W_ji·x_i    for j = 1 … M",
-                rf"z_j = {latex}\sum_{{i=1}}^{{N}} W_{{ji}}\,x_i \qquad j = 1, \dots, M",
+                rf"z_j = {text}\sum_{{i=1}}^{{N}} W_{{ji}}\,x_i \qquad j = 1, \dots, M",
             ),
         ),
         gradients=(
@@ -74,8 +74,8 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             else "each of the M sums has N products: N − 1 additions",
         },
         why_backward={
-            "∂L/∂W": f"one product δ_j·x_i per weight; then the {rows} are added up",
-            "∂L/∂b": f"δ itself, a copy; only the {rows} are added up",
+            WEIGHTS: f"one product δ_j·x_i per weight; then the {rows} are added up",
+            BIASES: f"δ itself, a copy; only the {rows} are added up",
             INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
         },
         parameters="one weight per pair of an input and a neuron"

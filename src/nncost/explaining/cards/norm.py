@@ -6,7 +6,7 @@ from functools import cache
 
 from nncost.dims import Dim, Shape, product
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, INPUT, ROWS, Card, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, CHANNELS, INPUT, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
@@ -88,19 +88,19 @@ def batch_norm_card(training: bool) -> Card:
 
 def read_layer_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x, layer = region.inputs[0], region.settings(LayerNorm)
-    batch, *rows = x.shape[: x.rank - layer.axes]
-    width = product(x.shape[x.rank - layer.axes :])
-    card = row_norm_card(True, layer.scale, layer.shift, bool(rows))
-    return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
+    layer = region.settings(LayerNorm)
+    return _row_norm(region.inputs[0], layer.axes, centred=True, scale=layer.scale, shift=layer.shift)
 
 
 def read_rms_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    x = region.inputs[0]
-    batch, *rows = x.shape[:-1]
-    card = row_norm_card(False, region.settings(RMSNorm).scale, False, bool(rows))
-    return (Reading(card, (batch, tuple(rows), x.shape[-1]) if rows else (batch, x.shape[-1])),)
+    return _row_norm(region.inputs[0], 1, centred=False, scale=region.settings(RMSNorm).scale, shift=False)
+
+
+def _row_norm(x: Tensor, axes: int, *, centred: bool, scale: bool, shift: bool) -> tuple[Reading, ...]:
+    (batch, *rows), width = x.shape[: x.rank - axes], product(x.shape[x.rank - axes :])
+    card = row_norm_card(centred, scale, shift, bool(rows))
+    return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
 
 
 @cache
@@ -158,9 +158,7 @@ def group_norm_card(scale: bool, shift: bool, instance: bool) -> Card:
 
     return Card(
         title="instance normalisation" if instance else "group normalisation",
-        letters=ROWS
-        | {"C": "channels", "S": "values in each channel (height × width)"}
-        | ({} if instance else {"G": "groups of channels"}),
+        letters=ROWS | CHANNELS | ({} if instance else {"G": "groups of channels"}),
         build=build,
         equations=(_CENTRED, _affine(scale, shift)),
         gradients=(_GRADIENT,),
@@ -187,7 +185,7 @@ def lrn_card(size: int) -> Card:
 
     return Card(
         title=f"local response normalisation over {size} channels",
-        letters=ROWS | {"C": "channels", "S": "values in each channel (height × width)"},
+        letters=ROWS | CHANNELS,
         build=build,
         equations=(Maths("y = x/(k + α·Σx²)^β", r"y = \frac{x}{\left(k + \alpha \sum x^2\right)^{\beta}}"),),
         gradients=(Maths("∂L/∂x by the quotient rule", r"\frac{\partial L}{\partial x}\ \text{by the quotient rule}"),),

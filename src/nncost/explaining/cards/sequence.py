@@ -7,7 +7,7 @@ from functools import cache
 
 from nncost.dims import Dim, same
 from nncost.documents.document import Maths
-from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
+from nncost.explaining.cards.card import BATCH, ROWS, WEIGHTS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Attention
@@ -29,7 +29,7 @@ def embedding_card() -> Card:
         indices = b.input((sizes[BATCH], sizes["T"]), dtype="int64")
         table = b.parameter((sizes["V"], sizes["D"]), "weight", "weight")
         embedding(b, indices, table)
-        return {"∂L/∂W": table}
+        return {WEIGHTS: table}
 
     return Card(
         title="embedding",
@@ -37,7 +37,7 @@ def embedding_card() -> Card:
         build=build,
         equations=(Maths("y_t = W[i_t]    row i_t of the table: looked up, not computed", r"y_t = W_{i_t}"),),
         gradients=(Maths("∂L/∂W[i_t] gathers g_t", r"\frac{\partial L}{\partial W_{i_t}} \mathrel{+}= g_t"),),
-        why_backward={"∂L/∂W": "each row that was used receives its gradient: one addition per value"},
+        why_backward={WEIGHTS: "each row that was used receives its gradient: one addition per value"},
         parameters="D weights in each of the V rows of the table",
         saved="the embedding's indices",
     )

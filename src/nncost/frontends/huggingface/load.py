@@ -10,12 +10,10 @@ from nncost.errors import SourceError
 from nncost.frontends import registry
 from nncost.frontends.huggingface.config import building, number_format
 from nncost.frontends.huggingface.config import read as read_config
-from nncost.frontends.huggingface.errors import as_source_error
 from nncost.frontends.huggingface.experts import active_parameters
 from nncost.frontends.huggingface.inputs import inputs_of
 from nncost.frontends.huggingface.model_class import configuration_class, model_class
-from nncost.frontends.huggingface.quiet import quiet
-from nncost.frontends.huggingface.transformers import transformers
+from nncost.frontends.huggingface.transformers import as_source_error, quiet, transformers
 from nncost.frontends.model import Inputs, LoadOptions, Model
 from nncost.records import replace
 

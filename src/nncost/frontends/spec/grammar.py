@@ -56,7 +56,7 @@ class Width:
 
 
 @record
-class Ellipsis_:
+class Dots:
     """``...``: all members of a family of widths between its neighbours."""
 
     position: int
@@ -95,7 +95,7 @@ class Item:
 
 
 @record
-class Sequence_:
+class CommaForm:
     """The input shape of one example and the layers after it."""
 
     shape: Word
@@ -106,10 +106,10 @@ class Sequence_:
 class Widths:
     """The widths form."""
 
-    widths: tuple[Width | Ellipsis_, ...]
+    widths: tuple[Width | Dots, ...]
 
 
-Spec = Union[Widths, Sequence_]
+Spec = Union[Widths, CommaForm]
 
 
 def parse(text: str) -> Spec:
@@ -205,12 +205,12 @@ def _start(tree: Any) -> Spec:
     if inner.data == "widths":
         return Widths(tuple(_width(child) for child in inner.children))
     shape, items = inner.children
-    return Sequence_(_required(shape), _items(items))
+    return CommaForm(_required(shape), _items(items))
 
 
-def _width(tree: Any) -> Width | Ellipsis_:
+def _width(tree: Any) -> Width | Dots:
     if tree.data == "ellipsis":
-        return Ellipsis_(tree.children[0].start_pos)
+        return Dots(tree.children[0].start_pos)
     size, activation, count = tree.children
     return Width(_required(size), _word(activation), _word(count))
 

@@ -40,7 +40,7 @@ class Context:
             raise self.sizes.error(f"a spec may write out {limit:,} {kind}", word, hint="Repeat equal ones with *N.")
 
     def check_size(self, x: Tensor, word: Word) -> None:
-        """Raise SpecError where the formula of a size has grown too long to work with."""
+        """Raise SpecError if the formula of a size has grown too long to work with."""
         for dim in x.shape:
             if not isinstance(dim, int) and dim.count_ops() > MAX_SIZE_OPERATIONS:
                 raise self.sizes.error(
@@ -125,7 +125,7 @@ ALIASES = {"linear": "dense", "fc": "dense", "conv2d": "conv", "swish": "silu", 
 
 
 def needs(a: Arguments, x: Tensor, rank: Sequence[int], form: str, context: Context) -> None:
-    """Raise SpecError where the input has another number of axes than the layer takes."""
+    """Raise SpecError if the input has another number of axes than the layer takes."""
     if x.rank not in rank:
         raise context.sizes.error(
             f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}", a.layer.name

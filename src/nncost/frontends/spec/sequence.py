@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nncost.dims import Dim, Shape, same_shape, shape_text
 from nncost.errors import NncostError, SpecError
-from nncost.frontends.spec.grammar import Block, Item, Layer, Sequence_, Word
+from nncost.frontends.spec.grammar import Block, CommaForm, Item, Layer, Word
 from nncost.frontends.spec.layers import Context, build_layer
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.builder import Builder
@@ -24,7 +24,7 @@ class SequenceBuilder:
         self.context = context
         self._outcomes: dict[tuple[Block | Layer, Shape], Shape] = {}
 
-    def build(self, spec: Sequence_, batch: Dim) -> Tensor:
+    def build(self, spec: CommaForm, batch: Dim) -> Tensor:
         """The whole network; the first layer decides whether the input holds indices."""
         shape = self.context.sizes.shape(spec.shape)
         dtype = "int64" if _starts_with_embedding(spec.items) else None

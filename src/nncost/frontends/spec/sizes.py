@@ -58,7 +58,7 @@ class Sizes:
         return sum(name not in self.bindings for name in self.used)
 
     def check_bindings(self, extra: frozenset[str]) -> None:
-        """Raise SymbolError where a binding names no symbol of the spec."""
+        """Raise SymbolError if a binding names no symbol of the spec."""
         for name in self.bindings:
             if name not in self.used and name not in extra:
                 known = ", ".join(self.used) or "none"

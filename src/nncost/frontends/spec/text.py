@@ -5,7 +5,7 @@ from __future__ import annotations
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import OptionError
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.spec.grammar import Sequence_, parse
+from nncost.frontends.spec.grammar import CommaForm, parse
 from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.widths import build_widths
@@ -24,7 +24,7 @@ def load(source: str, options: LoadOptions) -> Model:
     batch = _bound(options)
     builder = Builder(dtype=options.dtype, training=options.training)
     context = Context(builder, sizes, [])
-    if isinstance(spec, Sequence_):
+    if isinstance(spec, CommaForm):
         from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
         from nncost.frontends.spec.sequence import SequenceBuilder
 

@@ -9,7 +9,7 @@ from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
 from nncost.frontends.choices import ACTIVATION_NAMES
 from nncost.frontends.model import BiasChoice
-from nncost.frontends.spec.grammar import Ellipsis_, Width, Widths, Word
+from nncost.frontends.spec.grammar import Dots, Width, Widths, Word
 from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
@@ -36,12 +36,12 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
     """Emit a network of dense layers, each neuron with a bias and an activation unless told otherwise."""
     _check_activation(context.sizes, activation, None)
     first = spec.widths[0]
-    if isinstance(first, Ellipsis_):
+    if isinstance(first, Dots):
         raise SpecError("a network cannot start with ...", context.sizes.spec, first.position, length=3)
     if first.activation is not None or first.count is not None:
         raise context.sizes.error("the first item is the input, which has no activation and no count", first.size)
     expanded = _expand_numbered(context.sizes, spec.widths)
-    family = next((i for i, width in enumerate(expanded) if isinstance(width, Ellipsis_)), None)
+    family = next((i for i, width in enumerate(expanded) if isinstance(width, Dots)), None)
     inputs, steps = (
         _steps(context, expanded, activation) if family is None else _family(context, expanded, family, activation)
     )
@@ -123,9 +123,7 @@ def _check_activation(sizes: Sizes, name: str, word: Word | None) -> str:
     return name
 
 
-def _steps(
-    context: Context, widths: Sequence[Width | Ellipsis_], activation: str
-) -> tuple[tuple[Dim, ...], list[Step]]:
+def _steps(context: Context, widths: Sequence[Width | Dots], activation: str) -> tuple[tuple[Dim, ...], list[Step]]:
     first, *rest = widths
     assert isinstance(first, Width)
     inputs = context.sizes.shape(first.size)
@@ -145,15 +143,15 @@ def _member(word: Word) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match and len(match[2]) <= len(str(MAX_LAYERS)) else None
 
 
-def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Ellipsis_]) -> list[Width | Ellipsis_]:
+def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Dots]) -> list[Width | Dots]:
     """Write ``h0-h1-...-h4`` (or ``…-hl`` with l bound) out; leave an open end as it is."""
-    places = [i for i, width in enumerate(widths) if isinstance(width, Ellipsis_)]
+    places = [i for i, width in enumerate(widths) if isinstance(width, Dots)]
     if not places:
         return list(widths)
     place = places[0]
     before, dots = widths[place - 1], widths[place]
     after = widths[place + 1] if place + 1 < len(widths) else None
-    assert isinstance(dots, Ellipsis_)
+    assert isinstance(dots, Dots)
     start = _member(before.size) if isinstance(before, Width) else None
     if len(places) > 1 or start is None or not isinstance(after, Width):
         raise SpecError(
@@ -180,7 +178,7 @@ def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Ellipsis_]) -> list[
 
 
 def _family(
-    context: Context, widths: Sequence[Width | Ellipsis_], place: int, activation: str
+    context: Context, widths: Sequence[Width | Dots], place: int, activation: str
 ) -> tuple[tuple[Dim, ...], list[Step]]:
     """Members of a family whose last index is a symbol: two layers written out, the rest as one indexed step."""
     sizes = context.sizes

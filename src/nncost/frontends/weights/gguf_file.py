@@ -16,8 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from nncost.errors import MissingExtraError, SourceError
 from nncost.frontends.weights.binary import Binary, skip_value
-from nncost.frontends.weights.contents import Contents, Entry
-from nncost.frontends.weights.dtypes import dtype_name
+from nncost.frontends.weights.contents import Contents, Entry, dtype_name
 from nncost.frontends.weights.files import GGUF, damaged, opened
 
 _VERSIONS = (2, 3)

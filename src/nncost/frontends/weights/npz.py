@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from io import BytesIO
+from math import prod
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 from zipfile import ZipFile, ZipInfo
@@ -45,11 +46,10 @@ def _entry(path: str, content: ZipFile, member: ZipInfo) -> Entry:
         )
     if any(not 0 <= dim < _MAX_SIZE for dim in shape):
         raise ValueError(f"the array {name!r} has the shape {shape}"[:300])
-    entry = Entry(name.replace("/", "."), shape, dtype.name, 0)
-    stored = entry.elements * dtype.itemsize
+    stored = prod(shape) * dtype.itemsize
     if header_bytes + stored != member.file_size:
         raise ValueError(f"the array {name!r} claims {stored:,} bytes, {member.file_size - header_bytes:,} are stored")
-    return Entry(entry.name, shape, entry.dtype, stored)
+    return Entry(name.replace("/", "."), shape, dtype.name, stored)
 
 
 def _header(start: bytes) -> tuple[tuple[int, ...], np.dtype, int]:

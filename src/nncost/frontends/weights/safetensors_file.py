@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from math import prod
 
 from nncost.errors import MissingExtraError
-from nncost.frontends.weights.contents import Contents, Entry
-from nncost.frontends.weights.dtypes import dtype_name
+from nncost.frontends.weights.contents import Contents, Entry, dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
 
 _LENGTH_BYTES = 8
@@ -38,8 +38,7 @@ def read(path: str) -> Contents:
 
 def _entry(name: str, tensor: object) -> Entry:
     dtype, shape = tensor.get_dtype(), tuple(tensor.get_shape())  # type: ignore[attr-defined]
-    entry = Entry(name, shape, dtype_name(dtype), 0)
-    return Entry(name, shape, entry.dtype, entry.elements * bits_of(dtype) // 8)
+    return Entry(name, shape, dtype_name(dtype), prod(shape) * bits_of(dtype) // 8)
 
 
 def bits_of(dtype: str) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nncost.errors import SourceError
+from nncost.frontends.weights import pytorch, safetensors_file
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import damaged, opened, unique_json
+from nncost.frontends.weights.safetensors_file import natural
 
 _MAX_INDEX = 64 * 2**20
 _HINT = 'An index is {"weight_map": {"tensor name": "file in the same folder", …}}.'
@@ -37,13 +39,7 @@ def read(path: str) -> Contents:
     notes = [f"Counted from {len(shards)} files that the index names."]
     if unnamed:
         notes.append(f"{unnamed} tensors in these files are not in the index and are not counted.")
-    return Contents(tuple(found[name] for name in _order(found)), tuple(notes))
-
-
-def _order(found: Mapping[str, Entry]) -> list[str]:
-    from nncost.frontends.weights.safetensors_file import natural
-
-    return sorted(found, key=natural)
+    return Contents(tuple(found[name] for name in sorted(found, key=natural)), tuple(notes))
 
 
 def _weight_map(path: str) -> dict[str, str]:
@@ -61,9 +57,7 @@ def _weight_map(path: str) -> dict[str, str]:
     return places
 
 
-def _shard_reader(path: str) -> Any:
-    from nncost.frontends.weights import pytorch, safetensors_file
-
+def _shard_reader(path: str) -> Callable[[str], Contents]:
     return safetensors_file.read if path.lower().endswith(".safetensors.index.json") else pytorch.read
 
 

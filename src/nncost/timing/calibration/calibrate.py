@@ -12,6 +12,7 @@ from typing import Any
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.errors import OptionError
 from nncost.records import record
+from nncost.timing import Progress, check_torch
 from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.devices.profile_store import save_profile
@@ -21,8 +22,6 @@ ENGINE = "torch"
 MAX_AGE_SECONDS = 3600.0
 """A stopped calibration is taken up again within an hour; after that the machine may be another."""
 _OPERATOR = {"forward": "forward_operator", "backward": "backward_operator", "update": "update_operator"}
-Progress = Callable[[str, int, int], None]
-"""``progress(probe, done, of)``."""
 
 
 @record
@@ -36,11 +35,9 @@ class Probe:
 def calibrate(progress: Progress | None = None, *, fresh: bool = False) -> tuple[Profile, Path]:
     """Measure this machine and keep its profile; the profile and its file.
 
-    What an earlier calibration had finished is not measured again, unless ``fresh``. Raises OptionError
+    What an earlier calibration had finished is not measured again, unless ``fresh``. Raise OptionError
     where the profile cannot be written, and a MissingExtraError without PyTorch.
     """
-    from nncost.timing.runnable import check_torch
-
     check_torch("calibrating this machine")
     path = cache_folder() / "calibration.json"
     here = fingerprint()
@@ -78,8 +75,8 @@ def _unfinished(path: Path, here: Mapping[str, Any]) -> dict[str, Any]:
 def _probes() -> Iterator[Probe]:
     from nncost.timing.calibration import overheads, rates
     from nncost.timing.measure.reference import Reference
-    from nncost.timing.replay.memo import Memo
     from nncost.timing.replay.page_faults import seconds_of_a_fault
+    from nncost.timing.replay.timing_cache import TimingCache
 
     yield Probe("reference work", lambda: sorted(Reference().seconds() for _ in range(9))[4])
     yield Probe("matrix products", lambda: [asdict(rate) for rate in rates.products()])
@@ -87,8 +84,7 @@ def _probes() -> Iterator[Probe]:
     yield Probe("bandwidth by working set", lambda: [asdict(rate) for rate in rates.bandwidths()])
     yield Probe("page faults", seconds_of_a_fault)
     yield Probe("cold caches", rates.cold_factor)
-    memo = Memo()
-    for name, observe in overheads.observations(memo):
+    for name, observe in overheads.observations(TimingCache()):
         yield Probe(f"overheads: {name}", partial(_plain, observe))
 
 

@@ -15,11 +15,11 @@ from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
 from nncost.records import record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.timing.measure.step import Stepper, StepSeconds, quiet_of, random_state_left
+from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of, random_state_left
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
-from nncost.timing.replay.memo import Memo
 from nncost.timing.replay.step import phase_of, timed_jobs
+from nncost.timing.replay.timing_cache import TimingCache
 from nncost.timing.runnable import Subject
 
 UNKNOWNS: Mapping[str, Sequence[str]] = {
@@ -36,15 +36,15 @@ STEPS = 60
 
 @record
 class Observation:
-    """One network's step: its real seconds, those of its operators alone, and how often each unknown is in it."""
+    """One network's step: its real seconds, those of its operators by themselves, and how often each unknown is in it."""
 
     measured: StepSeconds
     operators: Mapping[str, float]
     amounts: Mapping[str, int]
 
 
-def observe(make: Make, optimizer: str, memo: Memo) -> Observation:
-    """Run a network, and its operators alone."""
+def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
+    """Run a network, and its operators by themselves."""
     with random_state_left():
         module, inputs = make()
         given = Inputs(inputs)
@@ -52,17 +52,17 @@ def observe(make: Make, optimizer: str, memo: Memo) -> Observation:
         subject = Subject(module, given, options, lambda output: output.square().mean(), optimizer, {})
         recording = record_step(module, given, options)
         stepper = Stepper(subject)
-        measured = quiet_of([stepper.step() for _ in range(STEPS)])
-        return Observation(measured, _operators(recording, memo), amounts_of(recording))
+        measured = lower_quartile_of([stepper.step() for _ in range(STEPS)])
+        return Observation(measured, _operators(recording, cache), amounts_of(recording))
 
 
-def _operators(recording: Recording, memo: Memo) -> dict[str, float]:
-    jobs = [job for job in jobs_of(recording.operators, recording.memory) if not job.recorded.is_view]
-    times = timed_jobs(jobs, memo, 0.0)
+def _operators(recording: Recording, cache: TimingCache) -> dict[str, float]:
+    jobs = [job for job in jobs_of(recording.operators, recording.memory) if not job.call.is_view]
+    times = timed_jobs(jobs, cache, 0.0)
     sums = dict.fromkeys(TIMED_PHASES, 0.0)
     for job in jobs:
         if job.key in times:
-            sums[phase_of(job.recorded)] += times[job.key].seconds
+            sums[phase_of(job.call)] += times[job.key].seconds
     return sums
 
 
@@ -73,17 +73,17 @@ def amounts_of(recording: Recording) -> dict[str, int]:
         "gradient": len(recording.trained), "backward_call": 1,
         "parameter": len(recording.trained), "update_call": 1,
     }  # fmt: skip
-    for recorded in recording.operators:
-        name = f"{phase_of(recorded)}_{'view' if recorded.is_view else 'operator'}"
+    for call in recording.operators:
+        name = f"{phase_of(call)}_{'view' if call.is_view else 'operator'}"
         amounts[name] = amounts.get(name, 0) + 1
     return amounts
 
 
-def observations(memo: Memo) -> Iterator[tuple[str, Callable[[], Observation]]]:
+def observations(cache: TimingCache) -> Iterator[tuple[str, Callable[[], Observation]]]:
     """Every network with every optimizer, to be run one by one."""
     for name, make in NETWORKS.items():
         for optimizer in OPTIMIZERS:
-            yield f"{name}, {optimizer}", partial(observe, make, optimizer, memo)
+            yield f"{name}, {optimizer}", partial(observe, make, optimizer, cache)
 
 
 def solve(seen: Sequence[Observation]) -> dict[str, float]:

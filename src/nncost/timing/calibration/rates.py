@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from nncost.timing.devices.profile import Rate
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 _SQUARES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _SKINNY = ((1, 512, 512), (8, 784, 128), (32, 784, 512), (64, 1024, 1024), (128, 4096, 1024))
@@ -21,7 +22,6 @@ _CONVOLUTIONS = (
 _WORKING_SETS = tuple(2**power for power in range(14, 29, 2))
 _LEAST_SECONDS = 0.02
 _REPEATS = 5
-FLOPS_PER_PRODUCT = 2
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -77,14 +77,14 @@ def bandwidths() -> list[Rate]:
 def cold_factor() -> float:
     """How much slower a product is when its operands come from main memory."""
     from nncost.timing.replay.cache_distance import FURTHEST
-    from nncost.timing.replay.timing import Stream
+    from nncost.timing.replay.timing import CacheFlusher
 
     left, right = torch.randn(_SQUARES[5], _SQUARES[5]), torch.randn(_SQUARES[5], _SQUARES[5])
     warm, _ = timed(lambda: left @ right)
-    stream, cold = Stream(), []
+    flusher, cold = CacheFlusher(), []
     for _ in range(_REPEATS):
-        stream.push(FURTHEST)
-        stream.familiar()
+        flusher.flush(FURTHEST)
+        flusher.run_others()
         start = time.perf_counter()
         left @ right
         cold.append(time.perf_counter() - start)

@@ -17,7 +17,7 @@ _CLOSE = 3
 
 
 def catalogue() -> tuple[Device, ...]:
-    """Every device; a user's own replaces the shipped one of its name. Raises SourceError for a file at fault."""
+    """Every device; a user's own replaces the shipped one of its name. Raise SourceError for a file at fault."""
     devices = {device.name: device for device in shipped()}
     for folder in device_folders():
         devices |= {device.name: device for path in sorted(folder.glob("*.toml")) for device in read_devices(path)}
@@ -26,7 +26,7 @@ def catalogue() -> tuple[Device, ...]:
 
 
 def device_named(name: str) -> Device:
-    """The device of a name or an alias, in any case. Raises OptionError with the nearest names."""
+    """The device of a name or an alias, in any case. Raise OptionError with the nearest names."""
     if not isinstance(name, str):
         raise OptionError(f"a device is a name such as 'h100', received {name!r}")
     devices = catalogue()

@@ -52,7 +52,7 @@ class Device:
     note: str = ""
 
     def peak(self, dtype: str) -> float:
-        """Flops a second of contractions of that type. Raises OptionError where nobody published them."""
+        """Flops a second of contractions of that type. Raise OptionError if nobody published them."""
         if dtype not in self.peaks:
             known = ", ".join(name for name in self.peaks if "float" in name) or "none"
             raise OptionError(

@@ -19,7 +19,7 @@ _HINT = "docs/devices.md shows what a device file holds."
 
 
 def read_devices(path: Path) -> list[Device]:
-    """The devices of one file. Raises SourceError naming the file and the line or the field at fault."""
+    """The devices of one file. Raise SourceError naming the file and the line or the field at fault."""
     content = _parsed(path)
     entries = content.get(ENTRY)
     unexpected = sorted(set(content) - {ENTRY})

@@ -81,7 +81,7 @@ def why_no_profile() -> str:
 def save_profile(profile: Profile) -> Path:
     """Write a profile, whole or not at all; an older one of the same machine and libraries is replaced.
 
-    Raises OSError where the folder cannot be written.
+    Raise OSError if the folder cannot be written.
     """
     path = profiles_folder() / _file_name(profile)
     write_json(path, {"schema": SCHEMA, **asdict(profile)})
@@ -89,7 +89,7 @@ def save_profile(profile: Profile) -> Path:
 
 
 def load_profile(path: Path) -> Profile:
-    """One profile's file. Raises SourceError naming the file and the field at fault."""
+    """One profile's file. Raise SourceError naming the file and the field at fault."""
     from pydantic import ValidationError
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nncost.errors import OptionError, SourceError
@@ -11,8 +11,9 @@ from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.records import field, record, replace
 from nncost.report import Report
+from nncost.timing import Progress, check_torch
 from nncost.timing.devices.fingerprint import available_bytes
-from nncost.timing.prediction import Prediction
+from nncost.timing.prediction import Amounts, Prediction, ratios
 from nncost.units import bytes_text
 
 SCHEMA = "nncost.measurement/1"
@@ -22,8 +23,6 @@ STEPS_BETWEEN = 10
 """Steps between two pieces of reference work."""
 BUDGET_SECONDS = 8.0
 """Steps are repeated for as long, but not fewer and not more often than that."""
-Progress = Callable[[str, int, int], None]
-"""``progress(what, done, of)``."""
 
 
 @record
@@ -47,8 +46,8 @@ class Measurement:
     source: str
     settings: Mapping[str, Any]
     steps: int
-    predicted: Mapping[str, Mapping[str, float]]
-    measured: Mapping[str, Mapping[str, float]]
+    predicted: Amounts
+    measured: Amounts
     rows: Sequence[MeasuredRow]
     operations: Mapping[str, Any] = field(default_factory=dict)
     noise: float = 0.0
@@ -57,15 +56,8 @@ class Measurement:
 
     @property
     def ratio(self) -> dict[str, dict[str, float]]:
-        """Predicted ÷ measured, of all that has both."""
-        return {
-            kind: {
-                name: self.predicted[kind][name] / value
-                for name, value in values.items()
-                if value and self.predicted.get(kind, {}).get(name) is not None
-            }
-            for kind, values in self.measured.items()
-        }
+        """Predicted ÷ measured."""
+        return ratios(self.predicted, self.measured)
 
     def to_dict(self) -> dict[str, Any]:
         """Exactly the JSON that ``nncost measure --json`` prints."""
@@ -86,10 +78,8 @@ class Measurement:
 def measure(source: Any, settings: Settings, progress: Progress | None = None) -> Measurement:
     """Run the source's real steps on a copy of it, and compare.
 
-    Raises SourceError for a source that cannot run, MissingExtraError without PyTorch.
+    Raise SourceError for a source that cannot run, MissingExtraError without PyTorch.
     """
-    from nncost.timing.runnable import check_torch
-
     check_torch("measuring a step")
     tell = progress or (lambda what, done, of: None)
     tell("counting", 0, 1)
@@ -118,7 +108,7 @@ class _PlainErrors:
 
 
 def _check_memory(report: Report) -> None:
-    """Raises SourceError for a step that needs more memory than there is: the system would end the program."""
+    """Raise SourceError for a step that needs more memory than there is: the system would end the program."""
     needed = None if report.memory is None else report.memory.step_peak
     free = available_bytes()
     if isinstance(needed, int) and free and needed > free:
@@ -133,7 +123,7 @@ def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Predic
     from nncost.timing.predict_this_machine import predict_here
 
     try:
-        return predict_here(source, settings, lambda done, of: tell("timing operators", done, of)), []
+        return predict_here(source, settings, tell), []
     except OptionError as error:
         return None, [f"{error.args[0].splitlines()[0]} Times are not predicted:  nncost calibrate"]
 
@@ -151,14 +141,14 @@ def _measured(
         steps, references = _steps(stepper, tell)
         whole = median_of(steps)
         tell("memory", 0, 1)
-        peak = allocated_peak(stepper)
+        peak = allocated_peak(stepper.step)
         shares = layer_seconds(stepper, whole)
         operations = _operations(report, stepper)
         memory = _memory_of(subject, settings, report)
         layers = {place: (subject.layer(place[0]), place[1]) for place in shares}
     seconds = {"forward": whole.forward, "backward": whole.backward, "update": whole.update, "step": whole.step}
     resident = memory.get("step_peak", 0) - memory.get("step_allocated", 0)
-    measured: Mapping[str, Mapping[str, float]] = {
+    measured: Amounts = {
         "seconds": seconds,
         "memory": {"step_allocated": peak, "step_peak": peak + resident},
     }

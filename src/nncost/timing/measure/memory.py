@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import accumulate
+
 from nncost.frontends.torch.allocation.workspace_probe import allocations
-from nncost.timing.measure.step import Stepper
 
 
-def allocated_peak(stepper: Stepper) -> int:
-    """The highest sum of bytes taken and not yet given back during one step."""
-    events, _ = allocations(stepper.step)
-    total = highest = 0
-    for size in events:
-        total += size
-        highest = max(highest, total)
-    return highest
+def allocated_peak(run: Callable[[], object]) -> int:
+    """Return the most bytes that a call has allocated and not yet freed at any moment."""
+    events, _ = allocations(run)
+    return max(accumulate(events, initial=0))

@@ -35,7 +35,7 @@ class StepSeconds:
 class Stepper:
     """A subject ready to run step after step. It works on a copy: the subject's own module is not changed.
 
-    Raises SourceError for a module that cannot be copied or has no memory.
+    Raise SourceError for a module that cannot be copied or has no memory.
     """
 
     def __init__(self, subject: Subject, *, copied: bool = True) -> None:
@@ -89,16 +89,18 @@ def _copy(module: nn.Module) -> nn.Module:
         raise SourceError(f"the module cannot be copied, and nncost does not run the original: {error}.") from error
 
 
-def quiet_of(steps: Sequence[StepSeconds]) -> StepSeconds:
-    """The lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
-    quarter = len(steps) // 4
-    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[quarter] for phase in TIMED_PHASES))
+def lower_quartile_of(steps: Sequence[StepSeconds]) -> StepSeconds:
+    """Return the lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
+    return _ranked(steps, len(steps) // 4)
 
 
 def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:
-    """The median of each phase."""
-    middle = len(steps) // 2
-    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[middle] for phase in TIMED_PHASES))
+    """Return the median of each phase."""
+    return _ranked(steps, len(steps) // 2)
+
+
+def _ranked(steps: Sequence[StepSeconds], rank: int) -> StepSeconds:
+    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[rank] for phase in TIMED_PHASES))
 
 
 @contextmanager

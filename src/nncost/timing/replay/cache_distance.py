@@ -1,9 +1,9 @@
-"""How cold an operator's tensors are when it runs: how much was touched in the step since they were.
+"""How cold an operator's tensors are when it runs: how much the step has accessed since it last accessed them.
 
-A processor finds in its caches what it touched last; what is further back must come from a slower
-level. Each argument has a *distance*: the bytes the step touched since it touched that argument. A
+A processor finds in its caches what it accessed last; what is further back must come from a slower
+level. Each argument has a *distance*: the bytes the step accessed since it accessed that argument. A
 step follows a step, so distances wrap around. An operator's code has a distance too, and so has the
-memory of its results: an allocator hands out again what was given back last.
+memory of its results: an allocator hands out again what was freed last.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _CACHE_SIZE = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
 
 @record
 class Job:
-    """One operator to be timed with its arguments at their distances (0: still in the second-level cache)."""
+    """One call of an operator to be timed with its arguments at their distances (0: still in the second-level cache)."""
 
-    recorded: OpRecord
+    call: OpRecord
     distances: tuple[int, ...]
     code: int
     results: int = 0
@@ -37,12 +37,12 @@ class Job:
     @property
     def key(self) -> str:
         """Equal for jobs that take the same time."""
-        recorded = self.recorded
-        leaves = tree_leaves((recorded.args, dict(recorded.kwargs)))
+        call = self.call
+        leaves = tree_leaves((call.args, dict(call.kwargs)))
         shown = [(*leaf.layout, leaf.requires_grad) if isinstance(leaf, Argument) else leaf for leaf in leaves]
-        names = sorted(recorded.kwargs)
-        tracked = recorded.phase in ("forward", "loss")
-        return repr((str(recorded.operator), shown, names, tracked, self.distances, self.code, self.results))
+        names = sorted(call.kwargs)
+        tracked = call.phase in ("forward", "loss")
+        return repr((str(call.operator), shown, names, tracked, self.distances, self.code, self.results))
 
 
 def second_level_bytes() -> int:
@@ -54,30 +54,30 @@ def second_level_bytes() -> int:
         return _DEFAULT_CACHE_BYTES
 
 
-def jobs_of(
-    operators: Sequence[OpRecord], memory: Sequence[MemoryEvent] = (), cache_bytes: int | None = None
-) -> list[Job]:
-    """One job for each operator, in order; ``memory`` are the step's events."""
-    state = _Touched(second_level_bytes() if cache_bytes is None else cache_bytes)
+def jobs_of(calls: Sequence[OpRecord], memory: Sequence[MemoryEvent] = (), cache_bytes: int | None = None) -> list[Job]:
+    """Return one job per call, in order; ``memory`` are the step's events."""
+    history = _AccessHistory(second_level_bytes() if cache_bytes is None else cache_bytes)
     events: dict[int, list[MemoryEvent]] = {}
     for event in memory:
         events.setdefault(event.position, []).append(event)
-    for _ in _jobs(operators, events, state):  # the step before
+    for _ in _jobs(calls, events, history):  # the step before
         pass
-    return list(_jobs(operators, events, state))
+    return list(_jobs(calls, events, history))
 
 
-def _jobs(operators: Sequence[OpRecord], events: Mapping[int, Sequence[MemoryEvent]], state: _Touched) -> Iterator[Job]:
-    for position, operator in enumerate(operators):
-        results = max((state.happened(event) for event in events.get(position, ())), default=0)
-        distances = tuple(state.distance(argument) for argument in operator.tensors())
-        yield Job(operator, distances, state.code_distance(operator), results)
-        state.ran(operator)
-    state.step_ended()
+def _jobs(
+    calls: Sequence[OpRecord], events: Mapping[int, Sequence[MemoryEvent]], history: _AccessHistory
+) -> Iterator[Job]:
+    for position, call in enumerate(calls):
+        results = max((history.note_event(event) for event in events.get(position, ())), default=0)
+        distances = tuple(history.distance(argument) for argument in call.tensors())
+        yield Job(call, distances, history.code_distance(call), results)
+        history.note_call(call)
+    history.end_step()
 
 
-class _Touched:
-    """When memory and code were touched last, on a clock of bytes."""
+class _AccessHistory:
+    """When memory and code were last accessed, on a clock of bytes."""
 
     def __init__(self, reach: int) -> None:
         self._reach, self._clock = reach, 0
@@ -86,33 +86,33 @@ class _Touched:
         self._held: dict[int, int] = {}
         self._free: dict[int, list[int]] = {}
 
-    def happened(self, event: MemoryEvent) -> int:
-        """Memory was taken or given back; the distance of what was taken."""
+    def note_event(self, event: MemoryEvent) -> int:
+        """Note that memory was allocated or freed, and return the distance of what was allocated."""
         if event.bytes is None:
-            self._give_back(event.storage)
+            self._free_storage(event.storage)
             return 0
         self._held[event.storage] = event.bytes
         free = self._free.get(event.bytes)
         return self._level(self._clock - free.pop() + event.bytes) if free else FURTHEST
 
-    def _give_back(self, storage: int) -> None:
+    def _free_storage(self, storage: int) -> None:
         size = self._held.pop(storage, None)
         if size is not None:
             self._free.setdefault(size, []).append(self._memory.get(storage, self._clock))
 
-    def step_ended(self) -> None:
-        """Gradients and outputs are given back."""
+    def end_step(self) -> None:
+        """Free gradients and outputs."""
         for storage in list(self._held):
-            self._give_back(storage)
+            self._free_storage(storage)
 
     def distance(self, argument: Argument) -> int:
         """The distance of an argument; its own bytes count, as it may push itself out."""
-        touched = self._memory.get(argument.storage)
-        return FURTHEST if touched is None else self._level(self._clock - touched + argument.bytes)
+        accessed = self._memory.get(argument.storage)
+        return FURTHEST if accessed is None else self._level(self._clock - accessed + argument.bytes)
 
-    def code_distance(self, operator: OpRecord) -> int:
+    def code_distance(self, call: OpRecord) -> int:
         """The distance of an operator's code."""
-        ran = self._code.get(str(operator.operator))
+        ran = self._code.get(str(call.operator))
         return FURTHEST if ran is None else self._level(self._clock - ran)
 
     def _level(self, bytes_: int) -> int:
@@ -123,11 +123,11 @@ class _Touched:
             level *= _STEP
         return min(level, FURTHEST)
 
-    def ran(self, operator: OpRecord) -> None:
-        """An operator touched its arguments and results; a view touches nothing."""
-        if operator.is_view:
+    def note_call(self, call: OpRecord) -> None:
+        """Note that a call accessed its arguments and results; a view accesses nothing."""
+        if call.is_view:
             return
-        touched = (*operator.tensors(), *operator.results)
-        self._clock += sum({argument.storage: argument.bytes for argument in touched}.values())
-        self._memory |= {argument.storage: self._clock for argument in touched}
-        self._code[str(operator.operator)] = self._clock
+        accessed = (*call.tensors(), *call.results)
+        self._clock += sum({argument.storage: argument.bytes for argument in accessed}.values())
+        self._memory |= {argument.storage: self._clock for argument in accessed}
+        self._code[str(call.operator)] = self._clock

@@ -93,9 +93,9 @@ def _step(events: Sequence[MemoryEvent], found: Faults) -> None:
 def _taken(bytes_: int, position: int, found: Faults) -> torch.Tensor:
     """New memory, written on every thread; where pages are touched first, what that takes beyond writing it again."""
     memory = torch.empty(bytes_, dtype=torch.uint8)
-    before = _faults()
+    before = faults_so_far()
     first = _fill(memory)
-    touched = _faults() - before
+    touched = faults_so_far() - before
     if touched > FEW_PAGES:
         found.pages[position] = found.pages.get(position, 0.0) + touched
         found.seconds[position] = found.seconds.get(position, 0.0) + max(0.0, first - _fill(memory))
@@ -115,9 +115,9 @@ def seconds_of_a_fault(bytes_: int = 64 * 2**20) -> float:
     excess: list[float] = []
     for _ in range(5):
         memory = torch.empty(bytes_, dtype=torch.uint8)
-        before = _faults()
+        before = faults_so_far()
         first = _fill(memory)
-        touched = _faults() - before
+        touched = faults_so_far() - before
         again = min(_fill(memory) for _ in range(3))
         if touched:
             excess.append((first - again) / touched)
@@ -130,5 +130,6 @@ def _fill(memory: torch.Tensor) -> float:
     return time.perf_counter() - start
 
 
-def _faults() -> int:
+def faults_so_far() -> int:
+    """Return the minor page faults of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

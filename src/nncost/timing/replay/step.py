@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.frontends.torch.allocation.recorder import OpRecord, Recording
+from nncost.timing import Progress
 from nncost.timing.devices.profile import Profile
 from nncost.timing.replay.cache_distance import Job, jobs_of
-from nncost.timing.replay.memo import Memo
 from nncost.timing.replay.page_faults import Faults, faults_of
-from nncost.timing.replay.timing import Stream, Timed, time_job
+from nncost.timing.replay.timing import CacheFlusher, Timed, time_job
+from nncost.timing.replay.timing_cache import TimingCache
 
-Progress = Callable[[int, int], None]
-"""``progress(done, of)`` while operators are timed."""
 MANY_PAGES = 1_000
 """So many first touches tell what one takes better than the profile does."""
 Place = tuple[str, str]
@@ -21,8 +20,8 @@ Place = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Spent:
-    """Seconds of one layer in one phase by what they go into; ``spread`` is how far the operators' times scatter."""
+class LayerSeconds:
+    """Seconds of one layer in one phase by what they go into; ``low`` and ``high`` are quartiles of its operators' times."""
 
     operators: float = 0.0
     low: float = 0.0
@@ -40,26 +39,26 @@ class Spent:
 class Replayed:
     """A step's seconds by place, and the operators that could not be run by name."""
 
-    spent: dict[Place, Spent] = field(default_factory=dict)
+    seconds: dict[Place, LayerSeconds] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def at(self, path: str, phase: str) -> Spent:
+    def at(self, path: str, phase: str) -> LayerSeconds:
         """The seconds of a place, to be added to."""
-        return self.spent.setdefault((path, phase), Spent())
+        return self.seconds.setdefault((path, phase), LayerSeconds())
 
 
-def phase_of(recorded: OpRecord) -> str:
+def phase_of(call: OpRecord) -> str:
     """The phase whose seconds an operator is part of: the loss belongs to forward, its gradient to backward."""
-    if recorded.phase == "loss":
-        return "backward" if recorded.in_backward else "forward"
-    return recorded.phase
+    if call.phase == "loss":
+        return "backward" if call.in_backward else "forward"
+    return call.phase
 
 
 def replay(
     recording: Recording,
     profile: Profile,
-    memo: Memo,
+    cache: TimingCache,
     progress: Progress | None = None,
 ) -> Replayed:
     """The seconds of a recorded step on this machine; operators that were timed before are not run again."""
@@ -71,16 +70,16 @@ def replay(
     elif faults.total > MANY_PAGES:
         each = sum(faults.seconds.values()) / faults.total
     jobs = jobs_of(recording.operators, recording.memory)
-    times = timed_jobs([job for job in jobs if not job.recorded.is_view], memo, each, progress)
+    times = timed_jobs([job for job in jobs if not job.call.is_view], cache, each, progress)
     for job in jobs:
-        recorded = job.recorded
-        spent = result.at(recorded.path, phase_of(recorded))
-        spent.overhead += _overhead(recorded, profile.overheads)
-        if recorded.is_view:
+        call = job.call
+        spent = result.at(call.path, phase_of(call))
+        spent.overhead += _overhead(call, profile.overheads)
+        if call.is_view:
             continue
         timed = times.get(job.key)
         if timed is None:
-            name = str(recorded.operator)
+            name = str(call.operator)
             result.missing[name] = result.missing.get(name, 0) + 1
             continue
         spent.operators += timed.low  # what else runs on the machine only ever makes a call longer
@@ -93,25 +92,25 @@ def replay(
 
 
 def timed_jobs(
-    jobs: Iterable[Job], memo: Memo, page_fault: float, progress: Progress | None = None
+    jobs: Iterable[Job], cache: TimingCache, page_fault: float, progress: Progress | None = None
 ) -> Mapping[str, Timed]:
     """The time of each distinct job without its page faults, which depend on what ran before; those that fail are left out."""
     distinct = {job.key: job for job in jobs}
     found: dict[str, Timed] = {}
-    stream: Stream | None = None
+    flusher: CacheFlusher | None = None
     for done, (key, job) in enumerate(distinct.items()):
-        timed = memo.find(key)
+        timed = cache.find(key)
         if timed is None:
-            stream = stream or Stream()
+            flusher = flusher or CacheFlusher()
             try:
-                timed = without_faults(time_job(job, stream), page_fault)
+                timed = without_faults(time_job(job, flusher), page_fault)
             except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
                 continue
-            memo.keep(key, timed)
+            cache.keep(key, timed)
         found[key] = timed
         if progress is not None:
-            progress(done + 1, len(distinct))
-    memo.save()
+            progress("timing operators", done + 1, len(distinct))
+    cache.save()
     return found
 
 
@@ -122,10 +121,10 @@ def without_faults(timed: Timed, page_fault: float) -> Timed:
     return Timed(middle, low, high, timed.faults)
 
 
-def _overhead(recorded: OpRecord, overheads: Mapping[str, float]) -> float:
+def _overhead(call: OpRecord, overheads: Mapping[str, float]) -> float:
     """What the framework adds to an operator when it is called from a layer, from autograd or from an optimizer."""
-    phase = phase_of(recorded)
-    return overheads.get(f"{phase}_{'view' if recorded.is_view else 'operator'}", 0.0)
+    phase = phase_of(call)
+    return overheads.get(f"{phase}_{'view' if call.is_view else 'operator'}", 0.0)
 
 
 def _add_faults(result: Replayed, recording: Recording, faults: Faults) -> None:
@@ -133,8 +132,8 @@ def _add_faults(result: Replayed, recording: Recording, faults: Faults) -> None:
     operators: Sequence[OpRecord] = recording.operators
     for seconds in (faults.seconds, faults.freed):
         for position, spent in seconds.items():
-            recorded = operators[min(position, len(operators) - 1)]
-            result.at(recorded.path, phase_of(recorded)).faults += spent
+            call = operators[min(position, len(operators) - 1)]
+            result.at(call.path, phase_of(call)).faults += spent
 
 
 def _add_framework(result: Replayed, recording: Recording, overheads: Mapping[str, float]) -> None:

@@ -15,25 +15,25 @@ _SPREAD = 0.1
 _LEAST = 0.01
 
 
-def real_arguments(record: OpRecord) -> tuple[list[Any], dict[str, Any]]:
+def real_arguments(call: OpRecord) -> tuple[list[Any], dict[str, Any]]:
     """Arguments like those recorded. Whole numbers lie within the smallest size that they could index."""
-    limit = _limit(record)
-    with_gradients = record.phase in ("forward", "loss") and not record.operator._schema.is_mutable
+    limit = _limit(call)
+    with_gradients = call.phase in ("forward", "loss") and not call.operator._schema.is_mutable
 
-    signed = record.phase != "update"  # an optimizer takes roots of what it keeps
+    signed = call.phase != "update"  # an optimizer takes roots of what it keeps
 
     def real(value: Any) -> Any:
         return _tensor(value, limit, with_gradients, signed) if isinstance(value, Argument) else value
 
-    args, kwargs = tree_map(real, (list(record.args), dict(record.kwargs)))
-    return list(with_workspace(record.operator, tuple(args))), kwargs
+    args, kwargs = tree_map(real, (list(call.args), dict(call.kwargs)))
+    return list(with_workspace(call.operator, tuple(args))), kwargs
 
 
-def _limit(record: OpRecord) -> int:
+def _limit(call: OpRecord) -> int:
     """No index may be larger than the smallest extent of the floating-point arguments."""
-    layouts = [argument.layout for argument in record.tensors()]
+    layouts = [argument.layout for argument in call.tensors()]
     extents = [size for layout in layouts if layout.dtype.is_floating_point for size in layout.shape]
-    extents += [a for a in record.args if isinstance(a, int) and not isinstance(a, bool) and a > 0]
+    extents += [a for a in call.args if isinstance(a, int) and not isinstance(a, bool) and a > 0]
     return max(1, min(extents, default=1))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from nncost.pipeline.count import no_collection
 from nncost.records import record
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.replay.cache_distance import FURTHEST, Job
-from nncost.timing.replay.page_faults import PART
+from nncost.timing.replay.page_faults import PART, faults_so_far
 from nncost.timing.replay.tensors import real_arguments
 
 REPEATS = 7
@@ -41,14 +40,14 @@ class Timed:
     faults: float
 
 
-class Stream:
-    """Memory that is streamed through to push everything else as far away as it is in the step."""
+class CacheFlusher:
+    """Memory that is read and written to evict other memory from the caches, as far as it is in the step."""
 
     def __init__(self) -> None:
         self._memory = torch.zeros(FURTHEST // 4)
         self._single = torch.zeros(1)
 
-    def push(self, bytes_: int) -> None:
+    def flush(self, bytes_: int) -> None:
         """Read and write that many bytes, on every thread."""
         if bytes_ > 0:
             self._memory[: bytes_ // 4].add_(1.0)
@@ -58,33 +57,32 @@ class Stream:
         left = max(distance for distance, _ in touches)
         for distance, touch in sorted(touches, key=lambda pair: -pair[0]):
             if distance < left:
-                self.push(left - distance)
+                self.flush(left - distance)
                 left = distance
             if distance < FURTHEST:
                 touch()
-        self.push(left)
-        self.familiar()
+        self.flush(left)
+        self.run_others()
 
-    def familiar(self) -> None:
+    def run_others(self) -> None:
         """Run some other operators, as a step always just did."""
         for _ in range(_CALLS):
             torch.ops.aten.add_.Tensor(self._single, self._single)
 
 
-def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
-    """The time of a job. Raises what the operator raises on its arguments.
+def time_job(job: Job, flusher: CacheFlusher, repeats: int = REPEATS) -> Timed:
+    """The time of a job. Raise what the operator raises on its arguments.
 
     Where the times scatter, something else is running: further rounds are tried, and the quietest counts.
     """
-    recorded = inplace_form(job.recorded)
+    call = inplace_form(job.call)
     _check_memory(job)
-    args, kwargs = real_arguments(recorded)
-    call = _Call(job, recorded.operator, args, kwargs)
-    tracked = recorded.phase in ("forward", "loss") and not recorded.operator._schema.is_mutable
+    repeated = _RepeatedCall(job, call.operator, *real_arguments(call))
+    tracked = call.phase in ("forward", "loss") and not call.operator._schema.is_mutable
     best: Timed | None = None
     with torch.set_grad_enabled(tracked), no_collection():
         for _ in range(ROUNDS):
-            timed = call.round(stream, repeats)
+            timed = repeated.round(flusher, repeats)
             best = timed if best is None or timed.low < best.low else best
             if timed.seconds <= best.low * (1 + SCATTER):
                 break
@@ -94,48 +92,48 @@ def time_job(job: Job, stream: Stream, repeats: int = REPEATS) -> Timed:
 
 
 def _check_memory(job: Job) -> None:
-    """Raises ValueError for an operator that would take a good part of the memory there is."""
-    needed = sum(argument.bytes for argument in (*job.recorded.tensors(), *job.recorded.results))
+    """Raise ValueError for an operator that would take a good part of the memory there is."""
+    needed = sum(argument.bytes for argument in (*job.call.tensors(), *job.call.results))
     free = available_bytes()
     if free and needed > free * PART:
         raise ValueError(f"{needed} bytes of {free}")
 
 
-class _Call:
+class _RepeatedCall:
     """An operator with its arguments, run again and again as cold as the job says."""
 
     def __init__(self, job: Job, operator: Any, args: Any, kwargs: Any) -> None:
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         touches = [partial(_touch, tensor.detach()) for tensor in tensors]
         self._placed: list[Any] = [*zip(job.distances, touches, strict=False)]
-        self._placed += [(job.code, _rehearsal(job, operator, args, kwargs)), (job.results, _nothing)]
+        self._placed += [(job.code, _earlier_call(job, operator, args, kwargs)), (job.results, _nothing)]
         self._is_cold = bool(job.code or job.results or any(job.distances))
         self._run = partial(operator, *args, **kwargs)
         self._kept = self._run()
 
-    def round(self, stream: Stream, repeats: int) -> Timed:
+    def round(self, flusher: CacheFlusher, repeats: int) -> Timed:
         """Some calls, summed up."""
         seconds: list[float] = []
         faults: list[int] = []
         while len(seconds) < repeats:
             if self._is_cold:
-                stream.place(self._placed)
-            before = _faults()
+                flusher.place(self._placed)
+            before = faults_so_far()
             start = time.perf_counter()
             self._kept = self._run()
             seconds.append(time.perf_counter() - start)
-            faults.append(_faults() - before)
+            faults.append(faults_so_far() - before)
             if len(seconds) == _FEWER and min(seconds) > _FEWER_ABOVE:
                 break
         return _summary(seconds, faults)
 
 
-def _rehearsal(job: Job, run: Any, args: Any, kwargs: Any) -> Callable[[], None]:
+def _earlier_call(job: Job, run: Any, args: Any, kwargs: Any) -> Callable[[], None]:
     """A call of the same operator on other memory: what made its code familiar in the step.
 
     Large operators go without: what they do takes longer than finding their code.
     """
-    if sum(argument.bytes for argument in job.recorded.tensors()) > LARGE:
+    if sum(argument.bytes for argument in job.call.tensors()) > LARGE:
         return _nothing
     other_args, other_kwargs = tree_map(_copied, (args, kwargs))
 
@@ -160,10 +158,6 @@ def _copied(value: Any) -> Any:
 def _touch(tensor: torch.Tensor) -> None:
     """Bring a tensor into the caches."""
     torch.count_nonzero(tensor) if tensor.dtype is torch.bool else tensor.sum()
-
-
-def _faults() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _summary(seconds: Sequence[float], faults: Sequence[int]) -> Timed:

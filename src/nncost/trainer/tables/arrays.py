@@ -17,7 +17,7 @@ MAX_BYTES = 2**34
 
 
 def read(path: str, target: str | None) -> Table:
-    """The columns of an NPZ file; arrays of objects, which are pickles, are refused. Raises SourceError."""
+    """The columns of an NPZ file; arrays of objects, which are pickles, are refused. Raise SourceError."""
     from nncost.frontends.weights.npz import read as read_headers
 
     headers = read_headers(path)  # Refuses objects, and shapes that are not what is stored.
@@ -33,7 +33,7 @@ def read(path: str, target: str | None) -> Table:
 
 
 def table_of(data: Any) -> Table:
-    """The columns of ``(examples, targets)`` as arrays, called ``x.0`` … and ``target``. Raises SourceError."""
+    """The columns of ``(examples, targets)`` as arrays, called ``x.0`` … and ``target``. Raise SourceError."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise SourceError(
             f"data is the path of a table or a pair of arrays (examples, targets), received {type(data).__name__}."

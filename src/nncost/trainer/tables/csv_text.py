@@ -43,7 +43,7 @@ class _Gathered:
 
 
 def read(path: str, target: str | None) -> Table:
-    """The columns of a CSV file. Raises SourceError with the line for anything that is no table."""
+    """The columns of a CSV file. Raise SourceError with the line for anything that is no table."""
     try:
         with open(path, encoding=_encoding(path), newline="") as file:  # noqa: PTH123
             return _read(path, file, target)

@@ -11,7 +11,7 @@ from nncost.trainer.tables.table import Cell, Column, Table
 
 
 def read(path: str, target: str | None) -> Table:
-    """The columns of a Parquet file. Raises SourceError for a damaged one."""
+    """The columns of a Parquet file. Raise SourceError for a damaged one."""
     try:
         import pyarrow as pa
         from pyarrow import parquet

@@ -14,7 +14,7 @@ ACCEPTED = "CSV (comma, semicolon, tab or | between cells), Parquet and NPZ"
 
 
 def read_table(path: str, target: str | None = None) -> Table:
-    """The columns of a file; the target's cells are kept as text too. Raises SourceError for what is no table."""
+    """The columns of a file; the target's cells are kept as text too. Raise SourceError for what is no table."""
     start = _beginning(path)
     try:
         if start == _PARQUET:

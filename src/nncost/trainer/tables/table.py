@@ -33,7 +33,7 @@ class Cell:
 
 @record
 class Column:
-    """One column: ``numbers`` (float64, one for each row) or, where a cell is none, ``texts``.
+    """One column: ``numbers`` (float64, one per row) or, if a cell is none, ``texts``.
 
     ``odd`` is the first cell that is no number, ``empty`` the first without a value, each with how many there are.
     ``texts`` are kept for a target alone. ``is_boolean`` says that they are truth values.
@@ -58,7 +58,7 @@ class Table:
     rows: int
 
     def column(self, name: str) -> Column:
-        """The column of that name. Raises SourceError naming those there are."""
+        """The column of that name. Raise SourceError naming those there are."""
         for column in self.columns:
             if column.name == name:
                 return column

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncost.dims import product, shape_text, text
+from nncost.dims import product, shape_text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.layers import Build, Context, affine, layer
 from nncost.ir.graph import Tensor
@@ -16,7 +16,7 @@ def _dense(c: Context, x: Tensor, a: Arguments) -> Tensor:
     if x.rank > 2:  # the batch and more than one axis
         c.note(
             f"dense works on the last axis of {shape_text(x.shape[1:])}; "
-            f"flatten before it would use all {text(product(x.shape[1:]))} values."
+            f"flatten before it would use all {product(x.shape[1:])} values."
         )
     return affine(c.builder, x, width, bias=a.yes_or_no("bias", True))
 

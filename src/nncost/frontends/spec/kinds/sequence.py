@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from nncost.dims import Dim, exact_divide, is_symbolic, text
+from nncost.dims import Dim, exact_divide, is_symbolic
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.layers import Build, Context, affine, layer, needs
 from nncost.frontends.spec.sizes import number_or_none
@@ -61,9 +61,7 @@ def _recurrent(kind: str) -> Build:
         if biases > 2:
             raise c.sizes.error("biases is 1 or 2", a.required("biases", ""))
         if is_symbolic(x.shape[1]):
-            c.note(
-                f"Bytes of a recurrent layer over {text(x.shape[1])} steps hold from 2 steps on; counts hold from 1."
-            )
+            c.note(f"Bytes of a recurrent layer over {x.shape[1]} steps hold from 2 steps on; counts hold from 1.")
         directions = 2 if a.flag("bidirectional") else 1
         layers = a.integer("layers", 1)
         if layers > MAX_RECURRENT_LAYERS:

@@ -22,7 +22,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-class Memo:
+class TimingCache:
     """Known times by job. A file that cannot be read counts as empty, one that cannot be written is left out."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Memo:
         try:
             write_json(self.path, {"schema": SCHEMA, "times": {key: asdict(timed) for key, timed in known.items()}})
         except OSError:
-            return  # a memory that cannot be kept costs time, nothing else
+            return  # a cache that cannot be kept costs time, nothing else
         self._is_new = False
 
 

@@ -110,18 +110,18 @@ def _activation(layer: layers.Activation, region: Region) -> Call | None:
 # ------------------------------------------------------------------- norms
 def _batch_norm(layer: layers.BatchNorm, region: Region) -> Call:
     x, scale, shift, mean, variance = region.inputs
-    run = partial(_batch_norm_call, layer.momentum, layer.epsilon)
-    return Call(run, (x, mean, variance, scale, shift), asks_mode=True)
+    return Call(partial(_batch_norm_call, layer), (x, mean, variance, scale, shift), asks_mode=True)
 
 
 def _batch_norm_call(
-    momentum: float | None, epsilon: float, training: bool, x: Value, mean: Value, variance: Value, *affine: Value
+    layer: layers.BatchNorm, training: bool, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
 ) -> Value:
+    momentum, epsilon = layer.momentum, layer.epsilon
     if momentum is None:
-        return functional.batch_norm(x, mean, variance, *affine, False, 0.0, epsilon)
+        return functional.batch_norm(x, mean, variance, scale, shift, False, 0.0, epsilon)
     if training and x.numel() == x.shape[1]:
-        return _single_value_norm(momentum, epsilon, x, mean, variance, *affine)
-    return functional.batch_norm(x, mean, variance, *affine, training, momentum, epsilon)
+        return _single_value_norm(momentum, epsilon, x, mean, variance, scale, shift)
+    return functional.batch_norm(x, mean, variance, scale, shift, training, momentum, epsilon)
 
 
 def _single_value_norm(

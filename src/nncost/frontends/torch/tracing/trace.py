@@ -63,7 +63,7 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
         except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
             raise SourceError(
                 f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or a factory that returns (module, tensors).",
+                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
             ) from error
     except RuntimeError as error:
         if NEEDS_GRADIENTS in str(error) and not wants_backward(options):

@@ -11,7 +11,7 @@ import logging
 import random
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,39 +43,30 @@ def random_state_kept() -> Iterator[None]:
             numpy.set_state(numpys)
 
 
-@contextmanager
-def eager() -> Iterator[None]:
+def eager() -> AbstractContextManager[Any]:
     """Compiled modules and functions run as they were written; nothing is compiled."""
-    if "torch._dynamo" not in sys.modules:
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 @contextmanager
-def attention_kept(*, fused: bool) -> Iterator[None]:
-    """Multi-head attention's fast path as it is set at the end; without ``fused``, off until then.
-
-    Inference may choose a single fused operator; without it, attention runs layer by layer.
-    """
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(enabled and fused)
+def _switch(read: Callable[[], bool], write: Callable[[bool], object], *, on: bool) -> Iterator[None]:
+    """One of PyTorch's switches; without ``on`` it is off, and at the end as before."""
+    before = read()
+    write(before and on)
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+        write(before)
 
 
-@contextmanager
-def unfused_kernels() -> Iterator[None]:
+def fused_attention(*, on: bool) -> AbstractContextManager[None]:
+    """Multi-head attention's fast path: a single fused operator in inference; without it, layer by layer."""
+    return _switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, on=on)
+
+
+def unfused_kernels() -> AbstractContextManager[None]:
     """Recurrent layers step by step: on symbolic sizes, the fused kernel would ask for numbers."""
-    enabled = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(enabled)
+    return _switch(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, on=False)
 
 
 @contextmanager
@@ -139,27 +130,28 @@ class SwappedParameters:
         self._name_of = {id(stored.original): name for name, stored in self.tensors.items()}
 
     @contextmanager
-    def swapped(self, deferred: Collection[nn.Module] = (), *, fused_attention: bool = False) -> Iterator[None]:
+    def swapped(self, deferred: Collection[nn.Module], *, fused: bool) -> Iterator[None]:
         """Fake tensors in place of the real ones, except inside deferred layers; everything is restored afterwards."""
         self._deferred = set(deferred)
-        with ExitStack() as stack:
-            stack.enter_context(random_state_kept())
-            stack.enter_context(eager())
-            stack.enter_context(attention_kept(fused=fused_attention))
-            stack.enter_context(quiet())
-            stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
-            stack.callback(self._guard.restore)
+        # The caller may be in inference mode.
+        with random_state_kept(), eager(), fused_attention(on=fused), quiet(), torch.inference_mode(mode=False):
+            try:
+                self._swap_all()
+                yield
+            finally:
+                self._guard.restore()
+
+    def _swap_all(self) -> None:
+        inside = None
+        for layer, name in self.names.items():  # a layer comes before the layers inside it
+            if inside is not None and name.startswith(inside):
+                continue
             inside = None
-            for layer, name in self.names.items():  # a layer comes before the layers inside it
-                if inside is not None and name.startswith(inside):
-                    continue
-                inside = None
-                self._replace_forward(layer)
-                if layer in self._deferred:
-                    inside = f"{name}."
-                else:
-                    self._swap(layer)
-            yield
+            self._replace_forward(layer)
+            if layer in self._deferred:
+                inside = f"{name}."
+            else:
+                self._swap(layer)
 
     def swap_deferred(self, layer: nn.Module) -> None:
         """Swap the parameters inside a deferred layer, which is about to run."""

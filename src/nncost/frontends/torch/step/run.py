@@ -81,7 +81,7 @@ def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: C
     consumer.fakes, consumer.swapped = fakes, swapped
     mode = StepMode(consumer, None if course.real else consumer.captured)
     fused = course.as_loop or course.fused_attention
-    with swapped.swapped(course.deferred, fused_attention=fused), ExitStack() as around:
+    with swapped.swapped(course.deferred, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
         inputs = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)

@@ -15,7 +15,7 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import has_values
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
-from nncost.frontends.torch.step.optimizer import late, maker, optimizer_name
+from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
 from nncost.frontends.torch.step.provenance import STORED, from_inputs, set_provenance
 from nncost.frontends.torch.step.run import Course, StepResult, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
@@ -145,9 +145,8 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
         gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
     tracer = Tracer(only_fake=True)
     tracer.attribution.phase = "update"
-    try:
-        alone = maker(optimizer)(parameter, original)
-    except KeyError:
+    alone = optimizer_of_one(optimizer, parameter, original)
+    if alone is None:
         return None
     try:
         parameter.grad = gradient

@@ -78,7 +78,7 @@ def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: C
     fakes = FakeFactory(fake_mode, options, gradients=trains or course.gradients, sizes=sizes)
     wrap = None if consumer.hooked else _attributed(consumer)
     swapped = SwappedParameters(module, fakes, _training_flag(module, options), wrap)
-    consumer.fakes, consumer.swapped = fakes, swapped
+    consumer.swapped, consumer.fast, consumer.sizes = swapped, fakes.fast, sizes
     mode = StepMode(consumer, None if course.real else consumer.captured)
     fused = course.as_loop or course.fused_attention
     with swapped.swapped(course.deferred, fused=fused), ExitStack() as around:

@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.inputs import has_values
+from nncost.frontends.torch.inputs import has_values, tensors_of
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
-from nncost.frontends.torch.step.provenance import STORED, from_inputs, set_provenance
+from nncost.frontends.torch.step.provenance import from_inputs
 from nncost.frontends.torch.step.run import Course, StepResult, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
@@ -97,7 +96,7 @@ class _Run:
     def traced(self, course: Course, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""
         if self.log is not None:
-            self.log.entries.clear()  # what an earlier attempt left
+            self.log.clear()  # what an earlier attempt left
         tracer = _BlockTracer(candidates or {}, self.log)
         course = replace(course, deferred=candidates or (), backward=self.log is None)
         step = run_step(self.module, self.given, self.options, tracer, course)
@@ -115,10 +114,8 @@ class _BlockTracer(Tracer):
         self._candidates = candidates
 
     def begin(self, inputs: Inputs) -> None:
-        super().begin(inputs)
-        if self._candidates and self._fast is not None:
-            anchor = set_provenance(self._fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-            self.blocks = Blocks(self, self._fast, self._candidates, anchor, self.swapped.swap_deferred)
+        if self._candidates and self.fast is not None:
+            self.blocks = Blocks(self, self.fast, self._candidates)
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.blocks is not None and layer in self._candidates:
@@ -128,9 +125,8 @@ class _BlockTracer(Tracer):
     def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """Parameters that require a gradient, inputs that do, and the blocks' anchor."""
         wanted = {name: fake for name, fake in self.swapped.fakes().items() if fake.requires_grad}
-        leaves = tree_leaves((inputs.args, dict(inputs.kwargs)))
-        asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-        wanted |= {f" input {number}": leaf for number, leaf in enumerate(asked)}
+        asked = [tensor for tensor in tensors_of(inputs) if tensor.requires_grad]
+        wanted |= {f" input {number}": tensor for number, tensor in enumerate(asked)}
         return wanted if self.blocks is None else {**wanted, "": self.blocks.anchor}
 
 

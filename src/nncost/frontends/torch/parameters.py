@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nncost.ir.graph import Role
+from nncost.ir.trace import joined
 
 _WEIGHT_USES = {
     ("aten::convolution", "weight"), ("aten::_convolution", "weight"), ("aten::embedding", "weight"),
@@ -55,7 +56,7 @@ def packed_parameters(names: Mapping[nn.Module, str]) -> Iterator[tuple[str, tor
     """The name, value and role of every weight and bias out of sight of ``named_parameters``, as ``("encoder.fc.weight", tensor, "weight")``."""
     for layer, name in names.items():
         for leaf, value, role in _of_layer(layer):
-            yield (f"{name}.{leaf}" if name else leaf), value, role
+            yield joined(name, leaf), value, role
 
 
 def _of_layer(layer: Any) -> Iterator[tuple[str, torch.Tensor, Role]]:

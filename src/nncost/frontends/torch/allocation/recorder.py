@@ -25,7 +25,7 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
 from nncost.frontends.torch.step.fake_tensors import Layout
 from nncost.frontends.torch.step.mode import Consumer
-from nncost.frontends.torch.step.run import Course, run_step
+from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.ir.graph import Phase
 from nncost.records import record, replace
 
@@ -237,7 +237,7 @@ class Recorder(Consumer):
 def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recording:
     """The operators of forward, loss, backward and update. The module is as before afterwards."""
     recorder = Recorder()
-    step = run_step(module, given, options, recorder, Course(as_loop=True))
+    step = run_step(module, given, options, recorder, StepSettings(as_loop=True))
     originals = {name: step.tensors[name].original for name in step.trained}
     return Recording(
         recorder.operators, recorder.calls, recorder.attribution.nodes(), originals, step.names,

@@ -209,7 +209,7 @@ class AllocationTracker(Consumer):
         else:
             result, fresh = self._first(func, args, kwargs, tensors, info, (described, options))
             if call is None:
-                call = self._new(func, described, options, result, fresh, args, kwargs, tensors)
+                call = self._new(func, (described, options), result, fresh, args, kwargs)
                 if description.repeatable:
                     self._calls[key] = call
                     result, fresh = self._as_actually(call, result, fresh)
@@ -274,19 +274,17 @@ class AllocationTracker(Consumer):
         return result, fresh
 
     def _new(
-        self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any,
-        tensors: list[torch.Tensor],
-    ) -> MemoryCall:  # fmt: skip
+        self, func: Any, described: tuple[Any, Any], result: Any, fresh: list[Any], args: Any, kwargs: Any
+    ) -> MemoryCall:
         positions, results = _positions(result, fresh)
-        if self.sizes is not None:
-            dims = tuple([self.sizes.dim(storage.nbytes()) for storage in fresh])
-            return MemoryCall(func, args, options, None, dims, positions, results, symbolic=True)
         sizes = tuple([storage.nbytes() for storage in fresh])
-        call = MemoryCall(
-            func, args, options, outputs_of(result, fresh, real), sizes, positions, results,
-            grads=torch.is_grad_enabled(), symbolic=any(t.layout is not torch.strided for t in tensors),
-        )  # fmt: skip
-        call.macs = macs_of(func, real, named, result)
+        if self.sizes is not None:
+            dims = tuple([self.sizes.dim(size) for size in sizes])
+            return MemoryCall(func, *described, None, dims, positions, results, symbolic=True)
+        outputs, grads = outputs_of(result, fresh, args), torch.is_grad_enabled()
+        call = MemoryCall(func, *described, outputs, sizes, positions, results, grads=grads)
+        call.symbolic = any(t.layout is not torch.strided for t in tensors_in((args, kwargs)))
+        call.macs = macs_of(func, args, kwargs, result)
         call.bytes = sum(sizes) + sum(bytes_of(operand.layout) for operand in operands(call))
         return call
 

@@ -22,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from nncost.frontends.torch.step.fake_tensors import FakeFactory
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state_guard import StateGuard
+from nncost.ir.trace import joined
 
 Wrap = Callable[[nn.Module, str, Any], Any]
 """``wrap(layer, name, forward)`` returns the function that runs in place of a layer's forward."""
@@ -89,9 +90,8 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
         if layer in names:
             continue
         names[layer] = name
-        prefix = f"{name}." if name else ""
         waiting += [
-            (child, name if key == "_orig_mod" else prefix + key)
+            (child, name if key == "_orig_mod" else joined(name, key))
             for key, child in reversed(layer._modules.items())
             if child is not None
         ]
@@ -100,8 +100,9 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
 
 @dataclass(slots=True)
 class Stored:
-    """A parameter or buffer: the original, and its fake tensor once its layer is swapped."""
+    """A parameter or buffer: its name, the original, and its fake tensor once its layer is swapped."""
 
+    name: str
     original: torch.Tensor
     is_parameter: bool
     fake: torch.Tensor | None = None
@@ -125,9 +126,8 @@ class SwappedParameters:
             for tensors, is_parameter in ((layer._parameters, True), (layer._buffers, False)):
                 for leaf, tensor in tensors.items():
                     if tensor is not None and id(tensor) not in self._known:
-                        stored = self._known[id(tensor)] = Stored(tensor, is_parameter)
-                        self.tensors[f"{path}.{leaf}" if path else leaf] = stored
-        self._name_of = {id(stored.original): name for name, stored in self.tensors.items()}
+                        stored = Stored(joined(path, leaf), tensor, is_parameter)
+                        self._known[id(tensor)] = self.tensors[stored.name] = stored
 
     @contextmanager
     def swapped(self, deferred: Collection[nn.Module], *, fused: bool) -> Iterator[None]:
@@ -196,8 +196,7 @@ class SwappedParameters:
 
     def _fake(self, stored: Stored) -> torch.Tensor:
         if stored.fake is None:
-            name = self._name_of[id(stored.original)]
-            stored.fake = self._fakes.of_stored(stored.original, name, is_parameter=stored.is_parameter)
+            stored.fake = self._fakes.of_stored(stored.original, stored.name, is_parameter=stored.is_parameter)
         return stored.fake
 
     def _held(self, tensor: torch.Tensor) -> torch.Tensor:

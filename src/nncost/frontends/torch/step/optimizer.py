@@ -71,12 +71,13 @@ def optimizer_name(optimizer: Any) -> str:
 
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
-    theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *_classes()} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
-def _is_optimizer_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+def _classes() -> dict[str, type[torch.optim.Optimizer]]:
+    """The classes of ``torch.optim`` by their names in small letters."""
+    classes = [(name, value) for name, value in vars(torch.optim).items() if isinstance(value, type)]
+    return {name.lower(): value for name, value in classes if issubclass(value, torch.optim.Optimizer)}
 
 
 def optimizer_of_one(optimizer: Any, parameter: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer | None:
@@ -89,8 +90,7 @@ def optimizer_of_one(optimizer: Any, parameter: torch.Tensor, original: torch.Te
         groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
         return _plain_loop(_copied(optimizer, [{**groups[0], "params": [parameter]}])) if groups else None
     if isinstance(optimizer, str):
-        name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
-        cls, options = _NAMED.get(name) or (theirs.get(name), {})
+        cls, options = _NAMED.get(optimizer.lower()) or (_classes().get(optimizer.lower()), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):

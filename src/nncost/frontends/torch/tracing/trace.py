@@ -16,7 +16,7 @@ from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
 from nncost.frontends.torch.step.provenance import from_inputs
-from nncost.frontends.torch.step.run import Course, StepResult, run_step, symbols_of
+from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.log import Log
@@ -53,20 +53,20 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     try:
         return run.reusing(sizes)
     except ReentrantError:
-        return run.traced(Course(sizes=sizes, keep_gradients=True))
+        return run.traced(StepSettings(sizes=sizes, keep_gradients=True))
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         if has_values(given):
-            return run.traced(Course(real=True))
+            return run.traced(StepSettings(real=True))
         try:
-            return run.traced(Course(sizes=Sizes(by_data=True)))
+            return run.traced(StepSettings(sizes=Sizes(by_data=True)))
         except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
             raise SourceError(
-                f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
+                f"the control flow of {type(module).__name__} depends on the values of its inputs ({error.func}).",
                 hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
             ) from error
     except RuntimeError as error:
         if NEEDS_GRADIENTS in str(error) and not wants_backward(options):
-            return run.traced(Course(sizes=sizes, gradients=True))
+            return run.traced(StepSettings(sizes=sizes, gradients=True))
         if sizes is None or not sizes.numbers:
             raise
         # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
@@ -85,24 +85,24 @@ class _Run:
     def reusing(self, sizes: Sizes | None) -> Traced:
         """A run in which equal blocks are analysed once, begun again if one was not what it seemed."""
         if not self.options.reuse or sizes is not None:
-            return self.traced(Course(sizes=sizes))
+            return self.traced(StepSettings(sizes=sizes))
         excluded: set[nn.Module] = set()
         while True:
             try:
-                return self.traced(Course(), find_candidates(self.module, excluded))
+                return self.traced(StepSettings(), find_candidates(self.module, excluded))
             except NotEqual as found:
                 excluded.add(found.layer)
 
-    def traced(self, course: Course, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
+    def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""
         if self.log is not None:
             self.log.clear()  # what an earlier attempt left
         tracer = _BlockTracer(candidates or {}, self.log)
-        course = replace(course, deferred=candidates or (), backward=self.log is None)
-        step = run_step(self.module, self.given, self.options, tracer, course)
+        settings = replace(settings, deferred=candidates or (), backward=self.log is None)
+        step = run_step(self.module, self.given, self.options, tracer, settings)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
-        return Traced(step, tracer, trained, [] if course.sizes is None else course.sizes.check())
+        return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check())
 
 
 class _BlockTracer(Tracer):

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.allocation.known_results import known_from
@@ -109,26 +108,17 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
     both = {name: (traced.step.tensors[name].fake, parameter) for name, parameter in parameters.items()}
-    outputs = [primary(traced.step.output)]
-    if options.steps.loss == "sum":
-        outputs = [
-            t for t in tree_leaves(traced.step.output) if isinstance(t, torch.Tensor) and t.requires_grad
-        ] or outputs
+    leaves = tree_leaves(traced.step.output) if options.steps.loss == "sum" else []
+    summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    outputs = summed or [primary(traced.step.output)]
     graph = Connection(both, tensors_of(traced.step.inputs)).graph(log, outputs, list(parameters.values()))
     apart = neurons_apart(traced.step.names)
+    graph = replace(graph, items=_without_neurons(graph.items, apart))
     shapes = described(given, module, options.batch)
     return Model(
-        "torch",
-        type(module).__name__,
-        replace(graph, items=_without_neurons(graph.items, apart)),
-        batch_of(shapes),
-        shapes,
-        "squared_error",
-        "none",
-        layers=_layers(traced.step.names),
-        neurons_apart=sum(apart.values()),
-        batch_neurons=True,
-    )
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
+        layers=_layers(traced.step.names), neurons_apart=sum(apart.values()), batch_neurons=True,
+    )  # fmt: skip
 
 
 def _without_neurons(items: Sequence[Item], paths: Container[str]) -> tuple[Item, ...]:
@@ -153,16 +143,15 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
     shapes = described(given, module, options.batch)
-    batch: Dim = batch_of(shapes)
     graph = Graph((), tuple(parameters.values()), (), ())
     timeline, state_bytes, input_bytes = timeline_of(
         module, given, options, known_from(traced.tracer.signatures.values())
     )
     return Model(
-        "torch", type(module).__name__, graph, batch, shapes, _named(traced.step.loss), optimizer_name(optimizer),
-        trace=Trace(tuple(items)), trained=trained, layers=layers, notes=tuple(traced.conditions),
-        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes,
-        input_bytes=input_bytes,
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
+        optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
+        notes=tuple(traced.conditions), neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
 

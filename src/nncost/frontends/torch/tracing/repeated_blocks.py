@@ -122,11 +122,7 @@ class Blocks:
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if (
-                    type(leaf) is not FakeTensor
-                    or getattr(leaf, "constant", None) is not None
-                    or provenance_of(leaf)[1]
-                ):
+                if type(leaf) is not FakeTensor or leaf.constant is not None or provenance_of(leaf)[1]:
                     return None
                 parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
@@ -198,7 +194,7 @@ class Blocks:
         if any(shape.requires_grad for shape in shapes):
             made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
         else:
-            made = [self.make(shape) for shape in shapes]
+            made = [self.fast.make(*shape.layout) for shape in shapes]
         for tensor, shape in zip(made, shapes, strict=True):
             set_provenance(tensor, shape.provenance)
         rest = iter(made)
@@ -207,10 +203,6 @@ class Blocks:
             for o in template.outputs
         ]
         return tree_unflatten(result, template.structure)
-
-    def make(self, shape: BlockTensor) -> torch.Tensor:
-        """A tensor like one of a template, without history."""
-        return self.fast.make(*shape.layout)
 
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
@@ -223,7 +215,7 @@ class Blocks:
         self.trained.update((joined(path, name), None) for name in found.trained)
         made: list[Any] = []
         for shape, layer_below in zip(found.input_gradients, found.producers, strict=True):
-            tensor = None if shape is None else set_provenance(self.make(shape), shape.provenance)
+            tensor = None if shape is None else set_provenance(self.fast.make(*shape.layout), shape.provenance)
             if tensor is not None:
                 self.tracer.attribution.note_gradient((tensor,), joined(path, layer_below))
             made.append(tensor)
@@ -264,7 +256,7 @@ class _BlockFunction(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.blocks, ctx.template, ctx.path = blocks, template, path
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
-        made = [blocks.make(shape) for shape in shapes]
+        made = [blocks.fast.make(*shape.layout) for shape in shapes]
         ctx.mark_non_differentiable(*(t for t, shape in zip(made, shapes, strict=True) if not shape.requires_grad))
         return tuple(made)
 

@@ -1,4 +1,4 @@
-"""LeNet-5 (LeCun et al. 1998) with the layers of today; ``build`` is a factory that the command line can count."""
+"""LeNet-5 (LeCun et al. 1998) with the layers of today; ``build`` is an entry point that the command line can count."""
 
 from torch import nn
 

@@ -291,7 +291,7 @@ FAILURES: dict[str, tuple[Callable[[], nn.Module], Any, dict[str, Any], type[Bas
 
 
 class ByValues(nn.Module):
-    """Its course depends on values, so it runs on real ones."""
+    """Its control flow depends on values, so it runs on real ones."""
 
     def __init__(self, error: Callable[[], BaseException] | None = None) -> None:
         super().__init__()

@@ -68,22 +68,36 @@ _Key = tuple[str, str, str, Phase, Quantity, str]
 
 
 @dataclass(slots=True)
-class _Tally:
-    """Amounts under way for one block of items; unlike terms are added only once, at the end."""
+class Tally:
+    """Amounts under way; unlike terms are added only once, at the end. ``rows`` are added up already."""
 
     amounts: dict[_Key, list[Dim]] = field(default_factory=lambda: defaultdict(list))
+    rows: list[Row] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     free: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     neurons: list[Dim] = field(default_factory=list)
 
-    def absorb(self, inner: _Tally, repeat: ops.Repeat) -> None:
-        """Everything in the body of a Repeat, as often as it runs."""
+    def add_free(self, free: Mapping[str, int]) -> None:
+        """Add operations that are free by rule."""
+        for name, times in free.items():
+            self.free[name] += times
+
+    def absorb(self, inner: Tally, repeat: ops.Repeat) -> None:
+        """Add everything in the body of a Repeat, as often as it runs."""
         for key, amounts in inner.amounts.items():
             self.amounts[key].append(_repeated(repeat, add_all(amounts)))
         self.unknown += inner.unknown
-        for name, times in inner.free.items():
-            self.free[name] += times
+        self.add_free(inner.free)
         self.neurons.append(_repeated(repeat, add_all(inner.neurons)))
+
+    def ledger(self) -> Ledger:
+        """Return one row for each key with an amount, and then the rows added up already."""
+        own = [
+            Row(*key[:5], amount=amount, note=key[5])
+            for key, amounts in self.amounts.items()
+            if (amount := add_all(amounts)) != 0
+        ]
+        return Ledger((*own, *self.rows), tuple(self.unknown), dict(self.free), add_all(self.neurons))
 
 
 def _repeated(repeat: ops.Repeat, amount: Dim) -> Dim:
@@ -98,23 +112,18 @@ KernelsOf = dict[Graph, Kernels]
 
 def count_graph(graph: Graph, *, valid_taps: bool = False, kernels: KernelsOf | None = None) -> Ledger:
     """Walk the graph once. With ``valid_taps``, products with padding are left out; ``kernels`` receives those of each graph."""
-    tally = _Tally()
+    tally = Tally()
     _count_items(tally, graph, set(), valid_taps, {} if kernels is None else kernels)
-    rows = [
-        Row(*key[:5], amount=amount, note=key[5])
-        for key, amounts in tally.amounts.items()
-        if (amount := add_all(amounts)) != 0
-    ]
-    return Ledger(tuple(rows), tuple(tally.unknown), dict(tally.free), add_all(tally.neurons))
+    return tally.ledger()
 
 
-def _count_items(tally: _Tally, graph: Graph, constants: set[Tensor], valid: bool, kernels: KernelsOf) -> None:
+def _count_items(tally: Tally, graph: Graph, constants: set[Tensor], valid: bool, kernels: KernelsOf) -> None:
     taps = _valid_taps(graph) if valid else None
     for node, op_name, inner in _named_nodes(tally, graph.items, "", ""):
         if folds(node, constants):
             constants.update(node.outputs)
         elif isinstance(node.op, ops.Repeat):
-            body = _Tally()
+            body = Tally()
             _count_items(body, node.op.body, _constant_inputs(node, node.op, constants), valid, kernels)
             tally.absorb(_under(body, op_name), node.op)
         else:
@@ -130,7 +139,7 @@ def _valid_taps(graph: Graph) -> ValidTaps:
     return ValidTaps(graph.items)
 
 
-def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:
+def _named_nodes(tally: Tally, items: Sequence[Item], op: str, inner: str) -> Iterator[tuple[Node, str, str]]:
     """Nodes with the outermost and the innermost region's name; regions add their activations and neurons."""
     for item in items:
         if isinstance(item, Region):
@@ -146,11 +155,11 @@ def _named_nodes(tally: _Tally, items: Sequence[Item], op: str, inner: str) -> I
             yield item, op or kind, inner or kind
 
 
-def _under(body: _Tally, op_name: str) -> _Tally:
+def _under(body: Tally, op_name: str) -> Tally:
     """The rows of a Repeat inside a region carry the region's name."""
     if op_name == "repeat":
         return body
-    renamed = _Tally(unknown=body.unknown, free=body.free, neurons=body.neurons)
+    renamed = Tally(unknown=body.unknown, free=body.free, neurons=body.neurons)
     for (path, _, inner, phase, quantity, note), amounts in body.amounts.items():
         renamed.amounts[path, op_name, inner, phase, quantity, note] += amounts
     return renamed
@@ -162,7 +171,7 @@ def _constant_inputs(node: Node, repeat: ops.Repeat, constants: set[Tensor]) -> 
     return {inside for inside, outside in pairs if outside in constants}
 
 
-def _count_node(tally: _Tally, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
+def _count_node(tally: Tally, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
     if isinstance(node.op, ops.Opaque):
         tally.unknown.append(Unknown(node.path, node.op.name, node.phase))
         return

@@ -52,7 +52,8 @@ def call_of(op: ops.Op, dtype: str) -> ArrayCall:
         case ops.Fold():
             return partial(_fold, op)
         case ops.Reshape(shape=shape):
-            return partial(_reshape, integers(shape))
+            sizes = integers(shape)
+            return lambda x: x.reshape(sizes)
         case ops.Transpose(order=order):
             return lambda x: x.transpose(order)
         case ops.Pad():
@@ -159,20 +160,12 @@ def _fold(op: ops.Fold, taps: Array) -> Array:
     for axis, length in zip(op.axes, integers(op.lengths), strict=True):
         shape[axis] = length
     result = np.zeros(shape, dtype=taps.dtype)
-    for tap in np.ndindex(*taps.shape[rank:]):
-        place = [slice(None)] * rank
-        for axis, offset, stride, dilation in zip(op.axes, tap, op.strides, op.dilations, strict=True):
-            first = offset * dilation
-            place[axis] = slice(first, first + stride * (taps.shape[axis] - 1) + 1, stride)
-        result[tuple(place)] += taps[(..., *tap)]
+    for tap, place in op.places(taps.shape):
+        result[place] += taps[tap]
     return result
 
 
 # ------------------------------------------------------------------- moves
-def _reshape(shape: tuple[int, ...], x: Array) -> Array:
-    return x.reshape(shape)
-
-
 def _taken(index: tuple[slice, ...], x: Array) -> Array:
     return x[index]
 

@@ -7,7 +7,8 @@ checker name each place that must learn it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from nncost.dims import Dim, Shape
@@ -80,6 +81,18 @@ class Fold:
     lengths: tuple[Dim, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
+
+    def places(self, shape: Sequence[int]) -> list[tuple[tuple[Any, ...], tuple[slice, ...]]]:
+        """Return for taps of that shape the index of each tap, and where in the result its values are added."""
+        rank = len(shape) - len(self.axes)
+        found: list[tuple[tuple[Any, ...], tuple[slice, ...]]] = []
+        for tap in itertools.product(*map(range, shape[rank:])):
+            place = [slice(None)] * rank
+            for axis, offset, stride, dilation in zip(self.axes, tap, self.strides, self.dilations, strict=True):
+                first = offset * dilation
+                place[axis] = slice(first, first + stride * (shape[axis] - 1) + 1, stride)
+            found.append(((..., *tap), tuple(place)))
+        return found
 
 
 class Move:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -41,7 +40,7 @@ def function_of(node: Node, axes: Axes) -> Function:
         case ops.Move():
             return _move(op, node, axes)
         case ops.Gather(axis=axis, along=along):
-            return partial(_gather_along if along else _gather, axis)
+            return partial(torch.take_along_dim, dim=axis) if along else partial(_gather, axis)
         case ops.Scatter():
             return partial(_scatter, op)
         case ops.Sort(axis=axis):
@@ -145,26 +144,21 @@ def _fold(op: ops.Fold, taps: Value) -> Value:
     for axis, length in zip(op.axes, op.lengths, strict=True):
         shape[axis] = cast("int", length)
     result = taps.new_zeros(shape)
-    for tap in itertools.product(*(range(n) for n in taps.shape[rank:])):
-        place: list[slice] = [slice(None)] * rank
-        for axis, offset, stride, dilation in zip(op.axes, tap, op.strides, op.dilations, strict=True):
-            begin = offset * dilation
-            place[axis] = slice(begin, begin + stride * (taps.shape[axis] - 1) + 1, stride)
-        result[tuple(place)] += taps[(..., *tap)]
+    for tap, place in op.places(taps.shape):
+        result[place] += taps[tap]
     return result
 
 
 def _move(op: ops.AnyMove, node: Node, axes: Axes) -> Function:
     match op:
         case ops.Reshape():
-            shape = batch_free(node.outputs[0], axes)
-            return partial(_reshape, shape)
+            return partial(torch.reshape, shape=batch_free(node.outputs[0], axes))
         case ops.Transpose(order=order):
-            return partial(_transpose, order)
+            return partial(torch.permute, dims=order)
         case ops.Pad():
             return partial(_pad, op)
         case ops.Split(axis=axis, sizes=sizes):
-            return partial(_split, axis, list(cast("tuple[int, ...]", sizes)))
+            return partial(torch.split, split_size_or_sections=list(cast("tuple[int, ...]", sizes)), dim=axis)
         case ops.Concat(axis=axis):
             return partial(_concat, axis)
         case ops.Stride(axis=axis, step=step):
@@ -175,18 +169,6 @@ def _move(op: ops.AnyMove, node: Node, axes: Axes) -> Function:
             return partial(torch.flip, dims=flipped)
         case _:
             assert_never(op)
-
-
-def _reshape(shape: tuple[int, ...], x: Value) -> Value:
-    return x.reshape(shape)
-
-
-def _transpose(order: tuple[int, ...], x: Value) -> Value:
-    return x.permute(order)
-
-
-def _split(axis: int, sizes: list[int], x: Value) -> Value:
-    return torch.split(x, sizes, dim=axis)
 
 
 def _concat(axis: int, *parts: Value) -> Value:
@@ -216,10 +198,6 @@ def _pad(op: ops.Pad, x: Value) -> Value:
 
 def _gather(axis: int, table: Value, index: Value) -> Value:
     return table[(slice(None),) * axis + (index,)]
-
-
-def _gather_along(axis: int, x: Value, index: Value) -> Value:
-    return torch.take_along_dim(x, index, dim=axis)
 
 
 def _scatter(op: ops.Scatter, values: Value, index: Value) -> Value:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from nncost.backends.constants import Constants
@@ -77,13 +78,17 @@ def call_of(region: Region, constants: Constants) -> Call | None:
 
 
 # ------------------------------------------------------------------- activations
-_ACTIVATIONS: Mapping[str, Callable[..., Value]] = {
-    "relu": torch.relu, "leaky_relu": functional.leaky_relu, "elu": functional.elu, "selu": functional.selu,
-    "celu": functional.celu, "gelu": functional.gelu, "gelu_tanh": partial(functional.gelu, approximate="tanh"),
-    "silu": functional.silu, "mish": functional.mish, "softplus": functional.softplus, "softsign": functional.softsign,
-    "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu6": functional.relu6, "hardtanh": functional.hardtanh,
-    "hardsigmoid": functional.hardsigmoid, "hardswish": functional.hardswish,
+ACTIVATIONS: Mapping[str, tuple[Callable[..., Value], Callable[..., nn.Module]]] = {
+    "relu": (torch.relu, nn.ReLU), "leaky_relu": (functional.leaky_relu, nn.LeakyReLU), "elu": (functional.elu, nn.ELU),
+    "selu": (functional.selu, nn.SELU), "celu": (functional.celu, nn.CELU), "gelu": (functional.gelu, nn.GELU),
+    "gelu_tanh": (partial(functional.gelu, approximate="tanh"), partial(nn.GELU, approximate="tanh")),
+    "silu": (functional.silu, nn.SiLU), "mish": (functional.mish, nn.Mish), "relu6": (functional.relu6, nn.ReLU6),
+    "softplus": (functional.softplus, nn.Softplus), "softsign": (functional.softsign, nn.Softsign),
+    "sigmoid": (torch.sigmoid, nn.Sigmoid), "hardsigmoid": (functional.hardsigmoid, nn.Hardsigmoid),
+    "tanh": (torch.tanh, nn.Tanh), "hardtanh": (functional.hardtanh, nn.Hardtanh),
+    "hardswish": (functional.hardswish, nn.Hardswish),
 }  # fmt: skip
+"""The function and the module of each activation."""
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",), "hardtanh": ("min_val", "max_val"),
 }  # fmt: skip
@@ -92,38 +97,31 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
 def torch_settings(layer: layers.Activation) -> Mapping[str, float] | None:
     """Return the settings as PyTorch's functions and modules name them, or None if they do not take them."""
     settings, names = own_settings(layer), _SETTINGS.get(layer.name, ())
-    if layer.name not in _ACTIVATIONS or len(settings) > len(names):
+    if layer.name not in ACTIVATIONS or len(settings) > len(names):
         return None
     return dict(zip(names, settings, strict=False))
 
 
 def _activation(layer: layers.Activation, region: Region) -> Call | None:
     settings = torch_settings(layer)
-    return None if settings is None else Call(partial(_ACTIVATIONS[layer.name], **settings), region.inputs)
+    return None if settings is None else Call(partial(ACTIVATIONS[layer.name][0], **settings), region.inputs)
 
 
 # ------------------------------------------------------------------- norms
 def _batch_norm(layer: layers.BatchNorm, region: Region) -> Call:
     x, scale, shift, mean, variance = region.inputs
-    momentum = 0.0 if layer.momentum is None else layer.momentum
-    run = partial(_batch_norm_call, momentum, layer.epsilon, layer.momentum is not None)
-    return Call(run, (x, mean, variance, scale, shift), asks_mode=True)
+    return Call(partial(_batch_norm_call, layer), (x, mean, variance, scale, shift), asks_mode=True)
 
 
 def _batch_norm_call(
-    momentum: float,
-    epsilon: float,
-    learns: bool,
-    training: bool,
-    x: Value,
-    mean: Value,
-    variance: Value,
-    scale: Value,
-    shift: Value,
+    layer: layers.BatchNorm, training: bool, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
 ) -> Value:
-    if training and learns and x.numel() == x.shape[1]:
+    momentum, epsilon = layer.momentum, layer.epsilon
+    if momentum is None:
+        return functional.batch_norm(x, mean, variance, scale, shift, False, 0.0, epsilon)
+    if training and x.numel() == x.shape[1]:
         return _single_value_norm(momentum, epsilon, x, mean, variance, scale, shift)
-    return functional.batch_norm(x, mean, variance, scale, shift, training and learns, momentum, epsilon)
+    return functional.batch_norm(x, mean, variance, scale, shift, training, momentum, epsilon)
 
 
 def _single_value_norm(
@@ -193,14 +191,10 @@ def _attention(region: Region) -> Call:
     if mask and seen is not None:
         return Call(partial(_doubly_masked, run), region.inputs, constants=(seen,))
     if mask:
-        return Call(partial(_masked, run), region.inputs)
+        return Call(run, region.inputs)
     if layer.causal and not layer.from_start and query.shape[2] != key.shape[2]:  # PyTorch aligns the first ones.
-        return Call(partial(_masked, run), region.inputs, constants=(seen,))
+        return Call(run, region.inputs, constants=(seen,))
     return Call(partial(run, is_causal=layer.causal), region.inputs)
-
-
-def _masked(run: Callable[..., Value], query: Value, key: Value, value: Value, mask: Value) -> Value:
-    return run(query, key, value, attn_mask=mask)
 
 
 def _doubly_masked(

@@ -9,7 +9,7 @@ from torch import nn
 
 from nncost.backends.constants import Constants
 from nncost.backends.operands import dense_bias, divisor, integers, recurrent_weights
-from nncost.backends.torch.functions import torch_settings
+from nncost.backends.torch.functions import ACTIVATIONS, torch_settings
 from nncost.backends.torch.windows import even, output_padding, pool_padding
 from nncost.dims import Shape
 from nncost.ir import layers
@@ -22,11 +22,6 @@ _MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _BATCH_NORMS = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _RECURRENT = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-_ACTIVATIONS: Mapping[str, type[nn.Module]] = {
-    "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "celu": nn.CELU, "gelu": nn.GELU,
-    "silu": nn.SiLU, "mish": nn.Mish, "softplus": nn.Softplus, "softsign": nn.Softsign, "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh, "relu6": nn.ReLU6, "hardtanh": nn.Hardtanh, "hardsigmoid": nn.Hardsigmoid, "hardswish": nn.Hardswish,
-}  # fmt: skip
 
 
 @record
@@ -94,11 +89,7 @@ def _norm(module: nn.Module, region: Region, shape: Shape) -> Standard | None:
 
 def _activation(layer: layers.Activation, x: Tensor) -> Standard | None:
     settings = torch_settings(layer)
-    if settings is None:
-        return None
-    if layer.name == "gelu_tanh":
-        return _made(nn.GELU(approximate="tanh"), x)
-    return _made(_ACTIVATIONS[layer.name](**settings), x)
+    return None if settings is None else _made(ACTIVATIONS[layer.name][1](**settings), x)
 
 
 def _convolution(layer: layers.Conv, region: Region) -> Standard | None:

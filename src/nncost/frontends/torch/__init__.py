@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nncost.frontends.front_end import FrontEnd
 from nncost.frontends.model import LoadOptions, Model
+from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
@@ -34,28 +35,23 @@ class SourceFrontEnd(FrontEnd):
 
     def load(self, source: Any, options: LoadOptions) -> Model:
         """Trace the module."""
-        if isinstance(source, str):
-            from nncost.frontends.torch.entry_point import load
+        with self.runnable(source, options, real=False) as (module, completed):
+            from nncost.frontends.torch.load import load_module
 
-            return load(source, options)
-        from nncost.frontends.torch.load import load_module
-
-        return load_module(source, options)
+            model = load_module(module, completed)
+        return replace(model, name=source) if isinstance(source, str) else model
 
     def observe(self, source: Any, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
         """Return what a tool sees of the module while it runs."""
-        if isinstance(source, str):
-            from nncost.frontends.torch import entry_point
+        with self.runnable(source, options, real=False) as (module, completed):
+            from nncost.frontends.torch.observation.observe import observe
 
-            return entry_point.observe(source, options, instrumentation)
-        from nncost.frontends.torch.observation.observe import observe
-
-        return observe(source, options, instrumentation)
+            return observe(module, completed, instrumentation)
 
     def runnable(
         self, source: Any, options: LoadOptions, *, real: bool
     ) -> AbstractContextManager[tuple[Any, LoadOptions]]:
-        """Give the module itself."""
+        """Give the module itself, or the one that an entry point makes."""
         if not isinstance(source, str):
             return nullcontext((source, options))
         from nncost.frontends.torch.entry_point import made

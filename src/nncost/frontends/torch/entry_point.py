@@ -1,6 +1,6 @@
-"""Factories: ``path/net.py:build`` or ``package.module:build`` names what makes a module; only then is it run.
+"""Entry points: ``path/net.py:build`` or ``package.module:build`` names what makes a module; only then is it run.
 
-A factory is a function or class that is called without arguments, or a module that stands there
+An entry point is a function or class that is called without arguments, or a module that stands there
 already; it gives the module, or the module and its inputs. While it is loaded and counted, imports
 find the file's own folder (the working folder for a dotted name), and what it prints goes to
 standard error, because standard output holds the report. Afterwards the search path is as before.
@@ -19,45 +19,27 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nncost.arguments import arguments_of
 from nncost.errors import MissingExtraError, NncostError, SourceError
 from nncost.frontends.files import read_bytes
-from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.model import LoadOptions
 from nncost.records import replace
 
-if TYPE_CHECKING:
-    from nncost.ir.call_log import CallLog, Instrumentation
-
-ACCEPTED = "A factory is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
+ACCEPTED = "An entry point is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
 _FILE_ENDING = ".py"
 MAX_NAMES = 20
 MAX_CODE_BYTES = 10**8
 
 
-def load(source: str, options: LoadOptions) -> Model:
-    """Count the module that the named factory gives, with its inputs unless others are given.
-
-    Raises SourceError for a factory that is not there or does not give a module, and what the module raises.
-    """
-    with made(source, options) as (module, completed):
-        from nncost.frontends.torch.load import load_module
-
-        return replace(load_module(module, completed), name=source)
-
-
-def observe(source: str, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
-    """What a tool instrumented like that sees of the module that the named factory gives."""
-    with made(source, options) as (module, completed):
-        from nncost.frontends.torch.observation import observe as observation
-
-        return observation.observe(module, completed, instrumentation)
-
-
 @contextmanager
 def made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]]:
-    """The factory's module and the options with its inputs, where the module's own imports are found."""
+    """Give the entry point's module, and the options with its inputs unless others are given.
+
+    Meanwhile the module's own imports are found. Raises SourceError for an entry point that is not there or does
+    not give a module.
+    """
     _check_torch()
     from nncost.frontends.torch.step.fake_module import random_state_kept
 
@@ -93,7 +75,7 @@ def _importable(folder: str) -> Iterator[None]:
 
 
 def _no_attribute(path: str) -> SourceError:
-    """A file without the name of a factory: the names in it, read without running it."""
+    """A file without the name of an entry point: the names in it, read without running it."""
     code = read_bytes(path, MAX_CODE_BYTES)
     try:
         defined = [node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
@@ -141,14 +123,14 @@ def _from_name(name: str, source: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise SourceError(
                 f"there is no module {error.name!r} to import for {source!r}.",
-                hint="Name it as package.module:factory, importable from this folder, or as path/file.py:factory.",
+                hint="Name it as package.module:build, importable from this folder, or as path/file.py:build.",
             ) from None
         raise _failure(error, "importing", name, source) from error
     assert isinstance(imported, ModuleType)
     return imported
 
 
-# ------------------------------------------------------------------- the factory
+# ------------------------------------------------------------------- the entry point
 def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
     """What stands under that name. Raises SourceError with the names that are there."""
     found: Any = module
@@ -168,7 +150,7 @@ def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
 
 
 def _names_of(module: ModuleType) -> list[str]:
-    """What a module defines itself that could be a factory: functions, classes and networks."""
+    """What a module defines itself that could be an entry point: functions, classes and networks."""
     return [
         name
         for name, value in vars(module).items()
@@ -177,7 +159,7 @@ def _names_of(module: ModuleType) -> list[str]:
 
 
 def _called(found: Any, source: str) -> Any:
-    """What the factory gives; a module needs no call. Raises SourceError where the call fails."""
+    """What the entry point gives; a module needs no call. Raises SourceError where the call fails."""
     if _is_network(found) or not callable(found):
         return found
     try:
@@ -225,7 +207,7 @@ def _failure(error: BaseException, doing: str, what: str, source: str) -> Source
     """One sentence with the place in the user's code and what was raised there."""
     place = source.rpartition(":")[0]
     missing_parent = isinstance(error, ImportError) and "no known parent package" in str(error)
-    hint = "It belongs to a package: name it as package.module:factory." if missing_parent else None
+    hint = "It belongs to a package: name it as package.module:build." if missing_parent else None
     return SourceError(f"{doing} {what!r} raised {said(error)}{_line_of(error, place)}.", hint=hint)
 
 

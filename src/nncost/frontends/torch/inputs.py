@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim, Shape, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
@@ -27,10 +28,8 @@ def dtype_named(name: str) -> torch.dtype:
 
 def floating_dtype(module: nn.Module) -> torch.dtype:
     """The type of the module's first floating-point parameter."""
-    for parameter in module.parameters():
-        if parameter.dtype.is_floating_point:
-            return parameter.dtype
-    return torch.get_default_dtype()
+    floating = (parameter.dtype for parameter in module.parameters() if parameter.dtype.is_floating_point)
+    return next(floating, torch.get_default_dtype())
 
 
 def has_values(inputs: Inputs) -> bool:
@@ -40,15 +39,20 @@ def has_values(inputs: Inputs) -> bool:
     return bool(tensors) and all(isinstance(t, torch.Tensor) and t.device.type != "meta" for t in tensors)
 
 
-def described(inputs: Inputs, module: nn.Module) -> dict[str, Shape]:
-    """The shape of every tensor among the arguments by name."""
+def tensors_of(inputs: Inputs) -> list[torch.Tensor]:
+    """The tensors among the arguments."""
+    return [leaf for leaf in tree_leaves((inputs.args, dict(inputs.kwargs))) if isinstance(leaf, torch.Tensor)]
+
+
+def described(inputs: Inputs, module: nn.Module, batch: Dim | None = None) -> dict[str, Shape]:
+    """The shape of every tensor among the arguments by name, with ``batch`` in place of the given number of examples."""
     names = _parameter_names(module)
     result: dict[str, Shape] = {}
     for position, value in enumerate(inputs.args):
         _describe(names[position] if position < len(names) else f"input.{position}", value, result)
     for name, value in inputs.kwargs.items():
         _describe(name, value, result)
-    return result
+    return {name: _with_batch(shape, batch_of(result), batch) for name, shape in result.items()}
 
 
 def converted(
@@ -63,13 +67,13 @@ def converted(
     With ``batch`` every leading size that is the given number of examples becomes that one.
     """
     names, floating = _parameter_names(module), floating_dtype(module)
-    given = described(inputs, module)
-    examples = batch_of(given)
+    examples = batch_of(described(inputs, module))
 
     def convert(value: Any, name: str) -> Any:
         if isinstance(value, TensorShape):
             shape = _with_batch(value.shape, examples, batch)
-            return make(shape, dtype_named(value.dtype) if value.dtype else _default_dtype(name, floating))
+            default = torch.int64 if _is_integer_name(name) else floating
+            return make(shape, dtype_named(value.dtype) if value.dtype else default)
         if isinstance(value, torch.Tensor):
             shape = _with_batch(tuple(value.shape), examples, batch)
             return fake(value) if shape == tuple(value.shape) else make(shape, value.dtype)
@@ -89,17 +93,14 @@ def converted(
 
 def takes_nothing(module: nn.Module) -> bool:
     """Whether the module's forward has no parameters at all."""
-    try:
-        return not inspect.signature(module.forward).parameters
-    except (TypeError, ValueError):
-        return False
+    signature = _signature(module)
+    return signature is not None and not signature.parameters
 
 
 def check_names(inputs: Inputs, module: nn.Module) -> None:
     """Raises SourceError where the module's forward cannot take the arguments."""
-    try:
-        signature = inspect.signature(module.forward)
-    except (TypeError, ValueError):
+    signature = _signature(module)
+    if signature is None:
         return
     try:
         signature.bind(*inputs.args, **inputs.kwargs)
@@ -113,11 +114,6 @@ def check_names(inputs: Inputs, module: nn.Module) -> None:
 
 def _with_batch(shape: Shape, examples: Dim, batch: Dim | None) -> Shape:
     return (batch, *shape[1:]) if batch is not None and shape and shape[0] == examples else shape
-
-
-def batched(shapes: Mapping[str, Shape], batch: Dim | None) -> dict[str, Shape]:
-    """The shapes with another number of examples."""
-    return {name: _with_batch(shape, batch_of(shapes), batch) for name, shape in shapes.items()}
 
 
 def batch_of(shapes: Mapping[str, Shape]) -> Dim:
@@ -135,16 +131,18 @@ def _is_integer_name(name: str) -> bool:
     return any(name == known or name.endswith(f"_{known}") for known in INTEGER_NAMES)
 
 
-def _default_dtype(name: str, floating: torch.dtype) -> torch.dtype:
-    return torch.int64 if _is_integer_name(name) else floating
-
-
 def _parameter_names(module: nn.Module) -> list[str]:
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    signature = _signature(module)
+    parameters = () if signature is None else signature.parameters.values()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _signature(module: nn.Module) -> inspect.Signature | None:
+    """The arguments of the module's forward; None where Python does not know them."""
+    try:
+        return inspect.signature(module.forward)
+    except (TypeError, ValueError):
+        return None
 
 
 def _describe(name: str, value: Any, result: dict[str, Shape]) -> None:

@@ -7,14 +7,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
-from nncost.dims import Dim
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.timeline import timeline_of
-from nncost.frontends.torch.inputs import batch_of, batched, check_names, described, floating_dtype, takes_nothing
+from nncost.frontends.torch.inputs import (
+    batch_of,
+    check_names,
+    described,
+    floating_dtype,
+    takes_nothing,
+    tensors_of,
+)
 from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.optimizer import optimizer_name
@@ -89,46 +95,30 @@ def _bound(given: Inputs, symbols: Mapping[str, int]) -> Inputs:
     """The inputs with the symbols that have a number."""
 
     def bound(value: Any) -> Any:
-        if isinstance(value, TensorShape):
-            return replace(value, shape=tuple(symbols.get(str(dim), dim) for dim in value.shape))
-        if isinstance(value, Mapping):
-            return {key: bound(item) for key, item in value.items()}
-        return type(value)(map(bound, value)) if type(value) in (list, tuple) else value
+        if not isinstance(value, TensorShape):
+            return value
+        return replace(value, shape=tuple(symbols.get(str(dim), dim) for dim in value.shape))
 
-    return Inputs(bound(given.args), bound(given.kwargs)) if symbols else given
+    return Inputs(*tree_map(bound, (given.args, dict(given.kwargs)))) if symbols else given
 
 
 def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Model:
     """The connected forward graph, whose backward pass and update nncost derives itself."""
-    log = Log()
+    log: Log = []
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
     both = {name: (traced.step.tensors[name].fake, parameter) for name, parameter in parameters.items()}
-    inputs = [
-        t
-        for t in tree_leaves((traced.step.inputs.args, dict(traced.step.inputs.kwargs)))
-        if isinstance(t, torch.Tensor)
-    ]
-    outputs = [primary(traced.step.output)]
-    if options.steps.loss == "sum":
-        outputs = [
-            t for t in tree_leaves(traced.step.output) if isinstance(t, torch.Tensor) and t.requires_grad
-        ] or outputs
-    graph = Connection(both, inputs).graph(log, outputs, list(parameters.values()))
+    leaves = tree_leaves(traced.step.output) if options.steps.loss == "sum" else []
+    summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    outputs = summed or [primary(traced.step.output)]
+    graph = Connection(both, tensors_of(traced.step.inputs)).graph(log, outputs, list(parameters.values()))
     apart = neurons_apart(traced.step.names)
-    shapes = batched(described(given, module), options.batch)
+    graph = replace(graph, items=_without_neurons(graph.items, apart))
+    shapes = described(given, module, options.batch)
     return Model(
-        "torch",
-        type(module).__name__,
-        replace(graph, items=_without_neurons(graph.items, apart)),
-        batch_of(shapes),
-        shapes,
-        "squared_error",
-        "none",
-        layers=_layers(traced.step.names),
-        neurons_apart=sum(apart.values()),
-        batch_neurons=True,
-    )
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
+        layers=_layers(traced.step.names), neurons_apart=sum(apart.values()), batch_neurons=True,
+    )  # fmt: skip
 
 
 def _without_neurons(items: Sequence[Item], paths: Container[str]) -> tuple[Item, ...]:
@@ -152,17 +142,16 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
         optimizer = "none"
     if optimizer != "none":
         items += _updates(optimizer, traced, parameters)
-    shapes = batched(described(given, module), options.batch)
-    batch: Dim = batch_of(shapes)
+    shapes = described(given, module, options.batch)
     graph = Graph((), tuple(parameters.values()), (), ())
     timeline, state_bytes, input_bytes = timeline_of(
         module, given, options, known_from(traced.tracer.signatures.values())
     )
     return Model(
-        "torch", type(module).__name__, graph, batch, shapes, _named(traced.step.loss), optimizer_name(optimizer),
-        trace=Trace(tuple(items)), trained=trained, layers=layers, notes=tuple(traced.conditions),
-        neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline, state_bytes=state_bytes,
-        input_bytes=input_bytes,
+        "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
+        optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
+        notes=tuple(traced.conditions), neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nncost.ir.graph import Role
+from nncost.ir.trace import joined
 
 _WEIGHT_USES = {
     ("aten::convolution", "weight"), ("aten::_convolution", "weight"), ("aten::embedding", "weight"),
@@ -19,29 +20,21 @@ _WEIGHT_USES = {
     ("aten::addmm", "mat2"), ("aten::addmm", "mat1"), ("aten::_prelu_kernel", "weight"),
 }  # fmt: skip
 _MULTIPLYING = {
-    "mm",
-    "bmm",
-    "mul",
-    "mv",
-    "dot",
-    "baddbmm",
-    "matmul",
-    "_grouped_mm",
-    "grouped_mm_fallback",
-    "einsum",
-    "_weight_norm_interface",
-    "div",
-}
+    "mm", "bmm", "mul", "mv", "dot", "baddbmm", "matmul", "_grouped_mm", "grouped_mm_fallback", "einsum",
+    "_weight_norm_interface", "div",
+}  # fmt: skip
 _STATE = re.compile(r"state|hidden|initial|token|query|latent|^[hc]_?0|^[hc]x", re.IGNORECASE)
 _STATE_ARGUMENTS = {"state", "hx", "cx", "hx_", "cx_", "input"}
-_ADDING = {"add", "sub", "rsub"}
+_POSITION_TABLES = ("position_embed", "pos_embed", "wpe.", "embed_positions", "positional")
 
 
 def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]]) -> Role:
     """``weight``, ``bias`` or ``other``: by its uses, and by its name where they do not tell."""
     seen = set(uses)
     leaf = name.rpartition(".")[2]
-    if _is_position_table(name) or (_STATE.search(leaf) and any(argument in _STATE_ARGUMENTS for _, argument in seen)):
+    if any(word in name.lower() for word in _POSITION_TABLES) or (
+        _STATE.search(leaf) and any(argument in _STATE_ARGUMENTS for _, argument in seen)
+    ):
         return "other"
     if any(argument == "bias" for _, argument in seen) or seen & {("aten::addmm", "self"), ("aten::addcmul", "self")}:
         return "bias"
@@ -54,22 +47,16 @@ def role_of(name: str, shape: tuple[object, ...], uses: Iterable[tuple[str, str]
         return "weight"
     if leaf.startswith("weight") or leaf.endswith("weight"):
         return "weight"
-    if operators & _ADDING or operators:
+    if operators:
         return "other"
     return "weight" if len(shape) > 1 else "other"
-
-
-def _is_position_table(name: str) -> bool:
-    return any(
-        word in name.lower() for word in ("position_embed", "pos_embed", "wpe.", "embed_positions", "positional")
-    )
 
 
 def packed_parameters(names: Mapping[nn.Module, str]) -> Iterator[tuple[str, torch.Tensor, Role]]:
     """The name, value and role of every weight and bias out of sight of ``named_parameters``, as ``("encoder.fc.weight", tensor, "weight")``."""
     for layer, name in names.items():
         for leaf, value, role in _of_layer(layer):
-            yield (f"{name}.{leaf}" if name else leaf), value, role
+            yield joined(name, leaf), value, role
 
 
 def _of_layer(layer: Any) -> Iterator[tuple[str, torch.Tensor, Role]]:
@@ -98,8 +85,4 @@ def stored_shape(tensor: torch.Tensor) -> tuple[int, ...]:
     """The shape of the values a tensor holds: of a sparse one those that are stored."""
     if tensor.layout is torch.strided:
         return tuple(tensor.shape)
-    return (
-        (int(tensor._nnz()), *tensor.shape[tensor.dim() - tensor.dense_dim() :])
-        if tensor.dense_dim()
-        else (int(tensor._nnz()),)
-    )
+    return (int(tensor._nnz()), *tensor.shape[tensor.dim() - tensor.dense_dim() :])

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.allocation.memory_call import Outputs
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import FastPath, Layout
+from nncost.frontends.torch.step.fake_tensors import FastPath, Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
 
 _ALIASES = {"aten::_unsafe_view", "aten::mkldnn_rnn_layer_backward"}
@@ -32,17 +31,9 @@ def known_from(signatures: Iterable[CallSignature]) -> KnownResults:
     """What a tracer has met."""
     found: dict[Any, Outputs] = {}
     for signature in signatures:
-        info, layouts = signature.info, signature.layouts
-        if info.name in _ALIASES or not (signature.writes or layouts):
-            continue
-        arguments = tuple([(name, _key(value)) for name, value in signature.arguments if name not in _CONTEXT])
-        if signature.writes:
-            outputs = Outputs(torch.Tensor, argument=info.written[0])
-        elif type(layouts) is Layout:
-            outputs = Outputs(torch.Tensor, (layouts,))
-        else:
-            outputs = Outputs(tuple, layouts or ())
-        found[signature.operator, arguments] = outputs
+        if signature.results is not None and signature.info.name not in _ALIASES:
+            arguments = tuple([(name, _key(value)) for name, value in signature.arguments if name not in _CONTEXT])
+            found[signature.operator, arguments] = signature.results
     return found
 
 

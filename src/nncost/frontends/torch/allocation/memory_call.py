@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.dims import Dim
-from nncost.frontends.torch.step.fake_tensors import Layout, layout_of
-
-
-class Outputs(NamedTuple):
-    """How to make results again: layouts (None: absent) in a tensor, list or tuple; or which argument is the result."""
-
-    kind: type
-    layouts: tuple[Layout | None, ...] = ()
-    argument: int | None = None
+from nncost.frontends.torch.step.fake_tensors import Layout, Outputs, outputs_like
 
 
 @dataclass(eq=False, slots=True)
@@ -80,18 +72,11 @@ def outputs_of(result: Any, fresh: list[Any], args: Any) -> Outputs | None:
             return None  # a real one, such as an optimizer's number of steps: it is written to
         position = next((i for i, value in enumerate(args) if value is result), None)
         return None if position is None else Outputs(torch.Tensor, argument=position)
-    pieces = [result] if isinstance(result, torch.Tensor) else result
-    if not isinstance(pieces, (list, tuple)) or sum(piece is not None for piece in pieces) != len(fresh):
+    outputs = outputs_like(result)
+    if outputs is None:
         return None
-    layouts: list[Layout | None] = []
-    storages = iter(fresh)
-    for tensor in pieces:
-        layout = None if tensor is None else layout_of(tensor)
-        if tensor is not None and (layout is None or layout.extent * layout.dtype.itemsize != next(storages).nbytes()):
-            return None
-        layouts.append(layout)
-    kind = torch.Tensor if isinstance(result, torch.Tensor) else list if isinstance(result, list) else tuple
-    return Outputs(kind, tuple(layouts))
+    expected = [layout.extent * layout.dtype.itemsize for layout in outputs.layouts if layout is not None]
+    return outputs if expected == [storage.nbytes() for storage in fresh] else None
 
 
 def bytes_of(layout: Layout) -> int:

@@ -7,6 +7,7 @@ take time. Nothing is computed: the module runs on fake tensors.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -24,24 +25,16 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
 from nncost.frontends.torch.step.fake_tensors import Layout
 from nncost.frontends.torch.step.mode import Consumer
-from nncost.frontends.torch.step.run import Course, run_step
+from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.ir.graph import Phase
 from nncost.records import record, replace
 
 _PACKAGE = Path(__file__).parents[2]
 _TORCH = Path(torch.__file__).parent
 _MACHINERY = (
-    "_dynamo",
-    "_library",
-    "_compile.py",
-    "compiler",
-    "_subclasses",
-    "utils",
-    "_ops.py",
-    "_decomp",
-    "_refs",
+    "_dynamo", "_library", "_compile.py", "compiler", "_subclasses", "utils", "_ops.py", "_decomp", "_refs",
     "_prims_common",
-)
+)  # fmt: skip
 """Parts of PyTorch that only work while operators are dispatched to Python."""
 _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
 _NOT_RUN = ("prim", "profiler")
@@ -130,7 +123,7 @@ class PythonCalls:
     """
 
     def __init__(self, attribution: Attribution) -> None:
-        self.by_path: dict[str, int] = {}
+        self.by_path: defaultdict[str, int] = defaultdict(int)
         self._attribution, self._depth = attribution, 0
 
     def pause(self) -> None:
@@ -153,8 +146,7 @@ class PythonCalls:
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
         if self._depth == 0 and event in ("call", "c_call") and not _is_machinery(frame.f_code.co_filename):
-            path = self._attribution.path
-            self.by_path[path] = self.by_path.get(path, 0) + 1
+            self.by_path[self._attribution.path] += 1
 
 
 class Recorder(Consumer):
@@ -168,7 +160,7 @@ class Recorder(Consumer):
         self.storages = Storages(self._freed)
         self.memory: list[MemoryEvent] = []
         self.step_memory: list[MemoryEvent] = []
-        self.calls: dict[str, int] = {}
+        self.calls: defaultdict[str, int] = defaultdict(int)
         self.python_calls = PythonCalls(self.attribution)
         self.has_update = False
         self._paused = False
@@ -179,7 +171,7 @@ class Recorder(Consumer):
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         """A layer's forward, whose calls are counted."""
-        self.calls[path] = self.calls.get(path, 0) + 1
+        self.calls[path] += 1
         return forward(*args, **kwargs)
 
     def state_begins(self) -> None:
@@ -245,7 +237,7 @@ class Recorder(Consumer):
 def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recording:
     """The operators of forward, loss, backward and update. The module is as before afterwards."""
     recorder = Recorder()
-    step = run_step(module, given, options, recorder, Course(as_loop=True))
+    step = run_step(module, given, options, recorder, StepSettings(as_loop=True))
     originals = {name: step.tensors[name].original for name in step.trained}
     return Recording(
         recorder.operators, recorder.calls, recorder.attribution.nodes(), originals, step.names,

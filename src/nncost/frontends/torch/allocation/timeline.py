@@ -16,7 +16,7 @@ from nncost.frontends.torch.allocation.tracker import AllocationTracker
 from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
-from nncost.frontends.torch.step.run import Course, run_step, symbols_of
+from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
 from nncost.ir.storage import Allocation, AllocationKind, Timeline
 from nncost.records import replace
 
@@ -34,7 +34,7 @@ def timeline_of(
     sizes = symbols_of(module, given, options)
     tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs)
     try:
-        run_step(module, given, options, tracker, Course(sizes=sizes, as_loop=True))
+        run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True))
         if sizes is not None:
             sizes.check()
     except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded

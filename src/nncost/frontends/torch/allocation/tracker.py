@@ -20,7 +20,6 @@ from nncost.frontends.torch.allocation.known_results import KnownResults, elemen
 from nncost.frontends.torch.allocation.memory_call import (
     CallEvent,
     MemoryCall,
-    Outputs,
     bytes_of,
     outputs_of,
     results_in,
@@ -28,11 +27,11 @@ from nncost.frontends.torch.allocation.memory_call import (
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
+from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import FastPath, tensors_in
+from nncost.frontends.torch.step.fake_tensors import Outputs, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
-from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.call_signature import Description
 
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
@@ -46,7 +45,7 @@ _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_bac
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
 _NUMBERS = {int, float, bool, complex}
 
-ActualOutputs = Callable[[MemoryCall], "Outputs | None"]
+ActualOutputs = Callable[[MemoryCall], Outputs | None]
 """The outputs of a call as a real run gives them, if they are not as its fake run says."""
 
 
@@ -72,8 +71,6 @@ class AllocationTracker(Consumer):
         self._products = BiasedProducts()
         self._scalars: list[tuple[Any, CallEvent]] = []
         self._makers: list[int | None] = []
-        self._fast: FastPath | None = None
-        self._sizes: Sizes | None = None
         self._makes_state = False
         self._is_noted = True
         self._aside: tuple[list[Any], set[int]] = ([], set())
@@ -81,13 +78,11 @@ class AllocationTracker(Consumer):
     # ---------------------------------------------------------------- the step
     def begin(self, inputs: Inputs) -> None:
         """Parameters, buffers and inputs are there before the step."""
-        self._fast, self._sizes = self.fakes.fast, self.fakes.sizes
         for fake in self.swapped.fakes().values():
-            if storage_of(fake) is not None:
-                self.storages.outside(storage_of(fake))
-        for leaf in tree_leaves((inputs.args, dict(inputs.kwargs))):
-            if isinstance(leaf, torch.Tensor) and storage_of(leaf) is not None:
-                self.target(leaf)
+            self._is_there(fake)
+        for tensor in tensors_of(inputs):
+            if storage_of(tensor) is not None:
+                self.target(tensor)
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Random states are seen while the step runs."""
@@ -116,7 +111,7 @@ class AllocationTracker(Consumer):
             events.pop()
         if number != OUTSIDE:
             size = storage.nbytes()
-            self.input_bytes += size if self._sizes is None else self._sizes.dim(size)
+            self.input_bytes += size if self.sizes is None else self.sizes.dim(size)
         self.storages.outside(storage)
         return tensor
 
@@ -146,10 +141,10 @@ class AllocationTracker(Consumer):
 
     def like(self, tensor: torch.Tensor) -> torch.Tensor:
         """Another tensor in that layout, with its values if it has any, which is there before the step."""
-        if type(tensor) is not FakeTensor or self._fast is None:
+        if type(tensor) is not FakeTensor or self.fast is None:
             made = tensor.clone()
         else:
-            made = self._fast.make(tensor.shape, tensor.stride(), tensor.dtype)
+            made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype)
         self.storages.outside(storage_of(made))
         return made
 
@@ -171,13 +166,11 @@ class AllocationTracker(Consumer):
     def captured(self, tensor: torch.Tensor) -> torch.Tensor:
         """The fake tensor of a real one; of a number that autograd saved, one that nothing else holds."""
         if tensor.dim() == 0 and self.storages.number(tensor.untyped_storage()) not in (None, OUTSIDE):
-            assert self._fast is not None
-            made = self._fast.make((), (), tensor.dtype)
+            assert self.fast is not None
+            made = self.fast.make((), (), tensor.dtype)
         else:
             made = super().captured(tensor)
-        storage = storage_of(made)
-        if storage is not None and self.storages.number(storage) is None:
-            self.storages.outside(storage)
+        self._is_there(made)
         return made
 
     def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
@@ -190,8 +183,8 @@ class AllocationTracker(Consumer):
             return self.operation(func, info, args, kwargs)
         if self._scalars:
             self._note_saved_scalars()
-        if self._fast is not None and type(args[0]) is FakeTensor:
-            result = self._fast.view(func, args, kwargs)
+        if self.fast is not None and type(args[0]) is FakeTensor:
+            result = self.fast.view(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
         self.attribution.note_view(tensors_in(result))
@@ -203,7 +196,7 @@ class AllocationTracker(Consumer):
             return self.view(func, info, args, kwargs)
         if self._scalars:
             self._note_saved_scalars()
-        description = Description(self._sizes)
+        description = Description(self.sizes)
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors
@@ -216,7 +209,7 @@ class AllocationTracker(Consumer):
         else:
             result, fresh = self._first(func, args, kwargs, tensors, info, (described, options))
             if call is None:
-                call = self._new(func, described, options, result, fresh, args, kwargs, tensors)
+                call = self._new(func, (described, options), result, fresh, args, kwargs)
                 if description.repeatable:
                     self._calls[key] = call
                     result, fresh = self._as_actually(call, result, fresh)
@@ -236,10 +229,8 @@ class AllocationTracker(Consumer):
     ) -> tuple[Any, list[Any]]:
         """The results of a call like none before, and the storages that are new among theirs."""
         for tensor in tensors:
-            storage = storage_of(tensor)
-            if storage is not None and self.storages.number(storage) is None:
-                self.storages.outside(storage)
-        fast = self._fast
+            self._is_there(tensor)
+        fast = self.fast
         result: Any = NotImplemented
         by_format = func in _BY_FORMAT and not all(tensor.is_contiguous() for tensor in tensors)
         if fast is not None and not by_format and tensors and all(type(t) is FakeTensor for t in tensors):
@@ -247,7 +238,7 @@ class AllocationTracker(Consumer):
             if outputs is None:
                 result = elementwise(func, info, args, tensors, fast)
             elif outputs.argument is None or outputs.argument < len(args):
-                result = self._again(outputs, args)[0]
+                result = fast.again(outputs, args)
             if result is NotImplemented and info.simple:
                 result = fast.run(func, args, kwargs)
         if result is NotImplemented:
@@ -265,13 +256,10 @@ class AllocationTracker(Consumer):
 
     def _again(self, outputs: Outputs, args: Any) -> tuple[Any, list[Any]]:
         """The results of a call equal to an earlier one, and their storages."""
-        if outputs.argument is not None:
-            return args[outputs.argument], []
-        fast = self._fast
-        assert fast is not None
-        made = [None if layout is None else fast.make(*layout) for layout in outputs.layouts]
-        fresh = [tensor.untyped_storage() for tensor in made if tensor is not None]
-        return (made[0] if outputs.kind is torch.Tensor else outputs.kind(made)), fresh
+        assert self.fast is not None
+        result = self.fast.again(outputs, args)
+        fresh = tensors_in(result) if outputs.argument is None else []
+        return result, [tensor.untyped_storage() for tensor in fresh]
 
     def _as_actually(self, call: MemoryCall, result: Any, fresh: list[Any]) -> tuple[Any, list[Any]]:
         """The results as a real run lays them out, so that what follows reads them as it would."""
@@ -286,23 +274,27 @@ class AllocationTracker(Consumer):
         return result, fresh
 
     def _new(
-        self, func: Any, args: Any, options: Any, result: Any, fresh: list[Any], real: Any, named: Any,
-        tensors: list[torch.Tensor],
-    ) -> MemoryCall:  # fmt: skip
+        self, func: Any, described: tuple[Any, Any], result: Any, fresh: list[Any], args: Any, kwargs: Any
+    ) -> MemoryCall:
         positions, results = _positions(result, fresh)
-        if self._sizes is not None:
-            dims = tuple([self._sizes.dim(storage.nbytes()) for storage in fresh])
-            return MemoryCall(func, args, options, None, dims, positions, results, symbolic=True)
         sizes = tuple([storage.nbytes() for storage in fresh])
-        call = MemoryCall(
-            func, args, options, outputs_of(result, fresh, real), sizes, positions, results,
-            grads=torch.is_grad_enabled(), symbolic=any(t.layout is not torch.strided for t in tensors),
-        )  # fmt: skip
-        call.macs = macs_of(func, real, named, result)
+        if self.sizes is not None:
+            dims = tuple([self.sizes.dim(size) for size in sizes])
+            return MemoryCall(func, *described, None, dims, positions, results, symbolic=True)
+        outputs, grads = outputs_of(result, fresh, args), torch.is_grad_enabled()
+        call = MemoryCall(func, *described, outputs, sizes, positions, results, grads=grads)
+        call.symbolic = any(t.layout is not torch.strided for t in tensors_in((args, kwargs)))
+        call.macs = macs_of(func, args, kwargs, result)
         call.bytes = sum(sizes) + sum(bytes_of(operand.layout) for operand in operands(call))
         return call
 
     # ---------------------------------------------------------------- notes
+    def _is_there(self, tensor: torch.Tensor) -> None:
+        """Memory met for the first time was there before the step."""
+        storage = storage_of(tensor)
+        if storage is not None and self.storages.number(storage) is None:
+            self.storages.outside(storage)
+
     def _freed(self, number: int) -> None:
         if self._is_noted:
             self.events.append(number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import torch
 
 from nncost.cache import cache_folder, read_json, write_json
-from nncost.frontends.torch.allocation.memory_call import MemoryCall, Outputs
+from nncost.frontends.torch.allocation.memory_call import MemoryCall
 from nncost.frontends.torch.allocation.workspace_probe import Workspace, probe_workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES, made_small, may_run, takes_results_only
+from nncost.frontends.torch.step.fake_tensors import Outputs
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/2"
 MOST_MACS, MOST_BYTES = 5_000_000_000, 1 << 28
@@ -74,7 +74,7 @@ class WorkspaceCache:
         if not self._new or self._path is None:
             return
         known = {name: workspace for name, workspace in sorted(self._stored.items()) if workspace is not None}
-        content = {name: _written(workspace) for name, workspace in known.items()}
+        content = {name: [list(found.allocations), list(found.results)] for name, found in known.items()}
         try:
             write_json(self._path, {"schema": SCHEMA, "conditions": conditions(), "workspaces": content})
         except OSError:
@@ -158,10 +158,6 @@ def _fitted(workspace: Workspace, call: MemoryCall) -> Workspace | None:
     return Workspace(tuple(allocations), workspace.results)
 
 
-def _written(workspace: Workspace) -> Any:
-    return [list(workspace.allocations), list(workspace.results)]
-
-
 def _read(path: Path) -> dict[str, Workspace | None]:
     """The workspaces of a file; those that are none are left out."""
     content = read_json(path)
@@ -174,8 +170,4 @@ def _read(path: Path) -> dict[str, Workspace | None]:
 
 
 def _is_numbers(values: Any) -> bool:
-    return isinstance(values, list) and _all_whole(values)
-
-
-def _all_whole(values: Iterable[Any]) -> bool:
-    return all(type(value) is int for value in values)
+    return isinstance(values, list) and all(type(value) is int for value in values)

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.allocation.memory_call import MemoryCall, Outputs, results_in
+from nncost.frontends.torch.allocation.memory_call import MemoryCall, results_in
 from nncost.frontends.torch.allocation.workspace_rules import PREPARED
 from nncost.frontends.torch.step.control_flow import above_autograd
-from nncost.frontends.torch.step.fake_tensors import Layout
+from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
 from nncost.frontends.torch.tracing.call_signature import Literal, Operand
 from nncost.records import record
 

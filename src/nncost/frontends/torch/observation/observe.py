@@ -15,7 +15,7 @@ from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Training
 from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
-from nncost.frontends.torch.step.run import Course, run_step
+from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.ir.call_log import CallLog, Instrumentation
 from nncost.records import replace
 
@@ -30,14 +30,16 @@ def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrument
     options = replace(options, training=options.training and not instrumentation.evaluates, steps=steps)
     # With gradients, PyTorch fuses attention only if nothing is trained; without them the observer must ask.
     trains = any(parameter.requires_grad for parameter in module.parameters())
-    course = Course(gradients=True, keep_gradients=True, fused_attention=not (instrumentation.composed and trains))
+    settings = StepSettings(
+        gradients=True, keep_gradients=True, fused_attention=not (instrumentation.composed and trains)
+    )
     observer = Observer(module, instrumentation)
     try:
-        step = run_step(module, given, options, observer, course)
+        step = run_step(module, given, options, observer, settings)
     except (DataDependentOutputException, DynamicOutputShapeException):
         if not has_values(given):
             raise
         observer = Observer(module, instrumentation)
-        step = run_step(module, given, options, observer, replace(course, real=True))
+        step = run_step(module, given, options, observer, replace(settings, real=True))
     events = observer.used_by(step.output) if instrumentation.composed else observer.events
     return CallLog(observer.layers, tuple(events))

@@ -15,6 +15,7 @@ from torch import nn
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.observation.plain_data import layers_of, modules_of, plain
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
+from nncost.frontends.torch.step.fake_tensors import tensors_in
 from nncost.frontends.torch.step.loss import primary
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.ir.call_log import Event, FunctionCall, Instrumentation, Layer, LayerCall
@@ -94,7 +95,7 @@ class Observer(Consumer):
         name = func._schema.name
         if name in _QUERIES:
             return func(*args, **kwargs)
-        place = self.attribution.place_of(_tensors(args))
+        place = self.attribution.place_of(tensors_in(args))
         self._in_operator = True
         try:
             fused = _FUSED.get(name)
@@ -102,15 +103,15 @@ class Observer(Consumer):
         finally:
             self._in_operator = False
         if torch.is_inference_mode_enabled():
-            read = [*_tensors(args), *_tensors(kwargs)]
-            self._flow[len(self.events)] = (read, _tensors(result), func._schema.is_mutable)
+            read = tensors_in((args, kwargs))
+            self._flow[len(self.events)] = (read, tensors_in(result), func._schema.is_mutable)
         if not self._in_function:
             self.events.append(FunctionCall(name, *place, plain(args), plain(kwargs), plain(result)))
         return result
 
     def used_by(self, output: Any) -> list[Event]:
         """The events without operators that the output does not depend on."""
-        live = {id(tensor) for tensor in _tensors(output)}
+        live = {id(tensor) for tensor in tensors_in(output)}
         kept: list[Event] = []
         for position in reversed(range(len(self.events))):
             read, made, writes = self._flow.get(position, ([], [], True))
@@ -171,9 +172,8 @@ class Observer(Consumer):
 
         def noted(*args: Any, **kwargs: Any) -> Any:
             if not self._in_operator and threading.get_ident() == self._thread:
-                attribution = self.attribution
-                call = FunctionCall(name, attribution.path, attribution.phase, plain(args), plain(kwargs))
-                self.events.append(call)
+                place = self.attribution.path, self.attribution.phase
+                self.events.append(FunctionCall(name, *place, plain(args), plain(kwargs)))
             self._in_function += 1  # The operators inside are what the tool counts by this name.
             try:
                 return original(*args, **kwargs)
@@ -182,11 +182,3 @@ class Observer(Consumer):
 
         setattr(owner, attribute, update_wrapper(noted, original) if callable(original) else noted)
         return (lambda: setattr(owner, attribute, original)) if own else (lambda: delattr(owner, attribute))
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        value = tuple(value.values())
-    return [tensor for item in value for tensor in _tensors(item)] if isinstance(value, (list, tuple)) else []

@@ -41,10 +41,7 @@ def layers_of(module: nn.Module) -> dict[str, Layer]:
 def _layer(layer: nn.Module, name: str, names: Mapping[nn.Module, str]) -> Layer:
     kind = type(layer)
     options = {key: plain(value) for key, value in vars(layer).items() if key[0] != "_" and _is_plain(value)}
-    parameters = {
-        leaf: TensorMeta(tuple(p.shape), str(p.dtype).removeprefix("torch."))
-        for leaf, p in layer.named_parameters(recurse=False)
-    }
+    parameters = {leaf: plain(parameter) for leaf, parameter in layer.named_parameters(recurse=False)}
     children = tuple(names[child] for child in layer.children())
     return Layer(name, f"{kind.__module__}.{kind.__qualname__}", children, parameters, options)
 

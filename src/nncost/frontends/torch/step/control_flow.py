@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,14 @@ from nncost.errors import SourceError
 
 def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The results of a higher-order operator. Raises SourceError for one nncost does not run."""
+    run = _OPERATORS.get(operator.name())
+    if run is None:
+        raise SourceError(
+            f"the operator torch.ops.higher_order.{operator.name()} is not known.",
+            hint="Write the loop out in Python.",
+        )
     with above_autograd():
-        return _run(operator.name(), args, kwargs)
+        return run(*args, **kwargs)
 
 
 @contextmanager
@@ -29,18 +35,6 @@ def above_autograd() -> Iterator[None]:
         exclude = exclude.remove(key)
     with torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), exclude):
         yield
-
-
-def _run(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    if name == "scan":
-        return _scan(*args, **kwargs)
-    if name == "map_impl":
-        return _map(*args, **kwargs)
-    if name == "cond":
-        return _branch(*args, **kwargs)
-    if name == "while_loop":
-        return _while(*args, **kwargs)
-    raise SourceError(f"the operator torch.ops.higher_order.{name} is not known.", hint="Write the loop out in Python.")
 
 
 def _scan(combine: Any, init: Sequence[Any], xs: Sequence[Any], additional_inputs: Sequence[Any] = ()) -> list[Any]:
@@ -68,3 +62,8 @@ def _while(condition: Any, body: Any, carried: Sequence[Any], arguments: Sequenc
     while bool(condition(*values, *arguments)):
         values = tuple(body(*values, *arguments))
     return values
+
+
+_OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "scan": _scan, "map_impl": _map, "cond": _branch, "while_loop": _while
+}  # fmt: skip

@@ -87,7 +87,7 @@ def _info(operator: Any) -> OperatorInfo:
     arguments = schema.arguments
     written = tuple(i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
     name = functional_name(schema.name)
-    handling, decomposition = _handling(operator, name)
+    handling, decomposition = _handling(operator, name, writes=bool(written))
     composite = bool(operator._can_decompose())
     return OperatorInfo(
         handling,
@@ -111,25 +111,22 @@ def functional_name(name: str) -> str:
     return f"{namespace}::{base}"
 
 
-def _handling(operator: Any, name: str) -> tuple[Handling, Any]:
+def _handling(operator: Any, name: str, *, writes: bool) -> tuple[Handling, Any]:
     schema = operator._schema
     if lowering_for(name, operator._overloadname) is not None:
         return Handling.LOWERED, None
     if operator.namespace in _QUERY_NAMESPACES or schema.name in _QUERIES or name in _QUERIES:
         return Handling.QUERY, None
-    returns = schema.returns
-    if not any("Tensor" in str(value.type) for value in returns) and not any(
-        a.alias_info is not None and a.alias_info.is_write for a in schema.arguments
-    ):
+    if not writes and not any("Tensor" in str(value.type) for value in schema.returns):
         return Handling.QUERY, None
     if schema.name in _MOVED_IN_PLACE or (_is_view(schema) and name not in _COPIES_MAYBE):
         return Handling.VIEW, None
     if operator._can_decompose():
         return Handling.DECOMPOSED, None
-    decomposition = _decomposition(operator)
-    if decomposition is not None:
-        return Handling.DECOMPOSED, decomposition
-    return Handling.UNKNOWN, None
+    from torch._decomp import decomposition_table
+
+    decomposition = decomposition_table.get(operator)
+    return (Handling.UNKNOWN if decomposition is None else Handling.DECOMPOSED), decomposition
 
 
 _BY_DATA = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
@@ -145,9 +142,3 @@ def _is_simple(operator: Any, handling: Handling, written: tuple[int, ...]) -> b
 
 def _is_view(schema: Any) -> bool:
     return any(value.alias_info is not None and not value.alias_info.is_write for value in schema.returns)
-
-
-def _decomposition(operator: Any) -> Any:
-    from torch._decomp import decomposition_table
-
-    return decomposition_table.get(operator)

@@ -11,7 +11,7 @@ import logging
 import random
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from nncost.frontends.torch.step.fake_tensors import FakeFactory
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state_guard import StateGuard
+from nncost.ir.trace import joined
 
 Wrap = Callable[[nn.Module, str, Any], Any]
 """``wrap(layer, name, forward)`` returns the function that runs in place of a layer's forward."""
@@ -43,39 +44,30 @@ def random_state_kept() -> Iterator[None]:
             numpy.set_state(numpys)
 
 
-@contextmanager
-def eager() -> Iterator[None]:
+def eager() -> AbstractContextManager[Any]:
     """Compiled modules and functions run as they were written; nothing is compiled."""
-    if "torch._dynamo" not in sys.modules:
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 @contextmanager
-def attention_kept(*, fused: bool) -> Iterator[None]:
-    """Multi-head attention's fast path as it is set at the end; without ``fused``, off until then.
-
-    Inference may choose a single fused operator; without it, attention runs layer by layer.
-    """
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(enabled and fused)
+def _switch(read: Callable[[], bool], write: Callable[[bool], object], *, on: bool) -> Iterator[None]:
+    """One of PyTorch's switches; without ``on`` it is off, and at the end as before."""
+    before = read()
+    write(before and on)
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+        write(before)
 
 
-@contextmanager
-def unfused_kernels() -> Iterator[None]:
+def fused_attention(*, on: bool) -> AbstractContextManager[None]:
+    """Multi-head attention's fast path: a single fused operator in inference; without it, layer by layer."""
+    return _switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, on=on)
+
+
+def unfused_kernels() -> AbstractContextManager[None]:
     """Recurrent layers step by step: on symbolic sizes, the fused kernel would ask for numbers."""
-    enabled = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(enabled)
+    return _switch(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, on=False)
 
 
 @contextmanager
@@ -98,9 +90,8 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
         if layer in names:
             continue
         names[layer] = name
-        prefix = f"{name}." if name else ""
         waiting += [
-            (child, name if key == "_orig_mod" else prefix + key)
+            (child, name if key == "_orig_mod" else joined(name, key))
             for key, child in reversed(layer._modules.items())
             if child is not None
         ]
@@ -109,8 +100,9 @@ def layer_names(module: nn.Module) -> dict[nn.Module, str]:
 
 @dataclass(slots=True)
 class Stored:
-    """A parameter or buffer: the original, and its fake tensor once its layer is swapped."""
+    """A parameter or buffer: its name, the original, and its fake tensor once its layer is swapped."""
 
+    name: str
     original: torch.Tensor
     is_parameter: bool
     fake: torch.Tensor | None = None
@@ -134,32 +126,32 @@ class SwappedParameters:
             for tensors, is_parameter in ((layer._parameters, True), (layer._buffers, False)):
                 for leaf, tensor in tensors.items():
                     if tensor is not None and id(tensor) not in self._known:
-                        stored = self._known[id(tensor)] = Stored(tensor, is_parameter)
-                        self.tensors[f"{path}.{leaf}" if path else leaf] = stored
-        self._name_of = {id(stored.original): name for name, stored in self.tensors.items()}
+                        stored = Stored(joined(path, leaf), tensor, is_parameter)
+                        self._known[id(tensor)] = self.tensors[stored.name] = stored
 
     @contextmanager
-    def swapped(self, deferred: Collection[nn.Module] = (), *, fused_attention: bool = False) -> Iterator[None]:
+    def swapped(self, deferred: Collection[nn.Module], *, fused: bool) -> Iterator[None]:
         """Fake tensors in place of the real ones, except inside deferred layers; everything is restored afterwards."""
         self._deferred = set(deferred)
-        with ExitStack() as stack:
-            stack.enter_context(random_state_kept())
-            stack.enter_context(eager())
-            stack.enter_context(attention_kept(fused=fused_attention))
-            stack.enter_context(quiet())
-            stack.enter_context(torch.inference_mode(mode=False))  # the caller may be inside of it
-            stack.callback(self._guard.restore)
+        # The caller may be in inference mode.
+        with random_state_kept(), eager(), fused_attention(on=fused), quiet(), torch.inference_mode(mode=False):
+            try:
+                self._swap_all()
+                yield
+            finally:
+                self._guard.restore()
+
+    def _swap_all(self) -> None:
+        inside = None
+        for layer, name in self.names.items():  # a layer comes before the layers inside it
+            if inside is not None and name.startswith(inside):
+                continue
             inside = None
-            for layer, name in self.names.items():  # a layer comes before the layers inside it
-                if inside is not None and name.startswith(inside):
-                    continue
-                inside = None
-                self._replace_forward(layer)
-                if layer in self._deferred:
-                    inside = f"{name}."
-                else:
-                    self._swap(layer)
-            yield
+            self._replace_forward(layer)
+            if layer in self._deferred:
+                inside = f"{name}."
+            else:
+                self._swap(layer)
 
     def swap_deferred(self, layer: nn.Module) -> None:
         """Swap the parameters inside a deferred layer, which is about to run."""
@@ -204,8 +196,7 @@ class SwappedParameters:
 
     def _fake(self, stored: Stored) -> torch.Tensor:
         if stored.fake is None:
-            name = self._name_of[id(stored.original)]
-            stored.fake = self._fakes.of_stored(stored.original, name, is_parameter=stored.is_parameter)
+            stored.fake = self._fakes.of_stored(stored.original, stored.name, is_parameter=stored.is_parameter)
         return stored.fake
 
     def _held(self, tensor: torch.Tensor) -> torch.Tensor:

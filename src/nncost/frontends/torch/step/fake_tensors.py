@@ -43,6 +43,14 @@ class Layout(NamedTuple):
         return 1 + int(sum((size - 1) * abs(stride) for size, stride in zip(self.shape, self.stride, strict=True)))
 
 
+class Outputs(NamedTuple):
+    """How to make results again: layouts (None: absent) in a tensor, list or tuple; or which argument is the result."""
+
+    kind: type
+    layouts: tuple[Layout | None, ...] = ()
+    argument: int | None = None
+
+
 class FastPath:
     """Makes fake tensors, and runs operators on them, for one FakeTensorMode."""
 
@@ -65,6 +73,13 @@ class FastPath:
         with _NO_DISPATCH():
             meta = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
         return self.wrap(meta, requires_grad=requires_grad)
+
+    def again(self, outputs: Outputs, args: Any) -> Any:
+        """The results of a call equal to an earlier one."""
+        if outputs.argument is not None:
+            return args[outputs.argument]
+        made = [None if layout is None else self.make(*layout) for layout in outputs.layouts]
+        return made[0] if outputs.kind is torch.Tensor else outputs.kind(made)
 
     def view(self, operator: Any, args: Any, kwargs: Any) -> Any:
         """A view operator on fake tensors, run by its meta kernel only."""
@@ -119,13 +134,24 @@ def layout_of(tensor: torch.Tensor) -> Layout | None:
     return Layout(tensor.shape, tensor.stride(), tensor.dtype)
 
 
+def outputs_like(result: Any) -> Outputs | None:
+    """How to make a call's results again as new tensors; None if their layouts do not tell."""
+    pieces = result if isinstance(result, (list, tuple)) else (result,)
+    layouts = tuple([None if piece is None else layout_of(piece) for piece in pieces])
+    if result is None or any(t is not None and layout is None for t, layout in zip(pieces, layouts, strict=True)):
+        return None
+    return Outputs(list if isinstance(result, list) else tuple if isinstance(result, tuple) else torch.Tensor, layouts)
+
+
 def tensors_in(value: Any) -> list[Any]:
-    """The tensors of a nested structure."""
+    """The tensors in lists, tuples and dicts."""
     if isinstance(value, torch.Tensor):
         return [value]
-    if isinstance(value, (list, tuple)):
-        return [tensor for item in value for tensor in tensors_in(item)]
-    return []
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return []
+    return [tensor for item in value for tensor in tensors_in(item)]
 
 
 class FakeFactory:
@@ -137,15 +163,14 @@ class FakeFactory:
     def __init__(
         self, mode: FakeTensorMode | None, options: LoadOptions, *, gradients: bool, sizes: Sizes | None = None
     ) -> None:
-        self.sizes = sizes
-        self._mode, self._options, self._gradients = mode, options, gradients
+        self._mode, self._options, self._gradients, self._sizes = mode, options, gradients, sizes
         self._path = None if mode is None else FastPath(mode)
         self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @property
     def fast(self) -> FastPath | None:
         """The fast path; None with real tensors and with symbolic sizes, which it does not know."""
-        return None if self.sizes is not None else self._path
+        return None if self._sizes is not None else self._path
 
     def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
         """For a parameter or a buffer."""
@@ -169,7 +194,7 @@ class FakeFactory:
         """For an input given as a shape."""
         if self._path is None:
             return from_inputs(torch.empty(concrete(shape), dtype=dtype))
-        sizes: Sequence[Any] = concrete(shape) if self.sizes is None else self.sizes.shape(shape)
+        sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
         return from_inputs(self._path.make(sizes, contiguous_strides(sizes), dtype))
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:

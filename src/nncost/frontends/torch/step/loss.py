@@ -15,14 +15,8 @@ from nncost.frontends.torch.step.named_losses import class_rows, sum_of, takes_c
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
-    "logits",
-    "prediction_logits",
-    "last_hidden_state",
-    "logits_per_image",
-    "pooler_output",
-    "reconstruction",
-    "out",
-)
+    "logits", "prediction_logits", "last_hidden_state", "logits_per_image", "pooler_output", "reconstruction", "out"
+)  # fmt: skip
 """The outputs a loss is taken of, by name, where a model returns several."""
 LOSS_PATH = "loss"
 Target = Callable[[str, torch.Tensor], torch.Tensor]

@@ -21,9 +21,10 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
 from nncost.frontends.torch.step.fake_module import SwappedParameters
-from nncost.frontends.torch.step.fake_tensors import FakeFactory
+from nncost.frontends.torch.step.fake_tensors import FastPath
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
@@ -35,15 +36,18 @@ class Consumer:
     """What a step's operators are used for; each consumer overrides what it needs to see.
 
     ``hooked``: the consumer follows layers by hooks of its own. ``repeats``: it repeats the results of equal calls
-    itself, without PyTorch's cache. ``plain_update``: optimizers run without their fused and foreach forms. ``fakes`` and ``swapped`` are there from :meth:`begin` on.
+    itself, without PyTorch's cache. ``plain_update``: optimizers run without their fused and foreach forms.
+
+    ``swapped`` is there from :meth:`begin` on, and so are ``fast`` on fake tensors and ``sizes`` if some are symbols.
     """
 
     hooked = False
     repeats = False
     plain_update = False
 
-    fakes: FakeFactory
     swapped: SwappedParameters
+    fast: FastPath | None = None
+    sizes: Sizes | None = None
 
     def __init__(self) -> None:
         self.attribution = Attribution()

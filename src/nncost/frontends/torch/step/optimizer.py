@@ -21,9 +21,6 @@ _REFUSED = {
     "SparseAdam": "it needs sparse gradients",
 }
 
-Make = Callable[[torch.Tensor, torch.Tensor], torch.optim.Optimizer]
-"""``make(parameter, original)`` returns an optimizer of that parameter only."""
-
 
 class Lion(torch.optim.Optimizer):
     """p ← p − η·sign(β₁·m + (1−β₁)·g);  m ← β₂·m + (1−β₂)·g (Chen et al. 2023). PyTorch has none."""
@@ -74,22 +71,26 @@ def optimizer_name(optimizer: Any) -> str:
 
 def known_optimizers() -> list[str]:
     """The names accepted: ours, and those of ``torch.optim`` in small letters."""
-    theirs = [name.lower() for name, value in vars(torch.optim).items() if _is_optimizer_class(value)]
-    return sorted({*_NAMED, *theirs} - {"optimizer", *(name.lower() for name in _REFUSED)})
+    return sorted({*_NAMED, *_classes()} - {"optimizer", *(name.lower() for name in _REFUSED)})
 
 
-def _is_optimizer_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+def _classes() -> dict[str, type[torch.optim.Optimizer]]:
+    """The classes of ``torch.optim`` by their names in small letters."""
+    classes = [(name, value) for name, value in vars(torch.optim).items() if isinstance(value, type)]
+    return {name.lower(): value for name, value in classes if issubclass(value, torch.optim.Optimizer)}
 
 
-def maker(optimizer: Any) -> Make:
-    """How to build the optimizer for one parameter. Raises OptionError with the accepted names."""
+def optimizer_of_one(optimizer: Any, parameter: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer | None:
+    """Return an optimizer of one parameter, without state; None if the user's optimizer does not hold the original.
+
+    Raise OptionError with the accepted names.
+    """
     if isinstance(optimizer, torch.optim.Optimizer):
         _refuse(type(optimizer).__name__)
-        return lambda parameter, original: _copied(optimizer, parameter, original)
+        groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
+        return _plain_loop(_copied(optimizer, [{**groups[0], "params": [parameter]}])) if groups else None
     if isinstance(optimizer, str):
-        name, theirs = optimizer.lower(), {n.lower(): c for n, c in vars(torch.optim).items() if _is_optimizer_class(c)}
-        cls, options = _NAMED.get(name) or (theirs.get(name), {})
+        cls, options = _NAMED.get(optimizer.lower()) or (_classes().get(optimizer.lower()), {})
     else:
         cls, options = optimizer, {}
     if not callable(cls):
@@ -98,7 +99,7 @@ def maker(optimizer: Any) -> Make:
             hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
         )
     _refuse(getattr(cls, "__name__", ""))
-    return lambda parameter, original: _plain_loop(cls([parameter], **options))
+    return _plain_loop(cls([parameter], **options))
 
 
 def _refuse(name: str) -> None:
@@ -106,15 +107,11 @@ def _refuse(name: str) -> None:
         raise OptionError(f"{name} has no fixed cost: {_REFUSED[name]}.", hint="Name another optimizer.")
 
 
-def _copied(optimizer: torch.optim.Optimizer, parameter: torch.Tensor, original: torch.Tensor) -> torch.optim.Optimizer:
-    """A copy of the user's optimizer with one parameter and no state; the user's is not touched."""
-    groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
-    if not groups:
-        raise KeyError
-    alone = copy.copy(optimizer)
-    alone.param_groups = [{**groups[0], "params": [parameter]}]
-    alone.state = defaultdict(dict)
-    return _plain_loop(alone)
+def _copied(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """A copy of the user's optimizer with other groups and no state; the user's is not touched."""
+    made = copy.copy(optimizer)
+    made.param_groups, made.state = groups, defaultdict(dict)
+    return made
 
 
 def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
@@ -136,9 +133,8 @@ def optimizer_of(optimizer: Any, trained: Sequence[tuple[torch.Tensor, torch.Ten
     made: torch.optim.Optimizer | None = None
     groups: dict[str, dict[str, Any]] = {}
     for parameter, original in trained:
-        try:
-            alone = maker(optimizer)(parameter, original)
-        except KeyError:
+        alone = optimizer_of_one(optimizer, parameter, original)
+        if alone is None:
             continue
         made = made or alone
         group = alone.param_groups[0]
@@ -157,17 +153,15 @@ def optimizer_of_fakes(optimizer: Any, tensors: Iterable[Stored], *, plain_loop:
     stored = [s for s in tensors if s.is_parameter and s.fake is not None]
     fakes = {id(s.original): s.fake for s in stored}
     if not isinstance(optimizer, torch.optim.Optimizer):
-        made = maker(optimizer)(stored[0].fake, stored[0].original)
+        made: Any = optimizer_of_one(optimizer, stored[0].fake, stored[0].original)
         made.param_groups[0]["params"] = list(fakes.values())
         return made
     _refuse(type(optimizer).__name__)
-    alone = copy.copy(optimizer)
-    alone.param_groups = [
+    groups = [
         {**group, "params": [fakes[id(p)] for p in group["params"] if id(p) in fakes]}
         for group in optimizer.param_groups
     ]
-    alone.state = defaultdict(dict)
-    return _plain_loop(alone) if plain_loop else alone
+    return _plain_loop(_copied(optimizer, groups)) if plain_loop else _copied(optimizer, groups)
 
 
 def make_state(optimizer: torch.optim.Optimizer, like: Callable[[torch.Tensor], torch.Tensor]) -> None:

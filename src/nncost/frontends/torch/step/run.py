@@ -43,7 +43,7 @@ class StepResult:
 
 
 @record
-class Course:
+class StepSettings:
     """How a step runs.
 
     ``real``: on copies of the real tensors instead of fake ones. ``sizes`` are the symbols among the sizes.
@@ -64,30 +64,32 @@ class Course:
     deferred: Collection[nn.Module] = ()
 
 
-def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: Consumer, course: Course) -> StepResult:
+def run_step(
+    module: nn.Module, given: Inputs, options: LoadOptions, consumer: Consumer, settings: StepSettings
+) -> StepResult:
     """Run a step of the module and hand its operators to the consumer; the module is as before afterwards.
 
     Raises OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
     and whatever the module raises, with a note of the layer.
     """
-    sizes, trains = course.sizes, wants_backward(options)
+    sizes, trains = settings.sizes, wants_backward(options)
     environment = None if sizes is None else sizes.environment
-    fake_mode = None if course.real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
+    fake_mode = None if settings.real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
     if fake_mode is not None and consumer.repeats:
         fake_mode.cache_enabled = False
-    fakes = FakeFactory(fake_mode, options, gradients=trains or course.gradients, sizes=sizes)
+    fakes = FakeFactory(fake_mode, options, gradients=trains or settings.gradients, sizes=sizes)
     wrap = None if consumer.hooked else _attributed(consumer)
     swapped = SwappedParameters(module, fakes, _training_flag(module, options), wrap)
-    consumer.fakes, consumer.swapped = fakes, swapped
-    mode = StepMode(consumer, None if course.real else consumer.captured)
-    fused = course.as_loop or course.fused_attention
-    with swapped.swapped(course.deferred, fused_attention=fused), ExitStack() as around:
+    consumer.swapped, consumer.fast, consumer.sizes = swapped, fakes.fast, sizes
+    mode = StepMode(consumer, None if settings.real else consumer.captured)
+    fused = settings.as_loop or settings.fused_attention
+    with swapped.swapped(settings.deferred, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
         inputs = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs)
-        around.enter_context(torch.set_grad_enabled(trains or course.gradients))
+        around.enter_context(torch.set_grad_enabled(trains or settings.gradients))
         with ExitStack() as stack:
             if fake_mode is not None:
                 stack.enter_context(fake_mode)
@@ -98,23 +100,23 @@ def run_step(module: nn.Module, given: Inputs, options: LoadOptions, consumer: C
                 result.output = module(*inputs.args, **inputs.kwargs)
             consumer.forward_ended()
             result.loss = loss_of(result.output, options)
-            if result.loss != NO_LOSS and trains and course.backward:
+            if result.loss != NO_LOSS and trains and settings.backward:
                 with noted_in_backward(consumer.attribution):
-                    _run_backward(result, consumer, course)
+                    _run_backward(result, consumer, settings)
         consumer.backward_ended()
-        if course.as_loop:
+        if settings.as_loop:
             _update(options.steps.optimizer if result.trained else None, mode)
             result.output, result.starts = None, ()
             consumer.finished()
     return result
 
 
-def _run_backward(result: StepResult, consumer: Consumer, course: Course) -> None:
+def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings) -> None:
     """The loss and the backward pass from it; notes the names of the tensors that got a gradient."""
     attribution = consumer.attribution
     attribution.enter(LOSS_PATH, "loss")
     seeds = None
-    if result.loss == "sum" and not course.as_loop:  # its gradient is ones, and free
+    if result.loss == "sum" and not settings.as_loop:  # its gradient is ones, and free
         result.starts = consumer.summed(result.output)
         with torch.no_grad():
             seeds = [consumer.target(torch.ones_like(tensor)) for tensor in result.starts]
@@ -124,7 +126,7 @@ def _run_backward(result: StepResult, consumer: Consumer, course: Course) -> Non
         result.starts = [value]
     attribution.enter("", "backward")
     try:
-        if course.as_loop or course.keep_gradients:
+        if settings.as_loop or settings.keep_gradients:
             torch.autograd.backward(result.starts, seeds)
             result.trained = list(consumer.swapped.with_gradient())
             return

@@ -7,6 +7,7 @@ branch; the comparison is kept as a condition under which the formula holds.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import torch
@@ -72,11 +73,11 @@ class Sizes:
         parts = [self._expression(part) for part in expression.args]
         name = type(expression).__name__
         if name == "Add":
-            return sum(parts[1:], parts[0])
+            return sum(parts)
         if name == "Mul":
-            return _product(parts)
+            return prod(parts)
         if name == "Pow" and isinstance(parts[1], int) and parts[1] >= 0:
-            return _product([parts[0]] * parts[1]) if parts[1] else 1
+            return prod([parts[0]] * parts[1])
         if name in ("FloorDiv", "CleanDiv"):
             return floor_divide(parts[0], parts[1])
         if name == "CeilDiv":
@@ -89,10 +90,9 @@ class Sizes:
         """A size that the data decide, with the range it may have."""
         if not self._by_data:
             raise SymbolError(f"a size depends on the data ({expression}).")
-        limits = self.environment.var_to_range.get(expression)
-        self._ours[expression] = symbol(f"rows{len(self._chosen) + 1}")
-        most = "" if limits is None or not limits.upper.is_Integer else f" to {limits.upper}"
-        self._chosen[f"rows{len(self._chosen) + 1}"] = f"0{most}"
+        limits, name = self.environment.var_to_range.get(expression), f"rows{len(self._chosen) + 1}"
+        self._ours[expression] = symbol(name)
+        self._chosen[name] = "0" if limits is None or not limits.upper.is_Integer else f"0 to {limits.upper}"
 
     def conditions(self) -> Iterator[tuple[str, bool]]:
         """The conditions the model asked of the symbols, in our names, and whether each fixed a symbol to a number."""
@@ -114,13 +114,6 @@ class Sizes:
         ]
         asked = [text for text, _ in found if not _is_trivial(text)]
         return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else [])]
-
-
-def _product(parts: list[Any]) -> Any:
-    result = parts[0]
-    for part in parts[1:]:
-        result = result * part
-    return result
 
 
 def _is_trivial(text: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import Layout
+from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
 from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, OF_MODULE, Provenance, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 
@@ -46,16 +46,15 @@ class Literal(NamedTuple):
 class CallSignature:
     """A distinct call: operator, arguments by name with tensors as :class:`Operand`, and outputs.
 
-    ``layouts`` say how to make the results again (a single one or several); ``writes`` that the result is the
-    tensor written to. ``kernel`` is what the call is lowered to, once it is needed.
+    ``results`` say how to make the results again, if that is known. ``kernel`` is what the call is lowered to, once
+    it is needed.
     """
 
     operator: Any
     info: OperatorInfo
     arguments: tuple[tuple[str, Any], ...]
     outputs: tuple[Any, ...]
-    layouts: Layout | tuple[Layout, ...] | None = None
-    writes: bool = False
+    results: Outputs | None = None
     kernel: Any = None
 
 

@@ -15,8 +15,8 @@ import torch
 
 from nncost.frontends.torch.step.dispatch_table import written_to
 from nncost.frontends.torch.step.fake_tensors import tensors_in
-from nncost.frontends.torch.tracing.log import Entry, Log
-from nncost.frontends.torch.tracing.lower import dtype_name, emit
+from nncost.frontends.torch.tracing.log import Entry
+from nncost.frontends.torch.tracing.lower import dtype_name, emit, graph_tensors
 from nncost.frontends.torch.tracing.view_ops import put_back, taken
 from nncost.ir import ops
 from nncost.ir.builder import Builder, no_gradient
@@ -62,10 +62,10 @@ class Connection:
             value = self.builder.input(tuple(tensor.shape), dtype=dtype_name(tensor.dtype), name=f"input.{number}")
             self._memories[id(tensor)] = _Memory(value)
 
-    def graph(self, log: Log, outputs: Sequence[torch.Tensor], parameters: Sequence[Parameter]) -> Graph:
+    def graph(self, log: Sequence[Entry], outputs: Sequence[torch.Tensor], parameters: Sequence[Parameter]) -> Graph:
         """The graph of everything logged, with the values of the given tensors as outputs."""
-        self._in_functions = _in_functions(log.entries)
-        for entry in log.entries:
+        self._in_functions = _in_functions(log)
+        for entry in log:
             self._add(entry)
         results = tuple(self._read(tensor) for tensor in outputs)
         return Graph(tuple(self.builder.inputs), tuple(parameters), results, tuple(self.builder.items))
@@ -95,7 +95,7 @@ class Connection:
         assert entry.signature is not None
         if entry.differentiable or id(entry) in self._in_functions:
             return emit(b, entry.signature, arguments, frozenset(self._learned))
-        inputs = list(dict.fromkeys(t for value in arguments.values() for t in _values(value)))
+        inputs = dict.fromkeys(graph_tensors(arguments.values()))
         with b.region(Operation("no_grad"), *inputs) as region:
             lowered = emit(b, entry.signature, arguments, frozenset(self._learned))
             region.returns(*(t for t in lowered if t is not None), gradient=no_gradient)
@@ -150,12 +150,6 @@ def _constant(tensor: torch.Tensor) -> ops.Constant:
     return ops.Constant("fill", shape, dtype, 0.0)
 
 
-def _values(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    return [t for item in value for t in _values(item)] if isinstance(value, tuple) else []
-
-
 def _in_functions(entries: Sequence[Entry]) -> set[int]:
     """The entries that ran without gradients inside a custom function, whose result has one all the same.
 
@@ -171,5 +165,5 @@ def _in_functions(entries: Sequence[Entry]) -> set[int]:
                 wanted.add(id(entry.args[0]))
         elif not entry.differentiable and (reached or any(tensor.grad_fn is not None for tensor in results)):
             found.add(id(entry))
-            wanted.update(id(tensor) for tensor in tensors_in((entry.args, tuple(entry.kwargs.values()))))
+            wanted.update(id(tensor) for tensor in tensors_in((entry.args, entry.kwargs)))
     return found

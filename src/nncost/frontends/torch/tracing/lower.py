@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from nncost.errors import NncostError
 from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
-from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowering_for
+from nncost.frontends.torch.lowerings.registry import Call, Lowering, lowering_for
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Literal, Operand
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -67,7 +67,7 @@ def _kernel(signature: CallSignature) -> Kernel:
     emit(builder, signature, arguments, frozenset(learned), stored)
     # A gradient's own work is what it emits in phase backward; the rest is what the forward pass left behind.
     kernel_phase = "backward" if any(item.phase == "backward" for item in builder.items) else "forward"
-    outputs = _last_outputs(builder.items)
+    outputs = builder.items[-1].outputs if builder.items else ()
     return Kernel(builder.graph(*outputs), kernel_phase)  # type: ignore[arg-type]
 
 
@@ -95,7 +95,7 @@ def emit(
             raise
         except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
             pass  # what a lowering does not know is unknown, never zero
-    tensors = list(dict.fromkeys(_graph_tensors(arguments.values())))
+    tensors = list(dict.fromkeys(graph_tensors(arguments.values())))
     return list(builder.emit_many(ops.Opaque(info.name, outputs), *tensors)) if outputs else []
 
 
@@ -107,9 +107,10 @@ def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
     builder._constants = {}
     builder.dtype = next((dtype for _, dtype in call.outputs if "float" in dtype), dtype)
     try:
-        lowered = _as_list(lowering(call))
+        found = lowering(call)
     finally:
         builder.items, builder._constants, builder.dtype = outer, constants, dtype
+    lowered: list[Any] = list(found) if isinstance(found, (tuple, list)) else [found]
     outer.extend(_named(row_name(call.name), inside, lowered))
     return lowered
 
@@ -127,7 +128,7 @@ def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[I
     aside = dict.fromkeys((*constants, *saved))
     work = [item for item in items if item not in aside]
     kept: list[Item] = list(aside)
-    if len(work) == 1 or not work:
+    if len(work) <= 1:
         return [*kept, *work]
     produced = {tensor for item in work for tensor in item.outputs}
     inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
@@ -136,17 +137,10 @@ def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[I
     return [*kept, region]
 
 
-def _last_outputs(items: list[Item]) -> tuple[Tensor, ...]:
-    return items[-1].outputs if items else ()
-
-
-def _as_list(lowered: Lowered) -> list[Tensor | None]:
-    return list(lowered) if isinstance(lowered, (tuple, list)) else [lowered]  # type: ignore[list-item]
-
-
-def _graph_tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+def graph_tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Yield the tensors of a graph among values and tuples of them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, tuple):
-            yield from _graph_tensors(value)
+            yield from graph_tensors(value)

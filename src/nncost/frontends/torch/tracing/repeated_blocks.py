@@ -15,7 +15,8 @@ cache), hooks, inputs or attributes that are changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +27,12 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.step.attribution import producer
 from nncost.frontends.torch.step.fake_tensors import FastPath, Layout, layout_of
-from nncost.frontends.torch.step.provenance import Provenance, provenance_of, set_provenance
+from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.block_equality import BlockKeys, TracedInt
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
 from nncost.frontends.torch.tracing.tracer import Tracer
+from nncost.ir.trace import joined
 
 Forward = Callable[..., Any]
 
@@ -82,23 +84,19 @@ class BlockRecord:
 
 
 class Blocks:
-    """The blocks of one run. ``candidates`` are the layers that may be equal; ``prepare`` swaps the parameters of one that runs."""
+    """The blocks of one run. ``candidates`` are the layers that may be equal, with the key they share.
 
-    def __init__(
-        self,
-        tracer: Tracer,
-        fast: FastPath,
-        candidates: Mapping[nn.Module, Any],
-        anchor: torch.Tensor,
-        prepare: Callable[[nn.Module], None],
-    ) -> None:
+    The backward pass reaches blocks through ``anchor``, also if none of their inputs needs a gradient; ``trained`` are
+    the parameters in blocks that got one.
+    """
+
+    def __init__(self, tracer: Tracer, fast: FastPath, candidates: Mapping[nn.Module, Any]) -> None:
         self.tracer, self.fast, self.candidates = tracer, fast, candidates
-        self._prepare = prepare
+        self.anchor = set_provenance(fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
-        self.anchor = anchor
-        self._inside = 0
+        self._inside = False
 
     def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         """A candidate's forward, replayed if an equal block ran before."""
@@ -109,12 +107,11 @@ class Blocks:
         if layer in self._seen:
             raise NotEqual(layer)
         self._seen.add(layer)
-        if key is None:
-            self._prepare(layer)
-            return forward(*args, **kwargs)
-        template = self._templates.get(key)
+        template = None if key is None else self._templates.get(key)
         if template is None:
-            self._prepare(layer)
+            self.tracer.swapped.swap_deferred(layer)
+            if key is None:
+                return forward(*args, **kwargs)
             trace_numbers(layer)
             template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         return self._replay(template, path, leaves)
@@ -125,11 +122,7 @@ class Blocks:
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if (
-                    type(leaf) is not FakeTensor
-                    or getattr(leaf, "constant", None) is not None
-                    or provenance_of(leaf)[1]
-                ):
+                if type(leaf) is not FakeTensor or leaf.constant is not None or provenance_of(leaf)[1]:
                     return None
                 parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
@@ -140,21 +133,26 @@ class Blocks:
         return self.candidates[layer], tuple(parts), str(structure), state
 
     # ---------------------------------------------------------------- first of its kind
-    def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
+    @contextmanager
+    def _analysed(self) -> Iterator[tuple[list[Any], dict[tuple[str, str, str], None]]]:
+        """Give the records and uses of what runs meanwhile, which do not reach those of the run."""
         tracer = self.tracer
+        outer, apart = (tracer.records, tracer.uses), (list[Any](), dict[tuple[str, str, str], None]())
+        tracer.records, tracer.uses = apart
+        self._inside = True
+        try:
+            yield apart
+        finally:
+            tracer.records, tracer.uses = outer
+            self._inside = False
+
+    def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
         inner = [self._detached(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
         tensors = [leaf for leaf in inner if isinstance(leaf, torch.Tensor)]
         before = _state_of(layer)
-        outer, tracer.records = tracer.records, []
-        uses, tracer.uses = tracer.uses, {}
-        self._inside += 1
-        try:
-            args, kwargs = tree_unflatten(inner, structure)
+        args, kwargs = tree_unflatten(inner, structure)
+        with self._analysed() as (calls, used):
             result = forward(*args, **kwargs)
-        finally:
-            calls, tracer.records = tracer.records, outer
-            used, tracer.uses = tracer.uses, uses
-            self._inside -= 1
         found, out_structure = tree_flatten(result)
         changed = any(t._version != 0 for t in tensors)
         if changed or _state_of(layer) != before or _numbers_used(layer):
@@ -190,13 +188,13 @@ class Blocks:
         tracer = self.tracer
         tracer.records.append(BlockRecord(template.calls, path))
         for name, operator, argument in template.uses:
-            tracer.uses[f"{path}.{name}" if path else name, operator, argument] = None
+            tracer.uses[joined(path, name), operator, argument] = None
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         if any(shape.requires_grad for shape in shapes):
             made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
         else:
-            made = [self.make(shape) for shape in shapes]
+            made = [self.fast.make(*shape.layout) for shape in shapes]
         for tensor, shape in zip(made, shapes, strict=True):
             set_provenance(tensor, shape.provenance)
         rest = iter(made)
@@ -206,10 +204,6 @@ class Blocks:
         ]
         return tree_unflatten(result, template.structure)
 
-    def make(self, shape: BlockTensor) -> torch.Tensor:
-        """A tensor like one of a template, without history."""
-        return self.fast.make(*shape.layout)
-
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
         """The gradients of a block's inputs; what computing them takes is added to the records."""
@@ -218,33 +212,27 @@ class Blocks:
             template.backward[pattern] = self._analyse_backward(template, gradients)
         found = template.backward[pattern]
         self.tracer.records.append(BlockRecord(found.calls, path))
-        self.trained.update((_joined(path, name), None) for name in found.trained)
+        self.trained.update((joined(path, name), None) for name in found.trained)
         made: list[Any] = []
         for shape, layer_below in zip(found.input_gradients, found.producers, strict=True):
-            tensor = None if shape is None else set_provenance(self.make(shape), shape.provenance)
+            tensor = None if shape is None else set_provenance(self.fast.make(*shape.layout), shape.provenance)
             if tensor is not None:
-                self.tracer.attribution.note_gradient((tensor,), _joined(path, layer_below))
+                self.tracer.attribution.note_gradient((tensor,), joined(path, layer_below))
             made.append(tensor)
         return made
 
     def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
-        tracer = self.tracer
         pairs = [
             (output, set_provenance(self.fast.make(g.shape, g.stride(), g.dtype), provenance_of(g)))
             for output, g in zip(template.inner_outputs, gradients, strict=True)
             if g is not None and output.requires_grad
         ]
-        outer, tracer.records = tracer.records, []
         wanted = [t for t in template.inner_inputs if t.requires_grad]
-        self._inside += 1
-        try:
+        with self._analysed() as (calls, _):
             found = torch.autograd.grad(
                 [output for output, _ in pairs], [*wanted, *template.parameters.values()], [g for _, g in pairs],
                 allow_unused=True, retain_graph=True,
             )  # fmt: skip
-        finally:
-            calls, tracer.records = tracer.records, outer
-            self._inside -= 1
         by_input = dict(zip(map(id, wanted), found, strict=False))
         given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
         return BackwardTemplate(
@@ -268,7 +256,7 @@ class _BlockFunction(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.blocks, ctx.template, ctx.path = blocks, template, path
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
-        made = [blocks.make(shape) for shape in shapes]
+        made = [blocks.fast.make(*shape.layout) for shape in shapes]
         ctx.mark_non_differentiable(*(t for t, shape in zip(made, shapes, strict=True) if not shape.requires_grad))
         return tuple(made)
 
@@ -332,7 +320,3 @@ def _relative(calls: list[Any], path: str) -> list[Any]:
 
 def _below(name: str, path: str) -> str:
     return name[len(path) + 1 :] if path and name.startswith(f"{path}.") else "" if name == path else name
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path and name else path or name

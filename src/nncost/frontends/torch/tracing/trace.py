@@ -8,16 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.inputs import has_values
+from nncost.frontends.torch.inputs import has_values, tensors_of
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
-from nncost.frontends.torch.step.optimizer import late, maker, optimizer_name
-from nncost.frontends.torch.step.provenance import STORED, from_inputs, set_provenance
-from nncost.frontends.torch.step.run import Course, StepResult, run_step, symbols_of
+from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
+from nncost.frontends.torch.step.provenance import from_inputs
+from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.log import Log
@@ -54,20 +53,20 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     try:
         return run.reusing(sizes)
     except ReentrantError:
-        return run.traced(Course(sizes=sizes, keep_gradients=True))
+        return run.traced(StepSettings(sizes=sizes, keep_gradients=True))
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         if has_values(given):
-            return run.traced(Course(real=True))
+            return run.traced(StepSettings(real=True))
         try:
-            return run.traced(Course(sizes=Sizes(by_data=True)))
+            return run.traced(StepSettings(sizes=Sizes(by_data=True)))
         except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
             raise SourceError(
-                f"the course of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or a factory that returns (module, tensors).",
+                f"the control flow of {type(module).__name__} depends on the values of its inputs ({error.func}).",
+                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
             ) from error
     except RuntimeError as error:
         if NEEDS_GRADIENTS in str(error) and not wants_backward(options):
-            return run.traced(Course(sizes=sizes, gradients=True))
+            return run.traced(StepSettings(sizes=sizes, gradients=True))
         if sizes is None or not sizes.numbers:
             raise
         # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
@@ -86,24 +85,24 @@ class _Run:
     def reusing(self, sizes: Sizes | None) -> Traced:
         """A run in which equal blocks are analysed once, begun again if one was not what it seemed."""
         if not self.options.reuse or sizes is not None:
-            return self.traced(Course(sizes=sizes))
+            return self.traced(StepSettings(sizes=sizes))
         excluded: set[nn.Module] = set()
         while True:
             try:
-                return self.traced(Course(), find_candidates(self.module, excluded))
+                return self.traced(StepSettings(), find_candidates(self.module, excluded))
             except NotEqual as found:
                 excluded.add(found.layer)
 
-    def traced(self, course: Course, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
+    def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""
         if self.log is not None:
-            self.log.entries.clear()  # what an earlier attempt left
+            self.log.clear()  # what an earlier attempt left
         tracer = _BlockTracer(candidates or {}, self.log)
-        course = replace(course, deferred=candidates or (), backward=self.log is None)
-        step = run_step(self.module, self.given, self.options, tracer, course)
+        settings = replace(settings, deferred=candidates or (), backward=self.log is None)
+        step = run_step(self.module, self.given, self.options, tracer, settings)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
-        return Traced(step, tracer, trained, [] if course.sizes is None else course.sizes.check())
+        return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check())
 
 
 class _BlockTracer(Tracer):
@@ -115,10 +114,8 @@ class _BlockTracer(Tracer):
         self._candidates = candidates
 
     def begin(self, inputs: Inputs) -> None:
-        super().begin(inputs)
-        if self._candidates and self._fast is not None:
-            anchor = set_provenance(self._fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
-            self.blocks = Blocks(self, self._fast, self._candidates, anchor, self.swapped.swap_deferred)
+        if self._candidates and self.fast is not None:
+            self.blocks = Blocks(self, self.fast, self._candidates)
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.blocks is not None and layer in self._candidates:
@@ -128,9 +125,8 @@ class _BlockTracer(Tracer):
     def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """Parameters that require a gradient, inputs that do, and the blocks' anchor."""
         wanted = {name: fake for name, fake in self.swapped.fakes().items() if fake.requires_grad}
-        leaves = tree_leaves((inputs.args, dict(inputs.kwargs)))
-        asked = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-        wanted |= {f" input {number}": leaf for number, leaf in enumerate(asked)}
+        asked = [tensor for tensor in tensors_of(inputs) if tensor.requires_grad]
+        wanted |= {f" input {number}": tensor for number, tensor in enumerate(asked)}
         return wanted if self.blocks is None else {**wanted, "": self.blocks.anchor}
 
 
@@ -145,9 +141,8 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
         gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
     tracer = Tracer(only_fake=True)
     tracer.attribution.phase = "update"
-    try:
-        alone = maker(optimizer)(parameter, original)
-    except KeyError:
+    alone = optimizer_of_one(optimizer, parameter, original)
+    if alone is None:
         return None
     try:
         parameter.grad = gradient

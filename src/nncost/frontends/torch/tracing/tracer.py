@@ -13,15 +13,13 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.model import Inputs
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, written_to
-from nncost.frontends.torch.step.fake_tensors import FastPath, Layout, layout_of, tensors_in
+from nncost.frontends.torch.step.fake_tensors import Outputs, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
-    OF_MODULE,
     keep_stored,
     provenance_of,
     result_provenance,
@@ -29,7 +27,7 @@ from nncost.frontends.torch.step.provenance import (
 )
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.call_signature import CallSignature, TracedDescription
-from nncost.frontends.torch.tracing.log import Log
+from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.rewrites import Rewrites
 
 _ASKED = {
@@ -60,12 +58,6 @@ class Tracer(Consumer):
         self.written: dict[int, Any] = {}
         self.log = log
         self._only_fake = only_fake
-        self._fast: FastPath | None = None
-        self._sizes: Sizes | None = None
-
-    def begin(self, inputs: Inputs) -> None:
-        """Parameters are swapped: fake tensors can be made."""
-        self._fast, self._sizes = self.fakes.fast, self.fakes.sizes
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Functions are rewritten before PyTorch takes them apart."""
@@ -84,9 +76,7 @@ class Tracer(Consumer):
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_provenance(result, provenance_of(args[0]))
-            self.attribution.note_view((result,))
-            if self.log is not None:
-                self.log.view(func, args, kwargs, result, info)
+            self._note_view(info, args, kwargs, result)
         return result
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
@@ -94,19 +84,13 @@ class Tracer(Consumer):
         if self._only_fake and not _any_fake(args, kwargs):
             return func(*args, **kwargs)
         found = self._described(info, args, kwargs)[0]
-        fast = self._fast
+        fast = self.fast
         if fast is None or found.has_values or info.written or any(type(t) is not FakeTensor for t in found.tensors):
             result = func(*args, **kwargs)
         else:
             result = fast.view(func, args, kwargs)
-        results = tensors_in(result)
-        provenance = result_provenance(info.name, found.bits, found.parameter, view=True, random=False)
-        for tensor in results:
-            set_provenance(tensor, provenance)
-        keep_stored(found.stored, results)
-        self.attribution.note_view(results)
-        if self.log is not None:
-            self.log.view(func, args, kwargs, result, info)
+        self._note_provenance(found, info, result, view=True)
+        self._note_view(info, args, kwargs, result)
         return result
 
     def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
@@ -119,40 +103,31 @@ class Tracer(Consumer):
             _add_context(info, arguments)
         key = (func, tuple(arguments))
         signature = self.signatures.get(key)
-        if signature is None or found.has_values or not (signature.writes or signature.layouts):
+        if signature is None or found.has_values or signature.results is None:
             result = self._first(func, info, found, args, kwargs)
             if signature is None:
-                signature = CallSignature(func, info, key[1], _outputs(result, self._sizes))
+                known = None if self.fast is None or found.has_values else _results(info, args, result)
+                signature = CallSignature(func, info, key[1], _outputs(result, self.sizes), known)
                 self.signatures[key] = signature
-                if self._fast is not None and not found.has_values:
-                    _remember(signature, args, kwargs, result)
         else:
-            result = self._again(signature, info, args, kwargs)
+            assert self.fast is not None
+            result = self.fast.again(signature.results, args)
         self._note(signature, found, args, kwargs, result, place)
         return result
 
     def _first(self, func: Any, info: OperatorInfo, found: TracedDescription, args: Any, kwargs: Any) -> Any:
         """The result of a call like none before."""
-        if self._fast is not None:
+        if self.fast is not None:
             check_types(info.name, found.tensors)
             fit = info.simple and not found.has_values and bool(found.tensors)
             if fit and all(type(tensor) is FakeTensor for tensor in found.tensors):
-                result = self._fast.run(func, args, kwargs)
+                result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result
         return func(*args, **kwargs)
 
-    def _again(self, signature: CallSignature, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
-        """The result of a call equal to an earlier one."""
-        if signature.writes:
-            return written_to(info, args, kwargs)[0]
-        fast, layouts = self._fast, signature.layouts
-        assert fast is not None
-        assert layouts is not None
-        return fast.make(*layouts) if type(layouts) is Layout else tuple([fast.make(*one) for one in layouts])
-
     def _described(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[TracedDescription, list[tuple[str, Any]]]:
-        found = TracedDescription(self.written, self._sizes)
+        found = TracedDescription(self.written, self.sizes)
         describe = found.of
         arguments = [(name, describe(value)) for name, value in zip(info.names, args, strict=False)]
         for name, value in kwargs.items():
@@ -161,6 +136,23 @@ class Tracer(Consumer):
         return found, arguments
 
     # ---------------------------------------------------------------- notes
+    def _note_view(self, info: OperatorInfo, args: Any, kwargs: Any, result: Any) -> None:
+        self.attribution.note_view(tensors_in(result))
+        if self.log is not None:
+            self.log.append(Entry(info, args, kwargs, result))
+
+    def _note_provenance(
+        self, found: TracedDescription, info: OperatorInfo, result: Any, *, view: bool = False
+    ) -> list[torch.Tensor]:
+        """Note where the tensors of a result come from; these tensors."""
+        results = tensors_in(result)
+        random = info.random and not view
+        provenance = result_provenance(info.name, found.bits, found.parameter, view=view, random=random)
+        for tensor in results:
+            set_provenance(tensor, provenance)
+        keep_stored(found.stored, results)
+        return results
+
     def _note(
         self, signature: CallSignature, found: TracedDescription, args: Any, kwargs: Any, result: Any, place: Place
     ) -> None:
@@ -168,11 +160,7 @@ class Tracer(Consumer):
         folded = found.bits == CONSTANT and not info.random
         if found.parameter is not None and place[1] == "forward":
             self._note_uses(info, args, kwargs)
-        provenance = result_provenance(info.name, found.bits, found.parameter, view=False, random=info.random)
-        results = tensors_in(result)
-        for tensor in results:
-            set_provenance(tensor, provenance)
-        keep_stored(found.stored, results)
+        results = self._note_provenance(found, info, result)
         if info.written and not folded:
             for tensor in tensors_in(written_to(info, args, kwargs)):
                 storage = tensor.untyped_storage()
@@ -184,14 +172,14 @@ class Tracer(Consumer):
         if not folded:
             self.records.append([signature, *place])
         if self.log is not None:
-            self.log.operation(signature, args, kwargs, result, place)
+            self.log.append(Entry(info, args, kwargs, result, signature, *place, torch.is_grad_enabled()))
 
     def _note_uses(self, info: OperatorInfo, args: Any, kwargs: Any) -> None:
         used = [
             (provenance[1], name)
             for name, value in (*zip(info.names, args, strict=False), *kwargs.items())
             for tensor in tensors_in(value)
-            if (provenance := getattr(tensor, "_nncost_provenance", OF_MODULE))[1]
+            if (provenance := provenance_of(tensor))[1]
         ]
         for position, (parameter, argument) in enumerate(used):
             state = position + 1 < len(used) and (info.name, argument) in _LEFT
@@ -199,7 +187,7 @@ class Tracer(Consumer):
 
 
 def _any_fake(args: Any, kwargs: Any) -> bool:
-    return any(isinstance(tensor, FakeTensor) for tensor in tensors_in((args, tuple(kwargs.values()))))
+    return any(isinstance(tensor, FakeTensor) for tensor in tensors_in((args, kwargs)))
 
 
 def _add_context(info: OperatorInfo, arguments: list[tuple[str, Any]]) -> None:
@@ -214,17 +202,12 @@ def _add_context(info: OperatorInfo, arguments: list[tuple[str, Any]]) -> None:
             arguments.append(("contraction", node.name()))
 
 
-def _remember(signature: CallSignature, args: Any, kwargs: Any, result: Any) -> None:
-    """Note how to make a call's result again, if that can be told."""
-    info = signature.info
-    if info.written:
-        signature.writes = written_to(info, args, kwargs)[0] is result
-    elif isinstance(result, tuple):
-        layouts = [layout_of(tensor) for tensor in result]
-        known = tuple([layout for layout in layouts if layout is not None])
-        signature.layouts = known if len(known) == len(layouts) else None
-    else:
-        signature.layouts = layout_of(result)
+def _results(info: OperatorInfo, args: Any, result: Any) -> Outputs | None:
+    """How to make a call's result again; None if that cannot be told."""
+    if not info.written:
+        return outputs_like(result)
+    position = info.written[0]
+    return Outputs(torch.Tensor, argument=position) if position < len(args) and args[position] is result else None
 
 
 def _outputs(result: Any, sizes: Sizes | None) -> tuple[Any, ...]:

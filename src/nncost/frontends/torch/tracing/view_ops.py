@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from nncost.dims import Dim
+from nncost.dims import Shape
 from nncost.frontends.torch.tracing.log import Entry
 from nncost.ir import ops
 from nncost.ir.builder import Builder, no_gradient
@@ -16,23 +15,25 @@ _RESHAPING = {
     "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "flatten", "unflatten", "_reshape_alias", "view_as",
     "_unsafe_masked", "unsqueeze_", "squeeze_",
 }  # fmt: skip
+_TRANSPOSING = {"t", "transpose", "permute", "movedim", "swapaxes", "numpy_T", "mT", "swapdims"}
+_TAKING_PIECES = {"select", "slice", "narrow", "split", "split_with_sizes", "chunk", "unbind"}
 _SAME = {"alias", "detach", "lift_fresh", "lift", "_conj", "_neg_view", "resolve_conj", "contiguous", "to", "detach_"}
 
 
-def taken(b: Builder, entry: Entry, parent: Tensor, shape: Sequence[Dim], place: int = 0) -> Tensor:
+def taken(b: Builder, entry: Entry, parent: Tensor, shape: Shape, place: int) -> Tensor:
     """The view an entry took of its first argument. Raises NotImplementedError for one that is no move."""
-    name, shape = entry.info.name.partition("::")[2], tuple(shape)
+    name = entry.info.name.partition("::")[2]
     if name in ("detach", "detach_"):
         return _without_gradient(b, parent)
     if name in _SAME:
         return parent
     if name in _RESHAPING:
         return b.reshape(parent, shape)
-    if name in ("t", "transpose", "permute", "movedim", "swapaxes", "numpy_T", "mT", "swapdims"):
+    if name in _TRANSPOSING:
         return b.transpose(parent, _order(entry, name, parent.rank))
     if name in ("expand", "expand_as", "broadcast_to"):
         return b.broadcast(parent, shape)
-    if name in ("select", "slice", "narrow", "split", "split_with_sizes", "chunk", "unbind"):
+    if name in _TAKING_PIECES:
         return _piece(b, entry, parent, shape, place)
     if name == "unfold":
         dim, size, step = (_argument(entry, i, n) for i, n in ((1, "dimension"), (2, "size"), (3, "step")))
@@ -47,30 +48,26 @@ def _without_gradient(b: Builder, x: Tensor) -> Tensor:
     return region.outputs[0]
 
 
-def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: int = 0) -> Tensor:
+def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: int) -> Tensor:
     """The parent with the elements of a view replaced. Raises NotImplementedError where that is no move."""
     name = entry.info.name.partition("::")[2]
     if name in _SAME:
         return changed
     if name in _RESHAPING:
         return b.reshape(changed, parent.shape)
-    if name in ("t", "transpose", "permute", "movedim", "swapaxes", "numpy_T", "mT", "swapdims"):
+    if name in _TRANSPOSING:
         order = _order(entry, name, parent.rank)
         return b.transpose(changed, [order.index(axis) for axis in range(parent.rank)])
-    if name in ("select", "slice", "narrow", "split", "split_with_sizes", "chunk", "unbind"):
+    if name in _TAKING_PIECES:
         axis, start, length, step = _extent(entry, parent, place)
         if step != 1:
             raise NotImplementedError(entry.info.name)
         if not length:
             return parent
-        rest = parent.shape[axis] - start - length
         whole = b.reshape(changed, (*parent.shape[:axis], length, *parent.shape[axis + 1 :]))
-        sizes = [size for size in (start, length, rest) if size]
-        if len(sizes) == 1:
-            return whole
-        pieces = list(b.emit_many(ops.Split(axis, tuple(sizes)), parent))
-        pieces[1 if start else 0] = whole
-        return b.emit(ops.Concat(axis), *pieces)
+        pieces, position = _split(b, parent, axis, start, length)
+        pieces[position] = whole
+        return b.emit(ops.Concat(axis), *pieces) if len(pieces) > 1 else whole
     raise NotImplementedError(entry.info.name)
 
 
@@ -87,18 +84,22 @@ def _order(entry: Entry, name: str, rank: int) -> list[int]:
     return order
 
 
-def _piece(b: Builder, entry: Entry, parent: Tensor, shape: tuple[Dim, ...], place: int) -> Tensor:
+def _piece(b: Builder, entry: Entry, parent: Tensor, shape: Shape, place: int) -> Tensor:
     axis, start, length, step = _extent(entry, parent, place)
     if not length:
         return b.emit(ops.Constant("fill", shape, parent.dtype, 0.0))
-    rest = parent.shape[axis] - start - length
-    sizes = [size for size in (start, length, rest) if size]
-    piece = parent
-    if len(sizes) > 1:
-        piece = b.emit_many(ops.Split(axis, tuple(sizes)), parent)[1 if start else 0]
+    pieces, position = _split(b, parent, axis, start, length)
+    piece = pieces[position]
     if step != 1:
         piece = b.emit(ops.Stride(axis, step), piece)
     return b.reshape(piece, shape)
+
+
+def _split(b: Builder, parent: Tensor, axis: int, start: int, length: int) -> tuple[list[Tensor], int]:
+    """What stands before, inside and behind a piece of an axis, without what is empty; and which of them is inside."""
+    rest = parent.shape[axis] - start - length
+    sizes = tuple([size for size in (start, length, rest) if size])
+    return (list(b.emit_many(ops.Split(axis, sizes), parent)) if len(sizes) > 1 else [parent]), (1 if start else 0)
 
 
 def _extent(entry: Entry, parent: Tensor, place: int) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""Factories named on the command line: found, run once, counted; every failure is one sentence."""
+"""Entry points named on the command line: found, run once, counted; every failure is one sentence."""
 
 from __future__ import annotations
 
@@ -125,11 +125,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("package.parts:Part", ["1x4"], 20),
     ],
 )
-def test_a_factory_is_counted(source: str, inputs: list[str], macs: int, folder: Path, capsys: Any) -> None:
+def test_an_entry_point_is_counted(source: str, inputs: list[str], macs: int, folder: Path, capsys: Any) -> None:
     given = [word for text in inputs for word in ("--input", text)]
     path, modules = list(sys.path), set(sys.modules)
     assert run(["count", source, *given, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)  # what the factory prints does not stand in between
+    report = json.loads(capsys.readouterr().out)  # what the entry point prints does not stand in between
     assert report["source"]["kind"] == "torch"
     assert report["source"]["name"] == source
     assert report["parameters"] == report["parameters"] | {"total": 25, "weights": 20, "biases": 5}
@@ -162,7 +162,7 @@ def test_inputs_are_named_typed_and_nested(folder: Path, capsys: Any) -> None:
         ("package:Net", ("no 'Net' in 'package'", "defines no function")),
         ("missing_package.net:build", ("no module 'missing_package'",)),
         ("package.missing:build", ("no module 'package.missing'",)),
-        ("package/relative.py:Net", ("raised ImportError", "package.module:factory")),
+        ("package/relative.py:Net", ("raised ImportError", "package.module:build")),
         ("broken.py:build", ("importing 'broken.py' raised RuntimeError: half a file (line 3)",)),
         ("broken:build", ("importing 'broken' raised RuntimeError: half a file (line 3)",)),
         ("syntax.py:build", ("raised SyntaxError", "line 1")),
@@ -185,7 +185,7 @@ def test_failures_are_one_clear_error(source: str, fragments: tuple[str, ...], f
     assert sys.path == path
 
 
-def test_interrupting_a_factory(folder: Path) -> None:
+def test_interrupting_an_entry_point(folder: Path) -> None:
     assert run(["count", "net.py:interrupted"]) == 130
 
 
@@ -197,9 +197,9 @@ def test_specs_stay_specs(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["net.py:Net", "a/b/net.py:Net", "/a b/net.py:Net", "package.module:factory", "module:factory", "net.py"]
+    "source", ["net.py:Net", "a/b/net.py:Net", "/a b/net.py:Net", "package.module:build", "module:build", "net.py"]
 )
-def test_factories_are_recognised(source: str) -> None:
+def test_entry_points_are_recognised(source: str) -> None:
     assert front_end_for(source).kind == "torch"
 
 

@@ -1,6 +1,6 @@
 """Entry point of the command line: lazy commands, one message per error, documented exit codes.
 
-0 done, 1 over budget, 2 wrong usage or bad input, 3 incomplete (an unknown operation), 130 interrupted.
+0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation), 130 interrupted.
 """
 
 from __future__ import annotations

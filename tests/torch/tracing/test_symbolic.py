@@ -10,7 +10,7 @@ from torch import nn
 
 import nncost
 from nncost.dims import substitute, symbol
-from nncost.errors import SourceError
+from nncost.errors import SourceError, SymbolError
 
 from .blocks import WIDTH, Stack
 
@@ -131,7 +131,7 @@ def test_rows_that_the_data_decide_are_symbols_with_a_range() -> None:
     assert real.forward.macs == 16 * 8 * 3 + 32 * 64
 
 
-def test_a_course_that_depends_on_values_needs_values() -> None:
+def test_control_flow_that_depends_on_values_needs_values() -> None:
     class Stops(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x @ x if x.sum() > 0 else x
@@ -140,3 +140,10 @@ def test_a_course_that_depends_on_values_needs_values() -> None:
         nncost.count(Stops(), (3, 3))
     assert nncost.count(Stops(), torch.ones(3, 3)).forward.macs == 27
     assert nncost.count(Stops(), -torch.ones(3, 3)).forward.macs == 0
+
+
+def test_a_derived_backward_pass_needs_numbers() -> None:
+    with pytest.raises(SymbolError, match=r"needs sizes in numbers, received B\.\nFor example: --set B=32"):
+        nncost.count(nn.Linear(4, 3), ("B", 4), loss="sum", backward="derived")
+    bound = nncost.count(nn.Linear(4, 3), ("B", 4), symbols={"B": 8}, loss="sum", backward="derived")
+    assert bound.backward.macs == 8 * 4 * 3

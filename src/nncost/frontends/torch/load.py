@@ -25,6 +25,7 @@ from nncost.frontends.torch.parameters import packed_parameters, role_of, stored
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.optimizer import optimizer_name
 from nncost.frontends.torch.step.signals import Branched
+from nncost.frontends.torch.step.symbolic_sizes import symbol_names
 from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
@@ -51,6 +52,7 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
     _check_bindings(given, options)
     given = _bound(given, options.symbols)
     if options.steps.backward == "derived" and wants_backward(options):
+        _check_numbers(given, module, options)
         return derived_model(module, given, options)
     try:
         return _model(module, given, options, trace_module(module, given, options))
@@ -89,6 +91,16 @@ def _check_bindings(given: Inputs, options: LoadOptions) -> None:
         if name not in used and name not in options.named_elsewhere:
             known = ", ".join(sorted(used)) or "none"
             raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
+
+
+def _check_numbers(given: Inputs, module: nn.Module, options: LoadOptions) -> None:
+    """Raise SymbolError for a symbol among the sizes of the inputs."""
+    names = sorted(symbol_names(described(given, module, options.batch)))
+    if names:
+        raise SymbolError(
+            f"the derived backward pass of a module needs sizes in numbers, received {', '.join(names)}.",
+            hint=f"For example: --set {names[0]}=32; or PyTorch's own backward pass, without --backward.",
+        )
 
 
 def _bound(given: Inputs, symbols: Mapping[str, int]) -> Inputs:

@@ -49,7 +49,7 @@ class Use:
 def initialise(graph: Graph, seed: int = 0) -> dict[Parameter, Array]:
     """Values for every parameter and buffer, in the graph's own layout; equal seeds give equal numbers.
 
-    Those that a file holds are read from it. Raises SymbolError for a parameter whose size is a symbol, SourceError
+    Those that a file holds are read from it. Raise SymbolError for a parameter whose size is a symbol, SourceError
     for values that cannot be read and for parameters that this machine cannot hold.
     """
     _check_memory(graph)
@@ -107,7 +107,7 @@ def _smallest_table(graph: Graph, tensor: Tensor) -> int:
 
 
 def shape_of(parameter: Parameter) -> tuple[int, ...]:
-    """A parameter's shape in numbers. Raises SymbolError where a size is a symbol."""
+    """A parameter's shape in numbers. Raise SymbolError if a size is a symbol."""
     for dim in parameter.tensor.shape:
         if is_symbolic(dim):
             raise SymbolError(f"{parameter.path} has a size {dim} without a number.", hint="Bind it, e.g. --set h=128.")

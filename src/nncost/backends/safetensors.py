@@ -33,7 +33,7 @@ def safetensors_bytes(
 ) -> bytes:
     """Every parameter and buffer under its layer's path, with texts about the file.
 
-    Raises MissingExtraError without the package ``safetensors``.
+    Raise MissingExtraError without the package ``safetensors``.
     """
     numpy_flavour = _package()
     arrays = {name: np.ascontiguousarray(values[parameter]) for parameter, name in names_of(graph).items()}
@@ -43,7 +43,7 @@ def safetensors_bytes(
 def read_safetensors(graph: Graph, path: str | Path) -> dict[Parameter, Array]:
     """The values of the graph's parameters in a file.
 
-    Raises SourceError for a file that cannot be read or lacks a parameter, ShapeError where a shape differs.
+    Raise SourceError for a file that cannot be read or lacks a parameter, ShapeError where a shape differs.
     """
     numpy_flavour = _package()
     try:

@@ -61,7 +61,7 @@ class Formula:
 def formula_of(quantity: str, amount: Dim, at: Mapping[str, int] | None = None) -> Formula:
     """The formula of an amount, and its value ``at`` sizes of its symbols.
 
-    Raises SymbolError where ``at`` names a symbol the formula does not have.
+    Raise SymbolError if ``at`` names a symbol the formula does not have.
     """
     expanded = tidy(amount)
     expression = sympy.sympify(expanded)

@@ -49,7 +49,7 @@ class TensorMeta:
 
 
 def sizes(value: Plain) -> tuple[int, ...]:
-    """The sizes of a tensor. Raises TypeError for anything else."""
+    """The sizes of a tensor. Raise TypeError for anything else."""
     if not isinstance(value, TensorMeta):
         raise TypeError(f"expected a tensor, received {value!r}")
     return value.shape
@@ -92,7 +92,7 @@ class FunctionCall:
     output: Plain = None
 
     def shape(self, position: int) -> tuple[int, ...]:
-        """The sizes of a positional tensor. Raises TypeError where there is none."""
+        """The sizes of a positional tensor. Raise TypeError if there is none."""
         return sizes(self.inputs[position])
 
     def elements(self, position: int) -> int:

@@ -86,7 +86,7 @@ def execute(
     ``dtype`` is the type of floating-point constants; ``observe`` is called with each node before it runs,
     in bodies of Repeat too, constants left out; ``lift`` turns plain numbers in an object array (the zeros of a
     padding or of a closed ReLU) into scalars like the others. The feeds are not written to.
-    Raises SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
+    Raise SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
     """
     draw = random if random is not None else np.random.default_rng(0).random
     program = _Preparation(dtype, draw, observe, lift).program(graph, keep_all=True)
@@ -99,7 +99,7 @@ def prepare(graph: Graph, random: RandomSource, *, dtype: str = "float32", updat
 
     ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants. With
     ``update_buffers`` a run writes running averages into the arrays that were fed for their buffers.
-    Raises as :func:`execute`.
+    Raise as :func:`execute`.
     """
     return _Preparation(dtype, random, update_buffers=update_buffers).program(graph)
 

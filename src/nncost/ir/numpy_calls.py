@@ -34,7 +34,7 @@ _DIRECT: Mapping[str, ArrayCall] = {
 def call_of(op: ops.Op, dtype: str) -> ArrayCall:
     """The NumPy call of an operation; ``dtype`` is the type of floating-point constants and casts.
 
-    Raises SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
+    Raise SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
     """
     match op:
         case ops.Contract():
@@ -87,7 +87,7 @@ def call_of(op: ops.Op, dtype: str) -> ArrayCall:
 
 
 def integers(shape: Shape) -> tuple[int, ...]:
-    """The sizes as numbers. Raises SymbolError for a size that is a symbol."""
+    """The sizes as numbers. Raise SymbolError for a size that is a symbol."""
     for dim in shape:
         if is_symbolic(dim):
             raise SymbolError(f"cannot run a graph whose size {dim} is a symbol", hint="Bind it, e.g. --set h=128.")

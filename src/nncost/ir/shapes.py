@@ -30,7 +30,7 @@ INDEX_DTYPE = "int64"
 def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
     """``(shape, dtype)`` of every output.
 
-    Raises ShapeError where the inputs do not fit the operation.
+    Raise ShapeError if the inputs do not fit the operation.
     """
     match op:
         case ops.Contract():

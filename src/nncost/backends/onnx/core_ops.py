@@ -25,7 +25,7 @@ _INT_MAX = 2**63 - 1
 
 
 def emit(e: Emitter, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
-    """The names of the node's outputs. Raises SourceError for an operation that ONNX has no form of."""
+    """The names of the node's outputs. Raise SourceError for an operation that ONNX has no form of."""
     op, path = node.op, node.path
     match op:
         case ops.Contract(spec=spec):

@@ -22,7 +22,7 @@ _TYPES = {
 
 
 def element_type(dtype: str) -> int:
-    """ONNX's code of a type. Raises SourceError for one that is not written."""
+    """ONNX's code of a type. Raise SourceError for one that is not written."""
     from onnx import TensorProto
 
     if dtype not in _TYPES:

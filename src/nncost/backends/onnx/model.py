@@ -28,7 +28,7 @@ MAX_UNROLLED = 10_000
 def onnx_bytes(graph: Graph, values: Mapping[Parameter, Array], *, name: str = "network") -> bytes:
     """The forward graph in inference mode as an ONNX model, whatever mode the graph was built in.
 
-    The first axis of the inputs is the dynamic size ``batch``. Raises SourceError for an operation that
+    The first axis of the inputs is the dynamic size ``batch``. Raise SourceError for an operation that
     ONNX has no form of, SymbolError for a size without a number, MissingExtraError without ``onnx``.
     """
     try:

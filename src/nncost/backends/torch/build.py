@@ -46,7 +46,7 @@ class Built:
         return self.parameter_map.values()
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
-        """Overwrite parameters and buffers. Raises ShapeError for numbers of another shape."""
+        """Overwrite parameters and buffers. Raise ShapeError for numbers of another shape."""
         self.parameter_map.set_values(values)
 
     def loss_function(self, name: str) -> Loss:
@@ -75,7 +75,7 @@ class Built:
 def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: int = 0) -> Built:
     """The module of a spec, of a file that holds a graph, or of a graph itself.
 
-    Raises SourceError for a source without a graph to run or with an operation that cannot be run,
+    Raise SourceError for a source without a graph to run or with an operation that cannot be run,
     SymbolError where a size has no number.
     """
     chosen = options or LoadOptions()

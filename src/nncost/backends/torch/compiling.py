@@ -41,7 +41,7 @@ class Compiler:
     uses: Counter[Tensor] = field(default_factory=Counter)
 
     def network(self) -> Layer:
-        """The whole graph as a module. Raises SourceError for an operation that cannot be run."""
+        """The whole graph as a module. Raise SourceError for an operation that cannot be run."""
         self.axes = batch_axes(self.graph)
         _count_uses(self.graph.items, self.graph.outputs, self.uses)
         parameters = {parameter.tensor: ParameterView(parameter) for parameter in self.graph.parameters}

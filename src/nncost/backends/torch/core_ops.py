@@ -20,7 +20,7 @@ Function = Callable[..., Value]
 
 
 def function_of(node: Node, axes: Axes) -> Function:
-    """A function of the node's operands. Raises SourceError for an operation that cannot be run."""
+    """A function of the node's operands. Raise SourceError for an operation that cannot be run."""
     op = node.op
     match op:
         case ops.Contract():
@@ -61,7 +61,7 @@ def function_of(node: Node, axes: Axes) -> Function:
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """PyTorch's type of that name. Raises SourceError for one it does not have."""
+    """PyTorch's type of that name. Raise SourceError for one it does not have."""
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
         raise SourceError(f"PyTorch has no element type {name!r}.", hint="For example: --dtype float32")

@@ -24,7 +24,7 @@ Loss = Callable[..., torch.Tensor]
 def loss_function(name: str, *, probabilities: int | None = None) -> Loss:
     """The loss of that name; ``probabilities`` is the class axis where a network's output is a softmax already.
 
-    Raises OptionError for a name that is not a loss.
+    Raise OptionError for a name that is not a loss.
     """
     if name not in LOSSES:
         raise OptionError(f"there is no loss {name!r} to run.", hint=f"Accepted: {', '.join(LOSSES)}.")

@@ -117,7 +117,7 @@ class ParameterMap:
         return found
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
-        """Overwrite parameters. Raises ShapeError for numbers of another shape."""
+        """Overwrite parameters. Raise ShapeError for numbers of another shape."""
         for parameter, array in values.items():
             expected, received = shape_of(parameter), tuple(np.shape(array))
             if expected != received:

@@ -37,7 +37,7 @@ MAX_CODE_BYTES = 10**8
 def made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]]:
     """Give the entry point's module, and the options with its inputs unless others are given.
 
-    Meanwhile the module's own imports are found. Raises SourceError for an entry point that is not there or does
+    Meanwhile the module's own imports are found. Raise SourceError for an entry point that is not there or does
     not give a module.
     """
     _check_torch()
@@ -91,7 +91,7 @@ def _no_attribute(path: str) -> SourceError:
 
 # ------------------------------------------------------------------- the file or package
 def _from_file(path: str, source: str) -> ModuleType:
-    """The module of a file, run anew each time. Raises SourceError where that fails."""
+    """The module of a file, run anew each time. Raise SourceError if that fails."""
     read_bytes(path, MAX_CODE_BYTES)
     name = _free_name(Path(path).stem)
     spec = spec_from_file_location(name, path)
@@ -116,7 +116,7 @@ def _free_name(stem: str) -> str:
 
 
 def _from_name(name: str, source: str) -> ModuleType:
-    """An importable module. Raises SourceError where there is none or importing it fails."""
+    """An importable module. Raise SourceError if there is none or importing it fails."""
     try:
         imported = _guarded(lambda: import_module(name), source, name, let=ModuleNotFoundError)
     except ModuleNotFoundError as error:
@@ -132,7 +132,7 @@ def _from_name(name: str, source: str) -> ModuleType:
 
 # ------------------------------------------------------------------- the entry point
 def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
-    """What stands under that name. Raises SourceError with the names that are there."""
+    """What stands under that name. Raise SourceError with the names that are there."""
     found: Any = module
     for name in dotted.split("."):
         try:
@@ -159,7 +159,7 @@ def _names_of(module: ModuleType) -> list[str]:
 
 
 def _called(found: Any, source: str) -> Any:
-    """What the entry point gives; a module needs no call. Raises SourceError where the call fails."""
+    """What the entry point gives; a module needs no call. Raise SourceError if the call fails."""
     if _is_network(found) or not callable(found):
         return found
     try:
@@ -172,7 +172,7 @@ def _called(found: Any, source: str) -> Any:
 
 
 def _module_and_inputs(result: Any, source: str) -> tuple[Any, Any]:
-    """A network with its inputs, if there are any. Raises SourceError for anything else."""
+    """A network with its inputs, if there are any. Raise SourceError for anything else."""
     module, inputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
     if _is_network(module):
         return module, inputs

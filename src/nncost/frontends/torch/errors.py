@@ -22,7 +22,7 @@ _ONE_TYPE = {
 
 
 def check_types(name: str, tensors: Sequence[torch.Tensor]) -> None:
-    """Raises RuntimeError, as PyTorch does when it computes, for a product of different types."""
+    """Raise RuntimeError, as PyTorch does when it computes, for a product of different types."""
     if name in _ONE_TYPE and len(tensors) > 1:
         left, right = tensors[-2:] if name != "aten::convolution" else tensors[:2]
         if left.dtype != right.dtype and left.layout is right.layout is torch.strided:

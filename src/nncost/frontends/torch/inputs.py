@@ -19,7 +19,7 @@ INTEGER_NAMES = ("ids", "tokens", "indices", "index", "idx", "labels", "target")
 
 
 def dtype_named(name: str) -> torch.dtype:
-    """PyTorch's type of that name. Raises ShapeError with the names accepted."""
+    """PyTorch's type of that name. Raise ShapeError with the names accepted."""
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
         raise ShapeError(f"unknown type {name!r} of an input", hint="For example: --input ids=1x128:int64")
@@ -98,7 +98,7 @@ def takes_nothing(module: nn.Module) -> bool:
 
 
 def check_names(inputs: Inputs, module: nn.Module) -> None:
-    """Raises SourceError where the module's forward cannot take the arguments."""
+    """Raise SourceError if the module's forward cannot take the arguments."""
     signature = _signature(module)
     if signature is None:
         return
@@ -165,7 +165,7 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def concrete(shape: Shape) -> tuple[int, ...]:
-    """A shape of whole numbers. Raises ShapeError for a symbol."""
+    """A shape of whole numbers. Raise ShapeError for a symbol."""
     if any(is_symbolic(dim) for dim in shape):
         raise ShapeError(f"{shape_text(shape)} has symbols")
     return tuple(int(dim) for dim in shape)

@@ -38,7 +38,7 @@ from nncost.records import replace
 
 
 def load_module(module: nn.Module, options: LoadOptions) -> Model:
-    """Count a module as it runs. Raises an NncostError for what does not fit, and what the module raises."""
+    """Count a module as it runs. Raise an NncostError for what does not fit, and what the module raises."""
     given = options.given
     if given is None and takes_nothing(module):
         given = Inputs()
@@ -72,7 +72,7 @@ def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions
 
 
 def _check_options(module: nn.Module, options: LoadOptions) -> None:
-    """Raises OptionError for options that a module has its own say in."""
+    """Raise OptionError for options that a module has its own say in."""
     own = dtype_name(floating_dtype(module))
     if options.dtype not in (own, LoadOptions().dtype):
         raise OptionError(
@@ -84,7 +84,7 @@ def _check_options(module: nn.Module, options: LoadOptions) -> None:
 
 
 def _check_bindings(given: Inputs, options: LoadOptions) -> None:
-    """Raises SymbolError for a binding without a symbol."""
+    """Raise SymbolError for a binding without a symbol."""
     leaves = [leaf for leaf in tree_leaves((given.args, dict(given.kwargs))) if isinstance(leaf, TensorShape)]
     used = {str(free) for leaf in leaves for dim in leaf.shape for free in getattr(dim, "free_symbols", ())}
     for name in options.symbols:

@@ -164,7 +164,7 @@ def _elementary(function: str) -> Function:
 def celu(alpha: float = 1.0) -> Function:
     """x if x > 0, else α·(e^(x/α) − 1): 1 div, 1 exp, 1 add, 1 mul, 1 cmp; with α = 1 no div, as ELU.
 
-    Below zero its gradient is g·(y/α + 1). Raises ZeroDivisionError for α = 0.
+    Below zero its gradient is g·(y/α + 1). Raise ZeroDivisionError for α = 0.
     """
     if alpha == 0:
         raise ZeroDivisionError("celu divides by α")

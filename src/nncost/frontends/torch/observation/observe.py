@@ -21,7 +21,7 @@ from nncost.records import replace
 
 
 def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:
-    """Run the module once and note what a tool instrumented like that sees. Raises what the module raises."""
+    """Run the module once and note what a tool instrumented like that sees. Raise what the module raises."""
     given = options.given
     if given is None:
         raise SourceError(f"a {type(module).__name__} needs its inputs.", hint="For example: --input 1x3x224x224")

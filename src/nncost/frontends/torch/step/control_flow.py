@@ -12,7 +12,7 @@ from nncost.errors import SourceError
 
 
 def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The results of a higher-order operator. Raises SourceError for one nncost does not run."""
+    """The results of a higher-order operator. Raise SourceError for one nncost does not run."""
     run = _OPERATORS.get(operator.name())
     if run is None:
         raise SourceError(

@@ -164,7 +164,7 @@ class SwappedParameters:
             self._swap(part)
 
     def captured(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The fake tensor of one that reached an operator by another way. Raises NotEqual for a deferred layer's."""
+        """The fake tensor of one that reached an operator by another way. Raise NotEqual for a deferred layer's."""
         stored = self._known.get(id(tensor))
         if stored is not None and stored.fake is None:
             raise NotEqual(self._owner(tensor))

@@ -26,7 +26,7 @@ OWN_LOSS = "own"
 
 
 def primary(output: Any) -> torch.Tensor:
-    """The tensor a loss is taken of. Raises OptionError where there is none."""
+    """The tensor a loss is taken of. Raise OptionError if there is none."""
     tensor = _primary(output)
     if tensor is None:
         raise OptionError(
@@ -73,7 +73,7 @@ def loss_of(output: Any, options: LoadOptions) -> Any:
 
 
 def trained_outputs(output: Any) -> list[torch.Tensor]:
-    """The tensors of an output that depend on a parameter. Raises OptionError if there is none."""
+    """The tensors of an output that depend on a parameter. Raise OptionError if there is none."""
     tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     if not tensors:
         check_differentiable(primary(output))
@@ -103,7 +103,7 @@ def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
 
 
 def _check_takes_output(loss: Any) -> None:
-    """Raises OptionError for a function that takes more than the model's output."""
+    """Raise OptionError for a function that takes more than the model's output."""
     try:
         inspect.signature(loss.forward if isinstance(loss, torch.nn.Module) else loss).bind(None)
     except ValueError:
@@ -125,7 +125,7 @@ def _with_classes(logits: torch.Tensor) -> torch.Tensor:
 
 
 def check_differentiable(value: torch.Tensor) -> None:
-    """Raises OptionError for a value without a gradient."""
+    """Raise OptionError for a value without a gradient."""
     if not value.requires_grad:
         raise OptionError(
             "nothing is trained: the model's output depends on no trainable parameter.",

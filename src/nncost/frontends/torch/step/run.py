@@ -69,7 +69,7 @@ def run_step(
 ) -> StepResult:
     """Run a step of the module and hand its operators to the consumer; the module is as before afterwards.
 
-    Raises OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
+    Raise OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
     and whatever the module raises, with a note of the layer.
     """
     sizes, trains = settings.sizes, wants_backward(options)

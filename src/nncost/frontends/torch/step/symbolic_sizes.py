@@ -36,7 +36,7 @@ class Sizes:
         self._ours: dict[Any, Any] = {}
 
     def shape(self, shape: Shape) -> tuple[Any, ...]:
-        """A shape with PyTorch's symbolic integers. Raises SymbolError for anything but numbers and names."""
+        """A shape with PyTorch's symbolic integers. Raise SymbolError for anything but numbers and names."""
         return tuple(dim if isinstance(dim, int) else self._integer(dim, axis == 0) for axis, dim in enumerate(shape))
 
     def _integer(self, dim: Any, first: bool) -> Any:
@@ -58,7 +58,7 @@ class Sizes:
         return self._integers[name]
 
     def dim(self, value: Any) -> Dim:
-        """A size of PyTorch's as ours. Raises SymbolError for an expression nncost does not know."""
+        """A size of PyTorch's as ours. Raise SymbolError for an expression nncost does not know."""
         if isinstance(value, int):
             return value
         return self._expression(value.node.expr)
@@ -105,7 +105,7 @@ class Sizes:
             yield str(expression), fixed
 
     def check(self) -> list[str]:
-        """Sentences about the formulas. Raises Branched where a symbol was fixed to a number."""
+        """Sentences about the formulas. Raise Branched if a symbol was fixed to a number."""
         found = list(dict.fromkeys(self.conditions()))
         if any(fixed for _, fixed in found) or any(t in self.environment.replacements for t in self._ours):
             raise Branched([text for text, fixed in found if fixed], self.numbers)

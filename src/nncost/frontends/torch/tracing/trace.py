@@ -133,7 +133,7 @@ class _BlockTracer(Tracer):
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     """The operations of one late step of one parameter; None if the optimizer does not train it.
 
-    Raises OptionError for an optimizer that cannot be run.
+    Raise OptionError for an optimizer that cannot be run.
     """
     with FakeTensorMode(allow_non_fake_inputs=True):
         parameter = from_inputs(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()

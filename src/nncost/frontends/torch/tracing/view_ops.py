@@ -21,7 +21,7 @@ _SAME = {"alias", "detach", "lift_fresh", "lift", "_conj", "_neg_view", "resolve
 
 
 def taken(b: Builder, entry: Entry, parent: Tensor, shape: Shape, place: int) -> Tensor:
-    """The view an entry took of its first argument. Raises NotImplementedError for one that is no move."""
+    """The view an entry took of its first argument. Raise NotImplementedError for one that is no move."""
     name = entry.info.name.partition("::")[2]
     if name in ("detach", "detach_"):
         return _without_gradient(b, parent)
@@ -49,7 +49,7 @@ def _without_gradient(b: Builder, x: Tensor) -> Tensor:
 
 
 def put_back(b: Builder, entry: Entry, parent: Tensor, changed: Tensor, place: int) -> Tensor:
-    """The parent with the elements of a view replaced. Raises NotImplementedError where that is no move."""
+    """The parent with the elements of a view replaced. Raise NotImplementedError if that is no move."""
     name = entry.info.name.partition("::")[2]
     if name in _SAME:
         return changed

@@ -10,6 +10,7 @@ import nncost
 from nncost.report import Report
 from tests.torch.cases import ALL, Case, quiet
 
+pytestmark = pytest.mark.usefixtures("without_memory")
 CASES = [pytest.param(case, id=case.name) for case in ALL]
 
 

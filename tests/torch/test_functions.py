@@ -11,7 +11,6 @@ from torch import nn
 import nncost
 from tests.torch.functions import FUNCTIONS, Function
 
-
 pytestmark = pytest.mark.usefixtures("without_memory")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,17 +96,24 @@ def test_page_faults_are_taken_off() -> None:
     assert without_faults(Timed(1e-6, 1e-6, 1e-6, 4.0), 1e-6).seconds == 0.0
 
 
-def test_large_memory_is_touched_anew_in_each_step() -> None:
-    large = 64 * 2**20  # more than the largest block that the allocator keeps
-    events = [MemoryEvent(1, 5, large), MemoryEvent(1, 6)]
-    found = faults_of(events)
+LARGE = 64 * 2**20  # more than the largest block that the allocator keeps
+
+
+def _faults_of_large_memory() -> tuple[dict[int, float], dict[int, float], float]:
+    found, nothing = faults_of([MemoryEvent(1, 5, LARGE), MemoryEvent(1, 6)]), faults_of([])
     assert found is not None
-    assert set(found.pages) == {5}
-    assert 0 < found.pages[5] <= large // PAGE_BYTES + 16
-    assert found.seconds[5] > 0
-    nothing = faults_of([])
     assert nothing is not None
-    assert nothing.total == 0
+    return found.pages, found.seconds, nothing.total
+
+
+def test_large_memory_is_touched_anew_in_each_step() -> None:
+    """In a process of its own: this one's heap may have a hole of that size, which is touched already."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        pages, seconds, nothing = process.submit(_faults_of_large_memory).result()
+    assert set(pages) == {5}
+    assert 0 < pages[5] <= LARGE // PAGE_BYTES + 16
+    assert set(seconds) == {5}
+    assert nothing == 0
 
 
 def test_the_most_memory_held_at_once() -> None:

@@ -14,11 +14,13 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import nncost
 import nncost.cli.main
+from nncost.counting.quantities import Quantity
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,6 +92,13 @@ def test_links_lead_somewhere() -> None:
     for path in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_quantity_has_its_name_in_the_report_document() -> None:
+    named = set(
+        re.findall(r"\w+", (ROOT / "docs/report.md").read_text().partition("Quantities: ")[2].partition("```")[0])
+    )
+    assert named.issuperset(get_args(Quantity))
 
 
 def test_example_specs_count() -> None:

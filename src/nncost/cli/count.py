@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
-from nncost.errors import OptionError
 
 if TYPE_CHECKING:
     from nncost.documents.document import Document
@@ -36,7 +36,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 
 @click.command("count", help=HELP)
 @click.argument("source")
-@format_options(csv="One line per layer, operation and phase.")
+@format_options(csv="One line per layer, operation and phase; with --by, --depth or --expand the table they show.")
 @click.option(
     "--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase, memory; dtype, tensor."
 )
@@ -59,10 +59,11 @@ def command(
     from nncost.api import count
 
     report = count(source_text(source), fits=fits, **keywords(**options))
-    if form == "csv" and (by != "layer" or depth is not None or expand):
-        raise OptionError("--csv holds every row; --by, --depth and --expand do not apply to it.")
     shown = levels(depth)
-    show(form, lambda: _document(report, by, shown, expand), json=report.to_dict, csv=lambda: _csv(report))
+    own: dict[str, Callable[[], Any]] = {"json": report.to_dict}
+    if by == "layer" and depth is None and not expand:
+        own["csv"] = lambda: _csv(report)
+    show(form, lambda: _document(report, by, shown, expand), **own)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
 
 

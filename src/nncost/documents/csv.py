@@ -7,15 +7,18 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from nncost.dims import is_symbolic, tidy
-from nncost.documents.document import Cell, Document, Maths, Number
+from nncost.documents.document import NONE, Cell, Document, Maths, Number, Table
 from nncost.errors import OptionError
 
 
 def render(document: Document, width: int | None = None) -> str:
-    """Return the rows without their total. Raise OptionError if the document has no main table."""
-    if document.main is None:
+    """Return the main table, or else the first one, without its total. Raise OptionError if there is no table."""
+    blocks = (block for section in document.sections for block in section.blocks)
+    table = document.main or next((block for block in blocks if isinstance(block, Table)), None)
+    if table is None:
         raise OptionError("there is no table here that CSV could hold.", hint="--json holds all numbers.")
-    return csv_text(document.main.titles, document.main.rows)
+    first, *others = table.titles
+    return csv_text((first or "name", *others), table.rows)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
@@ -29,7 +32,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 def _value(cell: Cell) -> object:
     if isinstance(cell, (str, Maths)):
-        return cell if isinstance(cell, str) else cell.text
+        text = cell if isinstance(cell, str) else cell.text
+        return "" if text == NONE else text
     if isinstance(cell, Number):
         return cell.value
     return str(tidy(cell)) if is_symbolic(cell) else cell

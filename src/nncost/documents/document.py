@@ -27,6 +27,8 @@ class Number:
     text: str
 
 
+NONE = "–"
+"""A cell whose value is not known; CSV leaves it empty."""
 Cell = Union[str, Dim, Maths, Number]
 """Text, an exact amount (an integer or a formula), mathematics, or a number in a unit."""
 
@@ -148,7 +150,7 @@ class Section:
 
 @record
 class Document:
-    """A result with its title, which may be empty. ``main`` is the table that CSV holds, if there is one."""
+    """A result with its title, which may be empty. ``main`` is the table that CSV holds if it is not the first one."""
 
     title: str
     sections: tuple[Section, ...]

@@ -12,7 +12,7 @@ from nncost.units import abbreviated, compact, exact
 PAGE = 80
 """The width of prose in a pipe."""
 GAP = "  "
-_NARROWEST_TEXT, _NARROWEST_NAME = 24, 8
+_NARROWEST_TEXT, _NARROWEST_NAME = 24, 20
 _TITLE = 20
 """Columns for the title of a formula."""
 ROUNDED = "Numbers above 99,999 are cut to four digits here; --json, --csv and a wider terminal hold all of them."
@@ -57,9 +57,10 @@ def grid(table: Table, amount: Callable[[Dim], str], gap: str = GAP, width: int 
     widths = [max(map(len, column)) for column in zip(table.header, *rows, strict=True)]
     if width is not None:
         widths[-1] = min(widths[-1], width - sum(widths[:-1]) - len(gap) * (len(widths) - 1))
-    rule = Styled("-" * (sum(widths) + len(gap) * (len(widths) - 1)), "dim")
     if any(table.groups):
+        widths = _with_room_for(table.groups, widths, gap)
         yield Styled(_group_line(table.groups, widths, gap), "dim")
+    rule = Styled("-" * (sum(widths) + len(gap) * (len(widths) - 1)), "dim")
     yield from (Styled(line, "dim") for line in _row(table.header, widths, table.alignment, gap))
     yield rule
     for number, row in enumerate(rows):
@@ -78,17 +79,26 @@ def _row(cells: Sequence[str], widths: Sequence[int], alignment: str, gap: str) 
     yield from (" " * left + line for line in last[1:])
 
 
+def _spans(groups: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the first and the last column of each group; the first column of the table has none."""
+    firsts = [i for i in range(1, len(groups)) if i == 1 or groups[i] != groups[i - 1]]
+    return [(first, after - 1) for first, after in zip(firsts, (*firsts[1:], len(groups)), strict=True)]
+
+
+def _with_room_for(groups: Sequence[str], widths: Sequence[int], gap: str) -> list[int]:
+    """Return widths in which each group's title fits over its columns."""
+    room = list(widths)
+    for first, last in _spans(groups):
+        span = sum(room[first : last + 1]) + len(gap) * (last - first)
+        room[first] += max(0, len(groups[first]) - span)
+    return room
+
+
 def _group_line(groups: Sequence[str], widths: Sequence[int], gap: str) -> str:
     """Return the titles of groups, each right-aligned over its columns."""
-    line, start = " " * widths[0], 1
-    while start < len(groups):
-        end = start
-        while end + 1 < len(groups) and groups[end + 1] == groups[start]:
-            end += 1
-        span = sum(widths[start : end + 1]) + len(gap) * (end - start)
-        line += gap + groups[start][:span].rjust(span)
-        start = end + 1
-    return line
+    spans = _spans(groups)
+    over = (groups[first].rjust(sum(widths[first : last + 1]) + len(gap) * (last - first)) for first, last in spans)
+    return gap.join([" " * widths[0], *over])
 
 
 # ------------------------------------------------------------------- too wide
@@ -119,17 +129,18 @@ def _narrowed(table: Table, width: int) -> list[Styled]:
                 return [*lines, *_caveats(table, kept, width)]
     while _width(lines) > width and len(kept.header) > 1:
         others = _width(lines) - max(len(text_of(row[0])) for row in kept.all_rows)
-        lines = list(grid(_with_names(kept, max(_NARROWEST_NAME, width - others)), compact, " "))
-        if _width(lines) > width:
+        named = _with_names(kept, max(_NARROWEST_NAME, width - others))
+        lines = list(grid(named, compact, " "))
+        if _width(lines) > width or len({row[0] for row in named.rows}) < len({row[0] for row in kept.rows}):
             kept = _only(kept, range(len(kept.header) - 1))
             lines = list(grid(kept, compact, " "))
     return [*lines, *_caveats(table, kept, width)]
 
 
 def _only(table: Table, keep: Sequence[int]) -> Table:
-    """The table with these columns, and without rows of which they hold only zeros."""
+    """The table with these columns."""
     header, groups = (tuple(titles[i] for i in keep) for titles in (table.header, table.groups or table.header))
-    rows = tuple(tuple(row[i] for i in keep) for row in table.rows if any(row[i] != 0 for i in keep[1:]))
+    rows = tuple(tuple(row[i] for i in keep) for row in table.rows)
     total = None if table.total is None else tuple(table.total[i] for i in keep)
     align = "".join(table.alignment[i] for i in keep)
     return replace(table, header=header, groups=groups if table.groups else (), rows=rows, total=total, align=align)

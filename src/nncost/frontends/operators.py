@@ -11,8 +11,8 @@ COUNTED, DECOMPOSED, FREE, UNKNOWN = "counted", "decomposed", "free", "unknown"
 TREATMENTS = {
     COUNTED: "counted by a rule of its own",
     DECOMPOSED: "counted as the operators the framework says it is made of",
-    FREE: "a view, or a question: no arithmetic",
-    UNKNOWN: "unknown: a model that runs it is reported as incomplete",
+    FREE: "no arithmetic: a view, or a question such as a size",
+    UNKNOWN: "a model that runs it is reported as incomplete",
 }
 
 

@@ -92,6 +92,11 @@ def _model_at(source: Any, settings: Settings) -> Model:
             raise
         bare = replace(settings, load=replace(settings.load, given=None, inputs={}))
         own = registry.load(source, load_options(source, bare)).inputs
+        given = settings.load.given
+        if len(given.args) + len(given.kwargs) < len(own):
+            missing = list(own)[len(given.args) :]
+            names = ", ".join(name for name in missing if name not in given.kwargs)
+            raise OptionError(f"no array for {names}.", hint="A shape stands for random numbers.") from error
         shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in own.items())
         raise ShapeError(
             f"the inputs do not fit the network: {error.message}", hint=f"The file's own shapes: {shapes}."
@@ -111,16 +116,18 @@ def _check_graph(graph: Graph) -> None:
     for tensor in (*graph.inputs, *(parameter.tensor for parameter in graph.parameters), *graph.outputs):
         for dim in tensor.shape:
             if is_symbolic(dim):
-                raise SymbolError(
-                    f"cannot run a network whose size {dim} is a symbol.",
-                    hint=f"Bind it: nncost.run(…, symbols={{'{dim}': 8}}), or give an array.",
-                )
+                hint = f"Bind it: nncost.run(…, symbols={{'{dim}': 8}}), or give an array."
+                if "[" in str(dim):
+                    hint = "A family has any number of widths; write some out, as in 784-16-16-10."
+                raise SymbolError(f"cannot run a network whose size {dim} is a symbol.", hint=hint)
     _check_operations(graph.items)
 
 
 def _check_operations(items: Sequence[Item]) -> None:
     for node in walk(items):
-        if isinstance(node.op, (ops.Opaque, ops.Algorithm)):
+        if isinstance(node.op, ops.Opaque):
+            raise SourceError(f"{node.path}: {node.op.name} is unknown, so it is neither counted nor run.")
+        if isinstance(node.op, ops.Algorithm):
             raise SourceError(f"{node.path}: {node.op.name} can be counted but not run.")
         if isinstance(node.op, ops.Repeat):
             _check_operations(node.op.body.items)

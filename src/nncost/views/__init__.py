@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def shortened(name: str, limit: int = 200) -> str:
+    """Return a source's name as titles show it: its first ``limit`` characters."""
+    return name if len(name) <= limit else f"{name[:limit]}…"
+
+
 def cut_path(path: str, depth: int | None) -> str:
     """Return the first ``depth`` names of a layer's path, a number belonging to the name before it."""
     if depth is None:

@@ -6,7 +6,6 @@ from nncost.documents.document import Number
 from nncost.units import bytes_text, seconds_text
 
 _PERCENT, _FEW = 100, 0.01
-NONE = "–"
 
 
 def seconds(value: float) -> Number:

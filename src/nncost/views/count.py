@@ -10,12 +10,14 @@ from nncost.counting.quantities import ALL
 from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.ir.graph import PHASES
-from nncost.pipeline.choices import check_choice
+from nncost.pipeline.choices import TRAIN, check_choice
 from nncost.report import ParameterCounts, Report, Totals, plain
 from nncost.units import exact
-from nncost.views import cut_path
+from nncost.views import cut_path, shortened
 from nncost.views.memory import memory_facts, timeline_blocks
 
+_SHORT = 60
+"""Characters of a source that a command repeats."""
 BY = ("layer", "op", "phase", "memory")
 
 
@@ -25,6 +27,7 @@ class _Line:
 
     weights: list[Dim] = field(default_factory=list)
     biases: list[Dim] = field(default_factory=list)
+    other: list[Dim] = field(default_factory=list)
     counts: dict[tuple[str, str], list[Dim]] = field(default_factory=dict)
     times: Dim = 1
     op: str = ""
@@ -43,6 +46,7 @@ def _count_column(group: str, phase: str, quantity: str, title: str) -> _Column:
 LAYER_COLUMNS: Sequence[_Column] = (
     ("parameters", "weights", lambda line: add_all(line.weights)),
     ("parameters", "biases", lambda line: add_all(line.biases)),
+    ("parameters", "other", lambda line: add_all(line.other)),
     _count_column("forward", "forward", "mul", "mul"),
     _count_column("forward", "forward", "add", "add"),
     _count_column("forward", "forward", "activations", "activ."),
@@ -53,6 +57,10 @@ LAYER_COLUMNS: Sequence[_Column] = (
     _count_column("update", "update", "mul", "mul"),
     _count_column("update", "update", "add", "add"),
 )
+
+
+_ARITHMETIC = tuple(quantity for quantity in ALL if not quantity.endswith("_bytes"))
+"""What a layer does; one that does nothing of what the columns say gets a column for what it does."""
 
 
 def count_document(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Document:
@@ -71,7 +79,7 @@ def count_document(report: Report, *, by: str = "layer", depth: int | None = Non
     blocks += [Heading("Memory of one step"), Facts(tuple(memory_facts(report)))]
     blocks += [*_warnings(report), *map(Note, _closing(report))]
     shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
-    return Document(f"{_shortened(report.source.name)}   ({shapes})", (Section("", tuple(blocks)),))
+    return Document(f"{shortened(report.source.name)}   ({shapes})", (Section("", tuple(blocks)),))
 
 
 def _run(report: Report) -> list[Block]:
@@ -79,11 +87,8 @@ def _run(report: Report) -> list[Block]:
     if run is None:
         return []
     assumed = [Note(f"Assumes that {run.assumes}.")] if run.assumes else []
-    return [Heading(f"The whole run: {exact(run.steps)} steps"), _totals_table(run.totals), *assumed]
-
-
-def _shortened(name: str, limit: int = 200) -> str:
-    return name if len(name) <= limit else f"{name[:limit]}…"
+    steps = f"{exact(run.steps)} step{'' if run.steps == 1 else 's'}"
+    return [Heading(f"The whole run: {steps}"), _totals_table(run.totals, whole="run"), *assumed]
 
 
 def parameters_fact(p: ParameterCounts) -> tuple[str, str]:
@@ -117,7 +122,10 @@ def _warnings(report: Report) -> list[Note]:
     texts = []
     if not report.complete:
         names = ", ".join(dict.fromkeys(f"{item['op']} ({item['path']})" for item in report.unknown))
-        texts.append(f"INCOMPLETE: {len(report.unknown)} unknown operations are not in the totals: {names}")
+        many = len(report.unknown) > 1
+        texts.append(
+            f"INCOMPLETE: {len(report.unknown)} unknown operation{'s are' if many else ' is'} not in the totals: {names}"
+        )
         from nncost.frontends.lowering import rule_name
 
         own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
@@ -136,12 +144,19 @@ def _closing(report: Report) -> list[str]:
     lines.append(f"Free by rule here: {free}.")
     lines.append(f"Convention {convention.name}: {convention.summary}.")
     if report.source.kind == "spec":
-        lines.append(
-            f'Next: nncost explain "{_shortened(report.source.name, 60)}"   shows how every number is computed.'
-        )
+        lines.append(f"Next: {_explain_command(report)} shows how every number is computed.")
     elif report.settings["loss"] == "none":
         lines.append("Next: add --loss cross_entropy --optimizer adam   for backward and update.")
     return lines
+
+
+def _explain_command(report: Report) -> str:
+    """What to type for a short source counted as it is by default; in words for others."""
+    name, settings = report.source.name, report.settings
+    usual = {"batch": 1, "optimizer": "sgd", "mode": TRAIN, "accumulate": 1, "taps": "dense"}
+    if len(name) <= _SHORT and all(settings[key] == value for key, value in usual.items()):
+        return f'nncost explain "{name}"  '
+    return "nncost explain, with this source and these options,"
 
 
 # ------------------------------------------------------------------- tables
@@ -159,8 +174,16 @@ def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Tabl
         owner = lines.setdefault(f"{key} {row.op}" if expand else key, _Line())
         owner.weights.append(row.weights)
         owner.biases.append(row.biases)
-    used = [column for column in LAYER_COLUMNS if any(column[2](line) != 0 for line in lines.values())]
-    used = [column for column in used if column[0] != "loss" or by == "op"] or list(LAYER_COLUMNS[:4])
+        owner.other.append(row.other)
+    wanted = [column for column in LAYER_COLUMNS if column[0] != "loss" or by == "op"]
+    hidden = [line for line in lines.values() if not any(column[2](line) != 0 for column in wanted)]
+    at = next(i for i, column in enumerate(wanted) if column[1] == "activ.")
+    wanted[at:at] = [
+        _count_column("forward", "forward", quantity, quantity)
+        for quantity in _ARITHMETIC
+        if any(line.amount("forward", quantity) != 0 for line in hidden)
+    ]
+    used = [column for column in wanted if any(column[2](line) != 0 for line in lines.values())] or wanted[:2]
     rows = [
         (_line_name(key, line), [column[2](line) for column in used])
         for key, line in lines.items()
@@ -182,9 +205,11 @@ def _line_name(key: str, line: _Line) -> str:
     return name if line.times == 1 else f"{name} ×{exact(line.times)}"
 
 
-def _totals_table(totals: Mapping[str, Totals]) -> Table:
+def _totals_table(totals: Mapping[str, Totals], *, whole: str = "step") -> Table:
+    """The amounts by phase; the last column is titled ``whole``."""
     phases = [phase for phase in (*PHASES, "step") if any(amount != 0 for amount in totals[phase].values())]
     if len(phases) <= 2:  # the forward pass is the whole step
         phases = phases[:1]
     names = [name for name in (*ALL, "flops") if any(totals[phase][name] != 0 for phase in phases)]
-    return Table(("", *phases), tuple((name, *(totals[phase][name] for phase in phases)) for name in names))
+    titles = (whole if phase == "step" else phase for phase in phases)
+    return Table(("", *titles), tuple((name, *(totals[phase][name] for phase in phases)) for name in names))

@@ -13,13 +13,13 @@ def coverage_document(coverage: Coverage) -> Document:
     title = f"{coverage.framework} {coverage.version}: {len(coverage.operators)} overloads of operators"
     rows = tuple((name, *coverage.amounts(name).values()) for name in coverage.namespaces)
     table = Table(("namespace", *TREATMENTS), rows, total=("total", *coverage.amounts().values()))
-    return Document(title, (Section("", (table, Facts(tuple(TREATMENTS.items())))),), main=table)
+    return Document(title, (Section("", (table, Facts(tuple(TREATMENTS.items())))),))
 
 
 def unknown_document(coverage: Coverage) -> Document:
     """Return the names of the operators that are not counted."""
     table = Table(("operator",), tuple((name,) for name in coverage.names(UNKNOWN)))
-    return Document(f"{coverage.framework} {coverage.version}: unknown operators", (Section("", (table,)),), main=table)
+    return Document(f"{coverage.framework} {coverage.version}: unknown operators", (Section("", (table,)),))
 
 
 def coverage_data(coverage: Coverage, *, unknown: bool) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from nncost.documents.document import Block, Cell, Document, Facts, Note, Number, Section, Table
+from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Section, Table
 from nncost.timing.measure.measure import MeasuredRow, Measurement
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.units import exact
-from nncost.views.cells import NONE, ratio, seconds, size
+from nncost.views import shortened
+from nncost.views.cells import ratio, seconds, size
 
 _PERCENT = 100
 _COLUMNS = ("predicted", "measured", "ratio")
@@ -18,7 +19,7 @@ def measure_document(measurement: Measurement, *, limit: int) -> Document:
     """Return the measurement with the ``limit`` layers that take longest."""
     settings = measurement.settings
     title = (
-        f"{measurement.source[:50]}, batch {settings['batch']}, {settings['loss']}, {settings['optimizer']}: "
+        f"{shortened(measurement.source)}, batch {settings['batch']}, {settings['loss']}, {settings['optimizer']}: "
         f"{measurement.steps} steps"
     )
     layers = _layers(measurement.rows, limit)

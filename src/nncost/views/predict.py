@@ -9,12 +9,12 @@ from nncost.documents.document import Block, Cell, Document, Facts, Note, Sectio
 from nncost.pipeline.choices import check_choice
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
 from nncost.units import bytes_text, grouped, rate_text, seconds_text
+from nncost.views import cut_path, shortened
 from nncost.views.cells import seconds, share
 
 BY = ("layer", "op", "phase", "cause")
 MAX_ROWS = 20
 """Rows of a table; the others are added up in one line."""
-_NAME = 34
 _WORDS = {"page_faults": "page faults"}
 
 
@@ -33,8 +33,7 @@ def _title(prediction: Prediction) -> str:
     """The source, the device and how the number was found."""
     device = prediction.device
     name = str(device.get("title") or device.get("name", "this machine"))
-    source = prediction.source if len(prediction.source) <= _NAME else f"{prediction.source[: _NAME - 1]}…"
-    return f"{source} on {name}: {prediction.label}"
+    return f"{shortened(prediction.source)} on {name}: {prediction.label}"
 
 
 def _phase_table(prediction: Prediction) -> Table:
@@ -59,7 +58,7 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
     if "peak_bytes" in memory:
         found.append(("memory", _memory(memory)))
     if prediction.joules is not None:
-        found.append(("energy", f"at most {prediction.joules:.3g} J a step, at the device's rated power"))
+        found.append(("energy", f"{prediction.joules:.3g} J a step if the device draws its rated power"))
     run = prediction.run
     if run is not None:
         batch = f"{grouped(run.steps)} step{'' if run.steps == 1 else 's'} of {grouped(run.batch)}"
@@ -92,11 +91,7 @@ def _rows_table(prediction: Prediction, by: str, depth: int | None) -> Table:
         return _by_cause(prediction)
     if by == "phase":
         return _by_phase(prediction)
-    return _by_name(prediction, by, lambda row: row.op if by == "op" else _cut(row.path, depth) or row.op)
-
-
-def _cut(path: str, depth: int | None) -> str:
-    return path if depth is None else ".".join(path.split(".")[:depth])
+    return _by_name(prediction, by, lambda row: row.op if by == "op" else cut_path(row.path, depth) or row.op)
 
 
 def _by_phase(prediction: Prediction) -> Table:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from nncost.documents.document import Block, Cell, Document, Facts, Note, Number, Paragraph, Section, Table
+from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Paragraph, Section, Table
 from nncost.timing.prediction import ratios
 from nncost.trainer.outcome import Training
 from nncost.trainer.progress import Epoch, Progress
 from nncost.units import compact, seconds_text
-from nncost.views.cells import NONE, ratio, seconds, size
+from nncost.views.cells import ratio, seconds, size
 
 if TYPE_CHECKING:
     from nncost.trainer.run import PreparedTraining
@@ -77,12 +77,11 @@ def _percent(share: float) -> str:
 def train_document(training: Training) -> Document:
     """Return how good the network is, what it cost and the files that hold it."""
     title, *lines = _result(training)
-    table = _comparison(training)
-    blocks: list[Block] = [*map(Paragraph, lines), table]
+    blocks: list[Block] = [*map(Paragraph, lines), _comparison(training)]
     if training.files:
         blocks.append(Facts(tuple(("wrote", path) for path in training.files)))
     blocks += [Note(f"Note: {note}") for note in training.notes]
-    return Document(title, (Section("", tuple(blocks)),), main=table)
+    return Document(title, (Section("", tuple(blocks)),))
 
 
 def _result(training: Training) -> list[str]:

@@ -65,7 +65,8 @@ def test_the_text_fits_80_columns(by: str, spec: str, capsys: pytest.CaptureFixt
 def test_layers_can_be_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "784-512*60-10", "--on", "a100", "--depth", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("dense ")]) == 1
+    assert len([line for line in lines if line.startswith("repeat.1 ")]) == 1
+    assert not any("repeat.1." in line for line in lines)
 
 
 def test_a_terminal_shows_the_same() -> None:

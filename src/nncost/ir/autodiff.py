@@ -12,7 +12,7 @@ from typing import assert_never
 
 from nncost.dims import Dim
 from nncost.ir import ops
-from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.builder import Builder, kept_shape, no_gradient
 from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.scalars import SCALARS
@@ -65,8 +65,7 @@ class Tape:
         """All parts in one stack, so that T iterations cost T−1 additions wherever some were peeled off."""
         b = self.builder
         with b.at(b.path, b.phase, PEELED):
-            pieces = [part if part in self._stacks else b.reshape(part, (1, *part.shape)) for part in parts]
-            return pieces[0] if len(pieces) == 1 else b.emit(ops.Concat(0), *pieces)
+            return b.concat([part if part in self._stacks else b.unsqueeze(part, 0) for part in parts], 0)
 
 
 def differentiate(
@@ -256,28 +255,29 @@ def _map_vjp(tape: Tape, name: str, node: Node, g: Tensor) -> None:
 
 def _reduce_vjp(tape: Tape, op: ops.Reduce, node: Node, g: Tensor) -> None:
     b, x, y = tape.builder, node.inputs[0], node.outputs[0]
-    kept = tuple(1 if axis in op.axes else dim for axis, dim in enumerate(x.shape))
-    spread = b.broadcast(b.reshape(g, kept), x.shape)
+
+    def broadcast(reduced: Tensor) -> Tensor:
+        return b.broadcast(b.reshape(reduced, kept_shape(x.shape, op.axes)), x.shape)
+
+    gradient = broadcast(g)
     match op.function:
         case "sum":
-            tape.give(x, spread)
+            tape.give(x, gradient)
         case "prod":
-            whole = b.broadcast(b.reshape(y, kept), x.shape)
-            tape.give(x, b.map("mul", spread, b.map("div", whole, x)))
-        case "max" | "min":
-            whole = b.broadcast(b.reshape(y, kept), x.shape)
-            order = (x, whole) if op.function == "max" else (whole, x)
-            tape.give(x, b.map("select", b.map("greater_equal", *order), spread, 0.0))
+            tape.give(x, b.map("mul", gradient, b.map("div", broadcast(y), x)))
+        case "max":
+            tape.give(x, b.map("select", b.map("greater_equal", x, broadcast(y)), gradient, 0.0))
+        case "min":
+            tape.give(x, b.map("select", b.map("greater_equal", broadcast(y), x), gradient, 0.0))
         case _:
             assert_never(op.function)
 
 
 def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
-    """The gradient goes to the extreme element alone: one addition for each value."""
+    """The gradient goes to the extreme element only: one addition per value."""
     b, x = tape.builder, node.inputs[0]
-    one_wide = (*g.shape[:axis], 1, *g.shape[axis:])
-    index = b.reshape(node.outputs[1], one_wide)
-    tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
+    values, index = b.unsqueeze(g, axis), b.unsqueeze(node.outputs[1], axis)
+    tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), values, index))
 
 
 def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
@@ -295,7 +295,7 @@ def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> No
                 if tensor in tape.active:
                     tape.give(tensor, piece)
         case ops.Stride(axis=axis, step=step):
-            tape.give(x[0], _unstride(b, g, axis, step, shape[axis]))
+            tape.give(x[0], slice_adjoint(b, g, axis, shape[axis], 0, step))
         case ops.Broadcast():
             tape.give(x[0], sum_to(b, g, shape))
         case ops.Flip():
@@ -306,15 +306,12 @@ def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> No
             assert_never(op)
 
 
-def _unstride(b: Builder, g: Tensor, axis: int, step: int, length: Dim) -> Tensor:
-    """Elements back at every ``step``-th place: step−1 zeros behind each, cut to the length. Moves only."""
-    lifted = b.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
-    none = (0,) * lifted.rank
-    after = (*none[: axis + 1], step - 1, *none[axis + 2 :])
-    merged = (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :])
-    spread = b.reshape(b.emit(ops.Pad(none, after), lifted), merged)
-    none = (0,) * g.rank
-    return b.emit(ops.Pad(none, (*none[:axis], length - merged[axis], *none[axis + 1 :])), spread)
+def slice_adjoint(b: Builder, g: Tensor, axis: int, length: Dim, start: Dim, step: int = 1) -> Tensor:
+    """``g`` at every ``step``-th element of an axis of zeros of that length, from ``start``. Moves only."""
+    if g.shape[axis] != 0 and step != 1:
+        padded = b.pad(b.unsqueeze(g, axis + 1), axis + 1, 0, step - 1)
+        g = b.reshape(padded, (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :]))
+    return b.pad(g, axis, start, length - start - g.shape[axis])
 
 
 def sum_to(b: Builder, g: Tensor, shape: tuple[Dim, ...]) -> Tensor:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self, Union, cast
 
-from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
+from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same_shape
 from nncost.ir import ops
 from nncost.ir.graph import Gradients, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
 from nncost.ir.layers import Layer
@@ -155,16 +155,38 @@ class Builder:
         """``x`` in another shape; ``x`` itself where it has that shape."""
         return x if same_shape(x.shape, shape) else self.emit(ops.Reshape(shape), x)
 
+    def unsqueeze(self, x: Tensor, axis: int) -> Tensor:
+        """``x`` with a new axis of size one before ``axis``, which counts from the front."""
+        return self.emit(ops.Reshape((*x.shape[:axis], 1, *x.shape[axis:])), x)
+
     def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
         """``x`` with its axes reordered."""
         return self.emit(ops.Transpose(tuple(order)), x)
+
+    def pad(self, x: Tensor, axis: int, before: Dim, after: Dim) -> Tensor:
+        """``x`` with zeros before and after an axis, which counts from the front; negative widths crop."""
+        none = (0,) * x.rank
+        return self.emit(
+            ops.Pad((*none[:axis], before, *none[axis + 1 :]), (*none[:axis], after, *none[axis + 1 :])), x
+        )
+
+    def split(self, x: Tensor, sizes: Sequence[Dim], axis: int) -> tuple[Tensor, ...]:
+        """``x`` cut into pieces of these sizes along an axis; ``x`` itself if there is one piece only."""
+        return (x,) if len(sizes) == 1 else self.emit_many(ops.Split(axis % x.rank, tuple(sizes)), x)
+
+    def chunk(self, x: Tensor, count: int, axis: int) -> tuple[Tensor, ...]:
+        """``x`` cut into equal pieces along an axis. Raise ValueError if ``count`` does not divide its size."""
+        return self.split(x, (exact_divide(x.shape[axis], count),) * count, axis)
+
+    def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        """Tensors joined along an axis; a single one itself."""
+        return tensors[0] if len(tensors) == 1 else self.emit(ops.Concat(axis), *tensors)
 
     def reduce(self, function: str, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
         """A reduction; with ``keep`` the reduced axes stay with size one."""
         axes = tuple(axis % x.rank for axis in axes)
         reduced = self.emit(ops.Reduce(cast("Any", function), axes), x) if axes else x
-        kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
-        return self.reshape(reduced, kept) if keep else reduced
+        return self.reshape(reduced, kept_shape(x.shape, axes)) if keep else reduced
 
     def mean(self, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
         """A sum and one division for each result."""
@@ -247,8 +269,13 @@ class Builder:
         return Graph(tuple(self.inputs), tuple(self.parameters), outputs, tuple(self.items))
 
 
+def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
+    """A shape with size one along ``axes``, which count from the front: that of a reduction which keeps them."""
+    return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
+
+
 def _scaled(factor: float, number: int, inverse: bool) -> float:
-    """``factor·number`` or ``factor/number``; where floats end, a stand-in that is counted but never run."""
+    """``factor·number`` or ``factor/number``; beyond the floats, a number that is counted but never run."""
     try:
         return factor / number if inverse else factor * number
     except OverflowError:

@@ -1,11 +1,10 @@
-"""Windows as columns (im2col), columns added back (col2im), and pieces among zeros."""
+"""Windows as columns (im2col), and columns added back (col2im)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import cast
 
-from nncost.dims import Dim
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -33,17 +32,3 @@ def columns_added(
     taps = b.transpose(b.reshape(columns, (columns.shape[0], channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
     whole = b.emit(ops.Fold((2, 3), tuple(wide), tuple(stride), tuple(dilation)), taps)
     return pad(b, whole, [(-width, -width) for width in padding])
-
-
-def among_zeros(b: Builder, x: Tensor, axis: int, length: Dim, start: Dim, step: int = 1) -> Tensor:
-    """``x`` at every ``step``-th place of an axis of zeros, from ``start``: the adjoint of a slice, moves only."""
-    if x.shape[axis] != 0 and step != 1:
-        lifted = b.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
-        spread = _padded(b, lifted, axis + 1, 0, step - 1)
-        x = b.reshape(spread, (*x.shape[:axis], x.shape[axis] * step, *x.shape[axis + 1 :]))
-    return _padded(b, x, axis, start, length - start - x.shape[axis])
-
-
-def _padded(b: Builder, x: Tensor, axis: int, before: Dim, after: Dim) -> Tensor:
-    none = (0,) * x.rank
-    return b.emit(ops.Pad((*none[:axis], before, *none[axis + 1 :]), (*none[:axis], after, *none[axis + 1 :])), x)

@@ -30,9 +30,7 @@ def distance(b: Builder, difference: Tensor, p: float) -> Tensor:
 
 def distances_between(b: Builder, x: Tensor, y: Tensor, p: float) -> Tensor:
     """``(…, N, D)`` and ``(…, M, D)`` give ``(…, N, M)``: every row of ``x`` with every row of ``y``, N·M·D add and the norms."""
-    rows = b.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-    columns = b.reshape(y, (*y.shape[:-2], 1, *y.shape[-2:]))
-    return distance(b, b.map("sub", rows, columns), p)
+    return distance(b, b.map("sub", b.unsqueeze(x, x.rank - 1), b.unsqueeze(y, y.rank - 2)), p)
 
 
 def distances_within(b: Builder, x: Tensor, p: float) -> Tensor:

@@ -40,7 +40,7 @@ def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outsid
 def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outside, align: bool) -> Tensor:
     sizes = cast("tuple[int, ...]", x.shape[2:])
     points = b.reshape(grid, (grid.shape[0], math.prod(cast("tuple[int, ...]", grid.shape[1:-1])), len(sizes)))
-    columns = b.emit_many(ops.Split(2, (1,) * len(sizes)), points)
+    columns = b.chunk(points, len(sizes), 2)
     axes = []
     for size, column in zip(sizes, reversed(columns), strict=True):
         place = _place(b, b.reshape(column, points.shape[:2]), size, align)

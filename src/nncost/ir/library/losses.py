@@ -77,7 +77,7 @@ def multi_margin(
 
     The class itself gives m^p, which is taken off.
     """
-    own = b.emit(ops.Gather(1, along=True), x, b.reshape(target, (x.shape[0], 1)))
+    own = b.emit(ops.Gather(1, along=True), x, b.unsqueeze(target, 1))
     excess = b.map("relu", b.map("add", x, b.map("sub", margin, own)))
     excess = b.map("square", excess) if power == 2 else excess
     each = b.map("sub", b.reduce("sum", excess, [1]), margin**power)

@@ -152,9 +152,8 @@ def local_response_norm(
     """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
     with b.region(LocalResponseNorm(size, alpha, beta, bias), x) as region:
         before = (size - 1) // 2
-        none = (0,) * (x.rank - 1)
-        widths = ops.Pad((0, before, *none[1:]), (0, size - 1 - before, *none[1:]))
-        taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), b.emit(widths, b.map("square", x)))
+        padded = b.pad(b.map("square", x), 1, before, size - 1 - before)
+        taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), padded)
         total = b.reduce("sum", taps, [x.rank])
         base = b.map("add", bias, b.map("mul", b.size_constant([size], alpha, inverse=True), total))
         y = b.map("div", x, b.map("pow", base, beta))

@@ -33,7 +33,7 @@ def max_pool(
         places = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
         taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, places))
         y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
-        chosen = b.reshape(index, (*index.shape, 1))
+        chosen = b.unsqueeze(index, index.rank)
         spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
         source = b.reshape(b.emit(ops.Gather(spread.rank - 1, along=True), spread, chosen), index.shape)
         region.returns(y, saved=(source, padded), gradient=_max_pool_gradient)
@@ -146,7 +146,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
         shape = (*x.shape[:2], *output)
         if function == "max":
             extremes = [b.emit_many(ops.ArgReduce("max", 2), window) for window in taps]
-            y = b.reshape(b.emit(ops.Concat(2), *(_column(b, value) for value, _ in extremes)), shape)
+            y = b.reshape(b.emit(ops.Concat(2), *(b.unsqueeze(value, 2) for value, _ in extremes)), shape)
             found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
             source = b.reshape(b.emit(ops.Concat(2), *found), shape)
             region.returns(y, saved=(source, x), gradient=_max_pool_gradient)
@@ -185,8 +185,4 @@ def _gathered(b: Builder, flat: Tensor, windows: Sequence[_TapIndices]) -> Seque
 def _sources(b: Builder, index: Tensor, window: _TapIndices) -> Tensor:
     """The flat position of each maximum: a look-up in the window's constant indices."""
     positions = b.emit(ops.Constant("array", (window.count,), "int64", window))
-    return _column(b, b.emit(ops.Gather(0), positions, index))
-
-
-def _column(b: Builder, x: Tensor) -> Tensor:
-    return b.reshape(x, (*x.shape, 1))
+    return b.unsqueeze(b.emit(ops.Gather(0), positions, index), 2)

@@ -59,7 +59,7 @@ def attention(
     with b.region(Attention(causal, from_start, scale), *given, masked=masked) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
-        scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)
+        scores = b.map("mul", scores, inverse_root(b, width) if scale is None else scale)
         if mask is not None and mask.dtype == "bool":
             scores = b.map("select", mask, scores, float("-inf"))
         elif mask is not None:
@@ -71,7 +71,7 @@ def attention(
     return region.outputs[0]
 
 
-def _inverse_root(b: Builder, width: Dim) -> Tensor:
+def inverse_root(b: Builder, width: Dim) -> Tensor:
     """1/√width: a constant, hence free."""
     return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 

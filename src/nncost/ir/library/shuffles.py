@@ -69,9 +69,8 @@ def diagonal_matrices(b: Builder, x: Tensor, offset: int = 0) -> Tensor:
     """``(…, n)`` on the diagonal ``offset`` above the main one: n zeros behind each element, cut into rows of n."""
     *batch, n = x.shape
     none, k = (0,) * len(batch), abs(offset)
-    spread = b.emit(ops.Pad((*none, 0, 0), (*none, 0, n)), b.reshape(x, (*batch, n, 1)))
-    flat = b.reshape(spread, (*batch, n * (n + 1)))
-    square = b.reshape(b.emit(ops.Pad((*none, 0), (*none, -n)), flat), (*batch, n, n))
+    flat = b.reshape(b.pad(b.unsqueeze(x, x.rank), x.rank, 0, n), (*batch, n * (n + 1)))
+    square = b.reshape(b.pad(flat, x.rank - 1, 0, -n), (*batch, n, n))
     if offset == 0:
         return square
     before, after = ((0, k), (k, 0)) if offset > 0 else ((k, 0), (0, k))

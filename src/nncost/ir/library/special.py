@@ -94,7 +94,7 @@ def logaddexp(b: Builder, x: Operand, y: Operand, base: float = math.e) -> Tenso
 
 def cross(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
     """x₂y₃ − x₃y₂ and so on along an axis of three: 2 mul and 1 add per element."""
-    left, right = (b.emit_many(ops.Split(axis, (1, 1, 1)), operand) for operand in (x, y))
+    left, right = (b.chunk(operand, 3, axis) for operand in (x, y))
     pairs = ((1, 2), (2, 0), (0, 1))
     return b.emit(
         ops.Concat(axis),

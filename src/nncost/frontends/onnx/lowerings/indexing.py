@@ -55,9 +55,7 @@ def _extreme(call: Call, function: str) -> Tensor:
     axis = call.axis(call.attributes.integer("axis", 0), x.rank)
     op = ops.ArgReduce("max" if function == "max" else "min", axis)
     index = call.builder.emit_many(op, x)[1]
-    if not call.attributes.flag("keepdims", True):
-        return index
-    return call.builder.reshape(index, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+    return call.builder.unsqueeze(index, axis) if call.attributes.flag("keepdims", True) else index
 
 
 @lowers("ArgMax")

@@ -8,10 +8,11 @@ from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, 
 from nncost.frontends.torch.lowerings.operands import several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
+from nncost.ir.autodiff import slice_adjoint
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.borders import Border, pad_with_border
-from nncost.ir.library.columns import among_zeros, columns_added, windows_as_columns
+from nncost.ir.library.columns import columns_added, windows_as_columns
 from nncost.ir.library.conv import conv, conv_transpose
 from nncost.records import replace
 
@@ -86,8 +87,7 @@ def _select_backward(call: Call) -> Tensor:
     """One slice among zeros."""
     b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
     axis = call["dim"] % len(shape)
-    lifted = b.reshape(g, (*g.shape[:axis], 1, *g.shape[axis:]))
-    return among_zeros(b, lifted, axis, shape[axis], call["index"] % shape[axis])
+    return slice_adjoint(b, b.unsqueeze(g, axis), axis, shape[axis], call["index"] % shape[axis])
 
 
 @lowers("aten::slice_backward")
@@ -96,7 +96,7 @@ def _slice_backward(call: Call) -> Tensor:
     g, shape, start = call.tensor("grad_output"), call["input_sizes"], call.get("start", 0)
     axis = call["dim"] % len(shape)
     start = start + shape[axis] if start < 0 else start
-    return among_zeros(call.builder, g, axis, shape[axis], start, call.get("step", 1))
+    return slice_adjoint(call.builder, g, axis, shape[axis], start, call.get("step", 1))
 
 
 @lowers("aten::unfold_backward")

@@ -28,9 +28,7 @@ def _cat(call: Call) -> Lowered:
 def _stack(call: Call) -> Tensor:
     b = call.builder
     axis = call.get("dim", 0) % len(call.outputs[0][0])
-    typed = [cast(b, x, call.dtype) for x in call["tensors"]]
-    pieces = [b.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in typed]
-    return b.emit(ops.Concat(axis), *pieces)
+    return b.emit(ops.Concat(axis), *(b.unsqueeze(cast(b, x, call.dtype), axis) for x in call["tensors"]))
 
 
 @lowers("aten::constant_pad_nd")

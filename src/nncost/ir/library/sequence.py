@@ -19,16 +19,20 @@ def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
 
 
 def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
-    """In training 1 random, 1 cmp and 2 mul for each element, backward 2 mul; nothing in inference."""
+    """In training 1 random, 1 cmp and 2 mul per element, backward 2 mul; nothing in inference."""
     if not b.training:
         return x
     with b.region(Dropout(probability), x) as region:
-        numbers = b.emit(ops.Random(x.shape))
-        kept = b.emit(ops.Cast(x.dtype), b.map("greater_equal", numbers, probability))
-        scale = 1 / (1 - probability) if probability < 1 else 0.0
-        y = b.map("mul", b.map("mul", x, kept), scale)
+        y, _ = masked_dropout(b, x, probability)
         region.returns(y)
     return y
+
+
+def masked_dropout(b: Builder, x: Tensor, probability: float) -> tuple[Tensor, Tensor]:
+    """``x`` with random elements set to zero and the rest scaled, and the mask of those that are kept."""
+    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
+    scale = 1 / (1 - probability) if probability < 1 else 0.0
+    return b.map("mul", b.map("mul", x, b.emit(ops.Cast(x.dtype), kept)), scale), kept
 
 
 def attention(

@@ -148,7 +148,5 @@ lowers("aten::glu")(composite(_glu, "self"))
 lowers("aten::glu_backward")(composite_gradient(_glu, "self"))
 # Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element.
 lowers("aten::glu_jvp", "aten::glu_backward_jvp")(
-    closed_form(
-        lambda call: scaled({"mul": 4, "add": 2, "sigmoid": 1}, Tensor(*call.outputs[0]).elements), estimated=True
-    )
+    closed_form(lambda call: scaled({"mul": 4, "add": 2, "sigmoid": 1}, call.elements), estimated=True)
 )

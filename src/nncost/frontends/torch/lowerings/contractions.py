@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from nncost.dims import product
 from nncost.frontends.torch.lowerings.gradient import composite_gradient, gradient, like
 from nncost.frontends.torch.lowerings.operands import cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
@@ -50,9 +50,7 @@ def _linear_backward_weights(call: Call) -> Lowered:
 def _packed_linear(call: Call) -> Tensor:
     """A product with a weight in a library's own layout: its shape follows from those of input and output."""
     x = tensors_of(call)[0]
-    weight = Tensor((call.outputs[0][0][-1], x.shape[-1]), x.dtype)
-    call.builder.inputs.append(weight)
-    return dense(call.builder, x, weight)
+    return dense(call.builder, x, call.builder.input((call.shape[-1], x.shape[-1]), dtype=x.dtype))
 
 
 @lowers("aten::matmul_backward")
@@ -64,39 +62,31 @@ def _matmul_backward(call: Call) -> Lowered:
     return gradient(call.builder, matmul, (left, right), g, call["mask"])
 
 
-def _is_layer(call: Call, weight: Tensor) -> bool:
-    """Whether a product is a dense layer's: its right operand is learned."""
-    return weight in call.parameters
-
-
-def _product(call: Call, left: Tensor, right: Tensor) -> Lowered:
-    """``(N, K)·(K, M)``; with a learned right operand a dense layer, whose outputs are neurons."""
-    b = call.builder
-    if call.stored and (found := multiplied(call, left, right)) is not None:
-        return found
-    if not _is_layer(call, right):
-        return b.contract("ij,jk->ik", left, right)
-    with b.region(MatMul(learned=True), left, right, neurons=right.shape[1] * left.shape[0]) as region:
-        region.returns(b.contract("ij,jk->ik", left, right))
+def _layer(call: Call, *operands: Tensor, product: Callable[[], Tensor]) -> Tensor:
+    """A product with a learned matrix: a dense layer, whose outputs are neurons."""
+    with call.builder.region(MatMul(learned=True), *operands) as region:
+        region.returns(product())
+        region.neurons = region.outputs[0].elements
     return region.outputs[0]
 
 
 @lowers("aten::mm")
 def _mm(call: Call) -> Lowered:
-    return _product(call, call.tensor("self"), call.tensor("mat2"))
+    """``(N, K)·(K, M)``; with a learned right operand a dense layer."""
+    left, right = call.tensor("self"), call.tensor("mat2")
+    if call.stored and (found := multiplied(call, left, right)) is not None:
+        return found
+    product = partial(call.builder.contract, "ij,jk->ik", left, right)
+    return _layer(call, left, right, product=product) if right in call.parameters else product()
 
 
 @lowers("aten::bmm")
 def _bmm(call: Call) -> Tensor:
     """With learned matrices a dense layer, or one for each expert."""
-    b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
-    if _is_layer(call, right) and left not in call.parameters:
-        with b.region(
-            MatMul(learned=True), left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))
-        ) as region:
-            region.returns(b.contract("bij,bjk->bik", left, right))
-        return region.outputs[0]
-    return call.builder.contract("bij,bjk->bik", call.tensor("self"), call.tensor("mat2"))
+    left, right = call.tensor("self"), call.tensor("mat2")
+    product = partial(call.builder.contract, "bij,bjk->bik", left, right)
+    learned = right in call.parameters and left not in call.parameters
+    return _layer(call, left, right, product=product) if learned else product()
 
 
 @lowers("aten::mv")
@@ -116,10 +106,10 @@ def _scaled(call: Call, x: Tensor, factor: Any) -> Tensor:
     return x if factor in (None, 1) else elementwise(call, "mul", x, factor)
 
 
-def _added(call: Call, product_: Tensor) -> Tensor:
+def _added(call: Call, product: Tensor) -> Tensor:
     """Beta·self + alpha·product; factors of one are free."""
     alpha, beta = call.get("alpha", 1), call.get("beta", 1)
-    scaled = _scaled(call, product_, alpha)
+    scaled = _scaled(call, product, alpha)
     if beta == 0:
         return scaled
     return call.builder.map("add", scaled, _scaled(call, call.tensor("self"), beta))
@@ -128,15 +118,14 @@ def _added(call: Call, product_: Tensor) -> Tensor:
 @lowers("aten::addmm")
 def _addmm(call: Call) -> Lowered:
     """With a learned matrix this is a dense layer with its bias."""
-    b, left, right = call.builder, call.tensor("mat1"), call.tensor("mat2")
+    left, right = call.tensor("mat1"), call.tensor("mat2")
     if call.stored and (found := multiplied(call, left, right)) is not None:
         return found
-    if not _is_layer(call, right):
-        return _added(call, b.contract("ij,jk->ik", left, right))
-    neurons = product((left.shape[0], right.shape[1]))
-    with b.region(MatMul(learned=True), left, right, call.tensor("self"), neurons=neurons) as region:
-        region.returns(_added(call, b.contract("ij,jk->ik", left, right)))
-    return region.outputs[0]
+
+    def product() -> Tensor:
+        return _added(call, call.builder.contract("ij,jk->ik", left, right))
+
+    return _layer(call, left, right, call.tensor("self"), product=product) if right in call.parameters else product()
 
 
 @lowers("aten::baddbmm")
@@ -164,7 +153,7 @@ def _addr(call: Call) -> Tensor:
 def _vecdot(call: Call) -> Tensor:
     """A contraction for each row: ``Σ x·y`` along an axis."""
     b, x, y = call.builder, call.tensor("x"), call.tensor("y")
-    shape = list(call.outputs[0][0])
+    shape = list(call.shape)
     axis = call.get("dim", -1) % (len(shape) + 1)
     shape.insert(axis, x.shape[axis - len(shape) - 1])
     return dot_along(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
@@ -196,7 +185,7 @@ def _trilinear(call: Call) -> Tensor:
         middle = _outer(b, (given[first[0]], left), (given[first[1]], right), kept)
     else:
         middle = b.contract(f"{left},{right}->{kept}", given[first[0]], given[first[1]])
-    return b.reshape(b.contract(f"{kept},{named[last]}->{result}", middle, given[last]), call.outputs[0][0])
+    return b.reshape(b.contract(f"{kept},{named[last]}->{result}", middle, given[last]), call.shape)
 
 
 def _named(rank: int, expand: Sequence[int]) -> str:
@@ -230,7 +219,7 @@ def _grouped_mm(call: Call) -> Tensor:
     if (left.rank, right.rank) == (2, 3):
         return rows_by_group(b, left, right)
     if (left.rank, right.rank) == (2, 2):
-        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
+        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.shape[0])
     raise NotImplementedError
 
 
@@ -278,6 +267,5 @@ def _int8_weights(call: Call) -> Tensor:
 def _int4_weights(call: Call) -> Tensor:
     """``(M, K)`` by four-bit ``(N, K)``: each weight is scaled and shifted once (1 mul, 1 add), then multiplied."""
     b, x = call.builder, call.tensor("self")
-    packed = Tensor((call.outputs[0][0][1], x.shape[1]), EIGHT_BITS)
-    b.inputs.append(packed)
+    packed = b.input((call.shape[1], x.shape[1]), dtype=EIGHT_BITS)
     return b.contract("mk,nk->mn", x, dequantize(b, packed, x.dtype))

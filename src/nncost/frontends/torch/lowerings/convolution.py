@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient, gradient
-from nncost.frontends.torch.lowerings.operands import several
+from nncost.frontends.torch.lowerings.operands import batched, several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.autodiff import slice_adjoint
@@ -35,17 +35,12 @@ def _convolution(call: Call, dims: int) -> Callable[..., Tensor]:
 @lowers("aten::convolution", "aten::_convolution", "aten::convolution_overrideable")
 def _forward(call: Call) -> Tensor:
     x, weight = call.tensor("input"), call.tensor("weight")
-    batched, bias = _batched(call.builder, x, weight), call.get("bias")
-    y = _convolution(call, weight.rank - 2)(call.builder, batched, weight, bias)
+    examples, bias = batched(call.builder, x, weight.rank), call.get("bias")
+    y = _convolution(call, weight.rank - 2)(call.builder, examples, weight, bias)
     region = call.builder.items[-1]
     if isinstance(region, Region):  # a call has the neurons of all its examples
-        call.builder.items[-1] = replace(region, neurons=region.neurons * batched.shape[0])
-    return call.builder.reshape(y, call.outputs[0][0])
-
-
-def _batched(b: Builder, x: Tensor, weight: Tensor) -> Tensor:
-    """One example gets a batch axis."""
-    return x if x.rank == weight.rank else b.reshape(x, (1, *x.shape))
+        call.builder.items[-1] = replace(region, neurons=region.neurons * examples.shape[0])
+    return call.builder.reshape(y, call.shape)
 
 
 def _time_first(call: Call) -> Forward:
@@ -70,9 +65,8 @@ def _backward(call: Call) -> Lowered:
     want_input, want_weight, want_bias = (bool(flag) for flag in call["output_mask"])
     forward = _convolution(call, weight.rank - 2)
     bias = b.emit(ops.Constant("fill", (_channels_out(call, weight),), x.dtype, 0.0)) if want_bias else None
-    return gradient(
-        b, forward, (_batched(b, x, weight), weight, bias), _batched(b, g, weight), (want_input, want_weight, want_bias)
-    )
+    operands, seed = (batched(b, x, weight.rank), weight, bias), batched(b, g, weight.rank)
+    return gradient(b, forward, operands, seed, (want_input, want_weight, want_bias))
 
 
 def _channels_out(call: Call, weight: Tensor) -> int:
@@ -115,15 +109,13 @@ def _windows(call: Call) -> dict[str, tuple[int, ...]]:
 @lowers("aten::im2col")
 def _im2col(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    batched = x if x.rank == 4 else b.reshape(x, (1, *x.shape))
-    return b.reshape(windows_as_columns(b, batched, **_windows(call)), call.outputs[0][0])
+    return b.reshape(windows_as_columns(b, batched(b, x, 4), **_windows(call)), call.shape)
 
 
 @lowers("aten::col2im")
 def _col2im(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    batched = x if x.rank == 3 else b.reshape(x, (1, *x.shape))
-    return b.reshape(columns_added(b, batched, call["output_size"], **_windows(call)), call.outputs[0][0])
+    return b.reshape(columns_added(b, batched(b, x, 3), call["output_size"], **_windows(call)), call.shape)
 
 
 def _padded(mode: Border) -> Make:

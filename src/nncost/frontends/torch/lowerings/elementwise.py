@@ -48,7 +48,7 @@ def _mul(call: Call) -> Tensor:
     b, left, right = call.builder, call["self"], call["other"]
     if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return elementwise(call, "mul", left, right)
-    shape = call.outputs[0][0]
+    shape = call.shape
     named = letters(len(shape))
     sides = []
     for tensor in (left, right):
@@ -229,9 +229,8 @@ def _copy(call: Call) -> Tensor:
     """The source's values, in the shape and type of the target."""
     b, source = call.builder, call["src"]
     x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
-    shape = call.outputs[0][0] if call.outputs else call.tensor("self").shape
-    full = b.broadcast(x, shape)
-    return b.emit(ops.Cast(call.outputs[0][1] if call.outputs else call.tensor("self").dtype), full)
+    shape, dtype = call.outputs[0] if call.outputs else (call.tensor("self").shape, call.tensor("self").dtype)
+    return b.emit(ops.Cast(dtype), b.broadcast(x, shape))
 
 
 @lowers("aten::clone", "aten::contiguous")

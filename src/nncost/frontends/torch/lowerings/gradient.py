@@ -15,6 +15,7 @@ from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Region, Tensor
+from nncost.records import replace
 
 Forward = Callable[..., Union[Tensor, Sequence[Tensor]]]
 """A composite with its settings: ``f(builder, *tensors)``."""
@@ -134,8 +135,6 @@ def _reads(items: Sequence[Item]) -> set[Tensor]:
 
 def _with(item: Item, replaced: Mapping[Tensor, Tensor]) -> Item:
     """The item, reading the results that are already there."""
-    from nncost.records import replace
-
     if not replaced:
         return item
     inputs = tuple(replaced.get(t, t) for t in item.inputs)

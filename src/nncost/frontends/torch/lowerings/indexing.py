@@ -134,7 +134,7 @@ def _kth(call: Call) -> Lowered:
     found = []
     for sorted_ in b.emit_many(ops.Sort(axis), x):
         pieces = b.emit_many(ops.Split(axis, (place, 1, size - place - 1)), sorted_)
-        found.append(b.reshape(pieces[1], call.outputs[0][0]))
+        found.append(b.reshape(pieces[1], call.shape))
     return found if len(call.outputs) > 1 else found[0]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, closed_form, typed
+from nncost.frontends.torch.lowerings.operands import algorithm, batched, closed_form, typed
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -99,8 +99,7 @@ def _multi_margin(call: Call) -> Forward:
     settings = {"power": call.get("p", 1), "margin": float(call.get("margin", 1))}
 
     def apply(b: Builder, x: Tensor) -> Tensor:
-        rows = x if x.rank == 2 else b.reshape(x, (1, *x.shape))
-        each = losses.multi_margin(b, rows, call.tensor("target"), call.get("weight"), **settings)
+        each = losses.multi_margin(b, batched(b, x, 2), call.tensor("target"), call.get("weight"), **settings)
         return b.reshape(_reduced(call, b, each), x.shape[:-1] if call.get("reduction", MEAN) == NONE else ())
 
     return apply

@@ -17,7 +17,7 @@ from nncost.ir.library import shuffles
 
 @lowers("aten::cat", "aten::concat")
 def _cat(call: Call) -> Lowered:
-    rank = len(call.outputs[0][0])
+    rank = len(call.shape)
     pieces = [cast(call.builder, x, call.dtype) for x in call["tensors"] if x.rank == rank]
     if len(pieces) == 1:
         return call.builder.map("identity", pieces[0])
@@ -27,7 +27,7 @@ def _cat(call: Call) -> Lowered:
 @lowers("aten::stack")
 def _stack(call: Call) -> Tensor:
     b = call.builder
-    axis = call.get("dim", 0) % len(call.outputs[0][0])
+    axis = call.get("dim", 0) % len(call.shape)
     return b.emit(ops.Concat(axis), *(b.unsqueeze(cast(b, x, call.dtype), axis) for x in call["tensors"]))
 
 
@@ -88,11 +88,6 @@ def _diag_embed(call: Call) -> Tensor:
     return b.transpose(square, [order.index(axis) for axis in range(rank)])
 
 
-def _constant(b: Builder, call: Call, kind: str, value: Any = 0.0) -> Tensor:
-    shape, dtype = call.outputs[0]
-    return b.emit(ops.Constant(kind, shape, dtype, value))  # type: ignore[arg-type]
-
-
 @lowers(
     "aten::empty", "aten::zeros", "aten::ones", "aten::full", "aten::empty_strided", "aten::zeros_like", "aten::ones_like",
     "aten::empty_like", "aten::full_like", "aten::new_zeros", "aten::new_ones", "aten::new_empty", "aten::new_full",
@@ -120,10 +115,10 @@ def _made(call: Call) -> Tensor:
 
     given = {name: value for name, value in call.arguments.items() if name not in _PLACES and value is not None}
     if any(isinstance(value, Tensor) for value in given.values()):
-        return _constant(call.builder, call, "iota")
+        return call.builder.emit(ops.Constant("iota", call.shape, call.dtype))
     packet = getattr(torch.ops.aten, call.name.removeprefix("aten::"))
     operator = getattr(packet, call.overload or "default")
-    return _constant(call.builder, call, "array", lambda: operator(**given).numpy())
+    return call.builder.emit(ops.Constant("array", call.shape, call.dtype, lambda: operator(**given).numpy()))
 
 
 _PLACES = {"layout", "device", "pin_memory"}

@@ -90,6 +90,11 @@ def several(value: Any, count: int) -> tuple[int, ...]:
     return numbers * count if len(numbers) == 1 else numbers
 
 
+def batched(b: Builder, x: Tensor, rank: int) -> Tensor:
+    """A single example of ``rank`` − 1 axes as a batch of one; ``x`` itself if it has ``rank`` axes."""
+    return x if x.rank == rank else b.unsqueeze(x, 0)
+
+
 def axes_of(call: Call, x: Tensor, name: str = "dim") -> list[int]:
     """The axes named by an argument; all of them where there is none."""
     value = call.arguments.get(name)

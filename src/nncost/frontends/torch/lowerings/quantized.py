@@ -25,11 +25,9 @@ from nncost.ir.library.recurrent import CELLS, CellWeights
 from nncost.ir.library.recurrent_network import recurrent_network
 
 
-def _packed(b: Builder, shape: tuple[Dim, ...], dtype: str = "float32") -> Tensor:
+def _packed(b: Builder, *shape: Dim, dtype: str = "float32") -> Tensor:
     """A packed tensor as an input of the kernel."""
-    tensor = Tensor(shape, dtype)
-    b.inputs.append(tensor)
-    return tensor
+    return b.input(shape, dtype=dtype)
 
 
 def _is_ranged(call: Call) -> bool:
@@ -56,7 +54,7 @@ def _finished(call: Call, y: Tensor, *, bias: bool, channels: int = -1) -> Tenso
     if bias:
         axis = channels % y.rank
         shape = (y.shape[axis], *(1,) * (y.rank - 1 - axis))
-        y = b.map("add", y, b.reshape(_packed(b, (y.shape[axis],)), shape))
+        y = b.map("add", y, b.reshape(_packed(b, y.shape[axis]), shape))
     if "relu" in call.name:
         y = activation(b, "relu", y)
     return cast(b, y, call.dtype)
@@ -70,9 +68,9 @@ def _finished(call: Call, y: Tensor, *, bias: bool, channels: int = -1) -> Tenso
 def _linear(call: Call) -> Tensor:
     """``(…, K)`` by a packed ``(N, K)``."""
     b, x = call.builder, call.tensor("X")
-    shape = call.outputs[0][0]
+    shape = call.shape
     rows = b.reshape(quantize(b, x, ranged=_is_ranged(call)), (product(x.shape[:-1]), x.shape[-1]))
-    y = rescale(b, b.contract("mk,nk->mn", rows, _packed(b, (shape[-1], x.shape[-1]), EIGHT_BITS)))
+    y = rescale(b, b.contract("mk,nk->mn", rows, _packed(b, shape[-1], x.shape[-1], dtype=EIGHT_BITS)))
     return b.reshape(_finished(call, y, bias=_has_bias(call.get("W_prepack"))), shape)
 
 
@@ -81,8 +79,8 @@ def _linear(call: Call) -> Tensor:
 def _half_linear(call: Call) -> Tensor:
     """Weights of sixteen bits, products of floats."""
     b, x = call.builder, call.tensor("X")
-    shape = call.outputs[0][0]
-    weight = cast(b, _packed(b, (shape[-1], x.shape[-1]), "float16"), x.dtype)
+    shape = call.shape
+    weight = cast(b, _packed(b, shape[-1], x.shape[-1], dtype="float16"), x.dtype)
     y = b.contract("mk,nk->mn", b.reshape(x, (product(x.shape[:-1]), x.shape[-1])), weight)
     return b.reshape(_finished(call, y, bias=_has_bias(call.get("W_prepack"))), shape)
 
@@ -92,7 +90,7 @@ def _convolution(call: Call) -> Tensor:
     b, (x, *_) = call.builder, tensors_of(call)
     packed = call["packed_weight"] if "packed_weight" in call.arguments else call["weight"]
     weight, bias = _unpacked(packed)
-    held = _packed(b, tuple(weight.shape), EIGHT_BITS)
+    held = _packed(b, *weight.shape, dtype=EIGHT_BITS)
 
     def settings(name: str) -> list[int]:
         return [int(n) for n in getattr(packed, name)()][2 - held.rank :]
@@ -162,7 +160,7 @@ def _through(name: str, general: str) -> Lowering:
         if name == "instance_norm":
             given["num_groups"] = given[first].shape[1]
         given[first] = dequantize(b, given[first])
-        y = tensor_as(call, general, given, [(call.outputs[0][0], "float32")])
+        y = tensor_as(call, general, given, [(call.shape, "float32")])
         y = b.map("relu", y) if name.endswith("_relu") else y
         return cast(b, quantize(b, y), call.dtype)
 
@@ -206,8 +204,8 @@ def _recurrent(kind: str) -> Lowering:
         rows, directions = CELLS[kind].gates * hidden, 2 if call["bidirectional"] else 1
 
         def cell(width: Dim) -> CellWeights:
-            biases = [_packed(b, (rows,)) for _ in range(2)] if call["has_biases"] else []
-            return CellWeights(_packed(b, (rows, width)), _packed(b, (rows, hidden)), *biases)
+            biases = [_packed(b, rows) for _ in range(2)] if call["has_biases"] else []
+            return CellWeights(_packed(b, rows, width), _packed(b, rows, hidden), *biases)
 
         widths = [x.shape[-1], *[directions * hidden] * (call["num_layers"] - 1)]
         layers = [[cell(width) for _ in range(directions)] for width in widths]
@@ -230,9 +228,9 @@ def _cell(kind: str) -> Lowering:
         state = list(call["hx"]) if isinstance(call["hx"], tuple) else [call["hx"]]
         sides = []
         for given in (call.tensor("input"), state[0]):
-            weight = _packed(b, (CELLS[kind].gates * state[0].shape[-1], given.shape[-1]), EIGHT_BITS)
+            weight = _packed(b, CELLS[kind].gates * state[0].shape[-1], given.shape[-1], dtype=EIGHT_BITS)
             y = rescale(b, b.contract("bk,gk->bg", quantize(b, given, ranged=True), weight))
-            sides.append(b.map("add", y, _packed(b, (y.shape[-1],))))
+            sides.append(b.map("add", y, _packed(b, y.shape[-1])))
         return CELLS[kind].step(b, sides[0], sides[1], state)
 
     return lower
@@ -247,8 +245,8 @@ def _rows(added: int, *, estimated: bool) -> Lowering:
     """Rows looked up, each value times its row's step, plus its row's least: 1 mul, 1 add; in bags 1 add more."""
 
     def lower(call: Call) -> Lowered:
-        indices, output = call.tensor("indices"), Tensor(*call.outputs[0])
-        amount = indices.elements * output.shape[-1] if estimated else output.elements
+        indices = call.tensor("indices")
+        amount = indices.elements * call.shape[-1] if estimated else call.elements
         return algorithm(call, {"mul": amount, "add": added * amount}, estimated=estimated, reads=[indices])
 
     return lower
@@ -263,7 +261,7 @@ for _what in ("prepack", "unpack", "prepack_with_rowwise_min_max"):
 _MOVED = "cat cat_out dropout linear_prepack_legacy linear_prepack_fp16_legacy linear_unpack linear_unpack_fp16"
 lowers(*(f"quantized::{name}" for name in _MOVED.split()))(moved)
 lowers("quantized::cat_relu", "quantized::cat_relu_out")(
-    closed_form(lambda call: {"int_ops": Tensor(*call.outputs[0]).elements if call.outputs else 0})
+    closed_form(lambda call: {"int_ops": call.elements if call.outputs else 0})
 )
 
 

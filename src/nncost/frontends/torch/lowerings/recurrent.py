@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, gradient
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
@@ -118,8 +117,7 @@ def _with_biases(call: Call, found: Sequence[Tensor | None], sums: Sequence[Tens
 def _lstm_backward(call: Call) -> Lowered:
     """Of the gates, the cell and (once for both) the bias, from what the forward left in the workspace."""
     b, cell = call.builder, call.tensor("cx")
-    gates = Tensor((*cell.shape[:-1], 4 * cell.shape[-1]), cell.dtype)
-    b.inputs.append(gates)
+    gates = b.input((*cell.shape[:-1], 4 * cell.shape[-1]), dtype=cell.dtype)
 
     def forward(past: Builder, gates: Tensor, cell: Tensor) -> Sequence[Tensor]:
         none = past.emit(ops.Constant("fill", gates.shape, gates.dtype, 0.0))
@@ -133,9 +131,8 @@ def _lstm_backward(call: Call) -> Lowered:
 def _gru_backward(call: Call) -> Lowered:
     """Of both gates, the state and both biases."""
     b, g = call.builder, call.tensor("grad_hy")
-    shape: tuple[Dim, ...] = (*g.shape[:-1], 3 * g.shape[-1])
-    given = Tensor(shape, g.dtype), Tensor(shape, g.dtype), Tensor(g.shape, g.dtype)
-    b.inputs += given
+    gates = (*g.shape[:-1], 3 * g.shape[-1])
+    given = [b.input(shape, dtype=g.dtype) for shape in (gates, gates, g.shape)]
 
     def forward(past: Builder, x: Tensor, h: Tensor, state: Tensor) -> Sequence[Tensor]:
         return CELLS["gru"].step(past, x, h, [state])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
-from nncost.dims import Shape
+from nncost.dims import Dim, Shape, product
 from nncost.frontends.lowering import TORCH
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -58,6 +58,16 @@ class Call:
     def output_shapes(self) -> list[Shape | None]:
         """The shapes of the outputs."""
         return [shape for shape, _ in self.outputs]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first output."""
+        return self.outputs[0][0]
+
+    @property
+    def elements(self) -> Dim:
+        """The number of elements of the first output."""
+        return product(self.shape)
 
     @property
     def dtype(self) -> str:

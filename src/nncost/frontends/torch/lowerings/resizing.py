@@ -38,7 +38,7 @@ def _scales(call: Call, dims: int) -> list[float | None]:
 def _resize(call: Call) -> Forward:
     name = call.name.removeprefix("aten::").removesuffix("_backward")
     backward = call.name.endswith("_backward")
-    outputs = cast("tuple[int, ...]", (call.tensor("grad_output").shape if backward else call.outputs[0][0])[2:])
+    outputs = cast("tuple[int, ...]", (call.tensor("grad_output").shape if backward else call.shape)[2:])
     align, scales = bool(call.get("align_corners", False)), _scales(call, len(outputs))
 
     def apply(b: Builder, x: Tensor) -> Tensor:

@@ -36,11 +36,11 @@ def _multiplied(call: Call, sparse: Tensor, columns: Dim, rows: Dim = 0) -> list
 
 def multiplied(call: Call, left: Tensor, right: Tensor) -> Lowered:
     """The product of matrices one of which is sparse, as stored values; None if both are dense."""
-    rows = call.outputs[0][0][0] if call.name == "aten::addmm" else 0
+    rows = call.shape[0] if call.name == "aten::addmm" else 0
     if left in call.stored:
         return _multiplied(call, left, right.shape[-1] if right.rank > 1 else 1, rows)
     if right in call.stored:
-        return _multiplied(call, right, left.shape[0] if left.rank > 1 else 1, rows and call.outputs[0][0][1])
+        return _multiplied(call, right, left.shape[0] if left.rank > 1 else 1, rows and call.shape[1])
     return None
 
 
@@ -97,7 +97,7 @@ def _softmax_backward(call: Call) -> Lowered:
 def _half_sparse(call: Call) -> dict[str, Dim]:
     """Two of four weights are stored: half the products of the dense layer."""
     dense = next(x for x in reversed(tensors_of(call)) if x.rank >= 2)
-    return _products(exact_divide(Tensor(*call.outputs[0]).elements * dense.shape[-2], 2))
+    return _products(exact_divide(call.elements * dense.shape[-2], 2))
 
 
 lowers("aten::_sparse_semi_structured_linear", "aten::_sparse_semi_structured_mm", "aten::_cslt_sparse_mm",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.operands import (
     algorithm,
     binary,
@@ -94,7 +93,7 @@ def _of_another_kind(call: Call) -> Lowered:
 
 
 def _one_of_a_kind(call: Call, kind: str, *, estimated: bool = False) -> Lowered:
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=estimated)[0]
+    return algorithm(call, {kind: call.elements}, estimated=estimated)[0]
 
 
 _POLYNOMIALS = (
@@ -109,7 +108,7 @@ _POLYNOMIALS = (
 def _polynomial(call: Call) -> Lowered:
     """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
     degree = call["n"]
-    amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
+    amount = call.elements * (int(degree) if isinstance(degree, (int, float)) else 1)
     return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
 
 
@@ -131,7 +130,7 @@ def _dist(call: Call) -> Tensor:
 
 @lowers("aten::linalg_cross")
 def _cross(call: Call) -> Tensor:
-    shape = call.outputs[0][0]
+    shape = call.shape
     x, y = (call.builder.broadcast(typed(call, name), shape) for name in ("self", "other"))
     return special.cross(call.builder, x, y, call.get("dim", -1) % len(shape))
 
@@ -143,15 +142,11 @@ def _renorm(call: Call) -> Tensor:
     return special.shortened(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
 
 
-def _outputs(call: Call) -> Dim:
-    return Tensor(*call.outputs[0]).elements
-
-
 # Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient.
-lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * _outputs(call)}, estimated=True))
-lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * _outputs(call)}, estimated=True))
+lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * call.elements}, estimated=True))
+lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * call.elements}, estimated=True))
 # r·(cos φ + i·sin φ)
-lowers("aten::polar")(closed_form(lambda call: scaled({"sin": 1, "cos": 1, "mul": 2}, _outputs(call))))
+lowers("aten::polar")(closed_form(lambda call: scaled({"sin": 1, "cos": 1, "mul": 2}, call.elements)))
 
 
 @lowers("aten::trace")

@@ -26,7 +26,7 @@ def no_gradient(
     return {}
 
 
-class RegionHandle:
+class OpenRegion:
     """A region while its items are emitted, in a ``with`` block: what a composite says about itself before it closes."""
 
     def __init__(
@@ -66,7 +66,7 @@ class RegionHandle:
             b.items.append(region)
 
 
-class Place:
+class Location:
     """The path, phase and origin that a builder emits under inside a ``with`` block, which gives the path."""
 
     __slots__ = ("_builder", "_inside", "_outside")
@@ -206,25 +206,25 @@ class Builder:
         return self.constant(value)
 
     # ---------------------------------------------------------------- structure
-    def scope(self, name: str) -> Place:
+    def scope(self, name: str) -> Location:
         """Everything inside belongs to the layer ``name`` of the current one."""
         return self.at(f"{self.path}.{name}" if self.path else name, self.phase, self.origin)
 
-    def layer(self, kind: str) -> Place:
+    def layer(self, kind: str) -> Location:
         """A scope numbered within the current one: ``dense.1``, then ``dense.2``."""
         numbered = f"{self.path}.{kind}" if self.path else kind
         self._numbers[numbered] += 1
         return self.scope(f"{kind}.{self._numbers[numbered]}")
 
-    def at(self, path: str, phase: Phase, origin: str = "") -> Place:
+    def at(self, path: str, phase: Phase, origin: str = "") -> Location:
         """Emit under another path, phase and origin, as backward and update do for each layer."""
-        return Place(self, (path, phase, origin))
+        return Location(self, (path, phase, origin))
 
     def region(
         self, layer: Layer, *inputs: Tensor, activations: Dim = 0, neurons: Dim = 0, masked: Dim = 0
-    ) -> RegionHandle:
-        """The group of items that a layer is; call ``returns`` on the handle before it closes."""
-        return RegionHandle(self, layer, inputs, activations, neurons, masked)
+    ) -> OpenRegion:
+        """The group of items that a layer is; call ``returns`` on it before it closes."""
+        return OpenRegion(self, layer, inputs, activations, neurons, masked)
 
     def repeat(
         self,

@@ -82,16 +82,16 @@ class Fold:
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
 
-    def places(self, shape: Sequence[int]) -> list[tuple[tuple[Any, ...], tuple[slice, ...]]]:
-        """Return for taps of that shape the index of each tap, and where in the result its values are added."""
+    def slices(self, shape: Sequence[int]) -> list[tuple[tuple[Any, ...], tuple[slice, ...]]]:
+        """Return for taps of that shape the index of each tap, and the slice of the result its values are added to."""
         rank = len(shape) - len(self.axes)
         found: list[tuple[tuple[Any, ...], tuple[slice, ...]]] = []
         for tap in itertools.product(*map(range, shape[rank:])):
-            place = [slice(None)] * rank
+            target = [slice(None)] * rank
             for axis, offset, stride, dilation in zip(self.axes, tap, self.strides, self.dilations, strict=True):
                 first = offset * dilation
-                place[axis] = slice(first, first + stride * (shape[axis] - 1) + 1, stride)
-            found.append(((..., *tap), tuple(place)))
+                target[axis] = slice(first, first + stride * (shape[axis] - 1) + 1, stride)
+            found.append(((..., *tap), tuple(target)))
         return found
 
 

@@ -144,8 +144,8 @@ def _fold(op: ops.Fold, taps: Value) -> Value:
     for axis, length in zip(op.axes, op.lengths, strict=True):
         shape[axis] = cast("int", length)
     result = taps.new_zeros(shape)
-    for tap, place in op.places(taps.shape):
-        result[place] += taps[tap]
+    for tap, target in op.slices(taps.shape):
+        result[target] += taps[tap]
     return result
 
 

@@ -110,9 +110,9 @@ def _gathering(timeline: Timeline) -> Timeline:
 
 
 def _unlearned(timeline: Timeline) -> list[str]:
-    if not timeline.unlearned:
+    if not timeline.unknown_workspace:
         return []
-    names = list(dict.fromkeys(timeline.unlearned))
+    names = list(dict.fromkeys(timeline.unknown_workspace))
     shown = ", ".join(names[:UNLEARNED_SHOWN]) + (" …" if len(names) > UNLEARNED_SHOWN else "")
     return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
 

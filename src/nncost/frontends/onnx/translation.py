@@ -15,7 +15,7 @@ from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
 from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
 from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
-from nncost.ir.builder import Builder, Place
+from nncost.ir.builder import Builder, Location
 from nncost.ir.graph import Node, Role, Tensor
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -145,7 +145,7 @@ class Translation:
             # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
-    def _layer(self, node: Any) -> Place:
+    def _layer(self, node: Any) -> Location:
         name = node.name
         if not name:
             return self.builder.layer(node.op_type.lower() or "node")

@@ -124,12 +124,12 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     outputs = summed or [primary(traced.step.output)]
     graph = Connection(both, tensors_of(traced.step.inputs)).graph(log, outputs, list(parameters.values()))
-    apart = neurons_apart(traced.step.names)
+    apart = recurrent_neurons(traced.step.names)
     graph = replace(graph, items=_without_neurons(graph.items, apart))
     shapes = described(given, module, options.batch)
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
-        layers=_layers(traced.step.names), neurons_apart=sum(apart.values()), batch_neurons=True,
+        layers=_layers(traced.step.names), recurrent_neurons=sum(apart.values()), batch_neurons=True,
     )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     parameters = {**_parameters(traced), **_packed(traced.step.names)}
     trained = tuple(parameters[name] for name in traced.trained)
     layers = _layers(traced.step.names)
-    apart = neurons_apart(traced.step.names)
+    apart = recurrent_neurons(traced.step.names)
     items = list(_calls(traced.tracer.records, layers, apart))
     optimizer = options.steps.optimizer
     if optimizer is None or traced.step.loss == NO_LOSS:
@@ -162,7 +162,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
-        notes=tuple(traced.conditions), neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        notes=tuple(traced.conditions), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ def _named(loss: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
-def neurons_apart(names: Mapping[nn.Module, str]) -> dict[str, int]:
+def recurrent_neurons(names: Mapping[nn.Module, str]) -> dict[str, int]:
     """The neurons of layers whose products do not tell them: H for each recurrent layer and direction."""
     found: dict[str, int] = {}
     for layer, name in names.items():

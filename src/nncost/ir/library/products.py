@@ -56,13 +56,13 @@ def _stacked(b: Builder, x: Tensor, batch: Shape) -> tuple[Tensor, str]:
     return b.broadcast(x, (*batch, *x.shape[-2:])), letters(len(batch))
 
 
-def times_vector(b: Builder, x: Tensor, vector: Tensor) -> Tensor:
+def matvec(b: Builder, x: Tensor, vector: Tensor) -> Tensor:
     """``(…, N)·(N,)`` gives ``(…)``: N mul, N−1 add per element."""
     rest = letters(x.rank - 1)
     return b.contract(f"{rest}y,y->{rest}", x, vector)
 
 
-def dot_along(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
+def vecdot(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
     """Σ x·y along one axis of n of two tensors of one shape: n mul, n−1 add per element."""
     every = letters(x.rank)
     return b.contract(f"{every},{every}->{every.replace(every[axis], '')}", x, y)

@@ -35,7 +35,7 @@ def channel_shuffle(b: Builder, x: Tensor, groups: int) -> Tensor:
     return b.reshape(b.transpose(parted, (0, 2, 1, *range(3, parted.rank))), x.shape)
 
 
-def quarter_turns(b: Builder, x: Tensor, turns: int, axes: tuple[int, int]) -> Tensor:
+def rot90(b: Builder, x: Tensor, turns: int, axes: tuple[int, int]) -> Tensor:
     """Rotation by 90° per turn, from the first axis towards the second: a flip and two axes exchanged."""
     first, second = axes
     if turns % 2 == 0:

@@ -16,7 +16,7 @@ from nncost.ir.graph import Tensor
 from nncost.ir.layers import MatMul
 from nncost.ir.library.dense import dense, letters
 from nncost.ir.library.grouped import rows_by_group, sums_by_group
-from nncost.ir.library.products import dot_along, matmul, outer, times_vector
+from nncost.ir.library.products import matmul, matvec, outer, vecdot
 from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 
 
@@ -24,7 +24,7 @@ from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 def _linear(call: Call) -> Tensor:
     x, weight, bias = call.tensor("input"), call.tensor("weight"), call.get("bias")
     if weight.rank == 1:
-        y = times_vector(call.builder, x, weight)
+        y = matvec(call.builder, x, weight)
         return y if bias is None else call.builder.map("add", y, bias)
     return dense(call.builder, x, weight, bias)
 
@@ -62,7 +62,7 @@ def _matmul_backward(call: Call) -> Lowered:
     return gradient(call.builder, matmul, (left, right), g, call["mask"])
 
 
-def _layer(call: Call, *operands: Tensor, product: Callable[[], Tensor]) -> Tensor:
+def _dense_layer(call: Call, *operands: Tensor, product: Callable[[], Tensor]) -> Tensor:
     """A product with a learned matrix: a dense layer, whose outputs are neurons."""
     with call.builder.region(MatMul(learned=True), *operands) as region:
         region.returns(product())
@@ -77,7 +77,7 @@ def _mm(call: Call) -> Lowered:
     if call.stored and (found := multiplied(call, left, right)) is not None:
         return found
     product = partial(call.builder.contract, "ij,jk->ik", left, right)
-    return _layer(call, left, right, product=product) if right in call.parameters else product()
+    return _dense_layer(call, left, right, product=product) if right in call.parameters else product()
 
 
 @lowers("aten::bmm")
@@ -86,7 +86,7 @@ def _bmm(call: Call) -> Tensor:
     left, right = call.tensor("self"), call.tensor("mat2")
     product = partial(call.builder.contract, "bij,bjk->bik", left, right)
     learned = right in call.parameters and left not in call.parameters
-    return _layer(call, left, right, product=product) if learned else product()
+    return _dense_layer(call, left, right, product=product) if learned else product()
 
 
 @lowers("aten::mv")
@@ -125,7 +125,9 @@ def _addmm(call: Call) -> Lowered:
     def product() -> Tensor:
         return _added(call, call.builder.contract("ij,jk->ik", left, right))
 
-    return _layer(call, left, right, call.tensor("self"), product=product) if right in call.parameters else product()
+    return (
+        _dense_layer(call, left, right, call.tensor("self"), product=product) if right in call.parameters else product()
+    )
 
 
 @lowers("aten::baddbmm")
@@ -156,7 +158,7 @@ def _vecdot(call: Call) -> Tensor:
     shape = list(call.shape)
     axis = call.get("dim", -1) % (len(shape) + 1)
     shape.insert(axis, x.shape[axis - len(shape) - 1])
-    return dot_along(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
+    return vecdot(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
 
 
 _FIRST: Mapping[tuple[int, ...], tuple[int, int]] = {(2, 3): (0, 1), (1, 2): (0, 1), (1, 3): (0, 2), (0,): (1, 2)}

@@ -12,8 +12,8 @@ from nncost.ir.autodiff import slice_adjoint
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.borders import Border, pad_with_border
-from nncost.ir.library.columns import columns_added, windows_as_columns
 from nncost.ir.library.conv import conv, conv_transpose
+from nncost.ir.library.im2col import col2im, im2col
 from nncost.records import replace
 
 
@@ -109,13 +109,13 @@ def _windows(call: Call) -> dict[str, tuple[int, ...]]:
 @lowers("aten::im2col")
 def _im2col(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    return b.reshape(windows_as_columns(b, batched(b, x, 4), **_windows(call)), call.shape)
+    return b.reshape(im2col(b, batched(b, x, 4), **_windows(call)), call.shape)
 
 
 @lowers("aten::col2im")
 def _col2im(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    return b.reshape(columns_added(b, batched(b, x, 3), call["output_size"], **_windows(call)), call.shape)
+    return b.reshape(col2im(b, batched(b, x, 3), call["output_size"], **_windows(call)), call.shape)
 
 
 def _padded(mode: Border) -> Make:

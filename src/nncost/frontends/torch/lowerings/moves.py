@@ -74,7 +74,7 @@ lowers("aten::channel_shuffle", "aten::native_channel_shuffle")(_shuffled(shuffl
 @lowers("aten::rot90")
 def _rot90(call: Call) -> Tensor:
     x, (first, second) = call.tensor("self"), call.get("dims", (0, 1))
-    return shuffles.quarter_turns(call.builder, x, call.get("k", 1), (first % x.rank, second % x.rank))
+    return shuffles.rot90(call.builder, x, call.get("k", 1), (first % x.rank, second % x.rank))
 
 
 @lowers("aten::diag_embed")

@@ -57,13 +57,13 @@ def _angle(call: Call) -> Lowered:
 lowers("aten::erfc", "aten::special_erfc")(unary(special.erfc))
 lowers("aten::logit", "aten::special_logit")(unary(special.logit, "eps"))
 lowers("aten::sinc", "aten::special_sinc")(unary(special.sinc))
-lowers("aten::special_entr")(unary(special.entropy))
+lowers("aten::special_entr")(unary(special.entr))
 lowers("aten::deg2rad")(unary(lambda b, x: b.map("mul", x, math.pi / 180)))
 lowers("aten::rad2deg")(unary(lambda b, x: b.map("mul", x, 180 / math.pi)))
-lowers("aten::hypot")(binary(special.hypotenuse))
+lowers("aten::hypot")(binary(special.hypot))
 lowers("aten::copysign")(binary(special.copysign))
 lowers("aten::heaviside")(binary(special.heaviside, "values"))
-lowers("aten::ldexp")(binary(special.scaled_by_power))
+lowers("aten::ldexp")(binary(special.ldexp))
 lowers("aten::xlogy")(binary(special.xlogy))
 lowers("aten::special_xlog1py")(binary(special.xlog1py))
 lowers("aten::logaddexp")(binary(special.logaddexp))
@@ -118,7 +118,7 @@ def _nan_to_num(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     largest = {"float16": 65504.0, "float32": 3.4028234663852886e38}.get(x.dtype, 1.7976931348623157e308)
     high, low = call.get("posinf", largest), call.get("neginf", -largest)
-    return special.finite(b, x, float(call.get("nan", 0.0)), float(high), float(low))
+    return special.nan_to_num(b, x, float(call.get("nan", 0.0)), float(high), float(low))
 
 
 @lowers("aten::dist")
@@ -139,7 +139,7 @@ def _cross(call: Call) -> Tensor:
 def _renorm(call: Call) -> Tensor:
     x = call.tensor("self")
     axes = [axis for axis in range(x.rank) if axis != call["dim"] % x.rank]
-    return special.shortened(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
+    return special.renorm(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
 
 
 # Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient.

@@ -11,7 +11,7 @@ from nncost.ir.graph import Tensor
 from nncost.ir.library.conv import pad
 
 
-def windows_as_columns(
+def im2col(
     b: Builder, x: Tensor, *, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],
     dilation: Sequence[int],
 ) -> Tensor:  # fmt: skip
@@ -21,7 +21,7 @@ def windows_as_columns(
     return b.transpose(taps, (0, 1, 4, 5, 2, 3))
 
 
-def columns_added(
+def col2im(
     b: Builder, columns: Tensor, size: Sequence[int], *, kernel: Sequence[int], stride: Sequence[int],
     padding: Sequence[int], dilation: Sequence[int],
 ) -> Tensor:  # fmt: skip

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nncost.ir.graph import Graph
 
 
+TensorType = tuple[Shape, str]
+"""A tensor's shape and dtype."""
+
+
 @record
 class Contract:
     """A two-operand einsum, e.g. ``Contract("bi,oi->bo")``; indices absent from the output are summed."""
@@ -253,7 +257,7 @@ class Algorithm:
     """
 
     name: str
-    outputs: tuple[tuple[Shape, str], ...]
+    outputs: tuple[TensorType, ...]
     counts: Mapping[str, Dim] = field(hash=False)
     note: str = ""
 
@@ -263,7 +267,7 @@ class Opaque:
     """An operation nncost does not know: it makes every total incomplete."""
 
     name: str
-    outputs: tuple[tuple[Shape, str], ...]
+    outputs: tuple[TensorType, ...]
 
 
 AnyMove = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, product
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.attributes import Attributes
 from nncost.frontends.onnx.values import (
@@ -171,9 +171,4 @@ class Call:
 
 def small(shape: Shape) -> bool:
     """Whether a constant of this shape may be followed by value."""
-    total = 1
-    for dim in shape:
-        if is_symbolic(dim):
-            return False
-        total *= cast("int", dim)
-    return total <= MAX_KNOWN
+    return not any(map(is_symbolic, shape)) and cast("int", product(shape)) <= MAX_KNOWN

@@ -84,9 +84,7 @@ def _read(value: Any, options: LoadOptions) -> Input:
     tensor = value.type.tensor_type
     type_ = type_name(tensor.elem_type)
     dtype = dtype_named(type_, options.dtype) or ""
-    if not tensor.HasField("shape"):
-        return Input(value.name, None, dtype, FLOATS.get(type_, ""))
-    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim)
+    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
     return Input(value.name, sizes, dtype, FLOATS.get(type_, ""))
 
 

@@ -31,10 +31,6 @@ def load(source: str, options: LoadOptions) -> Model:
         import onnx  # noqa: F401
     except ImportError:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
-    return _load(source, options)
-
-
-def _load(source: str, options: LoadOptions) -> Model:
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.inputs import dim_named, read_inputs
     from nncost.frontends.onnx.translation import Translation

@@ -12,7 +12,7 @@ from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
-from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
+from nncost.frontends.onnx.unknown import Inference, captured_names
 from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
@@ -181,19 +181,19 @@ class Translation:
         operands = self._operands(node)
         kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        shapes = self._signatures(node)
-        signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
-        outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
-        return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
+        types = self._output_types(node)
+        opaque = ops.Opaque(kind, tuple(((), self.builder.dtype) if found is None else found for found in types))
+        outputs = self.builder.emit_many(opaque, *tensors)
+        return [Computed(t, found is not None) for t, found in zip(outputs, types, strict=True)]
 
-    def _signatures(self, node: Any) -> list[Signature | None]:
+    def _output_types(self, node: Any) -> list[ops.TensorType | None]:
         """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
         certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
-        return self._inference.signatures(node, certain)
+        return self._inference.types(node, certain)
 
     def output_shapes(self, node: Any) -> list[Shape | None]:
         """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
-        return [None if found is None else found[0] for found in self._signatures(node)]
+        return [None if found is None else found[0] for found in self._output_types(node)]
 
     def kind_of(self, node: Any) -> str:
         """Return a node's operation, with its domain unless that is the default one."""

@@ -7,7 +7,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic, substitute
+from nncost.dims import Shape, is_symbolic, substitute
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.records import record
@@ -32,6 +32,11 @@ class Computed:
     def shape(self) -> Shape:
         """The tensor's shape."""
         return self.tensor.shape
+
+    @property
+    def dtype(self) -> str:
+        """The tensor's dtype."""
+        return self.tensor.dtype
 
 
 @record(eq=False)
@@ -70,6 +75,11 @@ class Stored:
     shape: Shape
     moves: tuple[ops.Reshape | ops.Transpose, ...] = ()
 
+    @property
+    def dtype(self) -> str:
+        """The constant's dtype."""
+        return self.root.dtype
+
 
 @record(eq=False)
 class Absent:
@@ -90,15 +100,9 @@ def known_integers(values: Array, *, dtype: str = "int64", static: bool = True) 
 def plain(values: Array) -> Array:
     """Each element as a Python integer or a symbolic expression."""
     result = np.empty(values.shape, dtype=object)
-    for place, value in np.ndenumerate(values):
-        result[place] = _plain(value)
+    for index, value in np.ndenumerate(values):
+        result[index] = int(value) if isinstance(value, (int, np.integer)) else substitute(value, {})
     return result
-
-
-def _plain(value: Any) -> Dim:
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    return substitute(value, {})
 
 
 def has_symbols(known: Known) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, product
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call, small
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, known_array, tensor_value, type_name
@@ -87,17 +87,14 @@ def _only_element(value: Value) -> float:
 def _shape(call: Call) -> Value:
     """The sizes of a tensor: known before any run, though some may be symbols."""
     value = call.value(0)
-    shape = value.shape
-    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(shape))
-    return _sizes(list(shape[start:end]), static=not isinstance(value, Computed))
+    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(value.shape))
+    return _sizes(list(value.shape[start:end]), static=not isinstance(value, Computed))
 
 
 @lowers("Size")
 def _size(call: Call) -> Value:
-    value, total = call.value(0), 1
-    for dim in value.shape:
-        total = total * dim
-    return known_integers(np.asarray(total, dtype=object), static=not isinstance(value, Computed))
+    value = call.value(0)
+    return known_integers(np.asarray(product(value.shape), dtype=object), static=not isinstance(value, Computed))
 
 
 def _sizes(dims: list[Dim], *, static: bool) -> Known:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Literal
+
 import numpy as np
 
 from nncost.dims import is_symbolic
@@ -47,22 +50,15 @@ def _gather_elements(call: Call) -> Tensor:
     return call.builder.emit(ops.Gather(axis, along=True), x, index)
 
 
-def _extreme(call: Call, function: str) -> Tensor:
+def _extreme(call: Call, function: Literal["max", "min"]) -> Tensor:
     """The index of the extreme element of an axis; of several, the first one."""
     if call.attributes.flag("select_last_index", False):
         raise Unlowered("the last index of equal elements")
     x = call.tensor(0)
     axis = call.axis(call.attributes.integer("axis", 0), x.rank)
-    op = ops.ArgReduce("max" if function == "max" else "min", axis)
-    index = call.builder.emit_many(op, x)[1]
+    index = call.builder.emit_many(ops.ArgReduce(function, axis), x)[1]
     return call.builder.unsqueeze(index, axis) if call.attributes.flag("keepdims", True) else index
 
 
-@lowers("ArgMax")
-def _arg_max(call: Call) -> Tensor:
-    return _extreme(call, "max")
-
-
-@lowers("ArgMin")
-def _arg_min(call: Call) -> Tensor:
-    return _extreme(call, "min")
+lowers("ArgMax")(partial(_extreme, function="max"))
+lowers("ArgMin")(partial(_extreme, function="min"))

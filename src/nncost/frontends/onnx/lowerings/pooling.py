@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.frontends.onnx.windows import Padding, window_sizes
 from nncost.ir.graph import Tensor
@@ -41,11 +43,9 @@ def _average_pool(call: Call) -> Tensor:
     )  # fmt: skip
 
 
-@lowers("GlobalAveragePool")
-def _global_average_pool(call: Call) -> Tensor:
-    return pool.global_average_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
+def _global(composite: Callable[..., Tensor]) -> Lower:
+    return lambda call: composite(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
 
 
-@lowers("GlobalMaxPool")
-def _global_max_pool(call: Call) -> Tensor:
-    return pool.global_max_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
+lowers("GlobalAveragePool")(_global(pool.global_average_pool))
+lowers("GlobalMaxPool")(_global(pool.global_max_pool))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nncost.dims import Dim, Shape, same, shape_text
@@ -25,16 +26,6 @@ PLAIN_ACTIVATIONS: Mapping[str, tuple[str, ...]] = {
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 LENGTHS, FIRST_STATE, PEEPHOLES = 4, 5, 7
 """Positions of the operands: X, W, R, B, the sequences' lengths, the initial states, the peepholes."""
-
-
-@lowers("RNN")
-def _rnn(call: Call) -> Lowered:
-    return _layer(call, "rnn")
-
-
-@lowers("LSTM")
-def _lstm(call: Call) -> Lowered:
-    return _layer(call, "lstm")
 
 
 @lowers("GRU")
@@ -72,6 +63,10 @@ def _layer(call: Call, kind: str) -> Lowered:
         y, finals = recurrent_layer(b, kind, by_example, cells, reverse=reversed_, initial=initial)
         region.returns(*_results(b, y, finals, hidden))
     return tuple(region.outputs)
+
+
+lowers("RNN")(partial(_layer, kind="rnn"))
+lowers("LSTM")(partial(_layer, kind="lstm"))
 
 
 def _cell(b: Builder, kind: str, tensors: Sequence[Tensor | None], hidden: Dim) -> CellWeights:

@@ -10,7 +10,6 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, l
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.shapes import Signature
 
 Value = Union[Tensor, float]
 
@@ -130,7 +129,7 @@ def algorithm(
 
 
 def lowered_as(
-    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[ops.TensorType] | None = None
 ) -> list[Tensor | None]:
     """What ``aten::name`` emits for these arguments, inside the lowering of another operator."""
     lowering = lowering_for(f"aten::{name}", "")
@@ -142,7 +141,7 @@ def lowered_as(
 
 
 def tensor_as(
-    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[ops.TensorType] | None = None
 ) -> Tensor:
     """The first result of :func:`lowered_as`."""
     first = lowered_as(call, name, arguments, outputs)[0]

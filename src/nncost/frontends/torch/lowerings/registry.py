@@ -9,7 +9,7 @@ from nncost.dims import Dim, Shape, product
 from nncost.frontends.lowering import TORCH
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.shapes import Signature
+from nncost.ir.ops import TensorType
 
 Lowered = Union[Tensor, None, Sequence[Union[Tensor, None]]]
 Lowering = Callable[["Call"], Lowered]
@@ -31,7 +31,7 @@ class Call:
         name: str,
         overload: str,
         arguments: Mapping[str, Any],
-        outputs: tuple[Signature, ...],
+        outputs: tuple[TensorType, ...],
         parameters: frozenset[Tensor],
         stored: Mapping[Tensor, int] | None = None,
     ) -> None:

@@ -20,7 +20,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
 from nncost.ir.layers import BatchNorm, Recurrent
 from nncost.ir.shapes import summed_size
-from nncost.records import record
+from nncost.records import record, replace
 from nncost.units import grouped
 
 Array = Any
@@ -160,9 +160,7 @@ def _uses(graph: Graph) -> dict[Tensor, Use]:
     for item in _regions(graph.items):
         for tensor in item.inputs:
             behind.setdefault(tensor, item.layer.name)
-    return {
-        root: Use(use.node, use.position, use.regions, _follower(use, behind)) for root, use in found.items()
-    }  # fmt: skip
+    return {root: replace(use, followed_by=_follower(use, behind)) for root, use in found.items()}
 
 
 def _note(node: Node, regions: tuple[Region, ...], roots: dict[Tensor, Tensor], found: dict[Tensor, Use]) -> None:

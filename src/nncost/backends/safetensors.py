@@ -22,9 +22,9 @@ def names_of(graph: Graph) -> dict[Parameter, str]:
     taken: Counter[str] = Counter()
     found = {}
     for parameter in graph.parameters:
-        name = f"{parameter.path}.{parameter.tensor.name}".strip(".")
-        taken[name] += 1
-        found[parameter] = name if taken[name] == 1 else f"{name}.{taken[name]}"
+        taken[parameter.name] += 1
+        number = taken[parameter.name]
+        found[parameter] = parameter.name if number == 1 else f"{parameter.name}.{number}"
     return found
 
 

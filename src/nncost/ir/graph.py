@@ -60,6 +60,11 @@ class Parameter:
     read: Callable[[], Any] | None = None
 
     @property
+    def name(self) -> str:
+        """The path of its layer and its own name there."""
+        return f"{self.path}.{self.tensor.name}".strip(".")
+
+    @property
     def bytes(self) -> Dim:
         """The bytes in its file, or those of its elements."""
         return self.tensor.bytes if self.stored_bytes is None else self.stored_bytes

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never, cast
 
 from nncost.backends.onnx.emitter import Emitter, element_type
+from nncost.backends.operands import batch_free
 from nncost.errors import SourceError
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Node
 
 _MAPS: Mapping[str, str] = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "abs": "Abs", "sign": "Sign",
@@ -111,17 +112,11 @@ def _window(e: Emitter, op: ops.Window, x: str, node: Node) -> str:
     )
 
 
-def sizes_of(tensor: Tensor, axes: Axes) -> list[int]:
-    """A shape to reshape to, −1 where it depends on the batch."""
-    free = axes.get(tensor)
-    return [-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape)]
-
-
 def _move(e: Emitter, op: ops.AnyMove, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
     path = node.path
     match op:
         case ops.Reshape():
-            return [e.node("Reshape", [x[0], e.integers(sizes_of(node.outputs[0], axes))], path=path)]
+            return [e.node("Reshape", [x[0], e.integers(batch_free(node.outputs[0], axes))], path=path)]
         case ops.Transpose(order=order):
             return [e.node("Transpose", x, path=path, perm=list(order))]
         case ops.Pad():

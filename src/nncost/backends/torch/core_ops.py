@@ -10,10 +10,11 @@ from typing import Any, assert_never, cast
 import torch
 from torch.nn import functional
 
+from nncost.backends.operands import batch_free
 from nncost.errors import SourceError
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Node
 
 Value = Any
 Function = Callable[..., Value]
@@ -177,12 +178,6 @@ def _concat(axis: int, *parts: Value) -> Value:
 
 def _stride(axis: int, step: int, x: Value) -> Value:
     return x[(slice(None),) * axis + (slice(None, None, step),)]
-
-
-def batch_free(tensor: Tensor, axes: Axes) -> tuple[int, ...]:
-    """A shape to reshape to, with −1 for the axis that depends on the batch."""
-    free = axes.get(tensor)
-    return tuple(-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape))
 
 
 def _expand(shape: tuple[int, ...], x: Value) -> Value:

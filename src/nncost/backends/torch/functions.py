@@ -15,7 +15,7 @@ from nncost.backends.constants import Constants
 from nncost.backends.operands import (
     attention_scale,
     causal_mask,
-    dense_bias,
+    has_standard_bias,
     integers,
     operands,
     own_settings,
@@ -36,7 +36,7 @@ def call_of(region: Region, constants: Constants) -> Call | None:
     x = region.inputs[0] if region.inputs else None
     match region.layer:
         case layers.Dense():
-            return Call(functional.linear, operands(region, 3)) if dense_bias(region) else None
+            return Call(functional.linear, operands(region, 3)) if has_standard_bias(region) else None
         case layers.Conv():
             return windows.convolution(region)
         case layers.ConvTranspose():

@@ -63,7 +63,7 @@ class Layer(nn.Module):
         self._slots = 0
         self._outputs: tuple[Operand, ...] = ()
 
-    def becomes(self, steps: Sequence[Step], slots: int, outputs: Sequence[Operand]) -> None:
+    def set_steps(self, steps: Sequence[Step], slots: int, outputs: Sequence[Operand]) -> None:
         """Set what the layer does: slots 0, 1 … are its inputs."""
         self._steps, self._slots, self._outputs = list(steps), slots, tuple(outputs)
 

@@ -11,7 +11,6 @@ import torch
 from nncost.backends.constants import Constants
 from nncost.backends.torch.compiling import Scope
 from nncost.backends.torch.layer import Layer, Loop, Operand
-from nncost.backends.torch.liveness import free, needed
 from nncost.backends.torch.parameter_map import ParameterView
 from nncost.backends.torch.tree import Rename, free_name
 from nncost.dims import is_symbolic
@@ -93,14 +92,7 @@ def _loop(scope: Scope, node: Node, op: ops.Repeat) -> None:
     looped = Loop(layer, cast("int", op.times), op.carried, op.scanned, reverse=op.reverse)
     scope.module.add_module(free_name(scope.module, "loop"), looped)
     within = scope.inner(layer, node.path, parameters, Constants(body.items))
-    for tensor in inputs:
-        within.slot(tensor)
-    for item in body.items:
-        within.emit(item)
-    kept = [within.operand(tensor) for tensor in body.outputs]
-    steps = needed(within.steps, kept)
-    free(steps, kept)
-    layer.becomes(steps, within.count, kept)
+    within.build(body.items, inputs, body.outputs, flat=True)
     scope.step(looped, [scope.operand(tensor) for tensor in sources], node.outputs)
 
 

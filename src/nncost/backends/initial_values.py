@@ -1,7 +1,7 @@
 """Values of a graph's parameters and inputs before it runs, in NumPy, so that every engine starts from the same numbers.
 
 What a parameter does decides: weights of a contraction are uniform by their fan-in (He et al. 2015,
-Delving Deep into Rectifiers, equation 10; LeCun's variance where no rectifier follows), recurrent ones
+Delving Deep into Rectifiers, equation 10; LeCun's variance if no rectifier follows), recurrent ones
 uniform by the hidden size and embeddings normal as in PyTorch, scales one, biases and means zero.
 """
 
@@ -83,7 +83,7 @@ def _check_memory(graph: Graph) -> None:
 
 
 def random_inputs(graph: Graph, seed: int = 0) -> dict[Tensor, Array]:
-    """An array for each input: normal numbers, truth values, or indices that every table they are looked up in has."""
+    """An array per input: normal numbers, truth values, or indices that every table they are looked up in has."""
     return {x: _random_input(graph, x, np.random.default_rng([seed, n])) for n, x in enumerate(graph.inputs)}
 
 

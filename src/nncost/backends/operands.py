@@ -50,12 +50,12 @@ def widths(padding: Widths) -> tuple[tuple[int, int], ...]:
 
 
 def has_standard_bias(region: Region) -> bool:
-    """Return whether a dense layer has no bias, or one for each neuron (ONNX broadcasts others)."""
+    """Return whether a dense layer has no bias, or one per neuron (ONNX broadcasts others)."""
     return len(region.inputs) == 2 or region.inputs[2].shape == region.inputs[1].shape[:1]
 
 
 def own_settings(layer: Activation) -> tuple[float, ...]:
-    """Return the activation's settings, or none where they are the ones its name stands for."""
+    """Return the activation's settings, or none if they are the ones its name stands for."""
     default = DEFAULT_SETTINGS.get(layer.name, ())
     same = len(default) == len(layer.settings) and all(
         math.isclose(one, other, rel_tol=SAME) for one, other in zip(default, layer.settings, strict=True)
@@ -64,7 +64,7 @@ def own_settings(layer: Activation) -> tuple[float, ...]:
 
 
 def divisor(region: Region) -> float | Array:
-    """Return what an average divides by: one number, or one for each position (1, 1, *positions)."""
+    """Return what an average divides by: one number, or one per position (1, 1, *positions)."""
     layer, spatial = region.settings(Pool), integers(region.inputs[0].shape[2:])
     kernel = integers(layer.kernel)
     if layer.divisor is not None:
@@ -82,7 +82,7 @@ def divisor(region: Region) -> float | Array:
 
 
 def attention_scale(region: Region) -> float:
-    """Return the factor of each score; 1/√E where the layer names none."""
+    """Return the factor of each score; 1/√E if the layer names none."""
     scale = region.settings(Attention).scale
     return 1 / math.sqrt(cast("int", region.inputs[0].shape[3])) if scale is None else scale
 

@@ -1,7 +1,7 @@
 """The registry of lowerings: how an operator of a framework is written in core operations.
 
 A lowering ("rule") receives the call of one operator, emits core operations and composites into
-``call.builder`` and returns a tensor for each output. Shapes, counts, gradients, memory and execution follow.
+``call.builder`` and returns a tensor per output. Shapes, counts, gradients, memory and execution follow.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
 
     ``"onnx.com.example.Name"`` is an ONNX operator of another domain, and ``since`` the first opset a rule is for;
     ``"aten::pow.Scalar"`` is one overload of a PyTorch operator. The function receives the call, emits core
-    operations into ``call.builder`` and returns a tensor for each output. NotImplementedError leaves a call unknown.
+    operations into ``call.builder`` and returns a tensor per output. NotImplementedError leaves a call unknown.
     Raise OptionError for another name.
     """
     onnx = [name.removeprefix("onnx.") for name in names if name.startswith("onnx.") and name != "onnx."]

@@ -2,7 +2,7 @@
 
 One table of gradients (:func:`_vjp`) in the same vocabulary, so every other interpretation
 applies to them. A gradient nobody asked for is not computed; a tensor with n consumers adds its
-n gradients with n−1 additions; a composite's own closed form is used where it has one.
+n gradients with n−1 additions; a composite's own closed form is used if it has one.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Tape:
         self._parts.setdefault(tensor, []).append(gradient)
 
     def give_stack(self, tensor: Tensor, gradients: Tensor) -> None:
-        """One gradient for each iteration, along the first axis."""
+        """One gradient per iteration, along the first axis."""
         self._stacks.add(gradients)
         self.give(tensor, gradients)
 
     def take(self, tensor: Tensor) -> Tensor | None:
-        """The whole gradient, or None where no consumer gave one."""
+        """The whole gradient, or None if no consumer gave one."""
         parts = self._parts.get(tensor)
         if parts is None:
             return None

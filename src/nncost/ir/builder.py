@@ -118,7 +118,7 @@ class Builder:
         return tensor
 
     def constant(self, value: float, name: str = "") -> Tensor:
-        """A scalar constant, one node for each distinct value; with a ``name``, a run may give it another."""
+        """A scalar constant, one node per distinct value; with a ``name``, a run may give it another."""
         if (value, name) not in self._constants:
             self._constants[value, name] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
         return self._constants[value, name]
@@ -144,7 +144,7 @@ class Builder:
         return self.emit(ops.Map(function), *tensors)
 
     def broadcast(self, x: Tensor, shape: Shape) -> Tensor:
-        """``x`` repeated to ``shape``; ``x`` itself where it has that shape."""
+        """``x`` repeated to ``shape``; ``x`` itself if it has that shape."""
         return x if same_shape(x.shape, shape) else self.emit(ops.Broadcast(shape), x)
 
     def contract(self, spec: str, left: Tensor, right: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ class Builder:
         return self.emit(ops.Contract(spec), left, right)
 
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
-        """``x`` in another shape; ``x`` itself where it has that shape."""
+        """``x`` in another shape; ``x`` itself if it has that shape."""
         return x if same_shape(x.shape, shape) else self.emit(ops.Reshape(shape), x)
 
     def unsqueeze(self, x: Tensor, axis: int) -> Tensor:
@@ -189,7 +189,7 @@ class Builder:
         return self.reshape(reduced, kept_shape(x.shape, axes)) if keep else reduced
 
     def mean(self, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
-        """A sum and one division for each result."""
+        """A sum and one division per result."""
         axes = tuple(axis % x.rank for axis in axes)
         total = self.reduce("sum", x, axes, keep=keep)
         return self.map("div", total, self.size_constant([x.shape[axis] for axis in axes]))
@@ -241,7 +241,7 @@ class Builder:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run ``step`` ``times`` times; returns the final carried values and the stacked outputs.
 
-        Parameters made inside ``step`` are stacked, one slice for each iteration; tensors of this
+        Parameters made inside ``step`` are stacked, one slice per iteration; tensors of this
         builder used inside are invariant. With ``index``, ``entering`` and ``slices`` give the
         body's own input tensors, whose shapes depend on it.
         """

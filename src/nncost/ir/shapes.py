@@ -100,7 +100,7 @@ def summed_size(op: ops.Contract, left: Shape) -> Dim:
 
 
 def window_shape(op: ops.Window, shape: Shape) -> Shape:
-    """Positions of the window on its axes, then one axis of taps for each."""
+    """The positions of the window on its axes, then one axis of taps per axis."""
     result = list(shape)
     for axis, size, stride, dilation in zip(op.axes, op.sizes, op.strides, op.dilations, strict=True):
         reach = dilation * (size - 1) + 1
@@ -186,7 +186,7 @@ def at_index(shape: Shape, index: Dim | None, value: Dim) -> Shape:
 
 
 def stacked_shape(op: ops.Repeat, shape: Shape) -> Shape:
-    """All iterations' tensors of one body shape together; flat where the shape depends on the index."""
+    """The shape of the stack over all iterations of tensors of a body's shape; flat if that shape depends on the index."""
     if op.index is None:
         return (op.times, *shape)
     return (sum_over(product(shape), op.index, op.start, op.last),)

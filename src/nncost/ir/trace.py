@@ -1,6 +1,6 @@
 """A framework's own step as it ran: which kernels, in which layer and phase, in which order.
 
-A kernel is made once for each distinct call (same operation, shapes, types and options) and shared
+A kernel is made once per distinct call (same operation, shapes, types and options) and shared
 by all calls like it, so that a network of many equal layers costs little more to count than one.
 """
 
@@ -27,9 +27,9 @@ class Kernel:
 
 @record
 class Call:
-    """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not.
+    """One kernel that ran for a layer in a phase; ``op`` names its row if the kernel's own name does not.
 
-    Without ``neurons`` its outputs are none: a recurrent layer has H for each direction, not one for each product.
+    Without ``neurons`` its outputs are not neurons: a recurrent layer has H per direction, not one per product.
     """
 
     kernel: Kernel

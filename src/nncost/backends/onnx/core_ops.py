@@ -1,4 +1,4 @@
-"""The core operations as ONNX nodes: what is written where no layer of ONNX is recognised."""
+"""The core operations as ONNX nodes: what is written if ONNX has no operator for a layer."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _map(e: Emitter, name: str, node: Node, x: Sequence[str]) -> str:
 
 
 def _atan2(e: Emitter, node: Node, x: Sequence[str]) -> str:
-    """The angle of the point (x, y): atan(y/x), half a turn further where x is negative."""
+    """The angle of the point (x, y): atan(y/x), half a turn further if x is negative."""
     y, x_, path = *x, node.path
     zero, turn = (e.scalar(value, node.inputs[0].dtype) for value in (0.0, math.pi))
     angle = e.node("Atan", [e.node("Div", [y, x_], path=path)], path=path)
@@ -94,12 +94,12 @@ def _atan2(e: Emitter, node: Node, x: Sequence[str]) -> str:
 
 
 def _window(e: Emitter, op: ops.Window, x: str, node: Node) -> str:
-    """A strided slice for each tap, side by side behind the other axes."""
+    """A strided slice per tap, side by side behind the other axes."""
     shape = cast("tuple[int, ...]", node.outputs[0].shape)
     positions = [shape[axis] for axis in op.axes]
     taps = []
     for tap in itertools.product(*(range(cast("int", size)) for size in op.sizes)):
-        starts = [place * dilation for place, dilation in zip(tap, op.dilations, strict=True)]
+        starts = [offset * dilation for offset, dilation in zip(tap, op.dilations, strict=True)]
         ends = [s + stride * (n - 1) + 1 for s, stride, n in zip(starts, op.strides, positions, strict=True)]
         bounds = [e.integers(numbers) for numbers in (starts, ends, op.axes, op.strides)]
         cut = e.node("Slice", [x, *bounds], path=node.path)

@@ -127,7 +127,7 @@ def _pads(padding: layers.Widths) -> list[int]:
 
 
 def _transposed(w: LayerWriter, layer: layers.ConvTranspose, region: Region) -> str:
-    """What the crop adds instead is output padding where runtimes take it, else zeros before the bias is added."""
+    """A negative crop is output padding if runtimes take it, else zeros before the bias is added."""
     x, weight, *bias = region.inputs
     crop = widths(layer.crop)
     extra = [max(-high, 0) for _, high in crop]

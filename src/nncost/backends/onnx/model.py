@@ -96,7 +96,7 @@ class Writer:
             self.item(item)
 
     def item(self, item: Item) -> None:
-        """A layer as one operator where there is one, else its inside."""
+        """A layer as one operator if there is one, else its items."""
         if all(self._is_known(tensor) for tensor in item.outputs):
             return
         if isinstance(item, Region):
@@ -129,7 +129,7 @@ class Writer:
         return tensor
 
     def repeat(self, node: Node, op: ops.Repeat) -> None:
-        """Written out, one copy of the body for each repetition."""
+        """Written out, one copy of the body per repetition."""
         if is_symbolic(op.times) or op.index is not None or cast("int", op.times) > MAX_UNROLLED:
             raise SourceError(f"{node.path}: {op.times} repetitions are not written to ONNX, at most {MAX_UNROLLED:,}.")
         carried = [self.name(tensor) for tensor in node.inputs[: op.carried]]
@@ -147,9 +147,9 @@ class Writer:
     def _iteration(self, node: Node, op: ops.Repeat, number: int, carried: Sequence[str]) -> list[str]:
         names: dict[Tensor, str] = dict(zip(op.body.inputs, carried, strict=False))
         parameters, labels = dict(self.parameters), dict(self.labels)
-        for place in range(op.carried, len(op.body.inputs)):
-            inner, source = op.body.inputs[place], node.inputs[place]
-            is_slice = place < op.carried + op.scanned
+        for position in range(op.carried, len(op.body.inputs)):
+            inner, source = op.body.inputs[position], node.inputs[position]
+            is_slice = position < op.carried + op.scanned
             if source in self.parameters and is_slice:
                 parameters[inner] = self.parameters[source][number]
                 labels[inner] = f"{self.labels[source]}.{number + 1}"

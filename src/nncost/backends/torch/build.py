@@ -76,7 +76,7 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     """The module of a spec, of a file that holds a graph, or of a graph itself.
 
     Raise SourceError for a source without a graph to run or with an operation that cannot be run,
-    SymbolError where a size has no number.
+    SymbolError if a size has no number.
     """
     chosen = options or LoadOptions()
     graph = source if isinstance(source, Graph) else _graph_of(source, chosen)
@@ -113,5 +113,5 @@ def _check(graph: Graph) -> None:
 
 
 def example_inputs(graph: Graph, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """A tensor for each input: normal numbers, or indices that every table they are looked up in has."""
+    """A tensor per input: normal numbers, or indices that every table they are looked up in has."""
     return tuple(torch.from_numpy(a).to(dtype_of(x.dtype)) for x, a in random_inputs(graph, seed).items())

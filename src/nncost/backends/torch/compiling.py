@@ -98,7 +98,7 @@ class Scope:
         cast("Layer", self.module).set_steps(steps, self.count, kept)
 
     def emit_all(self, items: Sequence[Item], outputs: Sequence[Tensor]) -> None:
-        """Steps for items in order: a module for each layer inside, calls for the rest."""
+        """Steps for items in order: a module per layer inside, calls for the rest."""
         pieces = segments(items, self.path)
         for piece, wanted in zip(pieces, _outcomes(pieces, outputs), strict=True):
             if piece.path is not None:

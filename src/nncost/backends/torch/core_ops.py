@@ -1,4 +1,4 @@
-"""The core operations as PyTorch functions: what runs where no layer of PyTorch is recognised."""
+"""The core operations as PyTorch functions: what runs if PyTorch has no function for a layer."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _batch_norm_call(
 def _single_value_norm(
     momentum: float, epsilon: float, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
 ) -> Value:
-    """Training on one value for each channel, which PyTorch refuses: its variance is zero."""
+    """Training on one value per channel, which PyTorch refuses: its variance is zero."""
     with torch.no_grad():
         mean.lerp_(x.detach().reshape(-1), momentum)
         variance.mul_(1 - momentum)

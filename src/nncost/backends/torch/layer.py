@@ -42,7 +42,7 @@ Operand = Union[int, ModuleTensor, Fixed]
 
 @dataclass(slots=True)
 class Step:
-    """One call: ``run(*operands)``, after ``training`` where it ``asks_mode``; ``dead`` slots are freed behind it."""
+    """One call: ``run(*operands)``, with ``training`` first if it ``asks_mode``; ``dead`` slots are freed after it."""
 
     run: Callable[..., Value]
     operands: tuple[Operand, ...]

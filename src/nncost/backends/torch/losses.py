@@ -22,7 +22,7 @@ Loss = Callable[..., torch.Tensor]
 
 
 def loss_function(name: str, *, probabilities: int | None = None) -> Loss:
-    """The loss of that name; ``probabilities`` is the class axis where a network's output is a softmax already.
+    """The loss of that name; ``probabilities`` is the class axis if a network's output is a softmax already.
 
     Raise OptionError for a name that is not a loss.
     """

@@ -57,8 +57,8 @@ class ParameterView:
 
     def write(self, part: Array, whole: Array) -> None:
         """Write the view's numbers into the parameter's."""
-        places = np.arange(whole.size).reshape(whole.shape)
-        whole.reshape(-1)[self.read(places)] = part
+        positions = np.arange(whole.size).reshape(whole.shape)
+        whole.reshape(-1)[self.read(positions)] = part
 
 
 def _moved(part: Array, move: Moved) -> Array:

@@ -45,7 +45,7 @@ def _run(
     kind: str, hidden: int, directions: int, has_bias: bool, training: bool, x: Value, *weights: Value
 ) -> tuple[Value, ...]:
     """The joined outputs, each direction's final hidden state, then the cell states."""
-    flat = [torch.zeros_like(weights[place - 1]) if w is None else w for place, w in enumerate(weights)]
+    flat = [torch.zeros_like(weights[position - 1]) if w is None else w for position, w in enumerate(weights)]
     zeros = torch.zeros(directions, x.shape[0], hidden, dtype=x.dtype, device=x.device)
     state = (zeros, zeros) if kind == "lstm" else zeros
     y, last, *rest = _OPERATORS[kind](x, state, flat, has_bias, 1, 0.0, training, directions == 2, True)

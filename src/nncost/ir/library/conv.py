@@ -71,8 +71,8 @@ def conv_transpose(
 ) -> Tensor:
     """``(B, C, *spatial) → (B, M, *larger)`` with ``weight`` (C, M/groups, *kernel).
 
-    Each input element spreads over all its taps: C·M/groups·∏kernel mul for each input position,
-    and one addition for each tap folded into the output.
+    Each input element spreads over all its taps: C·M/groups·∏kernel mul per input position,
+    and one addition per tap folded into the output.
     """
     dims = x.rank - 2
     channels, group_out, *kernel = weight.shape
@@ -101,7 +101,7 @@ def conv_transpose(
 
 
 def pad(b: Builder, x: Tensor, widths: Sequence[tuple[Dim, Dim]], value: float = 0.0) -> Tensor:
-    """The spatial axes (all but the first two) padded; ``x`` itself where all widths are zero."""
+    """The spatial axes (all but the first two) padded; ``x`` itself if all widths are zero."""
     if all(width == 0 for pair in widths for width in pair):
         return x
     before, after = zip(*widths, strict=True)

@@ -54,7 +54,7 @@ def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: PaddingMo
 
 
 def _position(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:
-    """From −1…1 to 0…size−1: c·s/2 + (size−1)/2, with s the size, or size−1 where corners are aligned."""
+    """From −1…1 to 0…size−1: c·s/2 + (size−1)/2, with s the size, or size−1 if corners are aligned."""
     return b.map("add", b.map("mul", coordinate, (size - 1 if align else size) / 2), (size - 1) / 2)
 
 
@@ -115,7 +115,7 @@ def _reflected(b: Builder, position: Tensor, low: float, span: float) -> Tensor:
 def _corner(
     b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequence[int], padding: PaddingMode
 ) -> Tensor:
-    """The value at one corner times its weight; nothing where it is outside."""
+    """The value at one corner times its weight; zero if it is outside."""
     weight: Tensor | None = None
     inside: Tensor | None = None
     index: Tensor | None = None

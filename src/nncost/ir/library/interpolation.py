@@ -29,7 +29,7 @@ class AxisTaps:
 
 
 def step_of(size: int, output: int, align: bool, scale: float | None) -> float:
-    """Input elements for each output element."""
+    """Input elements per output element."""
     if align:
         return (size - 1) / (output - 1) if output > 1 else 0.0
     return 1 / scale if scale else size / output

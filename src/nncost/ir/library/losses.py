@@ -88,5 +88,5 @@ def multi_margin(
 
 def chosen_log_probability(b: Builder, x: Tensor, target: Tensor, axis: int) -> Tensor:
     """−x at the class that ``target`` names along an axis: no arithmetic."""
-    place = b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:]) if x.rank > 1 else (1,))
-    return b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, place), target.shape))
+    index = b.unsqueeze(target, axis) if x.rank > 1 else b.reshape(target, (1,))
+    return b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, index), target.shape))

@@ -19,9 +19,9 @@ def batch_norm(
     b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor | None, variance: Tensor | None,
     *, epsilon: float = EPSILON, momentum: float = MOMENTUM,
 ) -> Tensor:  # fmt: skip
-    """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
+    """``(B, C, *spatial)`` normalised per channel; all four vectors have C elements.
 
-    Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
+    Inference: 2 mul, 2 add, 1 sqrt and 1 div per channel, then 1 mul and 1 add per element.
     Training (``b.training``): batch statistics, normalisation, and the running averages if there are any.
     """
     if b.training or mean is None or variance is None:
@@ -124,7 +124,7 @@ def group_norm(
     b: Builder, x: Tensor, groups: Dim, scale: Tensor | None, shift: Tensor | None,
     *, epsilon: float = EPSILON, instance: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``(B, C, *spatial)`` normalised over each group of channels; affine for each channel."""
+    """``(B, C, *spatial)`` normalised over each group of channels; affine per channel."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
     with b.region(GroupNorm(groups, epsilon, scale is not None, shift is not None, instance), x, *given) as region:
         grouped = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))
@@ -142,7 +142,7 @@ def group_norm(
 def instance_norm(
     b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, *, epsilon: float = EPSILON
 ) -> Tensor:
-    """Group norm with one group for each channel."""
+    """Group norm with one group per channel."""
     return group_norm(b, x, x.shape[1], scale, shift, epsilon=epsilon, instance=True)
 
 

@@ -21,7 +21,7 @@ Padding = Sequence[tuple[Dim, Dim]]
 def max_pool(
     b: Builder, x: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding, dilation: Sequence[int]
 ) -> Tensor:
-    """K−1 cmp for each output; backward adds each output's gradient to the element it came from.
+    """K−1 cmp per output; backward adds each output's gradient to the element it came from.
 
     The flat position of each maximum is found by index arithmetic on constants, which is free.
     """
@@ -30,8 +30,8 @@ def max_pool(
     window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
     with b.region(layer, x) as region:
         padded = pad(b, x, padding, float("-inf"))
-        places = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
-        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, places))
+        iota = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
+        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, iota))
         y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
         chosen = b.unsqueeze(index, index.rank)
         spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
@@ -70,7 +70,7 @@ def average_pool(
     overhang: Sequence[int] = (),
     divisor: float | None = None,
 ) -> Tensor:
-    """K−1 add and 1 div for each output. ``count_padding`` divides by K also at the border.
+    """K−1 add and 1 div per output; with ``count_padding`` it is divided by K at the border too.
 
     ``overhang`` is how much of the padding after each axis never counts (a last window that reaches
     beyond it, in ceil mode); ``divisor`` is a number in place of K.
@@ -94,7 +94,7 @@ def average_pool(
 
 
 def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], whole: bool) -> Tensor:
-    """Ones where an element counts, ``whole``: with the padding but for what hangs over."""
+    """Ones for elements that count, ``whole``: those of the padding too, except the overhang."""
     widths = [(0, extra) for extra in overhang] if whole else padding
     spatial: Sequence[Dim] = x.shape[2:]
     if whole:
@@ -125,8 +125,8 @@ def global_max_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
 def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Extreme = "average") -> Tensor:
     """``(B, C, *spatial) → (B, C, *output)`` with windows from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉.
 
-    ``function`` is ``average`` or ``max``. Where the windows are all alike this is ordinary
-    pooling; elsewhere each window is its own reduction and taps are gathered by constant indices.
+    ``function`` is ``average`` or ``max``. If the windows are all alike this is ordinary pooling,
+    else each window is its own reduction and taps are gathered by constant indices.
     """
     lengths = cast("tuple[int, ...]", x.shape[2:])
     if all(n % m == 0 for n, m in zip(lengths, output, strict=True)):
@@ -138,8 +138,8 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
     starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     windows = [
-        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, place, strict=True)])
-        for place in combinations(*(range(m) for m in output))
+        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, index, strict=True)])
+        for index in combinations(*(range(m) for m in output))
     ]
     with b.region(AdaptivePool(function, tuple(output)), x) as region:
         taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)

@@ -48,7 +48,7 @@ def recurrent(
 ) -> tuple[Tensor, State]:
     """``(B, T, F) → (B, T, H)`` and the final states ``(B, H)``; H neurons, from states of zero unless given.
 
-    The input's contraction is done for all steps at once, the hidden state's once for each step.
+    The input's contraction is done for all steps at once, the hidden state's once per step.
     """
     cell = CELLS[kind]
     batch, length, _ = x.shape

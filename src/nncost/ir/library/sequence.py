@@ -11,7 +11,7 @@ from nncost.ir.library.activations import softmax
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
-    """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row for each index."""
+    """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row per index."""
     with b.region(Embedding(), table, indices) as region:
         y = b.emit(ops.Gather(0), table, indices)
         region.returns(y)
@@ -51,7 +51,7 @@ def attention(
     H must be a multiple of the G key/value heads, which are shared without being copied. For each
     score: E mul in the contraction, 1 mul for the scale, 1 add for a mask tensor (T, S), 1 cmp if
     causal or if the mask is Boolean, and the softmax. A causal mask lets the last query see every
-    key or, ``from_start``, the first query the first key alone (PyTorch's ``is_causal``); the products
+    key or, ``from_start``, the first query the first key only (PyTorch's ``is_causal``); the products
     for scores it hides are counted, and counted as masked too.
     """
     batch, heads, length, width = query.shape

@@ -27,7 +27,7 @@ def logit(b: Builder, x: Tensor, distance: float | None = None) -> Tensor:
 
 
 def logit_gradient(b: Builder, x: Tensor, g: Tensor, distance: float | None = None) -> Tensor:
-    """g/(x·(1 − x)), zero where x was kept away."""
+    """g/(x·(1 − x)), zero if x was clipped."""
     g = b.map("div", g, b.map("mul", x, b.map("sub", 1.0, x)))
     return g if distance is None else b.map("where_between", x, distance, 1 - distance, g)
 
@@ -69,12 +69,12 @@ def nan_to_num(b: Builder, x: Tensor, nan: float, high: float, low: float) -> Te
 
 
 def xlogy(b: Builder, x: Operand, y: Operand) -> Tensor:
-    """x·log y, zero where x is zero: 2 cmp."""
+    """x·log y, zero if x is zero: 2 cmp."""
     return b.map("select", b.map("not_equal", x, 0.0), b.map("mul", x, b.map("log", y)), 0.0)
 
 
 def xlog1py(b: Builder, x: Operand, y: Operand) -> Tensor:
-    """x·log(1 + y), zero where x is zero: 2 cmp."""
+    """x·log(1 + y), zero if x is zero: 2 cmp."""
     return xlogy(b, x, b.map("add", y, 1.0))
 
 

@@ -205,4 +205,4 @@ LOSSES: Mapping[str, LossFunction] = {
     ),
 }
 NO_LOSS = "none"
-"""The name that leaves the loss out: the forward pass alone is counted."""
+"""The name that leaves the loss out: only the forward pass is counted."""

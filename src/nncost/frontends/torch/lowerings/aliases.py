@@ -78,13 +78,13 @@ for _name, (_general_name, _renamed, _more) in _ALIASES.items():
 
 @lowers("aten::_conv_depthwise2d", "aten::conv_depthwise3d")
 def _depthwise(call: Call) -> Lowered:
-    """One group for each channel."""
+    """One group per channel."""
     more = {"groups": call.tensor("self").shape[1], **_NO_MORE}
     return _general("convolution", {"self": "input"}, more)(call)
 
 
 def _then(name: str, more: Mapping[str, Any]) -> Lowering:
-    """Another operator, perhaps a scaled tensor added, then ReLU, or GELU where it says so."""
+    """Another operator, perhaps a scaled tensor added, then ReLU, or GELU if it says so."""
 
     def lower(call: Call) -> Tensor:
         b, first = call.builder, "self" if name != "convolution" else "input"

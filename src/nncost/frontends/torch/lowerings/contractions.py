@@ -82,7 +82,7 @@ def _mm(call: Call) -> Lowered:
 
 @lowers("aten::bmm")
 def _bmm(call: Call) -> Tensor:
-    """With learned matrices a dense layer, or one for each expert."""
+    """With learned matrices a dense layer, or one per expert."""
     left, right = call.tensor("self"), call.tensor("mat2")
     product = partial(call.builder.contract, "bij,bjk->bik", left, right)
     learned = right in call.parameters and left not in call.parameters
@@ -153,7 +153,7 @@ def _addr(call: Call) -> Tensor:
 
 @lowers("aten::linalg_vecdot")
 def _vecdot(call: Call) -> Tensor:
-    """A contraction for each row: ``Σ x·y`` along an axis."""
+    """A contraction per row: ``Σ x·y`` along an axis."""
     b, x, y = call.builder, call.tensor("x"), call.tensor("y")
     shape = list(call.shape)
     axis = call.get("dim", -1) % (len(shape) + 1)
@@ -259,7 +259,7 @@ def _with_scales(call: Call, y: Tensor) -> Tensor:
 
 @lowers("aten::_weight_int8pack_mm")
 def _int8_weights(call: Call) -> Tensor:
-    """``(M, K)`` by eight-bit ``(N, K)``, then one scale for each column."""
+    """``(M, K)`` by eight-bit ``(N, K)``, then one scale per column."""
     b, x = call.builder, call.tensor("self")
     y = b.contract("mk,nk->mn", x, cast(b, call.tensor("mat2"), x.dtype))
     return scaled_by(b, y, cast(b, call.tensor("scales"), x.dtype))

@@ -60,7 +60,7 @@ lowers("aten::conv_tbc")(composite(_time_first, "self", "weight", "bias"))
 
 @lowers("aten::convolution_backward")
 def _backward(call: Call) -> Lowered:
-    """Gradients of input, weight and bias, each where the mask asks for it: groups and padding as in the forward."""
+    """Gradients of input, weight and bias, each if the mask asks for it; groups and padding as in the forward pass."""
     b, x, weight, g = call.builder, call.tensor("input"), call.tensor("weight"), call.tensor("grad_output")
     want_input, want_weight, want_bias = (bool(flag) for flag in call["output_mask"])
     forward = _convolution(call, weight.rank - 2)
@@ -95,7 +95,7 @@ def _slice_backward(call: Call) -> Tensor:
 
 @lowers("aten::unfold_backward")
 def _unfold_backward(call: Call) -> Tensor:
-    """Windows along one axis added up: one add for each element."""
+    """Windows along one axis added up: one add per element."""
     g, shape = call.tensor("grad_in"), call["input_sizes"]
     axis = call["dim"] % max(len(shape), 1)
     return call.builder.emit(ops.Fold((axis,), (shape[axis],), (call["step"],), (1,)), g)

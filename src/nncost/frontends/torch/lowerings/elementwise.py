@@ -163,7 +163,7 @@ def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
 
 
 def _common_type(*values: Any) -> str:
-    """The type in which tensors are compared: a floating one where there is one."""
+    """The type in which tensors are compared: a floating one if any of them is."""
     types = [value.dtype for value in values if isinstance(value, Tensor)]
     if not all(isinstance(value, (Tensor, int)) for value in values):
         types += ["float32"] if not any("float" in t for t in types) else []
@@ -197,7 +197,7 @@ def _classified(call: Call) -> Tensor:
 
 
 def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
-    """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
+    """The first if the condition holds, else the second: 1 cmp per element."""
     b = call.builder
     pair = [operand(call, value) for value in (chosen, otherwise)]
     return b.map(

@@ -22,7 +22,7 @@ def _embedding(call: Call) -> Tensor:
 
 @lowers("aten::embedding_dense_backward")
 def _embedding_backward(call: Call) -> Tensor:
-    """Each row's gradient is added to the table's: one add for each value."""
+    """Each row's gradient is added to the table's: one add per value."""
     g, indices = call.tensor("grad_output"), call.tensor("indices")
     return call.builder.emit(ops.Scatter(0, call["num_weights"]), g, indices)
 

@@ -53,7 +53,7 @@ _direct("linalg_matrix_exp", "self", lambda n, _: lapack.exponential(n), estimat
 
 @lowers("aten::_linalg_solve_ex")
 def _solve(call: Call) -> Lowered:
-    """LU, then two substitutions for each column; the lower factor's diagonal is ones."""
+    """LU, then two substitutions per column; the lower factor's diagonal is ones."""
     matrix, given = call.tensor("A"), call.tensor("B")
     n, columns = _sizes(matrix)[0], _columns(matrix, given, left=bool(call.get("left", True)))
     both = lapack.triangular(n, columns, unit=True), lapack.triangular(n, columns)
@@ -61,7 +61,7 @@ def _solve(call: Call) -> Lowered:
 
 
 def _columns(matrix: Tensor, given: Tensor, *, left: bool) -> int:
-    """The right-hand sides of one matrix; a vector for each matrix is one."""
+    """The right-hand sides of one matrix; a vector per matrix is one."""
     if given.rank == matrix.rank - 1:
         return 1
     return _sizes(given)[1] if left else _sizes(given)[0]

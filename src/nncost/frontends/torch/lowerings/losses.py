@@ -89,7 +89,7 @@ def _nll(call: Call) -> Lowered:
 
 @lowers("aten::nll_loss_backward", "aten::nll_loss2d_backward")
 def _nll_backward(call: Call) -> Lowered:
-    """−g/n at each target (1 div), times its weight (1 mul each), zero elsewhere: values are put, not added."""
+    """−g/n at each target (1 div), times its weight (1 mul each), else zero: values are put, not added."""
     target = call.tensor("target")
     counts = {"div": int(_is_mean(call)), "mul": 0 if call.get("weight") is None else target.elements}
     return algorithm(call, counts, reads=[call.tensor("grad_output"), target])

@@ -1,4 +1,4 @@
-"""Elements elsewhere or in another order, and tensors made of numbers alone: no arithmetic."""
+"""Elements in another order, and tensors made of numbers only: no arithmetic."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def _pad(call: Call) -> Tensor:
     x, widths = call.tensor("self"), call["pad"]
     before: list[Dim] = [0] * x.rank
     after: list[Dim] = [0] * x.rank
-    for place in range(len(widths) // 2):
-        axis = x.rank - 1 - place
-        before[axis], after[axis] = widths[2 * place], widths[2 * place + 1]
+    for n in range(len(widths) // 2):
+        axis = x.rank - 1 - n
+        before[axis], after[axis] = widths[2 * n], widths[2 * n + 1]
     return call.builder.emit(ops.Pad(tuple(before), tuple(after), float(call.get("value", 0.0))), x)
 
 

@@ -15,7 +15,7 @@ Value = Union[Tensor, float]
 
 
 def cast(b: Builder, x: Tensor, dtype: str) -> Tensor:
-    """``x`` in another type; ``x`` itself where it has that type."""
+    """``x`` in another type; ``x`` itself if it has that type."""
     return x if x.dtype == dtype else b.emit(ops.Cast(dtype), x)
 
 
@@ -55,7 +55,7 @@ _REAL_PARTS = {"complex32": "float16", "complex64": "float32", "complex128": "fl
 def elementwise(call: Call, function: str, *values: Any, dtype: str | None = None) -> Tensor:
     """A map whose operands broadcast and have one type; numbers take that type too.
 
-    A real tensor beside a complex one stays real where it is added, multiplied or divided by.
+    A real tensor beside a complex one stays real if it is added, multiplied or divided by.
     """
     b, target = call.builder, dtype or call.dtype
     if target in _REAL_PARTS and function in ("add", "sub", "mul", "div"):
@@ -84,7 +84,7 @@ def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> 
 
 
 def several(value: Any, count: int) -> tuple[int, ...]:
-    """One number for each axis; a single one stands for all."""
+    """One number per axis; a single one stands for all."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return numbers * count if len(numbers) == 1 else numbers
 
@@ -95,7 +95,7 @@ def batched(b: Builder, x: Tensor, rank: int) -> Tensor:
 
 
 def axes_of(call: Call, x: Tensor, name: str = "dim") -> list[int]:
-    """The axes named by an argument; all of them where there is none."""
+    """The axes named by an argument; all of them if it is not given."""
     value = call.arguments.get(name)
     if value is None or value == () or value == []:
         return list(range(x.rank))
@@ -155,5 +155,5 @@ def closed_form(counts: Callable[[Call], Mapping[str, Dim]], *, estimated: bool 
 
 
 def moved(call: Call) -> Lowered:
-    """Elements read once and written once, in another place or another form of bits: no arithmetic."""
+    """Elements read once and written once, in another order or format: no arithmetic."""
     return algorithm(call, {})

@@ -85,7 +85,7 @@ lowers("aten::max_pool2d_backward")(composite_gradient(_max_pool, "self"))
 
 
 def _fractional(call: Call) -> dict[str, Dim]:
-    """Windows at random places: K−1 cmp for each output; each place takes 1 mul and 1 add."""
+    """Windows at random positions: K−1 cmp per output; each position takes 1 mul and 1 add."""
     dims = _dims(call)
     kernel = product(several(call["kernel_size"], dims))
     starts = product(call.tensor("random_samples").shape[:2]) * sum(call.shape[-dims:])
@@ -94,7 +94,7 @@ def _fractional(call: Call) -> dict[str, Dim]:
 
 for _dim in ("2d", "3d"):
     lowers(f"aten::fractional_max_pool{_dim}")(closed_form(_fractional))
-    # One addition for each output, into zeros.
+    # One addition per output, into zeros.
     lowers(f"aten::fractional_max_pool{_dim}_backward")(
         closed_form(lambda call: {"add": call.tensor("grad_output").elements})
     )

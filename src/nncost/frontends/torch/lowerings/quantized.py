@@ -49,7 +49,7 @@ def _has_bias(packed: Any) -> bool:
 
 
 def _finished(call: Call, y: Tensor, *, bias: bool, channels: int = -1) -> Tensor:
-    """Numbers with their bias along the axis ``channels`` and, where the operator says so, a ReLU."""
+    """Numbers with their bias along the axis ``channels`` and, if the operator says so, a ReLU."""
     b = call.builder
     if bias:
         axis = channels % y.rank
@@ -189,7 +189,7 @@ lowers("aten::_choose_qparams_per_tensor", "aten::choose_qparams_optimized")(
 
 @lowers("aten::quantized_batch_norm")
 def _batch_norm(call: Call) -> Lowered:
-    """1 mul and 1 add for each element, with factors prepared for each channel."""
+    """1 mul and 1 add per element, with factors prepared per channel."""
     amount = call.tensor("input").elements
     return algorithm(call, {"mul": amount, "add": amount})
 
@@ -267,13 +267,13 @@ lowers("quantized::cat_relu", "quantized::cat_relu_out")(
 
 # -------------------------------------------------------------------- training for eight bits
 def _spread(b: Builder, value: Any, x: Tensor, axis: int | None) -> Any:
-    """A step or a zero point: one number, or one for each channel."""
+    """A step or a zero point: one number, or one per channel."""
     if not isinstance(value, Tensor):
         return float(value)
     typed = cast(b, value, x.dtype)
     if axis is None or value.rank == 0:
         return b.reshape(typed, ())
-    return b.reshape(typed, tuple(value.shape[0] if place == axis else 1 for place in range(x.rank)))
+    return b.reshape(typed, tuple(value.shape[0] if other == axis else 1 for other in range(x.rank)))
 
 
 def _bounds(call: Call) -> tuple[float, float]:
@@ -295,7 +295,7 @@ def _fake_quantize(call: Call) -> Lowered:
 @lowers("aten::_fake_quantize_learnable_per_tensor_affine_backward",
         "aten::_fake_quantize_learnable_per_channel_affine_backward")  # fmt: skip
 def _learnable_backward(call: Call) -> Lowered:
-    """The gradient where nothing was clipped, and sums for step and zero point."""
+    """The gradient of what was not clipped, and sums for step and zero point."""
     n = call.tensor("self").elements
     return algorithm(call, {"div": n, "mul": 4 * n, "add": 5 * n, "cmp": 4 * n}, estimated=True)
 

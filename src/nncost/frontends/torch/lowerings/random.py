@@ -16,7 +16,7 @@ from nncost.ir.library.sequence import masked_dropout
         "aten::_sample_dirichlet", "aten::binomial", "aten::_philox_normal", "aten::_philox_uniform", "aten::_fill_mem_eff_dropout_mask",
     "rngprims::philox_rand")  # fmt: skip
 def _random(call: Call) -> Tensor:
-    """One random number for each element, of whichever distribution."""
+    """One random number per element, of whichever distribution."""
     return cast(call.builder, call.builder.emit(ops.Random(call.shape)), call.dtype)
 
 
@@ -33,7 +33,7 @@ def _bernoulli(call: Call) -> Tensor:
 def _multinomial(call: Call) -> Tensor:
     """With replacement: cumulative shares (n add, n div), then for each draw a random number and a binary search.
 
-    Without: a random number and a division for each share, then the largest.
+    Without: a random number and a division per share, then the largest.
     """
     x = call.tensor("self")
     draws, shares, steps = call.elements, x.elements, ceil_log2(x.shape[-1] + 1)
@@ -46,7 +46,7 @@ def _multinomial(call: Call) -> Tensor:
 
 @lowers("aten::native_dropout")
 def _native_dropout(call: Call) -> Lowered:
-    """1 random, 1 cmp, 2 mul for each element in training."""
+    """1 random, 1 cmp, 2 mul per element in training."""
     b, x = call.builder, call.tensor("input")
     if call.get("train", True) is False:
         return b.map("identity", x), None

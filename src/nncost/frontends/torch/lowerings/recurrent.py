@@ -48,7 +48,7 @@ _MODES = {1: "rnn", 2: "lstm", 3: "gru"}
 
 
 def _network(call: Call) -> Forward:
-    """All layers: weights stand by layer and direction, two or (with biases) four for each."""
+    """All layers: weights stand by layer and direction, two or (with biases) four each."""
     if call.get("batch_sizes") or call.get("proj_size", 0):
         raise NotImplementedError
     layers, directions = call["num_layers"], 2 if call.get("bidirectional", False) else 1
@@ -75,7 +75,7 @@ def _device_rnn(call: Call) -> Lowered:
 
 @lowers("aten::_cudnn_rnn_backward", "aten::miopen_rnn_backward")
 def _device_rnn_backward(call: Call) -> Lowered:
-    """The gradients of the input and of every weight, where the mask asks for them; states start from zeros."""
+    """The gradients of the input and of every weight, if the mask asks for them; states start from zeros."""
     operands, mask = _operands(call), [bool(flag) for flag in call.get("output_mask", (True,) * 4)]
     wanted = [mask[0], *[mask[3]] * (len(operands) - 1)]
     first, *rest = gradient(call.builder, _network(call), operands, call.tensor("grad_output"), wanted)

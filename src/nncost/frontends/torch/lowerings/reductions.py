@@ -38,7 +38,7 @@ for _name, _function in (("sum", "sum"), ("prod", "prod"), ("amax", "max"), ("am
 
 @lowers("aten::nansum")
 def _nansum(call: Call) -> Lowered:
-    """A sum of what is a number: 2 cmp more for each element."""
+    """A sum of what is a number: 2 cmp more per element."""
     b, x = call.builder, typed(call, "self")
     numbers = b.map("select", b.map("equal", x, x), x, 0.0)
     return _copied(call, x, b.reduce("sum", numbers, axes_of(call, x), keep=_keep(call)))
@@ -69,7 +69,7 @@ def _arg(call: Call) -> Tensor:
 
 @lowers("aten::max", "aten::min")
 def _extreme(call: Call) -> Lowered:
-    """Over everything, or the values and places along an axis."""
+    """Over everything, or the values and indices along an axis."""
     b, x = call.builder, call.tensor("self")
     kind = "max" if call.name == "aten::max" else "min"
     if "dim" not in call.arguments:
@@ -173,7 +173,7 @@ def _compared(x: Tensor, amount: Dim) -> dict[str, Dim]:
 
 
 def _searched(call: Call) -> dict[str, Dim]:
-    """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
+    """A binary search: ⌈log₂(n+1)⌉ comparisons per value."""
     table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
     return _compared(table, call.elements * ceil_log2(table.shape[-1] + 1))
 
@@ -222,7 +222,7 @@ lowers(
     )
 )(closed_form(_unique, estimated=True))
 lowers("aten::isin")(closed_form(_isin, estimated=True))
-# One addition for each element counted.
+# One addition per element counted.
 lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
        "aten::_histogramdd_from_bin_tensors")(closed_form(lambda call: {"int_ops": tensors_of(call)[0].elements}))  # fmt: skip
 lowers("aten::_histogramdd_bin_edges")(

@@ -43,7 +43,7 @@ class Call:
         return self.arguments[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An argument, or the default where it was not given."""
+        """An argument, or the default if it was not given."""
         value = self.arguments.get(name)
         return default if value is None else value
 

@@ -1,4 +1,4 @@
-"""Resizing images, and sampling them at places that are data."""
+"""Resizing images, and sampling them at positions that are data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _axis(name: str, size: int, output: int, align: bool, scale: float | None) -
 
 
 def _scales(call: Call, dims: int) -> list[float | None]:
-    """The factors that were given, for each axis; sizes alone decide where there are none."""
+    """The factor of each axis; None if only sizes were given."""
     given = call.get("scale_factors")
     if given is not None:
         return [float(factor) for factor in given]

@@ -1,6 +1,6 @@
 """Sparse matrices: products and sums with the values that are stored.
 
-How many are stored comes from the tracer; where it does not know, all elements are taken to be, which is
+How many are stored comes from the tracer; if it does not know, all elements are taken to be, which is
 an upper bound and called *estimated*.
 """
 
@@ -63,7 +63,7 @@ def _sparse_mm(call: Call) -> Lowered:
 
 @lowers("aten::sparse_sampled_addmm")
 def _sampled(call: Call) -> Lowered:
-    """A product at the places that are stored: k mul, k−1 add and the addition, for each."""
+    """A product per stored element: k mul, k−1 add and the addition."""
     count, bound = _stored(call, call.tensor("self"))
     return algorithm(call, _products(count * call.tensor("mat1").shape[-1]), estimated=bound)
 
@@ -76,14 +76,14 @@ def _summed(call: Call) -> Lowered:
 
 @lowers("aten::_sparse_mm_reduce_impl_backward", "aten::_spsolve")
 def _by_stored_values(call: Call) -> Lowered:
-    """Two products for each stored value and column."""
+    """Two products per stored value and column."""
     matrix = next((x for x in call.stored), None) or call.tensor("self" if "self" in call.arguments else "A")
     return algorithm(call, _products(2 * _stored(call, matrix)[0]), estimated=True)
 
 
 @lowers("aten::_sparse_softmax", "aten::_sparse_log_softmax")
 def _softmax(call: Call) -> Lowered:
-    """Over the stored values of each row: cmp, add, exp, add and div for each (the logarithm: a second add for the div)."""
+    """Over the stored values of each row: cmp, add, exp, add and div per value (the logarithm: a second add for the div)."""
     count, _ = _stored(call, call.tensor("self"))
     return algorithm(call, {"cmp": count, "add": 2 * count, "exp": count, "div": count}, estimated=True)
 

@@ -106,7 +106,7 @@ _POLYNOMIALS = (
 
 @lowers(*(f"aten::special_{name}" for name in _POLYNOMIALS))
 def _polynomial(call: Call) -> Lowered:
-    """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
+    """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add per degree; a degree that is data counts as one."""
     degree = call["n"]
     amount = call.elements * (int(degree) if isinstance(degree, (int, float)) else 1)
     return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
@@ -142,7 +142,7 @@ def _renorm(call: Call) -> Tensor:
     return special.renorm(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
 
 
-# Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient.
+# Euclid's algorithm: a remainder per step, some ten of them; for the multiple a product and a quotient.
 lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * call.elements}, estimated=True))
 lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * call.elements}, estimated=True))
 # r·(cos φ + i·sin φ)

@@ -49,20 +49,14 @@ class Lowerings:
         self.users: Rules = {}
         self.revision = 0
 
-    def register(self, names: Sequence[str], since: int = 1) -> Callable[[Own], Own]:
-        """Register a rule of nncost's own under each name."""
+    def register(self, names: Sequence[str], since: int = 1, *, users: bool = False) -> Callable[[Own], Own]:
+        """Register a rule under each name; what is wrong with a user's one is raised as a RuleError."""
+        rules = self.users if users else self.ours
 
         def keep(rule: Own) -> Own:
-            self._keep(self.ours, names, since, rule)
-            return rule
-
-        return keep
-
-    def register_checked(self, names: Sequence[str], since: int = 1) -> Callable[[Own], Own]:
-        """Register a user's rule under each name; what is wrong with it is raised as a RuleError."""
-
-        def keep(rule: Own) -> Own:
-            self._keep(self.users, names, since, checked(rule))
+            for name in names:
+                rules.setdefault(name, {})[since] = checked(rule) if users else rule
+            self.revision += 1
             return rule
 
         return keep
@@ -80,11 +74,6 @@ class Lowerings:
         """Drop the user's rules of these operators."""
         for name in names:
             self.users.pop(name, None)
-        self.revision += 1
-
-    def _keep(self, rules: Rules, names: Sequence[str], since: int, rule: Rule) -> None:
-        for name in names:
-            rules.setdefault(name, {})[since] = rule
         self.revision += 1
 
 
@@ -114,8 +103,8 @@ def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
         raise OptionError(f"since= is an opset of ONNX; {torch[0]} has none.")
 
     def register(rule: Own) -> Own:
-        ONNX.register_checked(onnx, since)(rule)
-        TORCH.register_checked(torch)(rule)
+        ONNX.register(onnx, since, users=True)(rule)
+        TORCH.register(torch, users=True)(rule)
         return rule
 
     return register

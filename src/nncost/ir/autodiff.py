@@ -177,9 +177,8 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         repeat_gradient(tape, node, gradients)
         return
     if isinstance(op, ops.Split):
-        pieces = [
-            piece if piece is not None else _zeros(b, out) for piece, out in zip(gradients, node.outputs, strict=True)
-        ]
+        pairs = zip(gradients, node.outputs, strict=True)
+        pieces = [b.full(out.shape, 0.0, out.dtype) if piece is None else piece for piece, out in pairs]
         tape.give(x[0], b.emit(ops.Concat(op.axis), *pieces))
         return
     if g is None:
@@ -319,7 +318,3 @@ def sum_to(b: Builder, g: Tensor, shape: tuple[Dim, ...]) -> Tensor:
     extra = g.rank - len(shape)
     axes = [axis for axis in range(g.rank) if axis < extra or (shape[axis - extra] == 1 and g.shape[axis] != 1)]
     return b.reshape(b.reduce("sum", g, axes), shape)
-
-
-def _zeros(b: Builder, like: Tensor) -> Tensor:
-    return b.emit(ops.Constant("fill", like.shape, like.dtype, 0.0))

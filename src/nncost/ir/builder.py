@@ -123,6 +123,10 @@ class Builder:
             self._constants[value, name] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
         return self._constants[value, name]
 
+    def full(self, shape: Shape, value: Any, dtype: str) -> Tensor:
+        """A constant tensor of one value."""
+        return self.emit(ops.Constant("fill", shape, dtype, value))
+
     # ---------------------------------------------------------------- nodes
     def emit(self, op: ops.Op, *inputs: Tensor) -> Tensor:
         """Append an operation with a single output and return that output."""
@@ -202,7 +206,7 @@ class Builder:
             if is_symbolic(dim):
                 value = value / dim if inverse else value * dim
         if is_symbolic(value) and not isinstance(value, float):
-            return self.emit(ops.Constant("fill", (), self.dtype, value))
+            return self.full((), value, self.dtype)
         return self.constant(value)
 
     # ---------------------------------------------------------------- structure

@@ -49,7 +49,8 @@ def _iterations_to_peel(tape: Tape, node: Node, op: ops.Repeat, gradients: Seque
     arriving = {i for i in carried if gradients[i] is not None}
     last = 0
     while True:
-        reached = _reached(op.body.items, active_body, stacked | {op.body.outputs[i] for i in arriving})
+        reached = active_body & (stacked | {op.body.outputs[i] for i in arriving})
+        _reach(op.body.items, active_body, reached)
         leaving = {i for i in carried if op.body.inputs[i] in reached}
         if leaving == arriving:
             break
@@ -71,15 +72,8 @@ def _active_in_body(tape: Tape, node: Node, op: ops.Repeat) -> set[Tensor]:
         active |= grown
 
 
-def _reached(items: Sequence[Item], active: Collection[Tensor], sources: set[Tensor]) -> set[Tensor]:
-    """Active tensors that a gradient arriving at ``sources`` reaches."""
-    reached = {tensor for tensor in sources if tensor in active}
-    _reach(items, active, reached)
-    return reached
-
-
 def _reach(items: Sequence[Item], active: Collection[Tensor], reached: set[Tensor]) -> None:
-    """Let ``reached`` grow against the order of the items."""
+    """Let ``reached``, the active tensors that a gradient arrives at, grow against the order of the items."""
     for item in reversed(items):
         if isinstance(item, Region) and item.gradient is None:
             _reach(item.items, active, reached)

@@ -100,9 +100,9 @@ class Translation:
         if known.shape == () and "float" in known.dtype:
             return b.constant(float(known.values))
         if known.shape == ():
-            return b.emit(ops.Constant("fill", (), known.dtype, known.values.item()))
+            return b.full((), known.values.item(), known.dtype)
         if has_symbols(known):
-            parts = [b.emit(ops.Constant("fill", (1,), known.dtype, item)) for item in known.values.flat]
+            parts = [b.full((1,), item, known.dtype) for item in known.values.flat]
             return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
         return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nncost.dims import exact_divide
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import norm
@@ -33,7 +32,7 @@ def multi_head_attention(
     mask = None
     if masked:
         shape = (query.shape[0], heads, 1, query.shape[1], key.shape[1])
-        mask = b.emit(ops.Constant("fill", shape, query.dtype, 0.0))
+        mask = b.full(shape, 0.0, query.dtype)
     core = attention(b, *(split_heads(b, part, heads) for part in (query, key, value)), mask=mask)
     return dense(b, merge_heads(b, core), weights["proj_weight"], weights["proj_bias"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import product as combinations
 from typing import Literal, cast
 
@@ -47,10 +48,7 @@ def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: PaddingMo
         axes.append(_neighbours(b, position, size, mode, padding, align))
     flat = b.reshape(x, (*x.shape[:2], math.prod(sizes)))
     corners = [_corner(b, flat, corner, sizes, padding) for corner in combinations(*axes)]
-    total = corners[0]
-    for value in corners[1:]:
-        total = b.map("add", total, value)
-    return b.reshape(total, (*x.shape[:2], *grid.shape[1:-1]))
+    return b.reshape(reduce(partial(b.map, "add"), corners), (*x.shape[:2], *grid.shape[1:-1]))
 
 
 def _position(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:
@@ -104,7 +102,7 @@ def _bounded(b: Builder, position: Tensor, size: int, padding: PaddingMode, alig
 def _reflected(b: Builder, position: Tensor, low: float, span: float) -> Tensor:
     """Reflected at ``low`` and ``low + span`` until it is between."""
     if span == 0:
-        return b.emit(ops.Constant("fill", position.shape, position.dtype, low))
+        return b.full(position.shape, low, position.dtype)
     distance = b.map("abs", b.map("sub", position, low))
     flips = b.map("floor", b.map("div", distance, span))
     rest = b.map("sub", distance, b.map("mul", flips, span))
@@ -126,26 +124,23 @@ def _corner(
             for condition in (b.map("greater_equal", position, 0.0), b.map("greater_equal", float(size - 1), position)):
                 inside = condition if inside is None else b.map("and", inside, condition)
         whole = _whole(b, position, size)
-        index = whole if index is None else b.map("add", b.map("mul", index, _int(b, size)), whole)
+        index = whole if index is None else b.map("add", b.map("mul", index, b.full((), size, "int64")), whole)
     assert index is not None
-    spread = b.broadcast(b.reshape(index, (index.shape[0], 1, index.shape[1])), (*flat.shape[:2], index.shape[1]))
+    spread = b.broadcast(b.unsqueeze(index, 1), (*flat.shape[:2], index.shape[1]))
     value = b.emit(ops.Gather(2, along=True), flat, spread)
     if inside is not None:
         if weight is None:
-            return b.map("select", b.reshape(inside, (index.shape[0], 1, index.shape[1])), value, 0.0)
+            return b.map("select", b.unsqueeze(inside, 1), value, 0.0)
         weight = b.map("select", inside, weight, 0.0)
     if weight is None:
         return value
-    return b.map("mul", value, b.reshape(weight, (index.shape[0], 1, index.shape[1])))
+    return b.map("mul", value, b.unsqueeze(weight, 1))
 
 
 def _whole(b: Builder, position: Tensor, size: int) -> Tensor:
     """A whole number that is safe to look up."""
-    return b.map("min", b.map("max", b.emit(ops.Cast("int64"), position), _int(b, 0)), _int(b, size - 1))
-
-
-def _int(b: Builder, value: int) -> Tensor:
-    return b.emit(ops.Constant("fill", (), "int64", value))
+    low, high = (b.full((), bound, "int64") for bound in (0, size - 1))
+    return b.map("min", b.map("max", b.emit(ops.Cast("int64"), position), low), high)
 
 
 def affine_grid(b: Builder, theta: Tensor, sizes: Sequence[int], *, align: bool) -> Tensor:

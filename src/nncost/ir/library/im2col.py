@@ -8,7 +8,7 @@ from typing import cast
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conv import pad
+from nncost.ir.library.conv import pad_spatial
 
 
 def im2col(
@@ -17,7 +17,7 @@ def im2col(
 ) -> Tensor:  # fmt: skip
     """``(B, C, H, W)`` gives ``(B, C, *kernel, *positions)``; no arithmetic."""
     sides = [(width, width) for width in padding]
-    taps = b.emit(ops.Window((2, 3), tuple(kernel), tuple(stride), tuple(dilation)), pad(b, x, sides))
+    taps = b.emit(ops.Window((2, 3), tuple(kernel), tuple(stride), tuple(dilation)), pad_spatial(b, x, sides))
     return b.transpose(taps, (0, 1, 4, 5, 2, 3))
 
 
@@ -31,4 +31,4 @@ def col2im(
     channels = cast("int", columns.shape[1]) // (kernel[0] * kernel[1])
     taps = b.transpose(b.reshape(columns, (columns.shape[0], channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
     whole = b.emit(ops.Fold((2, 3), tuple(wide), tuple(stride), tuple(dilation)), taps)
-    return pad(b, whole, [(-width, -width) for width in padding])
+    return pad_spatial(b, whole, [(-width, -width) for width in padding])

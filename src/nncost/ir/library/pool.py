@@ -12,7 +12,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Pool
-from nncost.ir.library.conv import pad
+from nncost.ir.library.conv import pad_spatial
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -29,7 +29,7 @@ def max_pool(
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
     with b.region(layer, x) as region:
-        padded = pad(b, x, padding, float("-inf"))
+        padded = pad_spatial(b, x, padding, float("-inf"))
         iota = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
         taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, iota))
         y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
@@ -56,7 +56,7 @@ def _max_pool_gradient(
     scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
     whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
     padding = region.layer.padding if isinstance(region.layer, Pool) else ()
-    return {x: pad(b, whole, [(-low, -high) for low, high in padding])}
+    return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
 
 
 def average_pool(
@@ -80,7 +80,7 @@ def average_pool(
     layer = Pool("average", tuple(kernel), tuple(stride), tuple(padding), ones, count_padding, tuple(overhang), divisor)
     window = ops.Window(spatial, layer.kernel, layer.strides, ones)
     with b.region(layer, x) as region:
-        taps = b.emit(window, pad(b, x, padding))
+        taps = b.emit(window, pad_spatial(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
         if divisor is not None:
             y = b.map("div", total, divisor)
@@ -99,8 +99,8 @@ def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], w
     spatial: Sequence[Dim] = x.shape[2:]
     if whole:
         spatial = [low + n + high - extra for n, (low, high), extra in zip(spatial, padding, overhang, strict=True)]
-    ones = b.emit(ops.Constant("fill", (1, 1, *spatial), b.dtype, 1.0))
-    return pad(b, ones, widths)
+    ones = b.full((1, 1, *spatial), 1.0, b.dtype)
+    return pad_spatial(b, ones, widths)
 
 
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nncost.dims import Dim
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Activation, Operation, Recurrent
@@ -53,7 +52,7 @@ def recurrent(
     cell = CELLS[kind]
     batch, length, _ = x.shape
     hidden: Dim = weights.hidden.shape[1]
-    states = list(initial) or [b.emit(ops.Constant("fill", (batch, hidden), x.dtype, 0.0)) for _ in range(cell.states)]
+    states = list(initial) or [b.full((batch, hidden), 0.0, x.dtype) for _ in range(cell.states)]
     projected = b.contract("btf,gf->btg", x, weights.input)
     if weights.input_bias is not None:
         projected = b.map("add", projected, weights.input_bias)

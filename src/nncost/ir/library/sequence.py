@@ -91,7 +91,7 @@ def _lower_triangle(b: Builder, rows: Dim, columns: Dim, *, from_start: bool) ->
     """Which scores a causal model may see. Constant, hence free."""
     row = b.emit(ops.Constant("iota", (rows, 1), "int64"))
     column = b.emit(ops.Constant("iota", (1, columns), "int64"))
-    shift = b.emit(ops.Constant("fill", (), "int64", 0 if from_start else columns - rows))
+    shift = b.full((), 0 if from_start else columns - rows, "int64")
     last_seen = b.map("add", row, shift)
     return b.map("greater_equal", last_seen, column)
 

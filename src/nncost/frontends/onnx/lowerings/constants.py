@@ -60,7 +60,7 @@ def _constant_of_shape(call: Call) -> Lowered:
         return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill()), shape))
     if small(shape) and ("float" not in dtype or not shape):
         return known_array(np.full(shape, fill()), dtype, static=static)
-    return call.builder.emit(ops.Constant("fill", shape, dtype, fill()))
+    return call.builder.full(shape, fill(), dtype)
 
 
 def _fill(call: Call) -> tuple[str, Callable[[], float]]:

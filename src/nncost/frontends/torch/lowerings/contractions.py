@@ -10,7 +10,6 @@ from nncost.frontends.torch.lowerings.gradient import composite_gradient, gradie
 from nncost.frontends.torch.lowerings.operands import cast, elementwise, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import MatMul
@@ -40,7 +39,7 @@ lowers("aten::mkldnn_linear_backward_input")(composite_gradient(lambda _: dense,
 @lowers("aten::mkldnn_linear_backward_weights")
 def _linear_backward_weights(call: Call) -> Lowered:
     g, x, weight = call.tensor("grad_output"), call.tensor("input"), call.tensor("weight")
-    bias = call.builder.emit(ops.Constant("fill", (g.shape[-1],), g.dtype, 0.0))
+    bias = call.builder.full((g.shape[-1],), 0.0, g.dtype)
     wanted = (False, True, bool(call.get("bias_defined", True)))
     return gradient(call.builder, dense, (x, weight, bias), g, wanted)[1:]
 

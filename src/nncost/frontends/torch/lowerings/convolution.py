@@ -64,7 +64,7 @@ def _backward(call: Call) -> Lowered:
     b, x, weight, g = call.builder, call.tensor("input"), call.tensor("weight"), call.tensor("grad_output")
     want_input, want_weight, want_bias = (bool(flag) for flag in call["output_mask"])
     forward = _convolution(call, weight.rank - 2)
-    bias = b.emit(ops.Constant("fill", (_channels_out(call, weight),), x.dtype, 0.0)) if want_bias else None
+    bias = b.full((_channels_out(call, weight),), 0.0, x.dtype) if want_bias else None
     operands, seed = (batched(b, x, weight.rank), weight, bias), batched(b, g, weight.rank)
     return gradient(b, forward, operands, seed, (want_input, want_weight, want_bias))
 

@@ -188,7 +188,7 @@ def _classified(call: Call) -> Tensor:
     """One comparison: a number that is not itself, or with infinity; the absolute value is free."""
     b, x, kind = call.builder, call.tensor("self"), call.name.removeprefix("aten::")
     if "float" not in x.dtype:
-        return b.emit(ops.Constant("fill", x.shape, "bool", kind == "isfinite"))
+        return b.full(x.shape, kind == "isfinite", "bool")
     if kind == "isnan":
         return b.map("not_equal", x, x)
     infinity = constant(b, -math.inf if kind == "isneginf" else math.inf, x.dtype)

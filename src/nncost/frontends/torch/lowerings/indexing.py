@@ -108,7 +108,7 @@ def _sort(call: Call) -> Lowered:
     """Sorted along an axis; the largest are at the end, the first k of it are a piece."""
     b, x = call.builder, call.tensor("self")
     if x.rank == 0:
-        return b.map("identity", x), b.emit(ops.Constant("fill", (), "int64", 0))
+        return b.map("identity", x), b.full((), 0, "int64")
     axis = _axis(call, x)
     values, indices = b.emit_many(ops.Sort(axis), x)
     if call.get("descending", call.name == "aten::topk" and call.get("largest", True)):

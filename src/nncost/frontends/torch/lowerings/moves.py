@@ -101,7 +101,7 @@ def _filled(call: Call) -> Tensor:
     value = call.get("fill_value", call.get("value", call.get("s", 1.0 if ones else 0.0)))
     if isinstance(value, Tensor):
         return call.builder.map("identity", call.builder.broadcast(cast(call.builder, value, dtype), shape))
-    return call.builder.emit(ops.Constant("fill", shape, dtype, value))
+    return call.builder.full(shape, value, dtype)
 
 
 @lowers(
@@ -138,7 +138,7 @@ def _triangle(call: Call) -> Tensor:
         return ~lower if upper else lower
 
     mask = b.broadcast(b.emit(ops.Constant("array", (rows, columns), "bool", kept)), x.shape)
-    return b.map("select", mask, x, b.emit(ops.Constant("fill", (), x.dtype, 0.0)))
+    return b.map("select", mask, x, b.full((), 0.0, x.dtype))
 
 
 _COPIES = """

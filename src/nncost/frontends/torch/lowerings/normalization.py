@@ -8,7 +8,6 @@ from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, Operand, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import closed_form, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, lowers
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import norm, statistics
@@ -30,7 +29,7 @@ def _vector(name: str, value: float) -> Operand:
         given, x = call.get(name), call.tensor("input")
         if isinstance(given, Tensor):
             return given
-        return call.builder.emit(ops.Constant("fill", (x.shape[1],), x.dtype, value))
+        return call.builder.full((x.shape[1],), value, x.dtype)
 
     return made
 

@@ -45,7 +45,7 @@ def binary(compute: Callable[..., Tensor], other: str = "other") -> Lowering:
 
 def constant(b: Builder, value: float, dtype: str) -> Tensor:
     """A scalar of a type; among complex numbers a real one, which is cheaper to multiply by."""
-    return b.emit(ops.Constant("fill", (), _REAL_PARTS.get(dtype, dtype), value))
+    return b.full((), value, _REAL_PARTS.get(dtype, dtype))
 
 
 _REAL_PARTS = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
@@ -72,7 +72,7 @@ def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> 
         if isinstance(value, Tensor):
             tensors.append(cast(b, value, target if value.dtype.startswith("complex") else part))
         elif isinstance(value, complex) and value.imag:
-            tensors.append(b.emit(ops.Constant("fill", (), target, value)))
+            tensors.append(b.full((), value, target))
         else:
             tensors.append(constant(b, operand(call, value), target))  # type: ignore[arg-type]
     if not tensors[0].dtype.startswith("complex"):

@@ -209,9 +209,10 @@ def _recurrent(kind: str) -> Lowering:
 
         widths = [x.shape[-1], *[directions * hidden] * (call["num_layers"] - 1)]
         layers = [[cell(width) for _ in range(directions)] for width in widths]
-        y = recurrent_network(b, kind, x if call["batch_first"] else b.transpose(x, (1, 0, 2)), layers)
-        whole = y if call["batch_first"] else b.transpose(y, (1, 0, 2))
-        return (whole, *(None for _ in call.outputs[1:]))
+        return (
+            recurrent_network(b, kind, x, layers, batch_first=call["batch_first"]),
+            *(None for _ in call.outputs[1:]),
+        )
 
     return lower
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, gradient
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
@@ -57,9 +56,8 @@ def _network(call: Call) -> Forward:
         each = len(weights) // (layers * directions)
         cells = [CellWeights(*weights[start : start + each]) for start in range(0, len(weights), each)]
         stacked = [cells[start : start + directions] for start in range(0, len(cells), directions)]
-        by_example = x if call.get("batch_first", False) else b.transpose(x, (1, 0, 2))
-        y = recurrent_network(b, _MODES[call.get("mode", 2)], by_example, stacked)
-        return y if call.get("batch_first", False) else b.transpose(y, (1, 0, 2))
+        kind, batch_first = _MODES[call.get("mode", 2)], call.get("batch_first", False)
+        return recurrent_network(b, kind, x, stacked, batch_first=batch_first)
 
     return apply
 
@@ -120,7 +118,7 @@ def _lstm_backward(call: Call) -> Lowered:
     gates = b.input((*cell.shape[:-1], 4 * cell.shape[-1]), dtype=cell.dtype)
 
     def forward(past: Builder, gates: Tensor, cell: Tensor) -> Sequence[Tensor]:
-        none = past.emit(ops.Constant("fill", gates.shape, gates.dtype, 0.0))
+        none = past.full(gates.shape, 0.0, gates.dtype)
         return CELLS["lstm"].step(past, gates, none, [cell, cell])
 
     found = gradient(b, forward, (gates, cell), [call.get("grad_hy"), call.get("grad_cy")], (True, True))

@@ -47,7 +47,7 @@ def _kernel(signature: CallSignature) -> Kernel:
             if value.same not in tensors:
                 dtype = dtype_name(value.dtype)
                 if value.constant:
-                    tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0))
+                    tensor = builder.full(tuple(value.shape), 1.0, dtype)
                 else:
                     tensor = builder.input(tuple(value.shape), dtype=dtype)
                 tensors[value.same] = tensor

@@ -13,8 +13,8 @@ from nncost.ir.layers import Layer
 from nncost.ir.shapes import infer, stacked_shape
 
 Operand = Union[Tensor, float]
-Step = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
-"""``step(body_builder, carried, scanned) -> (carried, stacked)``: one iteration of a Repeat."""
+Iteration = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
+"""``step(body_builder, carried, scanned) -> (carried, stacked)``: what a Repeat does once."""
 GradientRule = Callable[["Builder", Region, Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
 """``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
 
@@ -234,7 +234,7 @@ class Builder:
         self,
         times: Dim,
         carried: Sequence[Tensor],
-        step: Step,
+        step: Iteration,
         *,
         scanned: Sequence[Tensor] = (),
         slices: Sequence[Tensor] | None = None,

@@ -26,7 +26,7 @@ class Kernel:
 
 
 @record
-class Call:
+class KernelCall:
     """One kernel that ran for a layer in a phase; ``op`` names its row if the kernel's own name does not.
 
     Without ``neurons`` its outputs are not neurons: a recurrent layer has H per direction, not one per product.
@@ -54,7 +54,7 @@ class BlockCall:
     path: str
 
 
-TraceItem = Union[Call, BlockCall]
+TraceItem = Union[KernelCall, BlockCall]
 
 
 @record
@@ -63,15 +63,15 @@ class Trace:
 
     items: tuple[TraceItem, ...]
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[KernelCall]:
         """Every call with its full path, blocks opened."""
         return _opened(self.items, "")
 
 
-def _opened(items: tuple[TraceItem, ...], prefix: str) -> Iterator[Call]:
+def _opened(items: tuple[TraceItem, ...], prefix: str) -> Iterator[KernelCall]:
     for item in items:
         path = joined(prefix, item.path)
-        if isinstance(item, Call):
+        if isinstance(item, KernelCall):
             yield replace(item, path=path)
         else:
             yield from _opened(item.block.items, path)

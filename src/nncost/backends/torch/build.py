@@ -11,7 +11,7 @@ from torch import nn
 from nncost.backends.initial_values import initialise, random_inputs
 from nncost.backends.torch.compiling import Compiler
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.losses import Loss, loss_function
+from nncost.backends.torch.losses import TorchLoss, loss_function
 from nncost.backends.torch.parameter_map import ParameterMap
 from nncost.backends.torch.repetitions import repeat
 from nncost.dims import is_symbolic
@@ -49,7 +49,7 @@ class Built:
         """Overwrite parameters and buffers. Raise ShapeError for numbers of another shape."""
         self.parameter_map.set_values(values)
 
-    def loss_function(self, name: str) -> Loss:
+    def loss_function(self, name: str) -> TorchLoss:
         """``loss(output, target)`` with the meaning that counts give the name; the output is the module's own."""
         return loss_function(name, probabilities=self._class_axis())
 

@@ -13,7 +13,7 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
 from nncost.frontends.onnx.unknown import Inference, captured_names
-from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
+from nncost.frontends.onnx.values import Absent, Computed, FileConstant, Known, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
 from nncost.ir.graph import Node, Role, Tensor
@@ -47,7 +47,7 @@ class Translation:
         self._inference = inference
         self._folder = folder
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
-        self._parameters: dict[Root, Tensor] = {}
+        self._parameters: dict[FileConstant, Tensor] = {}
         self._used_names: Counter[str] = Counter()
         for sparse in graph.sparse_initializer:
             self.names[sparse.values.name] = Absent("a sparse constant")
@@ -83,14 +83,14 @@ class Translation:
         raise Unlowered(value.reason)
 
     def _stored(self, value: Stored, role: Role) -> Tensor:
-        root = value.root
-        if root not in self._parameters:
-            self._parameters[root] = (
-                self.builder.parameter(root.shape, role, root.name, read=root.read)
-                if root.learned
-                else self.builder.emit(ops.Constant("array", root.shape, root.dtype, root.read))
+        constant = value.constant
+        if constant not in self._parameters:
+            self._parameters[constant] = (
+                self.builder.parameter(constant.shape, role, constant.name, read=constant.read)
+                if constant.learned
+                else self.builder.emit(ops.Constant("array", constant.shape, constant.dtype, constant.read))
             )
-        tensor = self._parameters[root]
+        tensor = self._parameters[constant]
         for move in value.moves:
             tensor = self.builder.emit(move, tensor)
         return tensor
@@ -179,7 +179,7 @@ class Translation:
     def _unknown(self, node: Any, kind: str) -> list[Value]:
         """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
         operands = self._operands(node)
-        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
+        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
         types = self._output_types(node)
         opaque = ops.Opaque(kind, tuple(((), self.builder.dtype) if found is None else found for found in types))

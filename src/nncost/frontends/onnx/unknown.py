@@ -81,8 +81,8 @@ class Inference:
 
 def _small_constant(value: Value) -> Any:
     """The values of an operand that its output's shape may depend on, or None."""
-    if isinstance(value, Stored) and value.root.learned and small(value.shape) and not value.moves:
-        return np.asarray(value.root.read(), dtype=np.float32).reshape(value.shape)
+    if isinstance(value, Stored) and value.learned and small(value.shape) and not value.moves:
+        return np.asarray(value.constant.read(), dtype=np.float32).reshape(value.shape)
     if not isinstance(value, Known) or has_symbols(value):
         return None
     if value.dtype == "bool":

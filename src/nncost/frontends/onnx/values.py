@@ -57,7 +57,7 @@ class Known:
 
 
 @record(eq=False)
-class Root:
+class FileConstant:
     """A constant of the file whose values stay there; ``learned`` ones are parameters once a layer uses them."""
 
     name: str
@@ -69,16 +69,21 @@ class Root:
 
 @record(eq=False)
 class Stored:
-    """A root seen through reshapes and transposes."""
+    """A constant of the file, seen through reshapes and transposes."""
 
-    root: Root
+    constant: FileConstant
     shape: Shape
     moves: tuple[ops.Reshape | ops.Transpose, ...] = ()
 
     @property
     def dtype(self) -> str:
         """The constant's dtype."""
-        return self.root.dtype
+        return self.constant.dtype
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a parameter once a layer uses it."""
+        return self.constant.learned
 
 
 @record(eq=False)

@@ -32,7 +32,7 @@ from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
 from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
-from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
+from nncost.ir.trace import Block, BlockCall, KernelCall, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import replace
 
@@ -205,13 +205,13 @@ def _calls(
         kernel = kernel_of(signature)
         if kernel.graph.items:
             full = joined(above, path)
-            yield Call(kernel, path, phase, layers.get(full, ""), full not in apart)
+            yield KernelCall(kernel, path, phase, layers.get(full, ""), full not in apart)
 
 
 def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -> list[TraceItem]:
     """The update of every trained parameter; those of one shape and group share their operations."""
     items: list[TraceItem] = []
-    known: dict[Any, list[Call]] = {}
+    known: dict[Any, list[KernelCall]] = {}
     name = optimizer_name(optimizer)
     if traced.trained and all(_group_of(optimizer, traced.step.tensors[name].original) < 0 for name in traced.trained):
         raise OptionError(
@@ -223,7 +223,7 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
         if key not in known:
             records = trace_update(optimizer, original)
             calls = () if records is None else _calls(records, {"": name})
-            known[key] = [call for call in calls if isinstance(call, Call)]
+            known[key] = [call for call in calls if isinstance(call, KernelCall)]
         path = parameters[trained].path
         items += [replace(call, path=path) for call in known[key]]
     return items

@@ -16,8 +16,8 @@ from nncost.frontends.onnx.values import (
     MAX_KNOWN,
     Absent,
     Computed,
+    FileConstant,
     Known,
-    Root,
     Stored,
     Unlowered,
     Value,
@@ -45,7 +45,7 @@ def _constant(call: Call) -> Value:
 
 
 def _stored(name: str, shape: Shape, dtype: str, read: object) -> Stored:
-    return Stored(Root(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
+    return Stored(FileConstant(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
 
 
 @lowers("ConstantOfShape")
@@ -79,7 +79,7 @@ def _fill(call: Call) -> tuple[str, Callable[[], float]]:
 
 
 def _only_element(value: Value) -> float:
-    array = value.root.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
+    array = value.constant.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
     return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
 
 
@@ -129,7 +129,7 @@ def _cast(call: Call) -> Lowered:
     dtype = dtype_named(type_, call.builder.dtype)
     if dtype is None:
         raise Unlowered(f"values as {type_.lower()}")
-    if isinstance(value, Stored) and value.root.learned and type_ in FLOATS:
+    if isinstance(value, Stored) and value.learned and type_ in FLOATS:
         return value
     if isinstance(value, Known) and not _symbolic_float(value, dtype):
         return known_array(value.values, dtype, static=value.static)

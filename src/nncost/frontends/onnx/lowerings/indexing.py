@@ -27,7 +27,7 @@ def _gather(call: Call) -> Lowered:
         if isinstance(table, Known) and not has_symbols(index):
             taken = np.take(table.values, index.values.astype(np.int64), axis=axis)
             return Known(np.asarray(taken, dtype=table.values.dtype), table.dtype, table.static and index.static)
-    is_embedding = isinstance(table, Stored) and table.root.learned and axis == 0 and len(table.shape) == 2
+    is_embedding = isinstance(table, Stored) and table.learned and axis == 0 and len(table.shape) == 2
     if is_embedding and not isinstance(index, (Known, Stored)):
         return sequence.embedding(call.builder, call.tensor(1), call.tensor(0, "weight"))
     return call.builder.emit(ops.Gather(axis), call.tensor(0), call.tensor(1))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from nncost.frontends.torch.lowerings.gradient import composite_gradient, gradient, like
-from nncost.frontends.torch.lowerings.operands import cast, elementwise, tensors_of
+from nncost.frontends.torch.lowerings.operands import cast, scaled, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
 from nncost.ir.builder import Builder
@@ -101,17 +100,11 @@ def _dot(call: Call) -> Tensor:
     return call.builder.contract("i,i->", call.tensor("self"), other)
 
 
-def _scaled(call: Call, x: Tensor, factor: Any) -> Tensor:
-    return x if factor in (None, 1) else elementwise(call, "mul", x, factor)
-
-
 def _added(call: Call, product: Tensor) -> Tensor:
     """Beta·self + alpha·product; factors of one are free."""
     alpha, beta = call.get("alpha", 1), call.get("beta", 1)
-    scaled = _scaled(call, product, alpha)
-    if beta == 0:
-        return scaled
-    return call.builder.map("add", scaled, _scaled(call, call.tensor("self"), beta))
+    y: Tensor = scaled(call, product, alpha)
+    return y if beta == 0 else call.builder.map("add", y, scaled(call, call.tensor("self"), beta))
 
 
 @lowers("aten::addmm")

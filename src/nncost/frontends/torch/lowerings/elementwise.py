@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, typed
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, scaled, typed
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -75,17 +75,8 @@ def _round(call: Call) -> Tensor:
     decimals = call.get("decimals", 0)
     if not decimals:
         return elementwise(call, "round", call["self"])
-    scaled = elementwise(call, "round", elementwise(call, "mul", call["self"], 10.0**decimals))
-    return elementwise(call, "div", scaled, 10.0**decimals)
-
-
-def _scaled(call: Call, value: Any, alpha: Any) -> Any:
-    """``alpha·value``; a factor of one and a product of numbers are free."""
-    if alpha in (None, 1):
-        return value
-    if not isinstance(value, Tensor):
-        return value * alpha
-    return elementwise(call, "mul", value, alpha)
+    rounded = elementwise(call, "round", elementwise(call, "mul", call["self"], 10.0**decimals))
+    return elementwise(call, "div", rounded, 10.0**decimals)
 
 
 @lowers("aten::pow")
@@ -107,7 +98,7 @@ def _with_inner(function: str) -> Callable[[Call], Tensor]:
 
     def lower(call: Call) -> Tensor:
         inner = elementwise(call, function, call["tensor1"], call["tensor2"])
-        return elementwise(call, "add", call["self"], _scaled(call, inner, call.get("value", 1)))
+        return elementwise(call, "add", call["self"], scaled(call, inner, call.get("value", 1)))
 
     return lower
 
@@ -129,9 +120,9 @@ def _lerp(call: Call) -> Tensor:
 
 
 _COMPOSED: Mapping[str, Callable[[Call], Tensor]] = {
-    "add": lambda c: elementwise(c, "add", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
-    "sub": lambda c: elementwise(c, "sub", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
-    "rsub": lambda c: elementwise(c, "sub", c["other"], _scaled(c, c["self"], c.get("alpha", 1))),
+    "add": lambda c: elementwise(c, "add", c["self"], scaled(c, c["other"], c.get("alpha", 1))),
+    "sub": lambda c: elementwise(c, "sub", c["self"], scaled(c, c["other"], c.get("alpha", 1))),
+    "rsub": lambda c: elementwise(c, "sub", c["other"], scaled(c, c["self"], c.get("alpha", 1))),
     "reciprocal": lambda c: elementwise(c, "div", 1.0, c["self"]),
     "rsqrt": lambda c: elementwise(c, "div", 1.0, elementwise(c, "sqrt", c["self"])),
     "expm1": lambda c: elementwise(c, "sub", elementwise(c, "exp", c["self"]), 1.0),

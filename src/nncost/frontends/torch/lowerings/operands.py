@@ -64,6 +64,13 @@ def elementwise(call: Call, function: str, *values: Any, dtype: str | None = Non
     return b.map(function, *(t if isinstance(t, Tensor) else constant(b, t, target) for t in tensors))
 
 
+def scaled(call: Call, value: Any, factor: Any) -> Any:
+    """``factor·value``; a factor of one and a product of numbers are free."""
+    if factor in (None, 1):
+        return value
+    return elementwise(call, "mul", value, factor) if isinstance(value, Tensor) else value * factor
+
+
 def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> Tensor:
     """Real operands in the type of the parts; the complex one gives the result its type and comes first where it may."""
     b, part = call.builder, _REAL_PARTS[target]

@@ -1,7 +1,7 @@
 """Values of a graph's parameters and inputs before it runs, in NumPy, so that every engine starts from the same numbers.
 
 What a parameter does decides: weights of a contraction are uniform by their fan-in (He et al. 2015,
-Delving Deep into Rectifiers, equation 10; LeCun's variance where no rectifier follows), recurrent ones
+Delving Deep into Rectifiers, equation 10; LeCun's variance if no rectifier follows), recurrent ones
 uniform by the hidden size and embeddings normal as in PyTorch, scales one, biases and means zero.
 """
 
@@ -20,7 +20,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
 from nncost.ir.layers import BatchNorm, Recurrent
 from nncost.ir.shapes import summed_size
-from nncost.records import record
+from nncost.records import record, replace
 from nncost.units import grouped
 
 Array = Any
@@ -83,7 +83,7 @@ def _check_memory(graph: Graph) -> None:
 
 
 def random_inputs(graph: Graph, seed: int = 0) -> dict[Tensor, Array]:
-    """An array for each input: normal numbers, truth values, or indices that every table they are looked up in has."""
+    """An array per input: normal numbers, truth values, or indices that every table they are looked up in has."""
     return {x: _random_input(graph, x, np.random.default_rng([seed, n])) for n, x in enumerate(graph.inputs)}
 
 
@@ -160,9 +160,7 @@ def _uses(graph: Graph) -> dict[Tensor, Use]:
     for item in _regions(graph.items):
         for tensor in item.inputs:
             behind.setdefault(tensor, item.layer.name)
-    return {
-        root: Use(use.node, use.position, use.regions, _follower(use, behind)) for root, use in found.items()
-    }  # fmt: skip
+    return {root: replace(use, followed_by=_follower(use, behind)) for root, use in found.items()}
 
 
 def _note(node: Node, regions: tuple[Region, ...], roots: dict[Tensor, Tensor], found: dict[Tensor, Use]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nncost.backends.constants import Constants
 from nncost.dims import Dim
+from nncost.ir.batch_axes import Axes
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Activation, Attention, Pool, Recurrent, Widths
 from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
@@ -18,7 +19,7 @@ from nncost.ir.library.recurrent import CellWeights, cell_weights
 Array = Any
 SAME = 1e-7
 """Settings that differ by less are the same: files hold them in single precision."""
-_DEFAULTS = {"selu": (SELU_ALPHA, SELU_SCALE), "hardsigmoid": (1 / 6, 0.5)}
+DEFAULT_SETTINGS = {"selu": (SELU_ALPHA, SELU_SCALE), "hardsigmoid": (1 / 6, 0.5)}
 
 
 def operands(region: Region, count: int) -> tuple[Tensor | None, ...]:
@@ -37,19 +38,25 @@ def integers(dims: Iterable[Dim]) -> tuple[int, ...]:
     return tuple(cast("int", dim) for dim in dims)
 
 
+def batch_free(tensor: Tensor, axes: Axes) -> tuple[int, ...]:
+    """Return a shape to reshape to, with −1 for the axis that depends on the batch."""
+    free = axes.get(tensor)
+    return tuple(-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape))
+
+
 def widths(padding: Widths) -> tuple[tuple[int, int], ...]:
     """Return padding as integers."""
     return tuple((cast("int", low), cast("int", high)) for low, high in padding)
 
 
-def dense_bias(region: Region) -> bool:
-    """Return whether a dense layer has no bias, or one for each neuron (ONNX broadcasts others)."""
+def has_standard_bias(region: Region) -> bool:
+    """Return whether a dense layer has no bias, or one per neuron (ONNX broadcasts others)."""
     return len(region.inputs) == 2 or region.inputs[2].shape == region.inputs[1].shape[:1]
 
 
 def own_settings(layer: Activation) -> tuple[float, ...]:
-    """Return the activation's settings, or none where they are the ones its name stands for."""
-    default = _DEFAULTS.get(layer.name, ())
+    """Return the activation's settings, or none if they are the ones its name stands for."""
+    default = DEFAULT_SETTINGS.get(layer.name, ())
     same = len(default) == len(layer.settings) and all(
         math.isclose(one, other, rel_tol=SAME) for one, other in zip(default, layer.settings, strict=True)
     )
@@ -57,7 +64,7 @@ def own_settings(layer: Activation) -> tuple[float, ...]:
 
 
 def divisor(region: Region) -> float | Array:
-    """Return what an average divides by: one number, or one for each position (1, 1, *positions)."""
+    """Return what an average divides by: one number, or one per position (1, 1, *positions)."""
     layer, spatial = region.settings(Pool), integers(region.inputs[0].shape[2:])
     kernel = integers(layer.kernel)
     if layer.divisor is not None:
@@ -75,15 +82,14 @@ def divisor(region: Region) -> float | Array:
 
 
 def attention_scale(region: Region) -> float:
-    """Return the factor of each score; 1/√E where the layer names none."""
+    """Return the factor of each score; 1/√E if the layer names none."""
     scale = region.settings(Attention).scale
     return 1 / math.sqrt(cast("int", region.inputs[0].shape[3])) if scale is None else scale
 
 
 def causal_mask(region: Region) -> Array | None:
     """Return which key (S) each query (T) may see, or None without a causal mask."""
-    layer, (queries, keys) = region.settings(Attention), (region.inputs[0].shape[2], region.inputs[1].shape[2])
-    rows, columns = integers((queries, keys))
+    layer, (rows, columns) = region.settings(Attention), integers(x.shape[2] for x in region.inputs[:2])
     return np.tri(rows, columns, 0 if layer.from_start else columns - rows, dtype=bool) if layer.causal else None
 
 

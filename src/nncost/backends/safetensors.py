@@ -18,13 +18,13 @@ FORMAT = "nncost"
 
 
 def names_of(graph: Graph) -> dict[Parameter, str]:
-    """A name for each parameter: its layer's path and its own, numbered where several have the same."""
+    """A name per parameter: its layer's path and its own, numbered if several have the same."""
     taken: Counter[str] = Counter()
     found = {}
     for parameter in graph.parameters:
-        name = f"{parameter.path}.{parameter.tensor.name}".strip(".")
-        taken[name] += 1
-        found[parameter] = name if taken[name] == 1 else f"{name}.{taken[name]}"
+        taken[parameter.name] += 1
+        number = taken[parameter.name]
+        found[parameter] = parameter.name if number == 1 else f"{parameter.name}.{number}"
     return found
 
 
@@ -43,7 +43,7 @@ def safetensors_bytes(
 def read_safetensors(graph: Graph, path: str | Path) -> dict[Parameter, Array]:
     """The values of the graph's parameters in a file.
 
-    Raise SourceError for a file that cannot be read or lacks a parameter, ShapeError where a shape differs.
+    Raise SourceError for a file that cannot be read or lacks a parameter, ShapeError if a shape differs.
     """
     numpy_flavour = _package()
     try:
@@ -52,7 +52,7 @@ def read_safetensors(graph: Graph, path: str | Path) -> dict[Parameter, Array]:
         raise SourceError(f"there is no file {str(path)!r}.") from None
     except OSError as error:
         raise SourceError(f"cannot read {str(path)!r}: {error.strerror}.") from None
-    except Exception as error:  # noqa: BLE001 - the package's own error derives from Exception alone
+    except Exception as error:  # noqa: BLE001 - the package's own error derives from nothing but Exception
         raise SourceError(f"{str(path)!r} is not a safetensors file, or is cut short: {error}.") from None
     names = names_of(graph)
     _check_names(set(names.values()), set(arrays), str(path))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.ledger import Ledger, Row, Tally, Unknown, count_graph
-from nncost.ir.trace import Block, BlockCall, Call, Kernel, Trace, TraceItem, joined
+from nncost.ir.trace import Block, BlockCall, Kernel, KernelCall, Trace, TraceItem, joined
 
 
 @dataclass(slots=True)
@@ -21,13 +21,13 @@ class _Counter:
         """Return everything the items ran."""
         tally = Tally()
         for item in items:
-            if isinstance(item, Call):
+            if isinstance(item, KernelCall):
                 self._add_call(tally, item)
             else:
                 self._add_block(tally, item)
         return tally.ledger()
 
-    def _add_call(self, tally: Tally, call: Call) -> None:
+    def _add_call(self, tally: Tally, call: KernelCall) -> None:
         ledger = self.kernels.get(call.kernel)
         if ledger is None:
             ledger = self.kernels[call.kernel] = count_graph(call.kernel.graph, valid_taps=self.valid)

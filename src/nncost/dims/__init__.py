@@ -134,12 +134,12 @@ def is_largest(dim: Dim) -> bool:
 
 
 def parts_of(dim: Dim) -> Sequence[Dim]:
-    """The formulas a size is the largest of; itself where it is one formula."""
+    """The formulas a size is the largest of; the size itself if it is one formula."""
     return cast("Any", dim).args if is_largest(dim) else (dim,)
 
 
 def largest(dims: Sequence[Dim]) -> Dim:
-    """The largest of sizes: a number where all are, else one formula that leaves it open which one wins."""
+    """The largest of sizes: a number if all are numbers, else one ``Max`` that is not evaluated."""
     distinct = list(dict.fromkeys(dims))
     if not any(map(is_symbolic, distinct)):
         return max(cast("list[int]", distinct))

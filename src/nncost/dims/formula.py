@@ -80,7 +80,7 @@ def _value(expanded: Dim, names: Sequence[str], at: Mapping[str, int]) -> Dim:
 
 
 def _factored(expression: Any) -> Dim:
-    """A shorter product form where factoring gives one."""
+    """The shortest of the factored and collected forms."""
     if expression.has(sympy.Sum) or is_largest(expression):
         return cast("Dim", expression)
     candidates = [sympy.factor(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]

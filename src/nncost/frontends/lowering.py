@@ -1,7 +1,7 @@
 """The registry of lowerings: how an operator of a framework is written in core operations.
 
 A lowering ("rule") receives the call of one operator, emits core operations and composites into
-``call.builder`` and returns a tensor for each output. Shapes, counts, gradients, memory and execution follow.
+``call.builder`` and returns a tensor per output. Shapes, counts, gradients, memory and execution follow.
 """
 
 from __future__ import annotations
@@ -49,20 +49,14 @@ class Lowerings:
         self.users: Rules = {}
         self.revision = 0
 
-    def register(self, names: Sequence[str], since: int = 1) -> Callable[[Own], Own]:
-        """Register a rule of nncost's own under each name."""
+    def register(self, names: Sequence[str], since: int = 1, *, users: bool = False) -> Callable[[Own], Own]:
+        """Register a rule under each name; what is wrong with a user's one is raised as a RuleError."""
+        rules = self.users if users else self.ours
 
         def keep(rule: Own) -> Own:
-            self._keep(self.ours, names, since, rule)
-            return rule
-
-        return keep
-
-    def register_checked(self, names: Sequence[str], since: int = 1) -> Callable[[Own], Own]:
-        """Register a user's rule under each name; what is wrong with it is raised as a RuleError."""
-
-        def keep(rule: Own) -> Own:
-            self._keep(self.users, names, since, checked(rule))
+            for name in names:
+                rules.setdefault(name, {})[since] = checked(rule) if users else rule
+            self.revision += 1
             return rule
 
         return keep
@@ -82,11 +76,6 @@ class Lowerings:
             self.users.pop(name, None)
         self.revision += 1
 
-    def _keep(self, rules: Rules, names: Sequence[str], since: int, rule: Rule) -> None:
-        for name in names:
-            rules.setdefault(name, {})[since] = rule
-        self.revision += 1
-
 
 ONNX = Lowerings()
 """By ``Name``, or ``domain.Name`` outside the default domain; versions are opsets."""
@@ -99,7 +88,7 @@ def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
 
     ``"onnx.com.example.Name"`` is an ONNX operator of another domain, and ``since`` the first opset a rule is for;
     ``"aten::pow.Scalar"`` is one overload of a PyTorch operator. The function receives the call, emits core
-    operations into ``call.builder`` and returns a tensor for each output. NotImplementedError leaves a call unknown.
+    operations into ``call.builder`` and returns a tensor per output. NotImplementedError leaves a call unknown.
     Raise OptionError for another name.
     """
     onnx = [name.removeprefix("onnx.") for name in names if name.startswith("onnx.") and name != "onnx."]
@@ -114,8 +103,8 @@ def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
         raise OptionError(f"since= is an opset of ONNX; {torch[0]} has none.")
 
     def register(rule: Own) -> Own:
-        ONNX.register_checked(onnx, since)(rule)
-        TORCH.register_checked(torch)(rule)
+        ONNX.register(onnx, since, users=True)(rule)
+        TORCH.register(torch, users=True)(rule)
         return rule
 
     return register

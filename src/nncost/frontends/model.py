@@ -19,7 +19,7 @@ BiasChoice = Literal["all", "hidden", "none"]
 
 @record
 class TensorShape:
-    """A shape that stands for a tensor; ``dtype`` is None where the model decides."""
+    """A shape that stands for a tensor; ``dtype`` is None if the model decides."""
 
     shape: Shape
     dtype: str | None = None
@@ -80,11 +80,11 @@ class Model:
 
     A front end that traces the framework's own step hands over ``trace`` (every phase of it) and the
     parameters that received a gradient; the graph then holds the parameters only. ``layers`` name
-    what each layer is, in the order of the network; ``neurons_apart`` are those of one example that the
+    what each layer is, in the order of the network; ``recurrent_neurons`` are those of one example that the
     trace's products do not show (recurrent layers).
     ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.
-    ``active_parameters`` are those that one token uses, where a router chooses among experts.
-    ``timeline`` are the traced step's allocations (None where they were not followed), with the bytes of
+    ``active_parameters`` are those that one token uses if a router chooses among experts.
+    ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
     the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
     the source does.
     """
@@ -99,7 +99,7 @@ class Model:
     notes: tuple[str, ...] = ()
     trace: Trace | None = None
     layers: Mapping[str, str] | None = None
-    neurons_apart: Dim = 0
+    recurrent_neurons: Dim = 0
     batch_neurons: bool = False
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None

@@ -2,7 +2,7 @@
 
 One table of gradients (:func:`_vjp`) in the same vocabulary, so every other interpretation
 applies to them. A gradient nobody asked for is not computed; a tensor with n consumers adds its
-n gradients with n−1 additions; a composite's own closed form is used where it has one.
+n gradients with n−1 additions; a composite's own closed form is used if it has one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import assert_never
 
 from nncost.dims import Dim
 from nncost.ir import ops
-from nncost.ir.builder import Builder, no_gradient
+from nncost.ir.builder import Builder, kept_shape, no_gradient
 from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.scalars import SCALARS
@@ -44,12 +44,12 @@ class Tape:
         self._parts.setdefault(tensor, []).append(gradient)
 
     def give_stack(self, tensor: Tensor, gradients: Tensor) -> None:
-        """One gradient for each iteration, along the first axis."""
+        """One gradient per iteration, along the first axis."""
         self._stacks.add(gradients)
         self.give(tensor, gradients)
 
     def take(self, tensor: Tensor) -> Tensor | None:
-        """The whole gradient, or None where no consumer gave one."""
+        """The whole gradient, or None if no consumer gave one."""
         parts = self._parts.get(tensor)
         if parts is None:
             return None
@@ -65,8 +65,7 @@ class Tape:
         """All parts in one stack, so that T iterations cost T−1 additions wherever some were peeled off."""
         b = self.builder
         with b.at(b.path, b.phase, PEELED):
-            pieces = [part if part in self._stacks else b.reshape(part, (1, *part.shape)) for part in parts]
-            return pieces[0] if len(pieces) == 1 else b.emit(ops.Concat(0), *pieces)
+            return b.concat([part if part in self._stacks else b.unsqueeze(part, 0) for part in parts], 0)
 
 
 def differentiate(
@@ -178,9 +177,8 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
         repeat_gradient(tape, node, gradients)
         return
     if isinstance(op, ops.Split):
-        pieces = [
-            piece if piece is not None else _zeros(b, out) for piece, out in zip(gradients, node.outputs, strict=True)
-        ]
+        pairs = zip(gradients, node.outputs, strict=True)
+        pieces = [b.full(out.shape, 0.0, out.dtype) if piece is None else piece for piece, out in pairs]
         tape.give(x[0], b.emit(ops.Concat(op.axis), *pieces))
         return
     if g is None:
@@ -256,28 +254,29 @@ def _map_vjp(tape: Tape, name: str, node: Node, g: Tensor) -> None:
 
 def _reduce_vjp(tape: Tape, op: ops.Reduce, node: Node, g: Tensor) -> None:
     b, x, y = tape.builder, node.inputs[0], node.outputs[0]
-    kept = tuple(1 if axis in op.axes else dim for axis, dim in enumerate(x.shape))
-    spread = b.broadcast(b.reshape(g, kept), x.shape)
+
+    def broadcast(reduced: Tensor) -> Tensor:
+        return b.broadcast(b.reshape(reduced, kept_shape(x.shape, op.axes)), x.shape)
+
+    gradient = broadcast(g)
     match op.function:
         case "sum":
-            tape.give(x, spread)
+            tape.give(x, gradient)
         case "prod":
-            whole = b.broadcast(b.reshape(y, kept), x.shape)
-            tape.give(x, b.map("mul", spread, b.map("div", whole, x)))
-        case "max" | "min":
-            whole = b.broadcast(b.reshape(y, kept), x.shape)
-            order = (x, whole) if op.function == "max" else (whole, x)
-            tape.give(x, b.map("select", b.map("greater_equal", *order), spread, 0.0))
+            tape.give(x, b.map("mul", gradient, b.map("div", broadcast(y), x)))
+        case "max":
+            tape.give(x, b.map("select", b.map("greater_equal", x, broadcast(y)), gradient, 0.0))
+        case "min":
+            tape.give(x, b.map("select", b.map("greater_equal", broadcast(y), x), gradient, 0.0))
         case _:
             assert_never(op.function)
 
 
 def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
-    """The gradient goes to the extreme element alone: one addition for each value."""
+    """The gradient goes to the extreme element only: one addition per value."""
     b, x = tape.builder, node.inputs[0]
-    one_wide = (*g.shape[:axis], 1, *g.shape[axis:])
-    index = b.reshape(node.outputs[1], one_wide)
-    tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), b.reshape(g, one_wide), index))
+    values, index = b.unsqueeze(g, axis), b.unsqueeze(node.outputs[1], axis)
+    tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), values, index))
 
 
 def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
@@ -295,7 +294,7 @@ def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> No
                 if tensor in tape.active:
                     tape.give(tensor, piece)
         case ops.Stride(axis=axis, step=step):
-            tape.give(x[0], _unstride(b, g, axis, step, shape[axis]))
+            tape.give(x[0], slice_adjoint(b, g, axis, shape[axis], 0, step))
         case ops.Broadcast():
             tape.give(x[0], sum_to(b, g, shape))
         case ops.Flip():
@@ -306,15 +305,12 @@ def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> No
             assert_never(op)
 
 
-def _unstride(b: Builder, g: Tensor, axis: int, step: int, length: Dim) -> Tensor:
-    """Elements back at every ``step``-th place: step−1 zeros behind each, cut to the length. Moves only."""
-    lifted = b.reshape(g, (*g.shape[: axis + 1], 1, *g.shape[axis + 1 :]))
-    none = (0,) * lifted.rank
-    after = (*none[: axis + 1], step - 1, *none[axis + 2 :])
-    merged = (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :])
-    spread = b.reshape(b.emit(ops.Pad(none, after), lifted), merged)
-    none = (0,) * g.rank
-    return b.emit(ops.Pad(none, (*none[:axis], length - merged[axis], *none[axis + 1 :])), spread)
+def slice_adjoint(b: Builder, g: Tensor, axis: int, length: Dim, start: Dim, step: int = 1) -> Tensor:
+    """``g`` at every ``step``-th element of an axis of zeros of that length, from ``start``. Moves only."""
+    if g.shape[axis] != 0 and step != 1:
+        padded = b.pad(b.unsqueeze(g, axis + 1), axis + 1, 0, step - 1)
+        g = b.reshape(padded, (*g.shape[:axis], g.shape[axis] * step, *g.shape[axis + 1 :]))
+    return b.pad(g, axis, start, length - start - g.shape[axis])
 
 
 def sum_to(b: Builder, g: Tensor, shape: tuple[Dim, ...]) -> Tensor:
@@ -322,7 +318,3 @@ def sum_to(b: Builder, g: Tensor, shape: tuple[Dim, ...]) -> Tensor:
     extra = g.rank - len(shape)
     axes = [axis for axis in range(g.rank) if axis < extra or (shape[axis - extra] == 1 and g.shape[axis] != 1)]
     return b.reshape(b.reduce("sum", g, axes), shape)
-
-
-def _zeros(b: Builder, like: Tensor) -> Tensor:
-    return b.emit(ops.Constant("fill", like.shape, like.dtype, 0.0))

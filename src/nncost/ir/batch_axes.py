@@ -118,8 +118,8 @@ def _reshaped(node: Node, axis: int | None, batch: int) -> int | None:
         return None
     old, new = cast("tuple[int, ...]", node.inputs[0].shape), cast("tuple[int, ...]", node.outputs[0].shape)
     before = math.prod(old[:axis])
-    starts = [math.prod(new[:place]) for place in range(len(new))]
-    fitting = [place for place, size in enumerate(new) if size % batch == 0 and before * batch <= starts[place] * size]
-    exact = [place for place in fitting if starts[place] == before]
-    merged = [place for place in fitting if starts[place] < before]
+    starts = [math.prod(new[:k]) for k in range(len(new))]
+    fitting = [k for k, size in enumerate(new) if size % batch == 0 and before * batch <= starts[k] * size]
+    exact = [k for k in fitting if starts[k] == before]
+    merged = [k for k in fitting if starts[k] < before]
     return next(iter((*exact, *merged)), None)

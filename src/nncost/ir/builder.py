@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self, Union, cast
 
-from nncost.dims import Dim, Shape, is_symbolic, product, same_shape
+from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same_shape
 from nncost.ir import ops
 from nncost.ir.graph import Gradients, Graph, Item, Node, Parameter, Phase, Region, Role, Tensor, walk
 from nncost.ir.layers import Layer
 from nncost.ir.shapes import infer, stacked_shape
 
 Operand = Union[Tensor, float]
-Step = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
-"""``step(body_builder, carried, scanned) -> (carried, stacked)``: one iteration of a Repeat."""
+Iteration = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
+"""``step(body_builder, carried, scanned) -> (carried, stacked)``: what a Repeat does once."""
 GradientRule = Callable[["Builder", Region, Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
 """``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
 
@@ -26,7 +26,7 @@ def no_gradient(
     return {}
 
 
-class RegionHandle:
+class OpenRegion:
     """A region while its items are emitted, in a ``with`` block: what a composite says about itself before it closes."""
 
     def __init__(
@@ -66,7 +66,7 @@ class RegionHandle:
             b.items.append(region)
 
 
-class Place:
+class Location:
     """The path, phase and origin that a builder emits under inside a ``with`` block, which gives the path."""
 
     __slots__ = ("_builder", "_inside", "_outside")
@@ -118,10 +118,14 @@ class Builder:
         return tensor
 
     def constant(self, value: float, name: str = "") -> Tensor:
-        """A scalar constant, one node for each distinct value; with a ``name``, a run may give it another."""
+        """A scalar constant, one node per distinct value; with a ``name``, a run may give it another."""
         if (value, name) not in self._constants:
             self._constants[value, name] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
         return self._constants[value, name]
+
+    def full(self, shape: Shape, value: Any, dtype: str) -> Tensor:
+        """A constant tensor of one value."""
+        return self.emit(ops.Constant("fill", shape, dtype, value))
 
     # ---------------------------------------------------------------- nodes
     def emit(self, op: ops.Op, *inputs: Tensor) -> Tensor:
@@ -144,7 +148,7 @@ class Builder:
         return self.emit(ops.Map(function), *tensors)
 
     def broadcast(self, x: Tensor, shape: Shape) -> Tensor:
-        """``x`` repeated to ``shape``; ``x`` itself where it has that shape."""
+        """``x`` repeated to ``shape``; ``x`` itself if it has that shape."""
         return x if same_shape(x.shape, shape) else self.emit(ops.Broadcast(shape), x)
 
     def contract(self, spec: str, left: Tensor, right: Tensor) -> Tensor:
@@ -152,22 +156,44 @@ class Builder:
         return self.emit(ops.Contract(spec), left, right)
 
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
-        """``x`` in another shape; ``x`` itself where it has that shape."""
+        """``x`` in another shape; ``x`` itself if it has that shape."""
         return x if same_shape(x.shape, shape) else self.emit(ops.Reshape(shape), x)
+
+    def unsqueeze(self, x: Tensor, axis: int) -> Tensor:
+        """``x`` with a new axis of size one before ``axis``, which counts from the front."""
+        return self.emit(ops.Reshape((*x.shape[:axis], 1, *x.shape[axis:])), x)
 
     def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
         """``x`` with its axes reordered."""
         return self.emit(ops.Transpose(tuple(order)), x)
 
+    def pad(self, x: Tensor, axis: int, before: Dim, after: Dim) -> Tensor:
+        """``x`` with zeros before and after an axis, which counts from the front; negative widths crop."""
+        none = (0,) * x.rank
+        return self.emit(
+            ops.Pad((*none[:axis], before, *none[axis + 1 :]), (*none[:axis], after, *none[axis + 1 :])), x
+        )
+
+    def split(self, x: Tensor, sizes: Sequence[Dim], axis: int) -> tuple[Tensor, ...]:
+        """``x`` cut into pieces of these sizes along an axis; ``x`` itself if there is one piece only."""
+        return (x,) if len(sizes) == 1 else self.emit_many(ops.Split(axis % x.rank, tuple(sizes)), x)
+
+    def chunk(self, x: Tensor, count: int, axis: int) -> tuple[Tensor, ...]:
+        """``x`` cut into equal pieces along an axis. Raise ValueError if ``count`` does not divide its size."""
+        return self.split(x, (exact_divide(x.shape[axis], count),) * count, axis)
+
+    def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        """Tensors joined along an axis; a single one itself."""
+        return tensors[0] if len(tensors) == 1 else self.emit(ops.Concat(axis), *tensors)
+
     def reduce(self, function: str, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
         """A reduction; with ``keep`` the reduced axes stay with size one."""
         axes = tuple(axis % x.rank for axis in axes)
         reduced = self.emit(ops.Reduce(cast("Any", function), axes), x) if axes else x
-        kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
-        return self.reshape(reduced, kept) if keep else reduced
+        return self.reshape(reduced, kept_shape(x.shape, axes)) if keep else reduced
 
     def mean(self, x: Tensor, axes: Sequence[int], *, keep: bool = False) -> Tensor:
-        """A sum and one division for each result."""
+        """A sum and one division per result."""
         axes = tuple(axis % x.rank for axis in axes)
         total = self.reduce("sum", x, axes, keep=keep)
         return self.map("div", total, self.size_constant([x.shape[axis] for axis in axes]))
@@ -180,35 +206,35 @@ class Builder:
             if is_symbolic(dim):
                 value = value / dim if inverse else value * dim
         if is_symbolic(value) and not isinstance(value, float):
-            return self.emit(ops.Constant("fill", (), self.dtype, value))
+            return self.full((), value, self.dtype)
         return self.constant(value)
 
     # ---------------------------------------------------------------- structure
-    def scope(self, name: str) -> Place:
+    def scope(self, name: str) -> Location:
         """Everything inside belongs to the layer ``name`` of the current one."""
         return self.at(f"{self.path}.{name}" if self.path else name, self.phase, self.origin)
 
-    def layer(self, kind: str) -> Place:
+    def layer(self, kind: str) -> Location:
         """A scope numbered within the current one: ``dense.1``, then ``dense.2``."""
         numbered = f"{self.path}.{kind}" if self.path else kind
         self._numbers[numbered] += 1
         return self.scope(f"{kind}.{self._numbers[numbered]}")
 
-    def at(self, path: str, phase: Phase, origin: str = "") -> Place:
+    def at(self, path: str, phase: Phase, origin: str = "") -> Location:
         """Emit under another path, phase and origin, as backward and update do for each layer."""
-        return Place(self, (path, phase, origin))
+        return Location(self, (path, phase, origin))
 
     def region(
         self, layer: Layer, *inputs: Tensor, activations: Dim = 0, neurons: Dim = 0, masked: Dim = 0
-    ) -> RegionHandle:
-        """The group of items that a layer is; call ``returns`` on the handle before it closes."""
-        return RegionHandle(self, layer, inputs, activations, neurons, masked)
+    ) -> OpenRegion:
+        """The group of items that a layer is; call ``returns`` on it before it closes."""
+        return OpenRegion(self, layer, inputs, activations, neurons, masked)
 
     def repeat(
         self,
         times: Dim,
         carried: Sequence[Tensor],
-        step: Step,
+        step: Iteration,
         *,
         scanned: Sequence[Tensor] = (),
         slices: Sequence[Tensor] | None = None,
@@ -219,7 +245,7 @@ class Builder:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run ``step`` ``times`` times; returns the final carried values and the stacked outputs.
 
-        Parameters made inside ``step`` are stacked, one slice for each iteration; tensors of this
+        Parameters made inside ``step`` are stacked, one slice per iteration; tensors of this
         builder used inside are invariant. With ``index``, ``entering`` and ``slices`` give the
         body's own input tensors, whose shapes depend on it.
         """
@@ -247,8 +273,13 @@ class Builder:
         return Graph(tuple(self.inputs), tuple(self.parameters), outputs, tuple(self.items))
 
 
+def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
+    """A shape with size one along ``axes``, which count from the front: that of a reduction which keeps them."""
+    return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
+
+
 def _scaled(factor: float, number: int, inverse: bool) -> float:
-    """``factor·number`` or ``factor/number``; where floats end, a stand-in that is counted but never run."""
+    """``factor·number`` or ``factor/number``; beyond the floats, a number that is counted but never run."""
     try:
         return factor / number if inverse else factor * number
     except OverflowError:

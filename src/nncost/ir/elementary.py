@@ -90,19 +90,19 @@ class Arrays:
         return np.not_equal(a, c).astype(bool)
 
     def select(self, condition: Array, chosen: Array, otherwise: Array) -> Array:
-        """``chosen`` where the condition holds."""
+        """``chosen`` if the condition holds, else ``otherwise``."""
         if _any_objects(chosen, otherwise):
             return _object_select(condition, chosen, otherwise)
         return np.where(condition, chosen, otherwise)
 
     def where_positive(self, x: Array, chosen: Array, otherwise: Array) -> Array:
-        """``chosen`` where ``x > 0``."""
+        """``chosen`` if ``x > 0``, else ``otherwise``."""
         if _any_objects(x, chosen, otherwise):
             return _object_where_positive(x, chosen, otherwise)
         return np.where(x > 0, chosen, otherwise)
 
     def where_between(self, x: Array, low: Array, high: Array, chosen: Array) -> Array:
-        """``chosen`` where ``low < x < high``, zero elsewhere."""
+        """``chosen`` if ``low < x < high``, else zero."""
         if _any_objects(x, chosen):
             return _object_where_between(x, low, high, chosen)
         return np.where((low < x) & (x < high), chosen, np.zeros((), dtype=chosen.dtype))

@@ -157,7 +157,7 @@ class _Preparation:
         return program
 
     def watched(self, node: Node) -> ArrayCall:
-        """The call of a node, observed before it runs and lifted behind it, where that is asked for."""
+        """The call of a node, observed before it runs and lifted after it, if that is asked for."""
         call = self.call(node)
         call = call if self.lift is None else _lifted(node, call, self.lift)
         return call if self.observe is None else _observed(node, call, self.observe)
@@ -248,7 +248,7 @@ def _store(buffer: Array, fresh: Array) -> Array:
 
 
 def _nodes(items: Sequence[Item], *, update_buffers: bool) -> Iterator[Node]:
-    """The nodes in execution order; behind a region that has effects, the writes they stand for."""
+    """The nodes in execution order; after a region with effects, the writes they stand for."""
     if not update_buffers:
         yield from walk(items)
         return

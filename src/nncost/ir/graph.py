@@ -48,7 +48,7 @@ class Tensor:
 class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
-    ``stored_bytes`` is what it takes in the file it was read from; None where no file was read. ``read`` reads the
+    ``stored_bytes`` is what it takes in the file it was read from; None if no file was read. ``read`` reads the
     values that its file holds, an array of its shape; None if they are elsewhere.
     """
 
@@ -58,6 +58,11 @@ class Parameter:
     trainable: bool = True
     stored_bytes: int | None = None
     read: Callable[[], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The path of its layer and its own name there."""
+        return f"{self.path}.{self.tensor.name}".strip(".")
 
     @property
     def bytes(self) -> Dim:

@@ -1,4 +1,4 @@
-"""What regions are: one dataclass for each kind of layer, with its settings.
+"""What regions are: one dataclass per kind of layer, with its settings.
 
 A composite of ``ir/library`` gives its region one of these when it is built, and gradient rules,
 explanations, back ends and losses read its fields. Operands are not settings: they are the
@@ -94,7 +94,7 @@ class Attention:
 
 @record
 class Recurrent:
-    """A recurrent layer (``rnn``, ``lstm`` or ``gru``) of H units over (B, T, F), one direction for each item of ``reverse``.
+    """A recurrent layer (``rnn``, ``lstm`` or ``gru``) of H units over (B, T, F), one direction per item of ``reverse``.
 
     Inputs: x, then for each direction the weights (G·H, F) and (G·H, H) and as many biases (G·H,) as
     ``biases`` says (1: of the input only), then as many initial states as ``initial`` says; they are

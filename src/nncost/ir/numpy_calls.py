@@ -160,8 +160,8 @@ def _fold(op: ops.Fold, taps: Array) -> Array:
     for axis, length in zip(op.axes, integers(op.lengths), strict=True):
         shape[axis] = length
     result = np.zeros(shape, dtype=taps.dtype)
-    for tap, place in op.places(taps.shape):
-        result[place] += taps[tap]
+    for tap, target in op.slices(taps.shape):
+        result[target] += taps[tap]
     return result
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nncost.ir.graph import Graph
 
 
+TensorType = tuple[Shape, str]
+"""A tensor's shape and dtype."""
+
+
 @record
 class Contract:
     """A two-operand einsum, e.g. ``Contract("bi,oi->bo")``; indices absent from the output are summed."""
@@ -82,16 +86,16 @@ class Fold:
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
 
-    def places(self, shape: Sequence[int]) -> list[tuple[tuple[Any, ...], tuple[slice, ...]]]:
-        """Return for taps of that shape the index of each tap, and where in the result its values are added."""
+    def slices(self, shape: Sequence[int]) -> list[tuple[tuple[Any, ...], tuple[slice, ...]]]:
+        """Return for taps of that shape the index of each tap, and the slice of the result its values are added to."""
         rank = len(shape) - len(self.axes)
         found: list[tuple[tuple[Any, ...], tuple[slice, ...]]] = []
         for tap in itertools.product(*map(range, shape[rank:])):
-            place = [slice(None)] * rank
+            target = [slice(None)] * rank
             for axis, offset, stride, dilation in zip(self.axes, tap, self.strides, self.dilations, strict=True):
                 first = offset * dilation
-                place[axis] = slice(first, first + stride * (shape[axis] - 1) + 1, stride)
-            found.append(((..., *tap), tuple(place)))
+                target[axis] = slice(first, first + stride * (shape[axis] - 1) + 1, stride)
+            found.append(((..., *tap), tuple(target)))
         return found
 
 
@@ -166,7 +170,7 @@ class Gather:
     """Values taken by an index tensor.
 
     ``along=False``: whole slices of ``axis`` (an embedding), the index's axes replace it.
-    ``along=True``: one element for each index, which has the value's rank (``take_along_axis``).
+    ``along=True``: one element per index, which has the value's rank (``take_along_axis``).
     """
 
     axis: int
@@ -253,7 +257,7 @@ class Algorithm:
     """
 
     name: str
-    outputs: tuple[tuple[Shape, str], ...]
+    outputs: tuple[TensorType, ...]
     counts: Mapping[str, Dim] = field(hash=False)
     note: str = ""
 
@@ -263,7 +267,7 @@ class Opaque:
     """An operation nncost does not know: it makes every total incomplete."""
 
     name: str
-    outputs: tuple[tuple[Shape, str], ...]
+    outputs: tuple[TensorType, ...]
 
 
 AnyMove = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]

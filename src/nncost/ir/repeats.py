@@ -49,7 +49,8 @@ def _iterations_to_peel(tape: Tape, node: Node, op: ops.Repeat, gradients: Seque
     arriving = {i for i in carried if gradients[i] is not None}
     last = 0
     while True:
-        reached = _reached(op.body.items, active_body, stacked | {op.body.outputs[i] for i in arriving})
+        reached = active_body & (stacked | {op.body.outputs[i] for i in arriving})
+        _reach(op.body.items, active_body, reached)
         leaving = {i for i in carried if op.body.inputs[i] in reached}
         if leaving == arriving:
             break
@@ -71,15 +72,8 @@ def _active_in_body(tape: Tape, node: Node, op: ops.Repeat) -> set[Tensor]:
         active |= grown
 
 
-def _reached(items: Sequence[Item], active: Collection[Tensor], sources: set[Tensor]) -> set[Tensor]:
-    """Active tensors that a gradient arriving at ``sources`` reaches."""
-    reached = {tensor for tensor in sources if tensor in active}
-    _reach(items, active, reached)
-    return reached
-
-
 def _reach(items: Sequence[Item], active: Collection[Tensor], reached: set[Tensor]) -> None:
-    """Let ``reached`` grow against the order of the items."""
+    """Let ``reached``, the active tensors that a gradient arrives at, grow against the order of the items."""
     for item in reversed(items):
         if isinstance(item, Region) and item.gradient is None:
             _reach(item.items, active, reached)
@@ -97,7 +91,7 @@ def _peel(node: Node, op: ops.Repeat, first: int, last: int) -> list[Item]:
     sizes: list[Dim] = [1] * below + ([middle] if middle != 0 else []) + [1] * above
     carried, scanned = list(node.inputs[: op.carried]), node.inputs[op.carried : op.carried + op.scanned]
     invariant = node.inputs[op.carried + op.scanned :]
-    pieces = [_cut(b, tensor, sizes) for tensor in scanned]
+    pieces = [b.split(tensor, sizes, 0) for tensor in scanned]
     stacks: list[list[Tensor]] = [[] for _ in op.body.outputs[op.carried :]]
     order = range(len(sizes) - 1, -1, -1) if op.reverse else range(len(sizes))
     for number in order:
@@ -112,16 +106,12 @@ def _peel(node: Node, op: ops.Repeat, first: int, last: int) -> list[Item]:
             results = _inline(b, op.body, inputs)
         carried = results[: op.carried]
         for stack, result in zip(stacks, results[op.carried :], strict=True):
-            stack.append(result if whole else b.reshape(result, (1, *result.shape)))
+            stack.append(result if whole else b.unsqueeze(result, 0))
     for output, final in zip(node.outputs, carried, strict=False):
         _alias(b, ops.Reshape(final.shape), [final], output)
     for output, stack in zip(node.outputs[op.carried :], stacks, strict=True):
         _alias(b, ops.Concat(0), stack[::-1] if op.reverse else stack, output)
     return b.items
-
-
-def _cut(b: Builder, tensor: Tensor, sizes: Sequence[Dim]) -> Sequence[Tensor]:
-    return [tensor] if len(sizes) == 1 else b.emit_many(ops.Split(0, tuple(sizes)), tensor)
 
 
 def _alias(b: Builder, op: ops.Op, inputs: Sequence[Tensor], output: Tensor) -> None:

@@ -23,12 +23,11 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.scalars import SCALARS
 
-Signature = tuple[Shape, str]
 INDEX_DTYPE = "int64"
 
 
-def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
-    """``(shape, dtype)`` of every output.
+def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[ops.TensorType, ...]:
+    """The shape and dtype of every output.
 
     Raise ShapeError if the inputs do not fit the operation.
     """
@@ -36,7 +35,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
         case ops.Contract():
             return ((contracted_shape(op, inputs[0].shape, inputs[1].shape), inputs[0].dtype),)
         case ops.Map():
-            return (_map_signature(op, inputs),)
+            return (_map_type(op, inputs),)
         case ops.Reduce(axes=axes):
             kept = tuple(dim for axis, dim in enumerate(inputs[0].shape) if axis not in axes)
             return ((kept, inputs[0].dtype),)
@@ -71,7 +70,7 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[Signature, ...]:
         case ops.Constant(shape=shape, dtype=dtype):
             return ((shape, dtype),)
         case ops.Repeat():
-            return _repeat_signatures(op)
+            return _repeat_types(op)
         case ops.Algorithm(outputs=outputs) | ops.Opaque(outputs=outputs):
             return outputs
         case _:
@@ -101,7 +100,7 @@ def summed_size(op: ops.Contract, left: Shape) -> Dim:
 
 
 def window_shape(op: ops.Window, shape: Shape) -> Shape:
-    """Positions of the window on its axes, then one axis of taps for each."""
+    """The positions of the window on its axes, then one axis of taps per axis."""
     result = list(shape)
     for axis, size, stride, dilation in zip(op.axes, op.sizes, op.strides, op.dilations, strict=True):
         reach = dilation * (size - 1) + 1
@@ -115,7 +114,7 @@ def window_shape(op: ops.Window, shape: Shape) -> Shape:
     return (*result, *op.sizes)
 
 
-def _map_signature(op: ops.Map, inputs: Sequence[Tensor]) -> Signature:
+def _map_type(op: ops.Map, inputs: Sequence[Tensor]) -> ops.TensorType:
     function = SCALARS[op.function]
     if len(inputs) != function.arity:
         raise ShapeError(f"{op.function} takes {function.arity} operands, received {len(inputs)}")
@@ -171,7 +170,7 @@ def _concatenated_shape(axis: int, inputs: Sequence[Tensor]) -> Shape:
     return (*first[:axis], add_all(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
 
 
-def _repeat_signatures(op: ops.Repeat) -> tuple[Signature, ...]:
+def _repeat_types(op: ops.Repeat) -> tuple[ops.TensorType, ...]:
     finals = op.body.outputs[: op.carried]
     stacked = op.body.outputs[op.carried :]
     end = op.start if op.reverse else op.last
@@ -187,7 +186,7 @@ def at_index(shape: Shape, index: Dim | None, value: Dim) -> Shape:
 
 
 def stacked_shape(op: ops.Repeat, shape: Shape) -> Shape:
-    """All iterations' tensors of one body shape together; flat where the shape depends on the index."""
+    """The shape of the stack over all iterations of tensors of a body's shape; flat if that shape depends on the index."""
     if op.index is None:
         return (op.times, *shape)
     return (sum_over(product(shape), op.index, op.start, op.last),)

@@ -32,11 +32,11 @@ class Allocation:
 class Timeline:
     """A step's allocations on top of what is there before it begins.
 
-    ``unlearned`` names operators whose workspace is not known here: the peak may be higher by it.
+    ``unknown_workspace`` names operators whose workspace is not known here: the peak may be higher by it.
     ``saved`` are the bytes the forward pass keeps for the backward pass, at the moment the forward ends
     (parameters, buffers and inputs apart).
     """
 
     allocations: tuple[Allocation, ...]
     saved: Dim = 0
-    unlearned: tuple[str, ...] = ()
+    unknown_workspace: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """A framework's own step as it ran: which kernels, in which layer and phase, in which order.
 
-A kernel is made once for each distinct call (same operation, shapes, types and options) and shared
+A kernel is made once per distinct call (same operation, shapes, types and options) and shared
 by all calls like it, so that a network of many equal layers costs little more to count than one.
 """
 
@@ -26,10 +26,10 @@ class Kernel:
 
 
 @record
-class Call:
-    """One kernel that ran for a layer in a phase; ``op`` names its row where the kernel's own name does not.
+class KernelCall:
+    """One kernel that ran for a layer in a phase; ``op`` names its row if the kernel's own name does not.
 
-    Without ``neurons`` its outputs are none: a recurrent layer has H for each direction, not one for each product.
+    Without ``neurons`` its outputs are not neurons: a recurrent layer has H per direction, not one per product.
     """
 
     kernel: Kernel
@@ -54,7 +54,7 @@ class BlockCall:
     path: str
 
 
-TraceItem = Union[Call, BlockCall]
+TraceItem = Union[KernelCall, BlockCall]
 
 
 @record
@@ -63,15 +63,15 @@ class Trace:
 
     items: tuple[TraceItem, ...]
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[KernelCall]:
         """Every call with its full path, blocks opened."""
         return _opened(self.items, "")
 
 
-def _opened(items: tuple[TraceItem, ...], prefix: str) -> Iterator[Call]:
+def _opened(items: tuple[TraceItem, ...], prefix: str) -> Iterator[KernelCall]:
     for item in items:
         path = joined(prefix, item.path)
-        if isinstance(item, Call):
+        if isinstance(item, KernelCall):
             yield replace(item, path=path)
         else:
             yield from _opened(item.block.items, path)

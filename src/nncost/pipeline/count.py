@@ -67,7 +67,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
         ledger = count_graph(step.graph, valid_taps=valid, kernels=kernels)
     if model.batch_neurons:
         ledger = _per_example(ledger, model.batch)
-    ledger = replace(ledger, neurons=ledger.neurons + model.neurons_apart)
+    ledger = replace(ledger, neurons=ledger.neurons + model.recurrent_neurons)
     additions = accumulation_graph(list(step.gradients.items()) if settings.accumulate > 1 else [])
     flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))

@@ -1,4 +1,4 @@
-"""The core operations as ONNX nodes: what is written where no layer of ONNX is recognised."""
+"""The core operations as ONNX nodes: what is written if ONNX has no operator for a layer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never, cast
 
 from nncost.backends.onnx.emitter import Emitter, element_type
+from nncost.backends.operands import batch_free
 from nncost.errors import SourceError
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Node
 
 _MAPS: Mapping[str, str] = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "abs": "Abs", "sign": "Sign",
@@ -81,7 +82,7 @@ def _map(e: Emitter, name: str, node: Node, x: Sequence[str]) -> str:
 
 
 def _atan2(e: Emitter, node: Node, x: Sequence[str]) -> str:
-    """The angle of the point (x, y): atan(y/x), half a turn further where x is negative."""
+    """The angle of the point (x, y): atan(y/x), half a turn further if x is negative."""
     y, x_, path = *x, node.path
     zero, turn = (e.scalar(value, node.inputs[0].dtype) for value in (0.0, math.pi))
     angle = e.node("Atan", [e.node("Div", [y, x_], path=path)], path=path)
@@ -93,12 +94,12 @@ def _atan2(e: Emitter, node: Node, x: Sequence[str]) -> str:
 
 
 def _window(e: Emitter, op: ops.Window, x: str, node: Node) -> str:
-    """A strided slice for each tap, side by side behind the other axes."""
+    """A strided slice per tap, side by side behind the other axes."""
     shape = cast("tuple[int, ...]", node.outputs[0].shape)
     positions = [shape[axis] for axis in op.axes]
     taps = []
     for tap in itertools.product(*(range(cast("int", size)) for size in op.sizes)):
-        starts = [place * dilation for place, dilation in zip(tap, op.dilations, strict=True)]
+        starts = [offset * dilation for offset, dilation in zip(tap, op.dilations, strict=True)]
         ends = [s + stride * (n - 1) + 1 for s, stride, n in zip(starts, op.strides, positions, strict=True)]
         bounds = [e.integers(numbers) for numbers in (starts, ends, op.axes, op.strides)]
         cut = e.node("Slice", [x, *bounds], path=node.path)
@@ -111,17 +112,11 @@ def _window(e: Emitter, op: ops.Window, x: str, node: Node) -> str:
     )
 
 
-def sizes_of(tensor: Tensor, axes: Axes) -> list[int]:
-    """A shape to reshape to, −1 where it depends on the batch."""
-    free = axes.get(tensor)
-    return [-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape)]
-
-
 def _move(e: Emitter, op: ops.AnyMove, node: Node, x: Sequence[str], axes: Axes) -> list[str]:
     path = node.path
     match op:
         case ops.Reshape():
-            return [e.node("Reshape", [x[0], e.integers(sizes_of(node.outputs[0], axes))], path=path)]
+            return [e.node("Reshape", [x[0], e.integers(batch_free(node.outputs[0], axes))], path=path)]
         case ops.Transpose(order=order):
             return [e.node("Transpose", x, path=path, perm=list(order))]
         case ops.Pad():

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nncost.backends.constants import Constants
 from nncost.backends.onnx.emitter import Emitter
-from nncost.backends.onnx.recurrent import Valued, emit_recurrent
+from nncost.backends.onnx.recurrent import Named, Valued, emit_recurrent
 from nncost.backends.operands import (
+    DEFAULT_SETTINGS,
     attention_scale,
     causal_mask,
-    dense_bias,
     divisor,
+    has_standard_bias,
     integers,
     recurrent_weights,
     widths,
@@ -23,18 +24,16 @@ from nncost.backends.operands import (
 from nncost.dims import Shape
 from nncost.ir import layers
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.library.activations import SELU_ALPHA, SELU_SCALE
 from nncost.records import record
 
-Named = Callable[[Tensor], str]
 IMAGE_RANK = 4
-"""onnxruntime normalises local responses of images alone."""
+"""onnxruntime normalises local responses of images only."""
 GELU_OPSET, GROUP_NORM_OPSET, RMS_NORM_OPSET = 20, 21, 23
 
 
 @record
-class Writing:
-    """Where a layer is written: the emitter, the names of tensors, the values of parameters, the layer's path."""
+class LayerWriter:
+    """What writing a layer takes: the emitter, the names of tensors, the values of parameters, the layer's path."""
 
     e: Emitter
     name: Named
@@ -50,17 +49,17 @@ class Writing:
         return [self.name(tensor) for tensor in tensors if tensor is not None]
 
 
-def emit_layer(w: Writing, region: Region, constants: Constants) -> list[str] | None:
+def emit_layer(w: LayerWriter, region: Region, constants: Constants) -> list[str] | None:
     """Return the names of the region's outputs, or None for a layer without an operator."""
     found = _emit(w, region, constants)
     return [found] if isinstance(found, str) else found
 
 
-def _emit(w: Writing, region: Region, constants: Constants) -> str | list[str] | None:
+def _emit(w: LayerWriter, region: Region, constants: Constants) -> str | list[str] | None:
     x = region.inputs[0] if region.inputs else region.outputs[0]
     match region.layer:
         case layers.Dense():
-            return _dense(w, region) if dense_bias(region) else None
+            return _dense(w, region) if has_standard_bias(region) else None
         case layers.Conv(strides, padding, dilations, groups):
             return w.node(
                 "Conv", *w.names(*region.inputs), kernel_shape=_kernel(region), strides=list(strides),
@@ -110,7 +109,7 @@ def _fits(region: Region, shape: Shape) -> bool:
     return all(tensor.shape == shape for tensor in region.inputs[1:])
 
 
-def _dense(w: Writing, region: Region) -> str:
+def _dense(w: LayerWriter, region: Region) -> str:
     x, weight, *bias = region.inputs
     if x.rank == 2:
         return w.node("Gemm", *w.names(*region.inputs), transB=1)
@@ -127,8 +126,8 @@ def _pads(padding: layers.Widths) -> list[int]:
     return [*(low for low, _ in widths(padding)), *(high for _, high in widths(padding))]
 
 
-def _transposed(w: Writing, layer: layers.ConvTranspose, region: Region) -> str:
-    """What the crop adds instead is output padding where runtimes take it, else zeros before the bias is added."""
+def _transposed(w: LayerWriter, layer: layers.ConvTranspose, region: Region) -> str:
+    """A negative crop is output padding if runtimes take it, else zeros before the bias is added."""
     x, weight, *bias = region.inputs
     crop = widths(layer.crop)
     extra = [max(-high, 0) for _, high in crop]
@@ -148,7 +147,7 @@ def _transposed(w: Writing, layer: layers.ConvTranspose, region: Region) -> str:
 
 
 # ------------------------------------------------------------------- pooling
-def _padded(w: Writing, x: Tensor, padding: layers.Widths, value: float) -> str:
+def _padded(w: LayerWriter, x: Tensor, padding: layers.Widths, value: float) -> str:
     """The input with explicit padding on its spatial axes."""
     before, after = zip(*widths(padding), strict=True)
     return w.node("Pad", w.name(x), w.e.integers([0, 0, *before, 0, 0, *after]), w.e.scalar(value, x.dtype))
@@ -159,7 +158,7 @@ def _fits_kernel(layer: layers.Pool) -> bool:
     return all(max(pair) < size for pair, size in zip(widths(layer.padding), integers(layer.kernel), strict=True))
 
 
-def _max_pool(w: Writing, layer: layers.Pool, x: Tensor) -> str:
+def _max_pool(w: LayerWriter, layer: layers.Pool, x: Tensor) -> str:
     fits = _fits_kernel(layer)
     return w.node(
         "MaxPool", w.name(x) if fits else _padded(w, x, layer.padding, -math.inf), kernel_shape=list(layer.kernel),
@@ -168,12 +167,11 @@ def _max_pool(w: Writing, layer: layers.Pool, x: Tensor) -> str:
     )  # fmt: skip
 
 
-def _average_pool(w: Writing, layer: layers.Pool, region: Region) -> str | None:
+def _average_pool(w: LayerWriter, layer: layers.Pool, region: Region) -> str | None:
     """With the padding counted everywhere or nowhere; other divisors are written in core operations."""
     plain = not layer.count_padding and layer.divisor is None
-    if not _fits_kernel(layer) or (
-        not plain and not np.array_equal(divisor(region), math.prod(integers(layer.kernel)))
-    ):
+    counted = np.array_equal(divisor(region), math.prod(integers(layer.kernel)))
+    if not _fits_kernel(layer) or not (plain or counted):
         return None
     return w.node(
         "AveragePool", w.name(region.inputs[0]), kernel_shape=list(layer.kernel), strides=list(layer.strides),
@@ -191,7 +189,7 @@ _ALPHA = ("leaky_relu", "elu", "celu")
 """Those that take one number."""
 
 
-def _activation(w: Writing, layer: layers.Activation, operand: Tensor) -> str | None:
+def _activation(w: LayerWriter, layer: layers.Activation, operand: Tensor) -> str | None:
     x, settings, name = w.name(operand), layer.settings, layer.name
     if name in _PLAIN:
         if len(settings) > int(name in _ALPHA):
@@ -200,14 +198,14 @@ def _activation(w: Writing, layer: layers.Activation, operand: Tensor) -> str | 
         return w.node(_PLAIN[name], x, **own)
     match name:
         case "selu":
-            alpha, gamma = settings or (SELU_ALPHA, SELU_SCALE)
+            alpha, gamma = settings or DEFAULT_SETTINGS[name]
             return w.node("Selu", x, alpha=alpha, gamma=gamma)
         case "gelu" | "gelu_tanh":
             return w.node("Gelu", x, since=GELU_OPSET, approximate="tanh" if name == "gelu_tanh" else "none")
         case "silu":
             return w.node("Mul", x, w.node("Sigmoid", x))
         case "hardsigmoid":
-            alpha, beta = settings or (1 / 6, 0.5)
+            alpha, beta = settings or DEFAULT_SETTINGS[name]
             return w.node("HardSigmoid", x, alpha=alpha, beta=beta)
         case "relu6" | "hardtanh":
             low, high = (w.e.scalar(bound) for bound in settings or _BOUNDS[name])
@@ -217,7 +215,7 @@ def _activation(w: Writing, layer: layers.Activation, operand: Tensor) -> str | 
 
 
 # ------------------------------------------------------------------- attention
-def _attention(w: Writing, region: Region) -> str:
+def _attention(w: LayerWriter, region: Region) -> str:
     """Two matrix products around a softmax; shared heads are an axis of their own that broadcasts."""
     query_, key_, value_, *mask = region.inputs
     heads, length, width = integers(query_.shape[1:])

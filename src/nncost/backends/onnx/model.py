@@ -12,7 +12,7 @@ from nncost.backends.constants import Constants
 from nncost.backends.initial_values import shape_of
 from nncost.backends.onnx.core_ops import emit
 from nncost.backends.onnx.emitter import Emitter, element_type, numpy_type
-from nncost.backends.onnx.layers import Writing, emit_layer
+from nncost.backends.onnx.layers import LayerWriter, emit_layer
 from nncost.dims import is_symbolic
 from nncost.errors import MissingExtraError, SourceError, SymbolError
 from nncost.ir import ops
@@ -41,7 +41,7 @@ def onnx_bytes(graph: Graph, values: Mapping[Parameter, Array], *, name: str = "
     inputs = [_described(tensor, emitter.name(tensor.name or "input"), axes) for tensor in graph.inputs]
     names = {tensor: value.name for tensor, value in zip(graph.inputs, inputs, strict=True)}
     parameters: dict[Tensor, Array] = {p.tensor: np.asarray(values[p]) for p in graph.parameters}
-    labels = {p.tensor: f"{p.path}.{p.tensor.name}".strip(".") for p in graph.parameters}
+    labels = {p.tensor: p.name for p in graph.parameters}
     writer = Writer(emitter, axes, names, parameters, labels, Constants(graph.items))
     writer.write(graph.items)
     outputs = [
@@ -65,9 +65,7 @@ def _check(graph: Graph, values: Mapping[Parameter, Array]) -> None:
                 )
     for parameter in graph.parameters:
         if parameter not in values or np.shape(values[parameter]) != shape_of(parameter):
-            raise SourceError(
-                f"{parameter.path}.{parameter.tensor.name} has no values of its shape {shape_of(parameter)}."
-            )
+            raise SourceError(f"{parameter.name} has no values of its shape {shape_of(parameter)}.")
 
 
 def _described(tensor: Tensor, name: str, axes: Axes) -> Any:
@@ -90,7 +88,7 @@ class Writer:
     parameters: dict[Tensor, Array]
     labels: dict[Tensor, str]
     constants: Constants
-    spread: dict[Tensor, Tensor] = field(default_factory=dict)
+    broadcasts: dict[Tensor, Tensor] = field(default_factory=dict)
 
     def write(self, items: Sequence[Item]) -> None:
         """Items in order."""
@@ -98,7 +96,7 @@ class Writer:
             self.item(item)
 
     def item(self, item: Item) -> None:
-        """A layer as one operator where there is one, else its inside."""
+        """A layer as one operator if there is one, else its items."""
         if all(self._is_known(tensor) for tensor in item.outputs):
             return
         if isinstance(item, Region):
@@ -110,7 +108,7 @@ class Writer:
 
     def region(self, region: Region) -> None:
         """A layer as one operator, or the items of one that has none."""
-        found = emit_layer(Writing(self.e, self.name, self.value, region.path), region, self.constants)
+        found = emit_layer(LayerWriter(self.e, self.name, self.value, region.path), region, self.constants)
         if found is None:
             self.write(region.items)
         else:
@@ -119,19 +117,19 @@ class Writer:
     def node(self, node: Node) -> None:
         """One core operation; elementwise ones broadcast by themselves."""
         if isinstance(node.op, ops.Broadcast):
-            self.spread[node.outputs[0]] = node.inputs[0]
+            self.broadcasts[node.outputs[0]] = node.inputs[0]
             return
-        narrow = isinstance(node.op, ops.Map) and any(t.rank and t not in self.spread for t in node.inputs)
+        narrow = isinstance(node.op, ops.Map) and any(t.rank and t not in self.broadcasts for t in node.inputs)
         inputs = [self.name(self._narrow(tensor) if narrow else tensor) for tensor in node.inputs]
         self.names.update(zip(node.outputs, emit(self.e, node, inputs, self.axes), strict=True))
 
     def _narrow(self, tensor: Tensor) -> Tensor:
-        while tensor in self.spread:
-            tensor = self.spread[tensor]
+        while tensor in self.broadcasts:
+            tensor = self.broadcasts[tensor]
         return tensor
 
     def repeat(self, node: Node, op: ops.Repeat) -> None:
-        """Written out, one copy of the body for each repetition."""
+        """Written out, one copy of the body per repetition."""
         if is_symbolic(op.times) or op.index is not None or cast("int", op.times) > MAX_UNROLLED:
             raise SourceError(f"{node.path}: {op.times} repetitions are not written to ONNX, at most {MAX_UNROLLED:,}.")
         carried = [self.name(tensor) for tensor in node.inputs[: op.carried]]
@@ -149,14 +147,12 @@ class Writer:
     def _iteration(self, node: Node, op: ops.Repeat, number: int, carried: Sequence[str]) -> list[str]:
         names: dict[Tensor, str] = dict(zip(op.body.inputs, carried, strict=False))
         parameters, labels = dict(self.parameters), dict(self.labels)
-        for place in range(op.carried, len(op.body.inputs)):
-            inner, source = op.body.inputs[place], node.inputs[place]
-            is_slice = place < op.carried + op.scanned
+        for position in range(op.carried, len(op.body.inputs)):
+            inner, source = op.body.inputs[position], node.inputs[position]
+            is_slice = position < op.carried + op.scanned
             if source in self.parameters and is_slice:
-                parameters[inner], labels[inner] = (
-                    self.parameters[source][number],
-                    f"{self.labels[source]}.{number + 1}",
-                )
+                parameters[inner] = self.parameters[source][number]
+                labels[inner] = f"{self.labels[source]}.{number + 1}"
             elif is_slice:
                 index = self.e.scalar(number, "int64")
                 names[inner] = self.e.node("Gather", [self.name(source), index], path=node.path, axis=0)
@@ -170,9 +166,9 @@ class Writer:
         """The name of a tensor's value; parameters and constants are written when they are first used."""
         if tensor in self.names:
             return self.names[tensor]
-        if tensor in self.spread:
-            node = Node(ops.Broadcast(tensor.shape), (self.spread[tensor],), (tensor,), "", "forward")
-            found = emit(self.e, node, [self.name(self.spread[tensor])], self.axes)[0]
+        if tensor in self.broadcasts:
+            node = Node(ops.Broadcast(tensor.shape), (self.broadcasts[tensor],), (tensor,), "", "forward")
+            found = emit(self.e, node, [self.name(self.broadcasts[tensor])], self.axes)[0]
         elif tensor in self.parameters:
             found = self.e.array(self.parameters[tensor].astype(numpy_type(tensor.dtype)), self.labels[tensor])
         else:

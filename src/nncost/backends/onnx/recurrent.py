@@ -57,7 +57,7 @@ def emit_recurrent(
 def _stored(
     e: Emitter, value: Valued, path: str, kind: str, dtype: str, directions: Sequence[CellWeights]
 ) -> list[str]:
-    """Initializers W, R and B; none where a weight is computed, or a single bias would need zeros beside it."""
+    """Initializers W, R and B; none if a weight is computed or there is a single bias, which would need zeros beside it."""
     if directions[0].biases == 1 or any(value(tensor) is None for d in directions for tensor in d.tensors()):
         return []
 

@@ -11,7 +11,7 @@ from torch import nn
 from nncost.backends.initial_values import initialise, random_inputs
 from nncost.backends.torch.compiling import Compiler
 from nncost.backends.torch.core_ops import dtype_of
-from nncost.backends.torch.losses import Loss, loss_function
+from nncost.backends.torch.losses import TorchLoss, loss_function
 from nncost.backends.torch.parameter_map import ParameterMap
 from nncost.backends.torch.repetitions import repeat
 from nncost.dims import is_symbolic
@@ -49,7 +49,7 @@ class Built:
         """Overwrite parameters and buffers. Raise ShapeError for numbers of another shape."""
         self.parameter_map.set_values(values)
 
-    def loss_function(self, name: str) -> Loss:
+    def loss_function(self, name: str) -> TorchLoss:
         """``loss(output, target)`` with the meaning that counts give the name; the output is the module's own."""
         return loss_function(name, probabilities=self._class_axis())
 
@@ -76,7 +76,7 @@ def module_of(source: str | Graph, options: LoadOptions | None = None, *, seed: 
     """The module of a spec, of a file that holds a graph, or of a graph itself.
 
     Raise SourceError for a source without a graph to run or with an operation that cannot be run,
-    SymbolError where a size has no number.
+    SymbolError if a size has no number.
     """
     chosen = options or LoadOptions()
     graph = source if isinstance(source, Graph) else _graph_of(source, chosen)
@@ -113,5 +113,5 @@ def _check(graph: Graph) -> None:
 
 
 def example_inputs(graph: Graph, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """A tensor for each input: normal numbers, or indices that every table they are looked up in has."""
+    """A tensor per input: normal numbers, or indices that every table they are looked up in has."""
     return tuple(torch.from_numpy(a).to(dtype_of(x.dtype)) for x, a in random_inputs(graph, seed).items())

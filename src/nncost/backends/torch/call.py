@@ -12,7 +12,7 @@ Value = Any
 
 
 @record
-class Call:
+class TorchCall:
     """A function and its operands; one that ``asks_mode`` takes first whether the layer is in training.
 
     ``constants`` are arrays the function takes behind its operands.

@@ -78,21 +78,27 @@ class Scope:
     slots: dict[Tensor, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     count: int = 0
-    spread: dict[Tensor, Tensor] = field(default_factory=dict)
+    broadcasts: dict[Tensor, Tensor] = field(default_factory=dict)
 
     # ---------------------------------------------------------------- whole scopes
-    def build(self, items: Sequence[Item], inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-        """Compile items into the scope's module."""
+    def build(
+        self, items: Sequence[Item], inputs: Sequence[Tensor], outputs: Sequence[Tensor], *, flat: bool = False
+    ) -> None:
+        """Compile items into the scope's module; with ``flat``, without modules for the layers inside."""
         for tensor in inputs:
             self.slot(tensor)
-        self.emit_all(items, outputs)
+        if flat:
+            for item in items:
+                self.emit(item)
+        else:
+            self.emit_all(items, outputs)
         kept = [self.operand(tensor) for tensor in outputs]
         steps = needed(self.steps, kept)
         free(steps, kept)
-        cast("Layer", self.module).becomes(steps, self.count, kept)
+        cast("Layer", self.module).set_steps(steps, self.count, kept)
 
     def emit_all(self, items: Sequence[Item], outputs: Sequence[Tensor]) -> None:
-        """Steps for items in order: a module for each layer inside, calls for the rest."""
+        """Steps for items in order: a module per layer inside, calls for the rest."""
         pieces = segments(items, self.path)
         for piece, wanted in zip(pieces, _outcomes(pieces, outputs), strict=True):
             if piece.path is not None:
@@ -172,11 +178,11 @@ class Scope:
     def node(self, node: Node) -> None:
         """One core operation; a broadcast is left to the elementwise operations that read it."""
         if isinstance(node.op, ops.Broadcast):
-            self.spread[node.outputs[0]] = node.inputs[0]
+            self.broadcasts[node.outputs[0]] = node.inputs[0]
             self.constants.producers.setdefault(node.outputs[0], node)
             return
         run = function_of(node, self.compiler.axes)
-        if isinstance(node.op, ops.Map) and any(t.rank and t not in self.spread for t in node.inputs):
+        if isinstance(node.op, ops.Map) and any(t.rank and t not in self.broadcasts for t in node.inputs):
             operands = [self.operand(self.narrow(tensor)) for tensor in node.inputs]
         else:
             operands = [self.operand(tensor) for tensor in node.inputs]
@@ -184,8 +190,8 @@ class Scope:
 
     def narrow(self, tensor: Tensor) -> Tensor:
         """The tensor before it was broadcast."""
-        while tensor in self.spread:
-            tensor = self.spread[tensor]
+        while tensor in self.broadcasts:
+            tensor = self.broadcasts[tensor]
         return tensor
 
     def inner(
@@ -224,8 +230,8 @@ class Scope:
         if tensor in self.parameters:
             view = self.parameters[tensor]
             return self.compiler.parameter_map.tensors.get(view) or self.register(view)
-        if tensor in self.spread:
-            source = self.spread[tensor]
+        if tensor in self.broadcasts:
+            source = self.broadcasts[tensor]
             node = Node(ops.Broadcast(tensor.shape), (source,), (tensor,), self.path, "forward")
             self.step(function_of(node, self.compiler.axes), [self.operand(source)], [tensor])
             return self.slots[tensor]

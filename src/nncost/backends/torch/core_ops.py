@@ -1,4 +1,4 @@
-"""The core operations as PyTorch functions: what runs where no layer of PyTorch is recognised."""
+"""The core operations as PyTorch functions: what runs if PyTorch has no function for a layer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any, assert_never, cast
 import torch
 from torch.nn import functional
 
+from nncost.backends.operands import batch_free
 from nncost.errors import SourceError
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Node
 
 Value = Any
 Function = Callable[..., Value]
@@ -144,8 +145,8 @@ def _fold(op: ops.Fold, taps: Value) -> Value:
     for axis, length in zip(op.axes, op.lengths, strict=True):
         shape[axis] = cast("int", length)
     result = taps.new_zeros(shape)
-    for tap, place in op.places(taps.shape):
-        result[place] += taps[tap]
+    for tap, target in op.slices(taps.shape):
+        result[target] += taps[tap]
     return result
 
 
@@ -177,12 +178,6 @@ def _concat(axis: int, *parts: Value) -> Value:
 
 def _stride(axis: int, step: int, x: Value) -> Value:
     return x[(slice(None),) * axis + (slice(None, None, step),)]
-
-
-def batch_free(tensor: Tensor, axes: Axes) -> tuple[int, ...]:
-    """A shape to reshape to, with −1 for the axis that depends on the batch."""
-    free = axes.get(tensor)
-    return tuple(-1 if axis == free else cast("int", dim) for axis, dim in enumerate(tensor.shape))
 
 
 def _expand(shape: tuple[int, ...], x: Value) -> Value:

@@ -15,14 +15,14 @@ from nncost.backends.constants import Constants
 from nncost.backends.operands import (
     attention_scale,
     causal_mask,
-    dense_bias,
+    has_standard_bias,
     integers,
     operands,
     own_settings,
     scale_and_shift,
 )
 from nncost.backends.torch import windows
-from nncost.backends.torch.call import Call
+from nncost.backends.torch.call import TorchCall
 from nncost.backends.torch.recurrent import recurrent_call
 from nncost.dims import Dim
 from nncost.ir import layers
@@ -31,12 +31,12 @@ from nncost.ir.graph import Region
 Value = Any
 
 
-def call_of(region: Region, constants: Constants) -> Call | None:
+def call_of(region: Region, constants: Constants) -> TorchCall | None:
     """Return the call that computes a layer, or None if PyTorch has none for it or for its settings."""
     x = region.inputs[0] if region.inputs else None
     match region.layer:
         case layers.Dense():
-            return Call(functional.linear, operands(region, 3)) if dense_bias(region) else None
+            return TorchCall(functional.linear, operands(region, 3)) if has_standard_bias(region) else None
         case layers.Conv():
             return windows.convolution(region)
         case layers.ConvTranspose():
@@ -50,7 +50,7 @@ def call_of(region: Region, constants: Constants) -> Call | None:
         case layers.AdaptivePool() as layer:
             return windows.adaptive_pool(layer, region)
         case layers.Softmax(axis, logarithm):
-            return Call(partial(functional.log_softmax if logarithm else functional.softmax, dim=axis), (x,))
+            return TorchCall(partial(functional.log_softmax if logarithm else functional.softmax, dim=axis), (x,))
         case layers.Activation() as layer:
             return _activation(layer, region)
         case layers.BatchNorm() as layer:
@@ -63,12 +63,12 @@ def call_of(region: Region, constants: Constants) -> Call | None:
             return _group_norm(layer, region)
         case layers.LocalResponseNorm(size, alpha, beta, bias):
             run = partial(functional.local_response_norm, size=size, alpha=alpha, beta=beta, k=bias)
-            return Call(run, (x,)) if size % 2 else None  # An even window stands one channel further in PyTorch.
+            return TorchCall(run, (x,)) if size % 2 else None  # An even window stands one channel further in PyTorch.
         case layers.Embedding():
             table, indices = region.inputs
-            return Call(functional.embedding, (indices, table))
+            return TorchCall(functional.embedding, (indices, table))
         case layers.Dropout(probability):
-            return Call(partial(_dropout, probability), (x,), asks_mode=True)
+            return TorchCall(partial(_dropout, probability), (x,), asks_mode=True)
         case layers.Attention():
             return _attention(region)
         case layers.Recurrent():
@@ -102,15 +102,15 @@ def torch_settings(layer: layers.Activation) -> Mapping[str, float] | None:
     return dict(zip(names, settings, strict=False))
 
 
-def _activation(layer: layers.Activation, region: Region) -> Call | None:
+def _activation(layer: layers.Activation, region: Region) -> TorchCall | None:
     settings = torch_settings(layer)
-    return None if settings is None else Call(partial(ACTIVATIONS[layer.name][0], **settings), region.inputs)
+    return None if settings is None else TorchCall(partial(ACTIVATIONS[layer.name][0], **settings), region.inputs)
 
 
 # ------------------------------------------------------------------- norms
-def _batch_norm(layer: layers.BatchNorm, region: Region) -> Call:
+def _batch_norm(layer: layers.BatchNorm, region: Region) -> TorchCall:
     x, scale, shift, mean, variance = region.inputs
-    return Call(partial(_batch_norm_call, layer), (x, mean, variance, scale, shift), asks_mode=True)
+    return TorchCall(partial(_batch_norm_call, layer), (x, mean, variance, scale, shift), asks_mode=True)
 
 
 def _batch_norm_call(
@@ -127,7 +127,7 @@ def _batch_norm_call(
 def _single_value_norm(
     momentum: float, epsilon: float, x: Value, mean: Value, variance: Value, scale: Value, shift: Value
 ) -> Value:
-    """Training on one value for each channel, which PyTorch refuses: its variance is zero."""
+    """Training on one value per channel, which PyTorch refuses: its variance is zero."""
     with torch.no_grad():
         mean.lerp_(x.detach().reshape(-1), momentum)
         variance.mul_(1 - momentum)
@@ -136,38 +136,38 @@ def _single_value_norm(
     return centred / math.sqrt(epsilon) * scale.reshape(around) + shift.reshape(around)
 
 
-def _layer_norm(layer: layers.LayerNorm, region: Region) -> Call | None:
+def _layer_norm(layer: layers.LayerNorm, region: Region) -> TorchCall | None:
     x, *given = region.inputs
     shape = x.shape[x.rank - layer.axes :]
     if any(tensor.shape != shape for tensor in given):
         return None
     scale, shift = scale_and_shift(region, scale=layer.scale, shift=layer.shift)
-    return Call(partial(_layer_norm_call, integers(shape), layer.epsilon), (x, scale, shift))
+    return TorchCall(partial(_layer_norm_call, integers(shape), layer.epsilon), (x, scale, shift))
 
 
 def _layer_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
     return functional.layer_norm(x, shape, scale, shift, epsilon)
 
 
-def _rms_norm(layer: layers.RMSNorm, region: Region) -> Call | None:
+def _rms_norm(layer: layers.RMSNorm, region: Region) -> TorchCall | None:
     x, scale = operands(region, 2)
     assert x is not None
     shape = x.shape[-1:]
     if scale is not None and scale.shape != shape:
         return None
-    return Call(partial(_rms_norm_call, integers(shape), layer.epsilon), (x, scale))
+    return TorchCall(partial(_rms_norm_call, integers(shape), layer.epsilon), (x, scale))
 
 
 def _rms_norm_call(shape: tuple[int, ...], epsilon: float, x: Value, scale: Value) -> Value:
     return functional.rms_norm(x, shape, scale, epsilon)
 
 
-def _group_norm(layer: layers.GroupNorm, region: Region) -> Call:
+def _group_norm(layer: layers.GroupNorm, region: Region) -> TorchCall:
     x = region.inputs[0]
     given = (x, *scale_and_shift(region, scale=layer.scale, shift=layer.shift))
     if layer.instance and math.prod(integers(x.shape[2:])) > 1:  # PyTorch refuses a single value.
-        return Call(partial(_instance_norm, layer.epsilon), given)
-    return Call(partial(_group_norm_call, layer.groups, layer.epsilon), given)
+        return TorchCall(partial(_instance_norm, layer.epsilon), given)
+    return TorchCall(partial(_group_norm_call, layer.groups, layer.epsilon), given)
 
 
 def _instance_norm(epsilon: float, x: Value, scale: Value, shift: Value) -> Value:
@@ -183,18 +183,18 @@ def _dropout(probability: float, training: bool, x: Value) -> Value:
     return functional.dropout(x, probability, training)
 
 
-def _attention(region: Region) -> Call:
+def _attention(region: Region) -> TorchCall:
     query, key, _, *mask = region.inputs
     layer, seen = region.settings(layers.Attention), causal_mask(region)
     shared = query.shape[1] != key.shape[1]
     run = partial(functional.scaled_dot_product_attention, scale=attention_scale(region), enable_gqa=shared)
     if mask and seen is not None:
-        return Call(partial(_doubly_masked, run), region.inputs, constants=(seen,))
+        return TorchCall(partial(_doubly_masked, run), region.inputs, constants=(seen,))
     if mask:
-        return Call(run, region.inputs)
+        return TorchCall(run, region.inputs)
     if layer.causal and not layer.from_start and query.shape[2] != key.shape[2]:  # PyTorch aligns the first ones.
-        return Call(run, region.inputs, constants=(seen,))
-    return Call(partial(run, is_causal=layer.causal), region.inputs)
+        return TorchCall(run, region.inputs, constants=(seen,))
+    return TorchCall(partial(run, is_causal=layer.causal), region.inputs)
 
 
 def _doubly_masked(

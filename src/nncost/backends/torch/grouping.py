@@ -51,6 +51,6 @@ def _below(path: str, above: str, layers: set[str]) -> str | None:
 
 
 def _narrowed(key: str | None, run: Sequence[Item]) -> str | None:
-    """The run's own layer where all of it is of one."""
+    """The layer of all items if they are of one, else the key."""
     paths = Counter(item.path for item in run)
     return next(iter(paths)) if key is not None and len(paths) == 1 else key

@@ -42,7 +42,7 @@ Operand = Union[int, ModuleTensor, Fixed]
 
 @dataclass(slots=True)
 class Step:
-    """One call: ``run(*operands)``, after ``training`` where it ``asks_mode``; ``dead`` slots are freed behind it."""
+    """One call: ``run(*operands)``, with ``training`` first if it ``asks_mode``; ``dead`` slots are freed after it."""
 
     run: Callable[..., Value]
     operands: tuple[Operand, ...]
@@ -63,7 +63,7 @@ class Layer(nn.Module):
         self._slots = 0
         self._outputs: tuple[Operand, ...] = ()
 
-    def becomes(self, steps: Sequence[Step], slots: int, outputs: Sequence[Operand]) -> None:
+    def set_steps(self, steps: Sequence[Step], slots: int, outputs: Sequence[Operand]) -> None:
         """Set what the layer does: slots 0, 1 … are its inputs."""
         self._steps, self._slots, self._outputs = list(steps), slots, tuple(outputs)
 

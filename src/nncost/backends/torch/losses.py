@@ -17,12 +17,12 @@ from nncost.frontends.torch.step.named_losses import (
 )
 from nncost.ir.training.losses import LOSSES
 
-Loss = Callable[..., torch.Tensor]
+TorchLoss = Callable[..., torch.Tensor]
 """``loss(output, target)``: the module's output (one tensor, or several) and a target, or None for ``sum``."""
 
 
-def loss_function(name: str, *, probabilities: int | None = None) -> Loss:
-    """The loss of that name; ``probabilities`` is the class axis where a network's output is a softmax already.
+def loss_function(name: str, *, probabilities: int | None = None) -> TorchLoss:
+    """The loss of that name; ``probabilities`` is the class axis if a network's output is a softmax already.
 
     Raise OptionError for a name that is not a loss.
     """

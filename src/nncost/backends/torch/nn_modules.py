@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from nncost.backends.constants import Constants
-from nncost.backends.operands import dense_bias, divisor, integers, recurrent_weights
+from nncost.backends.operands import divisor, has_standard_bias, integers, recurrent_weights
 from nncost.backends.torch.functions import ACTIVATIONS, torch_settings
 from nncost.backends.torch.windows import even, output_padding, pool_padding
 from nncost.dims import Shape
@@ -39,7 +39,7 @@ def standard_of(region: Region, constants: Constants) -> Standard | None:
         return None
     x, *given = region.inputs
     match region.layer:
-        case layers.Dense() if dense_bias(region):
+        case layers.Dense() if has_standard_bias(region):
             rows, columns = given[0].shape
             return _weighted(nn.Linear(columns, rows, len(given) > 1, device="meta"), region)
         case layers.Conv() as layer:

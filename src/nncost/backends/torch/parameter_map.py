@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union, cast
+from typing import Any, Union
 
 import numpy as np
 import torch
 from torch import nn
 
 from nncost.backends.initial_values import shape_of
+from nncost.backends.operands import integers
 from nncost.backends.torch.core_ops import dtype_of
 from nncost.backends.torch.layer import ModuleTensor
 from nncost.errors import ShapeError
@@ -56,8 +57,8 @@ class ParameterView:
 
     def write(self, part: Array, whole: Array) -> None:
         """Write the view's numbers into the parameter's."""
-        places = np.arange(whole.size).reshape(whole.shape)
-        whole.reshape(-1)[self.read(places)] = part
+        positions = np.arange(whole.size).reshape(whole.shape)
+        whole.reshape(-1)[self.read(positions)] = part
 
 
 def _moved(part: Array, move: Moved) -> Array:
@@ -65,7 +66,7 @@ def _moved(part: Array, move: Moved) -> Array:
         return np.concatenate([part[start:stop] for start, stop in move.ranges])
     if isinstance(move, ops.Transpose):
         return part.transpose(move.order)
-    return part.reshape(_integers(move.shape))
+    return part.reshape(integers(move.shape))
 
 
 def joined(views: Sequence[ParameterView]) -> ParameterView | None:
@@ -79,10 +80,6 @@ def joined(views: Sequence[ParameterView]) -> ParameterView | None:
             return None
         ranges += last.ranges
     return replace(first, moves=(*first.moves[:-1], Rows(tuple(ranges))))
-
-
-def _integers(dims: Any) -> tuple[int, ...]:
-    return tuple(cast("int", dim) for dim in dims)
 
 
 @dataclass(slots=True)
@@ -121,8 +118,7 @@ class ParameterMap:
         for parameter, array in values.items():
             expected, received = shape_of(parameter), tuple(np.shape(array))
             if expected != received:
-                name = f"{parameter.path}.{parameter.tensor.name}".strip(".")
-                raise ShapeError(f"{name} has the shape {expected}, received values of {received}.")
+                raise ShapeError(f"{parameter.name} has the shape {expected}, received values of {received}.")
         with torch.no_grad():
             for view, held in self.tensors.items():
                 if view.parameter in values:

@@ -11,7 +11,6 @@ import torch
 from nncost.backends.constants import Constants
 from nncost.backends.torch.compiling import Scope
 from nncost.backends.torch.layer import Layer, Loop, Operand
-from nncost.backends.torch.liveness import free, needed
 from nncost.backends.torch.parameter_map import ParameterView
 from nncost.backends.torch.tree import Rename, free_name
 from nncost.dims import is_symbolic
@@ -32,7 +31,7 @@ def repeat(scope: Scope, node: Node, op: ops.Repeat) -> None:
 
 
 def _unrolled(scope: Scope, node: Node, op: ops.Repeat) -> None:
-    """A module for each repetition, numbered behind the path of the Repeat."""
+    """A module per repetition, numbered behind the path of the Repeat."""
     times = cast("int", op.times)
     carried = [scope.operand(tensor) for tensor in node.inputs[: op.carried]]
     collected: list[list[Operand]] = []
@@ -45,8 +44,8 @@ def _unrolled(scope: Scope, node: Node, op: ops.Repeat) -> None:
         collected.reverse()
     for tensor, operand in zip(node.outputs, carried, strict=False):
         scope.step(_same, [operand], [tensor])
-    for place, tensor in enumerate(node.outputs[op.carried :]):
-        scope.step(_stacked, [pile[place] for pile in collected], [tensor])
+    for position, tensor in enumerate(node.outputs[op.carried :]):
+        scope.step(_stacked, [pile[position] for pile in collected], [tensor])
 
 
 def _iteration(scope: Scope, node: Node, op: ops.Repeat, number: int, carried: Sequence[Operand]) -> list[Operand]:
@@ -54,9 +53,9 @@ def _iteration(scope: Scope, node: Node, op: ops.Repeat, number: int, carried: S
     body, outer = op.body, node.inputs
     parameters: dict[Tensor, ParameterView] = dict(scope.parameters)
     inputs, operands = list(body.inputs[: op.carried]), list(carried)
-    for place in range(op.carried, len(body.inputs)):
-        inner, source = body.inputs[place], outer[place]
-        is_slice = place < op.carried + op.scanned
+    for position in range(op.carried, len(body.inputs)):
+        inner, source = body.inputs[position], outer[position]
+        is_slice = position < op.carried + op.scanned
         if source in scope.parameters:
             parameters[inner] = scope.parameters[source].inside(number) if is_slice else scope.parameters[source]
             continue
@@ -79,7 +78,7 @@ def _slice(scope: Scope, stack: Tensor, number: int) -> Operand:
 
 
 def _loop(scope: Scope, node: Node, op: ops.Repeat) -> None:
-    """One module whose body runs for each step."""
+    """One module whose body runs once per step."""
     body = op.body
     parameters = dict(scope.parameters)
     inputs, sources = list(body.inputs[: op.carried + op.scanned]), list(node.inputs[: op.carried + op.scanned])
@@ -93,14 +92,7 @@ def _loop(scope: Scope, node: Node, op: ops.Repeat) -> None:
     looped = Loop(layer, cast("int", op.times), op.carried, op.scanned, reverse=op.reverse)
     scope.module.add_module(free_name(scope.module, "loop"), looped)
     within = scope.inner(layer, node.path, parameters, Constants(body.items))
-    for tensor in inputs:
-        within.slot(tensor)
-    for item in body.items:
-        within.emit(item)
-    kept = [within.operand(tensor) for tensor in body.outputs]
-    steps = needed(within.steps, kept)
-    free(steps, kept)
-    layer.becomes(steps, within.count, kept)
+    within.build(body.items, inputs, body.outputs, flat=True)
     scope.step(looped, [scope.operand(tensor) for tensor in sources], node.outputs)
 
 

@@ -23,7 +23,7 @@ class Tree:
         self.layers: dict[str, str] = {}
 
     def layer(self, path: str, of: str) -> nn.Module:
-        """The module at a path, made where there is none."""
+        """The module at a path, made if there is none."""
         if path:
             self.layers[".".join(names_of(path))] = of
         return self._at(names_of(path))

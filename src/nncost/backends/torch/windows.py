@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from nncost.backends.operands import divisor, integers, operands, widths
-from nncost.backends.torch.call import Call
+from nncost.backends.torch.call import TorchCall
 from nncost.ir.graph import Region
 from nncost.ir.layers import AdaptivePool, Conv, ConvTranspose, GlobalPool, Pool, Widths
 
@@ -34,15 +34,15 @@ def _around(padding: Widths) -> list[int]:
     return [width for pair in reversed(widths(padding)) for width in pair]
 
 
-def convolution(region: Region) -> Call:
+def convolution(region: Region) -> TorchCall:
     """Return the call of a convolution; uneven padding stands before it."""
     layer = region.settings(Conv)
     options = {"stride": layer.strides, "dilation": layer.dilations, "groups": layer.groups}
     run = partial(_CONVOLUTIONS[len(layer.strides)], **options)
     padding = even(layer.padding)
     if padding is not None:
-        return Call(partial(run, padding=padding), operands(region, 3))
-    return Call(partial(_padded, _around(layer.padding), 0.0, run), operands(region, 3))
+        return TorchCall(partial(run, padding=padding), operands(region, 3))
+    return TorchCall(partial(_padded, _around(layer.padding), 0.0, run), operands(region, 3))
 
 
 def _padded(widths: list[int], value: float, run: Callable[..., Value], x: Value, *others: Value) -> Value:
@@ -61,16 +61,16 @@ def output_padding(layer: ConvTranspose) -> tuple[tuple[int, ...], tuple[int, ..
     return (padding, extra) if allowed and min(padding) >= 0 else None
 
 
-def transposed(region: Region) -> Call:
+def transposed(region: Region) -> TorchCall:
     """Return the call of a transposed convolution; a crop that PyTorch does not have is cut off the full output."""
     layer = region.settings(ConvTranspose)
     options = {"stride": layer.strides, "dilation": layer.dilations, "groups": layer.groups}
     run = partial(_TRANSPOSED[len(layer.strides)], **options)
     found = output_padding(layer)
     if found is not None:
-        return Call(partial(run, padding=found[0], output_padding=found[1]), operands(region, 3))
+        return TorchCall(partial(run, padding=found[0], output_padding=found[1]), operands(region, 3))
     crop = [-width for width in _around(layer.crop)]
-    return Call(partial(_cropped, crop, run), operands(region, 3))
+    return TorchCall(partial(_cropped, crop, run), operands(region, 3))
 
 
 def _cropped(widths: list[int], run: Callable[..., Value], x: Value, weight: Value, bias: Value) -> Value:
@@ -106,28 +106,28 @@ def pool_padding(region: Region) -> tuple[int, ...] | None:
     return padding if fits else None
 
 
-def max_pool(region: Region) -> Call:
+def max_pool(region: Region) -> TorchCall:
     """Return the call of a maximum pooling; padding that it does not take stands before it."""
     layer = region.settings(Pool)
     options = {"kernel_size": layer.kernel, "stride": layer.strides, "dilation": layer.dilations}
     run = partial(_POOLS["max"][len(layer.kernel)], **options)
     padding = pool_padding(region)
     if padding is not None:
-        return Call(partial(run, padding=padding), region.inputs)
-    return Call(partial(_padded, _around(layer.padding), -math.inf, run), region.inputs)
+        return TorchCall(partial(run, padding=padding), region.inputs)
+    return TorchCall(partial(_padded, _around(layer.padding), -math.inf, run), region.inputs)
 
 
-def average_pool(region: Region) -> Call:
+def average_pool(region: Region) -> TorchCall:
     """Return the call of an average pooling, with PyTorch's divisor or with the mean of each window times a factor."""
     layer = region.settings(Pool)
     run = partial(_POOLS["average"][len(layer.kernel)], kernel_size=layer.kernel, stride=layer.strides)
     padding, taps, by = pool_padding(region), math.prod(integers(layer.kernel)), divisor(region)
     if padding is not None and isinstance(by, float) and by == taps:
-        return Call(partial(run, padding=padding), region.inputs)
+        return TorchCall(partial(run, padding=padding), region.inputs)
     if padding is not None and layer.divisor is None and not layer.count_padding:
-        return Call(partial(run, padding=padding, count_include_pad=False), region.inputs)
+        return TorchCall(partial(run, padding=padding, count_include_pad=False), region.inputs)
     whole = partial(_padded, _around(layer.padding), 0.0, run) if any(_around(layer.padding)) else run
-    return Call(partial(_rescaled, whole), region.inputs, constants=(taps / by,))
+    return TorchCall(partial(_rescaled, whole), region.inputs, constants=(taps / by,))
 
 
 def _rescaled(run: Callable[..., Value], x: Value, factor: Value) -> Value:
@@ -143,12 +143,14 @@ def _global_max(keep: bool, x: Value) -> Value:
     return y.reshape(*y.shape, *(1,) * (x.dim() - 2)) if keep else y
 
 
-def global_pool(layer: GlobalPool, region: Region) -> Call:
+def global_pool(layer: GlobalPool, region: Region) -> TorchCall:
     """Return the call that pools all positions of each channel."""
-    return Call(partial(_global_average if layer.function == "average" else _global_max, layer.keep), region.inputs)
+    return TorchCall(
+        partial(_global_average if layer.function == "average" else _global_max, layer.keep), region.inputs
+    )
 
 
-def adaptive_pool(layer: AdaptivePool, region: Region) -> Call:
+def adaptive_pool(layer: AdaptivePool, region: Region) -> TorchCall:
     """Return the call that leaves a number of positions."""
     run = _POOLS[f"adaptive_{layer.function}"][len(layer.output)]
-    return Call(partial(run, output_size=layer.output), region.inputs)
+    return TorchCall(partial(run, output_size=layer.output), region.inputs)

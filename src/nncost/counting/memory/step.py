@@ -75,7 +75,7 @@ def _timeline(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int
         timeline = model.timeline
         if timeline is None:
             return None, [NO_TIMELINE]
-        notes = _unlearned(timeline)
+        notes = _unknown_workspace(timeline)
         return (timeline, notes) if accumulate == 1 else (_gathering(timeline), [*notes, MICRO_BATCHES])
     if not step.graph.items and not step.graph.outputs:
         return None, [NO_OPERATIONS]
@@ -109,10 +109,10 @@ def _gathering(timeline: Timeline) -> Timeline:
     return replace(timeline, allocations=(*gathered, *fresh))
 
 
-def _unlearned(timeline: Timeline) -> list[str]:
-    if not timeline.unlearned:
+def _unknown_workspace(timeline: Timeline) -> list[str]:
+    if not timeline.unknown_workspace:
         return []
-    names = list(dict.fromkeys(timeline.unlearned))
+    names = list(dict.fromkeys(timeline.unknown_workspace))
     shown = ", ".join(names[:UNLEARNED_SHOWN]) + (" …" if len(names) > UNLEARNED_SHOWN else "")
     return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, product
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.attributes import Attributes
 from nncost.frontends.onnx.values import (
@@ -120,7 +120,7 @@ class Call:
         """The number in an operand of one element; None if it is not known."""
         value = self.value(position)
         if isinstance(value, Stored) and all(dim == 1 for dim in value.shape):
-            return float(np.asarray(value.root.read()).reshape(-1)[0])
+            return float(np.asarray(value.constant.read()).reshape(-1)[0])
         if isinstance(value, Known) and value.values.size == 1 and not has_symbols(value):
             return float(value.values.reshape(-1)[0])
         return None
@@ -140,7 +140,7 @@ class Call:
     def reshaped(self, value: Value, shape: Shape) -> Value:
         """A value in another shape: values and stored constants stay what they are."""
         if isinstance(value, Stored):
-            return Stored(value.root, shape, (*value.moves, ops.Reshape(shape)))
+            return Stored(value.constant, shape, (*value.moves, ops.Reshape(shape)))
         if isinstance(value, Known) and all(isinstance(dim, int) for dim in shape):
             return Known(value.values.reshape(shape), value.dtype, value.static)
         return Computed(self.builder.reshape(self.walk.tensor(value, "other"), shape))
@@ -149,7 +149,7 @@ class Call:
         """A value with its axes reordered."""
         if isinstance(value, Stored):
             shape = tuple(value.shape[axis] for axis in order)
-            return Stored(value.root, shape, (*value.moves, ops.Transpose(order)))
+            return Stored(value.constant, shape, (*value.moves, ops.Transpose(order)))
         if isinstance(value, Known):
             return Known(value.values.transpose(order), value.dtype, value.static)
         return Computed(self.builder.transpose(self.walk.tensor(value, "other"), order))
@@ -171,9 +171,4 @@ class Call:
 
 def small(shape: Shape) -> bool:
     """Whether a constant of this shape may be followed by value."""
-    total = 1
-    for dim in shape:
-        if is_symbolic(dim):
-            return False
-        total *= cast("int", dim)
-    return total <= MAX_KNOWN
+    return not any(map(is_symbolic, shape)) and cast("int", product(shape)) <= MAX_KNOWN

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, Known, Root, Stored, Value, plain
+from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, FileConstant, Known, Stored, Value, plain
 from nncost.ir.dtypes import DTYPES
 
 _TYPES = {name: dtype.name for dtype in DTYPES for name in dtype.onnx}
@@ -48,7 +48,7 @@ def tensor_value(proto: Any, name: str, float_dtype: str, folder: str = "") -> V
     learned = type_ in FLOATS and bool(shape)
     external = proto.data_location == 1
     if learned or external or math.prod(shape) > MAX_KNOWN:
-        return Stored(Root(name, shape, dtype, learned, lambda: _values(proto, name, folder)), shape)
+        return Stored(FileConstant(name, shape, dtype, learned, lambda: _values(proto, name, folder)), shape)
     return known_array(_values(proto, name, folder), dtype)
 
 

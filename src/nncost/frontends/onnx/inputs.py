@@ -17,7 +17,7 @@ Sizes = tuple[Dim | None, ...]
 
 
 @record
-class Input:
+class FileInput:
     """An input that is not a constant. A sequence, map or text has the ``shape`` None and an empty ``dtype``."""
 
     name: str
@@ -27,7 +27,7 @@ class Input:
 
 
 @record
-class Inputs:
+class FileInputs:
     """The inputs with their final shapes; ``batch_was`` is the file's number of examples if it was replaced."""
 
     tensors: tuple[tuple[str, Shape, str], ...]
@@ -43,7 +43,7 @@ class Inputs:
         return {name: shape for name, shape, _ in self.tensors}
 
 
-def read_inputs(graph: Any, options: LoadOptions) -> Inputs:
+def read_inputs(graph: Any, options: LoadOptions) -> FileInputs:
     """The inputs under the caller's options.
 
     Raise OptionError for an input that is not there, SourceError for a size that is not given
@@ -59,7 +59,7 @@ def read_inputs(graph: Any, options: LoadOptions) -> Inputs:
     tensors = tuple((value.name, _complete(value), value.dtype) for value in final)
     before = filed[0].shape[0] if filed and filed[0].shape else None
     replaced = before is not None and not is_symbolic(before) and not same(before, batch)
-    return Inputs(
+    return FileInputs(
         tensors=tensors,
         others=tuple(value.name for value in given if not value.dtype),
         batch=batch,
@@ -74,20 +74,18 @@ def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
     return bindings[name] if name in bindings else symbol(name)
 
 
-def _read(value: Any, options: LoadOptions) -> Input:
+def _read(value: Any, options: LoadOptions) -> FileInput:
     if any(
         isinstance(text, bytes) for text in (value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim))
     ):
         raise SourceError("the name of an input or of its size is not UTF-8 text; the file is damaged.")
     if value.type.WhichOneof("value") != "tensor_type":
-        return Input(value.name, None, "")
+        return FileInput(value.name, None, "")
     tensor = value.type.tensor_type
     type_ = type_name(tensor.elem_type)
     dtype = dtype_named(type_, options.dtype) or ""
-    if not tensor.HasField("shape"):
-        return Input(value.name, None, dtype, FLOATS.get(type_, ""))
-    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim)
-    return Input(value.name, sizes, dtype, FLOATS.get(type_, ""))
+    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
+    return FileInput(value.name, sizes, dtype, FLOATS.get(type_, ""))
 
 
 def _size(dim: Any, name: str, options: LoadOptions) -> Dim | None:
@@ -111,7 +109,7 @@ def _check_bindings(graph: Any, options: LoadOptions) -> None:
             raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 
 
-def _by_name(filed: list[Input], options: LoadOptions) -> dict[str, Shape]:
+def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
     """The caller's shapes by name; those without a name are in the order of the file's inputs."""
     args, kwargs = ((), {}) if options.given is None else (options.given.args, options.given.kwargs)
     for leaf in (*args, *kwargs.values()):
@@ -129,7 +127,7 @@ def _by_name(filed: list[Input], options: LoadOptions) -> dict[str, Shape]:
     return {**in_order, **named}
 
 
-def _overridden(filed: list[Input], shapes: Mapping[str, Shape]) -> list[Input]:
+def _overridden(filed: list[FileInput], shapes: Mapping[str, Shape]) -> list[FileInput]:
     names = [value.name for value in filed]
     chosen: dict[str, Shape] = {}
     for name, shape in shapes.items():
@@ -150,7 +148,7 @@ def _known(names: list[str], wrong: str = "") -> str:
     return (f"Did you mean {close[0]!r}? " if close else "") + f"Its inputs: {', '.join(names) or 'none'}."
 
 
-def _batched(filed: list[Input], options: LoadOptions) -> tuple[list[Input], Dim]:
+def _batched(filed: list[FileInput], options: LoadOptions) -> tuple[list[FileInput], Dim]:
     """The first axis of the first input is the batch, and so is that of each input whose first axis has the same size."""
     first = filed[0].shape if filed else None
     if options.batch is None:
@@ -159,7 +157,7 @@ def _batched(filed: list[Input], options: LoadOptions) -> tuple[list[Input], Dim
     batch = options.symbols.get(str(options.batch), options.batch) if is_symbolic(options.batch) else options.batch
     before = first[0] if first else None
 
-    def is_batch(value: Input) -> bool:
+    def is_batch(value: FileInput) -> bool:
         if not value.shape:
             return False
         size = value.shape[0]
@@ -168,7 +166,7 @@ def _batched(filed: list[Input], options: LoadOptions) -> tuple[list[Input], Dim
     return [replace(v, shape=(batch, *v.shape[1:])) if v.shape and is_batch(v) else v for v in filed], batch
 
 
-def _complete(value: Input) -> Shape:
+def _complete(value: FileInput) -> Shape:
     if value.shape is None:
         raise SourceError(f"the file does not say what shape its input {value.name!r} has.", hint=_hint(value.name))
     missing = [axis for axis, dim in enumerate(value.shape) if dim is None]

@@ -11,7 +11,7 @@ from nncost.frontends.model import LoadOptions, Model
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
-    from nncost.frontends.onnx.inputs import Inputs
+    from nncost.frontends.onnx.inputs import FileInputs
 
 MAX_BYTES = 4 * 2**30
 """Protocol buffers themselves end at 2 GiB; larger models keep their weights in other files."""
@@ -31,10 +31,6 @@ def load(source: str, options: LoadOptions) -> Model:
         import onnx  # noqa: F401
     except ImportError:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
-    return _load(source, options)
-
-
-def _load(source: str, options: LoadOptions) -> Model:
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.inputs import dim_named, read_inputs
     from nncost.frontends.onnx.translation import Translation
@@ -116,6 +112,6 @@ def _opsets(model: Any, source: str) -> dict[str, int]:
     return opsets
 
 
-def _type_notes(inputs: Inputs, options: LoadOptions) -> list[str]:
+def _type_notes(inputs: FileInputs, options: LoadOptions) -> list[str]:
     other = sorted(inputs.float_types - {options.dtype})
     return [f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}."] if other else []

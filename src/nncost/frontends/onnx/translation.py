@@ -12,10 +12,10 @@ from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
-from nncost.frontends.onnx.unknown import Inference, Signature, captured_names
-from nncost.frontends.onnx.values import Absent, Computed, Known, Root, Stored, Unlowered, Value, has_symbols
+from nncost.frontends.onnx.unknown import Inference, captured_names
+from nncost.frontends.onnx.values import Absent, Computed, FileConstant, Known, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
-from nncost.ir.builder import Builder, Place
+from nncost.ir.builder import Builder, Location
 from nncost.ir.graph import Node, Role, Tensor
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -47,7 +47,7 @@ class Translation:
         self._inference = inference
         self._folder = folder
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
-        self._parameters: dict[Root, Tensor] = {}
+        self._parameters: dict[FileConstant, Tensor] = {}
         self._used_names: Counter[str] = Counter()
         for sparse in graph.sparse_initializer:
             self.names[sparse.values.name] = Absent("a sparse constant")
@@ -83,14 +83,14 @@ class Translation:
         raise Unlowered(value.reason)
 
     def _stored(self, value: Stored, role: Role) -> Tensor:
-        root = value.root
-        if root not in self._parameters:
-            self._parameters[root] = (
-                self.builder.parameter(root.shape, role, root.name, read=root.read)
-                if root.learned
-                else self.builder.emit(ops.Constant("array", root.shape, root.dtype, root.read))
+        constant = value.constant
+        if constant not in self._parameters:
+            self._parameters[constant] = (
+                self.builder.parameter(constant.shape, role, constant.name, read=constant.read)
+                if constant.learned
+                else self.builder.emit(ops.Constant("array", constant.shape, constant.dtype, constant.read))
             )
-        tensor = self._parameters[root]
+        tensor = self._parameters[constant]
         for move in value.moves:
             tensor = self.builder.emit(move, tensor)
         return tensor
@@ -100,9 +100,9 @@ class Translation:
         if known.shape == () and "float" in known.dtype:
             return b.constant(float(known.values))
         if known.shape == ():
-            return b.emit(ops.Constant("fill", (), known.dtype, known.values.item()))
+            return b.full((), known.values.item(), known.dtype)
         if has_symbols(known):
-            parts = [b.emit(ops.Constant("fill", (1,), known.dtype, item)) for item in known.values.flat]
+            parts = [b.full((1,), item, known.dtype) for item in known.values.flat]
             return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
         return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
 
@@ -145,7 +145,7 @@ class Translation:
             # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
-    def _layer(self, node: Any) -> Place:
+    def _layer(self, node: Any) -> Location:
         name = node.name
         if not name:
             return self.builder.layer(node.op_type.lower() or "node")
@@ -179,21 +179,21 @@ class Translation:
     def _unknown(self, node: Any, kind: str) -> list[Value]:
         """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
         operands = self._operands(node)
-        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.root.learned)]
+        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.learned)]
         tensors = [self.tensor(value, "other") for value in kept]
-        shapes = self._signatures(node)
-        signatures = tuple(((), self.builder.dtype) if found is None else found for found in shapes)
-        outputs = self.builder.emit_many(ops.Opaque(kind, signatures), *tensors)
-        return [Computed(t, found is not None) for t, found in zip(outputs, shapes, strict=True)]
+        types = self._output_types(node)
+        opaque = ops.Opaque(kind, tuple(((), self.builder.dtype) if found is None else found for found in types))
+        outputs = self.builder.emit_many(opaque, *tensors)
+        return [Computed(t, found is not None) for t, found in zip(outputs, types, strict=True)]
 
-    def _signatures(self, node: Any) -> list[Signature | None]:
+    def _output_types(self, node: Any) -> list[ops.TensorType | None]:
         """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
         certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
-        return self._inference.signatures(node, certain)
+        return self._inference.types(node, certain)
 
     def output_shapes(self, node: Any) -> list[Shape | None]:
         """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
-        return [None if found is None else found[0] for found in self._signatures(node)]
+        return [None if found is None else found[0] for found in self._output_types(node)]
 
     def kind_of(self, node: Any) -> str:
         """Return a node's operation, with its domain unless that is the default one."""

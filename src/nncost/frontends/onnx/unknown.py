@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, is_symbolic
 from nncost.frontends.onnx.call import small
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
 from nncost.frontends.onnx.values import Absent, Computed, Known, Stored, Value, has_symbols
+from nncost.ir.ops import TensorType
 
-Signature = tuple[Shape, str]
 MAX_INFERRED = 2**20
 """The largest number handed to the inference, which is C++ and may allocate what a broken file asks for."""
 
@@ -29,12 +29,12 @@ class Inference:
         stated = (*model.graph.value_info, *model.graph.output) if trust_file else ()
         self._stated = {described.name: described for described in stated}
 
-    def signatures(self, node: Any, operands: Mapping[str, Value]) -> list[Signature | None]:
+    def types(self, node: Any, operands: Mapping[str, Value]) -> list[TensorType | None]:
         """The shape and dtype of each output; None if either is unknown."""
         found = self._inferred(node, operands)
-        return [self._signature(found.get(name)) or self._signature(self._stated.get(name)) for name in node.output]
+        return [self._type(found.get(name)) or self._type(self._stated.get(name)) for name in node.output]
 
-    def _signature(self, described: Any) -> Signature | None:
+    def _type(self, described: Any) -> TensorType | None:
         if described is None or not described.type.tensor_type.HasField("shape"):
             return None
         tensor = described.type.tensor_type
@@ -81,8 +81,8 @@ class Inference:
 
 def _small_constant(value: Value) -> Any:
     """The values of an operand that its output's shape may depend on, or None."""
-    if isinstance(value, Stored) and value.root.learned and small(value.shape) and not value.moves:
-        return np.asarray(value.root.read(), dtype=np.float32).reshape(value.shape)
+    if isinstance(value, Stored) and value.learned and small(value.shape) and not value.moves:
+        return np.asarray(value.constant.read(), dtype=np.float32).reshape(value.shape)
     if not isinstance(value, Known) or has_symbols(value):
         return None
     if value.dtype == "bool":
@@ -98,27 +98,16 @@ def _element_type(value: Computed | Known | Stored) -> int:
     """The ONNX code of an operand's type; all floats are of one type here."""
     from onnx import TensorProto
 
-    dtype = (
-        value.tensor.dtype
-        if isinstance(value, Computed)
-        else value.root.dtype
-        if isinstance(value, Stored)
-        else value.dtype
-    )
-    return int(TensorProto.DataType.Value("FLOAT" if dtype in FLOATS.values() else dtype.upper()))
+    return int(TensorProto.DataType.Value("FLOAT" if value.dtype in FLOATS.values() else value.dtype.upper()))
 
 
 def captured_names(node: Any) -> Iterator[str]:
-    """Names that the bodies of an If, Loop or Scan read, whoever produces them; each one once."""
-    yield from dict.fromkeys(_body_inputs(node))
-
-
-def _body_inputs(node: Any) -> Iterator[str]:
+    """Names that the bodies of an If, Loop or Scan read, whoever produces them."""
     for attribute in node.attribute:
         for body in (attribute.g, *attribute.graphs) if attribute.type in _GRAPH_TYPES else ():
             for inner in body.node:
                 yield from (name for name in inner.input if name)
-                yield from _body_inputs(inner)
+                yield from captured_names(inner)
 
 
 _GRAPH_TYPES = (5, 10)

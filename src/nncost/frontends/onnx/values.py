@@ -7,7 +7,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic, substitute
+from nncost.dims import Shape, is_symbolic, substitute
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.records import record
@@ -33,6 +33,11 @@ class Computed:
         """The tensor's shape."""
         return self.tensor.shape
 
+    @property
+    def dtype(self) -> str:
+        """The tensor's dtype."""
+        return self.tensor.dtype
+
 
 @record(eq=False)
 class Known:
@@ -52,7 +57,7 @@ class Known:
 
 
 @record(eq=False)
-class Root:
+class FileConstant:
     """A constant of the file whose values stay there; ``learned`` ones are parameters once a layer uses them."""
 
     name: str
@@ -64,11 +69,21 @@ class Root:
 
 @record(eq=False)
 class Stored:
-    """A root seen through reshapes and transposes."""
+    """A constant of the file, seen through reshapes and transposes."""
 
-    root: Root
+    constant: FileConstant
     shape: Shape
     moves: tuple[ops.Reshape | ops.Transpose, ...] = ()
+
+    @property
+    def dtype(self) -> str:
+        """The constant's dtype."""
+        return self.constant.dtype
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a parameter once a layer uses it."""
+        return self.constant.learned
 
 
 @record(eq=False)
@@ -90,15 +105,9 @@ def known_integers(values: Array, *, dtype: str = "int64", static: bool = True) 
 def plain(values: Array) -> Array:
     """Each element as a Python integer or a symbolic expression."""
     result = np.empty(values.shape, dtype=object)
-    for place, value in np.ndenumerate(values):
-        result[place] = _plain(value)
+    for index, value in np.ndenumerate(values):
+        result[index] = int(value) if isinstance(value, (int, np.integer)) else substitute(value, {})
     return result
-
-
-def _plain(value: Any) -> Dim:
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    return substitute(value, {})
 
 
 def has_symbols(known: Known) -> bool:

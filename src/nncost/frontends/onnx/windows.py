@@ -17,18 +17,18 @@ Padding = list[tuple[Dim, Dim]]
 
 @record
 class WindowSizes:
-    """The window on each spatial axis; ``overhang`` is what ceil_mode adds behind the padding."""
+    """The window on each spatial axis; ``overhang`` is what ceil_mode adds to the padding after it."""
 
     kernel: list[Dim]
     strides: list[int]
     dilations: list[int]
     padding: Padding
-    overhang: Padding
+    overhang: list[Dim]
 
     @property
-    def is_padded(self) -> bool:
-        """Whether any window may reach over the input's border."""
-        return any(width != 0 for pair in (*self.padding, *self.overhang) for width in pair)
+    def whole_padding(self) -> Padding:
+        """The padding with the overhang."""
+        return [(low, high + over) for (low, high), over in zip(self.padding, self.overhang, strict=True)]
 
 
 def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | None = None) -> WindowSizes:
@@ -48,13 +48,10 @@ def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | Non
     dilations = _per_axis(call, "dilations", axes, 1, least=1) or []
     reaches = [d * (k - 1) + 1 for k, d in zip(sizes, dilations, strict=True)]
     padding = paddings(call, lengths, reaches, strides)
-    ceil = call.attributes.flag("ceil_mode", False)
-    overhang: Padding = [(0, 0)] * axes
-    if ceil:
-        overhang = [
-            (0, overhang_of(n, *widths, reach, stride))
-            for n, widths, reach, stride in zip(lengths, padding, reaches, strides, strict=True)
-        ]
+    overhang: list[Dim] = [0] * axes
+    if call.attributes.flag("ceil_mode", False):
+        every = zip(lengths, padding, reaches, strides, strict=True)
+        overhang = [overhang_of(n, *widths, reach, stride) for n, widths, reach, stride in every]
     return WindowSizes(sizes, strides, dilations, padding, overhang)
 
 

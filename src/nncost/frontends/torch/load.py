@@ -32,7 +32,7 @@ from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
 from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
-from nncost.ir.trace import Block, BlockCall, Call, Trace, TraceItem, joined
+from nncost.ir.trace import Block, BlockCall, KernelCall, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import replace
 
@@ -124,12 +124,12 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     outputs = summed or [primary(traced.step.output)]
     graph = Connection(both, tensors_of(traced.step.inputs)).graph(log, outputs, list(parameters.values()))
-    apart = neurons_apart(traced.step.names)
+    apart = recurrent_neurons(traced.step.names)
     graph = replace(graph, items=_without_neurons(graph.items, apart))
     shapes = described(given, module, options.batch)
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
-        layers=_layers(traced.step.names), neurons_apart=sum(apart.values()), batch_neurons=True,
+        layers=_layers(traced.step.names), recurrent_neurons=sum(apart.values()), batch_neurons=True,
     )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     parameters = {**_parameters(traced), **_packed(traced.step.names)}
     trained = tuple(parameters[name] for name in traced.trained)
     layers = _layers(traced.step.names)
-    apart = neurons_apart(traced.step.names)
+    apart = recurrent_neurons(traced.step.names)
     items = list(_calls(traced.tracer.records, layers, apart))
     optimizer = options.steps.optimizer
     if optimizer is None or traced.step.loss == NO_LOSS:
@@ -162,7 +162,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
-        notes=tuple(traced.conditions), neurons_apart=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        notes=tuple(traced.conditions), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ def _named(loss: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
-def neurons_apart(names: Mapping[nn.Module, str]) -> dict[str, int]:
+def recurrent_neurons(names: Mapping[nn.Module, str]) -> dict[str, int]:
     """The neurons of layers whose products do not tell them: H for each recurrent layer and direction."""
     found: dict[str, int] = {}
     for layer, name in names.items():
@@ -205,13 +205,13 @@ def _calls(
         kernel = kernel_of(signature)
         if kernel.graph.items:
             full = joined(above, path)
-            yield Call(kernel, path, phase, layers.get(full, ""), full not in apart)
+            yield KernelCall(kernel, path, phase, layers.get(full, ""), full not in apart)
 
 
 def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -> list[TraceItem]:
     """The update of every trained parameter; those of one shape and group share their operations."""
     items: list[TraceItem] = []
-    known: dict[Any, list[Call]] = {}
+    known: dict[Any, list[KernelCall]] = {}
     name = optimizer_name(optimizer)
     if traced.trained and all(_group_of(optimizer, traced.step.tensors[name].original) < 0 for name in traced.trained):
         raise OptionError(
@@ -223,7 +223,7 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
         if key not in known:
             records = trace_update(optimizer, original)
             calls = () if records is None else _calls(records, {"": name})
-            known[key] = [call for call in calls if isinstance(call, Call)]
+            known[key] = [call for call in calls if isinstance(call, KernelCall)]
         path = parameters[trained].path
         items += [replace(call, path=path) for call in known[key]]
     return items

@@ -85,7 +85,7 @@ def _log_softmax_gradient(
 
 
 def leaky_relu(slope: float = LEAKY_SLOPE) -> Function:
-    """x where x > 0, else slope·x: 1 mul, 1 cmp; backward the same on the gradient."""
+    """x if x > 0, else slope·x: 1 mul, 1 cmp; backward the same on the gradient."""
 
     def compute(b: Builder, x: Tensor) -> Tensor:
         return b.map("where_positive", x, x, b.map("mul", slope, x))
@@ -99,7 +99,7 @@ def leaky_relu(slope: float = LEAKY_SLOPE) -> Function:
 
 
 def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Function:
-    """scale·x where x > 0, else scale·α·(e^(inner·x) − 1); its gradient below zero is inner·g·(y + scale·α).
+    """scale·x if x > 0, else scale·α·(e^(inner·x) − 1); its gradient below zero is inner·g·(y + scale·α).
 
     Factors of one are free.
     """

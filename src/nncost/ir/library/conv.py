@@ -41,7 +41,7 @@ def conv(
     layer = Conv(tuple(stride), tuple(padding), tuple(dilation), groups)
     with b.region(layer, *inputs) as region:
         window = ops.Window(tuple(range(2, 2 + dims)), tuple(kernel), layer.strides, layer.dilations)
-        taps = b.emit(window, pad(b, x, padding))
+        taps = b.emit(window, pad_spatial(b, x, padding))
         positions = taps.shape[2 : 2 + dims]
         outer, inner = _POSITIONS[:dims], _TAPS[:dims]
         if groups == 1:
@@ -71,8 +71,8 @@ def conv_transpose(
 ) -> Tensor:
     """``(B, C, *spatial) → (B, M, *larger)`` with ``weight`` (C, M/groups, *kernel).
 
-    Each input element spreads over all its taps: C·M/groups·∏kernel mul for each input position,
-    and one addition for each tap folded into the output.
+    Each input element spreads over all its taps: C·M/groups·∏kernel mul per input position,
+    and one addition per tap folded into the output.
     """
     dims = x.rank - 2
     channels, group_out, *kernel = weight.shape
@@ -95,13 +95,13 @@ def conv_transpose(
             (n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(x.shape[2:], stride, dilation, kernel, strict=True)
         )
         y = b.emit(ops.Fold(tuple(range(2, 2 + dims)), lengths, tuple(stride), tuple(dilation)), taps)
-        region.returns(_with_bias(b, pad(b, y, [(-low, -high) for low, high in crop]), bias))
+        region.returns(_with_bias(b, pad_spatial(b, y, [(-low, -high) for low, high in crop]), bias))
         region.neurons = product(region.outputs[0].shape[1:])
     return region.outputs[0]
 
 
-def pad(b: Builder, x: Tensor, widths: Sequence[tuple[Dim, Dim]], value: float = 0.0) -> Tensor:
-    """The spatial axes (all but the first two) padded; ``x`` itself where all widths are zero."""
+def pad_spatial(b: Builder, x: Tensor, widths: Sequence[tuple[Dim, Dim]], value: float = 0.0) -> Tensor:
+    """The spatial axes (all but the first two) padded; ``x`` itself if all widths are zero."""
     if all(width == 0 for pair in widths for width in pair):
         return x
     before, after = zip(*widths, strict=True)

@@ -11,28 +11,20 @@ from nncost.dims import Dim
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.library.reductions import vector_norm
 
 
 def distance(b: Builder, difference: Tensor, p: float) -> Tensor:
-    """The norm of order p along the last axis, (Σ|d|^p)^(1/p); p = 0, 1, 2 and ∞ take no powers."""
+    """The norm of order p along the last axis, (Σ|d|^p)^(1/p); p = 0, 1, 2 and ∞ take no powers, any other only powers."""
     last = [difference.rank - 1]
-    if p == 2:
-        return b.map("sqrt", b.reduce("sum", b.map("square", difference), last))
-    if p == 0:
-        return b.reduce("sum", b.emit(ops.Cast(difference.dtype), b.map("not_equal", difference, 0.0)), last)
-    size = b.map("abs", difference)
-    if p == 1:
-        return b.reduce("sum", size, last)
-    if p == math.inf:
-        return b.reduce("max", size, last)
-    return b.map("pow", b.reduce("sum", b.map("pow", size, p), last), 1 / p)
+    if p in (0, 1, 2, math.inf):
+        return vector_norm(b, difference, p, last)
+    return b.map("pow", b.reduce("sum", b.map("pow", b.map("abs", difference), p), last), 1 / p)
 
 
 def distances_between(b: Builder, x: Tensor, y: Tensor, p: float) -> Tensor:
     """``(…, N, D)`` and ``(…, M, D)`` give ``(…, N, M)``: every row of ``x`` with every row of ``y``, N·M·D add and the norms."""
-    rows = b.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-    columns = b.reshape(y, (*y.shape[:-2], 1, *y.shape[-2:]))
-    return distance(b, b.map("sub", rows, columns), p)
+    return distance(b, b.map("sub", b.unsqueeze(x, x.rank - 1), b.unsqueeze(y, y.rank - 2)), p)
 
 
 def distances_within(b: Builder, x: Tensor, p: float) -> Tensor:

@@ -7,8 +7,8 @@ arc cosine with the arc tangent of two coordinates (Abramowitz and Stegun 1964, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
@@ -29,7 +29,7 @@ def power(b: Builder, x: Tensor, exponent: float) -> Tensor:
     if exponent < 0:
         return b.map("div", 1.0, power(b, x, -exponent))
     if exponent == 0:
-        return b.emit(ops.Constant("fill", x.shape, x.dtype, 1.0))
+        return b.full(x.shape, 1.0, x.dtype)
     if exponent == 3:
         return b.map("mul", b.map("square", x), x)
     if exponent == 4:
@@ -37,15 +37,12 @@ def power(b: Builder, x: Tensor, exponent: float) -> Tensor:
     function = {0.5: "sqrt", 1: "identity", 2: "square"}.get(exponent)
     if function is not None:
         return b.map(function, x)
-    return b.map("pow", x, b.emit(ops.Constant("fill", (), x.dtype, exponent)))
+    return b.map("pow", x, b.full((), exponent, x.dtype))
 
 
 def mean_of(b: Builder, tensors: Sequence[Tensor]) -> Tensor:
     """The mean of n tensors, element by element: n−1 add, 1 div."""
-    total = tensors[0]
-    for tensor in tensors[1:]:
-        total = b.map("add", total, tensor)
-    return b.map("div", total, float(len(tensors)))
+    return b.map("div", reduce(partial(b.map, "add"), tensors), float(len(tensors)))
 
 
 def _sinh(b: Builder, x: Tensor) -> Tensor:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nncost.dims import exact_divide
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import norm
 from nncost.ir.library.activations import activation, softmax
 from nncost.ir.library.dense import dense
-from nncost.ir.library.sequence import attention, merge_heads, split_heads
+from nncost.ir.library.sequence import attention, inverse_root, merge_heads, split_heads
 
 Weights = Mapping[str, Tensor]
 
@@ -24,18 +23,16 @@ def multi_head_attention(
     Three times the same tensor is projected at once. A mask of 0 and −∞ is added to the scores: 1 add.
     """
     weight, bias = weights["qkv_weight"], weights["qkv_bias"]
-    width = exact_divide(weight.shape[0], 3)
     if x[0] is x[1] and x[1] is x[2]:
-        projected = dense(b, x[0], weight, bias)
-        parts = b.emit_many(ops.Split(projected.rank - 1, (width,) * 3), projected)
+        query, key, value = b.chunk(dense(b, x[0], weight, bias), 3, -1)
     else:
-        thirds = [b.emit_many(ops.Split(0, (width,) * 3), given) for given in (weight, bias)]
-        parts = tuple(dense(b, *three) for three in zip(x, *thirds, strict=True))
-    query, key, value = parts
+        query, key, value = (
+            dense(b, *third) for third in zip(x, b.chunk(weight, 3, 0), b.chunk(bias, 3, 0), strict=True)
+        )
     mask = None
     if masked:
         shape = (query.shape[0], heads, 1, query.shape[1], key.shape[1])
-        mask = b.emit(ops.Constant("fill", shape, query.dtype, 0.0))
+        mask = b.full(shape, 0.0, query.dtype)
     core = attention(b, *(split_heads(b, part, heads) for part in (query, key, value)), mask=mask)
     return dense(b, merge_heads(b, core), weights["proj_weight"], weights["proj_bias"])
 
@@ -64,10 +61,9 @@ def encoder_layer(
 
 def scaled_heads(b: Builder, x: Tensor, bias: Tensor, heads: int) -> tuple[Tensor, ...]:
     """``x`` (B, T, 3D) with its bias added gives query, key and value (B, H, T, D/H), the queries times 1/√(D/H)."""
-    width = exact_divide(x.shape[-1], 3)
-    query, key, value = b.emit_many(ops.Split(2, (width,) * 3), b.map("add", x, bias))
-    scale = b.map("div", 1.0, b.map("sqrt", b.size_constant([exact_divide(width, heads)])))
-    return tuple(split_heads(b, part, heads) for part in (b.map("mul", query, scale), key, value))
+    query, key, value = b.chunk(b.map("add", x, bias), 3, 2)
+    scaled = b.map("mul", query, inverse_root(b, exact_divide(query.shape[-1], heads)))
+    return tuple(split_heads(b, part, heads) for part in (scaled, key, value))
 
 
 def masked_softmax(b: Builder, x: Tensor, mask: Tensor, axis: int = -1) -> Tensor:

@@ -22,7 +22,7 @@ def transforms(shape: Shape, axes: Sequence[int], real: Dim | None = None) -> tu
     for axis in axes:
         halved = real is not None and axis == axes[-1]
         length = real if halved and real is not None else shape[axis]
-        rest = product(size for place, size in enumerate(shape) if place != axis)
+        rest = product(size for other, size in enumerate(shape) if other != axis)
         lengths.append(length)
         parts.append(transform(length, rest, real=halved))
     return added({"mul": 0, "add": 0}, *parts), all(_is_power_of_two(length) for length in lengths)

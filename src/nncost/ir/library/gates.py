@@ -11,10 +11,8 @@ from nncost.ir.layers import Activation
 
 def glu(b: Builder, x: Tensor, axis: int = -1) -> Tensor:
     """The first half of an axis times the sigmoid of the second (Dauphin et al. 2017): 1 mul, 1 sigmoid per output."""
-    axis %= x.rank
-    half = exact_divide(x.shape[axis], 2)
     with b.region(Activation("glu"), x, activations=exact_divide(x.elements, 2)) as region:
-        value, gate = b.emit_many(ops.Split(axis, (half, half)), x)
+        value, gate = b.chunk(x, 2, axis)
         region.returns(b.map("mul", value, b.map("sigmoid", gate)))
     return region.outputs[0]
 

@@ -1,6 +1,6 @@
-"""Sampling at places that are data, and the grids that an affine map gives.
+"""Sampling at positions that are data, and the grids that an affine map gives.
 
-Each coordinate takes 1 mul and 1 add to become a place, its neighbours' shares are differences, the
+Each coordinate takes 1 mul and 1 add to become a position, its neighbours' shares are differences, the
 weight of a corner is their product, and each channel sums its corners with these weights.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import product as combinations
 from typing import Literal, cast
 
@@ -21,50 +22,49 @@ from nncost.ir.layers import Operation
 from nncost.ir.library.interpolation import CUBIC
 
 Mode = Literal["linear", "nearest", "cubic"]
-Outside = Literal["zeros", "border", "reflection"]
+PaddingMode = Literal["zeros", "border", "reflection"]
 """What is sampled outside the image: zeros, its border, or the image reflected."""
 Neighbour = tuple[Tensor, "Tensor | None"]
-"""A place along one axis, and the weight it has there."""
+"""A position along one axis, and its weight."""
 
 
-def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outside, align: bool) -> Tensor:
+def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: PaddingMode, align: bool) -> Tensor:
     """``x`` (B, C, *sizes) at ``grid`` (B, *outputs, d), whose last axis names the last size first: (B, C, *outputs).
 
     ``align``: −1 and 1 are the centres of the corner elements instead of their outer edges.
     """
     with b.region(Operation("grid_sample"), x, grid) as region:
-        region.returns(_sampled(b, x, grid, mode, outside, align))
+        region.returns(_sampled(b, x, grid, mode, padding, align))
     return region.outputs[0]
 
 
-def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, outside: Outside, align: bool) -> Tensor:
+def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: PaddingMode, align: bool) -> Tensor:
     sizes = cast("tuple[int, ...]", x.shape[2:])
     points = b.reshape(grid, (grid.shape[0], math.prod(cast("tuple[int, ...]", grid.shape[1:-1])), len(sizes)))
-    columns = b.emit_many(ops.Split(2, (1,) * len(sizes)), points)
+    columns = b.chunk(points, len(sizes), 2)
     axes = []
     for size, column in zip(sizes, reversed(columns), strict=True):
-        place = _place(b, b.reshape(column, points.shape[:2]), size, align)
-        axes.append(_neighbours(b, place, size, mode, outside, align))
+        position = _position(b, b.reshape(column, points.shape[:2]), size, align)
+        axes.append(_neighbours(b, position, size, mode, padding, align))
     flat = b.reshape(x, (*x.shape[:2], math.prod(sizes)))
-    corners = [_corner(b, flat, corner, sizes, outside) for corner in combinations(*axes)]
-    total = corners[0]
-    for value in corners[1:]:
-        total = b.map("add", total, value)
-    return b.reshape(total, (*x.shape[:2], *grid.shape[1:-1]))
+    corners = [_corner(b, flat, corner, sizes, padding) for corner in combinations(*axes)]
+    return b.reshape(reduce(partial(b.map, "add"), corners), (*x.shape[:2], *grid.shape[1:-1]))
 
 
-def _place(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:
-    """From −1…1 to 0…size−1: c·s/2 + (size−1)/2, with s the size, or size−1 where corners are aligned."""
+def _position(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:
+    """From −1…1 to 0…size−1: c·s/2 + (size−1)/2, with s the size, or size−1 if corners are aligned."""
     return b.map("add", b.map("mul", coordinate, (size - 1 if align else size) / 2), (size - 1) / 2)
 
 
-def _neighbours(b: Builder, place: Tensor, size: int, mode: Mode, outside: Outside, align: bool) -> list[Neighbour]:
+def _neighbours(
+    b: Builder, position: Tensor, size: int, mode: Mode, padding: PaddingMode, align: bool
+) -> list[Neighbour]:
     if mode != "cubic":
-        place = _brought_in(b, place, size, outside, align)
+        position = _bounded(b, position, size, padding, align)
     if mode == "nearest":
-        return [(b.map("round", place), None)]
-    first = b.map("floor", place)
-    share = b.map("sub", place, first)
+        return [(b.map("round", position), None)]
+    first = b.map("floor", position)
+    share = b.map("sub", position, first)
     if mode == "linear":
         return [(first, b.map("sub", 1.0, share)), (b.map("add", first, 1.0), share)]
     found: list[Neighbour] = []
@@ -74,7 +74,7 @@ def _neighbours(b: Builder, place: Tensor, size: int, mode: Mode, outside: Outsi
             b.map("add", share, 1.0) if offset == -1 else share if offset == 0 else b.map("sub", float(offset), share)
         )
         weight = _near(b, distance) if offset in (0, 1) else _far(b, distance)
-        found.append((_brought_in(b, there, size, outside, align), weight))
+        found.append((_bounded(b, there, size, padding, align), weight))
     return found
 
 
@@ -90,58 +90,57 @@ def _far(b: Builder, x: Tensor) -> Tensor:
     return b.map("sub", b.map("mul", b.map("add", b.map("mul", inner, x), 8 * CUBIC), x), 4 * CUBIC)
 
 
-def _brought_in(b: Builder, place: Tensor, size: int, outside: Outside, align: bool) -> Tensor:
+def _bounded(b: Builder, position: Tensor, size: int, padding: PaddingMode, align: bool) -> Tensor:
     """Inside the image: not at all (what is outside is zero), at its border, or reflected."""
-    if outside == "zeros":
-        return place
-    if outside == "reflection":
-        place = _reflected(b, place, 0.0 if align else -0.5, float(size - 1 if align else size))
-    return b.map("clip", place, 0.0, float(size - 1))
+    if padding == "zeros":
+        return position
+    if padding == "reflection":
+        position = _reflected(b, position, 0.0 if align else -0.5, float(size - 1 if align else size))
+    return b.map("clip", position, 0.0, float(size - 1))
 
 
-def _reflected(b: Builder, place: Tensor, low: float, span: float) -> Tensor:
+def _reflected(b: Builder, position: Tensor, low: float, span: float) -> Tensor:
     """Reflected at ``low`` and ``low + span`` until it is between."""
     if span == 0:
-        return b.emit(ops.Constant("fill", place.shape, place.dtype, low))
-    distance = b.map("abs", b.map("sub", place, low))
+        return b.full(position.shape, low, position.dtype)
+    distance = b.map("abs", b.map("sub", position, low))
     flips = b.map("floor", b.map("div", distance, span))
     rest = b.map("sub", distance, b.map("mul", flips, span))
     odd = b.map("sub", flips, b.map("mul", 2.0, b.map("floor", b.map("mul", 0.5, flips))))
     return b.map("add", b.map("where_positive", odd, b.map("sub", span, rest), rest), low)
 
 
-def _corner(b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequence[int], outside: Outside) -> Tensor:
-    """The value at one corner times its weight; nothing where it is outside."""
+def _corner(
+    b: Builder, flat: Tensor, corner: Sequence[Neighbour], sizes: Sequence[int], padding: PaddingMode
+) -> Tensor:
+    """The value at one corner times its weight; zero if it is outside."""
     weight: Tensor | None = None
     inside: Tensor | None = None
     index: Tensor | None = None
-    for (place, share), size in zip(corner, sizes, strict=True):
+    for (position, share), size in zip(corner, sizes, strict=True):
         if share is not None:
             weight = share if weight is None else b.map("mul", weight, share)
-        if outside == "zeros":
-            for condition in (b.map("greater_equal", place, 0.0), b.map("greater_equal", float(size - 1), place)):
+        if padding == "zeros":
+            for condition in (b.map("greater_equal", position, 0.0), b.map("greater_equal", float(size - 1), position)):
                 inside = condition if inside is None else b.map("and", inside, condition)
-        whole = _whole(b, place, size)
-        index = whole if index is None else b.map("add", b.map("mul", index, _int(b, size)), whole)
+        whole = _whole(b, position, size)
+        index = whole if index is None else b.map("add", b.map("mul", index, b.full((), size, "int64")), whole)
     assert index is not None
-    spread = b.broadcast(b.reshape(index, (index.shape[0], 1, index.shape[1])), (*flat.shape[:2], index.shape[1]))
+    spread = b.broadcast(b.unsqueeze(index, 1), (*flat.shape[:2], index.shape[1]))
     value = b.emit(ops.Gather(2, along=True), flat, spread)
     if inside is not None:
         if weight is None:
-            return b.map("select", b.reshape(inside, (index.shape[0], 1, index.shape[1])), value, 0.0)
+            return b.map("select", b.unsqueeze(inside, 1), value, 0.0)
         weight = b.map("select", inside, weight, 0.0)
     if weight is None:
         return value
-    return b.map("mul", value, b.reshape(weight, (index.shape[0], 1, index.shape[1])))
+    return b.map("mul", value, b.unsqueeze(weight, 1))
 
 
-def _whole(b: Builder, place: Tensor, size: int) -> Tensor:
+def _whole(b: Builder, position: Tensor, size: int) -> Tensor:
     """A whole number that is safe to look up."""
-    return b.map("min", b.map("max", b.emit(ops.Cast("int64"), place), _int(b, 0)), _int(b, size - 1))
-
-
-def _int(b: Builder, value: int) -> Tensor:
-    return b.emit(ops.Constant("fill", (), "int64", value))
+    low, high = (b.full((), bound, "int64") for bound in (0, size - 1))
+    return b.map("min", b.map("max", b.emit(ops.Cast("int64"), position), low), high)
 
 
 def affine_grid(b: Builder, theta: Tensor, sizes: Sequence[int], *, align: bool) -> Tensor:

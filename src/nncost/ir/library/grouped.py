@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from nncost.dims import Dim, is_symbolic
 from nncost.errors import SymbolError
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
@@ -22,12 +21,12 @@ def rows_by_group(b: Builder, rows: Tensor, matrices: Tensor, *, transposed: boo
     """
     spec = "esk,enk->esn" if transposed else "esk,ekn->esn"
     parts = _parts(rows.shape[0], matrices.shape[0])
-    cut = _split(b, rows, [groups * each for groups, each in parts])
+    pieces = b.split(rows, [groups * each for groups, each in parts], 0)
     products = []
-    for (groups, each), piece, chosen in zip(parts, cut, _chosen(b, matrices, parts), strict=True):
+    for (groups, each), piece, chosen in zip(parts, pieces, _chosen(b, matrices, parts), strict=True):
         y = b.contract(spec, b.reshape(piece, (groups, each, rows.shape[1])), chosen)
         products.append(b.reshape(y, (groups * each, y.shape[2])))
-    return _joined(b, products)
+    return b.concat(products, 0)
 
 
 def sums_by_group(b: Builder, left: Tensor, right: Tensor, groups: Dim) -> Tensor:
@@ -36,14 +35,13 @@ def sums_by_group(b: Builder, left: Tensor, right: Tensor, groups: Dim) -> Tenso
     A group without rows gets zeros. Raise SymbolError if S or E is a symbol.
     """
     parts = _parts(left.shape[0], groups)
-    cuts = [_split(b, x, [count * each for count, each in parts]) for x in (left, right)]
+    pieces = [b.split(x, [count * each for count, each in parts], 0) for x in (left, right)]
     sums = [
         b.contract("esk,esn->ekn", *(b.reshape(x, (count, each, x.shape[1])) for x in pair))
-        for (count, each), *pair in zip(parts, *cuts, strict=True)
+        for (count, each), *pair in zip(parts, *pieces, strict=True)
     ]
-    total = _joined(b, sums)
-    empty = groups - sum(count for count, _ in parts)
-    return b.emit(ops.Pad((0, 0, 0), (empty, 0, 0)), total) if empty else total
+    total, empty = b.concat(sums, 0), groups - sum(count for count, _ in parts)
+    return b.pad(total, 0, 0, empty) if empty else total
 
 
 def _parts(rows: Dim, groups: Dim) -> list[tuple[int, int]]:
@@ -54,16 +52,8 @@ def _parts(rows: Dim, groups: Dim) -> list[tuple[int, int]]:
     return [(count, size) for count, size in ((larger, each + 1), (groups - larger, each)) if count * size]
 
 
-def _chosen(b: Builder, matrices: Tensor, parts: Sequence[tuple[int, int]]) -> list[Tensor]:
+def _chosen(b: Builder, matrices: Tensor, parts: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
     """The matrices of the groups that are not empty."""
     sizes = [groups for groups, _ in parts]
     empty = matrices.shape[0] - sum(sizes)
-    return _split(b, matrices, [*sizes, empty] if empty else sizes)[: len(sizes)]
-
-
-def _split(b: Builder, x: Tensor, sizes: Sequence[Dim]) -> list[Tensor]:
-    return [x] if len(sizes) == 1 else list(b.emit_many(ops.Split(0, tuple(sizes)), x))
-
-
-def _joined(b: Builder, pieces: Sequence[Tensor]) -> Tensor:
-    return pieces[0] if len(pieces) == 1 else b.emit(ops.Concat(0), *pieces)
+    return b.split(matrices, [*sizes, empty] if empty else sizes, 0)[: len(sizes)]

@@ -1,11 +1,10 @@
-"""Where each output of a resampled axis looks: places in the input and their constant weights.
+"""The input elements that each output of a resampled axis is made of, and their constant weights.
 
 Each function takes the axis's length, the wanted length, whether corners are aligned, and the scale if one was given.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,22 +14,22 @@ from nncost.records import record
 
 CUBIC = -0.75
 """The coefficient of cubic convolution (Keys 1981) that PyTorch and OpenCV take."""
-CUBIC_SMOOTHED = -0.5
-"""The coefficient that PyTorch and Pillow take if they smooth first."""
+CUBIC_ANTIALIASED = -0.5
+"""The coefficient that PyTorch and Pillow take with antialiasing."""
 Array = Any
 
 
 @record
 class AxisTaps:
-    """``places`` and ``weights`` of shape (taps, outputs), made when the graph runs; nearest has no weights."""
+    """``indices`` and ``weights`` of shape (taps, outputs), made when the graph runs; nearest has no weights."""
 
     taps: int
-    places: Callable[[], Array]
+    indices: Callable[[], Array]
     weights: Callable[[], Array] | None
 
 
 def step_of(size: int, output: int, align: bool, scale: float | None) -> float:
-    """Input elements for each output element."""
+    """Input elements per output element."""
     if align:
         return (size - 1) / (output - 1) if output > 1 else 0.0
     return 1 / scale if scale else size / output
@@ -42,14 +41,14 @@ def _centres(output: int, step: float, align: bool) -> Array:
 
 
 def nearest(size: int, output: int, scale: float | None, *, exact: bool) -> AxisTaps:
-    """One element; its place is rounded in single precision, as PyTorch's is."""
+    """One element; its index is rounded in single precision, as PyTorch's is."""
 
-    def places() -> Array:
+    def indices() -> Array:
         step = np.float32(step_of(size, output, False, scale))
         n = np.arange(output, dtype=np.float32) + np.float32(0.5 if exact else 0.0)
         return np.minimum(np.floor(n * step).astype(np.int64), size - 1)[None]
 
-    return AxisTaps(1, places, None)
+    return AxisTaps(1, indices, None)
 
 
 def linear(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
@@ -58,15 +57,15 @@ def linear(size: int, output: int, align: bool, scale: float | None) -> AxisTaps
     def source() -> Array:
         return np.maximum(_centres(output, step_of(size, output, align, scale), align), 0.0)
 
-    def places() -> Array:
+    def indices() -> Array:
         first = np.minimum(np.floor(source()).astype(np.int64), size - 1)
         return np.stack([first, np.minimum(first + 1, size - 1)])
 
     def weights() -> Array:
-        share = np.minimum(source() - places()[0], 1.0)
+        share = np.minimum(source() - indices()[0], 1.0)
         return np.stack([1 - share, share])
 
-    return AxisTaps(2, places, weights)
+    return AxisTaps(2, indices, weights)
 
 
 def cubic(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
@@ -75,7 +74,7 @@ def cubic(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
     def source() -> Array:
         return _centres(output, step_of(size, output, align, scale), align)
 
-    def places() -> Array:
+    def indices() -> Array:
         first = np.floor(source()).astype(np.int64)
         return np.clip(np.stack([first + offset for offset in (-1, 0, 1, 2)]), 0, size - 1)
 
@@ -83,7 +82,7 @@ def cubic(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
         share = source() - np.floor(source())
         return np.stack([_cubic(np.abs(share - offset), CUBIC) for offset in (-1, 0, 1, 2)])
 
-    return AxisTaps(4, places, weights)
+    return AxisTaps(4, indices, weights)
 
 
 def _cubic(x: Array, a: float) -> Array:
@@ -102,18 +101,17 @@ def _lanczos(x: Array) -> Array:
 
 _FILTERS: dict[str, tuple[int, Callable[[Array], Array]]] = {
     "bilinear": (2, _triangle),
-    "bicubic": (4, lambda x: _cubic(np.abs(x), CUBIC_SMOOTHED)),
+    "bicubic": (4, lambda x: _cubic(np.abs(x), CUBIC_ANTIALIASED)),
     "lanczos": (6, _lanczos),
 }
 """The width of each filter and its value."""
 
 
-def smoothed(kind: str, size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
-    """All elements under a filter that is as wide as the step; places beyond an output's share weigh nothing."""
+def antialiased(kind: str, size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
+    """All elements under a filter that is as wide as the step; taps beyond those of an output have weight zero."""
     width, function = _FILTERS[kind]
     step = step_of(size, output, align, scale)
     support = width / 2 * max(step, 1.0)
-    taps = min(size, math.ceil(support) * 2 + 1)
     centre = step * (np.arange(output) + 0.5)
 
     def bounds() -> tuple[Array, Array]:
@@ -123,7 +121,7 @@ def smoothed(kind: str, size: int, output: int, align: bool, scale: float | None
     low, count = bounds()
     taps = int(count.max()) if output else 1
 
-    def places() -> Array:
+    def indices() -> Array:
         return np.minimum(low + np.arange(taps)[:, None], size - 1)
 
     def weights() -> Array:
@@ -131,4 +129,4 @@ def smoothed(kind: str, size: int, output: int, align: bool, scale: float | None
         raw = np.where(offset < count, function((low + offset - centre + 0.5) / max(step, 1.0)), 0.0)
         return raw / raw.sum(0)
 
-    return AxisTaps(taps, places, weights)
+    return AxisTaps(taps, indices, weights)

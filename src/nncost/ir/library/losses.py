@@ -77,7 +77,7 @@ def multi_margin(
 
     The class itself gives m^p, which is taken off.
     """
-    own = b.emit(ops.Gather(1, along=True), x, b.reshape(target, (x.shape[0], 1)))
+    own = b.emit(ops.Gather(1, along=True), x, b.unsqueeze(target, 1))
     excess = b.map("relu", b.map("add", x, b.map("sub", margin, own)))
     excess = b.map("square", excess) if power == 2 else excess
     each = b.map("sub", b.reduce("sum", excess, [1]), margin**power)
@@ -88,5 +88,5 @@ def multi_margin(
 
 def chosen_log_probability(b: Builder, x: Tensor, target: Tensor, axis: int) -> Tensor:
     """−x at the class that ``target`` names along an axis: no arithmetic."""
-    place = b.reshape(target, (*target.shape[:axis], 1, *target.shape[axis:]) if x.rank > 1 else (1,))
-    return b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, place), target.shape))
+    index = b.unsqueeze(target, axis) if x.rank > 1 else b.reshape(target, (1,))
+    return b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, index), target.shape))

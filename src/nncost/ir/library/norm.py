@@ -19,17 +19,17 @@ def batch_norm(
     b: Builder, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor | None, variance: Tensor | None,
     *, epsilon: float = EPSILON, momentum: float = MOMENTUM,
 ) -> Tensor:  # fmt: skip
-    """``(B, C, *spatial)`` normalised for each channel; all four vectors have C elements.
+    """``(B, C, *spatial)`` normalised per channel; all four vectors have C elements.
 
-    Inference: 2 mul, 2 add, 1 sqrt and 1 div for each channel, then 1 mul and 1 add for each element.
+    Inference: 2 mul, 2 add, 1 sqrt and 1 div per channel, then 1 mul and 1 add per element.
     Training (``b.training``): batch statistics, normalisation, and the running averages if there are any.
     """
     if b.training or mean is None or variance is None:
         return _batch_norm_training(b, x, (scale, shift), (mean, variance), epsilon, momentum)
     with b.region(BatchNorm(epsilon), x, scale, shift, mean, variance) as region:
-        factor = b.map("mul", scale, _inverse_deviation(b, variance, epsilon))
+        factor = b.map("mul", scale, inverse_deviation(b, variance, epsilon))
         offset = b.map("sub", shift, b.map("mul", mean, factor))
-        y = b.map("add", b.map("mul", x, _per_channel(b, factor, x)), _per_channel(b, offset, x))
+        y = b.map("add", b.map("mul", x, per_channel(b, factor, x)), per_channel(b, offset, x))
         region.returns(y)
     return y
 
@@ -44,23 +44,27 @@ def _batch_norm_training(
 ) -> Tensor:
     (scale, shift), (mean, variance) = affine, running
     given = [average for average in running if average is not None]
-    axes = [0, *range(2, x.rank)]
-    count = [x.shape[axis] for axis in axes]
     with b.region(BatchNorm(epsilon, momentum), x, scale, shift, *given) as region:
-        batch_mean = b.mean(x, axes)
-        centred = b.map("sub", x, _per_channel(b, batch_mean, x))
-        batch_variance = b.mean(b.map("square", centred), axes)
-        deviation = _inverse_deviation(b, batch_variance, epsilon)
-        normal = b.map("mul", centred, _per_channel(b, deviation, x))
-        y = b.map("add", b.map("mul", normal, _per_channel(b, scale, x)), _per_channel(b, shift, x))
+        batch_mean, centred, batch_variance = channel_moments(b, x)
+        deviation = inverse_deviation(b, batch_variance, epsilon)
+        normal = b.map("mul", centred, per_channel(b, deviation, x))
+        y = b.map("add", b.map("mul", normal, per_channel(b, scale, x)), per_channel(b, shift, x))
         averages: list[Tensor] = []
         if mean is not None:
             averages.append(_running_average(b, mean, batch_mean, momentum))
         if variance is not None:
-            unbiased = b.map("mul", batch_variance, _bessel(b, count))
+            unbiased = b.map("mul", batch_variance, _bessel(b, (x.shape[0], *x.shape[2:])))
             averages.append(_running_average(b, variance, unbiased, momentum))
         region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
     return y
+
+
+def channel_moments(b: Builder, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean (C,) of each channel, ``x`` with the mean taken off, and the variance (C,)."""
+    axes = [0, *range(2, x.rank)]
+    mean = b.mean(x, axes)
+    centred = b.map("sub", x, per_channel(b, mean, x))
+    return mean, centred, b.mean(b.map("square", centred), axes)
 
 
 def _running_average(b: Builder, average: Tensor, fresh: Tensor, momentum: float) -> Tensor:
@@ -86,21 +90,17 @@ def _batch_norm_gradient(
     assert dy is not None
     axes = [0, *range(2, x.rank)]
     result: dict[Tensor, Tensor] = {}
-    if not {x, scale, shift} & wanted:
-        return result
-    shift_gradient = b.reduce("sum", dy, axes) if {x, shift} & wanted else None
-    scale_gradient = b.reduce("sum", b.map("mul", dy, normal), axes) if {x, scale} & wanted else None
-    if shift in wanted and shift_gradient is not None:
-        result[shift] = shift_gradient
-    if scale in wanted and scale_gradient is not None:
-        result[scale] = scale_gradient
-    if x in wanted and shift_gradient is not None and scale_gradient is not None:
+    if {x, shift} & wanted:
+        result[shift] = b.reduce("sum", dy, axes)
+    if {x, scale} & wanted:
+        result[scale] = b.reduce("sum", b.map("mul", dy, normal), axes)
+    if x in wanted:
         n = b.size_constant([x.shape[axis] for axis in axes])
-        mean_gradient = _per_channel(b, b.map("div", shift_gradient, n), x)
-        slope = _per_channel(b, b.map("div", scale_gradient, n), x)
+        mean_gradient = per_channel(b, b.map("div", result[shift], n), x)
+        slope = per_channel(b, b.map("div", result[scale], n), x)
         inner = b.map("sub", b.map("sub", dy, mean_gradient), b.map("mul", normal, slope))
-        result[x] = b.map("mul", _per_channel(b, b.map("mul", scale, deviation), x), inner)
-    return result
+        result[x] = b.map("mul", per_channel(b, b.map("mul", scale, deviation), x), inner)
+    return {tensor: gradient for tensor, gradient in result.items() if tensor in wanted}
 
 
 def layer_norm(
@@ -124,7 +124,7 @@ def group_norm(
     b: Builder, x: Tensor, groups: Dim, scale: Tensor | None, shift: Tensor | None,
     *, epsilon: float = EPSILON, instance: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``(B, C, *spatial)`` normalised over each group of channels; affine for each channel."""
+    """``(B, C, *spatial)`` normalised over each group of channels; affine per channel."""
     given = [tensor for tensor in (scale, shift) if tensor is not None]
     with b.region(GroupNorm(groups, epsilon, scale is not None, shift is not None, instance), x, *given) as region:
         grouped = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))
@@ -132,9 +132,9 @@ def group_norm(
             _normalised(b, grouped, None, None, list(range(2, grouped.rank)), epsilon, centre=True), x.shape
         )
         if scale is not None:
-            normal = b.map("mul", normal, _per_channel(b, scale, x))
+            normal = b.map("mul", normal, per_channel(b, scale, x))
         if shift is not None:
-            normal = b.map("add", normal, _per_channel(b, shift, x))
+            normal = b.map("add", normal, per_channel(b, shift, x))
         region.returns(normal)
     return region.outputs[0]
 
@@ -142,7 +142,7 @@ def group_norm(
 def instance_norm(
     b: Builder, x: Tensor, scale: Tensor | None, shift: Tensor | None, *, epsilon: float = EPSILON
 ) -> Tensor:
-    """Group norm with one group for each channel."""
+    """Group norm with one group per channel."""
     return group_norm(b, x, x.shape[1], scale, shift, epsilon=epsilon, instance=True)
 
 
@@ -152,9 +152,8 @@ def local_response_norm(
     """x / (bias + α/size·Σx²)^β, the sum over ``size`` neighbouring channels (Krizhevsky et al. 2012)."""
     with b.region(LocalResponseNorm(size, alpha, beta, bias), x) as region:
         before = (size - 1) // 2
-        none = (0,) * (x.rank - 1)
-        widths = ops.Pad((0, before, *none[1:]), (0, size - 1 - before, *none[1:]))
-        taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), b.emit(widths, b.map("square", x)))
+        padded = b.pad(b.map("square", x), 1, before, size - 1 - before)
+        taps = b.emit(ops.Window((1,), (size,), (1,), (1,)), padded)
         total = b.reduce("sum", taps, [x.rank])
         base = b.map("add", bias, b.map("mul", b.size_constant([size], alpha, inverse=True), total))
         y = b.map("div", x, b.map("pow", base, beta))
@@ -177,7 +176,7 @@ def _normalised(
     layer = Normalise(tuple(axes), epsilon, scale is not None, shift is not None, centre)
     with b.region(layer, x, *given) as region:
         centred = b.map("sub", x, b.mean(x, axes, keep=True)) if centre else x
-        deviation = _inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
+        deviation = inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
         normal = b.map("mul", centred, deviation)
         y = normal if scale is None else b.map("mul", normal, scale)
         y = y if shift is None else b.map("add", y, shift)
@@ -208,11 +207,11 @@ def _normalised_gradient(
     return result
 
 
-def _inverse_deviation(b: Builder, variance: Tensor, epsilon: float) -> Tensor:
+def inverse_deviation(b: Builder, variance: Tensor, epsilon: float) -> Tensor:
     """1/√(variance + ε): 1 add, 1 sqrt, 1 div."""
     return b.map("div", 1.0, b.map("sqrt", b.map("add", variance, epsilon)))
 
 
-def _per_channel(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
+def per_channel(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
     """A vector of C elements over ``(B, C, *spatial)``."""
     return b.broadcast(b.reshape(vector, (*vector.shape, *(1,) * (x.rank - 2))), x.shape)

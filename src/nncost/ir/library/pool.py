@@ -12,7 +12,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Pool
-from nncost.ir.library.conv import pad
+from nncost.ir.library.conv import pad_spatial
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -21,7 +21,7 @@ Padding = Sequence[tuple[Dim, Dim]]
 def max_pool(
     b: Builder, x: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding, dilation: Sequence[int]
 ) -> Tensor:
-    """K−1 cmp for each output; backward adds each output's gradient to the element it came from.
+    """K−1 cmp per output; backward adds each output's gradient to the element it came from.
 
     The flat position of each maximum is found by index arithmetic on constants, which is free.
     """
@@ -29,11 +29,11 @@ def max_pool(
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
     with b.region(layer, x) as region:
-        padded = pad(b, x, padding, float("-inf"))
-        places = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
-        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, places))
+        padded = pad_spatial(b, x, padding, float("-inf"))
+        iota = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
+        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, iota))
         y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
-        chosen = b.reshape(index, (*index.shape, 1))
+        chosen = b.unsqueeze(index, index.rank)
         spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
         source = b.reshape(b.emit(ops.Gather(spread.rank - 1, along=True), spread, chosen), index.shape)
         region.returns(y, saved=(source, padded), gradient=_max_pool_gradient)
@@ -56,7 +56,7 @@ def _max_pool_gradient(
     scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
     whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
     padding = region.layer.padding if isinstance(region.layer, Pool) else ()
-    return {x: pad(b, whole, [(-low, -high) for low, high in padding])}
+    return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
 
 
 def average_pool(
@@ -70,7 +70,7 @@ def average_pool(
     overhang: Sequence[int] = (),
     divisor: float | None = None,
 ) -> Tensor:
-    """K−1 add and 1 div for each output. ``count_padding`` divides by K also at the border.
+    """K−1 add and 1 div per output; with ``count_padding`` it is divided by K at the border too.
 
     ``overhang`` is how much of the padding after each axis never counts (a last window that reaches
     beyond it, in ceil mode); ``divisor`` is a number in place of K.
@@ -80,7 +80,7 @@ def average_pool(
     layer = Pool("average", tuple(kernel), tuple(stride), tuple(padding), ones, count_padding, tuple(overhang), divisor)
     window = ops.Window(spatial, layer.kernel, layer.strides, ones)
     with b.region(layer, x) as region:
-        taps = b.emit(window, pad(b, x, padding))
+        taps = b.emit(window, pad_spatial(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
         if divisor is not None:
             y = b.map("div", total, divisor)
@@ -94,13 +94,13 @@ def average_pool(
 
 
 def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], whole: bool) -> Tensor:
-    """Ones where an element counts, ``whole``: with the padding but for what hangs over."""
+    """Ones for elements that count, ``whole``: those of the padding too, except the overhang."""
     widths = [(0, extra) for extra in overhang] if whole else padding
     spatial: Sequence[Dim] = x.shape[2:]
     if whole:
         spatial = [low + n + high - extra for n, (low, high), extra in zip(spatial, padding, overhang, strict=True)]
-    ones = b.emit(ops.Constant("fill", (1, 1, *spatial), b.dtype, 1.0))
-    return pad(b, ones, widths)
+    ones = b.full((1, 1, *spatial), 1.0, b.dtype)
+    return pad_spatial(b, ones, widths)
 
 
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
@@ -125,8 +125,8 @@ def global_max_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
 def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Extreme = "average") -> Tensor:
     """``(B, C, *spatial) → (B, C, *output)`` with windows from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉.
 
-    ``function`` is ``average`` or ``max``. Where the windows are all alike this is ordinary
-    pooling; elsewhere each window is its own reduction and taps are gathered by constant indices.
+    ``function`` is ``average`` or ``max``. If the windows are all alike this is ordinary pooling,
+    else each window is its own reduction and taps are gathered by constant indices.
     """
     lengths = cast("tuple[int, ...]", x.shape[2:])
     if all(n % m == 0 for n, m in zip(lengths, output, strict=True)):
@@ -138,15 +138,15 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
     starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
     windows = [
-        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, place, strict=True)])
-        for place in combinations(*(range(m) for m in output))
+        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, index, strict=True)])
+        for index in combinations(*(range(m) for m in output))
     ]
     with b.region(AdaptivePool(function, tuple(output)), x) as region:
         taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)
         shape = (*x.shape[:2], *output)
         if function == "max":
             extremes = [b.emit_many(ops.ArgReduce("max", 2), window) for window in taps]
-            y = b.reshape(b.emit(ops.Concat(2), *(_column(b, value) for value, _ in extremes)), shape)
+            y = b.reshape(b.emit(ops.Concat(2), *(b.unsqueeze(value, 2) for value, _ in extremes)), shape)
             found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
             source = b.reshape(b.emit(ops.Concat(2), *found), shape)
             region.returns(y, saved=(source, x), gradient=_max_pool_gradient)
@@ -185,8 +185,4 @@ def _gathered(b: Builder, flat: Tensor, windows: Sequence[_TapIndices]) -> Seque
 def _sources(b: Builder, index: Tensor, window: _TapIndices) -> Tensor:
     """The flat position of each maximum: a look-up in the window's constant indices."""
     positions = b.emit(ops.Constant("array", (window.count,), "int64", window))
-    return _column(b, b.emit(ops.Gather(0), positions, index))
-
-
-def _column(b: Builder, x: Tensor) -> Tensor:
-    return b.reshape(x, (*x.shape, 1))
+    return b.unsqueeze(b.emit(ops.Gather(0), positions, index), 2)

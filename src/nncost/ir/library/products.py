@@ -41,8 +41,8 @@ def stacked_matmul(b: Builder, left: Tensor, right: Tensor, batch: Shape, *, lea
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
     shape = (*batch, *rows, *columns)
     with b.region(MatMul(learned), left, right, neurons=product(shape[1:]) if learned else 0) as region:
-        x = b.reshape(left, (1, *left.shape)) if left.rank == 1 else left
-        y = b.reshape(right, (*right.shape, 1)) if right.rank == 1 else right
+        x = b.unsqueeze(left, 0) if left.rank == 1 else left
+        y = b.unsqueeze(right, 1) if right.rank == 1 else right
         x, over = _stacked(b, x, batch)
         y, under = _stacked(b, y, batch)
         region.returns(b.reshape(b.contract(f"{over}xy,{under}yz->{over or under}xz", x, y), shape))
@@ -56,13 +56,13 @@ def _stacked(b: Builder, x: Tensor, batch: Shape) -> tuple[Tensor, str]:
     return b.broadcast(x, (*batch, *x.shape[-2:])), letters(len(batch))
 
 
-def times_vector(b: Builder, x: Tensor, vector: Tensor) -> Tensor:
+def matvec(b: Builder, x: Tensor, vector: Tensor) -> Tensor:
     """``(…, N)·(N,)`` gives ``(…)``: N mul, N−1 add per element."""
     rest = letters(x.rank - 1)
     return b.contract(f"{rest}y,y->{rest}", x, vector)
 
 
-def dot_along(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
+def vecdot(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
     """Σ x·y along one axis of n of two tensors of one shape: n mul, n−1 add per element."""
     every = letters(x.rank)
     return b.contract(f"{every},{every}->{every.replace(every[axis], '')}", x, y)
@@ -70,4 +70,4 @@ def dot_along(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
 
 def outer(b: Builder, left: Tensor, right: Tensor) -> Tensor:
     """``(N,)`` and ``(M,)`` give ``(N, M)``: 1 mul per element, no sum."""
-    return b.map("mul", b.reshape(left, (left.shape[0], 1)), b.reshape(right, (1, right.shape[0])))
+    return b.map("mul", b.unsqueeze(left, 1), b.unsqueeze(right, 0))

@@ -55,9 +55,9 @@ def fake_quantize(
     b: Builder, x: Tensor, step: Number, zero: Number, bounds: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
     """((round(x/s + z) clipped) − z)·s: 1 div, 2 add, 2 cmp, 1 mul; and whether nothing was clipped (2 cmp)."""
-    places = b.map("round", b.map("add", b.map("div", x, step), zero))
-    inside = b.map("and", b.map("greater_equal", places, bounds[0]), b.map("greater_equal", bounds[1], places))
-    kept = b.map("clip", places, *bounds)
+    levels = b.map("round", b.map("add", b.map("div", x, step), zero))
+    inside = b.map("and", b.map("greater_equal", levels, bounds[0]), b.map("greater_equal", bounds[1], levels))
+    kept = b.map("clip", levels, *bounds)
     return b.map("mul", b.map("sub", kept, zero), step), inside
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nncost.dims import Dim, exact_divide
-from nncost.ir import ops
+from nncost.dims import Dim
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Activation, Operation, Recurrent
@@ -48,12 +47,12 @@ def recurrent(
 ) -> tuple[Tensor, State]:
     """``(B, T, F) → (B, T, H)`` and the final states ``(B, H)``; H neurons, from states of zero unless given.
 
-    The input's contraction is done for all steps at once, the hidden state's once for each step.
+    The input's contraction is done for all steps at once, the hidden state's once per step.
     """
     cell = CELLS[kind]
     batch, length, _ = x.shape
     hidden: Dim = weights.hidden.shape[1]
-    states = list(initial) or [b.emit(ops.Constant("fill", (batch, hidden), x.dtype, 0.0)) for _ in range(cell.states)]
+    states = list(initial) or [b.full((batch, hidden), 0.0, x.dtype) for _ in range(cell.states)]
     projected = b.contract("btf,gf->btg", x, weights.input)
     if weights.input_bias is not None:
         projected = b.map("add", projected, weights.input_bias)
@@ -97,7 +96,7 @@ def recurrent_layer(
             y, final = recurrent(b, kind, x, weights, reverse=backwards, initial=states)
             outputs.append(y)
             finals.append(final)
-        joined = outputs[0] if len(outputs) == 1 else b.emit(ops.Concat(2), *outputs)
+        joined = b.concat(outputs, 2)
         region.returns(joined, *(state for states in zip(*finals, strict=True) for state in states))
     return joined, finals
 
@@ -111,11 +110,6 @@ def cell_weights(region: Region) -> list[CellWeights]:
     ]
 
 
-def _pieces(b: Builder, x: Tensor, count: int) -> tuple[Tensor, ...]:
-    """The gates side by side in the last axis, taken apart."""
-    return b.emit_many(ops.Split(x.rank - 1, (exact_divide(x.shape[-1], count),) * count), x)
-
-
 def _rnn_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
     """h' = tanh(from_input + from_hidden)."""
     return [_gate(b, "tanh", b.map("add", from_input, from_hidden))]
@@ -123,7 +117,7 @@ def _rnn_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State)
 
 def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
     """c' = f·c + i·g, h' = o·tanh(c'), the gates i, f, g, o in this order: 5H activations."""
-    into, forget, candidate, out = _pieces(b, b.map("add", from_input, from_hidden), 4)
+    into, forget, candidate, out = b.chunk(b.map("add", from_input, from_hidden), 4, -1)
     kept = b.map("mul", _gate(b, "sigmoid", forget), state[1])
     written = b.map("mul", _gate(b, "sigmoid", into), _gate(b, "tanh", candidate))
     cell = b.map("add", kept, written)
@@ -132,8 +126,8 @@ def _lstm_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State
 
 def _gru_step(b: Builder, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
     """h' = (1−z)·n + z·h with n = tanh(xn + r·hn), the gates r, z, n in this order: 3H activations."""
-    reset_x, update_x, new_x = _pieces(b, from_input, 3)
-    reset_h, update_h, new_h = _pieces(b, from_hidden, 3)
+    reset_x, update_x, new_x = b.chunk(from_input, 3, -1)
+    reset_h, update_h, new_h = b.chunk(from_hidden, 3, -1)
     reset = _gate(b, "sigmoid", b.map("add", reset_x, reset_h))
     update = _gate(b, "sigmoid", b.map("add", update_x, update_h))
     new = _gate(b, "tanh", b.map("add", new_x, b.map("mul", reset, new_h)))

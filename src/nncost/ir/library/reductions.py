@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from nncost.ir import ops
-from nncost.ir.builder import Builder
+from nncost.ir.builder import Builder, kept_shape
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.library.elementwise import power
@@ -17,7 +17,7 @@ def logsumexp(b: Builder, x: Tensor, axes: Sequence[int], *, keep: bool = False)
 
     ``keep`` leaves the axes at size one.
     """
-    kept = tuple(1 if axis in {a % x.rank for a in axes} else dim for axis, dim in enumerate(x.shape))
+    kept = kept_shape(x.shape, [axis % x.rank for axis in axes])
 
     def gradient(
         b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
@@ -60,7 +60,6 @@ def cumulative_sum(b: Builder, x: Tensor, axis: int, *, exclusive: bool = False,
     if reverse:
         x = b.emit(ops.Flip((axis,)), x)
     if exclusive:
-        none = (0,) * x.rank
-        x = b.emit(ops.Pad((*none[:axis], 1, *none[axis + 1 :]), (*none[:axis], -1, *none[axis + 1 :])), x)
+        x = b.pad(x, axis, 1, -1)
     y = b.emit(ops.Scan("sum", axis), x)
     return b.emit(ops.Flip((axis,)), y) if reverse else y

@@ -26,12 +26,12 @@ def resize(b: Builder, x: Tensor, axes: Sequence[AxisTaps], outputs: Sequence[in
     taps = [axis.taps for axis in axes]
     with b.region(Operation("interpolate"), x) as region:
         index = b.emit(
-            ops.Constant("array", (math.prod(taps) * math.prod(outputs),), "int64", lambda: _places(axes, sizes))
+            ops.Constant("array", (math.prod(taps) * math.prod(outputs),), "int64", lambda: _indices(axes, sizes))
         )
         flat = b.reshape(x, (*x.shape[:2], math.prod(sizes)))
         y = b.reshape(b.emit(ops.Gather(2), flat, index), (*x.shape[:2], *taps, *outputs))
-        for place in reversed(range(len(axes))):
-            y = _summed(b, y, axes[place], 2 + place, 2 + 2 * place + 1, outputs[place])
+        for n in reversed(range(len(axes))):
+            y = _summed(b, y, axes[n], 2 + n, 2 + 2 * n + 1, outputs[n])
         region.returns(y)
     return region.outputs[0]
 
@@ -46,22 +46,22 @@ def _summed(b: Builder, y: Tensor, axis: AxisTaps, taps_at: int, outputs_at: int
     return b.reduce("sum", b.map("mul", y, weights), [taps_at])
 
 
-def resize_axis(b: Builder, x: Tensor, axis: AxisTaps, place: int, output: int) -> Tensor:
-    """One axis only: filters that smooth are applied axis by axis."""
+def resize_axis(b: Builder, x: Tensor, taps: AxisTaps, axis: int, output: int) -> Tensor:
+    """One axis only: antialiasing filters are applied axis by axis."""
     with b.region(Operation("interpolate"), x) as region:
-        index = b.emit(ops.Constant("array", (axis.taps, output), "int64", axis.places))
-        y = b.emit(ops.Gather(place), x, index)
-        region.returns(_summed(b, y, axis, place, place + 1, output))
+        index = b.emit(ops.Constant("array", (taps.taps, output), "int64", taps.indices))
+        y = b.emit(ops.Gather(axis), x, index)
+        region.returns(_summed(b, y, taps, axis, axis + 1, output))
     return region.outputs[0]
 
 
-def _places(axes: Sequence[AxisTaps], sizes: Sequence[int]) -> object:
-    """Flat places of every neighbour: axes of taps, then axes of outputs."""
+def _indices(axes: Sequence[AxisTaps], sizes: Sequence[int]) -> object:
+    """Flat indices of every neighbour: axes of taps, then axes of outputs."""
     count = len(axes)
     total = np.zeros((1,) * 2 * count, dtype=np.int64)
     for number, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
-        places = np.asarray(axis.places())
+        indices = np.asarray(axis.indices())
         shape = [1] * 2 * count
-        shape[number], shape[count + number] = places.shape
-        total = total * size + places.reshape(shape)
+        shape[number], shape[count + number] = indices.shape
+        total = total * size + indices.reshape(shape)
     return total

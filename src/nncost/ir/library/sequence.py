@@ -11,7 +11,7 @@ from nncost.ir.library.activations import softmax
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
-    """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row for each index."""
+    """``(…) → (…, D)``: rows of ``table`` (V, D). No arithmetic; its gradient adds one row per index."""
     with b.region(Embedding(), table, indices) as region:
         y = b.emit(ops.Gather(0), table, indices)
         region.returns(y)
@@ -19,16 +19,20 @@ def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
 
 
 def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
-    """In training 1 random, 1 cmp and 2 mul for each element, backward 2 mul; nothing in inference."""
+    """In training 1 random, 1 cmp and 2 mul per element, backward 2 mul; nothing in inference."""
     if not b.training:
         return x
     with b.region(Dropout(probability), x) as region:
-        numbers = b.emit(ops.Random(x.shape))
-        kept = b.emit(ops.Cast(x.dtype), b.map("greater_equal", numbers, probability))
-        scale = 1 / (1 - probability) if probability < 1 else 0.0
-        y = b.map("mul", b.map("mul", x, kept), scale)
+        y, _ = masked_dropout(b, x, probability)
         region.returns(y)
     return y
+
+
+def masked_dropout(b: Builder, x: Tensor, probability: float) -> tuple[Tensor, Tensor]:
+    """``x`` with random elements set to zero and the rest scaled, and the mask of those that are kept."""
+    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
+    scale = 1 / (1 - probability) if probability < 1 else 0.0
+    return b.map("mul", b.map("mul", x, b.emit(ops.Cast(x.dtype), kept)), scale), kept
 
 
 def attention(
@@ -47,7 +51,7 @@ def attention(
     H must be a multiple of the G key/value heads, which are shared without being copied. For each
     score: E mul in the contraction, 1 mul for the scale, 1 add for a mask tensor (T, S), 1 cmp if
     causal or if the mask is Boolean, and the softmax. A causal mask lets the last query see every
-    key or, ``from_start``, the first query the first key alone (PyTorch's ``is_causal``); the products
+    key or, ``from_start``, the first query the first key only (PyTorch's ``is_causal``); the products
     for scores it hides are counted, and counted as masked too.
     """
     batch, heads, length, width = query.shape
@@ -59,7 +63,7 @@ def attention(
     with b.region(Attention(causal, from_start, scale), *given, masked=masked) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
         scores = b.contract("bghte,bgse->bghts", grouped, key)
-        scores = b.map("mul", scores, _inverse_root(b, width) if scale is None else scale)
+        scores = b.map("mul", scores, inverse_root(b, width) if scale is None else scale)
         if mask is not None and mask.dtype == "bool":
             scores = b.map("select", mask, scores, float("-inf"))
         elif mask is not None:
@@ -71,7 +75,7 @@ def attention(
     return region.outputs[0]
 
 
-def _inverse_root(b: Builder, width: Dim) -> Tensor:
+def inverse_root(b: Builder, width: Dim) -> Tensor:
     """1/√width: a constant, hence free."""
     return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 
@@ -87,7 +91,7 @@ def _lower_triangle(b: Builder, rows: Dim, columns: Dim, *, from_start: bool) ->
     """Which scores a causal model may see. Constant, hence free."""
     row = b.emit(ops.Constant("iota", (rows, 1), "int64"))
     column = b.emit(ops.Constant("iota", (1, columns), "int64"))
-    shift = b.emit(ops.Constant("fill", (), "int64", 0 if from_start else columns - rows))
+    shift = b.full((), 0 if from_start else columns - rows, "int64")
     last_seen = b.map("add", row, shift)
     return b.map("greater_equal", last_seen, column)
 

@@ -35,7 +35,7 @@ def channel_shuffle(b: Builder, x: Tensor, groups: int) -> Tensor:
     return b.reshape(b.transpose(parted, (0, 2, 1, *range(3, parted.rank))), x.shape)
 
 
-def quarter_turns(b: Builder, x: Tensor, turns: int, axes: tuple[int, int]) -> Tensor:
+def rot90(b: Builder, x: Tensor, turns: int, axes: tuple[int, int]) -> Tensor:
     """Rotation by 90° per turn, from the first axis towards the second: a flip and two axes exchanged."""
     first, second = axes
     if turns % 2 == 0:
@@ -69,9 +69,8 @@ def diagonal_matrices(b: Builder, x: Tensor, offset: int = 0) -> Tensor:
     """``(…, n)`` on the diagonal ``offset`` above the main one: n zeros behind each element, cut into rows of n."""
     *batch, n = x.shape
     none, k = (0,) * len(batch), abs(offset)
-    spread = b.emit(ops.Pad((*none, 0, 0), (*none, 0, n)), b.reshape(x, (*batch, n, 1)))
-    flat = b.reshape(spread, (*batch, n * (n + 1)))
-    square = b.reshape(b.emit(ops.Pad((*none, 0), (*none, -n)), flat), (*batch, n, n))
+    flat = b.reshape(b.pad(b.unsqueeze(x, x.rank), x.rank, 0, n), (*batch, n * (n + 1)))
+    square = b.reshape(b.pad(flat, x.rank - 1, 0, -n), (*batch, n, n))
     if offset == 0:
         return square
     before, after = ((0, k), (k, 0)) if offset > 0 else ((k, 0), (0, k))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Operand
 from nncost.ir.graph import Tensor
-from nncost.ir.library.elementwise import power
-from nncost.ir.library.reductions import power_sum
+from nncost.ir.library.reductions import vector_norm
 
 RENORM_EPSILON = 1e-7
 """PyTorch's number that keeps a length from being zero."""
@@ -28,12 +27,12 @@ def logit(b: Builder, x: Tensor, distance: float | None = None) -> Tensor:
 
 
 def logit_gradient(b: Builder, x: Tensor, g: Tensor, distance: float | None = None) -> Tensor:
-    """g/(x·(1 − x)), zero where x was kept away."""
+    """g/(x·(1 − x)), zero if x was clipped."""
     g = b.map("div", g, b.map("mul", x, b.map("sub", 1.0, x)))
     return g if distance is None else b.map("where_between", x, distance, 1 - distance, g)
 
 
-def hypotenuse(b: Builder, x: Operand, y: Operand) -> Tensor:
+def hypot(b: Builder, x: Operand, y: Operand) -> Tensor:
     """√(x² + y²)."""
     return b.map("sqrt", b.map("add", b.map("square", x), b.map("square", y)))
 
@@ -56,12 +55,12 @@ def heaviside(b: Builder, x: Tensor, at_zero: Tensor) -> Tensor:
     return b.map("select", b.map("equal", x, 0.0), at_zero, step)
 
 
-def scaled_by_power(b: Builder, x: Operand, exponent: Operand) -> Tensor:
+def ldexp(b: Builder, x: Operand, exponent: Operand) -> Tensor:
     """x·2^e: 1 pow, 1 mul."""
     return b.map("mul", x, b.map("pow", 2.0, exponent))
 
 
-def finite(b: Builder, x: Tensor, nan: float, high: float, low: float) -> Tensor:
+def nan_to_num(b: Builder, x: Tensor, nan: float, high: float, low: float) -> Tensor:
     """What is no number becomes ``nan``, infinity ``high``, −∞ ``low``: 2 cmp each."""
     y = b.map("select", b.map("equal", x, x), x, nan)
     for bound, value in ((math.inf, high), (-math.inf, low)):
@@ -70,22 +69,22 @@ def finite(b: Builder, x: Tensor, nan: float, high: float, low: float) -> Tensor
 
 
 def xlogy(b: Builder, x: Operand, y: Operand) -> Tensor:
-    """x·log y, zero where x is zero: 2 cmp."""
+    """x·log y, zero if x is zero: 2 cmp."""
     return b.map("select", b.map("not_equal", x, 0.0), b.map("mul", x, b.map("log", y)), 0.0)
 
 
 def xlog1py(b: Builder, x: Operand, y: Operand) -> Tensor:
-    """x·log(1 + y), zero where x is zero: 2 cmp."""
+    """x·log(1 + y), zero if x is zero: 2 cmp."""
     return xlogy(b, x, b.map("add", y, 1.0))
 
 
-def entropy(b: Builder, x: Tensor) -> Tensor:
+def entr(b: Builder, x: Tensor) -> Tensor:
     """−x·log x."""
     return b.map("neg", b.map("mul", x, b.map("log", x)))
 
 
 def logaddexp(b: Builder, x: Operand, y: Operand, base: float = math.e) -> Tensor:
-    """M + log(1 + base^−|x−y|) with the larger m; in another base than e two factors more."""
+    """m + log(1 + base^−|x−y|) with the larger m of both; any base but e takes two factors more."""
     distance = b.map("neg", b.map("abs", b.map("sub", x, y)))
     scaled = distance if base == math.e else b.map("mul", distance, math.log(base))
     rest = b.map("log", b.map("add", b.map("exp", scaled), 1.0))
@@ -94,7 +93,7 @@ def logaddexp(b: Builder, x: Operand, y: Operand, base: float = math.e) -> Tenso
 
 def cross(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
     """x₂y₃ − x₃y₂ and so on along an axis of three: 2 mul and 1 add per element."""
-    left, right = (b.emit_many(ops.Split(axis, (1, 1, 1)), operand) for operand in (x, y))
+    left, right = (b.chunk(operand, 3, axis) for operand in (x, y))
     pairs = ((1, 2), (2, 0), (0, 1))
     return b.emit(
         ops.Concat(axis),
@@ -102,9 +101,8 @@ def cross(b: Builder, x: Tensor, y: Tensor, axis: int) -> Tensor:
     )
 
 
-def shortened(b: Builder, x: Tensor, order: float, axes: Sequence[int], limit: float) -> Tensor:
+def renorm(b: Builder, x: Tensor, order: float, axes: Sequence[int], limit: float) -> Tensor:
     """Slices whose norm over ``axes`` is above a limit are scaled to it: a norm each, 1 div, 2 cmp, then 1 mul per element."""
-    total = power_sum(b, x, order, axes, keep=True)
-    length = total if order == 1 else power(b, total, 1 / order)
+    length = vector_norm(b, x, order, axes, keep=True)
     factor = b.map("div", limit, b.map("add", length, RENORM_EPSILON))
     return b.map("mul", x, b.map("select", b.map("greater", length, limit), factor, 1.0))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from nncost.dims import is_symbolic, product
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
+from nncost.ir.library.norm import channel_moments, inverse_deviation, per_channel
+from nncost.ir.library.reductions import vector_norm
 
 
 def variance(
@@ -22,11 +24,8 @@ def variance(
 
 def channel_statistics(b: Builder, x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """The mean and 1/√(variance + ε) of each channel of ``(B, C, *spatial)``."""
-    axes = [0, *range(2, x.rank)]
-    mean = b.mean(x, axes)
-    centred = b.map("sub", x, per_channel(b, mean, x))
-    spread = b.mean(b.map("square", centred), axes)
-    return mean, b.map("div", 1.0, b.map("sqrt", b.map("add", spread, epsilon)))
+    mean, _, spread = channel_moments(b, x)
+    return mean, inverse_deviation(b, spread, epsilon)
 
 
 def normalised_by(
@@ -38,13 +37,7 @@ def normalised_by(
     return y if shift is None else b.map("add", y, per_channel(b, shift, x))
 
 
-def per_channel(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
-    """A vector of C elements in a shape that broadcasts over ``(B, C, *spatial)``."""
-    return b.reshape(vector, (1, x.shape[1], *(1,) * (x.rank - 2)))
-
-
 def weight_norm(b: Builder, v: Tensor, g: Tensor, axis: int) -> Tensor:
     """v·(g/‖v‖), the norm over all axes but one (Salimans and Kingma 2016)."""
     axes = [other for other in range(v.rank) if other != axis % v.rank]
-    length = b.map("sqrt", b.reduce("sum", b.map("square", v), axes, keep=True))
-    return b.map("mul", v, b.broadcast(b.map("div", g, length), v.shape))
+    return b.map("mul", v, b.broadcast(b.map("div", g, vector_norm(b, v, 2, axes, keep=True)), v.shape))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from nncost.dims import Dim, Shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Graph, Region, Tensor
@@ -67,7 +66,7 @@ def _cross_entropy(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tupl
         powers = b.map("exp", shifted)
         total = b.reduce("sum", powers, [axis])
         chosen = b.map("sub", _picked(b, shifted, labels, axis), b.map("log", total))
-        probabilities = b.map("div", powers, b.reshape(total, _with_axis(total.shape, axis, 1)))
+        probabilities = b.map("div", powers, b.unsqueeze(total, axis))
     value = b.map("neg", b.mean(chosen, range(chosen.rank)))
     table = b.emit(ops.Constant("identity", (y.shape[axis], y.shape[axis]), b.dtype))
     wanted = _last_to(b, b.emit(ops.Gather(0), table, labels), axis)
@@ -80,14 +79,9 @@ def _labels(b: Builder, y: Tensor, axis: int) -> Tensor:
     return b.input((*y.shape[:axis], *y.shape[axis + 1 :]), dtype="int64", name="target")
 
 
-def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
-    return (*shape[:axis], size, *shape[axis:])
-
-
 def _picked(b: Builder, x: Tensor, labels: Tensor, axis: int) -> Tensor:
     """The element of the class axis that each label names."""
-    index = b.reshape(labels, _with_axis(labels.shape, axis, 1))
-    return b.reshape(b.emit(ops.Gather(axis, along=True), x, index), labels.shape)
+    return b.reshape(b.emit(ops.Gather(axis, along=True), x, b.unsqueeze(labels, axis)), labels.shape)
 
 
 def _last_to(b: Builder, x: Tensor, axis: int) -> Tensor:
@@ -122,8 +116,7 @@ def _binary_cross_entropy_with_logits(b: Builder, graph: Graph, x: Tensor, accum
 def _sum(b: Builder, graph: Graph, y: Tensor, accumulate: int) -> tuple[Tensor, Seed]:
     """Σ y; its gradient is the incoming one, broadcast, and free."""
     value = b.reduce("sum", y, range(y.rank))
-    ones: tuple[Dim, ...] = ()
-    return value, (y, b.broadcast(b.input(ones, name="loss_gradient"), y.shape))
+    return value, (y, b.broadcast(b.input((), name="loss_gradient"), y.shape))
 
 
 @record
@@ -212,4 +205,4 @@ LOSSES: Mapping[str, LossFunction] = {
     ),
 }
 NO_LOSS = "none"
-"""The name that leaves the loss out: the forward pass alone is counted."""
+"""The name that leaves the loss out: only the forward pass is counted."""

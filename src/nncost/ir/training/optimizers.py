@@ -22,7 +22,7 @@ RATE, DECAY, FIRST_CORRECTION, SECOND_CORRECTION = "learning_rate", "decay", "fi
 """The names of the constants that a run sets anew in each step."""
 
 States = list[Tensor]
-Update = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
+UpdateRule = Callable[[Builder, Tensor, Tensor, States], tuple[Tensor, States]]
 """``update(builder, parameter, gradient, states) -> (new parameter, new states)``"""
 
 
@@ -46,7 +46,7 @@ class Optimizer:
     ``torch`` is None if PyTorch has none: then only NumPy trains with it.
     """
 
-    update: Update
+    update: UpdateRule
     states: tuple[str, ...]
     formula: str
     learning_rate: float

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from nncost.dims import product
 from nncost.errors import SourceError
 from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.lowering import Lower, lowers
+from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation, prelu, softmax
 
-_SIMPLE = {
-    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
-    "HardSwish": "hardswish", "Mish": "mish",
-}  # fmt: skip
 
-
-def _named(name: str) -> Lower:
-    return lambda call: activation(call.builder, name, call.tensor(0))
-
-
-for _operation, _name in _SIMPLE.items():
-    lowers(_operation)(_named(_name))
-
-
-def _numbers(name: str, **defaults: float) -> Callable[[Call], Tensor]:
-    """An activation whose settings are attributes, in the order of its composite."""
+def _layer(name: str, **defaults: float) -> Callable[[Call], Tensor]:
+    """An activation of ``ir.library``; its settings are attributes, in the order of the composite."""
 
     def lower(call: Call) -> Tensor:
         settings = (call.attributes.number(attribute, default) for attribute, default in defaults.items())
@@ -37,13 +25,15 @@ def _numbers(name: str, **defaults: float) -> Callable[[Call], Tensor]:
     return lower
 
 
+for _operation in ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish"):
+    lowers(_operation)(_layer(_operation.lower()))
 for _operation, _lower in {
-    "LeakyRelu": _numbers("leaky_relu", alpha=0.01),
-    "Elu": _numbers("elu", alpha=1.0),
-    "Selu": _numbers("selu", alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),  # as ONNX writes them
-    "HardSigmoid": _numbers("hardsigmoid", alpha=0.2, beta=0.5),
-    "ThresholdedRelu": _numbers("thresholded_relu", alpha=1.0),
-    "Shrink": _numbers("shrink", lambd=0.5, bias=0.0),
+    "LeakyRelu": _layer("leaky_relu", alpha=0.01),
+    "Elu": _layer("elu", alpha=1.0),
+    "Selu": _layer("selu", alpha=1.67326319217681884765625, gamma=1.05070102214813232421875),  # as ONNX writes them
+    "HardSigmoid": _layer("hardsigmoid", alpha=0.2, beta=0.5),
+    "ThresholdedRelu": _layer("thresholded_relu", alpha=1.0),
+    "Shrink": _layer("shrink", lambd=0.5, bias=0.0),
 }.items():
     lowers(_operation)(_lower)
 
@@ -52,7 +42,7 @@ for _operation, _lower in {
 def _celu(call: Call) -> Tensor:
     if call.attributes.number("alpha", 1.0) == 0:
         raise SourceError("the attribute 'alpha' must not be 0.")
-    return _numbers("celu", alpha=1.0)(call)
+    return _layer("celu", alpha=1.0)(call)
 
 
 @lowers("Gelu", since=20)
@@ -117,11 +107,5 @@ def _softmax(call: Call, *, logarithm: bool) -> Tensor:
     return b.reshape(softmax(b, flat, layer=True, logarithm=logarithm), x.shape)
 
 
-@lowers("Softmax")
-def _plain_softmax(call: Call) -> Tensor:
-    return _softmax(call, logarithm=False)
-
-
-@lowers("LogSoftmax")
-def _log_softmax(call: Call) -> Tensor:
-    return _softmax(call, logarithm=True)
+lowers("Softmax")(partial(_softmax, logarithm=False))
+lowers("LogSoftmax")(partial(_softmax, logarithm=True))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, product
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call, small
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, known_array, tensor_value, type_name
@@ -16,8 +16,8 @@ from nncost.frontends.onnx.values import (
     MAX_KNOWN,
     Absent,
     Computed,
+    FileConstant,
     Known,
-    Root,
     Stored,
     Unlowered,
     Value,
@@ -45,7 +45,7 @@ def _constant(call: Call) -> Value:
 
 
 def _stored(name: str, shape: Shape, dtype: str, read: object) -> Stored:
-    return Stored(Root(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
+    return Stored(FileConstant(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
 
 
 @lowers("ConstantOfShape")
@@ -60,7 +60,7 @@ def _constant_of_shape(call: Call) -> Lowered:
         return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill()), shape))
     if small(shape) and ("float" not in dtype or not shape):
         return known_array(np.full(shape, fill()), dtype, static=static)
-    return call.builder.emit(ops.Constant("fill", shape, dtype, fill()))
+    return call.builder.full(shape, fill(), dtype)
 
 
 def _fill(call: Call) -> tuple[str, Callable[[], float]]:
@@ -79,7 +79,7 @@ def _fill(call: Call) -> tuple[str, Callable[[], float]]:
 
 
 def _only_element(value: Value) -> float:
-    array = value.root.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
+    array = value.constant.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
     return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
 
 
@@ -87,17 +87,14 @@ def _only_element(value: Value) -> float:
 def _shape(call: Call) -> Value:
     """The sizes of a tensor: known before any run, though some may be symbols."""
     value = call.value(0)
-    shape = value.shape
-    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(shape))
-    return _sizes(list(shape[start:end]), static=not isinstance(value, Computed))
+    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(value.shape))
+    return _sizes(list(value.shape[start:end]), static=not isinstance(value, Computed))
 
 
 @lowers("Size")
 def _size(call: Call) -> Value:
-    value, total = call.value(0), 1
-    for dim in value.shape:
-        total = total * dim
-    return known_integers(np.asarray(total, dtype=object), static=not isinstance(value, Computed))
+    value = call.value(0)
+    return known_integers(np.asarray(product(value.shape), dtype=object), static=not isinstance(value, Computed))
 
 
 def _sizes(dims: list[Dim], *, static: bool) -> Known:
@@ -132,7 +129,7 @@ def _cast(call: Call) -> Lowered:
     dtype = dtype_named(type_, call.builder.dtype)
     if dtype is None:
         raise Unlowered(f"values as {type_.lower()}")
-    if isinstance(value, Stored) and value.root.learned and type_ in FLOATS:
+    if isinstance(value, Stored) and value.learned and type_ in FLOATS:
         return value
     if isinstance(value, Known) and not _symbolic_float(value, dtype):
         return known_array(value.values, dtype, static=value.static)

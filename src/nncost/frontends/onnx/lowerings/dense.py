@@ -39,7 +39,7 @@ def _matrix(call: Call, position: int, attribute: str, *, transposed: bool = Fal
 def _matmul(call: Call) -> Tensor:
     """NumPy's matrix product; a weight matrix on the right makes a dense layer."""
     left, right = call.value(0), call.value(1)
-    if isinstance(right, Stored) and right.root.learned and len(right.shape) == 2 and len(left.shape) <= MAX_BATCH_AXES:
+    if isinstance(right, Stored) and right.learned and len(right.shape) == 2 and len(left.shape) <= MAX_BATCH_AXES:
         weight = call.walk.tensor(call.transposed(right, (1, 0)), "weight")
         return dense.dense(call.builder, call.ranked(0, 1, MAX_BATCH_AXES), weight)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):

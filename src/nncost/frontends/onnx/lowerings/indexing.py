@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Literal
+
 import numpy as np
 
 from nncost.dims import is_symbolic
@@ -24,7 +27,7 @@ def _gather(call: Call) -> Lowered:
         if isinstance(table, Known) and not has_symbols(index):
             taken = np.take(table.values, index.values.astype(np.int64), axis=axis)
             return Known(np.asarray(taken, dtype=table.values.dtype), table.dtype, table.static and index.static)
-    is_embedding = isinstance(table, Stored) and table.root.learned and axis == 0 and len(table.shape) == 2
+    is_embedding = isinstance(table, Stored) and table.learned and axis == 0 and len(table.shape) == 2
     if is_embedding and not isinstance(index, (Known, Stored)):
         return sequence.embedding(call.builder, call.tensor(1), call.tensor(0, "weight"))
     return call.builder.emit(ops.Gather(axis), call.tensor(0), call.tensor(1))
@@ -47,24 +50,15 @@ def _gather_elements(call: Call) -> Tensor:
     return call.builder.emit(ops.Gather(axis, along=True), x, index)
 
 
-def _extreme(call: Call, function: str) -> Tensor:
+def _extreme(call: Call, function: Literal["max", "min"]) -> Tensor:
     """The index of the extreme element of an axis; of several, the first one."""
     if call.attributes.flag("select_last_index", False):
         raise Unlowered("the last index of equal elements")
     x = call.tensor(0)
     axis = call.axis(call.attributes.integer("axis", 0), x.rank)
-    op = ops.ArgReduce("max" if function == "max" else "min", axis)
-    index = call.builder.emit_many(op, x)[1]
-    if not call.attributes.flag("keepdims", True):
-        return index
-    return call.builder.reshape(index, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+    index = call.builder.emit_many(ops.ArgReduce(function, axis), x)[1]
+    return call.builder.unsqueeze(index, axis) if call.attributes.flag("keepdims", True) else index
 
 
-@lowers("ArgMax")
-def _arg_max(call: Call) -> Tensor:
-    return _extreme(call, "max")
-
-
-@lowers("ArgMin")
-def _arg_min(call: Call) -> Tensor:
-    return _extreme(call, "min")
+lowers("ArgMax")(partial(_extreme, function="max"))
+lowers("ArgMin")(partial(_extreme, function="min"))

@@ -28,8 +28,7 @@ def _concat(call: Call) -> Lowered:
         static = all(value.static for value in known)
         joined = np.concatenate([value.values for value in known], axis=axis)
         return known_integers(joined, dtype=known[0].dtype, static=static)
-    tensors = [call.tensor(position) for position in range(len(call.values))]
-    return tensors[0] if len(tensors) == 1 else call.builder.emit(ops.Concat(axis), *tensors)
+    return call.builder.concat([call.tensor(position) for position in range(len(call.values))], axis)
 
 
 @lowers("Split")
@@ -102,9 +101,7 @@ def _sliced(call: Call, x: Tensor, axis: int, start: int, end: int, step: int) -
     else:
         first, behind = _crop(length, start, end)
     if first != 0 or behind != 0:
-        none = (0,) * x.rank
-        crop = ops.Pad((*none[:axis], -first, *none[axis + 1 :]), (*none[:axis], -behind, *none[axis + 1 :]))
-        x = b.emit(crop, x)
+        x = b.pad(x, axis, -first, -behind)
     size = x.shape[axis]
     if not is_symbolic(size) and size < 1:
         raise ShapeError(f"it leaves {size} elements of axis {axis} of {shape_text(call.value(0).shape)}.")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.lowering import Lower, lowers
 from nncost.frontends.onnx.values import Unlowered
-from nncost.frontends.onnx.windows import Padding, window_sizes
+from nncost.frontends.onnx.windows import window_sizes
 from nncost.ir.graph import Tensor
 from nncost.ir.library import pool
 
 SPATIAL_RANKS = (3, 5)
 """Batch, channels and one to three spatial axes."""
-
-
-def _sum(left: Padding, right: Padding) -> Padding:
-    return [(a + c, b + d) for (a, b), (c, d) in zip(left, right, strict=True)]
 
 
 @lowers("MaxPool")
@@ -23,7 +21,7 @@ def _max_pool(call: Call) -> Tensor:
     window = window_sizes(call, x.shape[2:])
     return pool.max_pool(
         call.builder, x, kernel=window.kernel, stride=window.strides,
-        padding=_sum(window.padding, window.overhang), dilation=window.dilations,
+        padding=window.whole_padding, dilation=window.dilations,
     )  # fmt: skip
 
 
@@ -34,18 +32,16 @@ def _average_pool(call: Call) -> Tensor:
     window = window_sizes(call, x.shape[2:])
     if any(dilation != 1 for dilation in window.dilations):
         raise Unlowered("dilated average pooling")
-    include = call.attributes.flag("count_include_pad", False)
+    is_padded = any(width != 0 for pair in window.whole_padding for width in pair)
     return pool.average_pool(
-        call.builder, x, kernel=window.kernel, stride=window.strides, padding=_sum(window.padding, window.overhang),
-        count_padding=include or not window.is_padded, overhang=[high for _, high in window.overhang],
+        call.builder, x, kernel=window.kernel, stride=window.strides, padding=window.whole_padding,
+        count_padding=call.attributes.flag("count_include_pad", False) or not is_padded, overhang=window.overhang,
     )  # fmt: skip
 
 
-@lowers("GlobalAveragePool")
-def _global_average_pool(call: Call) -> Tensor:
-    return pool.global_average_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
+def _global(composite: Callable[..., Tensor]) -> Lower:
+    return lambda call: composite(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
 
 
-@lowers("GlobalMaxPool")
-def _global_max_pool(call: Call) -> Tensor:
-    return pool.global_max_pool(call.builder, call.ranked(0, *SPATIAL_RANKS), keep=True)
+lowers("GlobalAveragePool")(_global(pool.global_average_pool))
+lowers("GlobalMaxPool")(_global(pool.global_max_pool))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nncost.dims import Dim, Shape, same, shape_text
@@ -10,7 +11,6 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Unlowered
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
@@ -26,16 +26,6 @@ PLAIN_ACTIVATIONS: Mapping[str, tuple[str, ...]] = {
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 LENGTHS, FIRST_STATE, PEEPHOLES = 4, 5, 7
 """Positions of the operands: X, W, R, B, the sequences' lengths, the initial states, the peepholes."""
-
-
-@lowers("RNN")
-def _rnn(call: Call) -> Lowered:
-    return _layer(call, "rnn")
-
-
-@lowers("LSTM")
-def _lstm(call: Call) -> Lowered:
-    return _layer(call, "lstm")
 
 
 @lowers("GRU")
@@ -75,6 +65,10 @@ def _layer(call: Call, kind: str) -> Lowered:
     return tuple(region.outputs)
 
 
+lowers("RNN")(partial(_layer, kind="rnn"))
+lowers("LSTM")(partial(_layer, kind="lstm"))
+
+
 def _cell(b: Builder, kind: str, tensors: Sequence[Tensor | None], hidden: Dim) -> CellWeights:
     """One direction's weights in our order of gates."""
     weights, hidden_weights, bias = tensors
@@ -108,31 +102,23 @@ def _directions_of(b: Builder, tensor: Tensor | None, count: int) -> list[Any]:
     """Each direction's part of stacked weights or states; None if they are not given."""
     if tensor is None:
         return [None] * count
-    parts = (tensor,) if count == 1 else b.emit_many(ops.Split(0, (1,) * count), tensor)
-    return [b.reshape(part, tensor.shape[1:]) for part in parts]
+    return [b.reshape(part, tensor.shape[1:]) for part in b.chunk(tensor, count, 0)]
 
 
 def _ordered(b: Builder, kind: str, tensor: Tensor, hidden: Dim) -> Tensor:
     """The blocks of H rows in our order."""
-    gates = GATES[kind]
-    if len(gates) == 1:
-        return tensor
-    pieces = b.emit_many(ops.Split(0, (hidden,) * len(gates)), tensor)
-    return b.emit(ops.Concat(0), *(pieces[gate] for gate in gates))
+    pieces = b.split(tensor, (hidden,) * len(GATES[kind]), 0)
+    return b.concat([pieces[gate] for gate in GATES[kind]], 0)
 
 
 def _biases(b: Builder, kind: str, both: Tensor, hidden: Dim) -> tuple[Tensor, ...]:
     """The input's and the hidden state's bias, one after the other."""
-    rows = CELLS[kind].gates * hidden
-    return tuple(_ordered(b, kind, part, hidden) for part in b.emit_many(ops.Split(0, (rows, rows)), both))
+    return tuple(_ordered(b, kind, part, hidden) for part in b.chunk(both, 2, 0))
 
 
 def _results(b: Builder, y: Tensor, finals: Sequence[list[Tensor]], hidden: Dim) -> list[Tensor]:
     """Every step's hidden state (T, D, B, H), then each final state (D, B, H)."""
     batch, length, _ = y.shape
     apart = b.reshape(y, (batch, length, len(finals), hidden))
-    stacks = []
-    for states in zip(*finals, strict=True):
-        rows = [b.reshape(state, (1, *state.shape)) for state in states]
-        stacks.append(rows[0] if len(rows) == 1 else b.emit(ops.Concat(0), *rows))
+    stacks = (b.concat([b.unsqueeze(state, 0) for state in states], 0) for states in zip(*finals, strict=True))
     return [b.transpose(apart, (1, 2, 0, 3)), *stacks]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from nncost.dims import product
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Known, known_integers
@@ -53,9 +54,7 @@ def _product(value: Known, axes: tuple[int, ...], keep: bool) -> Known:
     """The number of elements of a shape, known with its symbols."""
     if not axes:
         return value
-    total: object = 1
-    for item in value.values:
-        total = total * item
+    total = product(value.values)
     return known_integers(np.asarray([total] if keep else total, dtype=object), static=value.static)
 
 

@@ -41,8 +41,8 @@ def timeline_of(
         return None, 0, 0
     timeline = _Builder(cache.of, tracker.gradients).timeline(tracker.events, tracker.forward_events)
     cache.keep()
-    unlearned = (*tracker.other_formulas, *sorted(cache.missing))
-    return replace(timeline, unlearned=unlearned), tracker.state_bytes, tracker.input_bytes
+    unknown = (*tracker.other_formulas, *sorted(cache.missing))
+    return replace(timeline, unknown_workspace=unknown), tracker.state_bytes, tracker.input_bytes
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ def _threshold_backward(call: Call) -> Tensor:
 
 @lowers("aten::softshrink_backward", "aten::hardshrink_backward")
 def _shrink_backward(call: Call) -> Tensor:
-    """The gradient where |x| > λ: 2 cmp."""
+    """The gradient if |x| > λ, else zero: 2 cmp."""
     g = call["grad_output"] if "grad_output" in call.arguments else call["grad_out"]
     outside = elementwise(call, "greater", call.builder.map("abs", call.tensor("self")), _number(call, "lambd", 0.5))
     return call.builder.map("select", outside, g, 0.0)
@@ -103,7 +103,7 @@ def _bounds(call: Call) -> tuple[float, float]:
 
 @lowers("aten::rrelu_with_noise", "aten::rrelu_with_noise_functional")
 def _rrelu(call: Call) -> Lowered:
-    """A leaky ReLU; in training its slope is drawn for each element."""
+    """A leaky ReLU; in training its slope is drawn per element."""
     b, x, bounds = call.builder, call.tensor("self"), _bounds(call)
     if call.get("training", False):
         return gates.random_leaky_relu(b, x, *bounds), None
@@ -112,7 +112,7 @@ def _rrelu(call: Call) -> Lowered:
 
 @lowers("aten::rrelu_with_noise_backward")
 def _rrelu_backward(call: Call) -> Tensor:
-    """The gradient times the slope that was drawn (1 mul); in inference times the mean slope where x ≤ 0 (1 cmp, 1 mul)."""
+    """The gradient times the slope that was drawn (1 mul); in inference times the mean slope if x ≤ 0 (1 cmp, 1 mul)."""
     g = call["grad_output"]
     if call.get("training", False):
         return elementwise(call, "mul", g, call["noise"])
@@ -146,9 +146,7 @@ def _glu(call: Call) -> Forward:
 
 lowers("aten::glu")(composite(_glu, "self"))
 lowers("aten::glu_backward")(composite_gradient(_glu, "self"))
-# Forward-mode gradients of a gate: some four products, two sums and a sigmoid for each element.
+# Forward-mode gradients of a gate: some four products, two sums and a sigmoid per element.
 lowers("aten::glu_jvp", "aten::glu_backward_jvp")(
-    closed_form(
-        lambda call: scaled({"mul": 4, "add": 2, "sigmoid": 1}, Tensor(*call.outputs[0]).elements), estimated=True
-    )
+    closed_form(lambda call: scaled({"mul": 4, "add": 2, "sigmoid": 1}, call.elements), estimated=True)
 )

@@ -78,13 +78,13 @@ for _name, (_general_name, _renamed, _more) in _ALIASES.items():
 
 @lowers("aten::_conv_depthwise2d", "aten::conv_depthwise3d")
 def _depthwise(call: Call) -> Lowered:
-    """One group for each channel."""
+    """One group per channel."""
     more = {"groups": call.tensor("self").shape[1], **_NO_MORE}
     return _general("convolution", {"self": "input"}, more)(call)
 
 
 def _then(name: str, more: Mapping[str, Any]) -> Lowering:
-    """Another operator, perhaps a scaled tensor added, then ReLU, or GELU where it says so."""
+    """Another operator, perhaps a scaled tensor added, then ReLU, or GELU if it says so."""
 
     def lower(call: Call) -> Tensor:
         b, first = call.builder, "self" if name != "convolution" else "input"
@@ -138,7 +138,7 @@ def _converted(call: Call) -> Lowered:
     return cast(call.builder, x, call.dtype)
 
 
-lowers("prims::cbrt")(closed_form(lambda call: {"pow": Tensor(*call.outputs[0]).elements}))
+lowers("prims::cbrt")(closed_form(lambda call: {"pow": call.elements}))
 _MOVED = (
     "prims::iota prims::as_strided prims::as_strided_scatter prims::collapse prims::reshape prims::resize prims::shift_left"
     " prims::shift_right_arithmetic prims::xor_sum prims::_make_token prims::frexp"

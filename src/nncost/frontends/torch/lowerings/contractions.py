@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from nncost.dims import product
 from nncost.frontends.torch.lowerings.gradient import composite_gradient, gradient, like
-from nncost.frontends.torch.lowerings.operands import cast, elementwise, tensors_of
+from nncost.frontends.torch.lowerings.operands import cast, scaled, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.frontends.torch.lowerings.sparse import multiplied
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import MatMul
 from nncost.ir.library.dense import dense, letters
 from nncost.ir.library.grouped import rows_by_group, sums_by_group
-from nncost.ir.library.products import dot_along, matmul, outer, times_vector
+from nncost.ir.library.products import matmul, matvec, outer, vecdot
 from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 
 
@@ -24,7 +22,7 @@ from nncost.ir.library.quantization import EIGHT_BITS, dequantize, scaled_by
 def _linear(call: Call) -> Tensor:
     x, weight, bias = call.tensor("input"), call.tensor("weight"), call.get("bias")
     if weight.rank == 1:
-        y = times_vector(call.builder, x, weight)
+        y = matvec(call.builder, x, weight)
         return y if bias is None else call.builder.map("add", y, bias)
     return dense(call.builder, x, weight, bias)
 
@@ -40,7 +38,7 @@ lowers("aten::mkldnn_linear_backward_input")(composite_gradient(lambda _: dense,
 @lowers("aten::mkldnn_linear_backward_weights")
 def _linear_backward_weights(call: Call) -> Lowered:
     g, x, weight = call.tensor("grad_output"), call.tensor("input"), call.tensor("weight")
-    bias = call.builder.emit(ops.Constant("fill", (g.shape[-1],), g.dtype, 0.0))
+    bias = call.builder.full((g.shape[-1],), 0.0, g.dtype)
     wanted = (False, True, bool(call.get("bias_defined", True)))
     return gradient(call.builder, dense, (x, weight, bias), g, wanted)[1:]
 
@@ -50,9 +48,7 @@ def _linear_backward_weights(call: Call) -> Lowered:
 def _packed_linear(call: Call) -> Tensor:
     """A product with a weight in a library's own layout: its shape follows from those of input and output."""
     x = tensors_of(call)[0]
-    weight = Tensor((call.outputs[0][0][-1], x.shape[-1]), x.dtype)
-    call.builder.inputs.append(weight)
-    return dense(call.builder, x, weight)
+    return dense(call.builder, x, call.builder.input((call.shape[-1], x.shape[-1]), dtype=x.dtype))
 
 
 @lowers("aten::matmul_backward")
@@ -64,39 +60,31 @@ def _matmul_backward(call: Call) -> Lowered:
     return gradient(call.builder, matmul, (left, right), g, call["mask"])
 
 
-def _is_layer(call: Call, weight: Tensor) -> bool:
-    """Whether a product is a dense layer's: its right operand is learned."""
-    return weight in call.parameters
-
-
-def _product(call: Call, left: Tensor, right: Tensor) -> Lowered:
-    """``(N, K)·(K, M)``; with a learned right operand a dense layer, whose outputs are neurons."""
-    b = call.builder
-    if call.stored and (found := multiplied(call, left, right)) is not None:
-        return found
-    if not _is_layer(call, right):
-        return b.contract("ij,jk->ik", left, right)
-    with b.region(MatMul(learned=True), left, right, neurons=right.shape[1] * left.shape[0]) as region:
-        region.returns(b.contract("ij,jk->ik", left, right))
+def _dense_layer(call: Call, *operands: Tensor, product: Callable[[], Tensor]) -> Tensor:
+    """A product with a learned matrix: a dense layer, whose outputs are neurons."""
+    with call.builder.region(MatMul(learned=True), *operands) as region:
+        region.returns(product())
+        region.neurons = region.outputs[0].elements
     return region.outputs[0]
 
 
 @lowers("aten::mm")
 def _mm(call: Call) -> Lowered:
-    return _product(call, call.tensor("self"), call.tensor("mat2"))
+    """``(N, K)·(K, M)``; with a learned right operand a dense layer."""
+    left, right = call.tensor("self"), call.tensor("mat2")
+    if call.stored and (found := multiplied(call, left, right)) is not None:
+        return found
+    product = partial(call.builder.contract, "ij,jk->ik", left, right)
+    return _dense_layer(call, left, right, product=product) if right in call.parameters else product()
 
 
 @lowers("aten::bmm")
 def _bmm(call: Call) -> Tensor:
-    """With learned matrices a dense layer, or one for each expert."""
-    b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
-    if _is_layer(call, right) and left not in call.parameters:
-        with b.region(
-            MatMul(learned=True), left, right, neurons=product((left.shape[0], left.shape[1], right.shape[2]))
-        ) as region:
-            region.returns(b.contract("bij,bjk->bik", left, right))
-        return region.outputs[0]
-    return call.builder.contract("bij,bjk->bik", call.tensor("self"), call.tensor("mat2"))
+    """With learned matrices a dense layer, or one per expert."""
+    left, right = call.tensor("self"), call.tensor("mat2")
+    product = partial(call.builder.contract, "bij,bjk->bik", left, right)
+    learned = right in call.parameters and left not in call.parameters
+    return _dense_layer(call, left, right, product=product) if learned else product()
 
 
 @lowers("aten::mv")
@@ -112,31 +100,26 @@ def _dot(call: Call) -> Tensor:
     return call.builder.contract("i,i->", call.tensor("self"), other)
 
 
-def _scaled(call: Call, x: Tensor, factor: Any) -> Tensor:
-    return x if factor in (None, 1) else elementwise(call, "mul", x, factor)
-
-
-def _added(call: Call, product_: Tensor) -> Tensor:
+def _added(call: Call, product: Tensor) -> Tensor:
     """Beta·self + alpha·product; factors of one are free."""
     alpha, beta = call.get("alpha", 1), call.get("beta", 1)
-    scaled = _scaled(call, product_, alpha)
-    if beta == 0:
-        return scaled
-    return call.builder.map("add", scaled, _scaled(call, call.tensor("self"), beta))
+    y: Tensor = scaled(call, product, alpha)
+    return y if beta == 0 else call.builder.map("add", y, scaled(call, call.tensor("self"), beta))
 
 
 @lowers("aten::addmm")
 def _addmm(call: Call) -> Lowered:
     """With a learned matrix this is a dense layer with its bias."""
-    b, left, right = call.builder, call.tensor("mat1"), call.tensor("mat2")
+    left, right = call.tensor("mat1"), call.tensor("mat2")
     if call.stored and (found := multiplied(call, left, right)) is not None:
         return found
-    if not _is_layer(call, right):
-        return _added(call, b.contract("ij,jk->ik", left, right))
-    neurons = product((left.shape[0], right.shape[1]))
-    with b.region(MatMul(learned=True), left, right, call.tensor("self"), neurons=neurons) as region:
-        region.returns(_added(call, b.contract("ij,jk->ik", left, right)))
-    return region.outputs[0]
+
+    def product() -> Tensor:
+        return _added(call, call.builder.contract("ij,jk->ik", left, right))
+
+    return (
+        _dense_layer(call, left, right, call.tensor("self"), product=product) if right in call.parameters else product()
+    )
 
 
 @lowers("aten::baddbmm")
@@ -162,12 +145,12 @@ def _addr(call: Call) -> Tensor:
 
 @lowers("aten::linalg_vecdot")
 def _vecdot(call: Call) -> Tensor:
-    """A contraction for each row: ``Σ x·y`` along an axis."""
+    """A contraction per row: ``Σ x·y`` along an axis."""
     b, x, y = call.builder, call.tensor("x"), call.tensor("y")
-    shape = list(call.outputs[0][0])
+    shape = list(call.shape)
     axis = call.get("dim", -1) % (len(shape) + 1)
     shape.insert(axis, x.shape[axis - len(shape) - 1])
-    return dot_along(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
+    return vecdot(b, b.broadcast(x, tuple(shape)), b.broadcast(y, tuple(shape)), axis)
 
 
 _FIRST: Mapping[tuple[int, ...], tuple[int, int]] = {(2, 3): (0, 1), (1, 2): (0, 1), (1, 3): (0, 2), (0,): (1, 2)}
@@ -196,7 +179,7 @@ def _trilinear(call: Call) -> Tensor:
         middle = _outer(b, (given[first[0]], left), (given[first[1]], right), kept)
     else:
         middle = b.contract(f"{left},{right}->{kept}", given[first[0]], given[first[1]])
-    return b.reshape(b.contract(f"{kept},{named[last]}->{result}", middle, given[last]), call.outputs[0][0])
+    return b.reshape(b.contract(f"{kept},{named[last]}->{result}", middle, given[last]), call.shape)
 
 
 def _named(rank: int, expand: Sequence[int]) -> str:
@@ -230,7 +213,7 @@ def _grouped_mm(call: Call) -> Tensor:
     if (left.rank, right.rank) == (2, 3):
         return rows_by_group(b, left, right)
     if (left.rank, right.rank) == (2, 2):
-        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.outputs[0][0][0])
+        return sums_by_group(b, b.transpose(left, (1, 0)), right, call.shape[0])
     raise NotImplementedError
 
 
@@ -268,7 +251,7 @@ def _with_scales(call: Call, y: Tensor) -> Tensor:
 
 @lowers("aten::_weight_int8pack_mm")
 def _int8_weights(call: Call) -> Tensor:
-    """``(M, K)`` by eight-bit ``(N, K)``, then one scale for each column."""
+    """``(M, K)`` by eight-bit ``(N, K)``, then one scale per column."""
     b, x = call.builder, call.tensor("self")
     y = b.contract("mk,nk->mn", x, cast(b, call.tensor("mat2"), x.dtype))
     return scaled_by(b, y, cast(b, call.tensor("scales"), x.dtype))
@@ -278,6 +261,5 @@ def _int8_weights(call: Call) -> Tensor:
 def _int4_weights(call: Call) -> Tensor:
     """``(M, K)`` by four-bit ``(N, K)``: each weight is scaled and shifted once (1 mul, 1 add), then multiplied."""
     b, x = call.builder, call.tensor("self")
-    packed = Tensor((call.outputs[0][0][1], x.shape[1]), EIGHT_BITS)
-    b.inputs.append(packed)
+    packed = b.input((call.shape[1], x.shape[1]), dtype=EIGHT_BITS)
     return b.contract("mk,nk->mn", x, dequantize(b, packed, x.dtype))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient, gradient
-from nncost.frontends.torch.lowerings.operands import several
+from nncost.frontends.torch.lowerings.operands import batched, several
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
+from nncost.ir.autodiff import slice_adjoint
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.borders import Border, pad_with_border
-from nncost.ir.library.columns import among_zeros, columns_added, windows_as_columns
 from nncost.ir.library.conv import conv, conv_transpose
+from nncost.ir.library.im2col import col2im, im2col
 from nncost.records import replace
 
 
@@ -34,17 +35,12 @@ def _convolution(call: Call, dims: int) -> Callable[..., Tensor]:
 @lowers("aten::convolution", "aten::_convolution", "aten::convolution_overrideable")
 def _forward(call: Call) -> Tensor:
     x, weight = call.tensor("input"), call.tensor("weight")
-    batched, bias = _batched(call.builder, x, weight), call.get("bias")
-    y = _convolution(call, weight.rank - 2)(call.builder, batched, weight, bias)
+    examples, bias = batched(call.builder, x, weight.rank), call.get("bias")
+    y = _convolution(call, weight.rank - 2)(call.builder, examples, weight, bias)
     region = call.builder.items[-1]
     if isinstance(region, Region):  # a call has the neurons of all its examples
-        call.builder.items[-1] = replace(region, neurons=region.neurons * batched.shape[0])
-    return call.builder.reshape(y, call.outputs[0][0])
-
-
-def _batched(b: Builder, x: Tensor, weight: Tensor) -> Tensor:
-    """One example gets a batch axis."""
-    return x if x.rank == weight.rank else b.reshape(x, (1, *x.shape))
+        call.builder.items[-1] = replace(region, neurons=region.neurons * examples.shape[0])
+    return call.builder.reshape(y, call.shape)
 
 
 def _time_first(call: Call) -> Forward:
@@ -64,14 +60,13 @@ lowers("aten::conv_tbc")(composite(_time_first, "self", "weight", "bias"))
 
 @lowers("aten::convolution_backward")
 def _backward(call: Call) -> Lowered:
-    """Gradients of input, weight and bias, each where the mask asks for it: groups and padding as in the forward."""
+    """Gradients of input, weight and bias, each if the mask asks for it; groups and padding as in the forward pass."""
     b, x, weight, g = call.builder, call.tensor("input"), call.tensor("weight"), call.tensor("grad_output")
     want_input, want_weight, want_bias = (bool(flag) for flag in call["output_mask"])
     forward = _convolution(call, weight.rank - 2)
-    bias = b.emit(ops.Constant("fill", (_channels_out(call, weight),), x.dtype, 0.0)) if want_bias else None
-    return gradient(
-        b, forward, (_batched(b, x, weight), weight, bias), _batched(b, g, weight), (want_input, want_weight, want_bias)
-    )
+    bias = b.full((_channels_out(call, weight),), 0.0, x.dtype) if want_bias else None
+    operands, seed = (batched(b, x, weight.rank), weight, bias), batched(b, g, weight.rank)
+    return gradient(b, forward, operands, seed, (want_input, want_weight, want_bias))
 
 
 def _channels_out(call: Call, weight: Tensor) -> int:
@@ -86,8 +81,7 @@ def _select_backward(call: Call) -> Tensor:
     """One slice among zeros."""
     b, g, shape = call.builder, call.tensor("grad_output"), call["input_sizes"]
     axis = call["dim"] % len(shape)
-    lifted = b.reshape(g, (*g.shape[:axis], 1, *g.shape[axis:]))
-    return among_zeros(b, lifted, axis, shape[axis], call["index"] % shape[axis])
+    return slice_adjoint(b, b.unsqueeze(g, axis), axis, shape[axis], call["index"] % shape[axis])
 
 
 @lowers("aten::slice_backward")
@@ -96,12 +90,12 @@ def _slice_backward(call: Call) -> Tensor:
     g, shape, start = call.tensor("grad_output"), call["input_sizes"], call.get("start", 0)
     axis = call["dim"] % len(shape)
     start = start + shape[axis] if start < 0 else start
-    return among_zeros(call.builder, g, axis, shape[axis], start, call.get("step", 1))
+    return slice_adjoint(call.builder, g, axis, shape[axis], start, call.get("step", 1))
 
 
 @lowers("aten::unfold_backward")
 def _unfold_backward(call: Call) -> Tensor:
-    """Windows along one axis added up: one add for each element."""
+    """Windows along one axis added up: one add per element."""
     g, shape = call.tensor("grad_in"), call["input_sizes"]
     axis = call["dim"] % max(len(shape), 1)
     return call.builder.emit(ops.Fold((axis,), (shape[axis],), (call["step"],), (1,)), g)
@@ -115,15 +109,13 @@ def _windows(call: Call) -> dict[str, tuple[int, ...]]:
 @lowers("aten::im2col")
 def _im2col(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    batched = x if x.rank == 4 else b.reshape(x, (1, *x.shape))
-    return b.reshape(windows_as_columns(b, batched, **_windows(call)), call.outputs[0][0])
+    return b.reshape(im2col(b, batched(b, x, 4), **_windows(call)), call.shape)
 
 
 @lowers("aten::col2im")
 def _col2im(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    batched = x if x.rank == 3 else b.reshape(x, (1, *x.shape))
-    return b.reshape(columns_added(b, batched, call["output_size"], **_windows(call)), call.outputs[0][0])
+    return b.reshape(col2im(b, batched(b, x, 3), call["output_size"], **_windows(call)), call.shape)
 
 
 def _padded(mode: Border) -> Make:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, typed
+from nncost.frontends.torch.lowerings.operands import cast, constant, elementwise, operand, scaled, typed
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -48,7 +48,7 @@ def _mul(call: Call) -> Tensor:
     b, left, right = call.builder, call["self"], call["other"]
     if call.get("contraction") is None or not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return elementwise(call, "mul", left, right)
-    shape = call.outputs[0][0]
+    shape = call.shape
     named = letters(len(shape))
     sides = []
     for tensor in (left, right):
@@ -75,17 +75,8 @@ def _round(call: Call) -> Tensor:
     decimals = call.get("decimals", 0)
     if not decimals:
         return elementwise(call, "round", call["self"])
-    scaled = elementwise(call, "round", elementwise(call, "mul", call["self"], 10.0**decimals))
-    return elementwise(call, "div", scaled, 10.0**decimals)
-
-
-def _scaled(call: Call, value: Any, alpha: Any) -> Any:
-    """``alpha·value``; a factor of one and a product of numbers are free."""
-    if alpha in (None, 1):
-        return value
-    if not isinstance(value, Tensor):
-        return value * alpha
-    return elementwise(call, "mul", value, alpha)
+    rounded = elementwise(call, "round", elementwise(call, "mul", call["self"], 10.0**decimals))
+    return elementwise(call, "div", rounded, 10.0**decimals)
 
 
 @lowers("aten::pow")
@@ -107,7 +98,7 @@ def _with_inner(function: str) -> Callable[[Call], Tensor]:
 
     def lower(call: Call) -> Tensor:
         inner = elementwise(call, function, call["tensor1"], call["tensor2"])
-        return elementwise(call, "add", call["self"], _scaled(call, inner, call.get("value", 1)))
+        return elementwise(call, "add", call["self"], scaled(call, inner, call.get("value", 1)))
 
     return lower
 
@@ -129,9 +120,9 @@ def _lerp(call: Call) -> Tensor:
 
 
 _COMPOSED: Mapping[str, Callable[[Call], Tensor]] = {
-    "add": lambda c: elementwise(c, "add", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
-    "sub": lambda c: elementwise(c, "sub", c["self"], _scaled(c, c["other"], c.get("alpha", 1))),
-    "rsub": lambda c: elementwise(c, "sub", c["other"], _scaled(c, c["self"], c.get("alpha", 1))),
+    "add": lambda c: elementwise(c, "add", c["self"], scaled(c, c["other"], c.get("alpha", 1))),
+    "sub": lambda c: elementwise(c, "sub", c["self"], scaled(c, c["other"], c.get("alpha", 1))),
+    "rsub": lambda c: elementwise(c, "sub", c["other"], scaled(c, c["self"], c.get("alpha", 1))),
     "reciprocal": lambda c: elementwise(c, "div", 1.0, c["self"]),
     "rsqrt": lambda c: elementwise(c, "div", 1.0, elementwise(c, "sqrt", c["self"])),
     "expm1": lambda c: elementwise(c, "sub", elementwise(c, "exp", c["self"]), 1.0),
@@ -163,7 +154,7 @@ def _comparison(function: str, *, swapped: bool) -> Callable[[Call], Tensor]:
 
 
 def _common_type(*values: Any) -> str:
-    """The type in which tensors are compared: a floating one where there is one."""
+    """The type in which tensors are compared: a floating one if any of them is."""
     types = [value.dtype for value in values if isinstance(value, Tensor)]
     if not all(isinstance(value, (Tensor, int)) for value in values):
         types += ["float32"] if not any("float" in t for t in types) else []
@@ -188,7 +179,7 @@ def _classified(call: Call) -> Tensor:
     """One comparison: a number that is not itself, or with infinity; the absolute value is free."""
     b, x, kind = call.builder, call.tensor("self"), call.name.removeprefix("aten::")
     if "float" not in x.dtype:
-        return b.emit(ops.Constant("fill", x.shape, "bool", kind == "isfinite"))
+        return b.full(x.shape, kind == "isfinite", "bool")
     if kind == "isnan":
         return b.map("not_equal", x, x)
     infinity = constant(b, -math.inf if kind == "isneginf" else math.inf, x.dtype)
@@ -197,7 +188,7 @@ def _classified(call: Call) -> Tensor:
 
 
 def _select(call: Call, condition: Tensor, chosen: Any, otherwise: Any) -> Tensor:
-    """The first where the condition holds, the second elsewhere: 1 cmp for each element."""
+    """The first if the condition holds, else the second: 1 cmp per element."""
     b = call.builder
     pair = [operand(call, value) for value in (chosen, otherwise)]
     return b.map(
@@ -229,9 +220,8 @@ def _copy(call: Call) -> Tensor:
     """The source's values, in the shape and type of the target."""
     b, source = call.builder, call["src"]
     x = source if isinstance(source, Tensor) else constant(b, source, call.dtype)
-    shape = call.outputs[0][0] if call.outputs else call.tensor("self").shape
-    full = b.broadcast(x, shape)
-    return b.emit(ops.Cast(call.outputs[0][1] if call.outputs else call.tensor("self").dtype), full)
+    shape, dtype = call.outputs[0] if call.outputs else (call.tensor("self").shape, call.tensor("self").dtype)
+    return b.emit(ops.Cast(dtype), b.broadcast(x, shape))
 
 
 @lowers("aten::clone", "aten::contiguous")

@@ -22,7 +22,7 @@ def _embedding(call: Call) -> Tensor:
 
 @lowers("aten::embedding_dense_backward")
 def _embedding_backward(call: Call) -> Tensor:
-    """Each row's gradient is added to the table's: one add for each value."""
+    """Each row's gradient is added to the table's: one add per value."""
     g, indices = call.tensor("grad_output"), call.tensor("indices")
     return call.builder.emit(ops.Scatter(0, call["num_weights"]), g, indices)
 
@@ -38,7 +38,7 @@ def _equal(rows: object, bags: object) -> bool:
 @lowers("aten::_embedding_bag", "aten::_embedding_bag_forward_only")
 def _bag(call: Call) -> Lowered:
     table, indices, weights = call.tensor("weight"), call.tensor("indices"), call.get("per_sample_weights")
-    rows, bags, others = indices.shape[0], call.outputs[0][0][0], (None,) * (len(call.outputs) - 1)
+    rows, bags, others = indices.shape[0], call.shape[0], (None,) * (len(call.outputs) - 1)
     if _equal(rows, bags):
         return (library.equal_bags(call.builder, table, indices, bags, _mode(call), weights), *others)
     counts = library.bag_counts(rows, bags, table.shape[1], _mode(call), weighted=weights is not None)

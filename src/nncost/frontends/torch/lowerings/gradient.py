@@ -11,10 +11,10 @@ from typing import Union
 
 from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering
-from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Item, Region, Tensor
+from nncost.ir.graph import Item, Region, Tensor, walk
+from nncost.records import replace
 
 Forward = Callable[..., Union[Tensor, Sequence[Tensor]]]
 """A composite with its settings: ``f(builder, *tensors)``."""
@@ -60,7 +60,7 @@ def like(shape: Callable[[Call], Sequence[Dim]]) -> Operand:
     def made(call: Call) -> Tensor:
         seed = _tensor(call, SEEDS)
         dtype = call.dtype if seed is None else seed.dtype
-        return call.builder.emit(ops.Constant("fill", tuple(shape(call)), dtype, 0.0))
+        return call.builder.full(tuple(shape(call)), 0.0, dtype)
 
     return made
 
@@ -111,31 +111,18 @@ def needed(past: Sequence[Item], items: Sequence[Item]) -> list[Item]:
     wanted = _reads(items)
     kept: list[Item] = []
     for item in reversed(past):
-        if not wanted.isdisjoint(_produced(item)):
+        if not wanted.isdisjoint((*item.outputs, *(tensor for node in walk([item]) for tensor in node.outputs))):
             kept.append(item)
             wanted |= _reads([item])
     return kept[::-1]
 
 
-def _produced(item: Item) -> set[Tensor]:
-    made = set(item.outputs)
-    if isinstance(item, Region):
-        for inner in item.items:
-            made |= _produced(inner)
-    return made
-
-
 def _reads(items: Sequence[Item]) -> set[Tensor]:
-    found: set[Tensor] = set()
-    for item in items:
-        found.update(_reads(item.items) if isinstance(item, Region) else item.inputs)
-    return found
+    return {tensor for node in walk(items) for tensor in node.inputs}
 
 
 def _with(item: Item, replaced: Mapping[Tensor, Tensor]) -> Item:
     """The item, reading the results that are already there."""
-    from nncost.records import replace
-
     if not replaced:
         return item
     inputs = tuple(replaced.get(t, t) for t in item.inputs)

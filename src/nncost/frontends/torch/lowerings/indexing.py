@@ -27,28 +27,28 @@ def _gather(call: Call) -> Lowered:
 
 @lowers("aten::index", "aten::_unsafe_index", "aten::_unsafe_masked_index")
 def _index(call: Call) -> Tensor:
-    """Elements at the places that index tensors name; finding a place is free."""
+    """Elements at the indices that tensors name; computing addresses is free."""
     b, x = call.builder, call.tensor("self")
     shape, dtype = call.outputs[0]
-    places = [index for index in call["indices"] if index is not None]
-    if len(places) == 1 and places[0].dtype not in ("bool", "uint8"):
+    indices = [index for index in call["indices"] if index is not None]
+    if len(indices) == 1 and indices[0].dtype not in ("bool", "uint8"):
         axis = next(axis for axis, index in enumerate(call["indices"]) if index is not None)
-        return b.emit(ops.Gather(axis), x, places[0])
-    if None not in call["indices"][: len(places)] and all(index.dtype not in ("bool", "uint8") for index in places):
-        sizes = x.shape[: len(places)]
-        rows = b.reshape(x, (product(sizes), *x.shape[len(places) :]))
-        found = shape[: len(shape) - x.rank + len(places)]
-        taken = b.emit(ops.Gather(0), rows, _row(b, sizes, places, found))
+        return b.emit(ops.Gather(axis), x, indices[0])
+    if None not in call["indices"][: len(indices)] and all(index.dtype not in ("bool", "uint8") for index in indices):
+        sizes = x.shape[: len(indices)]
+        rows = b.reshape(x, (product(sizes), *x.shape[len(indices) :]))
+        found = shape[: len(shape) - x.rank + len(indices)]
+        taken = b.emit(ops.Gather(0), rows, _row(b, sizes, indices, found))
     else:
-        address = b.emit(ops.Algorithm("places", ((shape, "int64"),), {}), *places)
+        address = b.emit(ops.Algorithm("places", ((shape, "int64"),), {}), *indices)
         taken = b.emit(ops.Gather(0), b.reshape(x, (x.elements,)), address)
     return b.reshape(cast(b, taken, dtype), shape)
 
 
-def _row(b: Builder, sizes: Shape, places: Sequence[Tensor], shape: Shape) -> Tensor:
+def _row(b: Builder, sizes: Shape, indices: Sequence[Tensor], shape: Shape) -> Tensor:
     """Which row of the flattened leading axes the indices name: looked up in a table of all rows, axis by axis."""
     row = b.emit(ops.Constant("iota", sizes, "int64"))
-    for axis, index in enumerate(places):
+    for axis, index in enumerate(indices):
         flat = b.reshape(b.broadcast(index, shape), (product(shape),))
         if axis == 0:
             row = b.emit(ops.Gather(0), row, flat)
@@ -60,7 +60,7 @@ def _row(b: Builder, sizes: Shape, places: Sequence[Tensor], shape: Shape) -> Te
 
 
 _BY_REDUCTION = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}
-"""What a value and the one already there go through; they are added otherwise."""
+"""The operation of a value and the element that is there; any other reduction adds them."""
 
 
 @lowers(
@@ -68,7 +68,7 @@ _BY_REDUCTION = {"prod": "mul", "multiply": "mul", "amax": "cmp", "amin": "cmp"}
     "aten::masked_scatter", "aten::put", "aten::index_add", "aten::index_reduce",
 )  # fmt: skip
 def _put(call: Call) -> Tensor:
-    """Values put at places; where they meet what is there (``accumulate``), one operation for each value."""
+    """Values put at indices; with ``accumulate`` each takes one operation with the element that is there."""
     x, values = call.tensor("self"), call.get("values", call.get("source", call.get("value")))
     meets = bool(call.get("accumulate", False)) or call.name in ("aten::index_add", "aten::index_reduce")
     if not meets or not isinstance(values, Tensor):
@@ -91,7 +91,7 @@ def _first_index(call: Call) -> Tensor | None:
 
 @lowers("aten::scatter_add", "aten::scatter", "aten::scatter_reduce")
 def _scatter(call: Call) -> Tensor:
-    """Values put (or, in an adding form, added: one add each) at the places an index names."""
+    """Values put (or, in an adding form, added: one add each) at the indices an index names."""
     if call.name == "aten::scatter" and call.get("reduce") is None:
         return algorithm(call, {}, name="scatter")[0]
     quantity = _BY_REDUCTION.get(call.get("reduce", "sum"), "add")
@@ -108,18 +108,18 @@ def _sort(call: Call) -> Lowered:
     """Sorted along an axis; the largest are at the end, the first k of it are a piece."""
     b, x = call.builder, call.tensor("self")
     if x.rank == 0:
-        return b.map("identity", x), b.emit(ops.Constant("fill", (), "int64", 0))
+        return b.map("identity", x), b.full((), 0, "int64")
     axis = _axis(call, x)
-    values, places = b.emit_many(ops.Sort(axis), x)
+    values, indices = b.emit_many(ops.Sort(axis), x)
     if call.get("descending", call.name == "aten::topk" and call.get("largest", True)):
-        values, places = b.emit(ops.Flip((axis,)), values), b.emit(ops.Flip((axis,)), places)
+        values, indices = b.emit(ops.Flip((axis,)), values), b.emit(ops.Flip((axis,)), indices)
     if call.name == "aten::topk" and call["k"] != x.shape[axis]:
         sizes = (call["k"], x.shape[axis] - call["k"])
         values, _ = b.emit_many(ops.Split(axis, sizes), values)
-        places, _ = b.emit_many(ops.Split(axis, sizes), places)
+        indices, _ = b.emit_many(ops.Split(axis, sizes), indices)
     if call.name == "aten::argsort":
-        return places
-    return (values, places) if len(call.outputs) > 1 else values
+        return indices
+    return (values, indices) if len(call.outputs) > 1 else values
 
 
 @lowers("aten::kthvalue", "aten::median", "aten::nanmedian")
@@ -130,11 +130,11 @@ def _kth(call: Call) -> Lowered:
         x = b.reshape(x, (x.elements,))
     axis = _axis(call, x)
     size = x.shape[axis]
-    place = call["k"] - 1 if call.name == "aten::kthvalue" else (size - 1) // 2
+    position = call["k"] - 1 if call.name == "aten::kthvalue" else (size - 1) // 2
     found = []
     for sorted_ in b.emit_many(ops.Sort(axis), x):
-        pieces = b.emit_many(ops.Split(axis, (place, 1, size - place - 1)), sorted_)
-        found.append(b.reshape(pieces[1], call.outputs[0][0]))
+        pieces = b.emit_many(ops.Split(axis, (position, 1, size - position - 1)), sorted_)
+        found.append(b.reshape(pieces[1], call.shape))
     return found if len(call.outputs) > 1 else found[0]
 
 
@@ -166,12 +166,12 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
 """Arguments whose name in the list form is another; everywhere else a number is ``other``."""
 
 
-def _arguments(call: Call, base: str, place: int, count: int) -> dict[str, Any]:
+def _arguments(call: Call, base: str, position: int, count: int) -> dict[str, Any]:
     """The arguments of one tensor: its share of each list, and whatever stands for all."""
     names = _RENAMED.get(base, {"scalar": "other", "scalars": "other"})
     found: dict[str, Any] = {}
     for name, value in call.arguments.items():
-        own = value[place] if isinstance(value, tuple) and len(value) == count else value
+        own = value[position] if isinstance(value, tuple) and len(value) == count else value
         found[names.get(name, name)] = own
     return found
 
@@ -181,10 +181,10 @@ def _listed(base: str, single: str) -> Any:
         lists = [value for value in call.arguments.values() if isinstance(value, tuple)]
         count = len(lists[0]) if lists else 0
         results: list[Tensor | None] = []
-        for place in range(count):
-            arguments = _arguments(call, base, place, count)
+        for position in range(count):
+            arguments = _arguments(call, base, position, count)
             tensor = next(value for value in arguments.values() if isinstance(value, Tensor))
-            like = call.outputs[place] if place < len(call.outputs) else (tensor.shape, tensor.dtype)
+            like = call.outputs[position] if position < len(call.outputs) else (tensor.shape, tensor.dtype)
             results.append(tensor_as(call, single, arguments, [like]))
         return results
 
@@ -208,5 +208,5 @@ def _unscaled(call: Call) -> Lowered:
 
 @lowers("aten::_amp_update_scale")
 def _scale_updated(call: Call) -> Lowered:
-    """The loss scale grows or shrinks: a number for each step."""
+    """The loss scale grows or shrinks: a number per step."""
     return algorithm(call, {"mul": 1})

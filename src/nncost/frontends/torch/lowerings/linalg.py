@@ -44,22 +44,16 @@ _direct("cholesky_inverse", "self", lambda n, _: lapack.inverse_from_cholesky(n)
 _direct("linalg_ldl_factor_ex", "self", lambda n, _: lapack.ldl(n))
 _direct("geqrf", "self", lapack.qr)
 _direct("_linalg_det", "A", lambda n, _: added(lapack.lu(n, n), {"mul": max(n - 1, 0)}))
-_direct(
-    "_linalg_slogdet", "A",
-    lambda n, _: added(lapack.lu(n, n), {"log": n, "add": max(n - 1, 0)}),
-)  # fmt: skip
+_direct("_linalg_slogdet", "A", lambda n, _: added(lapack.lu(n, n), {"log": n, "add": max(n - 1, 0)}))
 _direct("linalg_eig", "self", lambda n, _: lapack.general_eigen(n, vectors=True), estimated=True)
 for _name in ("linalg_eigvals", "_linalg_eigvals"):
     _direct(_name, "self", lambda n, _: lapack.general_eigen(n, vectors=False), estimated=True)
-_direct(
-    "linalg_matrix_exp", "self",
-    lambda n, _: lapack.exponential(n), estimated=True,
-)  # fmt: skip
+_direct("linalg_matrix_exp", "self", lambda n, _: lapack.exponential(n), estimated=True)
 
 
 @lowers("aten::_linalg_solve_ex")
 def _solve(call: Call) -> Lowered:
-    """LU, then two substitutions for each column; the lower factor's diagonal is ones."""
+    """LU, then two substitutions per column; the lower factor's diagonal is ones."""
     matrix, given = call.tensor("A"), call.tensor("B")
     n, columns = _sizes(matrix)[0], _columns(matrix, given, left=bool(call.get("left", True)))
     both = lapack.triangular(n, columns, unit=True), lapack.triangular(n, columns)
@@ -67,7 +61,7 @@ def _solve(call: Call) -> Lowered:
 
 
 def _columns(matrix: Tensor, given: Tensor, *, left: bool) -> int:
-    """The right-hand sides of one matrix; a vector for each matrix is one."""
+    """The right-hand sides of one matrix; a vector per matrix is one."""
     if given.rank == matrix.rank - 1:
         return 1
     return _sizes(given)[1] if left else _sizes(given)[0]
@@ -161,7 +155,7 @@ def _combination(call: Call) -> Lowered:
     x, coefficients = call.tensor("input"), call.tensor("coefficients")
     flat = call.builder.reshape(x, (x.shape[0], product(x.shape[1:])))
     y = call.builder.contract("ki,in->kn", coefficients, flat)
-    return call.builder.reshape(y, call.outputs[0][0])
+    return call.builder.reshape(y, call.shape)
 
 
 UNSCALED = 0
@@ -170,11 +164,10 @@ UNSCALED = 0
 
 def _fourier(call: Call, shape: tuple[Dim, ...], last: Dim | None) -> Lowered:
     """Transforms of a complex ``shape``; along the last axis named, of true length ``last``, real ones."""
-    outputs = Tensor(*call.outputs[0])
     axes = [dim % len(shape) for dim in call["dim"]]
     counts, exact = transforms(shape, axes, last)
     if call.get("normalization", UNSCALED) != UNSCALED:
-        counts["mul"] += outputs.elements * (2 if outputs.dtype.startswith("complex") else 1)
+        counts["mul"] += call.elements * (2 if call.dtype.startswith("complex") else 1)
     return algorithm(call, counts, estimated=not exact, name="fft")
 
 

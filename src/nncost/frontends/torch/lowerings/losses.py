@@ -7,7 +7,7 @@ from typing import Any
 
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
-from nncost.frontends.torch.lowerings.operands import algorithm, closed_form, typed
+from nncost.frontends.torch.lowerings.operands import algorithm, batched, closed_form, typed
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -89,7 +89,7 @@ def _nll(call: Call) -> Lowered:
 
 @lowers("aten::nll_loss_backward", "aten::nll_loss2d_backward")
 def _nll_backward(call: Call) -> Lowered:
-    """−g/n at each target (1 div), times its weight (1 mul each), zero elsewhere: values are put, not added."""
+    """−g/n at each target (1 div), times its weight (1 mul each), else zero: values are put, not added."""
     target = call.tensor("target")
     counts = {"div": int(_is_mean(call)), "mul": 0 if call.get("weight") is None else target.elements}
     return algorithm(call, counts, reads=[call.tensor("grad_output"), target])
@@ -99,8 +99,7 @@ def _multi_margin(call: Call) -> Forward:
     settings = {"power": call.get("p", 1), "margin": float(call.get("margin", 1))}
 
     def apply(b: Builder, x: Tensor) -> Tensor:
-        rows = x if x.rank == 2 else b.reshape(x, (1, *x.shape))
-        each = losses.multi_margin(b, rows, call.tensor("target"), call.get("weight"), **settings)
+        each = losses.multi_margin(b, batched(b, x, 2), call.tensor("target"), call.get("weight"), **settings)
         return b.reshape(_reduced(call, b, each), x.shape[:-1] if call.get("reduction", MEAN) == NONE else ())
 
     return apply

@@ -1,4 +1,4 @@
-"""Elements elsewhere or in another order, and tensors made of numbers alone: no arithmetic."""
+"""Elements in another order, and tensors made of numbers only: no arithmetic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nncost.ir.library import shuffles
 
 @lowers("aten::cat", "aten::concat")
 def _cat(call: Call) -> Lowered:
-    rank = len(call.outputs[0][0])
+    rank = len(call.shape)
     pieces = [cast(call.builder, x, call.dtype) for x in call["tensors"] if x.rank == rank]
     if len(pieces) == 1:
         return call.builder.map("identity", pieces[0])
@@ -27,10 +27,8 @@ def _cat(call: Call) -> Lowered:
 @lowers("aten::stack")
 def _stack(call: Call) -> Tensor:
     b = call.builder
-    axis = call.get("dim", 0) % len(call.outputs[0][0])
-    typed = [cast(b, x, call.dtype) for x in call["tensors"]]
-    pieces = [b.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in typed]
-    return b.emit(ops.Concat(axis), *pieces)
+    axis = call.get("dim", 0) % len(call.shape)
+    return b.emit(ops.Concat(axis), *(b.unsqueeze(cast(b, x, call.dtype), axis) for x in call["tensors"]))
 
 
 @lowers("aten::constant_pad_nd")
@@ -38,9 +36,9 @@ def _pad(call: Call) -> Tensor:
     x, widths = call.tensor("self"), call["pad"]
     before: list[Dim] = [0] * x.rank
     after: list[Dim] = [0] * x.rank
-    for place in range(len(widths) // 2):
-        axis = x.rank - 1 - place
-        before[axis], after[axis] = widths[2 * place], widths[2 * place + 1]
+    for n in range(len(widths) // 2):
+        axis = x.rank - 1 - n
+        before[axis], after[axis] = widths[2 * n], widths[2 * n + 1]
     return call.builder.emit(ops.Pad(tuple(before), tuple(after), float(call.get("value", 0.0))), x)
 
 
@@ -76,7 +74,7 @@ lowers("aten::channel_shuffle", "aten::native_channel_shuffle")(_shuffled(shuffl
 @lowers("aten::rot90")
 def _rot90(call: Call) -> Tensor:
     x, (first, second) = call.tensor("self"), call.get("dims", (0, 1))
-    return shuffles.quarter_turns(call.builder, x, call.get("k", 1), (first % x.rank, second % x.rank))
+    return shuffles.rot90(call.builder, x, call.get("k", 1), (first % x.rank, second % x.rank))
 
 
 @lowers("aten::diag_embed")
@@ -88,11 +86,6 @@ def _diag_embed(call: Call) -> Tensor:
     order = [*(axis for axis in range(rank) if axis not in (first, second)), first, second]
     square = shuffles.diagonal_matrices(b, x, call.get("offset", 0))
     return b.transpose(square, [order.index(axis) for axis in range(rank)])
-
-
-def _constant(b: Builder, call: Call, kind: str, value: Any = 0.0) -> Tensor:
-    shape, dtype = call.outputs[0]
-    return b.emit(ops.Constant(kind, shape, dtype, value))  # type: ignore[arg-type]
 
 
 @lowers(
@@ -108,7 +101,7 @@ def _filled(call: Call) -> Tensor:
     value = call.get("fill_value", call.get("value", call.get("s", 1.0 if ones else 0.0)))
     if isinstance(value, Tensor):
         return call.builder.map("identity", call.builder.broadcast(cast(call.builder, value, dtype), shape))
-    return call.builder.emit(ops.Constant("fill", shape, dtype, value))
+    return call.builder.full(shape, value, dtype)
 
 
 @lowers(
@@ -122,10 +115,10 @@ def _made(call: Call) -> Tensor:
 
     given = {name: value for name, value in call.arguments.items() if name not in _PLACES and value is not None}
     if any(isinstance(value, Tensor) for value in given.values()):
-        return _constant(call.builder, call, "iota")
+        return call.builder.emit(ops.Constant("iota", call.shape, call.dtype))
     packet = getattr(torch.ops.aten, call.name.removeprefix("aten::"))
     operator = getattr(packet, call.overload or "default")
-    return _constant(call.builder, call, "array", lambda: operator(**given).numpy())
+    return call.builder.emit(ops.Constant("array", call.shape, call.dtype, lambda: operator(**given).numpy()))
 
 
 _PLACES = {"layout", "device", "pin_memory"}
@@ -145,7 +138,7 @@ def _triangle(call: Call) -> Tensor:
         return ~lower if upper else lower
 
     mask = b.broadcast(b.emit(ops.Constant("array", (rows, columns), "bool", kept)), x.shape)
-    return b.map("select", mask, x, b.emit(ops.Constant("fill", (), x.dtype, 0.0)))
+    return b.map("select", mask, x, b.full((), 0.0, x.dtype))
 
 
 _COPIES = """

@@ -8,7 +8,6 @@ from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, Operand, composite, composite_gradient
 from nncost.frontends.torch.lowerings.operands import closed_form, tensors_of
 from nncost.frontends.torch.lowerings.registry import Call, lowers
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import norm, statistics
@@ -30,7 +29,7 @@ def _vector(name: str, value: float) -> Operand:
         given, x = call.get(name), call.tensor("input")
         if isinstance(given, Tensor):
             return given
-        return call.builder.emit(ops.Constant("fill", (x.shape[1],), x.dtype, value))
+        return call.builder.full((x.shape[1],), value, x.dtype)
 
     return made
 
@@ -132,14 +131,14 @@ def _measured(call: Call) -> Tensor:
     return found if isinstance(found, Tensor) else tensors_of(call)[0]
 
 
-# The statistics of all devices put together: some ten operations for each channel and device.
+# The statistics of all devices put together: some ten operations per channel and device.
 lowers("aten::batch_norm_gather_stats", "aten::batch_norm_gather_stats_with_counts", "aten::batch_norm_update_stats")(
     closed_form(lambda call: scaled({"mul": 4, "add": 4, "div": 1}, _measured(call).elements), estimated=True)
 )
 
 
 def _backward_sums(call: Call) -> dict[str, Dim]:
-    """Σg and Σg·(x − mean) for each channel, and the gradients of γ and β, which follow."""
+    """Σg and Σg·(x − mean) per channel, and the gradients of γ and β, which follow."""
     x = call.tensor("input")
     return {"mul": x.elements + x.shape[1], "add": 3 * x.elements - 2 * x.shape[1]}
 

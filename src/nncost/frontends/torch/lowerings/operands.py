@@ -10,13 +10,12 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, l
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.shapes import Signature
 
 Value = Union[Tensor, float]
 
 
 def cast(b: Builder, x: Tensor, dtype: str) -> Tensor:
-    """``x`` in another type; ``x`` itself where it has that type."""
+    """``x`` in another type; ``x`` itself if it has that type."""
     return x if x.dtype == dtype else b.emit(ops.Cast(dtype), x)
 
 
@@ -46,7 +45,7 @@ def binary(compute: Callable[..., Tensor], other: str = "other") -> Lowering:
 
 def constant(b: Builder, value: float, dtype: str) -> Tensor:
     """A scalar of a type; among complex numbers a real one, which is cheaper to multiply by."""
-    return b.emit(ops.Constant("fill", (), _REAL_PARTS.get(dtype, dtype), value))
+    return b.full((), value, _REAL_PARTS.get(dtype, dtype))
 
 
 _REAL_PARTS = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
@@ -56,13 +55,20 @@ _REAL_PARTS = {"complex32": "float16", "complex64": "float32", "complex128": "fl
 def elementwise(call: Call, function: str, *values: Any, dtype: str | None = None) -> Tensor:
     """A map whose operands broadcast and have one type; numbers take that type too.
 
-    A real tensor beside a complex one stays real where it is added, multiplied or divided by.
+    A real tensor beside a complex one stays real if it is added, multiplied or divided by.
     """
     b, target = call.builder, dtype or call.dtype
     if target in _REAL_PARTS and function in ("add", "sub", "mul", "div"):
         return _with_complex(call, function, target, list(values))
     tensors = [operand(call, value, target) for value in values]
     return b.map(function, *(t if isinstance(t, Tensor) else constant(b, t, target) for t in tensors))
+
+
+def scaled(call: Call, value: Any, factor: Any) -> Any:
+    """``factor·value``; a factor of one and a product of numbers are free."""
+    if factor in (None, 1):
+        return value
+    return elementwise(call, "mul", value, factor) if isinstance(value, Tensor) else value * factor
 
 
 def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> Tensor:
@@ -73,7 +79,7 @@ def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> 
         if isinstance(value, Tensor):
             tensors.append(cast(b, value, target if value.dtype.startswith("complex") else part))
         elif isinstance(value, complex) and value.imag:
-            tensors.append(b.emit(ops.Constant("fill", (), target, value)))
+            tensors.append(b.full((), value, target))
         else:
             tensors.append(constant(b, operand(call, value), target))  # type: ignore[arg-type]
     if not tensors[0].dtype.startswith("complex"):
@@ -85,13 +91,18 @@ def _with_complex(call: Call, function: str, target: str, values: list[Any]) -> 
 
 
 def several(value: Any, count: int) -> tuple[int, ...]:
-    """One number for each axis; a single one stands for all."""
+    """One number per axis; a single one stands for all."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return numbers * count if len(numbers) == 1 else numbers
 
 
+def batched(b: Builder, x: Tensor, rank: int) -> Tensor:
+    """A single example of ``rank`` − 1 axes as a batch of one; ``x`` itself if it has ``rank`` axes."""
+    return x if x.rank == rank else b.unsqueeze(x, 0)
+
+
 def axes_of(call: Call, x: Tensor, name: str = "dim") -> list[int]:
-    """The axes named by an argument; all of them where there is none."""
+    """The axes named by an argument; all of them if it is not given."""
     value = call.arguments.get(name)
     if value is None or value == () or value == []:
         return list(range(x.rank))
@@ -125,7 +136,7 @@ def algorithm(
 
 
 def lowered_as(
-    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[ops.TensorType] | None = None
 ) -> list[Tensor | None]:
     """What ``aten::name`` emits for these arguments, inside the lowering of another operator."""
     lowering = lowering_for(f"aten::{name}", "")
@@ -137,7 +148,7 @@ def lowered_as(
 
 
 def tensor_as(
-    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[Signature] | None = None
+    call: Call, name: str, arguments: Mapping[str, Any], outputs: Sequence[ops.TensorType] | None = None
 ) -> Tensor:
     """The first result of :func:`lowered_as`."""
     first = lowered_as(call, name, arguments, outputs)[0]
@@ -151,5 +162,5 @@ def closed_form(counts: Callable[[Call], Mapping[str, Dim]], *, estimated: bool 
 
 
 def moved(call: Call) -> Lowered:
-    """Elements read once and written once, in another place or another form of bits: no arithmetic."""
+    """Elements read once and written once, in another order or format: no arithmetic."""
     return algorithm(call, {})

@@ -23,7 +23,7 @@ def _of_the_step(call: Call, name: str) -> Tensor:
 
 
 def _prepared(call: Call, parameter: Tensor, gradient: Tensor, *, decay: bool = True) -> Tensor:
-    """The gradient, unscaled where a scale is given, with the weight decay added."""
+    """The gradient, unscaled if a scale is given, with the weight decay added."""
     if call.get("grad_scale") is not None:
         gradient = _do(call, "div", gradient, other=call["grad_scale"])
     if call.get("maximize", False):
@@ -34,7 +34,7 @@ def _prepared(call: Call, parameter: Tensor, gradient: Tensor, *, decay: bool = 
 
 
 def _adam(call: Call, lists: list[Any]) -> list[Tensor]:
-    """Moments, then θ − s·m/(√v/c + ε); the corrections s and c are numbers for each step."""
+    """Moments, then θ − s·m/(√v/c + ε); the corrections s and c are numbers per step."""
     parameter, gradient, first, second, largest, *_ = lists
     decoupled = call.name == "aten::_fused_adamw"
     gradient = _prepared(call, parameter, gradient, decay=not decoupled)
@@ -87,7 +87,7 @@ def _listed(rule: Rule, lists: tuple[str, ...]) -> Lowering:
         count = len(call["self"])
         columns = [call.get(name, ()) for name in lists]
         rows = [rule(call, [column[i] if len(column) == count else None for column in columns]) for i in range(count)]
-        flat: list[Tensor | None] = [row[place] for place in range(len(rows[0]) if rows else 0) for row in rows]
+        flat: list[Tensor | None] = [row[position] for position in range(len(rows[0]) if rows else 0) for row in rows]
         return flat + [None] * (len(call.outputs) - len(flat))
 
     return lower

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nncost.dims import Dim, product
 from nncost.frontends.torch.lowerings.gradient import Forward, Make, composite, composite_gradient
-from nncost.frontends.torch.lowerings.operands import closed_form, several
+from nncost.frontends.torch.lowerings.operands import batched, closed_form, several
 from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -15,11 +15,6 @@ from nncost.ir.library.windows import overhang
 
 def _dims(call: Call) -> int:
     return 3 if "3d" in call.name else 1 if "1d" in call.name else 2
-
-
-def _batched(b: Builder, x: Tensor, dims: int) -> Tensor:
-    """(B, C, *spatial): a single example gets its batch axis."""
-    return x if x.rank == dims + 2 else b.reshape(x, (1, *x.shape))
 
 
 def _windows(call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -44,7 +39,7 @@ def _max_pool(call: Call) -> Forward:
     kernel, stride, dilation = _windows(call)
 
     def apply(b: Builder, x: Tensor) -> Tensor:
-        x = _batched(b, x, _dims(call))
+        x = batched(b, x, 2 + _dims(call))
         return pool.max_pool(b, x, kernel=kernel, stride=stride, padding=_sides(call, x), dilation=dilation)
 
     return apply
@@ -55,7 +50,7 @@ def _average_pool(call: Call) -> Forward:
     counted, divisor = bool(call.get("count_include_pad", True)), call.get("divisor_override")
 
     def apply(b: Builder, x: Tensor) -> Tensor:
-        x = _batched(b, x, _dims(call))
+        x = batched(b, x, 2 + _dims(call))
         sides = _sides(call, x)
         return pool.average_pool(
             b, x, kernel=kernel, stride=stride, padding=sides, count_padding=counted,
@@ -68,9 +63,9 @@ def _average_pool(call: Call) -> Forward:
 def _adaptive(function: Extreme) -> Make:
     def make(call: Call) -> Forward:
         dims = _dims(call)
-        shape = call.tensor("grad_output").shape if "grad_output" in call.arguments else call.outputs[0][0]
+        shape = call.tensor("grad_output").shape if "grad_output" in call.arguments else call.shape
         size = several(call.get("output_size", tuple(shape[-dims:])), dims)
-        return lambda b, x: pool.adaptive_pool(b, _batched(b, x, dims), size, function=function)
+        return lambda b, x: pool.adaptive_pool(b, batched(b, x, 2 + dims), size, function=function)
 
     return make
 
@@ -90,16 +85,16 @@ lowers("aten::max_pool2d_backward")(composite_gradient(_max_pool, "self"))
 
 
 def _fractional(call: Call) -> dict[str, Dim]:
-    """Windows at random places: K−1 cmp for each output; each place takes 1 mul and 1 add."""
+    """Windows at random positions: K−1 cmp per output; each position takes 1 mul and 1 add."""
     dims = _dims(call)
-    kernel, output = product(several(call["kernel_size"], dims)), Tensor(*call.outputs[0])
-    starts = product(call.tensor("random_samples").shape[:2]) * sum(output.shape[output.rank - dims :])
-    return {"cmp": output.elements * (kernel - 1), "mul": starts, "add": starts}
+    kernel = product(several(call["kernel_size"], dims))
+    starts = product(call.tensor("random_samples").shape[:2]) * sum(call.shape[-dims:])
+    return {"cmp": call.elements * (kernel - 1), "mul": starts, "add": starts}
 
 
 for _dim in ("2d", "3d"):
     lowers(f"aten::fractional_max_pool{_dim}")(closed_form(_fractional))
-    # One addition for each output, into zeros.
+    # One addition per output, into zeros.
     lowers(f"aten::fractional_max_pool{_dim}_backward")(
         closed_form(lambda call: {"add": call.tensor("grad_output").elements})
     )

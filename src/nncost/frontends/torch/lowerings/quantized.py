@@ -25,11 +25,9 @@ from nncost.ir.library.recurrent import CELLS, CellWeights
 from nncost.ir.library.recurrent_network import recurrent_network
 
 
-def _packed(b: Builder, shape: tuple[Dim, ...], dtype: str = "float32") -> Tensor:
+def _packed(b: Builder, *shape: Dim, dtype: str = "float32") -> Tensor:
     """A packed tensor as an input of the kernel."""
-    tensor = Tensor(shape, dtype)
-    b.inputs.append(tensor)
-    return tensor
+    return b.input(shape, dtype=dtype)
 
 
 def _is_ranged(call: Call) -> bool:
@@ -51,12 +49,12 @@ def _has_bias(packed: Any) -> bool:
 
 
 def _finished(call: Call, y: Tensor, *, bias: bool, channels: int = -1) -> Tensor:
-    """Numbers with their bias along the axis ``channels`` and, where the operator says so, a ReLU."""
+    """Numbers with their bias along the axis ``channels`` and, if the operator says so, a ReLU."""
     b = call.builder
     if bias:
         axis = channels % y.rank
         shape = (y.shape[axis], *(1,) * (y.rank - 1 - axis))
-        y = b.map("add", y, b.reshape(_packed(b, (y.shape[axis],)), shape))
+        y = b.map("add", y, b.reshape(_packed(b, y.shape[axis]), shape))
     if "relu" in call.name:
         y = activation(b, "relu", y)
     return cast(b, y, call.dtype)
@@ -70,9 +68,9 @@ def _finished(call: Call, y: Tensor, *, bias: bool, channels: int = -1) -> Tenso
 def _linear(call: Call) -> Tensor:
     """``(…, K)`` by a packed ``(N, K)``."""
     b, x = call.builder, call.tensor("X")
-    shape = call.outputs[0][0]
+    shape = call.shape
     rows = b.reshape(quantize(b, x, ranged=_is_ranged(call)), (product(x.shape[:-1]), x.shape[-1]))
-    y = rescale(b, b.contract("mk,nk->mn", rows, _packed(b, (shape[-1], x.shape[-1]), EIGHT_BITS)))
+    y = rescale(b, b.contract("mk,nk->mn", rows, _packed(b, shape[-1], x.shape[-1], dtype=EIGHT_BITS)))
     return b.reshape(_finished(call, y, bias=_has_bias(call.get("W_prepack"))), shape)
 
 
@@ -81,8 +79,8 @@ def _linear(call: Call) -> Tensor:
 def _half_linear(call: Call) -> Tensor:
     """Weights of sixteen bits, products of floats."""
     b, x = call.builder, call.tensor("X")
-    shape = call.outputs[0][0]
-    weight = cast(b, _packed(b, (shape[-1], x.shape[-1]), "float16"), x.dtype)
+    shape = call.shape
+    weight = cast(b, _packed(b, shape[-1], x.shape[-1], dtype="float16"), x.dtype)
     y = b.contract("mk,nk->mn", b.reshape(x, (product(x.shape[:-1]), x.shape[-1])), weight)
     return b.reshape(_finished(call, y, bias=_has_bias(call.get("W_prepack"))), shape)
 
@@ -92,7 +90,7 @@ def _convolution(call: Call) -> Tensor:
     b, (x, *_) = call.builder, tensors_of(call)
     packed = call["packed_weight"] if "packed_weight" in call.arguments else call["weight"]
     weight, bias = _unpacked(packed)
-    held = _packed(b, tuple(weight.shape), EIGHT_BITS)
+    held = _packed(b, *weight.shape, dtype=EIGHT_BITS)
 
     def settings(name: str) -> list[int]:
         return [int(n) for n in getattr(packed, name)()][2 - held.rank :]
@@ -162,7 +160,7 @@ def _through(name: str, general: str) -> Lowering:
         if name == "instance_norm":
             given["num_groups"] = given[first].shape[1]
         given[first] = dequantize(b, given[first])
-        y = tensor_as(call, general, given, [(call.outputs[0][0], "float32")])
+        y = tensor_as(call, general, given, [(call.shape, "float32")])
         y = b.map("relu", y) if name.endswith("_relu") else y
         return cast(b, quantize(b, y), call.dtype)
 
@@ -191,7 +189,7 @@ lowers("aten::_choose_qparams_per_tensor", "aten::choose_qparams_optimized")(
 
 @lowers("aten::quantized_batch_norm")
 def _batch_norm(call: Call) -> Lowered:
-    """1 mul and 1 add for each element, with factors prepared for each channel."""
+    """1 mul and 1 add per element, with factors prepared per channel."""
     amount = call.tensor("input").elements
     return algorithm(call, {"mul": amount, "add": amount})
 
@@ -206,14 +204,15 @@ def _recurrent(kind: str) -> Lowering:
         rows, directions = CELLS[kind].gates * hidden, 2 if call["bidirectional"] else 1
 
         def cell(width: Dim) -> CellWeights:
-            biases = [_packed(b, (rows,)) for _ in range(2)] if call["has_biases"] else []
-            return CellWeights(_packed(b, (rows, width)), _packed(b, (rows, hidden)), *biases)
+            biases = [_packed(b, rows) for _ in range(2)] if call["has_biases"] else []
+            return CellWeights(_packed(b, rows, width), _packed(b, rows, hidden), *biases)
 
         widths = [x.shape[-1], *[directions * hidden] * (call["num_layers"] - 1)]
         layers = [[cell(width) for _ in range(directions)] for width in widths]
-        y = recurrent_network(b, kind, x if call["batch_first"] else b.transpose(x, (1, 0, 2)), layers)
-        whole = y if call["batch_first"] else b.transpose(y, (1, 0, 2))
-        return (whole, *(None for _ in call.outputs[1:]))
+        return (
+            recurrent_network(b, kind, x, layers, batch_first=call["batch_first"]),
+            *(None for _ in call.outputs[1:]),
+        )
 
     return lower
 
@@ -230,9 +229,9 @@ def _cell(kind: str) -> Lowering:
         state = list(call["hx"]) if isinstance(call["hx"], tuple) else [call["hx"]]
         sides = []
         for given in (call.tensor("input"), state[0]):
-            weight = _packed(b, (CELLS[kind].gates * state[0].shape[-1], given.shape[-1]), EIGHT_BITS)
+            weight = _packed(b, CELLS[kind].gates * state[0].shape[-1], given.shape[-1], dtype=EIGHT_BITS)
             y = rescale(b, b.contract("bk,gk->bg", quantize(b, given, ranged=True), weight))
-            sides.append(b.map("add", y, _packed(b, (y.shape[-1],))))
+            sides.append(b.map("add", y, _packed(b, y.shape[-1])))
         return CELLS[kind].step(b, sides[0], sides[1], state)
 
     return lower
@@ -247,8 +246,8 @@ def _rows(added: int, *, estimated: bool) -> Lowering:
     """Rows looked up, each value times its row's step, plus its row's least: 1 mul, 1 add; in bags 1 add more."""
 
     def lower(call: Call) -> Lowered:
-        indices, output = call.tensor("indices"), Tensor(*call.outputs[0])
-        amount = indices.elements * output.shape[-1] if estimated else output.elements
+        indices = call.tensor("indices")
+        amount = indices.elements * call.shape[-1] if estimated else call.elements
         return algorithm(call, {"mul": amount, "add": added * amount}, estimated=estimated, reads=[indices])
 
     return lower
@@ -263,19 +262,19 @@ for _what in ("prepack", "unpack", "prepack_with_rowwise_min_max"):
 _MOVED = "cat cat_out dropout linear_prepack_legacy linear_prepack_fp16_legacy linear_unpack linear_unpack_fp16"
 lowers(*(f"quantized::{name}" for name in _MOVED.split()))(moved)
 lowers("quantized::cat_relu", "quantized::cat_relu_out")(
-    closed_form(lambda call: {"int_ops": Tensor(*call.outputs[0]).elements if call.outputs else 0})
+    closed_form(lambda call: {"int_ops": call.elements if call.outputs else 0})
 )
 
 
 # -------------------------------------------------------------------- training for eight bits
 def _spread(b: Builder, value: Any, x: Tensor, axis: int | None) -> Any:
-    """A step or a zero point: one number, or one for each channel."""
+    """A step or a zero point: one number, or one per channel."""
     if not isinstance(value, Tensor):
         return float(value)
     typed = cast(b, value, x.dtype)
     if axis is None or value.rank == 0:
         return b.reshape(typed, ())
-    return b.reshape(typed, tuple(value.shape[0] if place == axis else 1 for place in range(x.rank)))
+    return b.reshape(typed, tuple(value.shape[0] if other == axis else 1 for other in range(x.rank)))
 
 
 def _bounds(call: Call) -> tuple[float, float]:
@@ -297,7 +296,7 @@ def _fake_quantize(call: Call) -> Lowered:
 @lowers("aten::_fake_quantize_learnable_per_tensor_affine_backward",
         "aten::_fake_quantize_learnable_per_channel_affine_backward")  # fmt: skip
 def _learnable_backward(call: Call) -> Lowered:
-    """The gradient where nothing was clipped, and sums for step and zero point."""
+    """The gradient of what was not clipped, and sums for step and zero point."""
     n = call.tensor("self").elements
     return algorithm(call, {"div": n, "mul": 4 * n, "add": 5 * n, "cmp": 4 * n}, estimated=True)
 

@@ -7,6 +7,7 @@ from nncost.frontends.torch.lowerings.operands import algorithm, cast
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
+from nncost.ir.library.sequence import masked_dropout
 
 
 @lowers("aten::rand", "aten::randn", "aten::rand_like", "aten::randn_like", "aten::uniform", "aten::normal",
@@ -15,31 +16,27 @@ from nncost.ir.graph import Tensor
         "aten::_sample_dirichlet", "aten::binomial", "aten::_philox_normal", "aten::_philox_uniform", "aten::_fill_mem_eff_dropout_mask",
     "rngprims::philox_rand")  # fmt: skip
 def _random(call: Call) -> Tensor:
-    """One random number for each element, of whichever distribution."""
-    shape, dtype = call.outputs[0]
-    return cast(call.builder, call.builder.emit(ops.Random(shape)), dtype)
+    """One random number per element, of whichever distribution."""
+    return cast(call.builder, call.builder.emit(ops.Random(call.shape)), call.dtype)
 
 
 @lowers("aten::bernoulli")
 def _bernoulli(call: Call) -> Tensor:
     """A random number compared with the probability: 1 random, 1 cmp."""
-    b = call.builder
-    shape, dtype = call.outputs[0]
-    chance = call.get("p", call.get("self"))
-    numbers = b.emit(ops.Random(shape))
+    b, chance = call.builder, call.get("p", call.get("self"))
+    numbers = b.emit(ops.Random(call.shape))
     limit = cast(b, chance, numbers.dtype) if isinstance(chance, Tensor) else float(chance)
-    return cast(b, b.map("greater", limit, numbers), dtype)
+    return cast(b, b.map("greater", limit, numbers), call.dtype)
 
 
 @lowers("aten::multinomial")
 def _multinomial(call: Call) -> Tensor:
     """With replacement: cumulative shares (n add, n div), then for each draw a random number and a binary search.
 
-    Without: a random number and a division for each share, then the largest.
+    Without: a random number and a division per share, then the largest.
     """
     x = call.tensor("self")
-    draws, shares = Tensor(*call.outputs[0]).elements, x.elements
-    steps = ceil_log2(x.shape[-1] + 1)
+    draws, shares, steps = call.elements, x.elements, ceil_log2(x.shape[-1] + 1)
     if call.get("replacement", False):
         counts = {"add": shares, "div": shares, "random": draws, "cmp": draws * steps}
     else:
@@ -49,14 +46,11 @@ def _multinomial(call: Call) -> Tensor:
 
 @lowers("aten::native_dropout")
 def _native_dropout(call: Call) -> Lowered:
-    """1 random, 1 cmp, 2 mul for each element in training."""
+    """1 random, 1 cmp, 2 mul per element in training."""
     b, x = call.builder, call.tensor("input")
     if call.get("train", True) is False:
         return b.map("identity", x), None
-    probability = float(call.get("p", 0.5))
-    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
-    y = b.map("mul", b.map("mul", x, cast(b, kept, x.dtype)), 1 / (1 - probability) if probability < 1 else 0.0)
-    return y, kept
+    return masked_dropout(b, x, float(call.get("p", 0.5)))
 
 
 @lowers("aten::native_dropout_backward", "aten::_masked_scale")
@@ -69,5 +63,5 @@ def _native_dropout_backward(call: Call) -> Tensor:
 @lowers("aten::_standard_gamma_grad", "aten::_dirichlet_grad")
 def _gamma_gradient(call: Call) -> Tensor:
     """A rational approximation: some twenty products and sums, and two elementary functions."""
-    amount = Tensor(*call.outputs[0]).elements
+    amount = call.elements
     return algorithm(call, {"mul": 20 * amount, "add": 20 * amount, "exp": amount, "log": amount}, estimated=True)[0]

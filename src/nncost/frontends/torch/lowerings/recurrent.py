@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, gradient
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
-from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent
@@ -49,7 +47,7 @@ _MODES = {1: "rnn", 2: "lstm", 3: "gru"}
 
 
 def _network(call: Call) -> Forward:
-    """All layers: weights stand by layer and direction, two or (with biases) four for each."""
+    """All layers: weights stand by layer and direction, two or (with biases) four each."""
     if call.get("batch_sizes") or call.get("proj_size", 0):
         raise NotImplementedError
     layers, directions = call["num_layers"], 2 if call.get("bidirectional", False) else 1
@@ -58,9 +56,8 @@ def _network(call: Call) -> Forward:
         each = len(weights) // (layers * directions)
         cells = [CellWeights(*weights[start : start + each]) for start in range(0, len(weights), each)]
         stacked = [cells[start : start + directions] for start in range(0, len(cells), directions)]
-        by_example = x if call.get("batch_first", False) else b.transpose(x, (1, 0, 2))
-        y = recurrent_network(b, _MODES[call.get("mode", 2)], by_example, stacked)
-        return y if call.get("batch_first", False) else b.transpose(y, (1, 0, 2))
+        kind, batch_first = _MODES[call.get("mode", 2)], call.get("batch_first", False)
+        return recurrent_network(b, kind, x, stacked, batch_first=batch_first)
 
     return apply
 
@@ -76,7 +73,7 @@ def _device_rnn(call: Call) -> Lowered:
 
 @lowers("aten::_cudnn_rnn_backward", "aten::miopen_rnn_backward")
 def _device_rnn_backward(call: Call) -> Lowered:
-    """The gradients of the input and of every weight, where the mask asks for them; states start from zeros."""
+    """The gradients of the input and of every weight, if the mask asks for them; states start from zeros."""
     operands, mask = _operands(call), [bool(flag) for flag in call.get("output_mask", (True,) * 4)]
     wanted = [mask[0], *[mask[3]] * (len(operands) - 1)]
     first, *rest = gradient(call.builder, _network(call), operands, call.tensor("grad_output"), wanted)
@@ -118,11 +115,10 @@ def _with_biases(call: Call, found: Sequence[Tensor | None], sums: Sequence[Tens
 def _lstm_backward(call: Call) -> Lowered:
     """Of the gates, the cell and (once for both) the bias, from what the forward left in the workspace."""
     b, cell = call.builder, call.tensor("cx")
-    gates = Tensor((*cell.shape[:-1], 4 * cell.shape[-1]), cell.dtype)
-    b.inputs.append(gates)
+    gates = b.input((*cell.shape[:-1], 4 * cell.shape[-1]), dtype=cell.dtype)
 
     def forward(past: Builder, gates: Tensor, cell: Tensor) -> Sequence[Tensor]:
-        none = past.emit(ops.Constant("fill", gates.shape, gates.dtype, 0.0))
+        none = past.full(gates.shape, 0.0, gates.dtype)
         return CELLS["lstm"].step(past, gates, none, [cell, cell])
 
     found = gradient(b, forward, (gates, cell), [call.get("grad_hy"), call.get("grad_cy")], (True, True))
@@ -133,9 +129,8 @@ def _lstm_backward(call: Call) -> Lowered:
 def _gru_backward(call: Call) -> Lowered:
     """Of both gates, the state and both biases."""
     b, g = call.builder, call.tensor("grad_hy")
-    shape: tuple[Dim, ...] = (*g.shape[:-1], 3 * g.shape[-1])
-    given = Tensor(shape, g.dtype), Tensor(shape, g.dtype), Tensor(g.shape, g.dtype)
-    b.inputs += given
+    gates = (*g.shape[:-1], 3 * g.shape[-1])
+    given = [b.input(shape, dtype=g.dtype) for shape in (gates, gates, g.shape)]
 
     def forward(past: Builder, x: Tensor, h: Tensor, state: Tensor) -> Sequence[Tensor]:
         return CELLS["gru"].step(past, x, h, [state])

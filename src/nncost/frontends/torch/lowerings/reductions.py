@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nncost.dims import Dim, ceil_log2
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, composite_gradient
-from nncost.frontends.torch.lowerings.operands import axes_of, cast, closed_form, elementwise, moved, tensors_of
+from nncost.frontends.torch.lowerings.operands import axes_of, cast, closed_form, elementwise, moved, tensors_of, typed
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -15,17 +15,13 @@ from nncost.ir.library.distances import distances_between, distances_within
 from nncost.ir.library.statistics import variance
 
 
-def _input(call: Call) -> Tensor:
-    return cast(call.builder, call.tensor("self"), call.dtype)
-
-
 def _keep(call: Call) -> bool:
     return bool(call.get("keepdim", False))
 
 
 def _reduction(function: str) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
-        x = _input(call)
+        x = typed(call, "self")
         y = call.builder.reduce(function, x, axes_of(call, x), keep=_keep(call))
         return _copied(call, x, y)
 
@@ -42,15 +38,15 @@ for _name, _function in (("sum", "sum"), ("prod", "prod"), ("amax", "max"), ("am
 
 @lowers("aten::nansum")
 def _nansum(call: Call) -> Lowered:
-    """A sum of what is a number: 2 cmp more for each element."""
-    b, x = call.builder, _input(call)
+    """A sum of what is a number: 2 cmp more per element."""
+    b, x = call.builder, typed(call, "self")
     numbers = b.map("select", b.map("equal", x, x), x, 0.0)
     return _copied(call, x, b.reduce("sum", numbers, axes_of(call, x), keep=_keep(call)))
 
 
 @lowers("aten::mean")
 def _mean(call: Call) -> Lowered:
-    x = _input(call)
+    x = typed(call, "self")
     return _copied(call, x, call.builder.mean(x, axes_of(call, x), keep=_keep(call)))
 
 
@@ -68,12 +64,12 @@ def _arg(call: Call) -> Tensor:
     flat = b.reshape(x, (x.elements,)) if dim is None else x
     kind = "max" if call.name == "aten::argmax" else "min"
     _, index = b.emit_many(ops.ArgReduce(kind, 0 if dim is None else dim % x.rank), flat)  # type: ignore[arg-type]
-    return b.reshape(index, call.outputs[0][0])
+    return b.reshape(index, call.shape)
 
 
 @lowers("aten::max", "aten::min")
 def _extreme(call: Call) -> Lowered:
-    """Over everything, or the values and places along an axis."""
+    """Over everything, or the values and indices along an axis."""
     b, x = call.builder, call.tensor("self")
     kind = "max" if call.name == "aten::max" else "min"
     if "dim" not in call.arguments:
@@ -81,12 +77,12 @@ def _extreme(call: Call) -> Lowered:
     if x.rank == 0:
         return b.map("identity", x), None
     value, index = b.emit_many(ops.ArgReduce(kind, call["dim"] % x.rank), x)  # type: ignore[arg-type]
-    return b.reshape(value, call.outputs[0][0]), b.reshape(index, call.outputs[1][0])
+    return b.reshape(value, call.shape), b.reshape(index, call.outputs[1][0])
 
 
 def _moments(call: Call) -> tuple[Tensor, Tensor]:
     """The variance, or its root, and the mean."""
-    b, x = call.builder, _input(call)
+    b, x = call.builder, typed(call, "self")
     correction = call.get("correction", 1 if call.get("unbiased", True) else 0)
     spread, mean = variance(b, x, axes_of(call, x), correction=correction, keep=_keep(call))
     return (b.map("sqrt", spread) if "std" in call.name else spread), mean
@@ -100,7 +96,7 @@ lowers("aten::var_mean", "aten::std_mean")(_moments)
 def _norm(call: Call) -> Lowered:
     """(Σ|x|^p)^(1/p); p = 1, 2 and ∞ without powers."""
     b, given = call.builder, call.tensor("self")
-    x = cast(b, b.map("abs", given), call.dtype) if given.dtype.startswith("complex") else _input(call)
+    x = cast(b, b.map("abs", given), call.dtype) if given.dtype.startswith("complex") else typed(call, "self")
     order = call.get("ord", call.get("p", 2))
     order = 2.0 if order is None else float(order)
     axes, keep = axes_of(call, x), _keep(call)
@@ -110,7 +106,7 @@ def _norm(call: Call) -> Lowered:
 @lowers("aten::linalg__powsum")
 def _power_sum(call: Call) -> Lowered:
     """Σ|x|^p."""
-    x = _input(call)
+    x = typed(call, "self")
     return library.power_sum(call.builder, x, float(call.get("ord", 2)), axes_of(call, x), keep=_keep(call))
 
 
@@ -123,13 +119,13 @@ def _both_extremes(call: Call) -> Lowered:
 
 @lowers("aten::logsumexp")
 def _logsumexp(call: Call) -> Tensor:
-    x = _input(call)
+    x = typed(call, "self")
     return library.logsumexp(call.builder, x, axes_of(call, x), keep=_keep(call))
 
 
 @lowers("aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::_logcumsumexp")
 def _scan(call: Call) -> Lowered:
-    x = _input(call)
+    x = typed(call, "self")
     if x.rank == 0:
         return call.builder.map("identity", x)
     function = "prod" if call.name == "aten::cumprod" else "sum"
@@ -177,9 +173,9 @@ def _compared(x: Tensor, amount: Dim) -> dict[str, Dim]:
 
 
 def _searched(call: Call) -> dict[str, Dim]:
-    """A binary search: ⌈log₂(n+1)⌉ comparisons for each value."""
+    """A binary search: ⌈log₂(n+1)⌉ comparisons per value."""
     table = call.tensor("sorted_sequence" if "sorted_sequence" in call.arguments else "boundaries")
-    return _compared(table, Tensor(*call.outputs[0]).elements * ceil_log2(table.shape[-1] + 1))
+    return _compared(table, call.elements * ceil_log2(table.shape[-1] + 1))
 
 
 def _unique(call: Call) -> dict[str, Dim]:
@@ -203,9 +199,9 @@ def _selected(call: Call) -> dict[str, Dim]:
 
 def _segments(call: Call) -> dict[str, Dim]:
     """Within each segment one operation fewer than there are elements; a mean divides."""
-    x, output = call.tensor("data"), Tensor(*call.outputs[0])
     kind = {"sum": "add", "mean": "add", "max": "cmp", "min": "cmp", "prod": "mul"}[call["reduce"]]
-    return {kind: x.elements - output.elements, "div": output.elements if call["reduce"] == "mean" else 0}
+    amount = call.tensor("data").elements - call.elements
+    return {kind: amount, "div": call.elements if call["reduce"] == "mean" else 0}
 
 
 def _segments_backward(call: Call) -> dict[str, Dim]:
@@ -226,7 +222,7 @@ lowers(
     )
 )(closed_form(_unique, estimated=True))
 lowers("aten::isin")(closed_form(_isin, estimated=True))
-# One addition for each element counted.
+# One addition per element counted.
 lowers("aten::histc", "aten::bincount", "aten::histogram", "aten::_histogramdd_from_bin_cts",
        "aten::_histogramdd_from_bin_tensors")(closed_form(lambda call: {"int_ops": tensors_of(call)[0].elements}))  # fmt: skip
 lowers("aten::_histogramdd_bin_edges")(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
-from nncost.dims import Shape
+from nncost.dims import Dim, Shape, product
 from nncost.frontends.lowering import TORCH
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.shapes import Signature
+from nncost.ir.ops import TensorType
 
 Lowered = Union[Tensor, None, Sequence[Union[Tensor, None]]]
 Lowering = Callable[["Call"], Lowered]
@@ -31,7 +31,7 @@ class Call:
         name: str,
         overload: str,
         arguments: Mapping[str, Any],
-        outputs: tuple[Signature, ...],
+        outputs: tuple[TensorType, ...],
         parameters: frozenset[Tensor],
         stored: Mapping[Tensor, int] | None = None,
     ) -> None:
@@ -43,7 +43,7 @@ class Call:
         return self.arguments[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An argument, or the default where it was not given."""
+        """An argument, or the default if it was not given."""
         value = self.arguments.get(name)
         return default if value is None else value
 
@@ -58,6 +58,16 @@ class Call:
     def output_shapes(self) -> list[Shape | None]:
         """The shapes of the outputs."""
         return [shape for shape, _ in self.outputs]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first output."""
+        return self.outputs[0][0]
+
+    @property
+    def elements(self) -> Dim:
+        """The number of elements of the first output."""
+        return product(self.shape)
 
     @property
     def dtype(self) -> str:

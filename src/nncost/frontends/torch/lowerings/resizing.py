@@ -1,4 +1,4 @@
-"""Resizing images, and sampling them at places that are data."""
+"""Resizing images, and sampling them at positions that are data."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from nncost.frontends.torch.lowerings.registry import Call, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import grid_sample as sampling
-from nncost.ir.library.interpolation import AxisTaps, cubic, linear, nearest, smoothed
+from nncost.ir.library.interpolation import AxisTaps, antialiased, cubic, linear, nearest
 from nncost.ir.library.resize import resize, resize_axis
 
 MODES: tuple[sampling.Mode, ...] = ("linear", "nearest", "cubic")
-OUTSIDES: tuple[sampling.Outside, ...] = ("zeros", "border", "reflection")
-"""PyTorch's numbers for the interpolation and for what lies outside."""
+PADDING_MODES: tuple[sampling.PaddingMode, ...] = ("zeros", "border", "reflection")
+"""By PyTorch's numbers."""
 
 
 def _axis(name: str, size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
     if "nearest" in name:
         return nearest(size, output, scale, exact="exact" in name)
     if name.endswith("_aa"):
-        return smoothed(name.split("_")[2].rstrip("2d"), size, output, align, scale)
+        return antialiased(name.split("_")[2].rstrip("2d"), size, output, align, scale)
     kind = cubic if "cubic" in name else linear
     return kind(size, output, align, scale)
 
 
 def _scales(call: Call, dims: int) -> list[float | None]:
-    """The factors that were given, for each axis; sizes alone decide where there are none."""
+    """The factor of each axis; None if only sizes were given."""
     given = call.get("scale_factors")
     if given is not None:
         return [float(factor) for factor in given]
@@ -38,7 +38,7 @@ def _scales(call: Call, dims: int) -> list[float | None]:
 def _resize(call: Call) -> Forward:
     name = call.name.removeprefix("aten::").removesuffix("_backward")
     backward = call.name.endswith("_backward")
-    outputs = cast("tuple[int, ...]", (call.tensor("grad_output").shape if backward else call.outputs[0][0])[2:])
+    outputs = cast("tuple[int, ...]", (call.tensor("grad_output").shape if backward else call.shape)[2:])
     align, scales = bool(call.get("align_corners", False)), _scales(call, len(outputs))
 
     def apply(b: Builder, x: Tensor) -> Tensor:
@@ -46,8 +46,8 @@ def _resize(call: Call) -> Forward:
         axes = [_axis(name, n, m, align, scale) for n, m, scale in zip(sizes, outputs, scales, strict=True)]
         if not name.endswith("_aa"):
             return resize(b, x, axes, outputs)
-        for place in reversed(range(len(axes))):
-            x = resize_axis(b, x, axes[place], 2 + place, outputs[place])
+        for n in reversed(range(len(axes))):
+            x = resize_axis(b, x, axes[n], 2 + n, outputs[n])
         return x
 
     return apply
@@ -64,10 +64,9 @@ for _name in (
 
 
 def _sample(call: Call) -> Forward:
-    mode = MODES[call.get("interpolation_mode", 0)]
-    outside = OUTSIDES[call.get("padding_mode", 0)]
+    mode, padding = MODES[call.get("interpolation_mode", 0)], PADDING_MODES[call.get("padding_mode", 0)]
     align = bool(call.get("align_corners", True))
-    return lambda b, x, grid: sampling.grid_sample(b, x, grid, mode, outside, align)
+    return lambda b, x, grid: sampling.grid_sample(b, x, grid, mode, padding, align)
 
 
 for _name in ("grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback", "cudnn_grid_sampler"):

@@ -1,6 +1,6 @@
 """Sparse matrices: products and sums with the values that are stored.
 
-How many are stored comes from the tracer; where it does not know, all elements are taken to be, which is
+How many are stored comes from the tracer; if it does not know, all elements are taken to be, which is
 an upper bound and called *estimated*.
 """
 
@@ -36,11 +36,11 @@ def _multiplied(call: Call, sparse: Tensor, columns: Dim, rows: Dim = 0) -> list
 
 def multiplied(call: Call, left: Tensor, right: Tensor) -> Lowered:
     """The product of matrices one of which is sparse, as stored values; None if both are dense."""
-    rows = call.outputs[0][0][0] if call.name == "aten::addmm" else 0
+    rows = call.shape[0] if call.name == "aten::addmm" else 0
     if left in call.stored:
         return _multiplied(call, left, right.shape[-1] if right.rank > 1 else 1, rows)
     if right in call.stored:
-        return _multiplied(call, right, left.shape[0] if left.rank > 1 else 1, rows and call.outputs[0][0][1])
+        return _multiplied(call, right, left.shape[0] if left.rank > 1 else 1, rows and call.shape[1])
     return None
 
 
@@ -63,7 +63,7 @@ def _sparse_mm(call: Call) -> Lowered:
 
 @lowers("aten::sparse_sampled_addmm")
 def _sampled(call: Call) -> Lowered:
-    """A product at the places that are stored: k mul, k−1 add and the addition, for each."""
+    """A product per stored element: k mul, k−1 add and the addition."""
     count, bound = _stored(call, call.tensor("self"))
     return algorithm(call, _products(count * call.tensor("mat1").shape[-1]), estimated=bound)
 
@@ -76,14 +76,14 @@ def _summed(call: Call) -> Lowered:
 
 @lowers("aten::_sparse_mm_reduce_impl_backward", "aten::_spsolve")
 def _by_stored_values(call: Call) -> Lowered:
-    """Two products for each stored value and column."""
+    """Two products per stored value and column."""
     matrix = next((x for x in call.stored), None) or call.tensor("self" if "self" in call.arguments else "A")
     return algorithm(call, _products(2 * _stored(call, matrix)[0]), estimated=True)
 
 
 @lowers("aten::_sparse_softmax", "aten::_sparse_log_softmax")
 def _softmax(call: Call) -> Lowered:
-    """Over the stored values of each row: cmp, add, exp, add and div for each (the logarithm: a second add for the div)."""
+    """Over the stored values of each row: cmp, add, exp, add and div per value (the logarithm: a second add for the div)."""
     count, _ = _stored(call, call.tensor("self"))
     return algorithm(call, {"cmp": count, "add": 2 * count, "exp": count, "div": count}, estimated=True)
 
@@ -97,7 +97,7 @@ def _softmax_backward(call: Call) -> Lowered:
 def _half_sparse(call: Call) -> dict[str, Dim]:
     """Two of four weights are stored: half the products of the dense layer."""
     dense = next(x for x in reversed(tensors_of(call)) if x.rank >= 2)
-    return _products(exact_divide(Tensor(*call.outputs[0]).elements * dense.shape[-2], 2))
+    return _products(exact_divide(call.elements * dense.shape[-2], 2))
 
 
 lowers("aten::_sparse_semi_structured_linear", "aten::_sparse_semi_structured_mm", "aten::_cslt_sparse_mm",

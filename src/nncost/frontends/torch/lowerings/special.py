@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.operands import (
     algorithm,
     binary,
@@ -58,13 +57,13 @@ def _angle(call: Call) -> Lowered:
 lowers("aten::erfc", "aten::special_erfc")(unary(special.erfc))
 lowers("aten::logit", "aten::special_logit")(unary(special.logit, "eps"))
 lowers("aten::sinc", "aten::special_sinc")(unary(special.sinc))
-lowers("aten::special_entr")(unary(special.entropy))
+lowers("aten::special_entr")(unary(special.entr))
 lowers("aten::deg2rad")(unary(lambda b, x: b.map("mul", x, math.pi / 180)))
 lowers("aten::rad2deg")(unary(lambda b, x: b.map("mul", x, 180 / math.pi)))
-lowers("aten::hypot")(binary(special.hypotenuse))
+lowers("aten::hypot")(binary(special.hypot))
 lowers("aten::copysign")(binary(special.copysign))
 lowers("aten::heaviside")(binary(special.heaviside, "values"))
-lowers("aten::ldexp")(binary(special.scaled_by_power))
+lowers("aten::ldexp")(binary(special.ldexp))
 lowers("aten::xlogy")(binary(special.xlogy))
 lowers("aten::special_xlog1py")(binary(special.xlog1py))
 lowers("aten::logaddexp")(binary(special.logaddexp))
@@ -94,7 +93,7 @@ def _of_another_kind(call: Call) -> Lowered:
 
 
 def _one_of_a_kind(call: Call, kind: str, *, estimated: bool = False) -> Lowered:
-    return algorithm(call, {kind: Tensor(*call.outputs[0]).elements}, estimated=estimated)[0]
+    return algorithm(call, {kind: call.elements}, estimated=estimated)[0]
 
 
 _POLYNOMIALS = (
@@ -107,9 +106,9 @@ _POLYNOMIALS = (
 
 @lowers(*(f"aten::special_{name}" for name in _POLYNOMIALS))
 def _polynomial(call: Call) -> Lowered:
-    """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add for each degree; a degree that is data counts as one."""
+    """The recurrence p₍ₖ₊₁₎ = a·x·pₖ − c·p₍ₖ₋₁₎: 2 mul and 1 add per degree; a degree that is data counts as one."""
     degree = call["n"]
-    amount = Tensor(*call.outputs[0]).elements * (int(degree) if isinstance(degree, (int, float)) else 1)
+    amount = call.elements * (int(degree) if isinstance(degree, (int, float)) else 1)
     return algorithm(call, {"mul": 2 * amount, "add": amount}, estimated=True)[0]
 
 
@@ -119,7 +118,7 @@ def _nan_to_num(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
     largest = {"float16": 65504.0, "float32": 3.4028234663852886e38}.get(x.dtype, 1.7976931348623157e308)
     high, low = call.get("posinf", largest), call.get("neginf", -largest)
-    return special.finite(b, x, float(call.get("nan", 0.0)), float(high), float(low))
+    return special.nan_to_num(b, x, float(call.get("nan", 0.0)), float(high), float(low))
 
 
 @lowers("aten::dist")
@@ -131,7 +130,7 @@ def _dist(call: Call) -> Tensor:
 
 @lowers("aten::linalg_cross")
 def _cross(call: Call) -> Tensor:
-    shape = call.outputs[0][0]
+    shape = call.shape
     x, y = (call.builder.broadcast(typed(call, name), shape) for name in ("self", "other"))
     return special.cross(call.builder, x, y, call.get("dim", -1) % len(shape))
 
@@ -140,18 +139,14 @@ def _cross(call: Call) -> Tensor:
 def _renorm(call: Call) -> Tensor:
     x = call.tensor("self")
     axes = [axis for axis in range(x.rank) if axis != call["dim"] % x.rank]
-    return special.shortened(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
+    return special.renorm(call.builder, x, float(call["p"]), axes, float(call["maxnorm"]))
 
 
-def _outputs(call: Call) -> Dim:
-    return Tensor(*call.outputs[0]).elements
-
-
-# Euclid's algorithm: a remainder for each step, some ten of them; for the multiple a product and a quotient.
-lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * _outputs(call)}, estimated=True))
-lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * _outputs(call)}, estimated=True))
+# Euclid's algorithm: a remainder per step, some ten of them; for the multiple a product and a quotient.
+lowers("aten::gcd")(closed_form(lambda call: {"int_ops": 10 * call.elements}, estimated=True))
+lowers("aten::lcm")(closed_form(lambda call: {"int_ops": 12 * call.elements}, estimated=True))
 # r·(cos φ + i·sin φ)
-lowers("aten::polar")(closed_form(lambda call: scaled({"sin": 1, "cos": 1, "mul": 2}, _outputs(call))))
+lowers("aten::polar")(closed_form(lambda call: scaled({"sin": 1, "cos": 1, "mul": 2}, call.elements)))
 
 
 @lowers("aten::trace")

@@ -17,7 +17,6 @@ from nncost.ir.builder import Builder
 from nncost.ir.dtypes import DTYPES
 from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.layers import Operation
-from nncost.ir.shapes import Signature as Output
 from nncost.ir.trace import Kernel
 
 _DTYPES = {name: dtype.name for dtype in DTYPES for name in dtype.torch}
@@ -48,7 +47,7 @@ def _kernel(signature: CallSignature) -> Kernel:
             if value.same not in tensors:
                 dtype = dtype_name(value.dtype)
                 if value.constant:
-                    tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0))
+                    tensor = builder.full(tuple(value.shape), 1.0, dtype)
                 else:
                     tensor = builder.input(tuple(value.shape), dtype=dtype)
                 tensors[value.same] = tensor
@@ -83,7 +82,7 @@ def emit(
     Everything but constants and saved forward items stands in one region named by the operator.
     """
     info = signature.info
-    outputs: tuple[Output, ...] = tuple(
+    outputs: tuple[ops.TensorType, ...] = tuple(
         ((), "float32") if output is None else (output[0], dtype_name(output[1])) for output in signature.outputs
     )
     lowering = lowering_for(info.name, signature.operator._overloadname)

@@ -87,7 +87,7 @@ def _order(entry: Entry, name: str, rank: int) -> list[int]:
 def _piece(b: Builder, entry: Entry, parent: Tensor, shape: Shape, place: int) -> Tensor:
     axis, start, length, step = _extent(entry, parent, place)
     if not length:
-        return b.emit(ops.Constant("fill", shape, parent.dtype, 0.0))
+        return b.full(shape, 0.0, parent.dtype)
     pieces, position = _split(b, parent, axis, start, length)
     piece = pieces[position]
     if step != 1:

@@ -1,28 +1,27 @@
-"""Windows as columns (im2col), columns added back (col2im), and pieces among zeros."""
+"""Windows as columns (im2col), and columns added back (col2im)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import cast
 
-from nncost.dims import Dim
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conv import pad
+from nncost.ir.library.conv import pad_spatial
 
 
-def windows_as_columns(
+def im2col(
     b: Builder, x: Tensor, *, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],
     dilation: Sequence[int],
 ) -> Tensor:  # fmt: skip
     """``(B, C, H, W)`` gives ``(B, C, *kernel, *positions)``; no arithmetic."""
     sides = [(width, width) for width in padding]
-    taps = b.emit(ops.Window((2, 3), tuple(kernel), tuple(stride), tuple(dilation)), pad(b, x, sides))
+    taps = b.emit(ops.Window((2, 3), tuple(kernel), tuple(stride), tuple(dilation)), pad_spatial(b, x, sides))
     return b.transpose(taps, (0, 1, 4, 5, 2, 3))
 
 
-def columns_added(
+def col2im(
     b: Builder, columns: Tensor, size: Sequence[int], *, kernel: Sequence[int], stride: Sequence[int],
     padding: Sequence[int], dilation: Sequence[int],
 ) -> Tensor:  # fmt: skip
@@ -32,18 +31,4 @@ def columns_added(
     channels = cast("int", columns.shape[1]) // (kernel[0] * kernel[1])
     taps = b.transpose(b.reshape(columns, (columns.shape[0], channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
     whole = b.emit(ops.Fold((2, 3), tuple(wide), tuple(stride), tuple(dilation)), taps)
-    return pad(b, whole, [(-width, -width) for width in padding])
-
-
-def among_zeros(b: Builder, x: Tensor, axis: int, length: Dim, start: Dim, step: int = 1) -> Tensor:
-    """``x`` at every ``step``-th place of an axis of zeros, from ``start``: the adjoint of a slice, moves only."""
-    if x.shape[axis] != 0 and step != 1:
-        lifted = b.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
-        spread = _padded(b, lifted, axis + 1, 0, step - 1)
-        x = b.reshape(spread, (*x.shape[:axis], x.shape[axis] * step, *x.shape[axis + 1 :]))
-    return _padded(b, x, axis, start, length - start - x.shape[axis])
-
-
-def _padded(b: Builder, x: Tensor, axis: int, before: Dim, after: Dim) -> Tensor:
-    none = (0,) * x.rank
-    return b.emit(ops.Pad((*none[:axis], before, *none[axis + 1 :]), (*none[:axis], after, *none[axis + 1 :])), x)
+    return pad_spatial(b, whole, [(-width, -width) for width in padding])

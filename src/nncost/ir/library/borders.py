@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-from nncost.dims import Dim
+from nncost.dims import product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -16,18 +16,21 @@ _NUMPY_MODES: dict[Border, Any] = {"reflect": "reflect", "replicate": "edge", "c
 
 
 def pad_with_border(b: Builder, x: Tensor, widths: Sequence[tuple[int, int]], border: Border) -> Tensor:
-    """The last axes padded by ``widths`` (before, after). Moves; backward adds each gradient to its element."""
+    """The last axes padded by ``widths`` (before, after), in one move; backward adds each gradient to its element."""
     first = x.rank - len(widths)
-    for axis, (low, high) in enumerate(widths, first):
-        if low or high:
-            size: Dim = x.shape[axis]
-            index = ops.Constant("array", (low + size + high,), "int64", partial(_sources, border, low, size, high))
-            x = b.emit(ops.Gather(axis), x, b.emit(index))
-    return x
+    padded = [axis for axis, pair in enumerate(widths, first) if pair != (0, 0)]
+    if not padded:
+        return x
+    start, end = padded[0], padded[-1] + 1
+    sizes, pairs = x.shape[start:end], widths[start - first : end - first]
+    larger = [low + size + high for size, (low, high) in zip(sizes, pairs, strict=True)]
+    index = ops.Constant("array", (product(larger),), "int64", partial(_sources, border, sizes, pairs))
+    flat = b.reshape(x, (*x.shape[:start], product(sizes), *x.shape[end:]))
+    return b.reshape(b.emit(ops.Gather(start), flat, b.emit(index)), (*x.shape[:start], *larger, *x.shape[end:]))
 
 
-def _sources(border: Border, low: int, size: int, high: int) -> Any:
-    """Which element stands at each position of a padded axis."""
+def _sources(border: Border, sizes: Sequence[int], widths: Sequence[tuple[int, int]]) -> Any:
+    """Which element stands at each position of the padded axes, all of them counted through."""
     import numpy as np
 
-    return np.pad(np.arange(size), (low, high), mode=_NUMPY_MODES[border])
+    return np.pad(np.arange(product(sizes)).reshape(sizes), widths, mode=_NUMPY_MODES[border]).reshape(-1)

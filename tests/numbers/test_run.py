@@ -80,6 +80,8 @@ def test_graphs_and_their_names() -> None:
         (nn.Linear(2, 2), None, {}, ["cannot run a torch.nn.modules.linear.Linear", "an ONNX file, a Graph"]),
         ("package.module:build", None, {}, ["run in their own framework", "an ONNX file"]),
         ("1000000-1000000", None, {}, ["bytes of memory"]),
+        ("8-4", torch.zeros(2, 8, dtype=torch.bfloat16), {}, ["is no array of numbers"]),
+        ("h0-h1-...-hl", None, {}, ["A family has any number of widths"]),
         ("1x99999999999999999999, flatten", None, {}, ["too little memory"]),
         ("3x9999999999x9999999999, maxpool 2", None, {}, ["too little memory"]),
     ],

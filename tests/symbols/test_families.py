@@ -90,3 +90,14 @@ def test_a_family_with_a_number_for_its_end() -> None:
 )
 def test_parameter_formula(spec: str, total: str) -> None:
     assert sympy.simplify(parsed(nncost.count(spec).to_dict()["parameters"]["total"]) - parsed(total)) == 0
+
+
+@pytest.mark.parametrize("name", ["k", "i", "B"])
+def test_a_batch_of_any_name_is_not_the_index(name: str) -> None:
+    found = nncost.count("h0-h1-...-hl", batch=name, loss="none", optimizer="none").forward.mul
+    one = nncost.count("h0-h1-...-hl", loss="none", optimizer="none").forward.mul
+    batch = sympy.Symbol(name, integer=True, positive=True)
+    values = {sympy.Symbol("l", integer=True, positive=True): 3, batch: 7}
+    heights = sympy.IndexedBase("h", integer=True, positive=True)
+    numbers = {heights[place]: place + 2 for place in range(4)}
+    assert found.subs(values).doit().subs(numbers) == 7 * one.subs(values).doit().subs(numbers)

@@ -240,6 +240,68 @@ def test_interrupting_the_model() -> None:
     assert run(["count", f"{__name__}:Interrupted", "--input", "1x4"]) == 130
 
 
+class Ends(nn.Module):
+    """Ends the program instead of returning."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.layer, self.error = nn.Linear(4, 4), error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise self.error
+
+
+def ends_well() -> nn.Module:
+    return Ends(SystemExit(0))
+
+
+def ends_otherwise() -> nn.Module:
+    return Ends(GeneratorExit())
+
+
+class SaysNothing(Exception):  # noqa: N818
+    """Fails even to say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def ends_in_silence() -> nn.Module:
+    return Ends(SaysNothing())
+
+
+class Unfinished(nn.Module):
+    """Its constructor forgets its base class."""
+
+    def __init__(self) -> None:
+        pass
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("ends_well", "the model ended the program with SystemExit."),
+        ("ends_otherwise", "the model ended the program with GeneratorExit."),
+        ("ends_in_silence", "the model raised SaysNothing"),
+        ("Unfinished", "the model raised AttributeError"),
+    ],
+)
+def test_a_model_that_ends_is_no_count(entry: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["count", f"{__name__}:{entry}", "--input", "1x4"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"nncost: error: {said}")
+
+
+@pytest.mark.parametrize("shape", [(10**20, 4), (2**63 - 1, 4), (4 * 10**9, 4 * 10**9, 4)])
+def test_an_input_that_no_tensor_can_be(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"is too large: tensors have fewer than 2\^63 bytes"):
+        nncost.count(nn.Linear(4, 4), shape)
+
+
 def test_the_whole_program_shows_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef build():\n    return nn.Linear(4, 4)\n")
     command = [sys.executable, "-c", "from nncost.cli.main import main; main()", "count", "net.py:build"]

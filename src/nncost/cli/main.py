@@ -102,16 +102,27 @@ def run(arguments: list[str] | None = None) -> int:
         if isinstance(error, (MemoryError, RecursionError)):
             return _failed(f"this source is too large to count here ({type(error).__name__}).")
         raise
+    except BaseException as error:  # noqa: BLE001 - a model's SystemExit must not pass for a count
+        return _failed(f"the model ended the program with {type(error).__name__}.")
     return result if isinstance(result, int) else 0
 
 
 def _raised_by_model(error: Exception, place: str) -> str:
     """What the user's own model raised, and where: the first line of it and the note."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    text = _text(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
     said = f"{type(error).__name__}: {lines[0][:MAX_MESSAGE]}".rstrip(": ")
-    is_about_type = any(word in str(error) for word in ("dtype", "Input type", "scalar type", "Long, Int"))
+    is_about_type = any(word in text for word in ("dtype", "Input type", "scalar type", "Long, Int"))
     hint = "\nAn input has the type of the parameters unless it is given another:  --input ids=1x128:int64"
     return f"the model raised {said}\n{place}{hint if is_about_type else ''}"
+
+
+def _text(error: Exception) -> str:
+    """What an exception says; nothing if that fails, too."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a model's own
+        return ""
 
 
 def _discard_output() -> None:

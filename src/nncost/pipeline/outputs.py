@@ -26,7 +26,7 @@ DTYPES = ("float64", "float32", "float16")
 RANDOM_STREAM = 1
 """Which of a seed's streams of random numbers a graph in training mode draws from."""
 OUTPUT = "y"
-TOO_LARGE = ("array is too big", "Maximum allowed dimension", "too large")
+TOO_LARGE = ("array is too big", "Maximum allowed dimension", "too large", "negative dimensions")
 """What NumPy says to sizes that no array has."""
 ACCEPTED = 'Accepted: a spec such as "784-16-10", an ONNX file, a Graph.'
 
@@ -176,7 +176,10 @@ def _check_shape(name: str, tensor: Tensor, shape: tuple[Any, ...]) -> None:
 
 def _array(name: str, tensor: Tensor, value: Any) -> Array:
     """An array in the type that the input has. Raise OptionError for numbers that this would change."""
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor without values, or of a type NumPy does not have
+        raise OptionError(f"the input {name!r} is no array of numbers: {error}.") from None
     kinds: Mapping[str, str] = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}
     wanted = np.dtype(tensor.dtype)
     if array.dtype.kind not in kinds.get(wanted.kind, ""):

@@ -76,3 +76,15 @@ def test_a_module_is_as_before() -> None:
     before = [copy.copy(vars(part)) for part in module.modules()]
     counted(module, reuse=True, loss="sum")
     assert [list(vars(part).items()) for part in module.modules()] == [list(kept.items()) for kept in before]
+
+
+def test_a_module_that_contains_itself() -> None:
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.again = torch.nn.Linear(4, 4), self
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x)
+
+    assert nncost.count(Own(), (2, 4)).forward.macs == 32

@@ -93,3 +93,33 @@ def test_contractions(name: str, backward: str) -> None:
     report = nncost.count(make(), (ROWS, WIDTH), loss="sum", backward=backward)
     assert report.complete
     assert (report.forward.macs, report.backward.macs) == (forward, gradients)
+
+
+class Complex(nn.Module):
+    """A view that is no move of the graph's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pairs = self.layer(x).view(ROWS, WIDTH // 2, 2)
+        return torch.view_as_real(torch.view_as_complex(pairs) * (1 + 2j))
+
+
+class ByValue(nn.Module):
+    """A number that only the data decide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) * x.sum().item()
+
+
+@pytest.mark.parametrize("make", [Complex, ByValue])
+def test_what_cannot_be_derived_is_unknown(make: type[nn.Module]) -> None:
+    report = nncost.count(make(), (ROWS, WIDTH), loss="sum", backward="derived")
+    assert report.unknown
+    assert report.forward.macs >= LAYER

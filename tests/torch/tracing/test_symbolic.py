@@ -147,3 +147,8 @@ def test_a_derived_backward_pass_needs_numbers() -> None:
         nncost.count(nn.Linear(4, 3), ("B", 4), loss="sum", backward="derived")
     bound = nncost.count(nn.Linear(4, 3), ("B", 4), symbols={"B": 8}, loss="sum", backward="derived")
     assert bound.backward.macs == 8 * 4 * 3
+
+
+def test_the_reason_for_numbers_is_what_the_model_asked() -> None:
+    module = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 1))
+    assert "(Eq(B, 13))" in nncost.count(module, (2, 4, 8, 8), batch="B").notes[0]

@@ -52,6 +52,9 @@ class Inference:
     def _inferred(self, node: Any, operands: Mapping[str, Value]) -> dict[str, Any]:
         from onnx import shape_inference
 
+        # What an operand of no known type makes of the inference, which is C++, is a crash at worst.
+        if any(isinstance(value, Absent) for value in operands.values()) or not operands.keys() >= {*node.input} - {""}:
+            return {}
         try:
             graph = shape_inference.infer_shapes(self._alone(node, operands)).graph
         except Exception:  # noqa: BLE001 - inference raises many types; without it shapes stay unknown

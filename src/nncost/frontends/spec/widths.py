@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 
 from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import SpecError, SymbolError
@@ -43,7 +44,9 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
     expanded = _expand_numbered(context.sizes, spec.widths)
     family = next((i for i, width in enumerate(expanded) if isinstance(width, Dots)), None)
     inputs, steps = (
-        _steps(context, expanded, activation) if family is None else _family(context, expanded, family, activation)
+        _steps(context, expanded, activation)
+        if family is None
+        else _family(context, expanded, family, activation, batch)
     )
     b = context.builder
     x = b.input((batch, *inputs), name="x")
@@ -178,7 +181,7 @@ def _expand_numbered(sizes: Sizes, widths: Sequence[Width | Dots]) -> list[Width
 
 
 def _family(
-    context: Context, widths: Sequence[Width | Dots], place: int, activation: str
+    context: Context, widths: Sequence[Width | Dots], place: int, activation: str, batch: Dim
 ) -> tuple[tuple[Dim, ...], list[Step]]:
     """Members of a family whose last index is a symbol: two layers written out, the rest as one indexed step."""
     sizes = context.sizes
@@ -194,8 +197,8 @@ def _family(
             )
     end = symbol(end_name)
     sizes.used[end_name] = None
-    names = {str(width.size.text) for width in widths if isinstance(width, Width)} | {end_name, base}
-    index = symbol(next(name for name in _INDEX_NAMES if name not in names))
+    names = {str(width.size.text) for width in widths if isinstance(width, Width)} | {end_name, base, str(batch)}
+    index = symbol(next(name for name in chain(_INDEX_NAMES, map("k{}".format, count())) if name not in names))
     shapes: list[Dim] = []
     steps: list[Step] = []
     for width in widths[:place]:

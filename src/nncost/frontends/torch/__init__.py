@@ -36,9 +36,11 @@ class SourceFrontEnd(FrontEnd):
     def load(self, source: Any, options: LoadOptions) -> Model:
         """Trace the module."""
         with self.runnable(source, options, real=False) as (module, completed):
+            from nncost.frontends.torch.errors import noted_of
             from nncost.frontends.torch.load import load_module
 
-            model = load_module(module, completed)
+            with noted_of(module):
+                model = load_module(module, completed)
         return replace(model, name=source) if isinstance(source, str) else model
 
     def observe(self, source: Any, options: LoadOptions, instrumentation: Instrumentation) -> CallLog:

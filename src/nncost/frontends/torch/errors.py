@@ -44,6 +44,18 @@ def noted_in_backward(attribution: Any) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def noted_of(module: nn.Module) -> Iterator[None]:
+    """Add a note to what a module's step raises where no layer has said more."""
+    try:
+        yield
+    except NncostError:
+        raise
+    except Exception as error:
+        _note(error, f"in the step of {type(module).__name__}")
+        raise
+
+
 def explain(error: Exception, layer: nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Say once in which layer an exception arose, what it received and what it takes."""
     if isinstance(error, NncostError) or getattr(error, "__nncost__", None) is not None:

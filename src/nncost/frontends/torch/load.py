@@ -123,7 +123,8 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     leaves = tree_leaves(traced.step.output) if options.steps.loss == "sum" else []
     summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     outputs = summed or [primary(traced.step.output)]
-    graph = Connection(both, tensors_of(traced.step.inputs)).graph(log, outputs, list(parameters.values()))
+    connection = Connection(both, tensors_of(traced.step.inputs), traced.tracer.sizes)
+    graph = connection.graph(log, outputs, list(parameters.values()))
     apart = recurrent_neurons(traced.step.names)
     graph = replace(graph, items=_without_neurons(graph.items, apart))
     shapes = described(given, module, options.batch)

@@ -17,7 +17,11 @@ from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import MAX_KNOWN, Array, Known, Unlowered, Value, known_integers
+from nncost.ir import ops
+from nncost.ir.builder import Builder
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Role, Tensor
+from nncost.ir.layers import Operation
 from nncost.ir.library import elementwise
 
 Fold = Callable[..., Any]
@@ -93,6 +97,15 @@ def _operands(call: Call, role: Role) -> list[Tensor]:
     return [call.walk.tensor(value, role) for value in values]
 
 
+def _in_type_of_first(b: Builder, function: str, x: Tensor, y: Tensor) -> Tensor:
+    """A function of two tensors; of whole numbers a quotient or a power is cut to a whole number."""
+    if x.dtype not in INTEGER_DTYPES or function not in ("div", "pow"):
+        return b.map(function, x, y)
+    with b.region(Operation(function), x, y) as region:
+        region.returns(b.emit(ops.Cast(x.dtype), b.map("trunc", b.map(function, x, y))))
+    return region.outputs[0]
+
+
 def _chain(function: str, role: Role, fold: Fold) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
         known = _folded(call, fold)
@@ -100,7 +113,7 @@ def _chain(function: str, role: Role, fold: Fold) -> Callable[[Call], Lowered]:
             return known
         first, *rest = _operands(call, role)
         for operand in rest:
-            first = call.builder.map(function, first, operand)
+            first = _in_type_of_first(call.builder, function, first, operand)
         return first
 
     return lower
@@ -146,7 +159,7 @@ def _pow(call: Call) -> Tensor:
         x = call.tensor(0)
         if "float" in x.dtype:
             return elementwise.power(call.builder, x, exponent)
-    return call.builder.map("pow", *_operands(call, "other"))
+    return _in_type_of_first(call.builder, "pow", *_operands(call, "other"))
 
 
 def _of_two(function: str, *, swapped: bool) -> Callable[[Call], Lowered]:

@@ -138,5 +138,6 @@ def _space_to_depth(call: Call) -> Value:
     batch, channels, height, width = x.shape
     rows, columns = exact_divide(height, size), exact_divide(width, size)
     moved = call.builder.reshape(x, (batch, channels, rows, size, columns, size))
-    moved = call.builder.transpose(moved, (0, 3, 5, 1, 2, 4))
+    depth_first = call.attributes.text("mode", "DCR") == "DCR"
+    moved = call.builder.transpose(moved, (0, 3, 5, 1, 2, 4) if depth_first else (0, 1, 3, 5, 2, 4))
     return Computed(call.builder.reshape(moved, (batch, cast("int", channels) * size * size, rows, columns)))

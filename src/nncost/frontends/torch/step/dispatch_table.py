@@ -88,7 +88,7 @@ def _info(operator: Any) -> OperatorInfo:
     written = tuple(i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
     name = functional_name(schema.name)
     handling, decomposition = _handling(operator, name, writes=bool(written))
-    composite = bool(operator._can_decompose())
+    composite = _can_decompose(operator)
     return OperatorInfo(
         handling,
         name,
@@ -121,12 +121,20 @@ def _handling(operator: Any, name: str, *, writes: bool) -> tuple[Handling, Any]
         return Handling.QUERY, None
     if schema.name in _MOVED_IN_PLACE or (_is_view(schema) and name not in _COPIES_MAYBE):
         return Handling.VIEW, None
-    if operator._can_decompose():
+    if _can_decompose(operator):
         return Handling.DECOMPOSED, None
     from torch._decomp import decomposition_table
 
     decomposition = decomposition_table.get(operator)
     return (Handling.UNKNOWN if decomposition is None else Handling.DECOMPOSED), decomposition
+
+
+def _can_decompose(operator: Any) -> bool:
+    """Whether PyTorch has a composite form; of what only its scripts know, such as ``aten::size``, it does not even say."""
+    try:
+        return bool(operator._can_decompose())
+    except RuntimeError:
+        return False
 
 
 _BY_DATA = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)

@@ -14,14 +14,15 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 
-from nncost.dims import Shape
-from nncost.errors import SourceError
+from nncost.dims import Shape, is_symbolic, product, shape_text
+from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
 from nncost.frontends.torch.step.provenance import PARAMETER, STORED, from_inputs, set_provenance, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _CPU = torch.device("cpu")
+_TOO_MANY_BYTES = 1 << 63
 _NO_DISPATCH = torch._C._DisableTorchDispatch
 
 _GROUPED = torch.ops.aten._grouped_mm.default
@@ -191,7 +192,9 @@ class FakeFactory:
         return found[1]
 
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
-        """For an input given as a shape."""
+        """For an input given as a shape. Raise ShapeError for one that no tensor of PyTorch has."""
+        if not any(map(is_symbolic, shape)) and product(shape) * dtype.itemsize >= _TOO_MANY_BYTES:
+            raise ShapeError(f"an input of {shape_text(shape)} is too large: tensors have fewer than 2^63 bytes.")
         if self._path is None:
             return from_inputs(torch.empty(concrete(shape), dtype=dtype))
         sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)

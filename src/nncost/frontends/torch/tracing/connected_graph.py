@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 
+from nncost.dims import Shape
 from nncost.frontends.torch.step.dispatch_table import written_to
 from nncost.frontends.torch.step.fake_tensors import tensors_in
+from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.log import Entry
 from nncost.frontends.torch.tracing.lower import dtype_name, emit, graph_tensors
 from nncost.frontends.torch.tracing.view_ops import put_back, taken
@@ -47,9 +49,13 @@ class Connection:
     """Turns a log into one graph."""
 
     def __init__(
-        self, parameters: Mapping[str, tuple[torch.Tensor, Parameter]], inputs: Sequence[torch.Tensor]
+        self,
+        parameters: Mapping[str, tuple[torch.Tensor, Parameter]],
+        inputs: Sequence[torch.Tensor],
+        sizes: Sizes | None = None,
     ) -> None:
         self.builder = Builder(training=True)
+        self._sizes = sizes
         self._memories: dict[int, _Memory] = {}
         self._views: dict[int, _View] = {}
         self._learned: set[Tensor] = set()
@@ -106,7 +112,7 @@ class Connection:
             return self._read(value)
         if isinstance(value, (list, tuple)):
             return tuple(self._converted(item) for item in value)
-        return value
+        return plain(value, self._sizes)
 
     # ---------------------------------------------------------------- values
     def _memory(self, tensor: torch.Tensor) -> _Memory:
@@ -124,8 +130,12 @@ class Connection:
         if view is None:
             return memory.value
         if view.value is None or view.version != memory.version:
-            value = taken(self.builder, view.entry, self._read(view.parent), tuple(tensor.shape), view.place)
-            if self._read(view.parent) in self._learned:
+            parent, shape = self._read(view.parent), tuple(tensor.shape)
+            try:
+                value = taken(self.builder, view.entry, parent, shape, view.place)
+            except NotImplementedError:
+                value = self._unknown(view.entry, shape, parent)
+            if parent in self._learned:
                 self._learned.add(value)
             view.value, view.version = value, memory.version
         return view.value
@@ -138,8 +148,16 @@ class Connection:
             memory.version += 1
             return
         parent = self._read(view.parent)
-        self._write(view.parent, put_back(self.builder, view.entry, parent, value, view.place))
+        try:
+            whole = put_back(self.builder, view.entry, parent, value, view.place)
+        except NotImplementedError:
+            whole = self._unknown(view.entry, parent.shape, parent, value)
+        self._write(view.parent, whole)
         view.value, view.version = value, self._memory(tensor).version
+
+    def _unknown(self, entry: Entry, shape: Shape, *tensors: Tensor) -> Tensor:
+        """A view that is no move of the graph's: an unknown operation."""
+        return self.builder.emit(ops.Opaque(entry.info.name, ((shape, tensors[0].dtype),)), *tensors)
 
 
 def _constant(tensor: torch.Tensor) -> ops.Constant:

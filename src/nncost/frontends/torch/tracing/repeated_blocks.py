@@ -276,9 +276,12 @@ def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Modu
     counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
     refused = {keys[layer] for layer in excluded}
     found: dict[nn.Module, int] = {}
-    waiting = [module]
+    waiting, seen = [module], set[nn.Module]()
     while waiting:
         layer = waiting.pop()
+        if layer in seen:  # a module may contain itself
+            continue
+        seen.add(layer)
         key = keys.get(layer)
         if key is not None and layer is not module and layer._modules and counts[key] > 1 and key not in refused:
             found[layer] = key

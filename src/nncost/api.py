@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, cast
 
-from nncost.arguments import arguments_of, shapes_of, whole
 from nncost.dims import symbol
 from nncost.errors import OptionError
+from nncost.frontends.arguments import arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings

@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nncost.arguments import inputs_of
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import OptionError
+from nncost.frontends.arguments import inputs_of
 from nncost.pipeline.choices import accepted_text
 
 MAX_DIGITS = 1_000

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from nncost.arguments import shapes_of
 from nncost.backends.initial_values import initialise, random_inputs
 from nncost.dims import is_symbolic, shape_text
 from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
 from nncost.frontends import registry
+from nncost.frontends.arguments import shapes_of
 from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, Model, TensorShape
 from nncost.ir import ops

@@ -9,8 +9,8 @@ from functools import partial
 from numbers import Real
 from typing import Any
 
-from nncost.arguments import whole
 from nncost.errors import OptionError
+from nncost.frontends.arguments import whole
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.choices import check_choice

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from nncost.arguments import shape_of
 from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
 from nncost.errors import OptionError, SourceError, SymbolError
+from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
 from nncost.records import record, replace

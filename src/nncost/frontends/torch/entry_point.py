@@ -21,8 +21,8 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from nncost.arguments import arguments_of
 from nncost.errors import MissingExtraError, NncostError, SourceError
+from nncost.frontends.arguments import arguments_of
 from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions
 from nncost.records import replace

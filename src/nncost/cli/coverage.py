@@ -17,7 +17,7 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", type=click.Choice(list(registry.covered())))
+@click.argument("framework", type=click.Choice(list(registry.covered())), default=next(iter(registry.covered())))
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
 @format_options(json="As JSON.")
 def command(framework: str, unknown: bool, form: str | None) -> None:

@@ -125,7 +125,8 @@ def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Predic
     try:
         return predict_here(source, settings, tell), []
     except OptionError as error:
-        return None, [f"{error.args[0].splitlines()[0]} Times are not predicted:  nncost calibrate"]
+        reason = error.message.removeprefix("cannot predict for this machine: ").rstrip(".")
+        return None, [f"Times are not predicted, as {reason}:  nncost calibrate"]
 
 
 def _measured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,21 @@ def test_the_whole_program_shows_no_traceback(tmp_path: Path) -> None:
         "nncost: error: the model raised RuntimeError: a and b must have same reduction dim, but got [1, 5] X [4, 4].",
         "in the model's own forward (Linear), which received 1x5 and takes …x4",
     ]
+
+
+class InThread(nn.Module):
+    """A layer runs in another thread, which no dispatch mode follows."""
+
+    def __init__(self, then: Any) -> None:
+        super().__init__()
+        self.layer, self.then = nn.Linear(4, 4), then
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with ThreadPoolExecutor(1) as pool:
+            return self.then(pool.submit(self.layer, x).result())
+
+
+@pytest.mark.parametrize("then", [lambda y: y, lambda y: y * 2], ids=["returned", "used"])
+def test_work_in_another_thread_is_never_zero(then: Any) -> None:
+    with pytest.raises(SourceError, match="where its operators are not seen"):
+        nncost.count(InThread(then), (2, 4))

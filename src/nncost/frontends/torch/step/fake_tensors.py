@@ -18,7 +18,14 @@ from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
-from nncost.frontends.torch.step.provenance import PARAMETER, STORED, from_inputs, set_provenance, stored_values
+from nncost.frontends.torch.step.provenance import (
+    OF_MODULE,
+    PARAMETER,
+    STORED,
+    from_inputs,
+    set_provenance,
+    stored_values,
+)
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _CPU = torch.device("cpu")
@@ -188,7 +195,7 @@ class FakeFactory:
         """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
         found = self._captured.get(id(tensor))
         if found is None:
-            found = self._captured[id(tensor)] = (tensor, self._like(tensor))
+            found = self._captured[id(tensor)] = (tensor, set_provenance(self._like(tensor), OF_MODULE))
         return found[1]
 
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:

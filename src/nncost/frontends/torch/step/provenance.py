@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
+from nncost.errors import SourceError
+
 CONSTANT, INPUT, STORED, PARAMETER = 0, 1, 2, 6
 """Bits: from numbers only, from inputs, from what the module stores; a parameter or a view of one."""
 Provenance = tuple[int, str]
@@ -22,6 +24,19 @@ _KEEPS_PARAMETER = {
 def provenance_of(tensor: torch.Tensor) -> Provenance:
     """A tensor's provenance; a tensor without a note belongs to the module."""
     return getattr(tensor, "_nncost_provenance", OF_MODULE)
+
+
+def seen_provenance(tensor: torch.Tensor) -> Provenance:
+    """A tensor's provenance. Raise SourceError for a fake tensor without one: no operator that is seen has made it."""
+    found: Provenance | None = getattr(tensor, "_nncost_provenance", None)
+    if found is None:
+        if type(tensor) is FakeTensor:
+            raise SourceError(
+                "a part of the model runs where its operators are not seen, as in another thread.",
+                hint="To be counted, it must run in the thread that calls the model.",
+            )
+        return OF_MODULE
+    return found
 
 
 def set_provenance(tensor: torch.Tensor, provenance: Provenance) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
-from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, OF_MODULE, Provenance, stored_values
+from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, Provenance, provenance_of, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 
 
@@ -114,11 +114,16 @@ class TracedDescription(Description):
     ``written`` is memory that the run has written to, which holds more than constants.
     """
 
-    __slots__ = ("bits", "has_values", "parameter", "stored", "written")
+    __slots__ = ("bits", "has_values", "parameter", "provenance_of", "stored", "written")
 
-    def __init__(self, written: Container[int], sizes: Sizes | None = None) -> None:
+    def __init__(
+        self,
+        written: Container[int],
+        sizes: Sizes | None = None,
+        provenance_of: Callable[[torch.Tensor], Provenance] = provenance_of,
+    ) -> None:
         super().__init__(sizes)
-        self.written = written
+        self.written, self.provenance_of = written, provenance_of
         self.bits = CONSTANT
         self.parameter: Provenance | None = None
         self.has_values = False
@@ -127,7 +132,7 @@ class TracedDescription(Description):
     def operand(self, tensor: torch.Tensor) -> Operand:
         """A tensor by its layout and provenance."""
         same = self.position(tensor)
-        provenance: Provenance = getattr(tensor, "_nncost_provenance", OF_MODULE)
+        provenance = self.provenance_of(tensor)
         bits, name = provenance
         if bits == CONSTANT and self.written and tensor.untyped_storage()._cdata in self.written:
             bits = INPUT

@@ -12,10 +12,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import has_values, tensors_of
+from nncost.frontends.torch.step.fake_tensors import tensors_in
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
-from nncost.frontends.torch.step.provenance import from_inputs
+from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
@@ -100,6 +101,8 @@ class _Run:
         tracer = _BlockTracer(candidates or {}, self.log)
         settings = replace(settings, deferred=candidates or (), backward=self.log is None)
         step = run_step(self.module, self.given, self.options, tracer, settings)
+        for tensor in tensors_in(step.output):
+            seen_provenance(tensor)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
         return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check())

@@ -23,6 +23,7 @@ from nncost.frontends.torch.step.provenance import (
     keep_stored,
     provenance_of,
     result_provenance,
+    seen_provenance,
     set_provenance,
 )
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
@@ -58,6 +59,8 @@ class Tracer(Consumer):
         self.written: dict[int, Any] = {}
         self.log = log
         self._only_fake = only_fake
+        # An optimizer may have made its tensors before it is seen; a module's all come from operators that are.
+        self._provenance_of = provenance_of if only_fake else seen_provenance
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Functions are rewritten before PyTorch takes them apart."""
@@ -127,7 +130,7 @@ class Tracer(Consumer):
         return func(*args, **kwargs)
 
     def _described(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[TracedDescription, list[tuple[str, Any]]]:
-        found = TracedDescription(self.written, self.sizes)
+        found = TracedDescription(self.written, self.sizes, self._provenance_of)
         describe = found.of
         arguments = [(name, describe(value)) for name, value in zip(info.names, args, strict=False)]
         for name, value in kwargs.items():

@@ -15,6 +15,10 @@ from nncost.ir.shapes import infer, stacked_shape
 Operand = Union[Tensor, float]
 Iteration = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 """``step(body_builder, carried, scanned) -> (carried, stacked)``: what a Repeat does once."""
+Constants = dict[tuple[float, str], Tensor]
+"""Scalar constants by value and name."""
+Outer = tuple[list[Item], Constants]
+"""The list that a builder emitted into before, and its constants."""
 GradientRule = Callable[["Builder", Region, Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
 """``rule(builder, region, output_gradients, wanted) -> {input: gradient}`` for a composite's closed form."""
 
@@ -50,14 +54,12 @@ class OpenRegion:
         self.outputs, self.saved, self.gradient, self.effects = outputs, tuple(saved), gradient, tuple(effects)
 
     def __enter__(self) -> Self:
-        b = self._builder
-        self._outer_items, self._outer_constants = b.items, b._constants
-        b.items, b._constants = [], {}
+        self._outer = self._builder.begin_items()
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         b = self._builder
-        items, b.items, b._constants = b.items, self._outer_items, self._outer_constants
+        items = b.end_items(self._outer)
         if failed is None:
             region = Region(
                 self._layer, tuple(items), self._inputs, self.outputs, b.path, b.phase,
@@ -100,7 +102,7 @@ class Builder:
         self.parameters: list[Parameter] = []
         self.items: list[Item] = []
         self._numbers: Counter[str] = Counter()
-        self._constants: dict[tuple[float, str], Tensor] = {}
+        self._constants: Constants = {}
 
     # ---------------------------------------------------------------- leaves
     def input(self, shape: Shape, *, dtype: str | None = None, name: str = "") -> Tensor:
@@ -137,6 +139,18 @@ class Builder:
         outputs = tuple([Tensor(shape, dtype) for shape, dtype in infer(op, inputs)])
         self.items.append(Node(op, inputs, outputs, self.path, self.phase, self.origin))
         return outputs
+
+    def begin_items(self) -> Outer:
+        """Emit into a list of items of its own, which shares no constants, until :meth:`end_items` gets the result."""
+        outer = self.items, self._constants
+        self.items, self._constants = [], {}
+        return outer
+
+    def end_items(self, outer: Outer) -> list[Item]:
+        """Go back to the list before; return the items emitted since."""
+        items = self.items
+        self.items, self._constants = outer
+        return items
 
     def map(self, function: str, *operands: Operand) -> Tensor:
         """An elementwise function; numbers become constants, tensors are broadcast to one shape."""

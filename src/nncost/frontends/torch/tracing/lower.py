@@ -101,16 +101,14 @@ def emit(
 def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
     """What a lowering emits, as one region; nothing where it raises."""
     builder = call.builder
-    outer, constants, dtype = builder.items, builder._constants, builder.dtype
-    inside = builder.items = []
-    builder._constants = {}
+    outer, dtype = builder.begin_items(), builder.dtype
     builder.dtype = next((dtype for _, dtype in call.outputs if "float" in dtype), dtype)
     try:
         found = lowering(call)
     finally:
-        builder.items, builder._constants, builder.dtype = outer, constants, dtype
+        inside, builder.dtype = builder.end_items(outer), dtype
     lowered: list[Any] = list(found) if isinstance(found, (tuple, list)) else [found]
-    outer.extend(_named(row_name(call.name), inside, lowered))
+    builder.items.extend(_named(row_name(call.name), inside, lowered))
     return lowered
 
 

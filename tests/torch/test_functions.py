@@ -11,8 +11,6 @@ from torch import nn
 import nncost
 from tests.torch.functions import FUNCTIONS, Function
 
-pytestmark = pytest.mark.usefixtures("without_memory")
-
 
 class Behind(nn.Module):
     """The function behind one learned factor, so that every input's gradient is asked for."""

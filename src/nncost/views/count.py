@@ -59,8 +59,8 @@ LAYER_COLUMNS: Sequence[_Column] = (
 )
 
 
-_ARITHMETIC = tuple(quantity for quantity in ALL if not quantity.endswith("_bytes"))
-"""What a layer does; one that does nothing of what the columns say gets a column for what it does."""
+_FURTHER_QUANTITIES = tuple(quantity for quantity in ALL if not quantity.endswith("_bytes"))
+"""Those that get a column if a layer has no amount in the usual ones."""
 
 
 def count_document(report: Report, *, by: str = "layer", depth: int | None = None, expand: bool = False) -> Document:
@@ -180,7 +180,7 @@ def _row_table(report: Report, by: str, depth: int | None, expand: bool) -> Tabl
     at = next(i for i, column in enumerate(wanted) if column[1] == "activ.")
     wanted[at:at] = [
         _count_column("forward", "forward", quantity, quantity)
-        for quantity in _ARITHMETIC
+        for quantity in _FURTHER_QUANTITIES
         if any(line.amount("forward", quantity) != 0 for line in hidden)
     ]
     used = [column for column in wanted if any(column[2](line) != 0 for line in lines.values())] or wanted[:2]

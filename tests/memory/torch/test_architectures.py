@@ -9,7 +9,7 @@ from tests.memory.torch.truth import check_step
 from tests.torch.vision import import_torchvision
 
 
-@pytest.mark.parametrize(("name", "optimizer"), [("resnet18", "adam"), ("mobilenet_v3_small", "sgd")])
+@pytest.mark.parametrize(("name", "optimizer"), [("resnet18", "adam"), ("mobilenet_v2", "sgd")])
 def test_torchvision(name: str, optimizer: str) -> None:
     module = getattr(import_torchvision().models, name)()
     report = check_step(module, (torch.ones(2, 3, 64, 64),), "cross_entropy", optimizer)

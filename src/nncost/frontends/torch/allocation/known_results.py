@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import FastPath, Outputs
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
 
 _ALIASES = {"aten::_unsafe_view", "aten::mkldnn_rnn_layer_backward"}
@@ -51,7 +51,7 @@ def _key(value: Any) -> Any:
     return tuple([_key(item) for item in value]) if type(value) is tuple else value
 
 
-def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], fast: FastPath) -> Any:
+def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
     """The result of an elementwise call on fake tensors of one layout; NotImplemented for any other call."""
     if tensors[0] is not args[0] or not (torch.Tag.pointwise in operator.tags or operator in _SAME_LAYOUT):
         return NotImplemented

@@ -7,10 +7,9 @@ from math import prod
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.dims import Dim
-from nncost.frontends.torch.step.fake_tensors import Layout, Outputs, outputs_like
+from nncost.frontends.torch.step.fake_tensors import Layout, Outputs, is_made, outputs_like
 
 
 @dataclass(eq=False, slots=True)
@@ -68,7 +67,7 @@ def results_in(result: Any) -> list[Any]:
 def outputs_of(result: Any, fresh: list[Any], args: Any) -> Outputs | None:
     """How to make the results again, whose new memory is ``fresh``; None if that is not known."""
     if isinstance(result, torch.Tensor) and not fresh:
-        if type(result) is not FakeTensor:
+        if not is_made(result):
             return None  # a real one, such as an optimizer's number of steps: it is written to
         position = next((i for i, value in enumerate(args) if value is result), None)
         return None if position is None else Outputs(torch.Tensor, argument=position)

@@ -192,7 +192,7 @@ class Recorder(Consumer):
     def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator and note it."""
         if self._paused or func.namespace in _NOT_RUN:
-            return func(*args, **kwargs)
+            return self.compute(func, args, kwargs)
         self.python_calls.pause()
         try:
             return self._recorded(func, args, kwargs)
@@ -205,7 +205,7 @@ class Recorder(Consumer):
         path, phase = attribution.place_of(tensors)
         described = tree_map(self._argument, (args, kwargs))
         known = self.storages.count
-        result = func(*args, **kwargs)
+        result = self.compute(func, args, kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if phase == "backward":
             attribution.note_gradient(results, path)

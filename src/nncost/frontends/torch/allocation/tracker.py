@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim
@@ -30,7 +29,7 @@ from nncost.frontends.torch.allocation.workspace_rules import operands
 from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import Outputs, tensors_in
+from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.tracing.call_signature import Description
 
@@ -141,7 +140,7 @@ class AllocationTracker(Consumer):
 
     def like(self, tensor: torch.Tensor) -> torch.Tensor:
         """Another tensor in that layout, with its values if it has any, which is there before the step."""
-        if type(tensor) is not FakeTensor or self.fast is None:
+        if self.fast is None or not is_made(tensor):
             made = tensor.clone()
         else:
             made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype)
@@ -183,10 +182,10 @@ class AllocationTracker(Consumer):
             return self.operation(func, info, args, kwargs)
         if self._scalars:
             self._note_saved_scalars()
-        if self.fast is not None and type(args[0]) is FakeTensor:
+        if self.fast is not None and is_made(args[0]):
             result = self.fast.view(func, args, kwargs)
         else:
-            result = func(*args, **kwargs)
+            result = self.compute(func, args, kwargs)
         self.attribution.note_view(tensors_in(result))
         return result
 
@@ -197,6 +196,7 @@ class AllocationTracker(Consumer):
         if self._scalars:
             self._note_saved_scalars()
         description = Description(self.sizes)
+        description.repeatable = description.repeatable and not info.by_data
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors
@@ -233,7 +233,7 @@ class AllocationTracker(Consumer):
         fast = self.fast
         result: Any = NotImplemented
         by_format = func in _BY_FORMAT and not all(tensor.is_contiguous() for tensor in tensors)
-        if fast is not None and not by_format and tensors and all(type(t) is FakeTensor for t in tensors):
+        if fast is not None and not by_format and tensors and all(map(is_made, tensors)):
             outputs = self._known.get(key_of(func, info, *described)) if self._known else None
             if outputs is None:
                 result = elementwise(func, info, args, tensors, fast)
@@ -242,7 +242,7 @@ class AllocationTracker(Consumer):
             if result is NotImplemented and info.simple:
                 result = fast.run(func, args, kwargs)
         if result is NotImplemented:
-            result = func(*args, **kwargs)
+            result = self.compute(func, args, kwargs)
         if func is _RECURRENT_BACKWARD and fast is not None:
             # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
             result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])

@@ -94,12 +94,12 @@ class Observer(Consumer):
         """Run an operator and note it."""
         name = func._schema.name
         if name in _QUERIES:
-            return func(*args, **kwargs)
+            return self.compute(func, args, kwargs)
         place = self.attribution.place_of(tensors_in(args))
         self._in_operator = True
         try:
             fused = _FUSED.get(name)
-            result = func(*args, **kwargs) if fused is None else fused(*args, **kwargs)
+            result = self.compute(func, args, kwargs) if fused is None else fused(*args, **kwargs)
         finally:
             self._in_operator = False
         if torch.is_inference_mode_enabled():

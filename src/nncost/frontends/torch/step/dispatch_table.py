@@ -26,7 +26,7 @@ class Handling(Enum):
 class OperatorInfo:
     """An operator overload: how it is treated, its name without an in-place form's underscore, and what it writes.
 
-    A ``simple`` one makes new tensors whose shapes follow from its operands only; a ``composite`` one has no
+    ``by_data``: its result is a number, or has a shape, that the values of its operands decide. A ``simple`` one makes new tensors whose shapes follow from its operands only; a ``composite`` one has no
     kernel of its own on the CPU. ``can_decompose`` it: PyTorch has a composite form of it.
     """
 
@@ -36,6 +36,7 @@ class OperatorInfo:
     written: tuple[int, ...]
     written_names: tuple[str, ...]
     random: bool
+    by_data: bool
     simple: bool
     can_decompose: bool
     composite: bool
@@ -96,6 +97,7 @@ def _info(operator: Any) -> OperatorInfo:
         written,
         tuple(arguments[i].name for i in written),
         torch.Tag.nondeterministic_seeded in operator.tags,
+        any(tag in operator.tags for tag in _BY_DATA),
         _is_simple(operator, handling, written),
         composite,
         composite and not torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"),

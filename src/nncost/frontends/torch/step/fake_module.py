@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.frontends.torch.step.fake_tensors import FakeFactory
+from nncost.frontends.torch.step.fake_factory import FakeFactory
+from nncost.frontends.torch.step.fake_tensors import is_fake
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state_guard import StateGuard
 from nncost.ir.trace import joined
@@ -204,4 +204,4 @@ class SwappedParameters:
         stored = self._known.get(id(tensor))
         if stored is not None:
             return self._fake(stored)
-        return tensor if isinstance(tensor, FakeTensor) else self.captured(tensor)
+        return tensor if is_fake(tensor) else self.captured(tensor)

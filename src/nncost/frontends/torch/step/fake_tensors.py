@@ -1,8 +1,8 @@
-"""Fake tensors made directly, and operators on them by a fast path.
+"""Fake tensors: a shape, strides and a type without values, which to a model are tensors as any other.
 
-A fake tensor is a meta tensor that claims a device. PyTorch's own way to make one, and to run an
-operator on one, takes ten times as long as the trace needs: here a tensor is made from its shape,
-and an operator runs by its meta kernel only.
+A fake tensor is a plain ``torch.Tensor`` (or ``nn.Parameter``) that has the memory of a tensor on the meta device and
+says it is on the CPU. PyTorch's own kind is of another class, which models and libraries ask for, and takes ten times
+as long to make; it is used only inside this module, where an operator's shapes are not known from its meta kernel.
 """
 
 from __future__ import annotations
@@ -11,29 +11,35 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 
-from nncost.dims import Shape, is_symbolic, product, shape_text
-from nncost.errors import ShapeError, SourceError
-from nncost.frontends.model import LoadOptions, matches
-from nncost.frontends.torch.inputs import concrete
-from nncost.frontends.torch.step.provenance import (
-    OF_MODULE,
-    PARAMETER,
-    STORED,
-    from_inputs,
-    set_provenance,
-    stored_values,
-)
-from nncost.frontends.torch.step.symbolic_sizes import Sizes
-
 _CPU = torch.device("cpu")
-_TOO_MANY_BYTES = 1 << 63
+_META = "_nncost_meta"
+"""The attribute of a fake tensor that is the tensor on the meta device whose memory it has."""
 _NO_DISPATCH = torch._C._DisableTorchDispatch
+_make_subclass = torch.Tensor._make_subclass
+_no_address = torch._C._set_throw_on_mutable_data_ptr
 
 _GROUPED = torch.ops.aten._grouped_mm.default
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
+_ALIAS = torch.ops.aten.alias.default
+
+
+def is_fake(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is one of a step's, without values."""
+    return hasattr(tensor, _META) or type(tensor) is FakeTensor or _lies_nowhere(tensor)
+
+
+def is_made(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is fake, strided, and known to this module: any operator on it can be run here."""
+    return hasattr(tensor, _META)
+
+
+def _lies_nowhere(tensor: torch.Tensor) -> bool:
+    """Whether a tensor was made of a fake one by no operator, as ``nn.Parameter(x)`` is."""
+    if tensor.layout is not torch.strided or torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.Meta):
+        return False
+    return tensor.untyped_storage().device.type == "meta"
 
 
 class Layout(NamedTuple):
@@ -59,28 +65,36 @@ class Outputs(NamedTuple):
     argument: int | None = None
 
 
-class FastPath:
-    """Makes fake tensors, and runs operators on them, for one FakeTensorMode."""
+class FakeTensors:
+    """Makes fake tensors, and runs operators on them, for one step. ``environment`` is that of symbolic sizes."""
 
-    def __init__(self, mode: FakeTensorMode) -> None:
-        self.mode = mode
-        with mode:
+    def __init__(self, environment: Any = None) -> None:
+        self._mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
+        with self._mode:
             self._attributes = dict(vars(torch.empty(0)))
 
-    def wrap(self, meta: torch.Tensor, *, requires_grad: bool = False) -> torch.Tensor:
-        """A meta tensor as a fake tensor on the CPU, sharing its storage."""
-        made = torch.Tensor._make_subclass(
-            FakeTensor, meta, requires_grad, dispatch_device=True, device_for_backend_keys=_CPU
-        )
-        torch._C._set_throw_on_mutable_data_ptr(made)
-        vars(made).update(self._attributes)
+    # ---------------------------------------------------------------- making
+    def wrap(
+        self, meta: torch.Tensor, kind: type[torch.Tensor] = torch.Tensor, *, requires_grad: bool = False
+    ) -> torch.Tensor:
+        """A fake tensor with the memory of a tensor on the meta device."""
+        made = _make_subclass(kind, meta, requires_grad, dispatch_device=True, device_for_backend_keys=_CPU)
+        _no_address(made)
+        made._nncost_meta = meta
         return made
 
-    def make(self, shape: Any, stride: Any, dtype: torch.dtype, *, requires_grad: bool = False) -> torch.Tensor:
-        """A fake tensor with its own storage."""
+    def make(
+        self, shape: Any, stride: Any, dtype: torch.dtype, kind: type[torch.Tensor] = torch.Tensor, *,
+        requires_grad: bool = False,
+    ) -> torch.Tensor:  # fmt: skip
+        """A fake tensor with memory of its own."""
         with _NO_DISPATCH():
             meta = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
-        return self.wrap(meta, requires_grad=requires_grad)
+        return self.wrap(meta, kind, requires_grad=requires_grad)
+
+    def like(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A fake tensor for one that is not strided, quantized, or of a class of its own: of PyTorch's kind."""
+        return self._mode.from_tensor(tensor)
 
     def again(self, outputs: Outputs, args: Any) -> Any:
         """The results of a call equal to an earlier one."""
@@ -89,23 +103,34 @@ class FastPath:
         made = [None if layout is None else self.make(*layout) for layout in outputs.layouts]
         return made[0] if outputs.kind is torch.Tensor else outputs.kind(made)
 
+    def in_place_of(self, result: Any) -> Any:
+        """A result on real tensors with fake ones in their place."""
+        if isinstance(result, torch.Tensor):
+            return self.make(result.shape, result.stride(), result.dtype)
+        if isinstance(result, (list, tuple)):
+            return type(result)([self.in_place_of(piece) for piece in result])
+        return result
+
+    # ---------------------------------------------------------------- running
     def view(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        """A view operator on fake tensors, run by its meta kernel only."""
-        with in_kernel_invocation_manager(self.mode):
-            result = operator(*args, **kwargs)
+        """A view operator, run on tensors of the meta device."""
+        metas = [_meta_of(value) for value in args]
+        with _NO_DISPATCH():
+            result = operator(*metas, **kwargs)
         if isinstance(result, torch.Tensor):
             return self.wrap(result)
         return type(result)(self.wrap(piece) for piece in result)
 
     def run(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        """An operator on fake tensors by its meta kernel only; NotImplemented where PyTorch's own way is needed."""
+        """An operator by its meta kernel only; NotImplemented where :meth:`compute` is needed."""
         if operator is _BATCH_NORM:
             return self._batch_norm(*args)
         if operator is _GROUPED:
             return self._grouped(*args, **kwargs)
+        theirs = _Theirs(self._attributes)
         try:
-            with in_kernel_invocation_manager(self.mode):
-                result = operator(*args, **kwargs)
+            with in_kernel_invocation_manager(self._mode):
+                result = operator(*theirs.of(args), **theirs.of(kwargs))
         except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
             return NotImplemented  # the long way repeats it, and raises what is to be raised
         pieces = result if isinstance(result, tuple) else (result,)
@@ -113,6 +138,31 @@ class FastPath:
             return NotImplemented
         made = [self.wrap(piece) for piece in pieces]
         return tuple(made) if isinstance(result, tuple) else made[0]
+
+    def compute(self, operator: Any, args: Any, kwargs: Any) -> Any:
+        """An operator as PyTorch runs it on its own fake tensors."""
+        theirs = _Theirs(self._attributes)
+        with self._mode:
+            result = operator(*theirs.of(args), **theirs.of(kwargs))
+        if torch.Tag.inplace_view in operator.tags:
+            theirs.moved()
+        return self._ours(result, theirs)
+
+    def _ours(self, result: Any, theirs: _Theirs) -> Any:
+        """A result of PyTorch's own fake tensors with ours in their place."""
+        if isinstance(result, torch.Tensor):
+            known = theirs.known(result)
+            return known if known is not None else self._of_theirs(result)
+        if isinstance(result, (list, tuple)):
+            return type(result)([self._ours(piece, theirs) for piece in result])
+        return result
+
+    def _of_theirs(self, tensor: torch.Tensor) -> torch.Tensor:
+        if type(tensor) is not FakeTensor or tensor.layout is not torch.strided or tensor.is_quantized:
+            return tensor
+        with in_kernel_invocation_manager(self._mode):
+            meta = _ALIAS(tensor)
+        return self.wrap(meta)
 
     def _grouped(
         self, left: torch.Tensor, right: torch.Tensor, offs: Any = None, bias: Any = None, out_dtype: Any = None
@@ -133,11 +183,66 @@ class FastPath:
         )  # fmt: skip
 
 
+class _Theirs:
+    """The fake tensors of PyTorch's kind that stand for ours in one call, by identity."""
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self._attributes = attributes
+        self._pairs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of(self, value: Any) -> Any:
+        """An argument with theirs in place of ours."""
+        if isinstance(value, torch.Tensor):
+            return self._of_tensor(value)
+        if isinstance(value, (list, tuple)):
+            return type(value)([self.of(item) for item in value])
+        return {name: self.of(item) for name, item in value.items()} if type(value) is dict else value
+
+    def _of_tensor(self, tensor: torch.Tensor) -> torch.Tensor:
+        if type(tensor) is FakeTensor or not is_fake(tensor):
+            return tensor
+        pair = self._pairs.get(id(tensor))
+        if pair is None:
+            made = _make_subclass(
+                FakeTensor, _meta_of(tensor), tensor.requires_grad, dispatch_device=True, device_for_backend_keys=_CPU
+            )
+            vars(made).update(self._attributes)
+            pair = self._pairs[id(tensor)] = (tensor, made)
+        return pair[1]
+
+    def known(self, theirs: torch.Tensor) -> torch.Tensor | None:
+        """Ours for one of theirs among the arguments."""
+        return next((tensor for tensor, made in self._pairs.values() if made is theirs), None)
+
+    def moved(self) -> None:
+        """What an operator such as ``transpose_`` or ``resize_`` has changed of theirs is changed of ours."""
+        for tensor, made in self._pairs.values():
+            if made.shape != tensor.shape or made.stride() != tensor.stride():
+                with _NO_DISPATCH():
+                    meta = torch.empty(0, dtype=made.dtype, device="meta")
+                    meta.set_(made.untyped_storage(), made.storage_offset(), made.shape, made.stride())
+                    tensor.data = _make_subclass(
+                        torch.Tensor, meta, False, dispatch_device=True, device_for_backend_keys=_CPU
+                    )
+                tensor._nncost_meta = meta
+
+
+def _meta_of(value: Any) -> Any:
+    """The tensor on the meta device behind a fake one; anything else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    found = getattr(value, _META, None)
+    if found is None and is_fake(value) and type(value) is not FakeTensor:
+        with _NO_DISPATCH():
+            found = torch.empty(0, dtype=value.dtype, device="meta")
+            found.set_(value.untyped_storage(), value.storage_offset(), value.shape, value.stride())
+        value._nncost_meta = found
+    return value if found is None else found
+
+
 def layout_of(tensor: torch.Tensor) -> Layout | None:
     """The layout of a fake tensor; None if that is not all there is to know of it."""
-    if type(tensor) is not FakeTensor or tensor.constant is not None or tensor.layout is not torch.strided:
-        return None
-    if tensor.storage_offset() or tensor.is_conj() or tensor.is_neg() or tensor.fake_device.type != "cpu":
+    if not hasattr(tensor, _META) or tensor.storage_offset() or tensor.is_conj() or tensor.is_neg():
         return None
     return Layout(tensor.shape, tensor.stride(), tensor.dtype)
 
@@ -160,75 +265,6 @@ def tensors_in(value: Any) -> list[Any]:
     elif not isinstance(value, (list, tuple)):
         return []
     return [tensor for item in value for tensor in tensors_in(item)]
-
-
-class FakeFactory:
-    """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``mode``).
-
-    ``gradients``: parameters that are trained require them.
-    """
-
-    def __init__(
-        self, mode: FakeTensorMode | None, options: LoadOptions, *, gradients: bool, sizes: Sizes | None = None
-    ) -> None:
-        self._mode, self._options, self._gradients, self._sizes = mode, options, gradients, sizes
-        self._path = None if mode is None else FastPath(mode)
-        self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    @property
-    def fast(self) -> FastPath | None:
-        """The fast path; None with real tensors and with symbolic sizes, which it does not know."""
-        return None if self._sizes is not None else self._path
-
-    def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
-        """For a parameter or a buffer."""
-        made = self._like(tensor)
-        layer, _, leaf = name.rpartition(".")
-        if is_parameter:
-            made._is_param = True
-            frozen = any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
-            if self._gradients and tensor.requires_grad and not frozen:
-                made.requires_grad_()
-        return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
-
-    def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
-        """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
-        found = self._captured.get(id(tensor))
-        if found is None:
-            found = self._captured[id(tensor)] = (tensor, set_provenance(self._like(tensor), OF_MODULE))
-        return found[1]
-
-    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
-        """For an input given as a shape. Raise ShapeError for one that no tensor of PyTorch has."""
-        if not any(map(is_symbolic, shape)) and product(shape) * dtype.itemsize >= _TOO_MANY_BYTES:
-            raise ShapeError(f"an input of {shape_text(shape)} is too large: tensors have fewer than 2^63 bytes.")
-        if self._path is None:
-            return from_inputs(torch.empty(concrete(shape), dtype=dtype))
-        sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
-        return from_inputs(self._path.make(sizes, contiguous_strides(sizes), dtype))
-
-    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
-        """For an input given as a tensor."""
-        made = from_inputs(self._like(tensor))
-        return made.requires_grad_() if self._gradients and tensor.requires_grad else made
-
-    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-            raise SourceError(
-                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
-            )
-        if self._mode is None or self._path is None:
-            return tensor.detach().clone()
-        if (
-            tensor.layout is not torch.strided
-            or tensor.is_quantized
-            or type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer)
-        ):
-            made = self._mode.from_tensor(tensor.detach())
-            if tensor.layout is not torch.strided:
-                made._nncost_stored = stored_values(tensor)
-            return made
-        return self._path.make(tensor.shape, tensor.stride(), tensor.dtype)
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """The one dispatch mode of a step: every operator below autograd goes to a consumer, which runs it and notes it.
 
-The mode stands above a FakeTensorMode, so that nothing is computed and no memory is taken; with real
-tensors it stands above nothing. Tracing, allocation, recording and observation are consumers.
+On fake tensors nothing is computed and no memory is taken. Tracing, allocation, recording and observation are
+consumers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
 from nncost.frontends.torch.step.fake_module import SwappedParameters
-from nncost.frontends.torch.step.fake_tensors import FastPath
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, tensors_in
+from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
@@ -38,7 +39,8 @@ class Consumer:
     ``hooked``: the consumer follows layers by hooks of its own. ``repeats``: it repeats the results of equal calls
     itself, without PyTorch's cache. ``plain_update``: optimizers run without their fused and foreach forms.
 
-    ``swapped`` is there from :meth:`begin` on, and so are ``fast`` on fake tensors and ``sizes`` if some are symbols.
+    ``swapped`` is there from :meth:`begin` on, and so are ``fast`` on fake tensors without symbols among their sizes,
+    and ``sizes`` if there are symbols.
     """
 
     hooked = False
@@ -46,8 +48,10 @@ class Consumer:
     plain_update = False
 
     swapped: SwappedParameters
-    fast: FastPath | None = None
+    fast: FakeTensors | None = None
     sizes: Sizes | None = None
+    compute: Callable[[Any, Any, Any], Any]
+    """``compute(operator, args, kwargs)`` runs an operator: on fake tensors it tells the results' shapes."""
 
     def __init__(self) -> None:
         self.attribution = Attribution()
@@ -125,30 +129,44 @@ class Consumer:
 
 
 class StepMode(TorchDispatchMode):
-    """Hands every operator to ``consumer``, real tensors among its arguments replaced by ``captured`` (None: kept)."""
+    """Hands every operator to ``consumer``, real tensors among its arguments replaced by ``captured`` (None: kept).
+
+    ``fakes`` run the operators; without them, the step is on real tensors.
+    """
 
     supports_higher_order_operators = True
 
-    def __init__(self, consumer: Consumer, captured: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
+    def __init__(
+        self, consumer: Consumer, fakes: FakeTensors | None, captured: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> None:
         super().__init__()
         refresh()
-        self.consumer, self.captured = consumer, captured
+        self.consumer, self.captured, self.values = consumer, captured, KnownValues()
+        self._fakes = fakes
+        consumer.compute = _computed if fakes is None else self._computed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is _DEVICE and is_fake(args[0]):
+            return _CPU
+        if types and any(map(_has_own_operators, types)):
+            return NotImplemented  # the tensor's class takes it apart, and what it calls comes here
         kwargs = kwargs or _NO_OPTIONS
-        if func is _DEVICE and type(args[0]) is FakeTensor:
-            return args[0].fake_device
-        if func is _ITEM and self.captured is None and type(args[0]) is FakeTensor:
-            return torch.ones((), dtype=args[0].dtype, device=_CPU).item()  # an optimizer's norm: any number does
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
-        consumer, info = self.consumer, operator_info(func)
-        handling = info.handling
+        info = operator_info(func)
+        if self.captured is not None and info.handling is not Handling.QUERY:
+            args, kwargs = self._without_captured(args, kwargs)
+        result = self._handed_on(func, info, args, kwargs)
+        attribution = self.consumer.attribution
+        if self._fakes is not None and self.captured is not None and (not attribution.in_backward or attribution.depth):
+            self.values.note(func, info, args, kwargs, result)
+        return result
+
+    def _handed_on(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        consumer, handling = self.consumer, info.handling
         if handling is Handling.QUERY:
             return consumer.query(func, info, args, kwargs)
-        if self.captured is not None:
-            args, kwargs = self._without_captured(args, kwargs)
         if info.can_decompose or handling is Handling.DECOMPOSED:
             decomposition = consumer.decomposition(func, info)
             if decomposition is not None:
@@ -160,11 +178,23 @@ class StepMode(TorchDispatchMode):
             return consumer.view(func, info, args, kwargs)
         return consumer.operation(func, info, args, kwargs)
 
+    def _computed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The result of an operator on fake tensors; of known values, if it depends on these."""
+        assert self._fakes is not None
+        if self.captured is None and not any(map(is_fake, tensors_in((args, kwargs)))):
+            return func(*args, **kwargs)  # an optimizer's number of steps
+        if operator_info(func).by_data:
+            result = self.values.computed(func, args, kwargs)
+            if result is not NotImplemented:
+                return self._fakes.in_place_of(result)
+            if func is _ITEM and self.captured is None:
+                return torch.ones((), dtype=args[0].dtype, device=_CPU).item()  # an optimizer's norm: any number does
+        return self._fakes.compute(func, args, kwargs)
+
     def _without_captured(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Arguments without real tensors, so that no kernel ever writes to one."""
         for value in args:
-            kind = type(value)
-            if kind is not FakeTensor and (kind is list or kind is tuple or isinstance(value, torch.Tensor)):
+            if (isinstance(value, torch.Tensor) and not is_fake(value)) or isinstance(value, (list, tuple)):
                 args = tuple([self._fake(value) for value in args])
                 break
         if kwargs:
@@ -173,7 +203,7 @@ class StepMode(TorchDispatchMode):
 
     def _fake(self, value: Any, name: str = "") -> Any:
         if isinstance(value, torch.Tensor):
-            if isinstance(value, FakeTensor):
+            if is_fake(value):
                 return value
             assert self.captured is not None
             return self.captured(value)
@@ -182,3 +212,15 @@ class StepMode(TorchDispatchMode):
         if name == "device" and value is not None:
             return _CPU
         return None if name == "pin_memory" else value
+
+
+def _computed(func: Any, args: Any, kwargs: Any) -> Any:
+    """The result of an operator on real tensors."""
+    return func(*args, **kwargs)
+
+
+def _has_own_operators(kind: type) -> bool:
+    """Whether tensors of a class say themselves what operators do to them."""
+    if kind is FakeTensor or not issubclass(kind, torch.Tensor):
+        return False
+    return kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 
-from nncost.errors import SourceError
+from nncost.frontends.torch.step.fake_tensors import is_fake
 
 CONSTANT, INPUT, STORED, PARAMETER = 0, 1, 2, 6
 """Bits: from numbers only, from inputs, from what the module stores; a parameter or a view of one."""
@@ -27,15 +26,10 @@ def provenance_of(tensor: torch.Tensor) -> Provenance:
 
 
 def seen_provenance(tensor: torch.Tensor) -> Provenance:
-    """A tensor's provenance. Raise SourceError for a fake tensor without one: no operator that is seen has made it."""
+    """A tensor's provenance; what no operator has made, as ``nn.Parameter(x)``, is the model's input in another form."""
     found: Provenance | None = getattr(tensor, "_nncost_provenance", None)
     if found is None:
-        if type(tensor) is FakeTensor:
-            raise SourceError(
-                "a part of the model runs where its operators are not seen, as in another thread.",
-                hint="To be counted, it must run in the thread that calls the model.",
-            )
-        return OF_MODULE
+        return (INPUT, "") if is_fake(tensor) else OF_MODULE
     return found
 
 
@@ -62,7 +56,7 @@ def result_provenance(name: str, bits: int, parameter: Provenance | None, *, vie
 def stored_values(tensor: torch.Tensor) -> int | None:
     """How many values a sparse tensor holds; a fake one remembers the number of the tensor it replaces."""
     known: int | None = getattr(tensor, "_nncost_stored", None)
-    if known is None and not isinstance(tensor, FakeTensor):
+    if known is None and not is_fake(tensor):
         known = int(tensor._nnz())
     return known
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described
 from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, Wrap, unfused_kernels
-from nncost.frontends.torch.step.fake_tensors import FakeFactory
+from nncost.frontends.torch.step.fake_factory import FakeFactory
+from nncost.frontends.torch.step.fake_tensors import FakeTensors
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
@@ -73,26 +73,21 @@ def run_step(
     and whatever the module raises, with a note of the layer.
     """
     sizes, trains = settings.sizes, wants_backward(options)
-    environment = None if sizes is None else sizes.environment
-    fake_mode = None if settings.real else FakeTensorMode(allow_non_fake_inputs=True, shape_env=environment)
-    if fake_mode is not None and consumer.repeats:
-        fake_mode.cache_enabled = False
-    fakes = FakeFactory(fake_mode, options, gradients=trains or settings.gradients, sizes=sizes)
+    fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
+    factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes)
     wrap = None if consumer.hooked else _attributed(consumer)
-    swapped = SwappedParameters(module, fakes, _training_flag(module, options), wrap)
-    consumer.swapped, consumer.fast, consumer.sizes = swapped, fakes.fast, sizes
-    mode = StepMode(consumer, None if settings.real else consumer.captured)
+    swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap)
+    consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
+    mode = StepMode(consumer, fakes, None if settings.real else consumer.captured)
     fused = settings.as_loop or settings.fused_attention
     with swapped.swapped(settings.deferred, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
-        inputs = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
+        inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs)
         around.enter_context(torch.set_grad_enabled(trains or settings.gradients))
         with ExitStack() as stack:
-            if fake_mode is not None:
-                stack.enter_context(fake_mode)
             for context in consumer.contexts():
                 stack.enter_context(context)
             stack.enter_context(mode)
@@ -103,7 +98,8 @@ def run_step(
             if result.loss != NO_LOSS and trains and settings.backward:
                 with noted_in_backward(consumer.attribution):
                     _run_backward(result, consumer, settings)
-        consumer.backward_ended()
+        with mode:
+            consumer.backward_ended()
         if settings.as_loop:
             _update(options.steps.optimizer if result.trained else None, mode)
             result.output, result.starts = None, ()
@@ -146,8 +142,9 @@ def _update(optimizer: Any, mode: StepMode) -> None:
     consumer = mode.consumer
     swapped = consumer.swapped
     if optimizer not in (None, "none"):
-        whole = optimizer_of_fakes(optimizer, swapped.tensors.values(), plain_loop=consumer.plain_update)
         mode.captured = None
+        with mode:
+            whole = optimizer_of_fakes(optimizer, swapped.tensors.values(), plain_loop=consumer.plain_update)
         consumer.attribution.enter("", "update")
         consumer.state_begins()
         with mode:

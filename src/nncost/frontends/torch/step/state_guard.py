@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
+
+from nncost.frontends.torch.step.fake_tensors import is_fake
 
 DEPTH = 6
 """How deep containers and objects are followed below a module's own attributes."""
@@ -161,7 +162,7 @@ class DefinitionGuard:
         for file, names in self._files.items():
             current = vars(sys.modules[file])
             for name in _changed(names, dict(current)):
-                if isinstance(current.get(name), FakeTensor):
+                if isinstance(value := current.get(name), torch.Tensor) and is_fake(value):
                     current.pop(name)
                     current.update({name: names[name]} if name in names else {})
         for function, misses in self._caches.values():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
@@ -76,7 +75,7 @@ class Description:
         kind = type(value)
         if kind is int or value is None or kind is str:
             return value
-        if kind is FakeTensor or isinstance(value, torch.Tensor):
+        if kind is torch.Tensor or isinstance(value, torch.Tensor):
             return self.operand(value)
         if kind is list or kind is tuple or isinstance(value, (list, tuple)):
             return tuple([self.of(item) for item in value])
@@ -92,8 +91,6 @@ class Description:
         if tensor.layout is not torch.strided:
             self.repeatable = False
             return Operand(tuple(tensor.shape), (), tensor.dtype, same)
-        if getattr(tensor, "constant", None) is not None:
-            self.repeatable = False
         return Operand(tensor.shape, tensor.stride(), tensor.dtype, same)
 
     def position(self, tensor: torch.Tensor) -> int:
@@ -114,7 +111,7 @@ class TracedDescription(Description):
     ``written`` is memory that the run has written to, which holds more than constants.
     """
 
-    __slots__ = ("bits", "has_values", "parameter", "provenance_of", "stored", "written")
+    __slots__ = ("bits", "parameter", "provenance_of", "stored", "written")
 
     def __init__(
         self,
@@ -126,7 +123,6 @@ class TracedDescription(Description):
         self.written, self.provenance_of = written, provenance_of
         self.bits = CONSTANT
         self.parameter: Provenance | None = None
-        self.has_values = False
         self.stored: int | None = None
 
     def operand(self, tensor: torch.Tensor) -> Operand:
@@ -139,8 +135,6 @@ class TracedDescription(Description):
         self.bits |= bits
         if name:
             self.parameter = provenance
-        if getattr(tensor, "constant", None) is not None:
-            self.has_values = True
         is_constant = bits == CONSTANT
         if self.sizes is not None:
             shape = tuple([plain(dim, self.sizes) for dim in tensor.shape])

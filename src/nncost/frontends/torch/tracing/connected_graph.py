@@ -15,7 +15,7 @@ import torch
 
 from nncost.dims import Shape
 from nncost.frontends.torch.step.dispatch_table import written_to
-from nncost.frontends.torch.step.fake_tensors import tensors_in
+from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.log import Entry
 from nncost.frontends.torch.tracing.lower import dtype_name, emit, graph_tensors
@@ -161,9 +161,9 @@ class Connection:
 
 
 def _constant(tensor: torch.Tensor) -> ops.Constant:
-    """A tensor's own numbers if it is not a fake tensor, as with ``torch.tensor(…)``; zeros stand for others."""
+    """A tensor's own numbers if they are known, as with ``torch.tensor(…)``; zeros stand for others."""
     shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
-    if type(tensor) is torch.Tensor and tensor.device.type == "cpu":
+    if not is_fake(tensor):
         return ops.Constant("array", shape, dtype, tensor.tolist)
     return ops.Constant("fill", shape, dtype, 0.0)
 

@@ -22,11 +22,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.step.attribution import producer
-from nncost.frontends.torch.step.fake_tensors import FastPath, Layout, layout_of
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_made, layout_of
 from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.block_equality import BlockKeys, TracedInt
@@ -90,7 +89,7 @@ class Blocks:
     the parameters in blocks that got one.
     """
 
-    def __init__(self, tracer: Tracer, fast: FastPath, candidates: Mapping[nn.Module, Any]) -> None:
+    def __init__(self, tracer: Tracer, fast: FakeTensors, candidates: Mapping[nn.Module, Any]) -> None:
         self.tracer, self.fast, self.candidates = tracer, fast, candidates
         self.anchor = set_provenance(fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
         self.trained: dict[str, None] = {}
@@ -122,7 +121,7 @@ class Blocks:
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if type(leaf) is not FakeTensor or leaf.constant is not None or provenance_of(leaf)[1]:
+                if not is_made(leaf) or provenance_of(leaf)[1]:
                     return None
                 parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):

@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import has_values, tensors_of
-from nncost.frontends.torch.step.fake_tensors import tensors_in
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides, tensors_in
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
@@ -138,22 +137,22 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
 
     Raise OptionError for an optimizer that cannot be run.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        parameter = from_inputs(torch.empty(original.shape, dtype=original.dtype)).requires_grad_()
-        parameter._is_param = True
-        gradient = from_inputs(torch.empty(original.shape, dtype=original.dtype))
+    fakes, strides = FakeTensors(), contiguous_strides(original.shape)
+    parameter = from_inputs(fakes.make(original.shape, strides, original.dtype, nn.Parameter, requires_grad=True))
+    gradient = from_inputs(fakes.make(original.shape, strides, original.dtype))
     tracer = Tracer(only_fake=True)
     tracer.attribution.phase = "update"
-    alone = optimizer_of_one(optimizer, parameter, original)
+    with StepMode(Tracer(only_fake=True), fakes):
+        alone = optimizer_of_one(optimizer, parameter, original)
     if alone is None:
         return None
     try:
-        parameter.grad = gradient
-        with StepMode(Tracer(only_fake=True)):
+        with StepMode(Tracer(only_fake=True), fakes):
+            parameter.grad = gradient
             alone.step()
-        for state in alone.state.values():
-            late(state)
-        with StepMode(tracer):
+            for state in alone.state.values():
+                late(state)
+        with StepMode(tracer, fakes):
             alone.step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         shape = "x".join(map(str, original.shape))

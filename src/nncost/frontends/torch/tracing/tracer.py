@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, written_to
-from nncost.frontends.torch.step.fake_tensors import Outputs, outputs_like, tensors_in
+from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
@@ -76,7 +75,7 @@ class Tracer(Consumer):
 
     def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that asks about a tensor; the same tensor in another form is like a view."""
-        result = func(*args, **kwargs)
+        result = self.compute(func, args, kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_provenance(result, provenance_of(args[0]))
             self._note_view(info, args, kwargs, result)
@@ -85,11 +84,11 @@ class Tracer(Consumer):
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that returns a view, which comes from where its operand does."""
         if self._only_fake and not _any_fake(args, kwargs):
-            return func(*args, **kwargs)
+            return self.compute(func, args, kwargs)
         found = self._described(info, args, kwargs)[0]
         fast = self.fast
-        if fast is None or found.has_values or info.written or any(type(t) is not FakeTensor for t in found.tensors):
-            result = func(*args, **kwargs)
+        if fast is None or info.written or not all(map(is_made, found.tensors)):
+            result = self.compute(func, args, kwargs)
         else:
             result = fast.view(func, args, kwargs)
         self._note_provenance(found, info, result, view=True)
@@ -99,17 +98,17 @@ class Tracer(Consumer):
     def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator, or repeat the result of an equal call, and note it."""
         if self._only_fake and not _any_fake(args, kwargs):
-            return func(*args, **kwargs)
+            return self.compute(func, args, kwargs)
         found, arguments = self._described(info, args, kwargs)
         place = self.attribution.place_of(found.tensors)
         if place[1] == "backward":
             _add_context(info, arguments)
         key = (func, tuple(arguments))
         signature = self.signatures.get(key)
-        if signature is None or found.has_values or signature.results is None:
+        if signature is None or signature.results is None:
             result = self._first(func, info, found, args, kwargs)
             if signature is None:
-                known = None if self.fast is None or found.has_values else _results(info, args, result)
+                known = None if self.fast is None or info.by_data else _results(info, args, result)
                 signature = CallSignature(func, info, key[1], _outputs(result, self.sizes), known)
                 self.signatures[key] = signature
         else:
@@ -122,12 +121,11 @@ class Tracer(Consumer):
         """The result of a call like none before."""
         if self.fast is not None:
             check_types(info.name, found.tensors)
-            fit = info.simple and not found.has_values and bool(found.tensors)
-            if fit and all(type(tensor) is FakeTensor for tensor in found.tensors):
+            if info.simple and found.tensors and all(map(is_made, found.tensors)):
                 result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result
-        return func(*args, **kwargs)
+        return self.compute(func, args, kwargs)
 
     def _described(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[TracedDescription, list[tuple[str, Any]]]:
         found = TracedDescription(self.written, self.sizes, self._provenance_of)
@@ -190,7 +188,7 @@ class Tracer(Consumer):
 
 
 def _any_fake(args: Any, kwargs: Any) -> bool:
-    return any(isinstance(tensor, FakeTensor) for tensor in tensors_in((args, kwargs)))
+    return any(is_fake(tensor) for tensor in tensors_in((args, kwargs)))
 
 
 def _add_context(info: OperatorInfo, arguments: list[tuple[str, Any]]) -> None:

@@ -1,0 +1,89 @@
+"""The fake tensors that stand for a module's parameters, buffers and inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from nncost.dims import Shape, is_symbolic, product, shape_text
+from nncost.errors import ShapeError, SourceError
+from nncost.frontends.model import LoadOptions, matches
+from nncost.frontends.torch.inputs import concrete
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides
+from nncost.frontends.torch.step.known_values import set_value
+from nncost.frontends.torch.step.provenance import (
+    OF_MODULE,
+    PARAMETER,
+    STORED,
+    from_inputs,
+    set_provenance,
+    stored_values,
+)
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
+
+_TOO_MANY_BYTES = 1 << 63
+_PLAIN = (torch.Tensor, nn.Parameter, nn.Buffer)
+
+
+class FakeFactory:
+    """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``fakes``).
+
+    ``gradients``: parameters that are trained require them.
+    """
+
+    def __init__(
+        self, fakes: FakeTensors | None, options: LoadOptions, *, gradients: bool, sizes: Sizes | None = None
+    ) -> None:
+        self._fakes, self._options, self._gradients, self._sizes = fakes, options, gradients, sizes
+        self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
+        """For a parameter or a buffer."""
+        made = self._like(tensor)
+        if is_parameter and self._gradients and tensor.requires_grad and not self._is_frozen(name):
+            made.requires_grad_()
+        return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
+
+    def _is_frozen(self, name: str) -> bool:
+        layer, _, leaf = name.rpartition(".")
+        return any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
+
+    def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
+        found = self._captured.get(id(tensor))
+        if found is None:
+            found = self._captured[id(tensor)] = (tensor, set_provenance(self._like(tensor), OF_MODULE))
+        return found[1]
+
+    def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
+        """For an input given as a shape. Raise ShapeError for one that no tensor of PyTorch has."""
+        if not any(map(is_symbolic, shape)) and product(shape) * dtype.itemsize >= _TOO_MANY_BYTES:
+            raise ShapeError(f"an input of {shape_text(shape)} is too large: tensors have fewer than 2^63 bytes.")
+        if self._fakes is None:
+            return from_inputs(torch.empty(concrete(shape), dtype=dtype))
+        sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
+        return from_inputs(self._fakes.make(sizes, contiguous_strides(sizes), dtype))
+
+    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For an input given as a tensor."""
+        made = from_inputs(self._like(tensor))
+        return made.requires_grad_() if self._gradients and tensor.requires_grad else made
+
+    def _like(self, tensor: torch.Tensor) -> torch.Tensor:
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise SourceError(
+                "the module has lazy parameters without a shape.", hint="Call it once on real data first."
+            )
+        if self._fakes is None:
+            return tensor.detach().clone()
+        if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) not in _PLAIN:
+            made = self._fakes.like(tensor.detach())
+            if tensor.layout is not torch.strided:
+                made._nncost_stored = stored_values(tensor)
+            return made
+        made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
+        set_value(made, tensor)
+        return made

@@ -1,0 +1,123 @@
+"""Values of fake tensors that are known while no number of the model's data is: constants, masks, buffers.
+
+Models branch on them and ask for their size: ``if self.scale.item() > 1``, ``mask.all()``, ``x[mask]``. So where
+all operands of an operator have known values, and are small, the operator also runs on these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from nncost.frontends.torch.step.dispatch_table import OperatorInfo, written_to
+from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
+
+MOST_ELEMENTS = 1 << 12
+"""Tensors of more elements have no known values."""
+MOST_OF_PARAMETER = 16
+"""Models branch on a parameter that is a number, not on weights."""
+_VALUE = "_nncost_value"
+_UNSET = {
+    "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided",
+    "aten::_efficientzerotensor",
+}  # fmt: skip
+"""Operators whose results hold anything, or nothing."""
+
+
+def set_value(fake: torch.Tensor, tensor: torch.Tensor) -> None:
+    """Note the values of a real tensor that a fake one stands for, if there are few and it has any."""
+    most = MOST_OF_PARAMETER if isinstance(tensor, torch.nn.Parameter) else MOST_ELEMENTS
+    if tensor.numel() <= most and tensor.device.type == "cpu":
+        with torch._C._DisableTorchDispatch():
+            fake._nncost_value = tensor.detach().clone()
+
+
+class KnownValues:
+    """The known values of one run."""
+
+    def __init__(self) -> None:
+        self._spoilt: dict[int, Any] = {}
+        self.reads = 0
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """A tensor's values; None if they are not known."""
+        value: torch.Tensor | None = getattr(tensor, _VALUE, None)
+        if value is None and not is_fake(tensor) and tensor.numel() <= MOST_ELEMENTS:
+            return tensor.clone()  # new, as what torch.tensor(2.0) lifts
+        if value is None or (self._spoilt and value.untyped_storage()._cdata in self._spoilt):
+            return None
+        return value
+
+    def computed(self, operator: Any, args: Any, kwargs: Any) -> Any:
+        """The result of an operator on known values; NotImplemented if they are not known."""
+        arguments = self._arguments(args, kwargs)
+        if arguments is None:
+            return NotImplemented
+        self.reads += 1
+        return operator(*arguments[0], **arguments[1])
+
+    def note(self, operator: Any, info: OperatorInfo, args: Any, kwargs: Any, result: Any) -> None:
+        """Note the values of an operator's results, or that what it has written to is no longer known."""
+        if info.written:
+            self._note_written(operator, info, args, kwargs)
+            return
+        if _first_is_unknown(args) or info.random or operator.namespace != "aten":
+            return
+        if info.name in _UNSET or not _is_small(result):
+            return
+        arguments = self._arguments(args, kwargs)
+        if arguments is None:
+            return
+        try:
+            found = operator(*arguments[0], **arguments[1])
+        except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
+            return
+        for fake, value in zip(tree_leaves(result), tree_leaves(found), strict=False):
+            if isinstance(fake, torch.Tensor) and isinstance(value, torch.Tensor) and fake.shape == value.shape:
+                fake._nncost_value = value
+
+    def _note_written(self, operator: Any, info: OperatorInfo, args: Any, kwargs: Any) -> None:
+        targets = tensors_in(written_to(info, args, kwargs))
+        values = [value for target in targets if (value := getattr(target, _VALUE, None)) is not None]
+        if not values:
+            return
+        arguments = None if info.random else self._arguments(args, kwargs)
+        if arguments is not None:
+            operator(*arguments[0], **arguments[1])
+            return
+        for value in values:
+            storage = value.untyped_storage()
+            self._spoilt[storage._cdata] = storage  # kept, so that no other memory comes to lie at its address
+
+    def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        """Arguments with values in place of fake tensors; None if some are not known."""
+        missing = False
+
+        def known(value: Any) -> Any:
+            nonlocal missing
+            if not isinstance(value, torch.Tensor):
+                missing = missing or isinstance(value, torch.SymInt)
+                return value
+            found = self.of(value)
+            missing = missing or found is None
+            return found
+
+        arguments = tree_map(known, (args, kwargs))
+        return None if missing else arguments
+
+
+def _first_is_unknown(args: Any) -> bool:
+    """Whether the first tensor's values are not known, which tells the common case."""
+    return bool(args) and isinstance(args[0], torch.Tensor) and not hasattr(args[0], _VALUE)
+
+
+def _is_small(result: Any) -> bool:
+    tensors = tensors_in(result)
+    sizes = [size for tensor in tensors for size in tensor.shape]
+    return (
+        bool(tensors)
+        and all(isinstance(size, int) for size in sizes)
+        and sum(tensor.numel() for tensor in tensors) <= MOST_ELEMENTS
+    )

@@ -24,11 +24,11 @@ _NOTHING = Workspace((), ())
 
 
 def timeline_of(
-    module: nn.Module, given: Inputs, options: LoadOptions, known: KnownResults
+    module: nn.Module, given: Inputs, options: LoadOptions, known: KnownResults, settings: StepSettings
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
-    The step runs once. No timeline if it cannot run on fake tensors: the operations are counted all the same.
+    The step runs once, in the way of ``settings``. No timeline if it cannot run on fake tensors: the operations are counted all the same.
     """
     cache = WorkspaceCache(options.learn)
     sizes = symbols_of(module, given, options)

@@ -9,13 +9,13 @@ however the step ends.
 from __future__ import annotations
 
 from torch import nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Training
 from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
 from nncost.frontends.torch.step.run import StepSettings, run_step
+from nncost.frontends.torch.step.signals import NEEDS_VALUES
 from nncost.ir.call_log import CallLog, Instrumentation
 from nncost.records import replace
 
@@ -36,7 +36,7 @@ def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrument
     observer = Observer(module, instrumentation)
     try:
         step = run_step(module, given, options, observer, settings)
-    except (DataDependentOutputException, DynamicOutputShapeException):
+    except NEEDS_VALUES:
         if not has_values(given):
             raise
         observer = Observer(module, instrumentation)

@@ -28,17 +28,21 @@ _QUERIES = {
 """Ask about tensors; other tools do not see them."""
 
 
-def _encoder_layer(x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-    return torch.empty_like(x)
+Empty = Callable[[torch.Tensor, tuple[int, ...]], torch.Tensor]
+"""``empty(tensor, shape)`` makes a tensor of that type and shape."""
 
 
-def _multihead(query: torch.Tensor, key: torch.Tensor, *rest: Any, **options: Any) -> Any:
+def _encoder_layer(empty: Empty, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    return empty(x, tuple(x.shape))
+
+
+def _multihead(empty: Empty, query: torch.Tensor, key: torch.Tensor, *rest: Any, **options: Any) -> Any:
     """The output, and the weights where they are asked for: of each head, or their average."""
     named = dict(zip(_MULTIHEAD, rest, strict=False)) | options
     shape = [query.shape[0], query.shape[1], key.shape[1]]
     if not named.get("average_attn_weights", True):
         shape.insert(1, named["num_head"])
-    return torch.empty_like(query), query.new_empty(shape) if named.get("need_weights", True) else None
+    return empty(query, tuple(query.shape)), empty(query, tuple(shape)) if named.get("need_weights", True) else None
 
 
 _MULTIHEAD = (
@@ -99,7 +103,7 @@ class Observer(Consumer):
         self._in_operator = True
         try:
             fused = _FUSED.get(name)
-            result = self.compute(func, args, kwargs) if fused is None else fused(*args, **kwargs)
+            result = self.compute(func, args, kwargs) if fused is None else fused(self._empty, *args, **kwargs)
         finally:
             self._in_operator = False
         if torch.is_inference_mode_enabled():
@@ -108,6 +112,11 @@ class Observer(Consumer):
         if not self._in_function:
             self.events.append(FunctionCall(name, *place, plain(args), plain(kwargs), plain(result)))
         return result
+
+    def _empty(self, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        """A new tensor of that shape, of the type of another."""
+        made: torch.Tensor = self.compute(torch.ops.aten.new_empty.default, (like, list(shape)), {})
+        return made
 
     def used_by(self, output: Any) -> list[Event]:
         """The events without operators that the output does not depend on."""

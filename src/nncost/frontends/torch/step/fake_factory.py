@@ -13,7 +13,7 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides
-from nncost.frontends.torch.step.known_values import set_value
+from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, set_value
 from nncost.frontends.torch.step.provenance import (
     OF_MODULE,
     PARAMETER,
@@ -25,19 +25,29 @@ from nncost.frontends.torch.step.provenance import (
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _TOO_MANY_BYTES = 1 << 63
+SAMPLE = 5
+"""A whole number among the inputs, where a model asks: no padding, no end of a sentence."""
 _PLAIN = (torch.Tensor, nn.Parameter, nn.Buffer)
 
 
 class FakeFactory:
     """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``fakes``).
 
-    ``gradients``: parameters that are trained require them.
+    ``gradients``: parameters that are trained require them. ``sampled``: inputs of whole numbers that are given as
+    shapes have values.
     """
 
     def __init__(
-        self, fakes: FakeTensors | None, options: LoadOptions, *, gradients: bool, sizes: Sizes | None = None
+        self,
+        fakes: FakeTensors | None,
+        options: LoadOptions,
+        *,
+        gradients: bool,
+        sizes: Sizes | None = None,
+        sampled: bool = False,
     ) -> None:
         self._fakes, self._options, self._gradients, self._sizes = fakes, options, gradients, sizes
+        self._sampled = sampled
         self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
@@ -65,7 +75,10 @@ class FakeFactory:
         if self._fakes is None:
             return from_inputs(torch.empty(concrete(shape), dtype=dtype))
         sizes: Sequence[Any] = concrete(shape) if self._sizes is None else self._sizes.shape(shape)
-        return from_inputs(self._fakes.make(sizes, contiguous_strides(sizes), dtype))
+        made = self._fakes.make(sizes, contiguous_strides(sizes), dtype)
+        if self._sampled and not dtype.is_floating_point and product(shape) <= MOST_ELEMENTS:
+            set_value(made, torch.full(concrete(shape), SAMPLE, dtype=dtype))
+        return from_inputs(made)
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
         """For an input given as a tensor."""

@@ -60,6 +60,17 @@ def _switch(read: Callable[[], bool], write: Callable[[bool], object], *, on: bo
         write(before)
 
 
+@contextmanager
+def told_it_is_exported() -> Iterator[None]:
+    """Libraries that ask learn that they are traced, and take the course that looks at no values, as torch.export has it."""
+    before = torch.compiler._is_compiling_flag
+    torch.compiler._is_compiling_flag = True
+    try:
+        yield
+    finally:
+        torch.compiler._is_compiling_flag = before
+
+
 def fused_attention(*, on: bool) -> AbstractContextManager[None]:
     """Multi-head attention's fast path: a single fused operator in inference; without it, layer by layer."""
     return _switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, on=on)

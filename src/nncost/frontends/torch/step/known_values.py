@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo, written_to
 from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
 
-MOST_ELEMENTS = 1 << 12
+MOST_ELEMENTS = 1 << 16
 """Tensors of more elements have no known values."""
 MOST_OF_PARAMETER = 16
 """Models branch on a parameter that is a number, not on weights."""
@@ -110,7 +110,9 @@ class KnownValues:
 
 def _first_is_unknown(args: Any) -> bool:
     """Whether the first tensor's values are not known, which tells the common case."""
-    return bool(args) and isinstance(args[0], torch.Tensor) and not hasattr(args[0], _VALUE)
+    if not args or not isinstance(args[0], torch.Tensor):
+        return False
+    return not hasattr(args[0], _VALUE) and is_fake(args[0])
 
 
 def _is_small(result: Any) -> bool:

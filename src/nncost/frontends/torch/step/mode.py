@@ -25,6 +25,7 @@ from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, tenso
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
+from nncost.frontends.torch.step.signals import NEEDS_VALUES
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _NO_OPTIONS: dict[str, Any] = {}
@@ -80,10 +81,6 @@ class Consumer:
         """The tensors that the loss ``sum`` is taken of."""
         return trained_outputs(output)
 
-    def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
-        """The tensors whose gradients are asked for, if they are not left in the parameters."""
-        return {}
-
     def forward_ended(self) -> None:
         """The model has returned; its loss follows."""
 
@@ -131,17 +128,22 @@ class Consumer:
 class StepMode(TorchDispatchMode):
     """Hands every operator to ``consumer``, real tensors among its arguments replaced by ``captured`` (None: kept).
 
-    ``fakes`` run the operators; without them, the step is on real tensors.
+    ``fakes`` run the operators; without them, the step is on real tensors. ``refused`` is the last operator that
+    asked for values where there are none.
     """
 
     supports_higher_order_operators = True
 
     def __init__(
-        self, consumer: Consumer, fakes: FakeTensors | None, captured: Callable[[torch.Tensor], torch.Tensor] | None = None
+        self,
+        consumer: Consumer,
+        fakes: FakeTensors | None,
+        captured: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         super().__init__()
         refresh()
         self.consumer, self.captured, self.values = consumer, captured, KnownValues()
+        self.refused: Any = None
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
 
@@ -189,7 +191,11 @@ class StepMode(TorchDispatchMode):
                 return self._fakes.in_place_of(result)
             if func is _ITEM and self.captured is None:
                 return torch.ones((), dtype=args[0].dtype, device=_CPU).item()  # an optimizer's norm: any number does
-        return self._fakes.compute(func, args, kwargs)
+        try:
+            return self._fakes.compute(func, args, kwargs)
+        except NEEDS_VALUES:
+            self.refused = func
+            raise
 
     def _without_captured(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Arguments without real tensors, so that no kernel ever writes to one."""

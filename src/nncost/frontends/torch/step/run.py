@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import wraps
+from types import MethodType
 from typing import Any
 
 import torch
@@ -13,14 +15,21 @@ from torch import nn
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described
-from nncost.frontends.torch.step.fake_module import Stored, SwappedParameters, Wrap, unfused_kernels
 from nncost.frontends.torch.step.fake_factory import FakeFactory
+from nncost.frontends.torch.step.fake_module import (
+    Stored,
+    SwappedParameters,
+    Wrap,
+    told_it_is_exported,
+    unfused_kernels,
+)
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.leaves import gradients_kept, leaves_of
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
-from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
+from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
@@ -47,7 +56,8 @@ class StepSettings:
     """How a step runs.
 
     ``real``: on copies of the real tensors instead of fake ones. ``sizes`` are the symbols among the sizes.
-    ``gradients`` are recorded although no loss is named. ``backward`` False stops after the loss is known.
+    ``sampled``: whole numbers among the inputs have values, of which a shape tells nothing. ``exported``: the model
+    is told that it is traced, and does not look at values. ``gradients`` are recorded although no loss is named. ``backward`` False stops after the loss is known.
     ``keep_gradients`` leaves all gradients in the parameters; without it only the wanted ones are computed.
     ``as_loop``: everything as in a training loop, which keeps gradients, computes the sum that a loss of
     that name stands for, lets attention be fused, and updates the parameters.
@@ -55,6 +65,8 @@ class StepSettings:
     """
 
     real: bool = False
+    sampled: bool = False
+    exported: bool = False
     sizes: Sizes | None = None
     gradients: bool = False
     backward: bool = True
@@ -74,7 +86,7 @@ def run_step(
     """
     sizes, trains = settings.sizes, wants_backward(options)
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
-    factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes)
+    factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes, sampled=settings.sampled)
     wrap = None if consumer.hooked else _attributed(consumer)
     swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap)
     consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
@@ -83,6 +95,8 @@ def run_step(
     with swapped.swapped(settings.deferred, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
+        if settings.exported:
+            around.enter_context(told_it_is_exported())
         inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs)
@@ -90,6 +104,8 @@ def run_step(
         with ExitStack() as stack:
             for context in consumer.contexts():
                 stack.enter_context(context)
+            if fakes is not None:
+                stack.enter_context(values_asked_for(lambda: mode.refused))
             stack.enter_context(mode)
             with consumer.around_forward():
                 result.output = module(*inputs.args, **inputs.kwargs)
@@ -121,20 +137,27 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         check_differentiable(value)
         result.starts = [value]
     attribution.enter("", "backward")
+    leaves = leaves_of(result.starts)
     try:
-        if settings.as_loop or settings.keep_gradients:
-            torch.autograd.backward(result.starts, seeds)
+        if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
+            with gradients_kept(leaves):
+                torch.autograd.backward(result.starts, seeds)
             result.trained = list(consumer.swapped.with_gradient())
             return
-        wanted = consumer.wanted(result.inputs)
-        found = torch.autograd.grad(result.starts, list(wanted.values()), seeds, allow_unused=True)
-        result.trained = [name for name, gradient in zip(wanted, found, strict=True) if gradient is not None]
+        found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True)
+        received = {id(leaf) for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
+        result.trained = [name for name, fake in consumer.swapped.fakes().items() if id(fake) in received]
     except RuntimeError as error:
         if "use_reentrant=True" in str(error):
             raise ReentrantError(str(error)) from error
         raise
     finally:
         attribution.in_backward = False
+
+
+def _is_awaited(leaf: torch.Tensor) -> bool:
+    """Whether something runs as soon as a leaf's gradient is there, as an optimizer within the backward pass."""
+    return bool(getattr(leaf, "_post_accumulate_grad_hooks", None))
 
 
 def _update(optimizer: Any, mode: StepMode) -> None:
@@ -163,7 +186,7 @@ def _attributed(consumer: Consumer) -> Wrap:
     attribution = consumer.attribution
 
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def layer_run(*args: Any, **kwargs: Any) -> Any:
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:
@@ -177,9 +200,21 @@ def _attributed(consumer: Consumer) -> Wrap:
                 attribution.path = outer
                 attribution.depth -= 1
 
-        return run
+        return _in_place_of(forward, layer, layer_run)
 
     return wrap
+
+
+def _in_place_of(forward: Any, layer: nn.Module, layer_run: Callable[..., Any]) -> Any:
+    """A function to run in place of a layer's forward, which has its signature and, like it, is a method."""
+    if not isinstance(forward, MethodType) or forward.__self__ is not layer:
+        return wraps(forward)(layer_run) if callable(forward) else layer_run
+
+    @wraps(forward.__func__)
+    def method(_: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return layer_run(*args, **kwargs)
+
+    return MethodType(method, layer)
 
 
 def symbols_of(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:

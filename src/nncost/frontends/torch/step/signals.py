@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+
+from nncost.errors import NncostError
 
 
 class NotEqual(Exception):  # noqa: N818 - a signal, not an error
@@ -11,6 +18,20 @@ class NotEqual(Exception):  # noqa: N818 - a signal, not an error
     def __init__(self, layer: nn.Module) -> None:
         super().__init__(type(layer).__name__)
         self.layer = layer
+
+
+class ValuesAskedError(RuntimeError):
+    """The model asks for values, as ``x.numpy()`` does, where there are only shapes."""
+
+
+NEEDS_VALUES = (ValuesAskedError, DataDependentOutputException, DynamicOutputShapeException)
+"""What a run on fake tensors raises where values decide how it goes on."""
+_WITHOUT_VALUES = (
+    "Cannot access data pointer of Tensor",
+    "tolist() shouldn't be called on a tensor with unallocated storage",
+    "called with NO overloaded args",
+)
+"""What PyTorch says where a function outside its dispatcher reads a tensor that has no values."""
 
 
 class Branched(Exception):  # noqa: N818 - a signal, not an error
@@ -23,3 +44,21 @@ class Branched(Exception):  # noqa: N818 - a signal, not an error
 
 class ReentrantError(RuntimeError):
     """A checkpoint with ``use_reentrant=True`` only works when gradients are left in the parameters."""
+
+
+@contextmanager
+def values_asked_for(refused: Callable[[], Any]) -> Iterator[None]:
+    """Raise ValuesAskedError for whatever comes of a tensor being read of which there is only the shape.
+
+    ``refused`` returns the operator that asked for values, if one has: between it and here, the model or a library may
+    have made another exception of the refusal.
+    """
+    try:
+        yield
+    except (*NEEDS_VALUES, NncostError, NotEqual, Branched):
+        raise
+    except Exception as error:
+        operator = refused()
+        if operator is None and not any(text in str(error) for text in _WITHOUT_VALUES):
+            raise
+        raise ValuesAskedError(str(operator or str(error).splitlines()[0])) from error

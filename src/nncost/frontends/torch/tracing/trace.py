@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.errors import OptionError, SourceError, SymbolError
+from nncost.errors import NncostError, OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.inputs import has_values, tensors_of
+from nncost.frontends.torch.inputs import has_values
+from nncost.frontends.torch.step.fake_factory import SAMPLE
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides, tensors_in
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
 from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
-from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
+from nncost.frontends.torch.step.signals import NEEDS_VALUES, Branched, NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
@@ -26,44 +27,38 @@ from nncost.records import record, replace
 
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
+SAMPLED = (
+    f"The model looks at whole numbers among its inputs, of which only shapes were given: each was taken as {SAMPLE}."
+)
+EXPORTED = "The model looks at values of its inputs, of which only shapes were given: traced as torch.export does, without looking."
 
 
 @record
 class Traced:
-    """A traced step: what it left, the tracer, which parameters got a gradient, and conditions on the symbols."""
+    """A traced step: what it left, the tracer, which parameters got a gradient, how it ran, and notes on that."""
 
     step: StepResult
     tracer: Tracer
     trained: list[str]
-    conditions: Sequence[str] = ()
+    settings: StepSettings
+    notes: Sequence[str] = ()
 
 
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
     """Run the module once on fake tensors.
 
-    It runs again only if that fails: with its real inputs if the model branches on their values, with
-    gradients left in the parameters for a reentrant checkpoint, and with gradients on if the model
-    differentiates inside its forward pass.
+    It runs again only if that fails: with values if the model looks at them, with gradients left in the
+    parameters for a reentrant checkpoint, and with gradients on if the model differentiates inside its forward
+    pass.
     """
-    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
-    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
-
     sizes = symbols_of(module, given, options)
     run = _Run(module, given, options, log)
     try:
         return run.reusing(sizes)
     except ReentrantError:
         return run.traced(StepSettings(sizes=sizes, keep_gradients=True))
-    except (DataDependentOutputException, DynamicOutputShapeException) as error:
-        if has_values(given):
-            return run.traced(StepSettings(real=True))
-        try:
-            return run.traced(StepSettings(sizes=Sizes(by_data=True)))
-        except (GuardOnDataDependentSymNode, DataDependentOutputException, SymbolError):
-            raise SourceError(
-                f"the control flow of {type(module).__name__} depends on the values of its inputs ({error.func}).",
-                hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
-            ) from error
+    except NEEDS_VALUES as error:
+        return _with_values(run, error)
     except RuntimeError as error:
         if NEEDS_GRADIENTS in str(error) and not wants_backward(options):
             return run.traced(StepSettings(sizes=sizes, gradients=True))
@@ -71,6 +66,30 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
             raise
         # PyTorch itself may not know an operator on symbols: the numbers then stand for them.
         raise Branched([str(error).splitlines()[0]], sizes.numbers) from error
+
+
+def _with_values(run: _Run, error: Exception) -> Traced:
+    """A run of a model that looks at the values of its inputs. Raise SourceError if only real ones will do."""
+    if has_values(run.given):
+        return run.traced(StepSettings(real=True))
+    for settings, note in ((StepSettings(sampled=True), SAMPLED), (StepSettings(exported=True), EXPORTED)):
+        try:
+            sizes = symbols_of(run.module, run.given, run.options)
+            traced = run.traced(replace(settings, sizes=sizes))
+            return replace(traced, notes=(*traced.notes, note))
+        except (*NEEDS_VALUES, RuntimeError, ValueError, LookupError, TypeError):
+            continue
+    try:
+        return run.traced(StepSettings(sizes=Sizes(by_data=True)))
+    except Exception as failed:
+        if isinstance(failed, NncostError) and not isinstance(failed, SymbolError):
+            raise
+        name = type(run.module).__name__
+        asked = getattr(error, "func", None) or str(error)
+        raise SourceError(
+            f"the control flow of {name} depends on the values of its inputs ({asked}).",
+            hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
+        ) from error
 
 
 @record
@@ -104,7 +123,8 @@ class _Run:
             seen_provenance(tensor)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
-        return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check())
+        conditions = [] if settings.sizes is None else settings.sizes.check()
+        return Traced(step, tracer, trained, settings, conditions)
 
 
 class _BlockTracer(Tracer):
@@ -123,13 +143,6 @@ class _BlockTracer(Tracer):
         if self.blocks is not None and layer in self._candidates:
             return self.blocks.run(layer, path, forward, args, kwargs)
         return forward(*args, **kwargs)
-
-    def wanted(self, inputs: Inputs) -> dict[str, torch.Tensor]:
-        """Parameters that require a gradient, inputs that do, and the blocks' anchor."""
-        wanted = {name: fake for name, fake in self.swapped.fakes().items() if fake.requires_grad}
-        asked = [tensor for tensor in tensors_of(inputs) if tensor.requires_grad]
-        wanted |= {f" input {number}": tensor for number, tensor in enumerate(asked)}
-        return wanted if self.blocks is None else {**wanted, "": self.blocks.anchor}
 
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:

@@ -315,18 +315,41 @@ def test_the_whole_program_shows_no_traceback(tmp_path: Path) -> None:
 
 
 class InThread(nn.Module):
-    """A layer runs in another thread, which no dispatch mode follows."""
+    """A layer runs in another thread; ``pool`` is one that was there before."""
 
-    def __init__(self, then: Any) -> None:
+    def __init__(self, then: Any, pool: ThreadPoolExecutor | None = None) -> None:
         super().__init__()
-        self.layer, self.then = nn.Linear(4, 4), then
+        self.layer, self.then, self.pool = nn.Linear(4, 4, bias=False), then, pool
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.pool is not None:
+            return self.then(self.pool.submit(self.layer, x).result())
         with ThreadPoolExecutor(1) as pool:
             return self.then(pool.submit(self.layer, x).result())
 
 
-@pytest.mark.parametrize("then", [lambda y: y, lambda y: y * 2], ids=["returned", "used"])
-def test_work_in_another_thread_is_never_zero(then: Any) -> None:
-    with pytest.raises(SourceError, match="where its operators are not seen"):
-        nncost.count(InThread(then), (2, 4))
+THEN = pytest.mark.parametrize("then", [lambda y: y, lambda y: y * 2], ids=["returned", "used"])
+
+
+@THEN
+@pytest.mark.parametrize("given", [(2, 4), torch.ones(2, 4)], ids=["shape", "tensor"])
+def test_work_in_a_thread_that_the_model_starts_is_counted(then: Any, given: Any) -> None:
+    assert nncost.count(InThread(then), given).forward.macs == 2 * 16
+    assert nncost.count(InThread(then), given, loss="sum").step.macs == 2 * 2 * 16
+
+
+@THEN
+@pytest.mark.parametrize("given", [(2, 4), torch.ones(2, 4)], ids=["shape", "tensor"])
+def test_work_in_a_thread_that_was_there_before_is_never_zero(then: Any, given: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with pytest.raises(SourceError, match="whose operators are not seen"):
+            nncost.count(InThread(then, pool), given)
+
+
+def test_one_module_counted_in_several_threads() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: nncost.count(module, (6, 4), loss="sum").step.macs, range(8)))
+    assert counts == [nncost.count(module, (6, 4), loss="sum").step.macs] * 8
+    assert all(type(parameter) is nn.Parameter for parameter in module.parameters())

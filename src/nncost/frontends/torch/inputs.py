@@ -61,8 +61,9 @@ def converted(
     batch: Dim | None,
     make: Callable[[Shape, torch.dtype], torch.Tensor],
     fake: Callable[[torch.Tensor], torch.Tensor],
+    keep: Callable[[Any], Any],
 ) -> Inputs:
-    """The arguments with ``make(shape, dtype)`` for every shape and ``fake(tensor)`` for every tensor.
+    """The arguments with ``make(shape, dtype)`` for every shape, ``fake(tensor)`` for every tensor, ``keep`` for others.
 
     With ``batch`` every leading size that is the given number of examples becomes that one.
     """
@@ -83,7 +84,7 @@ def converted(
             return type(value)(*(convert(item, name) for item in value))
         if isinstance(value, (list, tuple)):
             return type(value)(convert(item, name) for item in value)
-        return value
+        return keep(value)
 
     args = tuple(
         convert(value, names[position] if position < len(names) else "") for position, value in enumerate(inputs.args)

@@ -23,6 +23,7 @@ from nncost.frontends.torch.inputs import (
 )
 from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
 from nncost.frontends.torch.step.loss import primary, wants_backward
+from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.step.symbolic_sizes import symbol_names
@@ -120,8 +121,8 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     traced = trace_module(module, given, replace(options, reuse=False), log)
     parameters = _parameters(traced)
     both = {name: (traced.step.tensors[name].fake, parameter) for name, parameter in parameters.items()}
-    leaves = tree_leaves(traced.step.output) if options.steps.loss == "sum" else []
-    summed = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    leaves = output_tensors(traced.step.output) if options.steps.loss == "sum" else []
+    summed = [leaf for leaf in leaves if leaf.requires_grad]
     outputs = summed or [primary(traced.step.output)]
     connection = Connection(both, tensors_of(traced.step.inputs), traced.tracer.sizes)
     graph = connection.graph(log, outputs, list(parameters.values()))

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from nncost.frontends.torch.step.functions import StepFunctions
 
 _ADDING_A_BIAS = {
     functional.linear, functional.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
@@ -19,7 +20,7 @@ FUSABLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttent
 """Layers that are not fused while a function mode is on; all their products have a bias of their own."""
 
 
-class BiasedProducts(TorchFunctionMode):
+class BiasedProducts(StepFunctions):
     """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own."""
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class BiasedProducts(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function not in _ADDING_A_BIAS:
-            return function(*args, **(kwargs or {}))
+            return super().__torch_function__(function, types, args, kwargs)
         with self._one():
             return function(*args, **(kwargs or {}))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
 
+from nncost.frontends.torch.step.threads import Threads
 from nncost.ir.graph import Phase
 
 Place = tuple[str, Phase]
@@ -25,6 +27,7 @@ class Attribution:
     """
 
     def __init__(self) -> None:
+        self.threads = Threads()
         self.path = ""
         self.phase: Phase = "forward"
         self.in_backward = False
@@ -75,6 +78,8 @@ class Attribution:
 
     def _forward(self) -> Place:
         place, number = (self.path, self.phase), torch.autograd._get_sequence_nr() - 1
+        if self.threads.others and threading.get_ident() != self.threads.owner:
+            return place  # each thread numbers nodes anew
         while number > self._before and number not in self._layer_of_node:  # an in-place operator makes two: it copies
             self._layer_of_node[number] = place
             number -= 1

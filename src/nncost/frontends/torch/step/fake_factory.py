@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ class FakeFactory:
         made = self._like(tensor)
         if is_parameter and self._gradients and tensor.requires_grad and not self._is_frozen(name):
             made.requires_grad_()
+        _share(tensor, made)
         return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
 
     def _is_frozen(self, name: str) -> bool:
@@ -65,7 +67,10 @@ class FakeFactory:
         """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
         found = self._captured.get(id(tensor))
         if found is None:
-            found = self._captured[id(tensor)] = (tensor, set_provenance(self._like(tensor), OF_MODULE))
+            made = set_provenance(self._like(tensor), OF_MODULE)
+            if self._gradients and tensor.is_leaf and tensor.requires_grad:
+                made.requires_grad_()
+            found = self._captured[id(tensor)] = (tensor, made)
         return found[1]
 
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
@@ -100,3 +105,22 @@ class FakeFactory:
         made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
         set_value(made, tensor)
         return made
+
+
+def _share(tensor: torch.Tensor, made: torch.Tensor) -> None:
+    """Give a fake tensor the attributes that the user has set on the real one, and its hooks on gradients."""
+    if attributes := vars(tensor):
+        vars(made).update({name: value for name, value in attributes.items() if name not in vars(made)})
+    if found := tensor._backward_hooks:
+        made._backward_hooks = found
+    if found := getattr(tensor, "_post_accumulate_grad_hooks", None):
+        made._post_accumulate_grad_hooks = OrderedDict((key, _silent(hook)) for key, hook in found.items())
+
+
+def _silent(hook: Callable[[torch.Tensor], object]) -> Callable[[torch.Tensor], None]:
+    """A hook that returns nothing, whatever the user's returns: its work is what counts."""
+
+    def run(tensor: torch.Tensor) -> None:
+        hook(tensor)
+
+    return run

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,9 +21,9 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_factory import FakeFactory
-from nncost.frontends.torch.step.fake_tensors import is_fake
+from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
 from nncost.frontends.torch.step.signals import NotEqual
-from nncost.frontends.torch.step.state_guard import StateGuard
+from nncost.frontends.torch.step.state.guard import StateGuard
 from nncost.ir.trace import joined
 
 Wrap = Callable[[nn.Module, str, Any], Any]
@@ -58,6 +60,22 @@ def _switch(read: Callable[[], bool], write: Callable[[bool], object], *, on: bo
         yield
     finally:
         write(before)
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """An interrupt (Ctrl-C) waits until the end of what must not stop half way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[Any] = []
+    before = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if waiting:
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -141,18 +159,33 @@ class SwappedParameters:
                         self._known[id(tensor)] = self.tensors[stored.name] = stored
 
     @contextmanager
-    def swapped(self, deferred: Collection[nn.Module], *, fused: bool) -> Iterator[None]:
-        """Fake tensors in place of the real ones, except inside deferred layers; everything is restored afterwards."""
+    def swapped(self, deferred: Collection[nn.Module], optimizer: Any, *, fused: bool) -> Iterator[None]:
+        """Fake tensors in place of the real ones, except inside deferred layers; everything is restored afterwards.
+
+        So is the user's ``optimizer``, whose tensors stay.
+        """
         self._deferred = set(deferred)
+        beside = StateGuard(self.names, None)
         # The caller may be in inference mode.
         with random_state_kept(), eager(), fused_attention(on=fused), quiet(), torch.inference_mode(mode=False):
             try:
+                beside.follow(optimizer)
                 self._swap_all()
                 yield
             finally:
-                self._guard.restore()
+                with interrupts_deferred():
+                    beside.restore()
+                    self._guard.restore()
+
+    def follow(self, value: Any) -> Any:
+        """Keep an object that the step is given and what it leads to; what to use in its place."""
+        return self._guard.follow(value)
 
     def _swap_all(self) -> None:
+        for layer in self.names:
+            self._guard.keep(layer)
+        for stored in self.tensors.values():
+            self._guard.follow_around(stored.original)
         inside = None
         for layer, name in self.names.items():  # a layer comes before the layers inside it
             if inside is not None and name.startswith(inside):
@@ -193,7 +226,6 @@ class SwappedParameters:
         return next(layer for layer in self._deferred for t in (*layer.parameters(), *layer.buffers()) if t is tensor)
 
     def _replace_forward(self, layer: nn.Module) -> None:
-        self._guard.keep(layer)
         if self._training is not None:
             vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
@@ -201,9 +233,15 @@ class SwappedParameters:
 
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):
-            for leaf, tensor in tensors.items():
-                if tensor is not None:
-                    tensors[leaf] = self._fake(self._known[id(tensor)])
+            for leaf, tensor in list(tensors.items()):
+                if tensor is None:
+                    continue
+                fake = self._fake(self._known[id(tensor)])
+                if isinstance(tensors, dict):
+                    dict.__setitem__(tensors, leaf, fake)
+                else:
+                    with Devices():
+                        tensors[leaf] = fake
 
     def _fake(self, stored: Stored) -> torch.Tensor:
         if stored.fake is None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
+from torch.utils._python_dispatch import TorchDispatchMode
 
 _CPU = torch.device("cpu")
 _META = "_nncost_meta"
@@ -22,6 +23,7 @@ _no_address = torch._C._set_throw_on_mutable_data_ptr
 
 _GROUPED = torch.ops.aten._grouped_mm.default
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
+_DEVICE = torch.ops.prim.device.default
 _ALIAS = torch.ops.aten.alias.default
 
 
@@ -181,6 +183,27 @@ class FakeTensors:
         return (
             self.make(x.shape, x.stride(), x.dtype), self.make(statistics, (1,), dtype), self.make(statistics, (1,), dtype)
         )  # fmt: skip
+
+
+def moved_to(tensor: torch.Tensor) -> torch.device:
+    """Where a fake tensor says it is: the CPU, or the meta device if the model has moved it there."""
+    found: torch.device = getattr(tensor.untyped_storage(), "_nncost_device", _CPU)
+    return found
+
+
+def move(tensor: Any, device: torch.device) -> bool:
+    """Have a fake tensor, and all that share its memory, say that it is on the meta device; whether that was asked."""
+    if not isinstance(tensor, torch.Tensor) or device.type != "meta" or not hasattr(tensor, _META):
+        return False
+    tensor.untyped_storage()._nncost_device = device
+    return True
+
+
+class Devices(TorchDispatchMode):
+    """Answers where a fake tensor is, for code of PyTorch's that asks outside a step's mode."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _CPU if func is _DEVICE else func(*args, **(kwargs or {}))
 
 
 class _Theirs:

@@ -34,21 +34,23 @@ def set_value(fake: torch.Tensor, tensor: torch.Tensor) -> None:
             fake._nncost_value = tensor.detach().clone()
 
 
+def value_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The values that a fake tensor has, if they are known."""
+    value: torch.Tensor | None = getattr(tensor, _VALUE, None)
+    return None if value is None or getattr(value.untyped_storage(), "_nncost_spoilt", False) else value
+
+
 class KnownValues:
     """The known values of one run."""
 
     def __init__(self) -> None:
-        self._spoilt: dict[int, Any] = {}
         self.reads = 0
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """A tensor's values; None if they are not known."""
-        value: torch.Tensor | None = getattr(tensor, _VALUE, None)
-        if value is None and not is_fake(tensor) and tensor.numel() <= MOST_ELEMENTS:
-            return tensor.clone()  # new, as what torch.tensor(2.0) lifts
-        if value is None or (self._spoilt and value.untyped_storage()._cdata in self._spoilt):
-            return None
-        return value
+        if is_fake(tensor):
+            return value_of(tensor)
+        return tensor.clone() if tensor.numel() <= MOST_ELEMENTS else None  # new, as what torch.tensor(2.0) lifts
 
     def computed(self, operator: Any, args: Any, kwargs: Any) -> Any:
         """The result of an operator on known values; NotImplemented if they are not known."""
@@ -88,8 +90,7 @@ class KnownValues:
             operator(*arguments[0], **arguments[1])
             return
         for value in values:
-            storage = value.untyped_storage()
-            self._spoilt[storage._cdata] = storage  # kept, so that no other memory comes to lie at its address
+            value.untyped_storage()._nncost_spoilt = True
 
     def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         """Arguments with values in place of fake tensors; None if some are not known."""

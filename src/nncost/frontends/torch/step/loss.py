@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
 from nncost.frontends.model import LoadOptions
-from nncost.frontends.torch.step.named_losses import class_rows, sum_of, takes_classes, value_of
+from nncost.frontends.torch.step.named_losses import class_rows, output_tensors, sum_of, takes_classes, value_of
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 
 PREFERRED = (
@@ -44,10 +43,9 @@ def _primary(output: Any) -> torch.Tensor | None:
         items = [*named, *output.values()]
     elif isinstance(output, (list, tuple)):
         items = list(output)
-    elif hasattr(output, "__dict__"):
-        items = [vars(output)[name] for name in (*PREFERRED, *vars(output)) if name in vars(output)]
     else:
-        return None
+        named = [getattr(output, name) for name in PREFERRED if hasattr(output, name)]
+        items = [*named, *output_tensors(output)]
     return next((found for item in items if (found := _primary(item)) is not None), None)
 
 
@@ -74,7 +72,7 @@ def loss_of(output: Any, options: LoadOptions) -> Any:
 
 def trained_outputs(output: Any) -> list[torch.Tensor]:
     """The tensors of an output that depend on a parameter. Raise OptionError if there is none."""
-    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    tensors = [tensor for tensor in output_tensors(output) if tensor.requires_grad]
     if not tensors:
         check_differentiable(primary(output))
     return tensors

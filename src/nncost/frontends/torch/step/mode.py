@@ -21,7 +21,7 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
 from nncost.frontends.torch.step.fake_module import SwappedParameters
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, tensors_in
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
@@ -143,23 +143,36 @@ class StepMode(TorchDispatchMode):
         super().__init__()
         refresh()
         self.consumer, self.captured, self.values = consumer, captured, KnownValues()
+        self.threads = consumer.attribution.threads
         self.refused: Any = None
+        self.ended = False
+        self._moves = False
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is _DEVICE and is_fake(args[0]):
-            return _CPU
+            return moved_to(args[0]) if self._moves else _CPU
+        if not self.threads.others:
+            return self._dispatched(func, types, args, kwargs)
+        if self.ended:  # a thread has outlived the step
+            return func(*args, **(kwargs or {}))
+        with self.threads.turn():
+            return self._dispatched(func, types, args, kwargs)
+
+    def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if types and any(map(_has_own_operators, types)):
             return NotImplemented  # the tensor's class takes it apart, and what it calls comes here
         kwargs = kwargs or _NO_OPTIONS
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
-        info = operator_info(func)
+        info, asked = operator_info(func), kwargs.get("device")
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)
         result = self._handed_on(func, info, args, kwargs)
+        if asked is not None and self._fakes is not None:
+            self._moves |= move(result, asked)
         attribution = self.consumer.attribution
         if self._fakes is not None and self.captured is not None and (not attribution.in_backward or attribution.depth):
             self.values.note(func, info, args, kwargs, result)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
@@ -51,9 +55,43 @@ def cross_entropy_of_probabilities(p: torch.Tensor, target: torch.Tensor, axis: 
     return functional.nll_loss(class_rows(logarithms), target.reshape(-1))
 
 
+def output_tensors(output: Any) -> list[torch.Tensor]:
+    """The tensors of a model's output in their order: in containers, dataclasses and other objects, each once."""
+    found: dict[int, torch.Tensor] = {}
+    seen: dict[int, Any] = {}
+    waiting = [output]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            found.setdefault(id(value), value)
+        elif id(value) not in seen:
+            seen[id(value)] = value
+            waiting += reversed(list(_parts(value)))
+    return list(found.values())
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What a value holds that may be tensors."""
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return value
+    if isinstance(value, (str, bytes, int, float, type, ModuleType, FunctionType, nn.Module)):
+        return ()
+    slots = (name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()))
+    attributes = {**getattr(value, "__dict__", {}), **{name: getattr(value, name, None) for name in slots}}
+    return attributes.values() or _leaves(value)
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The parts of a container that is registered with PyTorch."""
+    leaves = tree_leaves(value)
+    return [] if leaves == [value] or any(leaf is value for leaf in leaves) else leaves
+
+
 def sum_of(output: Any) -> torch.Tensor:
     """The sum of all floating-point tensors of an output that have a gradient, or of all if none has."""
-    leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor) and leaf.dtype.is_floating_point]
+    leaves = [leaf for leaf in output_tensors(output) if leaf.dtype.is_floating_point]
     sums = [leaf.sum() for leaf in [leaf for leaf in leaves if leaf.requires_grad] or leaves]
     return sums[0] if len(sums) == 1 else torch.stack(sums).sum()
 

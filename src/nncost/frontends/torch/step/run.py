@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import wraps
 from types import MethodType
@@ -31,6 +33,7 @@ from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
+from nncost.frontends.torch.step.threads import ONE_STEP
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 
@@ -84,6 +87,13 @@ def run_step(
     Raise OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
     and whatever the module raises, with a note of the layer.
     """
+    with ONE_STEP:
+        return copy_context().run(_run, module, given, options, consumer, settings)
+
+
+def _run(
+    module: nn.Module, given: Inputs, options: LoadOptions, consumer: Consumer, settings: StepSettings
+) -> StepResult:
     sizes, trains = settings.sizes, wants_backward(options)
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
     factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes, sampled=settings.sampled)
@@ -92,12 +102,13 @@ def run_step(
     consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
     mode = StepMode(consumer, fakes, None if settings.real else consumer.captured)
     fused = settings.as_loop or settings.fused_attention
-    with swapped.swapped(settings.deferred, fused=fused), ExitStack() as around:
+    with swapped.swapped(settings.deferred, options.steps.optimizer, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
         if settings.exported:
             around.enter_context(told_it_is_exported())
-        inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input)
+        inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input, swapped.follow)
+        swapped.follow(options.steps.loss)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs)
         around.enter_context(torch.set_grad_enabled(trains or settings.gradients))
@@ -107,6 +118,7 @@ def run_step(
             if fakes is not None:
                 stack.enter_context(values_asked_for(lambda: mode.refused))
             stack.enter_context(mode)
+            stack.enter_context(mode.threads.followed(mode))
             with consumer.around_forward():
                 result.output = module(*inputs.args, **inputs.kwargs)
             consumer.forward_ended()
@@ -120,6 +132,7 @@ def run_step(
             _update(options.steps.optimizer if result.trained else None, mode)
             result.output, result.starts = None, ()
             consumer.finished()
+    mode.ended = True
     return result
 
 
@@ -144,7 +157,7 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
                 torch.autograd.backward(result.starts, seeds)
             result.trained = list(consumer.swapped.with_gradient())
             return
-        found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True)
+        found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
         received = {id(leaf) for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
         result.trained = [name for name, fake in consumer.swapped.fakes().items() if id(fake) in received]
     except RuntimeError as error:
@@ -187,6 +200,13 @@ def _attributed(consumer: Consumer) -> Wrap:
 
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
         def layer_run(*args: Any, **kwargs: Any) -> Any:
+            threads = attribution.threads
+            if threads.others and threading.get_ident() != threads.owner:
+                with threads.turn():
+                    return own_turn(*args, **kwargs)
+            return own_turn(*args, **kwargs)
+
+        def own_turn(*args: Any, **kwargs: Any) -> Any:
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:

@@ -10,6 +10,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from nncost.errors import NncostError
+from nncost.frontends.torch.step.threads import unseen, was_in_thread
 
 
 class NotEqual(Exception):  # noqa: N818 - a signal, not an error
@@ -46,6 +47,10 @@ class ReentrantError(RuntimeError):
     """A checkpoint with ``use_reentrant=True`` only works when gradients are left in the parameters."""
 
 
+def _reads_nothing(error: Exception) -> bool:
+    return type(error) is RuntimeError and any(text in str(error) for text in _WITHOUT_VALUES)
+
+
 @contextmanager
 def values_asked_for(refused: Callable[[], Any]) -> Iterator[None]:
     """Raise ValuesAskedError for whatever comes of a tensor being read of which there is only the shape.
@@ -59,6 +64,8 @@ def values_asked_for(refused: Callable[[], Any]) -> Iterator[None]:
         raise
     except Exception as error:
         operator = refused()
-        if operator is None and not any(text in str(error) for text in _WITHOUT_VALUES):
+        if operator is None and not _reads_nothing(error):
             raise
+        if operator is None and was_in_thread(error):
+            raise unseen() from error
         raise ValuesAskedError(str(operator or str(error).splitlines()[0])) from error

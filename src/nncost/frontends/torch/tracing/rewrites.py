@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+
+from nncost.frontends.torch.step.functions import StepFunctions
 
 
 def _vecdot(x: torch.Tensor, y: torch.Tensor, *, dim: int = -1, out: Any = None) -> torch.Tensor:
@@ -18,8 +19,11 @@ def _vecdot(x: torch.Tensor, y: torch.Tensor, *, dim: int = -1, out: Any = None)
 _REWRITES: Mapping[Any, Callable[..., Any]] = {torch.linalg.vecdot: _vecdot}
 
 
-class Rewrites(TorchFunctionMode):
+class Rewrites(StepFunctions):
     """While it is on, functions run as they are rewritten here."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _REWRITES.get(function, function)(*args, **(kwargs or {}))
+        rewritten = _REWRITES.get(function)
+        if rewritten is not None:
+            return rewritten(*args, **(kwargs or {}))
+        return super().__torch_function__(function, types, args, kwargs)

@@ -12,6 +12,7 @@ from nncost.errors import NncostError, OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import has_values
 from nncost.frontends.torch.step.fake_factory import SAMPLE
+from nncost.frontends.torch.step.fake_module import eager
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides, tensors_in
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
@@ -160,12 +161,12 @@ def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     if alone is None:
         return None
     try:
-        with StepMode(Tracer(only_fake=True), fakes):
+        with eager(), StepMode(Tracer(only_fake=True), fakes):
             parameter.grad = gradient
             alone.step()
             for state in alone.state.values():
                 late(state)
-        with StepMode(tracer, fakes):
+        with eager(), StepMode(tracer, fakes):
             alone.step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         shape = "x".join(map(str, original.shape))

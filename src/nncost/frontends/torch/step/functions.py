@@ -1,0 +1,91 @@
+"""Functions of PyTorch that do not reach its dispatcher, as a step on fake tensors answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, moved_to, tensors_in
+from nncost.frontends.torch.step.known_values import value_of
+from nncost.frontends.torch.step.signals import ValuesAskedError
+
+Answer = Callable[..., Any]
+
+
+class StepFunctions(TorchFunctionMode):
+    """While it is on, functions that would read a fake tensor's memory use its known values, or ask for a real run."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = ANSWERS.get(function)
+        return function(*args, **(kwargs or {})) if answer is None else answer(function, *args, **(kwargs or {}))
+
+
+def _by_value(function: Any, tensor: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a function returns for a tensor's known values. Raise ValuesAskedError if they are not known."""
+    if not isinstance(tensor, torch.Tensor) or not is_fake(tensor):
+        return function(tensor, *args, **kwargs)
+    value = value_of(tensor)
+    if value is None:
+        raise ValuesAskedError(f"Tensor.{getattr(function, '__name__', function)}")
+    with torch.utils._python_dispatch._disable_current_modes():
+        return function(value, *args, **kwargs)
+
+
+def _made_of(function: Any, content: Any, *args: Any, **kwargs: Any) -> Any:
+    """``torch.tensor([x, 2.0])``: the numbers that tensors among a list stand for are asked for."""
+    if isinstance(content, torch.Tensor) or not any(map(is_fake, tensors_in(content))):
+        return function(content, *args, **kwargs)
+    return function(_numbers(content), *args, **kwargs)
+
+
+def _numbers(content: Any) -> Any:
+    if isinstance(content, torch.Tensor):
+        return _by_value(torch.Tensor.tolist, content)
+    return type(content)(_numbers(item) for item in content) if isinstance(content, (list, tuple)) else content
+
+
+def _shown(function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> str:
+    """A tensor as text: its values if they are known, else its shape."""
+    if not is_fake(tensor):
+        return str(function(tensor, *args, **kwargs))
+    return f"tensor(..., size={tuple(tensor.shape)}, dtype={tensor.dtype})"
+
+
+def _copied(function: Any, tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
+    """A deep copy of a leaf; PyTorch's own copies memory."""
+    if not is_fake(tensor) or not tensor.is_leaf:
+        return function(tensor, memo)
+    if id(tensor) not in memo:
+        made = tensor.detach().clone()
+        made = type(tensor)(made) if type(tensor) is not torch.Tensor else made
+        memo[id(tensor)] = made.requires_grad_(tensor.requires_grad)
+    return memo[id(tensor)]
+
+
+def _device(function: Any, tensor: torch.Tensor) -> torch.device:
+    """Where a tensor is; one that no operator has made, as ``nn.Parameter(x)``, forgets where its memory is."""
+    found: torch.device = moved_to(tensor) if not is_made(tensor) and is_fake(tensor) else function(tensor)
+    return found
+
+
+def _to(function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The tensor itself if it is asked to be where it is, which one that no operator has made cannot tell."""
+    if args and not is_made(tensor) and is_fake(tensor) and not kwargs.get("copy"):
+        given = torch.device(args[0]) if isinstance(args[0], (str, torch.device)) else None
+        if given is not None and given.type == "cpu" and len(args) == 1 and kwargs.get("dtype") in (None, tensor.dtype):
+            return tensor
+    return function(tensor, *args, **kwargs)
+
+
+_Tensor: Any = torch.Tensor
+ANSWERS: Mapping[Any, Answer] = {
+    **dict.fromkeys((_Tensor.numpy, _Tensor.__array__, _Tensor.tolist, _Tensor.__reduce_ex__), _by_value),
+    **dict.fromkeys((torch.tensor, torch.as_tensor), _made_of),
+    **dict.fromkeys((_Tensor.__repr__, _Tensor.__format__), _shown),
+    _Tensor.__deepcopy__: _copied,
+    _Tensor.device.__get__: _device,
+    _Tensor.to: _to,
+}

@@ -72,6 +72,10 @@ class Attribution:
         for tensor in results:
             tensor._nncost_producer = path
 
+    def layer_of(self, number: int | None) -> str:
+        """The layer that made the autograd node of that number."""
+        return "" if number is None else self._layer_of_node.get(number, ("", "forward"))[0]
+
     def nodes(self) -> dict[str, int]:
         """The number of autograd nodes that each layer made."""
         return dict(Counter(path for path, _ in self._layer_of_node.values()))

@@ -54,14 +54,10 @@ class FakeFactory:
     def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
         """For a parameter or a buffer."""
         made = self._like(tensor)
-        if is_parameter and self._gradients and tensor.requires_grad and not self._is_frozen(name):
+        if is_parameter and self._gradients and is_trained(tensor, name, self._options.steps.freeze):
             made.requires_grad_()
         _share(tensor, made)
         return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
-
-    def _is_frozen(self, name: str) -> bool:
-        layer, _, leaf = name.rpartition(".")
-        return any(matches(pattern, layer, leaf) for pattern in self._options.steps.freeze)
 
     def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
         """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
@@ -105,6 +101,12 @@ class FakeFactory:
         made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
         set_value(made, tensor)
         return made
+
+
+def is_trained(tensor: torch.Tensor, name: str, freeze: Sequence[str]) -> bool:
+    """Whether a parameter is trained: it requires a gradient, and no pattern freezes it."""
+    layer, _, leaf = name.rpartition(".")
+    return tensor.requires_grad and not any(matches(pattern, layer, leaf) for pattern in freeze)
 
 
 def _share(tensor: torch.Tensor, made: torch.Tensor) -> None:

@@ -188,14 +188,18 @@ class SwappedParameters:
             self._guard.follow_around(stored.original)
         inside = None
         for layer, name in self.names.items():  # a layer comes before the layers inside it
+            self._replace_forward(layer)
             if inside is not None and name.startswith(inside):
                 continue
             inside = None
-            self._replace_forward(layer)
             if layer in self._deferred:
                 inside = f"{name}."
             else:
                 self._swap(layer)
+
+    def is_deferred(self, layer: nn.Module) -> bool:
+        """Whether the tensors inside a layer are still to be swapped."""
+        return layer in self._deferred
 
     def swap_deferred(self, layer: nn.Module) -> None:
         """Swap the parameters inside a deferred layer, which is about to run."""
@@ -203,8 +207,6 @@ class SwappedParameters:
             return
         self._deferred.discard(layer)
         for part in layer.modules():
-            if part is not layer:
-                self._replace_forward(part)
             self._swap(part)
 
     def captured(self, tensor: torch.Tensor) -> torch.Tensor:

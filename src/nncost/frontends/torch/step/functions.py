@@ -9,7 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, moved_to, tensors_in
-from nncost.frontends.torch.step.known_values import value_of
+from nncost.frontends.torch.step.known_values import value_asked
 from nncost.frontends.torch.step.signals import ValuesAskedError
 
 Answer = Callable[..., Any]
@@ -27,7 +27,7 @@ def _by_value(function: Any, tensor: Any, *args: Any, **kwargs: Any) -> Any:
     """What a function returns for a tensor's known values. Raise ValuesAskedError if they are not known."""
     if not isinstance(tensor, torch.Tensor) or not is_fake(tensor):
         return function(tensor, *args, **kwargs)
-    value = value_of(tensor)
+    value = value_asked(tensor)
     if value is None:
         raise ValuesAskedError(f"Tensor.{getattr(function, '__name__', function)}")
     with torch.utils._python_dispatch._disable_current_modes():

@@ -40,11 +40,26 @@ def value_of(tensor: torch.Tensor) -> torch.Tensor | None:
     return None if value is None or getattr(value.untyped_storage(), "_nncost_spoilt", False) else value
 
 
+def value_asked(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The values of a fake tensor that the model looks at, if they are known."""
+    _count_read()
+    return value_of(tensor)
+
+
+def reads() -> int:
+    """How often a model has looked at values so far."""
+    return _reads[0]
+
+
+def _count_read() -> None:
+    _reads[0] += 1
+
+
+_reads = [0]
+
+
 class KnownValues:
     """The known values of one run."""
-
-    def __init__(self) -> None:
-        self.reads = 0
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """A tensor's values; None if they are not known."""
@@ -57,7 +72,7 @@ class KnownValues:
         arguments = self._arguments(args, kwargs)
         if arguments is None:
             return NotImplemented
-        self.reads += 1
+        _count_read()
         return operator(*arguments[0], **arguments[1])
 
     def note(self, operator: Any, info: OperatorInfo, args: Any, kwargs: Any, result: Any) -> None:

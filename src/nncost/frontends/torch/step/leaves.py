@@ -28,6 +28,26 @@ def leaves_of(starts: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     return list(found.values())
 
 
+def first_contributors(starts: Sequence[torch.Tensor], leaves: Sequence[torch.Tensor]) -> dict[int, int]:
+    """By a leaf's identity, the number of the node whose gradient of it comes first: autograd goes from late to early."""
+    wanted = {id(leaf) for leaf in leaves}
+    found: dict[int, int] = {}
+    waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        for following, _ in node.next_functions:
+            if following is None:
+                continue
+            identity = id(getattr(following, "variable", None))
+            if identity in wanted:
+                found[identity] = max(found.get(identity, -1), node._sequence_nr())
+            elif following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return found
+
+
 @contextmanager
 def gradients_kept(leaves: Sequence[torch.Tensor]) -> Iterator[None]:
     """Leaves that are no fake tensors, as a parameter in a global variable, have their gradient back at the end."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from operator import is_
 from typing import Any
 
 import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_module import layer_names
+from nncost.ir.trace import joined
 
 _OWN = {
-    "training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "forward",
+    "training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set",
     "_is_full_backward_hook", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
     "_forward_pre_hooks_with_kwargs", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks", "_state_dict_hooks",
     "_state_dict_pre_hooks", "_compiled_call_impl",
@@ -25,10 +27,15 @@ _NUMBER_OF_BLOCK = re.compile(r"_?(layer|block|depth)?_?(idx|index|id|number|num
 
 
 class BlockKeys:
-    """Keys of layers: equal numbers for equal layers, None if that cannot be told."""
+    """Keys of layers: equal numbers for equal layers, None if that cannot be told.
 
-    def __init__(self, module: nn.Module) -> None:
+    ``is_trained(tensor, name)`` says whether a parameter is.
+    """
+
+    def __init__(self, module: nn.Module, is_trained: Callable[[torch.Tensor, str], bool]) -> None:
         self.keys: dict[nn.Module, int | None] = {}
+        self._names = layer_names(module)
+        self._is_trained = is_trained
         self._numbers: dict[Any, int] = {}
         self._shared = _shared_tensors(module)
         self._key(module)
@@ -54,6 +61,8 @@ class BlockKeys:
         for name, value in vars(layer).items():
             if name in _OWN:
                 continue
+            if name == "forward":
+                return None  # somebody has put another in its place
             if name in _HOOKS:
                 if value:
                     return None
@@ -72,7 +81,10 @@ class BlockKeys:
                     continue
                 if id(tensor) in self._shared or tensor.layout is not torch.strided:
                     return None
-                found.append((name, (tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad)))
+                if tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None) or vars(tensor):
+                    return None
+                trained = self._is_trained(tensor, joined(self._names[layer], name))
+                found.append((name, (type(tensor), tensor.shape, tensor.stride(), tensor.dtype, trained)))
         return tuple(found)
 
 
@@ -86,7 +98,7 @@ def _value_key(value: Any) -> Any:
     if isinstance(value, dict):
         pairs = tuple((name, _value_key(item)) for name, item in value.items())
         return None if any(key is None for _, key in pairs) else (type(value), pairs)
-    if isinstance(value, (torch.Tensor, nn.Module)):
+    if isinstance(value, (torch.Tensor, nn.Module)) or isinstance(getattr(value, "__self__", None), nn.Module):
         return None
     return type(value), id(value)
 
@@ -103,6 +115,39 @@ def _shared_tensors(module: nn.Module) -> set[int]:
     return shared
 
 
+def objects_of(parts: Iterable[nn.Module]) -> list[Any]:
+    """The objects among the attributes of layers that are equal by being the same one."""
+    found: dict[int, Any] = {}
+    for part in parts:
+        for name, value in vars(part).items():
+            if name not in _OWN and name != "forward" and type(value) not in _PLAIN and type(value) is not TracedInt:
+                found[id(value)] = value
+    return list(found.values())
+
+
+class Held:
+    """What the layers of a block hold, to see whether it has changed since."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self._dicts = [
+            d for part in layer.modules() for d in (vars(part), part._parameters, part._buffers, part._modules)
+        ]
+        self._values = [list(d.values()) for d in self._dicts]
+        self._sizes = [_sizes(values) for values in self._values]
+
+    def is_same(self) -> bool:
+        """Whether each attribute is the same object, and each container as long as it was."""
+        for attributes, values, sizes in zip(self._dicts, self._values, self._sizes, strict=True):
+            now = list(attributes.values())
+            if len(now) != len(values) or not all(map(is_, now, values)) or _sizes(now) != sizes:
+                return False
+        return True
+
+
+def _sizes(values: list[Any]) -> list[int]:
+    return [len(value) for value in values if isinstance(value, (dict, list, set))]
+
+
 class TracedInt:
     """An integer that notes being used. Blocks that never use theirs are equal although the numbers differ."""
 
@@ -110,6 +155,11 @@ class TracedInt:
 
     def __init__(self, value: int) -> None:
         vars(self).update(value=value, used=False)
+
+    @property
+    def __class__(self) -> Any:
+        """An integer, to who asks."""
+        return int
 
     @staticmethod
     @cache

@@ -1,15 +1,16 @@
 """Repeated blocks: layers that are equal are analysed once, forward and backward.
 
 A deep network repeats a block many times. The first of a kind runs on its own, on detached inputs,
-and what it recorded becomes a template. For every block of that kind, one autograd function takes
-its place: forward it returns tensors of the right shapes, backward it returns gradients of the right
+and what it recorded becomes a template; the second runs in full, and must do the same. For the first and from the
+third on, one autograd function takes the block's place: forward it returns tensors of the right shapes, backward it returns gradients of the right
 shapes, and both add the template's calls to the records.
 
 Two blocks are equal if their classes, plain attributes, parameters and buffers (shape, strides,
 type, whether trained), training flags and arguments agree. A number such as ``layer_idx`` differs
-in every block: an integer that notes being used takes its place. Whatever cannot be told to be equal
-runs in full: shared weights, a module called twice, unknown objects among the arguments (a key-value
-cache), hooks, inputs or attributes that are changed.
+in every block: an integer that notes being used takes its place. The template's run shows what else a
+block reads (:mod:`.environment`), which must be as it was. Whatever cannot be shown to be equal runs
+in full: shared weights, a module called twice, unknown objects among the arguments (a key-value
+cache), hooks, checkpoints, inputs or attributes that are changed, values that are asked for.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from nncost.frontends.torch.step.attribution import producer
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_made, layout_of
+from nncost.frontends.torch.step.leaves import first_contributors, leaves_of
 from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
-from nncost.frontends.torch.tracing.block_equality import BlockKeys, TracedInt
+from nncost.frontends.torch.tracing.block_equality import BlockKeys, Held, TracedInt
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
+from nncost.frontends.torch.tracing.environment import Observed, Snapshot, Unprovable
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.trace import joined
 
+DEBUG = False
 Forward = Callable[..., Any]
 
 
@@ -60,7 +63,7 @@ class BackwardTemplate:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A block that ran: its calls with relative paths, its outputs, and its graph for the backward pass."""
+    """A block that ran: its calls with relative paths, its outputs, its graph for the backward pass, what it read."""
 
     layer: nn.Module
     path: str
@@ -71,7 +74,21 @@ class Template:
     inner_inputs: list[torch.Tensor]
     inner_outputs: list[torch.Tensor]
     parameters: dict[str, torch.Tensor]
+    environment: Snapshot
+    is_confirmed: bool = False
     backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
+
+    def is_like(self, result: Any) -> bool:
+        """Whether another block has returned what this one did."""
+        found, structure = tree_flatten(result)
+        return structure == self.structure and all(
+            not isinstance(output, BlockTensor) or (isinstance(leaf, torch.Tensor) and layout_of(leaf) == output.layout)
+            for leaf, output in zip(found, self.outputs, strict=True)
+        )
+
+    def holds(self) -> bool:
+        """Whether what the block reads besides its arguments is as it was."""
+        return self.environment.is_same()
 
 
 @dataclass(slots=True, eq=False)
@@ -96,27 +113,63 @@ class Blocks:
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
         self._inside = False
+        self._held = {layer: Held(layer) for layer in candidates}
+        self._owners = {part: layer for layer in candidates for part in layer.modules() if part is not layer}
+        self._modes = torch._C._len_torch_dispatch_stack() + 1  # with the mode of the step
 
-    def run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
-        """A candidate's forward, replayed if an equal block ran before."""
+    def run_layer(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
+        """A layer's forward; a candidate's is replayed if an equal block ran before.
+
+        Raise NotEqual for a layer inside a candidate that is called without it.
+        """
         if self._inside:
             return forward(*args, **kwargs)
-        leaves, structure = tree_flatten((args, kwargs))
-        key = self._key(layer, leaves, structure)
+        if layer in self.candidates:
+            return self._run(layer, path, forward, args, kwargs)
+        owner = self._owners.get(layer)
+        if owner is not None and self.tracer.swapped.is_deferred(owner):
+            raise NotEqual(owner)
+        return forward(*args, **kwargs)
+
+    def _run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         if layer in self._seen:
             raise NotEqual(layer)
         self._seen.add(layer)
+        leaves, structure = tree_flatten((args, kwargs))
+        key = self._key(layer, leaves, structure)
         template = None if key is None else self._templates.get(key)
-        if template is None:
-            self.tracer.swapped.swap_deferred(layer)
-            if key is None:
-                return forward(*args, **kwargs)
-            trace_numbers(layer)
-            template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
+        holds = template is not None and template.holds()
+        if template is not None and holds and template.is_confirmed:
+            return self._replay(template, path, leaves)
+        self.tracer.swapped.swap_deferred(layer)
+        if key is None or (template is not None and not holds):
+            return forward(*args, **kwargs)
+        trace_numbers(layer)
+        if template is not None:
+            return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
+        template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         return self._replay(template, path, leaves)
+
+    def _confirm(self, template: Template, layer: nn.Module, path: str, run: Callable[[], Any]) -> Any:
+        """The second of a kind runs in full. Raise NotEqual if it does anything else than the first, or leaves a trace."""
+        records = self.tracer.records
+        start = len(records)
+        self._inside = True
+        try:
+            result = run()
+        finally:
+            self._inside = False
+        same = _relative(records[start:], path) == template.calls and template.is_like(result)
+        if not same or not template.holds() or _numbers_used(layer):
+            raise NotEqual(layer)
+        template.is_confirmed = True
+        return result
 
     # ---------------------------------------------------------------- equality
     def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
+        """What equal calls of equal blocks have in common; None for a call that runs in full."""
+        if _is_checkpointed() or torch._C._len_torch_dispatch_stack() != self._modes or not self._held[layer].is_same():
+            return None
         described = TracedDescription(self.tracer.written)
         parts: list[Any] = []
         for leaf in leaves:
@@ -128,7 +181,10 @@ class Blocks:
                 parts.append(Literal(type(leaf), leaf))
             else:
                 return None
-        state = (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), self.tracer.attribution.phase)
+        state = (
+            torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"),
+            torch.get_default_dtype(), self.tracer.attribution.phase,
+        )  # fmt: skip
         return self.candidates[layer], tuple(parts), str(structure), state
 
     # ---------------------------------------------------------------- first of its kind
@@ -146,27 +202,57 @@ class Blocks:
             self._inside = False
 
     def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
-        inner = [self._detached(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
-        tensors = [leaf for leaf in inner if isinstance(leaf, torch.Tensor)]
-        before = _state_of(layer)
+        """A block's template. Raise NotEqual if it does more than compute its outputs of its inputs."""
+        apart = {id(leaf): self._detached(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)}
+        inner = [apart.get(id(leaf), leaf) for leaf in leaves]
+        held = Held(layer)
         args, kwargs = tree_unflatten(inner, structure)
-        with self._analysed() as (calls, used):
-            result = forward(*args, **kwargs)
-        found, out_structure = tree_flatten(result)
-        changed = any(t._version != 0 for t in tensors)
-        if changed or _state_of(layer) != before or _numbers_used(layer):
+        observed = Observed(list(layer.modules()))
+        try:
+            with self._analysed() as (calls, used), observed.watched():
+                result = forward(*args, **kwargs)
+            environment = observed.environment()
+        except (Exception, Unprovable) as error:
+            if DEBUG:
+                import traceback
+
+                traceback.print_exc()
+            raise NotEqual(layer) from error
+        after, changed = tree_flatten((args, kwargs))
+        is_changed = changed != structure or any(now is not before for now, before in zip(after, inner, strict=True))
+        if is_changed or any(t._version != 0 for t in apart.values()) or not held.is_same() or _numbers_used(layer):
             raise NotEqual(layer)
-        outputs = [self._output(leaf, inner, layer) for leaf in found]
+        found, out_structure = tree_flatten(result)
+        outputs = self._outputs(found, inner, layer)
         made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, BlockTensor)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
+        own = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
+        if any(id(leaf) not in own for leaf in leaves_of(made)):
+            raise NotEqual(layer)  # a gradient goes elsewhere
         return Template(
             layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
-            tensors, made, parameters,
+            list(apart.values()), made, parameters, environment,
         )  # fmt: skip
 
     def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
         made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
         return set_provenance(made, provenance_of(tensor))
+
+    def _outputs(self, found: list[Any], inner: list[Any], layer: nn.Module) -> list[Any]:
+        """What a block returns. Raise NotEqual for what shares memory, or cannot be made again."""
+        owners = {tensor.untyped_storage()._cdata for tensor in layer.parameters()}
+        owners |= {
+            tensor.untyped_storage()._cdata for tensor in (*inner, *layer.buffers()) if isinstance(tensor, torch.Tensor)
+        }
+        outputs: list[Any] = []
+        for leaf in found:
+            outputs.append(self._output(leaf, inner, layer))
+            if isinstance(outputs[-1], BlockTensor):
+                address = leaf.untyped_storage()._cdata
+                if address in owners:
+                    raise NotEqual(layer)
+                owners.add(address)
+        return outputs
 
     def _output(self, leaf: Any, inner: list[Any], layer: nn.Module) -> Any:
         """A new tensor's shape, the place of an input that is handed on, or a plain value."""
@@ -175,7 +261,7 @@ class Blocks:
                 if other is leaf:
                     return (place,)
             layout = layout_of(leaf)
-            if layout is None:
+            if layout is None or provenance_of(leaf)[1]:
                 raise NotEqual(layer)
             return BlockTensor(layout, leaf.requires_grad, provenance_of(leaf))
         if leaf is None or isinstance(leaf, (int, float, str)):
@@ -188,7 +274,7 @@ class Blocks:
         tracer.records.append(BlockRecord(template.calls, path))
         for name, operator, argument in template.uses:
             tracer.uses[joined(path, name), operator, argument] = None
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        tensors = list({id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values())
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         if any(shape.requires_grad for shape in shapes):
             made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
@@ -206,7 +292,8 @@ class Blocks:
     # ---------------------------------------------------------------- backward
     def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
         """The gradients of a block's inputs; what computing them takes is added to the records."""
-        pattern = tuple(None if g is None else (g.dtype, g.stride(), provenance_of(g)) for g in gradients)
+        described = TracedDescription(self.tracer.written)
+        pattern = tuple(None if g is None else (described.of(g), provenance_of(g)) for g in gradients)
         if pattern not in template.backward:
             template.backward[pattern] = self._analyse_backward(template, gradients)
         found = template.backward[pattern]
@@ -221,8 +308,9 @@ class Blocks:
         return made
 
     def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
+        apart = {id(g): self._detached(g.detach()) for g in gradients if g is not None}
         pairs = [
-            (output, set_provenance(self.fast.make(g.shape, g.stride(), g.dtype), provenance_of(g)))
+            (output, apart[id(g)])
             for output, g in zip(template.inner_outputs, gradients, strict=True)
             if g is not None and output.requires_grad
         ]
@@ -234,6 +322,8 @@ class Blocks:
             )  # fmt: skip
         by_input = dict(zip(map(id, wanted), found, strict=False))
         given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
+        first = first_contributors([output for output, _ in pairs], template.inner_inputs)
+        layer_of = self.tracer.attribution.layer_of
         return BackwardTemplate(
             _relative(calls, template.path),
             [
@@ -241,8 +331,13 @@ class Blocks:
                 for g in given
             ],
             [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
-            ["" if g is None else _below(producer(g), template.path) for g in given],
+            [_below(layer_of(first.get(id(tensor))), template.path) for tensor in template.inner_inputs],
         )
+
+
+def _is_checkpointed() -> bool:
+    """Whether what autograd saves is handed to somebody, as inside a checkpoint, who may run the block again."""
+    return torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
 
 
 class _BlockFunction(torch.autograd.Function):
@@ -266,12 +361,17 @@ class _BlockFunction(torch.autograd.Function):
         return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
 
 
-def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Module, int]:
+def find_candidates(
+    module: nn.Module, excluded: set[nn.Module], is_trained: Callable[[torch.Tensor, str], bool]
+) -> dict[nn.Module, int]:
     """The outermost layers, with layers inside, to which another one is equal, and the key they share.
 
-    If one of a kind is excluded, all are.
+    If one of a kind is excluded, all are. A container that is never called, such as ``ModuleList``, is none; and
+    there are none while hooks run for every layer.
     """
-    keys = BlockKeys(module).keys
+    if _hooks_for_all():
+        return {}
+    keys = BlockKeys(module, is_trained).keys
     counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
     refused = {keys[layer] for layer in excluded}
     found: dict[nn.Module, int] = {}
@@ -282,11 +382,27 @@ def find_candidates(module: nn.Module, excluded: set[nn.Module]) -> dict[nn.Modu
             continue
         seen.add(layer)
         key = keys.get(layer)
-        if key is not None and layer is not module and layer._modules and counts[key] > 1 and key not in refused:
+        is_called = type(layer).forward is not nn.Module.forward
+        if (
+            key is not None
+            and layer is not module
+            and layer._modules
+            and is_called
+            and counts[key] > 1
+            and key not in refused
+        ):
             found[layer] = key
         else:
             waiting += [child for child in reversed(layer._modules.values()) if child is not None]
     return found
+
+
+def _hooks_for_all() -> bool:
+    hooks = nn.modules.module
+    return bool(
+        hooks._global_forward_hooks or hooks._global_forward_pre_hooks or hooks._global_backward_hooks
+        or hooks._global_backward_pre_hooks
+    )  # fmt: skip
 
 
 def trace_numbers(layer: nn.Module) -> None:
@@ -304,16 +420,6 @@ def _numbers_used(layer: nn.Module) -> bool:
         for part in layer.modules()
         for value in vars(part).values()
     )
-
-
-def _state_of(layer: nn.Module) -> list[Any]:
-    """The identities of everything a block's layers hold: a block that changes them is not replayed."""
-    return [
-        (name, id(value), len(value) if isinstance(value, (list, dict)) else 0)
-        for part in layer.modules()
-        for attributes in (vars(part), part._buffers)
-        for name, value in attributes.items()
-    ]
 
 
 def _relative(calls: list[Any], path: str) -> list[Any]:

@@ -11,7 +11,7 @@ from torch import nn
 from nncost.errors import NncostError, OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.inputs import has_values
-from nncost.frontends.torch.step.fake_factory import SAMPLE
+from nncost.frontends.torch.step.fake_factory import SAMPLE, is_trained
 from nncost.frontends.torch.step.fake_module import eager
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides, tensors_in
 from nncost.frontends.torch.step.loss import wants_backward
@@ -109,9 +109,12 @@ class _Run:
         excluded: set[nn.Module] = set()
         while True:
             try:
-                return self.traced(StepSettings(), find_candidates(self.module, excluded))
+                return self.traced(StepSettings(), find_candidates(self.module, excluded, self._is_trained))
             except NotEqual as found:
                 excluded.add(found.layer)
+
+    def _is_trained(self, tensor: torch.Tensor, name: str) -> bool:
+        return is_trained(tensor, name, self.options.steps.freeze)
 
     def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""
@@ -141,9 +144,9 @@ class _BlockTracer(Tracer):
             self.blocks = Blocks(self, self.fast, self._candidates)
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
-        if self.blocks is not None and layer in self._candidates:
-            return self.blocks.run(layer, path, forward, args, kwargs)
-        return forward(*args, **kwargs)
+        if self.blocks is None:
+            return forward(*args, **kwargs)
+        return self.blocks.run_layer(layer, path, forward, args, kwargs)
 
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -22,8 +22,8 @@ class Attribution:
     come with a number is its owner. If a tensor had several consumers, autograd adds their gradients as
     they come: the addition belongs to the layer that produced the last one.
 
-    ``depth`` is how many layers run inside one another, ``block_nodes`` are the nodes that take the place
-    of whole blocks, and ``owners`` are the layers of tensors that no node tells: parameters, optimizer state.
+    ``depth`` is how many layers run inside one another, ``block_nodes`` tell for each node that takes the
+    place of a whole block the layers whose gradients are added to others, in their order, and ``owners`` are the layers of tensors that no node tells: parameters, optimizer state.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Attribution:
         self.phase: Phase = "forward"
         self.in_backward = False
         self.depth = 0
-        self.block_nodes: set[int] = set()
+        self.block_nodes: dict[int, Iterator[str]] = {}
         self.owners: dict[int, str] = {}
         self._layer_of_node: dict[int, Place] = {}
         self._before = torch.autograd._get_sequence_nr() - 1
@@ -53,7 +53,7 @@ class Attribution:
             return self._forward()[0], "backward"  # a layer runs again, for activations that were not kept
         number = node._sequence_nr()
         if number in self.block_nodes:
-            return producer(tensors[-1]), "backward"
+            return next(self.block_nodes[number], ""), "backward"
         place = self._layer_of_node.get(number)
         if place is None:
             return self.owners.get(id(getattr(node, "variable", None)), "") if self.owners else "", "backward"
@@ -71,6 +71,10 @@ class Attribution:
         """Tensors that a layer produces in a backward pass."""
         for tensor in results:
             tensor._nncost_producer = path
+
+    def note_node(self, number: int, path: str) -> None:
+        """The node of that number stands for one of a layer's."""
+        self._layer_of_node[number] = (path, self.phase)
 
     def layer_of(self, number: int | None) -> str:
         """The layer that made the autograd node of that number."""

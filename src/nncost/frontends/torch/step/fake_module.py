@@ -236,7 +236,7 @@ class SwappedParameters:
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):
             for leaf, tensor in list(tensors.items()):
-                if tensor is None:
+                if tensor is None or is_fake(tensor):  # a layer may be held twice
                     continue
                 fake = self._fake(self._known[id(tensor)])
                 if isinstance(tensors, dict):

@@ -9,42 +9,72 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.step.fake_tensors import is_fake
+from nncost.records import record
+
+Edge = tuple[Any, int]
+"""A node of an autograd graph and which of its gradients is meant."""
 
 
-def leaves_of(starts: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """The leaves that some tensors depend on: parameters, inputs, and what the model has made and asked a gradient of."""
+@record
+class AutogradGraph:
+    """What a backward pass will run: its ``leaves``, and for each edge the number of the node that comes first to it.
+
+    Leaves are parameters, inputs, and what the model has made and asked a gradient of.
+    """
+
+    leaves: list[torch.Tensor]
+    first: dict[Edge, int]
+
+
+def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
+    """The graph that some tensors depend on."""
     found = {id(start): start for start in starts if start.grad_fn is None and start.requires_grad}
     waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
-    seen = set(waiting)
+    seen, first = set(waiting), dict[Edge, int]()
     while waiting:
         node = waiting.pop()
         variable = getattr(node, "variable", None)
         if isinstance(variable, torch.Tensor):
             found[id(variable)] = variable
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
+        number = node._sequence_nr()
+        for edge in node.next_functions:
+            following = edge[0]
+            if following is None:
+                continue
+            first[edge] = max(first.get(edge, -1), number)
+            if following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return list(found.values())
+    return AutogradGraph(list(found.values()), first)
 
 
-def first_contributors(starts: Sequence[torch.Tensor], leaves: Sequence[torch.Tensor]) -> dict[int, int]:
-    """By a leaf's identity, the number of the node whose gradient of it comes first: autograd goes from late to early."""
-    wanted = {id(leaf) for leaf in leaves}
-    found: dict[int, int] = {}
+@record
+class Contribution:
+    """A gradient that a node computes for a leaf: the node, and which of its results it is."""
+
+    node: Any
+    position: int
+
+
+def contributions_to(leaves: Sequence[torch.Tensor], starts: Sequence[torch.Tensor]) -> list[list[Contribution]]:
+    """For each leaf the gradients that autograd adds up for it, in its order: nodes run from the latest to the first."""
+    places = {id(leaf): place for place, leaf in enumerate(leaves)}
+    found: list[list[Contribution]] = [[] for _ in leaves]
     waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
-        for following, _ in node.next_functions:
+        for position, (following, _) in enumerate(node.next_functions):
             if following is None:
                 continue
-            identity = id(getattr(following, "variable", None))
-            if identity in wanted:
-                found[identity] = max(found.get(identity, -1), node._sequence_nr())
+            place = places.get(id(getattr(following, "variable", None)))
+            if place is not None:
+                found[place].append(Contribution(node, position))
             elif following not in seen:
                 seen.add(following)
                 waiting.append(following)
+    for contributions in found:
+        contributions.sort(key=lambda c: (-c.node._sequence_nr(), c.position))
     return found
 
 

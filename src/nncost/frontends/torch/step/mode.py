@@ -23,6 +23,7 @@ from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, o
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
 from nncost.frontends.torch.step.known_values import KnownValues
+from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
 from nncost.frontends.torch.step.signals import NEEDS_VALUES
@@ -83,6 +84,9 @@ class Consumer:
 
     def forward_ended(self) -> None:
         """The model has returned; its loss follows."""
+
+    def backward_begins(self, graph: AutogradGraph) -> None:
+        """The graph of the loss is known; gradients are about to be computed."""
 
     def backward_ended(self) -> None:
         """Gradients are there; the update follows, if any."""

@@ -26,7 +26,7 @@ from nncost.frontends.torch.step.fake_module import (
     unfused_kernels,
 )
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
-from nncost.frontends.torch.step.leaves import gradients_kept, leaves_of
+from nncost.frontends.torch.step.leaves import autograd_graph, gradients_kept
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
@@ -150,7 +150,10 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         check_differentiable(value)
         result.starts = [value]
     attribution.enter("", "backward")
-    leaves = leaves_of(result.starts)
+    graph = autograd_graph(result.starts)
+    leaves = graph.leaves
+    consumer.backward_begins(graph)
+    del graph
     try:
         if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
             with gradients_kept(leaves):

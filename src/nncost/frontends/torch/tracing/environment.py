@@ -270,7 +270,9 @@ class Observed:
         """What the run could read. Raise Unprovable if it drew random numbers, asked for values, or changed any of it."""
         if not are_same(list(self._before), [_random_states(), reads()]):
             raise Unprovable
-        return Snapshot(Environment(self._watch, functions_below(self._parts), objects_of(self._parts)))
+        classes = [cls for part in self._parts for cls in type(part).__mro__ if not _is_of_trusted(cls)]
+        roots = [*dict.fromkeys(classes), *objects_of(self._parts)]
+        return Snapshot(Environment(self._watch, functions_below(self._parts), roots))
 
 
 class Snapshot:

@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_made, layout_of
-from nncost.frontends.torch.step.leaves import first_contributors, leaves_of
+from nncost.frontends.torch.step.leaves import AutogradGraph, Contribution, Edge, autograd_graph, contributions_to
 from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.block_equality import BlockKeys, Held, TracedInt
@@ -52,13 +52,15 @@ class BlockTensor:
 class BackwardTemplate:
     """What a backward pass through a block recorded, for one pattern of incoming gradients.
 
-    ``producers`` are the layers inside that produced the gradients of the inputs.
+    ``gradients`` are what it makes; ``contributions`` tell for each contribution to an input which of them it is, or
+    which incoming gradient is handed on (counted from -1 down), or None; ``producers`` are the layers they come from.
     """
 
     calls: list[Any]
-    input_gradients: list[BlockTensor | None]
-    trained: list[str]
+    gradients: list[BlockTensor]
+    contributions: list[int | None]
     producers: list[str]
+    trained: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -71,10 +73,12 @@ class Template:
     uses: list[tuple[str, str, str]]
     outputs: list[Any]
     structure: Any
+    contributions: list[list[Contribution]]
     inner_inputs: list[torch.Tensor]
     inner_outputs: list[torch.Tensor]
     parameters: dict[str, torch.Tensor]
     environment: Snapshot
+    last_layer: str
     is_confirmed: bool = False
     backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
 
@@ -113,6 +117,8 @@ class Blocks:
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
         self._inside = False
+        self._replayed: dict[nn.Module, None] = {}
+        self._first: dict[Edge, int] = {}
         self._held = {layer: Held(layer) for layer in candidates}
         self._owners = {part: layer for layer in candidates for part in layer.modules() if part is not layer}
         self._modes = torch._C._len_torch_dispatch_stack() + 1  # with the mode of the step
@@ -127,9 +133,17 @@ class Blocks:
         if layer in self.candidates:
             return self._run(layer, path, forward, args, kwargs)
         owner = self._owners.get(layer)
-        if owner is not None and self.tracer.swapped.is_deferred(owner):
+        if owner is not None and (owner in self._replayed or self.tracer.swapped.is_deferred(owner)):
             raise NotEqual(owner)
         return forward(*args, **kwargs)
+
+    def backward_begins(self, graph: AutogradGraph) -> None:
+        """The backward pass is known. Raise NotEqual if a parameter of a block that is replaced is used outside it."""
+        self._first = graph.first
+        asked = set(map(id, graph.leaves))
+        for layer in self._replayed:
+            if any(id(parameter) in asked for parameter in layer.parameters()):
+                raise NotEqual(layer)
 
     def _run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         if layer in self._seen:
@@ -140,6 +154,7 @@ class Blocks:
         template = None if key is None else self._templates.get(key)
         holds = template is not None and template.holds()
         if template is not None and holds and template.is_confirmed:
+            self._replayed[layer] = None
             return self._replay(template, path, leaves)
         self.tracer.swapped.swap_deferred(layer)
         if key is None or (template is not None and not holds):
@@ -148,6 +163,7 @@ class Blocks:
         if template is not None:
             return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
         template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
+        self._replayed[layer] = None
         return self._replay(template, path, leaves)
 
     def _confirm(self, template: Template, layer: nn.Module, path: str, run: Callable[[], Any]) -> Any:
@@ -227,12 +243,19 @@ class Blocks:
         made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, BlockTensor)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
         own = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
-        if any(id(leaf) not in own for leaf in leaves_of(made)):
+        if any(id(leaf) not in own for leaf in autograd_graph(made).leaves):
             raise NotEqual(layer)  # a gradient goes elsewhere
         return Template(
             layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
-            list(apart.values()), made, parameters, environment,
+            contributions_to(list(apart.values()), made), list(apart.values()), made, parameters, environment,
+            self._last_layer(made, path),
         )  # fmt: skip
+
+    def _last_layer(self, made: list[torch.Tensor], path: str) -> str:
+        """The layer that makes a block's first output that has a gradient, relative to the block."""
+        nodes: Iterator[Any] = (tensor.grad_fn for tensor in made if tensor.grad_fn is not None)
+        node = next(nodes, None)
+        return "" if node is None else _below(self.tracer.attribution.layer_of(node._sequence_nr()), path)
 
     def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
         made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
@@ -274,12 +297,18 @@ class Blocks:
         tracer.records.append(BlockRecord(template.calls, path))
         for name, operator, argument in template.uses:
             tracer.uses[joined(path, name), operator, argument] = None
-        tensors = list({id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values())
+        tensors = {id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values()
+        # An input comes once for each gradient of it, so that autograd adds them one by one, as it would.
+        uses = [t for t, found in zip(tensors, template.contributions, strict=True) for _ in found]
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         if any(shape.requires_grad for shape in shapes):
-            made = list(_BlockFunction.apply(self.anchor, self, template, path, *tensors))
+            made = list(_BlockFunction.apply(self.anchor, self, template, path, *uses))
+            node: Any = next(tensor.grad_fn for tensor in made if tensor.requires_grad)
+            tracer.attribution.note_node(node._sequence_nr(), joined(path, template.last_layer))
         else:
             made = [self.fast.make(*shape.layout) for shape in shapes]
+        for tensor in (*tensors, *made):
+            tensor.untyped_storage()._nncost_block = template.layer
         for tensor, shape in zip(made, shapes, strict=True):
             set_provenance(tensor, shape.provenance)
         rest = iter(made)
@@ -290,8 +319,10 @@ class Blocks:
         return tree_unflatten(result, template.structure)
 
     # ---------------------------------------------------------------- backward
-    def backward(self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]) -> list[Any]:
-        """The gradients of a block's inputs; what computing them takes is added to the records."""
+    def backward(
+        self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]
+    ) -> tuple[list[Any], list[str]]:
+        """The gradients of a block's inputs and their layers; what computing them takes is added to the records."""
         described = TracedDescription(self.tracer.written)
         pattern = tuple(None if g is None else (described.of(g), provenance_of(g)) for g in gradients)
         if pattern not in template.backward:
@@ -299,13 +330,25 @@ class Blocks:
         found = template.backward[pattern]
         self.tracer.records.append(BlockRecord(found.calls, path))
         self.trained.update((joined(path, name), None) for name in found.trained)
-        made: list[Any] = []
-        for shape, layer_below in zip(found.input_gradients, found.producers, strict=True):
-            tensor = None if shape is None else set_provenance(self.fast.make(*shape.layout), shape.provenance)
-            if tensor is not None:
-                self.tracer.attribution.note_gradient((tensor,), joined(path, layer_below))
-            made.append(tensor)
-        return made
+        made = [set_provenance(self.fast.make(*shape.layout), shape.provenance) for shape in found.gradients]
+        result: list[torch.Tensor | None] = []
+        for which in found.contributions:
+            tensor = None if which is None else made[which] if which >= 0 else gradients[-which - 1]
+            result.append(tensor)
+        return result, [joined(path, producer) for producer in found.producers]
+
+    def sums(self, node: Any, gradients: list[tuple[torch.Tensor | None, str, Edge]]) -> list[str]:
+        """The layers whose gradients autograd adds to what is there: all but the first of a tensor's to come."""
+        layers: list[str] = []
+        moved: set[Edge] = set()
+        for gradient, layer, edge in gradients:
+            if gradient is None:
+                continue
+            if edge not in moved and self._first.get(edge) == node._sequence_nr():
+                moved.add(edge)
+            else:
+                layers.append(layer)
+        return layers
 
     def _analyse_backward(self, template: Template, gradients: tuple[torch.Tensor | None, ...]) -> BackwardTemplate:
         apart = {id(g): self._detached(g.detach()) for g in gradients if g is not None}
@@ -315,24 +358,49 @@ class Blocks:
             if g is not None and output.requires_grad
         ]
         wanted = [t for t in template.inner_inputs if t.requires_grad]
-        with self._analysed() as (calls, _):
+        with self._analysed() as (calls, _), _contributed(template.contributions) as contributed:
             found = torch.autograd.grad(
                 [output for output, _ in pairs], [*wanted, *template.parameters.values()], [g for _, g in pairs],
                 allow_unused=True, retain_graph=True,
             )  # fmt: skip
-        by_input = dict(zip(map(id, wanted), found, strict=False))
-        given = [by_input.get(id(tensor)) for tensor in template.inner_inputs]
-        first = first_contributors([output for output, _ in pairs], template.inner_inputs)
+        handed_on = {id(apart[id(g)]): -1 - place for place, g in enumerate(gradients) if g is not None}
+        made: dict[int, tuple[int, torch.Tensor]] = {}
+        which: list[int | None] = []
+        for tensor in contributed:
+            if tensor is None or id(tensor) in handed_on:
+                which.append(None if tensor is None else handed_on[id(tensor)])
+            else:
+                which.append(made.setdefault(id(tensor), (len(made), tensor))[0])
         layer_of = self.tracer.attribution.layer_of
         return BackwardTemplate(
             _relative(calls, template.path),
-            [
-                None if g is None else BlockTensor(Layout(g.shape, g.stride(), g.dtype), False, provenance_of(g))
-                for g in given
-            ],
+            [BlockTensor(Layout(g.shape, g.stride(), g.dtype), False, provenance_of(g)) for _, g in made.values()],
+            which,
+            [_below(layer_of(c.node._sequence_nr()), template.path) for found in template.contributions for c in found],
             [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
-            [_below(layer_of(first.get(id(tensor))), template.path) for tensor in template.inner_inputs],
         )
+
+
+@contextmanager
+def _contributed(contributions: list[list[Contribution]]) -> Iterator[list[torch.Tensor | None]]:
+    """Give the gradients that nodes compute for a block's inputs, one by one, instead of having them added up."""
+    flat = [contribution for found in contributions for contribution in found]
+    collected: list[torch.Tensor | None] = [None] * len(flat)
+    handles: list[Any] = []
+    for node in dict.fromkeys(contribution.node for contribution in flat):
+        places = {c.position: place for place, c in enumerate(flat) if c.node is node}
+
+        def take(results: Any, given: Any, places: dict[int, int] = places) -> Any:
+            for position, place in places.items():
+                collected[place] = results[position]
+            return tuple([None if position in places else result for position, result in enumerate(results)])
+
+        handles.append(node.register_hook(take))
+    try:
+        yield collected
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _is_checkpointed() -> bool:
@@ -356,9 +424,11 @@ class _BlockFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        node = torch._C._current_autograd_node()
-        ctx.blocks.tracer.attribution.block_nodes.add(node._sequence_nr())
-        return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, gradients))
+        found, layers = ctx.blocks.backward(ctx.template, ctx.path, gradients)
+        node: Any = torch._C._current_autograd_node()
+        sums = ctx.blocks.sums(node, list(zip(found, layers, node.next_functions[1:], strict=True)))
+        ctx.blocks.tracer.attribution.block_nodes[node._sequence_nr()] = iter(sums)
+        return (None, None, None, None, *found)
 
 
 def find_candidates(

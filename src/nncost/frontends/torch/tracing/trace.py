@@ -14,6 +14,7 @@ from nncost.frontends.torch.inputs import has_values
 from nncost.frontends.torch.step.fake_factory import SAMPLE, is_trained
 from nncost.frontends.torch.step.fake_module import eager
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides, tensors_in
+from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
@@ -147,6 +148,11 @@ class _BlockTracer(Tracer):
         if self.blocks is None:
             return forward(*args, **kwargs)
         return self.blocks.run_layer(layer, path, forward, args, kwargs)
+
+    def backward_begins(self, graph: AutogradGraph) -> None:
+        """Blocks that are replaced must keep their parameters to themselves."""
+        if self.blocks is not None:
+            self.blocks.backward_begins(graph)
 
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:

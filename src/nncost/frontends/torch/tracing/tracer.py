@@ -25,6 +25,7 @@ from nncost.frontends.torch.step.provenance import (
     seen_provenance,
     set_provenance,
 )
+from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.call_signature import CallSignature, TracedDescription
 from nncost.frontends.torch.tracing.log import Entry, Log
@@ -165,6 +166,9 @@ class Tracer(Consumer):
         if info.written and not folded:
             for tensor in tensors_in(written_to(info, args, kwargs)):
                 storage = tensor.untyped_storage()
+                block = getattr(storage, "_nncost_block", None)
+                if block is not None:
+                    raise NotEqual(block)  # what a replaced block reads or returns is its own
                 self.written[storage._cdata] = storage  # kept, so that no other memory comes to lie at its address
         if place[1] == "backward":
             # A sum of gradients was begun by the layer that produced the first of them.

@@ -81,7 +81,15 @@ def test_traced_and_derived(step: Step) -> None:
         derived = nncost.count(step.module, step.inputs, loss=step.training["loss"], backward="derived")
     assert derived.complete
     for phase in ("forward", "backward"):
-        assert contractions(step.report, phase) == contractions(derived, phase)
+        traced, ours = (contractions(report, phase) for report in (step.report, derived))
+        asked = ASKED_FOR.get(step.subject.name) if phase == "backward" else None
+        if asked is not None:
+            assert traced.pop(asked) > ours.pop(asked)
+        assert traced == ours
+
+
+ASKED_FOR = {"wav2vec2": "feature_extractor.conv_layers.0.conv"}
+"""The layer whose input the model itself asks a gradient of: PyTorch computes it, though nothing is trained by it."""
 
 
 def assert_alike(once: Report, all_of_them: Report) -> None:

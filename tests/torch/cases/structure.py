@@ -468,10 +468,10 @@ CASES: tuple[Case, ...] = (
          T * B * F * (F + D) + (T - 1) * B * F * F, "As the loop; torch's scan may make the initial state's gradient too (B·F·F)"
          " and the inputs' (T·B·D·F): the readings.", inputs=random((T, B, D)),
          backward_readings=(T * B * F * (F + D) + T * B * F * F, 2 * T * B * F * (F + D))),
-    case("gradient_inside_forward", Forces, (D * F + F, F + 1), (DF + B * F) + (B * F + DF), 2 * DF + B * F + DF,
+    case("gradient_inside_forward", Forces, (D * F + F, F + 1), (DF + B * F) + (B * F + DF), 4 * DF + B * F,
          "Forward: x·W, h·v, then g·vᵀ (B·F, one-term sums) and (g·vᵀ∘tanh')·W. Backward of that: dW and d(g·v) from the last"
-         " product, dv, and dW through tanh'. With the positions' gradient, which nobody asks for, it is B·D·F more.",
-         forward_readings=(2 * DF + B * F,), backward_readings=(4 * DF + B * F,)),
+         " product, dv, and dW through tanh'; and the positions' gradient (B·D·F), which the model has asked for.",
+         forward_readings=(2 * DF + B * F,), backward_readings=(3 * DF + B * F,)),
     case("written_in_place", InPlace, (D * D, 0), DD, DD, "Writing into slices moves."),
     case("numbers_none_and_lists", Options, (D * F, F), 4 * DF, 4 * DF, "Two tensors, twice each.",
          inputs=lambda: {"pair": [torch.randn(B, D), torch.randn(B, D)], "scale": 2.0, "mask": None, "times": 2}),

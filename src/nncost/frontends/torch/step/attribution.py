@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -66,6 +67,17 @@ class Attribution:
             self._forward()
         elif node._sequence_nr() in self._layer_of_node:
             self.note_gradient(results, self._layer_of_node[node._sequence_nr()][0])
+
+    def note_written_views(self, values: Iterable[Any]) -> None:
+        """Autograd makes the node of a view that was written to when it is next used: that is here, not in a layer."""
+        for value in values:
+            if (
+                isinstance(value, torch.Tensor)
+                and value.requires_grad
+                and value._is_view()
+                and value.grad_fn is not None
+            ):
+                self.note_view(())
 
     def note_gradient(self, results: Iterable[torch.Tensor], path: str) -> None:
         """Tensors that a layer produces in a backward pass."""

@@ -182,11 +182,10 @@ def _update(optimizer: Any, mode: StepMode) -> None:
     swapped = consumer.swapped
     if optimizer not in (None, "none"):
         mode.captured = None
-        with mode:
-            whole = optimizer_of_fakes(optimizer, swapped.tensors.values(), plain_loop=consumer.plain_update)
         consumer.attribution.enter("", "update")
         consumer.state_begins()
         with mode:
+            whole = optimizer_of_fakes(optimizer, swapped.tensors.values(), plain_loop=consumer.plain_update)
             make_state(whole, consumer.like)
         consumer.attribution.owners = owners_of(whole, swapped.tensors)
         consumer.state_ended(whole)
@@ -210,6 +209,8 @@ def _attributed(consumer: Consumer) -> Wrap:
             return own_turn(*args, **kwargs)
 
         def own_turn(*args: Any, **kwargs: Any) -> Any:
+            if not attribution.in_backward:
+                attribution.note_written_views((*args, *kwargs.values()))
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:

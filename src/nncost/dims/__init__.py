@@ -46,13 +46,17 @@ def product(dims: Iterable[Dim]) -> Dim:
 
 
 def floor_divide(numerator: Dim, denominator: int) -> Dim:
-    """``⌊numerator / denominator⌋``."""
-    return numerator // denominator
+    """``⌊numerator / denominator⌋``; of formulas in one form, so that equal ones can be seen to be equal."""
+    if not hasattr(numerator, "free_symbols"):
+        return numerator // denominator
+    from nncost.dims.floors import floor_of
+
+    return _as_dim(floor_of(numerator / denominator))
 
 
 def ceil_divide(numerator: Dim, denominator: int) -> Dim:
     """``⌈numerator / denominator⌉``."""
-    return -floor_divide(-numerator, denominator)
+    return floor_divide(numerator + (denominator - 1), denominator)
 
 
 def exact_divide(numerator: Dim, denominator: Dim) -> Dim:

@@ -242,7 +242,7 @@ class AllocationTracker(Consumer):
             if result is NotImplemented and info.simple:
                 result = fast.run(func, args, kwargs)
         if result is NotImplemented:
-            result = func(*args, **kwargs)
+            result = func(*args, **kwargs) if self.sizes is None else self.sizes.run(func, info.name, args, kwargs)
         if func is _RECURRENT_BACKWARD and fast is not None:
             # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
             result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])

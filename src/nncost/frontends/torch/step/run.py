@@ -21,6 +21,7 @@ from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
+from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
@@ -86,6 +87,7 @@ def run_step(
     with swapped.swapped(settings.deferred, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
+            around.enter_context(SymbolicForms())
         inputs = converted(given, module, options.batch, fakes.of_shape, fakes.of_input)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs)

@@ -15,9 +15,14 @@ import torch
 from nncost.dims import Dim, Shape, ceil_divide, floor_divide, symbol
 from nncost.errors import SymbolError
 from nncost.frontends.torch.step.signals import Branched
+from nncost.frontends.torch.step.size_conditions import fixes, in_short
+from nncost.frontends.torch.step.symbolic_forms import run_on_symbols
 
 FIRST_AXIS, OTHER_AXES = (13, 17, 19, 23), (131, 137, 139, 149, 151)
 """Example numbers: primes, so that equal sizes are not taken for one another; small ones for a batch."""
+_LARGEST = 1 << 40
+_CHOOSES_KERNEL = {"aten::convolution", "aten::convolution_backward"}
+"""Operators that ask about sizes only to choose one of several kernels, which compute the same."""
 
 
 class Sizes:
@@ -44,6 +49,7 @@ class Sizes:
             raise SymbolError(f"a size of a module's input is a number or a name, received {dim}")
         from torch._dynamo.source import ConstantSource
         from torch.fx.experimental.symbolic_shapes import DimDynamic
+        from torch.utils._sympy.value_ranges import ValueRanges
 
         name = dim.name
         if name not in self._integers:
@@ -53,6 +59,8 @@ class Sizes:
             self.numbers[name] = number = unused[0]
             source = ConstantSource(name)
             theirs = self.environment.create_symbol(number, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+            # With an upper limit PyTorch knows that a slice of everything is the tensor itself, as with numbers.
+            self.environment.var_to_range[theirs] &= ValueRanges(2, _LARGEST)
             self._ours[theirs] = symbol(name)
             self._integers[name] = self.environment.create_symintnode(theirs, hint=number, source=source)
         return self._integers[name]
@@ -94,31 +102,29 @@ class Sizes:
         self._ours[expression] = symbol(name)
         self._chosen[name] = "0" if limits is None or not limits.upper.is_Integer else f"0 to {limits.upper}"
 
-    def conditions(self) -> Iterator[tuple[str, bool]]:
-        """The conditions the model asked of the symbols, in our names, and whether each fixed a symbol to a number."""
-        import sympy
+    def run(self, operator: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """Run an operator; what it asks of the symbols is a condition unless nothing depends on it."""
+        if name not in _CHOOSES_KERNEL:
+            return run_on_symbols(operator, name, args, kwargs)
+        with self.environment.suppress_guards():
+            return run_on_symbols(operator, name, args, kwargs)
 
+    def conditions(self) -> Iterator[Any]:
+        """The conditions the model asked of the symbols, in our names."""
         for guard in self.environment.guards:
-            expression = guard.expr.xreplace(self._ours) if hasattr(guard.expr, "xreplace") else guard.expr
-            sides = expression.args if isinstance(expression, sympy.Eq) else ()
-            fixed = any(side.is_number for side in sides) and any(side.is_Symbol for side in sides)
-            yield str(expression), fixed
+            yield guard.expr.xreplace(self._ours) if hasattr(guard.expr, "xreplace") else guard.expr
 
     def check(self) -> list[str]:
         """Sentences about the formulas. Raise Branched if a symbol was fixed to a number."""
         found = list(dict.fromkeys(self.conditions()))
-        if any(fixed for _, fixed in found) or any(t in self.environment.replacements for t in self._ours):
-            raise Branched([text for text, fixed in found if fixed], self.numbers)
+        fixed = [str(condition) for condition in found if fixes(condition, self.numbers)]
+        if fixed or any(theirs in self.environment.replacements for theirs in self._ours):
+            raise Branched(fixed, self.numbers)
         chosen = [
             f"{name} is a number of rows that the data decide, {limits}." for name, limits in self._chosen.items()
         ]
-        asked = [text for text, _ in found if not _is_trivial(text)]
+        asked = in_short(found)
         return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else [])]
-
-
-def _is_trivial(text: str) -> bool:
-    """Conditions that every batch or length of two or more fulfils."""
-    return (text.startswith("Ne(") and text.endswith((", 1)", ", 0)"))) or text.endswith((">= 2", "> 1", ">= 0", "> 0"))
 
 
 def symbol_names(shapes: dict[str, Shape]) -> set[str]:

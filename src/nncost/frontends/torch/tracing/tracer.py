@@ -127,7 +127,7 @@ class Tracer(Consumer):
                 result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result
-        return func(*args, **kwargs)
+        return func(*args, **kwargs) if self.sizes is None else self.sizes.run(func, info.name, args, kwargs)
 
     def _described(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[TracedDescription, list[tuple[str, Any]]]:
         found = TracedDescription(self.written, self.sizes, self._provenance_of)

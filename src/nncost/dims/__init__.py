@@ -45,13 +45,18 @@ def product(dims: Iterable[Dim]) -> Dim:
     return math.prod(cast("Iterable[int]", dims))
 
 
-def floor_divide(numerator: Dim, denominator: int) -> Dim:
+def floor_divide(numerator: Dim, denominator: Dim) -> Dim:
     """``⌊numerator / denominator⌋``; of formulas in one form, so that equal ones can be seen to be equal."""
     if not hasattr(numerator, "free_symbols"):
         return numerator // denominator
     from nncost.dims.floors import floor_of
 
-    return _as_dim(floor_of(numerator / denominator))
+    quotient = cast("Any", numerator) / denominator
+    if is_symbolic(denominator):
+        import sympy
+
+        quotient = sympy.cancel(quotient)
+    return _as_dim(floor_of(quotient))
 
 
 def ceil_divide(numerator: Dim, denominator: int) -> Dim:

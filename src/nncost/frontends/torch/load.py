@@ -157,12 +157,13 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
         items += _updates(optimizer, traced, parameters)
     shapes = described(given, module, options.batch)
     graph = Graph((), tuple(parameters.values()), (), ())
+    sizes = traced.sizes
     timeline, state_bytes, input_bytes = timeline_of(
-        module, given, options, known_from(traced.tracer.signatures.values())
+        module, given, options, known_from(traced.tracer.signatures.values()), None if sizes is None else sizes.multiples
     )
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
-        optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
+        optimizer_name(optimizer), trace=Trace(tuple(items), sizes.meaning if sizes else {}), trained=trained, layers=layers,
         notes=tuple(traced.conditions), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip

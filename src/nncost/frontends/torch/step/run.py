@@ -22,7 +22,7 @@ from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError
 from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
-from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
+from nncost.frontends.torch.step.symbolic_sizes import Multiples, Sizes, symbol_names
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 
@@ -187,11 +187,13 @@ def _attributed(consumer: Consumer) -> Wrap:
     return wrap
 
 
-def symbols_of(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:
+def symbols_of(
+    module: nn.Module, given: Inputs, options: LoadOptions, multiples: Multiples | None = None
+) -> Sizes | None:
     """The symbols among the sizes of the inputs; None if all are numbers."""
     shapes = described(given, module)
     names = symbol_names({**shapes, "batch": () if options.batch is None else (options.batch,)})
-    return Sizes() if names else None
+    return Sizes(multiples=multiples) if names else None
 
 
 def _training_flag(module: nn.Module, options: LoadOptions) -> bool | None:

@@ -6,10 +6,11 @@ branch; the comparison is kept as a condition under which the formula holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
+import sympy
 import torch
 
 from nncost.dims import Dim, Shape, ceil_divide, floor_divide, symbol
@@ -17,24 +18,40 @@ from nncost.errors import SymbolError
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.step.size_conditions import fixes, in_short
 from nncost.frontends.torch.step.symbolic_forms import run_on_symbols
+from nncost.records import record
 
 FIRST_AXIS, OTHER_AXES = (13, 17, 19, 23), (131, 137, 139, 149, 151)
 """Example numbers: primes, so that equal sizes are not taken for one another; small ones for a batch."""
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89)
 _LARGEST = 1 << 40
 _CHOOSES_KERNEL = {"aten::convolution", "aten::convolution_backward"}
 """Operators that ask about sizes only to choose one of several kernels, which compute the same."""
 
 
-class Sizes:
-    """The symbols of one run; with ``by_data`` also those for sizes that only the data decide."""
+@record
+class Multiples:
+    """Sizes are multiples of ``of``, those of first axes only if ``first``."""
 
-    def __init__(self, *, by_data: bool = False) -> None:
+    of: int = 1
+    first: bool = False
+
+
+class Sizes:
+    """The symbols of one run; with ``by_data`` also those for sizes that only the data decide.
+
+    A symbol whose sizes are ``multiples`` is replaced by one for the factor, so that halves of it are whole;
+    ``meaning`` says what the replacements mean.
+    """
+
+    def __init__(self, *, by_data: bool = False, multiples: Multiples | None = None) -> None:
         from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
         self.environment = ShapeEnv(
             duck_shape=False, allow_dynamic_output_shape_ops=by_data, allow_scalar_outputs=by_data
         )
-        self._by_data = by_data
+        self._by_data, self.multiples = by_data, multiples or Multiples()
+        self.meaning: dict[Any, Any] = {}
+        self._factors: dict[str, int] = {}
         self._chosen: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
         self._integers: dict[str, Any] = {}
@@ -53,17 +70,33 @@ class Sizes:
 
         name = dim.name
         if name not in self._integers:
-            unused = [n for n in (FIRST_AXIS if first else OTHER_AXES) if n not in self.numbers.values()]
-            if not unused:
-                raise SymbolError("too many symbols among the sizes of the inputs.")
-            self.numbers[name] = number = unused[0]
+            factor = 1 if first and not self.multiples.first else self.multiples.of
+            number = self._example(factor, first)
+            self.numbers[name], self._factors[name] = number, factor
             source = ConstantSource(name)
-            theirs = self.environment.create_symbol(number, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+            theirs = self.environment.create_symbol(
+                number // factor, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
+            )
             # With an upper limit PyTorch knows that a slice of everything is the tensor itself, as with numbers.
-            self.environment.var_to_range[theirs] &= ValueRanges(2, _LARGEST)
+            self.environment.var_to_range[theirs] &= ValueRanges(1 if factor > 1 else 2, _LARGEST)
             self._ours[theirs] = symbol(name)
-            self._integers[name] = self.environment.create_symintnode(theirs, hint=number, source=source)
+            if factor > 1:
+                self._ours[theirs] = part = sympy.Dummy(name, integer=True, positive=True)
+                self.meaning[part] = symbol(name) / factor
+            integer = self.environment.create_symintnode(theirs, hint=number // factor, source=source)
+            self._integers[name] = integer * factor
         return self._integers[name]
+
+    def _example(self, factor: int, first: bool) -> int:
+        """A number for a symbol that no other has."""
+        taken = self.numbers.values()
+        numbers: Iterable[int] = FIRST_AXIS if first and factor == 1 else OTHER_AXES
+        if factor > 1:
+            numbers = [factor * prime for prime in _PRIMES if factor * prime >= OTHER_AXES[0]]
+        found = next((number for number in numbers if number not in taken), None)
+        if found is None:
+            raise SymbolError("too many symbols among the sizes of the inputs.")
+        return found
 
     def dim(self, value: Any) -> Dim:
         """A size of PyTorch's as ours. Raise SymbolError for an expression nncost does not know."""
@@ -110,20 +143,31 @@ class Sizes:
             return run_on_symbols(operator, name, args, kwargs)
 
     def conditions(self) -> Iterator[Any]:
-        """The conditions the model asked of the symbols, in our names."""
+        """The conditions the model asked of the symbols, in our names; of multiples they are about the factor."""
+        names = {theirs: symbol(ours.name) for theirs, ours in self._ours.items()}
         for guard in self.environment.guards:
-            yield guard.expr.xreplace(self._ours) if hasattr(guard.expr, "xreplace") else guard.expr
+            yield guard.expr.xreplace(names) if hasattr(guard.expr, "xreplace") else guard.expr
+
+    def _side(self, side: Any) -> Any:
+        """A side of a condition in our form, in our names."""
+        theirs = {symbol(ours.name): theirs for theirs, ours in self._ours.items()}
+        return sympy.sympify(self._expression(side.xreplace(theirs))).xreplace(
+            {ours: symbol(ours.name) for ours in self.meaning}
+        )
 
     def check(self) -> list[str]:
         """Sentences about the formulas. Raise Branched if a symbol was fixed to a number."""
         found = list(dict.fromkeys(self.conditions()))
-        fixed = [str(condition) for condition in found if fixes(condition, self.numbers)]
+        examples = {name: number // self._factors[name] for name, number in self.numbers.items()}
+        fixed = [str(condition) for condition in found if fixes(condition, examples)]
         if fixed or any(theirs in self.environment.replacements for theirs in self._ours):
             raise Branched(fixed, self.numbers)
         chosen = [
             f"{name} is a number of rows that the data decide, {limits}." for name, limits in self._chosen.items()
         ]
-        asked = in_short(found)
+        factors = {name: factor for name, factor in self._factors.items() if factor > 1}
+        multiples = [f"{name} is a multiple of {factor}" for name, factor in sorted(factors.items())]
+        asked = [*multiples, *in_short(found, factors, self._side)]
         return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else [])]
 
 

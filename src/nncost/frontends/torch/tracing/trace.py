@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions
@@ -19,24 +19,31 @@ from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimize
 from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
 from nncost.frontends.torch.step.signals import Branched, NotEqual, ReentrantError
-from nncost.frontends.torch.step.symbolic_sizes import Sizes
+from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.records import record, replace
 
+_MULTIPLES = (64, 840, 448)
+"""Numbers with many divisors, of one of which a model may want its sizes to be multiples."""
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
+_ABOUT_ANOTHER_WAY = (
+    ReentrantError, NotEqual, Branched, DataDependentOutputException, DynamicOutputShapeException
+)  # fmt: skip
+"""What asks for another way to run the model, not for other sizes."""
 
 
 @record
 class Traced:
-    """A traced step: what it left, the tracer, which parameters got a gradient, and conditions on the symbols."""
+    """A traced step: what it left, the tracer, which parameters got a gradient, the symbols and conditions on them."""
 
     step: StepResult
     tracer: Tracer
     trained: list[str]
     conditions: Sequence[str] = ()
+    sizes: Sizes | None = None
 
 
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
@@ -46,13 +53,12 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     gradients left in the parameters for a reentrant checkpoint, and with gradients on if the model
     differentiates inside its forward pass.
     """
-    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     sizes = symbols_of(module, given, options)
     run = _Run(module, given, options, log)
     try:
-        return run.reusing(sizes)
+        return run.reusing_or_at_multiples(sizes)
     except ReentrantError:
         return run.traced(StepSettings(sizes=sizes, keep_gradients=True))
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -94,6 +100,35 @@ class _Run:
             except NotEqual as found:
                 excluded.add(found.layer)
 
+    def reusing_or_at_multiples(self, sizes: Sizes | None) -> Traced:
+        """The run; if the model refuses the sizes that stand for symbols, one at multiples of a number."""
+        try:
+            return self.reusing(sizes)
+        except _ABOUT_ANOTHER_WAY:
+            raise
+        except Exception:  # what the model raises for sizes that do not fit it
+            found = None if sizes is None or not sizes.numbers else self._at_multiples(sizes)
+            if found is None:
+                raise
+            return found
+
+    def _at_multiples(self, sizes: Sizes) -> Traced | None:
+        """A run in which sizes are multiples of the least number that the model takes; None if it takes none."""
+        firsts = (False, True) if set(sizes.numbers.values()) - {*FIRST_AXIS} else (True,)
+        for first in firsts:
+            for whole in _MULTIPLES:
+                if self._accepts(Multiples(whole, first)) is not None:
+                    divisors = [number for number in range(2, whole + 1) if whole % number == 0]
+                    return next(filter(None, (self._accepts(Multiples(number, first)) for number in divisors)))
+        return None
+
+    def _accepts(self, multiples: Multiples) -> Traced | None:
+        sizes = symbols_of(self.module, self.given, self.options, multiples)
+        try:
+            return self.reusing(sizes)
+        except Exception:  # noqa: BLE001 - the model's own code runs
+            return None
+
     def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""
         if self.log is not None:
@@ -105,7 +140,7 @@ class _Run:
             seen_provenance(tensor)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
-        return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check())
+        return Traced(step, tracer, trained, [] if settings.sizes is None else settings.sizes.check(), settings.sizes)
 
 
 class _BlockTracer(Tracer):

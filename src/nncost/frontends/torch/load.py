@@ -159,7 +159,11 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     graph = Graph((), tuple(parameters.values()), (), ())
     sizes = traced.sizes
     timeline, state_bytes, input_bytes = timeline_of(
-        module, given, options, known_from(traced.tracer.signatures.values()), None if sizes is None else sizes.multiples
+        module,
+        given,
+        options,
+        known_from(traced.tracer.signatures.values()),
+        None if sizes is None else sizes.multiples,
     )
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),

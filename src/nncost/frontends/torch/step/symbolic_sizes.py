@@ -6,14 +6,14 @@ branch; the comparison is kept as a condition under which the formula holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
 import sympy
 import torch
 
-from nncost.dims import Dim, Shape, ceil_divide, floor_divide, symbol
+from nncost.dims import Dim, Shape, ceil_divide, floor_divide, product, symbol
 from nncost.errors import SymbolError
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.step.size_conditions import fixes, in_short
@@ -26,6 +26,18 @@ _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 
 _LARGEST = 1 << 40
 _CHOOSES_KERNEL = {"aten::convolution", "aten::convolution_backward"}
 """Operators that ask about sizes only to choose one of several kernels, which compute the same."""
+_CHOOSING: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    **dict.fromkeys(
+        ("aten::nonzero", "aten::argwhere", "aten::masked_select", "aten::_unique", "aten::_unique2"),
+        lambda args: args[0].shape,
+    ),
+    "aten::unique_consecutive": lambda args: args[0].shape,
+    **dict.fromkeys(
+        ("aten::unique_dim", "aten::unique_dim_consecutive"), lambda args: (args[0].shape[args[1]],)
+    ),
+    "aten::index": lambda args: next(x.shape for x in args[1] if x is not None and x.dtype in (torch.bool, torch.uint8)),
+}  # fmt: skip
+"""Operators that choose among elements by the data, and the sizes of what they choose among."""
 
 
 @record
@@ -51,6 +63,7 @@ class Sizes:
         )
         self._by_data, self.multiples = by_data, multiples or Multiples()
         self.meaning: dict[Any, Any] = {}
+        self._limits: dict[Any, Dim] = {}
         self._factors: dict[str, int] = {}
         self._chosen: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
@@ -132,15 +145,29 @@ class Sizes:
         if not self._by_data:
             raise SymbolError(f"a size depends on the data ({expression}).")
         limits, name = self.environment.var_to_range.get(expression), f"rows{len(self._chosen) + 1}"
+        most = self._limits.get(expression)
+        if most is None and limits is not None and limits.upper.is_Integer and limits.upper < _LARGEST:
+            most = int(limits.upper)
         self._ours[expression] = symbol(name)
-        self._chosen[name] = "0" if limits is None or not limits.upper.is_Integer else f"0 to {limits.upper}"
+        self._chosen[name] = "0 or more without an upper limit" if most is None else f"0 to {most}"
 
     def run(self, operator: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Run an operator; what it asks of the symbols is a condition unless nothing depends on it."""
-        if name not in _CHOOSES_KERNEL:
-            return run_on_symbols(operator, name, args, kwargs)
-        with self.environment.suppress_guards():
-            return run_on_symbols(operator, name, args, kwargs)
+        if name in _CHOOSES_KERNEL:
+            with self.environment.suppress_guards():
+                return run_on_symbols(operator, name, args, kwargs)
+        result = run_on_symbols(operator, name, args, kwargs)
+        if self._by_data and name in _CHOOSING:
+            self._note_limit(result, args, _CHOOSING[name])
+        return result
+
+    def _note_limit(self, result: Any, args: Sequence[Any], among: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        """Of what the data choose among some elements there are as many at most."""
+        pieces = result if isinstance(result, (list, tuple)) else (result,)
+        sizes = [size for piece in pieces for size in piece.shape if isinstance(size, torch.SymInt)]
+        for free in {free for size in sizes for free in size.node.expr.free_symbols}:
+            if free not in self._ours and free not in self._limits:
+                self._limits[free] = product([self.dim(size) for size in among(args)])
 
     def conditions(self) -> Iterator[Any]:
         """The conditions the model asked of the symbols, in our names; of multiples they are about the factor."""

@@ -26,15 +26,17 @@ def floor_of(value: Any) -> Any:
     if not inside:
         return outside + first
     whole = sympy.Add(first, *(factor * bare for factor, bare in inside))
-    if inside[0][0] < 0:
+    if all(factor < 0 for factor, _ in inside):
         return outside - floor_of((divisor - 1 - whole) / divisor)
     for factor, bare in inside:
         if isinstance(bare, sympy.floor) and factor in (1, -1):
             drawn = bare.args[0] if factor > 0 else _negated(bare.args[0])
             return outside + floor_of((whole - factor * bare + drawn) / divisor)
-    parts = [(*divmod(factor, divisor), bare) for factor, bare in [*inside, (first, sympy.Integer(1))]]
-    beyond = sympy.Add(*(times * bare for times, _, bare in parts))
-    return outside + beyond + sympy.floor(sympy.Add(*(rest * bare for _, rest, bare in parts)) / divisor)
+    times, rest = divmod(first, divisor)
+    for factor, bare in inside:
+        whole_part = int(factor / divisor)  # towards zero: a difference stays one
+        times, rest = times + whole_part * bare, rest + (factor - whole_part * divisor) * bare
+    return outside + times + sympy.floor(rest / divisor)
 
 
 def _negated(value: Any) -> Any:

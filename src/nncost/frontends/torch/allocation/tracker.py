@@ -32,6 +32,7 @@ from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.symbolic_sizes import run_operator
 from nncost.frontends.torch.tracing.call_signature import Description
 
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
@@ -242,7 +243,7 @@ class AllocationTracker(Consumer):
             if result is NotImplemented and info.simple:
                 result = fast.run(func, args, kwargs)
         if result is NotImplemented:
-            result = func(*args, **kwargs) if self.sizes is None else self.sizes.run(func, info.name, args, kwargs)
+            result = run_operator(func, info.name, args, kwargs, self.sizes)
         if func is _RECURRENT_BACKWARD and fast is not None:
             # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
             result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])

@@ -18,6 +18,7 @@ from nncost.errors import SymbolError
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.step.size_conditions import fixes, in_short
 from nncost.frontends.torch.step.symbolic_forms import run_on_symbols
+from nncost.frontends.torch.step.vision_kernels import vision_kernel
 from nncost.records import record
 
 FIRST_AXIS, OTHER_AXES = (13, 17, 19, 23), (131, 137, 139, 149, 151)
@@ -32,6 +33,7 @@ _CHOOSING: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
         lambda args: args[0].shape,
     ),
     "aten::unique_consecutive": lambda args: args[0].shape,
+    "torchvision::nms": lambda args: args[0].shape[:1],
     **dict.fromkeys(
         ("aten::unique_dim", "aten::unique_dim_consecutive"), lambda args: (args[0].shape[args[1]],)
     ),
@@ -209,3 +211,11 @@ def plain(value: Any, sizes: Sizes | None) -> Any:
         assert sizes is not None
         return sizes.dim(value)
     return value.node.hint if isinstance(value, (torch.SymFloat, torch.SymBool)) else value
+
+
+def run_operator(operator: Any, name: str, args: Any, kwargs: Any, sizes: Sizes | None) -> Any:
+    """Run an operator as PyTorch does; on symbols by a form that takes them, without a kernel by one of ours."""
+    kernel = vision_kernel(operator, args)
+    if kernel is not None:
+        return kernel(*args, **kwargs)
+    return operator(*args, **kwargs) if sizes is None else sizes.run(operator, name, args, kwargs)

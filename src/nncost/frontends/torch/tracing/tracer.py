@@ -26,7 +26,7 @@ from nncost.frontends.torch.step.provenance import (
     seen_provenance,
     set_provenance,
 )
-from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
+from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain, run_operator
 from nncost.frontends.torch.tracing.call_signature import CallSignature, TracedDescription
 from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.rewrites import Rewrites
@@ -127,7 +127,7 @@ class Tracer(Consumer):
                 result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result
-        return func(*args, **kwargs) if self.sizes is None else self.sizes.run(func, info.name, args, kwargs)
+        return run_operator(func, info.name, args, kwargs, self.sizes)
 
     def _described(self, info: OperatorInfo, args: Any, kwargs: Any) -> tuple[TracedDescription, list[tuple[str, Any]]]:
         found = TracedDescription(self.written, self.sizes, self._provenance_of)

@@ -139,8 +139,9 @@ def _shifted(table: Table) -> Table:
 
 @lru_cache(maxsize=10_000)
 def _powers_in_t(monomial: Any) -> tuple[tuple[Any, int], ...]:
-    """A monomial as terms in t: a floor is its least value and what is above it; what else is no power of a symbol
-    stands for itself and is not negative.
+    """A monomial as terms in t: a floor is its least value and what is above it.
+
+    What else is no power of a symbol stands for itself and is not negative.
     """
     factors: list[list[tuple[Any, int]]] = []
     for factor in sympy.Mul.make_args(monomial):

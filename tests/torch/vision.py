@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from typing import Any
 
 import torch
 
@@ -64,14 +66,33 @@ def _missing(name: str) -> bool:
     return not hasattr(torch.ops.torchvision, name)
 
 
-def import_torchvision() -> object:
-    """The torchvision package, its missing operators declared first."""
+def import_torchvision() -> Any:
+    """The torchvision package, its missing operators declared first; they count as there, with what is written in Python."""
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in DECLARED:
-        if _missing(schema.partition("(")[0]):
-            library.define(schema)
+    missing = [schema for schema in DECLARED if _missing(schema.partition("(")[0])]
+    for schema in missing:
+        library.define(schema)
     _KEPT.append(library)
-    return importlib.import_module("torchvision")
+    package = importlib.import_module("torchvision")
+    if missing:
+        _there(package)
+    return package
+
+
+def _there(package: Any) -> None:
+    """The library is taken for loaded: shapes and gradients are registered, and nothing asks for it."""
+    package.extension._has_ops = lambda: True
+    for name, module in list(sys.modules.items()):
+        if name.startswith("torchvision") and hasattr(module, "_assert_has_ops"):
+            module._assert_has_ops = lambda: None
+            module._has_ops = lambda: True
+    shapes = importlib.import_module("torchvision._meta_registrations")
+    for schema in DECLARED:
+        name = schema.partition("(")[0]
+        if not name.endswith("nms"):
+            operator = getattr(torch.ops.torchvision, name).default
+            shapes.get_meta_lib().impl(operator, getattr(shapes, f"meta_{name.lstrip('_')}"))
+    importlib.reload(importlib.import_module("torchvision._autograd_registrations"))
 
 
 _KEPT: list[object] = []

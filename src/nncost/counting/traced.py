@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.ledger import Ledger, Row, Tally, Unknown, count_graph
+from nncost.dims import substitute
 from nncost.ir.trace import Block, BlockCall, Kernel, KernelCall, Trace, TraceItem, joined
+from nncost.records import replace
 
 
 @dataclass(slots=True)
@@ -59,4 +61,8 @@ class _Counter:
 
 def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
     """Return the ledger of everything a trace ran."""
-    return _Counter(valid_taps).ledger(trace.items)
+    ledger = _Counter(valid_taps).ledger(trace.items)
+    if not trace.meaning:
+        return ledger
+    rows = tuple(row._replace(amount=substitute(row.amount, trace.meaning)) for row in ledger.rows)
+    return replace(ledger, rows=rows, neurons=substitute(ledger.neurons, trace.meaning))

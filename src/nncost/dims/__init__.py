@@ -45,14 +45,23 @@ def product(dims: Iterable[Dim]) -> Dim:
     return math.prod(cast("Iterable[int]", dims))
 
 
-def floor_divide(numerator: Dim, denominator: int) -> Dim:
-    """``⌊numerator / denominator⌋``."""
-    return numerator // denominator
+def floor_divide(numerator: Dim, denominator: Dim) -> Dim:
+    """``⌊numerator / denominator⌋``; of formulas in one form, so that equal ones can be seen to be equal."""
+    if not hasattr(numerator, "free_symbols"):
+        return numerator // denominator
+    from nncost.dims.floors import floor_of
+
+    quotient = cast("Any", numerator) / denominator
+    if is_symbolic(denominator):
+        import sympy
+
+        quotient = sympy.cancel(quotient)
+    return _as_dim(floor_of(quotient))
 
 
 def ceil_divide(numerator: Dim, denominator: int) -> Dim:
     """``⌈numerator / denominator⌉``."""
-    return -floor_divide(-numerator, denominator)
+    return floor_divide(numerator + (denominator - 1), denominator)
 
 
 def exact_divide(numerator: Dim, denominator: Dim) -> Dim:

@@ -148,6 +148,8 @@ def _source(e: Any) -> str:
     if isinstance(e, sympy.floor):
         top, bottom = sympy.fraction(sympy.together(e.args[0]))
         return f"(({_source(sympy.expand(top))}) // {_bracketed(bottom)})"
+    if isinstance(e, sympy.ceiling) and (of_two := _of_logarithm(e.args[0])) is not None:
+        return f"({_source(of_two)} - 1).bit_length()"
     if isinstance(e, sympy.ceiling):
         top, bottom = sympy.fraction(sympy.together(e.args[0]))
         return f"(-((-({_source(sympy.expand(top))})) // {_bracketed(bottom)}))"
@@ -157,6 +159,13 @@ def _source(e: Any) -> str:
         index, first, last = e.limits[0]
         return f"sum({_source(e.function)} for {index} in range({_source(first)}, {_source(last)} + 1))"
     raise SymbolError(f"cannot write {e} as an integer expression")
+
+
+def _of_logarithm(e: Any) -> Any:
+    """``x`` if ``e`` is log₂ x; None otherwise."""
+    argument = sympy.Wild("argument")
+    found = e.match(sympy.log(argument) / sympy.log(2))
+    return None if found is None else found[argument]
 
 
 def _has_quotient(e: Any) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from nncost.dims import Dim
+from nncost.dims import Dim, substitute
 from nncost.ir.graph import Phase
-from nncost.records import record
+from nncost.records import record, replace
 
 AllocationKind = Literal["value", "gradient", "workspace"]
 
@@ -40,3 +41,11 @@ class Timeline:
     allocations: tuple[Allocation, ...]
     saved: Dim = 0
     unknown_workspace: tuple[str, ...] = ()
+
+
+def in_symbols(timeline: Timeline, meaning: Mapping[Dim, Dim]) -> Timeline:
+    """The timeline with symbols replaced by what they mean."""
+    if not meaning:
+        return timeline
+    allocations = tuple(replace(a, bytes=substitute(a.bytes, meaning)) for a in timeline.allocations)
+    return replace(timeline, allocations=allocations, saved=substitute(timeline.saved, meaning))

@@ -6,9 +6,11 @@ by all calls like it, so that a network of many equal layers costs little more t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from typing import Union
 
+from nncost.dims import Dim
 from nncost.ir.graph import Graph, Phase
 from nncost.records import record, replace
 
@@ -59,9 +61,10 @@ TraceItem = Union[KernelCall, BlockCall]
 
 @record
 class Trace:
-    """Everything a step ran, in order."""
+    """Everything a step ran, in order; ``meaning`` is what symbols stand for that only the kernels have."""
 
     items: tuple[TraceItem, ...]
+    meaning: Mapping[Dim, Dim] = field(default_factory=dict)
 
     def calls(self) -> Iterator[KernelCall]:
         """Every call with its full path, blocks opened."""

@@ -12,6 +12,7 @@ import torch
 
 from nncost.counting.ledger import count_graph
 from nncost.frontends.torch.step.dispatch_table import operator_info
+from nncost.frontends.torch.step.vision_kernels import vision_kernel
 from nncost.frontends.torch.tracing.call_signature import CallSignature
 from nncost.frontends.torch.tracing.lower import dtype_name, emit
 from nncost.ir import ops
@@ -91,7 +92,8 @@ class Lowered:
 def lower(sample: Sample) -> Lowered:
     """The sample's graph, every item of it, with what PyTorch says its results are."""
     operator = operator_named(sample.operator)
-    expected = outputs_of(operator(*_copied(sample.args), **_copied(sample.kwargs)))
+    run = vision_kernel(operator, sample.args) or operator
+    expected = outputs_of(run(*_copied(sample.args), **_copied(sample.kwargs)))
     builder, feeds, known, stored = Builder(), {}, {}, {}
 
     def convert(value: Any) -> Any:

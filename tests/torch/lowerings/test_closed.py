@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from nncost.counting.ledger import ESTIMATED, count_graph
+from tests.torch.lowerings import vision
 from tests.torch.lowerings.closed import ALL, Closed
 from tests.torch.lowerings.running import assert_same_types, is_backward, lower
 
@@ -14,7 +15,7 @@ TRAFFIC = ("read_bytes", "write_bytes", "activations")
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("closed", ALL, ids=str)
+@pytest.mark.parametrize("closed", [*ALL, *vision.CLOSED], ids=str)
 def test_counts_by_hand(closed: Closed) -> None:
     lowered = lower(closed.sample)
     assert not lowered.opaque

@@ -11,7 +11,7 @@ import torch
 from nncost.frontends.lowering import TORCH
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.step.dispatch_table import operator_info
-from tests.torch.lowerings import closed, elementwise, layers, products, shaping
+from tests.torch.lowerings import closed, elementwise, layers, products, shaping, vision
 from tests.torch.lowerings.running import operator_named
 
 KEYS = ("CPU", "CompositeExplicitAutograd", "CompositeImplicitAutograd", "CompositeExplicitAutogradNonFunctional",
@@ -131,6 +131,8 @@ def sampled() -> set[str]:
         *products.SAMPLES,
         *shaping.SAMPLES,
         *layers.SAMPLES,
+        *vision.SAMPLES,
+        *(c.sample for c in vision.CLOSED),
         *(c.sample for c in closed.ALL),
     )
     return {operator_info(operator_named(one.operator)).name for one in everything}

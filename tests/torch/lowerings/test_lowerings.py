@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from nncost.ir import ops
-from tests.torch.lowerings import complexes, elementwise, layers, products, shaping
+from tests.torch.lowerings import complexes, elementwise, layers, products, shaping, vision
 from tests.torch.lowerings.running import Sample, assert_same_numbers, assert_same_types, assert_self_counted, lower
 
-SAMPLES = (*complexes.SAMPLES, *elementwise.SAMPLES, *products.SAMPLES, *shaping.SAMPLES, *layers.SAMPLES)
+SAMPLES = (
+    *complexes.SAMPLES,
+    *elementwise.SAMPLES,
+    *products.SAMPLES,
+    *shaping.SAMPLES,
+    *layers.SAMPLES,
+    *vision.SAMPLES,
+)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)

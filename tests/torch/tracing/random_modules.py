@@ -166,7 +166,9 @@ class Network(nn.Module):
     def _change(self, draw: random.Random) -> None:
         """Perhaps make one of the blocks another."""
         changed: Any = draw.choice(list(self.blocks))
-        how = draw.choice(("", "", "", "frozen", "eval", "hook", "shared", "parameter hook", "flag", "buffer", "forward"))
+        how = draw.choice(
+            ("", "", "", "frozen", "eval", "hook", "shared", "parameter hook", "flag", "buffer", "forward")
+        )
         parameters = list(changed.parameters())
         if how == "frozen":
             changed.requires_grad_(False)
@@ -256,5 +258,8 @@ def network(seed: int) -> tuple[Network, dict[str, Any]]:
         ({}, {"loss": "sum"}, {"loss": "sum", "optimizer": "adamw"}, {"loss": "squared_error", "optimizer": "sgd"})
     )
     if settings and draw.random() < 0.4:
-        settings = {**settings, "freeze": draw.choice((["blocks.0.*"], ["blocks.[01].*"], ["stem.*"], ["blocks.*.bias"]))}
+        settings = {
+            **settings,
+            "freeze": draw.choice((["blocks.0.*"], ["blocks.[01].*"], ["stem.*"], ["blocks.*.bias"])),
+        }
     return module, settings

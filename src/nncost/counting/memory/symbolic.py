@@ -139,7 +139,10 @@ def _shifted(table: Table) -> Table:
 
 @lru_cache(maxsize=10_000)
 def _powers_in_t(monomial: Any) -> tuple[tuple[Any, int], ...]:
-    """A monomial as terms in t: what is not a power of a symbol stands for itself and is not negative."""
+    """A monomial as terms in t: a floor is its least value and what is above it.
+
+    What else is no power of a symbol stands for itself and is not negative.
+    """
     factors: list[list[tuple[Any, int]]] = []
     for factor in sympy.Mul.make_args(monomial):
         base, power = factor.as_base_exp()
@@ -148,7 +151,8 @@ def _powers_in_t(monomial: Any) -> tuple[tuple[Any, int], ...]:
         if base.is_Symbol and power.is_Integer and power > 0:
             factors.append([((base, k), comb(int(power), k)) for k in range(int(power) + 1)])
         else:
-            factors.append([((factor, 1), 1)])
+            least = _least(factor)
+            factors.append([*([((factor, 0), least)] if least > 0 else []), ((factor, 1), 1)])
     terms = []
     for choice in product(*factors):
         count = 1
@@ -156,6 +160,16 @@ def _powers_in_t(monomial: Any) -> tuple[tuple[Any, int], ...]:
             count *= times
         terms.append((frozenset(part for part, _ in choice if part[1]), count))
     return tuple(terms)
+
+
+def _least(factor: Any) -> int:
+    """The value of a floor at sizes of one, which is its least if it grows with each of them; else zero."""
+    if not isinstance(factor, sympy.floor):
+        return 0
+    terms = sympy.Add.make_args(sympy.expand(factor.args[0]))
+    grows = all(term.is_number or term.as_coeff_Mul()[0] > 0 for term in terms)
+    least = factor.xreplace(dict.fromkeys(factor.free_symbols, sympy.Integer(1)))
+    return int(least) if grows and least.is_Integer else 0
 
 
 def _beats(larger: Table, smaller: Table, is_earlier: bool) -> bool:

@@ -161,9 +161,10 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     timeline, state_bytes, input_bytes = timeline_of(
         module, given, options, known_from(traced.tracer.signatures.values()), traced.settings
     )
+    meaning = {} if traced.settings.sizes is None else traced.settings.sizes.meaning
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
-        optimizer_name(optimizer), trace=Trace(tuple(items)), trained=trained, layers=layers,
+        optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
         notes=tuple(traced.notes), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip

@@ -41,14 +41,22 @@ def grid_sample(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: Paddin
 def _sampled(b: Builder, x: Tensor, grid: Tensor, mode: Mode, padding: PaddingMode, align: bool) -> Tensor:
     sizes = cast("tuple[int, ...]", x.shape[2:])
     points = b.reshape(grid, (grid.shape[0], math.prod(cast("tuple[int, ...]", grid.shape[1:-1])), len(sizes)))
-    columns = b.chunk(points, len(sizes), 2)
-    axes = []
-    for size, column in zip(sizes, reversed(columns), strict=True):
-        position = _position(b, b.reshape(column, points.shape[:2]), size, align)
-        axes.append(_neighbours(b, position, size, mode, padding, align))
+    columns = [b.reshape(column, points.shape[:2]) for column in reversed(b.chunk(points, len(sizes), 2))]
+    positions = [_position(b, column, size, align) for size, column in zip(sizes, columns, strict=True)]
+    return b.reshape(sample_at(b, x, positions, mode, padding, align), (*x.shape[:2], *grid.shape[1:-1]))
+
+
+def sample_at(
+    b: Builder, x: Tensor, positions: Sequence[Tensor], mode: Mode, padding: PaddingMode, align: bool
+) -> Tensor:
+    """``x`` (B, C, *sizes) at ``positions`` in elements, (B, P) for each axis: (B, C, P)."""
+    sizes = cast("tuple[int, ...]", x.shape[2:])
+    axes = [
+        _neighbours(b, position, size, mode, padding, align) for size, position in zip(sizes, positions, strict=True)
+    ]
     flat = b.reshape(x, (*x.shape[:2], math.prod(sizes)))
     corners = [_corner(b, flat, corner, sizes, padding) for corner in combinations(*axes)]
-    return b.reshape(reduce(partial(b.map, "add"), corners), (*x.shape[:2], *grid.shape[1:-1]))
+    return reduce(partial(b.map, "add"), corners)
 
 
 def _position(b: Builder, coordinate: Tensor, size: int, align: bool) -> Tensor:

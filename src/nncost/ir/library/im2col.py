@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from nncost.dims import floor_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -27,7 +28,9 @@ def col2im(
 ) -> Tensor:  # fmt: skip
     """``(B, C·∏kernel, L)`` gives ``(B, C, *size)``: one add per element, into zeros."""
     wide = [n + 2 * p for n, p in zip(size, padding, strict=True)]
-    counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(wide, dilation, kernel, stride, strict=True)]
+    counts = [
+        floor_divide(n - d * (k - 1) - 1, s) + 1 for n, d, k, s in zip(wide, dilation, kernel, stride, strict=True)
+    ]
     channels = cast("int", columns.shape[1]) // (kernel[0] * kernel[1])
     taps = b.transpose(b.reshape(columns, (columns.shape[0], channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
     whole = b.emit(ops.Fold((2, 3), tuple(wide), tuple(stride), tuple(dilation)), taps)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import product as combinations
 from typing import cast
 
-from nncost.dims import Dim, product
+from nncost.dims import Dim, add_all, ceil_divide, floor_divide, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Gradients, Region, Tensor
@@ -135,12 +134,11 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
         if function == "max":
             return max_pool(b, x, kernel=kernel, stride=kernel, padding=none, dilation=[1] * len(kernel))
         return average_pool(b, x, kernel=kernel, stride=kernel, padding=none)
-    starts = [[i * n // m for i in range(m)] for n, m in zip(lengths, output, strict=True)]
-    stops = [[-((i + 1) * -n // m) for i in range(m)] for n, m in zip(lengths, output, strict=True)]
-    windows = [
-        _TapIndices(lengths, [range(low[i], high[i]) for low, high, i in zip(starts, stops, index, strict=True)])
-        for index in combinations(*(range(m) for m in output))
+    bounds = [
+        [(floor_divide(i * n, m), ceil_divide((i + 1) * n, m)) for i in range(m)]
+        for n, m in zip(lengths, output, strict=True)
     ]
+    windows = [_TapIndices(lengths, window) for window in combinations(*bounds)]
     with b.region(AdaptivePool(function, tuple(output)), x) as region:
         taps = _gathered(b, b.reshape(x, (*x.shape[:2], product(lengths))), windows)
         shape = (*x.shape[:2], *output)
@@ -161,24 +159,26 @@ class _TapIndices:
     """Row-major indices of the elements in one window, listed when the graph runs: there may be billions."""
 
     lengths: Sequence[int]
-    ranges: Sequence[range]
+    bounds: Sequence[tuple[Dim, Dim]]
 
     @property
-    def count(self) -> int:
-        """How many there are; ``len`` cannot say it of a range beyond 2⁶³."""
-        return math.prod(axis.stop - axis.start for axis in self.ranges)
+    def count(self) -> Dim:
+        """How many there are."""
+        return product(stop - start for start, stop in self.bounds)
 
     def __call__(self) -> list[int]:
         indices = [0]
-        for length, axis in zip(self.lengths, self.ranges, strict=True):
-            indices = [index * length + j for index in indices for j in axis]
+        for length, bounds in zip(self.lengths, self.bounds, strict=True):
+            indices = [index * length + j for index in indices for j in range(*cast("tuple[int, int]", bounds))]
         return indices
 
 
 def _gathered(b: Builder, flat: Tensor, windows: Sequence[_TapIndices]) -> Sequence[Tensor]:
     """The elements of all windows, gathered once, so that backward scatters each of them once."""
     counts = tuple(window.count for window in windows)
-    index = b.emit(ops.Constant("array", (sum(counts),), "int64", lambda: [i for window in windows for i in window()]))
+    index = b.emit(
+        ops.Constant("array", (add_all(counts),), "int64", lambda: [i for window in windows for i in window()])
+    )
     return b.emit_many(ops.Split(2, counts), b.emit(ops.Gather(2), flat, index))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from nncost.dims import Dim, add_all
+from nncost.dims import Dim, add_all, substitute
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.allocation.known_results import KnownResults
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
@@ -17,21 +17,27 @@ from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
 from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
-from nncost.ir.storage import Allocation, AllocationKind, Timeline
+from nncost.ir.storage import Allocation, AllocationKind, Timeline, in_symbols
 from nncost.records import replace
 
 _NOTHING = Workspace((), ())
 
 
 def timeline_of(
-    module: nn.Module, given: Inputs, options: LoadOptions, known: KnownResults, settings: StepSettings
+    module: nn.Module,
+    given: Inputs,
+    options: LoadOptions,
+    known: KnownResults,
+    settings: StepSettings,
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
-    The step runs once, in the way of ``settings``. No timeline if it cannot run on fake tensors: the operations are counted all the same.
+    The step runs once, in the way of ``settings``. No timeline if it cannot run so again: the operations are counted
+    all the same.
     """
     cache = WorkspaceCache(options.learn)
-    sizes = symbols_of(module, given, options)
+    multiples = None if settings.sizes is None else settings.sizes.multiples
+    sizes = symbols_of(module, given, options, multiples)
     tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs)
     try:
         run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True))
@@ -42,7 +48,12 @@ def timeline_of(
     timeline = _Builder(cache.of, tracker.gradients).timeline(tracker.events, tracker.forward_events)
     cache.keep()
     unknown = (*tracker.other_formulas, *sorted(cache.missing))
-    return replace(timeline, unknown_workspace=unknown), tracker.state_bytes, tracker.input_bytes
+    meaning = {} if sizes is None else sizes.meaning
+    return (
+        replace(in_symbols(timeline, meaning), unknown_workspace=unknown),
+        tracker.state_bytes,
+        substitute(tracker.input_bytes, meaning) if meaning else tracker.input_bytes,
+    )
 
 
 @dataclass(slots=True)

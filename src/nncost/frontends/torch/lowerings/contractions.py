@@ -208,13 +208,19 @@ def _grouped_backward(call: Call) -> Lowered:
 
 
 def _grouped_mm(call: Call) -> Tensor:
-    """``(S, K)`` by ``(E, K, N)``, or ``(K, S)`` by ``(S, N)`` for ``(E, K, N)``, the gradient of the matrices."""
+    """``(S, K)`` by ``(E, K, N)``, or ``(K, S)`` by ``(S, N)`` for ``(E, K, N)``, the gradient of the matrices.
+
+    Also ``(E, S, K)`` by ``(E, K, N)``, whose groups are all alike, and ``(E, S, K)`` by the columns of ``(K, N)``.
+    """
     b, left, right = call.builder, call.tensor("self"), call.tensor("mat2")
     if (left.rank, right.rank) == (2, 3):
         return rows_by_group(b, left, right)
     if (left.rank, right.rank) == (2, 2):
         return sums_by_group(b, b.transpose(left, (1, 0)), right, call.shape[0])
-    raise NotImplementedError
+    if (left.rank, right.rank) == (3, 3):
+        return b.contract("eij,ejk->eik", left, right)
+    turned = rows_by_group(b, b.transpose(right, (1, 0)), left, transposed=True)
+    return b.transpose(turned, (1, 0))
 
 
 lowers("aten::_grouped_mm")(_grouped_mm)

@@ -25,7 +25,8 @@ def operand(call: Call, value: Any, dtype: str | None = None) -> Value:
         return cast(call.builder, value, dtype or call.dtype)
     if isinstance(value, complex):
         return value.real
-    return float(value)
+    # A size as a factor stays as it is: nothing that is counted depends on the value.
+    return value if hasattr(value, "free_symbols") else float(value)
 
 
 def typed(call: Call, name: str) -> Tensor:

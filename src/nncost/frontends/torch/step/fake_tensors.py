@@ -7,7 +7,7 @@ as long to make; it is used only inside this module, where an operator's shapes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -141,11 +141,11 @@ class FakeTensors:
         made = [self.wrap(piece) for piece in pieces]
         return tuple(made) if isinstance(result, tuple) else made[0]
 
-    def compute(self, operator: Any, args: Any, kwargs: Any) -> Any:
-        """An operator as PyTorch runs it on its own fake tensors."""
+    def compute(self, operator: Any, args: Any, kwargs: Any, run: Callable[..., Any] | None = None) -> Any:
+        """An operator as PyTorch runs it on its own fake tensors; ``run`` is another way to call it."""
         theirs = _Theirs(self._attributes)
         with self._mode:
-            result = operator(*theirs.of(args), **theirs.of(kwargs))
+            result = (run or operator)(*theirs.of(args), **theirs.of(kwargs))
         if torch.Tag.inplace_view in operator.tags:
             theirs.moved()
         return self._ours(result, theirs)

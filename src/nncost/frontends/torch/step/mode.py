@@ -28,6 +28,7 @@ from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
 from nncost.frontends.torch.step.signals import NEEDS_VALUES
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
+from nncost.frontends.torch.step.vision_kernels import vision_kernel
 
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
@@ -209,10 +210,17 @@ class StepMode(TorchDispatchMode):
             if func is _ITEM and self.captured is None:
                 return torch.ones((), dtype=args[0].dtype, device=_CPU).item()  # an optimizer's norm: any number does
         try:
-            return self._fakes.compute(func, args, kwargs)
+            return self._fakes.compute(func, args, kwargs, self._way_to_run(func, args))
         except NEEDS_VALUES:
             self.refused = func
             raise
+
+    def _way_to_run(self, func: Any, args: Any) -> Callable[..., Any] | None:
+        """How an operator is called that has no kernel, or takes sizes that are symbols; None for the usual way."""
+        kernel, sizes = vision_kernel(func, args), self.consumer.sizes
+        if kernel is not None or sizes is None:
+            return kernel
+        return lambda *args, **kwargs: sizes.run(func, operator_info(func).name, args, kwargs)
 
     def _without_captured(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Arguments without real tensors, so that no kernel ever writes to one."""
@@ -239,7 +247,7 @@ class StepMode(TorchDispatchMode):
 
 def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     """The result of an operator on real tensors."""
-    return func(*args, **kwargs)
+    return (vision_kernel(func, args) or func)(*args, **kwargs)
 
 
 def _has_own_operators(kind: type) -> bool:

@@ -32,7 +32,8 @@ from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
-from nncost.frontends.torch.step.symbolic_sizes import Sizes, symbol_names
+from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
+from nncost.frontends.torch.step.symbolic_sizes import Multiples, Sizes, symbol_names
 from nncost.frontends.torch.step.threads import ONE_STEP
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
@@ -105,6 +106,7 @@ def _run(
     with swapped.swapped(settings.deferred, options.steps.optimizer, fused=fused), ExitStack() as around:
         if sizes is not None:
             around.enter_context(unfused_kernels())
+            around.enter_context(SymbolicForms())
         if settings.exported:
             around.enter_context(told_it_is_exported())
         inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input, swapped.follow)
@@ -241,11 +243,13 @@ def _in_place_of(forward: Any, layer: nn.Module, layer_run: Callable[..., Any]) 
     return MethodType(method, layer)
 
 
-def symbols_of(module: nn.Module, given: Inputs, options: LoadOptions) -> Sizes | None:
+def symbols_of(
+    module: nn.Module, given: Inputs, options: LoadOptions, multiples: Multiples | None = None
+) -> Sizes | None:
     """The symbols among the sizes of the inputs; None if all are numbers."""
     shapes = described(given, module)
     names = symbol_names({**shapes, "batch": () if options.batch is None else (options.batch,)})
-    return Sizes() if names else None
+    return Sizes(multiples=multiples) if names else None
 
 
 def _training_flag(module: nn.Module, options: LoadOptions) -> bool | None:

@@ -21,18 +21,26 @@ from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimize
 from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
 from nncost.frontends.torch.step.signals import NEEDS_VALUES, Branched, NotEqual, ReentrantError
-from nncost.frontends.torch.step.symbolic_sizes import Sizes
+from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.records import record, replace
 
+_MULTIPLES = (64, 840, 448)
+"""Numbers with many divisors, of one of which a model may want its sizes to be multiples."""
 NEEDS_GRADIENTS = "does not require grad"
 """What PyTorch says to a model that differentiates inside its forward pass while gradients are off."""
 SAMPLED = (
     f"The model looks at whole numbers among its inputs, of which only shapes were given: each was taken as {SAMPLE}."
 )
 EXPORTED = "The model looks at values of its inputs, of which only shapes were given: traced as torch.export does, without looking."
+_WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
+    (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
+)  # fmt: skip
+"""How a model that looks at values runs on shapes: with a symbol for each size that they decide, with some, without."""
+_ABOUT_ANOTHER_WAY = (ReentrantError, NotEqual, Branched, *NEEDS_VALUES)
+"""What asks for another way to run the model, not for other sizes."""
 
 
 @record
@@ -56,7 +64,7 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
     sizes = symbols_of(module, given, options)
     run = _Run(module, given, options, log)
     try:
-        return run.reusing(sizes)
+        return run.reusing_or_at_multiples(sizes)
     except ReentrantError:
         return run.traced(StepSettings(sizes=sizes, keep_gradients=True))
     except NEEDS_VALUES as error:
@@ -74,24 +82,20 @@ def _with_values(run: _Run, error: Exception) -> Traced:
     """A run of a model that looks at the values of its inputs. Raise SourceError if only real ones will do."""
     if has_values(run.given):
         return run.traced(StepSettings(real=True))
-    for settings, note in ((StepSettings(sampled=True), SAMPLED), (StepSettings(exported=True), EXPORTED)):
+    for settings, note in _WITHOUT_VALUES:
+        sizes = Sizes(by_data=True) if settings is None else symbols_of(run.module, run.given, run.options)
         try:
-            sizes = symbols_of(run.module, run.given, run.options)
-            traced = run.traced(replace(settings, sizes=sizes))
-            return replace(traced, notes=(*traced.notes, note))
-        except (*NEEDS_VALUES, RuntimeError, ValueError, LookupError, TypeError):
-            continue
-    try:
-        return run.traced(StepSettings(sizes=Sizes(by_data=True)))
-    except Exception as failed:
-        if isinstance(failed, NncostError) and not isinstance(failed, SymbolError):
-            raise
-        name = type(run.module).__name__
-        asked = getattr(error, "func", None) or str(error)
-        raise SourceError(
-            f"the control flow of {name} depends on the values of its inputs ({asked}).",
-            hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
-        ) from error
+            traced = run.traced(replace(settings or StepSettings(), sizes=sizes))
+        except Exception as failed:
+            if isinstance(failed, NncostError) and not isinstance(failed, SymbolError):
+                raise
+        else:
+            return replace(traced, notes=(*traced.notes, *note))
+    asked = getattr(error, "func", None) or str(error)
+    raise SourceError(
+        f"the control flow of {type(run.module).__name__} depends on the values of its inputs ({asked}).",
+        hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
+    ) from error
 
 
 @record
@@ -116,6 +120,35 @@ class _Run:
 
     def _is_trained(self, tensor: torch.Tensor, name: str) -> bool:
         return is_trained(tensor, name, self.options.steps.freeze)
+
+    def reusing_or_at_multiples(self, sizes: Sizes | None) -> Traced:
+        """The run; if the model refuses the sizes that stand for symbols, one at multiples of a number."""
+        try:
+            return self.reusing(sizes)
+        except _ABOUT_ANOTHER_WAY:
+            raise
+        except Exception:  # what the model raises for sizes that do not fit it
+            found = None if sizes is None or not sizes.numbers else self._at_multiples(sizes)
+            if found is None:
+                raise
+            return found
+
+    def _at_multiples(self, sizes: Sizes) -> Traced | None:
+        """A run in which sizes are multiples of the least number that the model takes; None if it takes none."""
+        firsts = (False, True) if set(sizes.numbers.values()) - {*FIRST_AXIS} else (True,)
+        for first in firsts:
+            for whole in _MULTIPLES:
+                if self._accepts(Multiples(whole, first)) is not None:
+                    divisors = [number for number in range(2, whole + 1) if whole % number == 0]
+                    return next(filter(None, (self._accepts(Multiples(number, first)) for number in divisors)))
+        return None
+
+    def _accepts(self, multiples: Multiples) -> Traced | None:
+        sizes = symbols_of(self.module, self.given, self.options, multiples)
+        try:
+            return self.reusing(sizes)
+        except Exception:  # noqa: BLE001 - the model's own code runs
+            return None
 
     def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
         """One run."""

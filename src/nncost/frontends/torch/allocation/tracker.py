@@ -178,12 +178,10 @@ class AllocationTracker(Consumer):
         return self.view(func, info, args, kwargs) if func in _VIEWS else self.operation(func, info, args, kwargs)
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
-        """Run an operator that returns a view, which takes no memory."""
-        if info.written:
-            return self.operation(func, info, args, kwargs)
+        """Run an operator that returns a view, or turns its operand into one, which takes no memory."""
         if self._scalars:
             self._note_saved_scalars()
-        if self.fast is not None and type(args[0]) is FakeTensor:
+        if self.fast is not None and not info.written and type(args[0]) is FakeTensor:
             result = self.fast.view(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
@@ -326,11 +324,12 @@ class AllocationTracker(Consumer):
     def _expect_saved_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
         """A number becomes a tensor, which autograd saves if it needs it for the gradient of the other operand.
 
+        It does so itself also where a checkpoint has hooks for what is saved: numbers are never handed to them.
         A view that is written to is not asked: autograd would make its node anew, with operators that come here.
         """
         if result._is_view():
             return
-        if torch.is_grad_enabled() and tensors[0].requires_grad and _no_hooks():
+        if torch.is_grad_enabled() and tensors[0].requires_grad:
             self._scalars.append((weakref.ref(result), self.events[-1]))
 
     def _note_saved_scalars(self) -> None:
@@ -351,12 +350,6 @@ class AllocationTracker(Consumer):
                     entry[1].saved_scalar = self.storages.taken(storage)
                     self._makers.append(None)
         self._scalars = [*waiting, *self._scalars]
-
-
-def _no_hooks() -> bool:
-    """Whether autograd saves what it needs itself: a checkpoint gives it hooks, and saves nothing."""
-    hooks = torch._C._autograd
-    return not hooks._saved_tensors_hooks_is_enabled() or hooks._top_saved_tensors_default_hooks(True) is None
 
 
 def _positions(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:

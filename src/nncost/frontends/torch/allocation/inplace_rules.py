@@ -7,7 +7,7 @@ as soon as the call has run.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -25,45 +25,84 @@ _INPLACE_FORMS = {
     torch.ops.aten.index_put.default: torch.ops.aten.index_put_.default,
     torch.ops.aten.masked_fill.Scalar: torch.ops.aten.masked_fill_.Scalar,
     torch.ops.aten.masked_fill.Tensor: torch.ops.aten.masked_fill_.Tensor,
+    torch.ops.aten.index_fill.int_Scalar: torch.ops.aten.index_fill_.int_Scalar,
+    torch.ops.aten.index_fill.int_Tensor: torch.ops.aten.index_fill_.int_Tensor,
+    torch.ops.aten.put.default: torch.ops.aten.put_.default,
 }
 """Operators by which a gradient's formula fills memory of its own, and the in-place form it really calls."""
 
-OTHER_FORMULA = {"ProdBackward0", "ProdBackward1"}
-"""Gradients that look at values, and run another formula on fake tensors: what they take is not known."""
-_WRITES_OVER = {"BinaryCrossEntropyWithLogitsBackward0"}
-_ELEMENTWISE = {torch.ops.aten.sub.Tensor, torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor}
-"""Gradients whose formula really computes in place, in memory of its own."""
-REUSING = {_ADD, *_INPLACE_FORMS, *_ELEMENTWISE}
+_OTHER_FORMULA = {
+    "ProdBackward0", "ProdBackward1", "CumprodBackward0", "MaxBackward1", "MinBackward1", "MedianBackward0",
+    "NanmedianBackward0", "OrmqrBackward0", "LinalgHouseholderProductBackward0",
+}  # fmt: skip
+"""Gradients that look at values, or run another formula on fake tensors: what they take is not known."""
+_OTHER_FOR_ONE_OPERAND = {"MaskedFillBackward1": torch.ops.aten.where.self}
+"""The same for the gradient of one of their operands, which begins with this operator."""
+_NEGATED = torch.ops.aten.neg.default
+_WRITES_OVER = {
+    "BinaryCrossEntropyWithLogitsBackward0": {
+        torch.ops.aten.sub.Tensor, torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor
+    },
+    "ClampBackward0": {torch.ops.aten.logical_and.default, torch.ops.aten.logical_or.default},
+    "ClampBackward1": {torch.ops.aten.logical_and.default, torch.ops.aten.logical_or.default},
+}  # fmt: skip
+"""Gradients whose formula really computes in place, in memory of its own, with these operators."""
+REUSING = {_ADD, *_INPLACE_FORMS}.union(*_WRITES_OVER.values())
 """Operators that may reuse their first operand's memory."""
 
 
-def may_be_in_place(
-    call: MemoryCall, tensors: list[torch.Tensor], node: Any, maker: int | None, *, adds_bias: bool
-) -> tuple[bool, MemoryCall | None]:
-    """Whether a call would reuse its first operand's memory if nothing else held it, and its in-place form if that takes more.
+class Maker(NamedTuple):
+    """What made a tensor: the number of the autograd node that ran, and the operator."""
 
-    ``node`` is the autograd node that runs, ``maker`` the number of the one that made the first operand;
+    node: int | None = None
+    operator: Any = None
+
+
+class Reuse(NamedTuple):
+    """A call that reuses its first operand's memory: ``surely``, or if nothing else holds that.
+
+    ``form`` is the in-place form if that takes more.
+    """
+
+    surely: bool = False
+    form: MemoryCall | None = None
+
+
+def runs_other_formula(node: Any, operator: Any) -> bool:
+    """Whether the autograd node that runs this operator takes something else on real tensors."""
+    name = node.name()
+    return name in _OTHER_FORMULA or _OTHER_FOR_ONE_OPERAND.get(name) is operator
+
+
+def reuse_of(
+    call: MemoryCall, tensors: list[torch.Tensor], node: Any, maker: Maker, *, adds_bias: bool
+) -> Reuse | None:
+    """How a call would reuse its first operand's memory; None if it would not.
+
+    ``node`` is the autograd node that runs, ``maker`` what made the first operand;
     ``adds_bias``: the call is inside a function that adds a bias to a product of its own.
     """
     operator = call.operator
     if operator is _ADD and len(tensors) > 1:
         if node is None:
-            return adds_bias and tensors[1].dim() == 1 and tensors[0].dim() >= _AXES_OF_SUM, None
+            is_bias = adds_bias and tensors[1].dim() == 1 and tensors[0].dim() >= _AXES_OF_SUM
+            return Reuse() if is_bias else None
         # A view has two owners, itself and its base.
         own = sums_gradients(node, maker) and not torch.is_grad_enabled()
-        return own and not tensors[0]._is_view(), None
-    if operator in _ELEMENTWISE:
-        return node is not None and maker == node._sequence_nr() and node.name() in _WRITES_OVER, None
-    if operator in _INPLACE_FORMS and node is not None and maker == node._sequence_nr():
-        return True, MemoryCall(
-            _INPLACE_FORMS[operator], call.args, call.kwargs, results=1, macs=call.macs, bytes=call.bytes
-        )
-    return False, None
+        return Reuse() if own and not tensors[0]._is_view() else None
+    if node is None or maker.node != node._sequence_nr():
+        return None
+    if operator in _INPLACE_FORMS:
+        form = _INPLACE_FORMS[operator]
+        return Reuse(form=MemoryCall(form, call.args, call.kwargs, results=1, macs=call.macs, bytes=call.bytes))
+    if operator not in _WRITES_OVER.get(node.name(), ()) or torch.is_grad_enabled() or maker.operator is _NEGATED:
+        return None
+    return Reuse(surely=True)
 
 
-def sums_gradients(node: Any, maker: int | None) -> bool:
+def sums_gradients(node: Any, maker: Maker) -> bool:
     """Whether an addition is autograd's own: of what another node produced, or of two gradients that a node produces for one tensor."""
-    if maker != node._sequence_nr():
+    if maker.node != node._sequence_nr():
         return True
     targets = [target for target in node.next_functions if target[0] is not None]
     return len(set(targets)) < len(targets)

@@ -11,7 +11,9 @@ from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import FastPath, Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
 
-_ALIASES = {"aten::_unsafe_view", "aten::mkldnn_rnn_layer_backward"}
+_ALIASES = {
+    "aten::_unsafe_view", "aten::unsafe_split", "aten::unsafe_split_with_sizes", "aten::mkldnn_rnn_layer_backward"
+}  # fmt: skip
 """Operators whose results are not what their shapes say: they share memory."""
 _CONTEXT = {"asked", "contraction"}
 """What a tracer adds to the arguments of a call."""

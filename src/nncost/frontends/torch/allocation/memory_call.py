@@ -44,8 +44,8 @@ class CallEvent:
 
     ``saved_scalar`` is the memory of a number that the call made a tensor of and autograd saves for backward;
     with ``scalar_operand``, a call in backward is handed such a saved number, a tensor already.
-    The call would have reused the memory ``reusable_input``, its first operand's, if nothing else held it,
-    by calling ``inplace_form``.
+    The call would have reused the memory ``reusable_input``, its first operand's, if nothing else held it
+    (with ``reuses``: in any case), by calling ``inplace_form``.
     """
 
     call: MemoryCall
@@ -55,6 +55,7 @@ class CallEvent:
     saved_scalar: int | None = None
     scalar_operand: bool = False
     reusable_input: int | None = None
+    reuses: bool = False
     inplace_form: MemoryCall | None = None
 
 

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim
 from nncost.frontends.model import Inputs
-from nncost.frontends.torch.allocation.inplace_rules import OTHER_FORMULA, REUSING, may_be_in_place, sums_gradients
+from nncost.frontends.torch.allocation.inplace_rules import REUSING, Maker, reuse_of, runs_other_formula, sums_gradients
 from nncost.frontends.torch.allocation.intercepts import FUSABLE, BiasedProducts, random_states
 from nncost.frontends.torch.allocation.known_results import KnownResults, elementwise, key_of
 from nncost.frontends.torch.allocation.memory_call import (
@@ -70,7 +70,7 @@ class AllocationTracker(Consumer):
         self._calls: dict[Any, MemoryCall] = {}
         self._products = BiasedProducts()
         self._scalars: list[tuple[Any, CallEvent]] = []
-        self._makers: list[int | None] = []
+        self._makers: list[Maker] = []
         self._makes_state = False
         self._is_noted = True
         self._aside: tuple[list[Any], set[int]] = ([], set())
@@ -120,7 +120,7 @@ class AllocationTracker(Consumer):
         storage = storage_of(tensor)
         call = MemoryCall(None, (), (), sizes=(storage.nbytes(),))
         phase = "backward" if self.attribution.in_backward else self.attribution.phase
-        self._makers.append(None)
+        self._makers.append(Maker())
         self.events.append(CallEvent(call, (self.storages.taken(storage),), self.attribution.path, phase))
 
     def forward_ended(self) -> None:
@@ -301,8 +301,8 @@ class AllocationTracker(Consumer):
         allocated = tuple([self.storages.taken(storage) for storage in fresh])
         event = CallEvent(call, allocated, *place)
         node = torch._C._current_autograd_node() if self.attribution.in_backward else None
-        self._makers += [None if node is None else node._sequence_nr()] * len(allocated)
-        if node is not None and node.name() in OTHER_FORMULA:
+        self._makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
+        if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
         if node is not None and call.operator in _SAVING and len(tensors) == 1:
             event.scalar_operand = node.name() in _SAVERS
@@ -316,10 +316,10 @@ class AllocationTracker(Consumer):
         if first is None or first == OUTSIDE:
             return
         if node is not None and event.call.operator is _ADD and sums_gradients(node, self._makers[first]):
-            self._makers[event.allocated[0]] = None
-        may, form = may_be_in_place(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
-        if may:
-            event.reusable_input, event.inplace_form = first, form
+            self._makers[event.allocated[0]] = Maker()
+        reuse = reuse_of(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
+        if reuse is not None:
+            event.reusable_input, event.reuses, event.inplace_form = first, reuse.surely, reuse.form
 
     def _expect_saved_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
         """A number becomes a tensor, which autograd saves if it needs it for the gradient of the other operand.
@@ -348,7 +348,7 @@ class AllocationTracker(Consumer):
                 storage = storage_of(saved)
                 if self.storages.number(storage) is None:
                     entry[1].saved_scalar = self.storages.taken(storage)
-                    self._makers.append(None)
+                    self._makers.append(Maker())
         self._scalars = [*waiting, *self._scalars]
 
 

@@ -88,7 +88,7 @@ def _depends_on_values(call: MemoryCall) -> bool:
         return any(operand.dtype in (torch.bool, torch.uint8) for operand in operands_in(call.args[1:2]))
     if schema.name in _BAGS:
         named = dict(zip((argument.name for argument in schema.arguments), call.args, strict=False))
-        return named.get("mode", 0) == _LARGEST_OF_BAG
+        return bool(named.get("mode", 0) == _LARGEST_OF_BAG)
     return schema.name in _BY_VALUES
 
 

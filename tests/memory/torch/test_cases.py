@@ -65,6 +65,27 @@ def checkpointed(width: int, **options: Any) -> nn.Module:
     return Net(run, a=dense(), b=dense(width), c=nn.Linear(width, WIDTH), d=dense(4))
 
 
+def halved(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """Numbers that autograd keeps itself, although a checkpoint keeps nothing; one inside another."""
+
+    def inner(y: torch.Tensor) -> torch.Tensor:
+        return s.b(y) * 0.5 / 3.0
+
+    def outer(y: torch.Tensor) -> torch.Tensor:
+        return y * 2.0 + checkpoint(inner, y, use_reentrant=False).div_(7)
+
+    return s.c(checkpoint(outer, s.a(x), use_reentrant=False)) * 0.25
+
+
+def scattered(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """What runs again in a backward pass is the model's, and no formula that computes in place."""
+
+    def step(y: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(ROWS, WIDTH).scatter_add(1, torch.zeros(ROWS, WIDTH, dtype=torch.int64), y.exp())
+
+    return checkpoint(step, checkpoint(step, s.a(x), use_reentrant=True), use_reentrant=False)
+
+
 def attention(s: Any, x: torch.Tensor) -> torch.Tensor:
     """Attention written out, with a mask made on the way."""
     q, k, v = s.a(x).chunk(3, -1)
@@ -128,6 +149,8 @@ CASES: Mapping[str, Callable[[], nn.Module]] = {
     "wide checkpoint": lambda: checkpointed(640, use_reentrant=False),
     "checkpoint without random state": lambda: checkpointed(64, use_reentrant=False, preserve_rng_state=False),
     "checkpoint of the older kind": lambda: checkpointed(64, use_reentrant=True),
+    "numbers in checkpoints": lambda: Net(halved, a=dense(), b=dense(), c=dense()),
+    "scattered in checkpoints": lambda: Net(scattered, a=dense()),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd.function import FunctionCtx
 
 from nncost.frontends.torch.allocation.memory_call import MemoryCall
 
@@ -90,7 +91,7 @@ def reuse_of(
         # A view has two owners, itself and its base.
         own = sums_gradients(node, maker) and not torch.is_grad_enabled()
         return Reuse() if own and not tensors[0]._is_view() else None
-    if node is None or maker.node != node._sequence_nr():
+    if node is None or maker.node != node._sequence_nr() or _is_users_code(node):
         return None
     if operator in _INPLACE_FORMS:
         form = _INPLACE_FORMS[operator]
@@ -98,6 +99,14 @@ def reuse_of(
     if operator not in _WRITES_OVER.get(node.name(), ()) or torch.is_grad_enabled() or maker.operator is _NEGATED:
         return None
     return Reuse(surely=True)
+
+
+def _is_users_code(node: Any) -> bool:
+    """Whether what runs is not the node's own formula: a gradient written in Python, or a part of the model again."""
+    hooks: Any = torch._C._autograd
+    return isinstance(node, FunctionCtx) or (
+        torch.is_grad_enabled() and hooks._top_saved_tensors_default_hooks(True) is not None
+    )
 
 
 def sums_gradients(node: Any, maker: Maker) -> bool:

@@ -11,6 +11,29 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.dims import Dim
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs, outputs_like
+from nncost.frontends.torch.tracing.call_signature import Description
+
+
+class MemoryDescription(Description):
+    """The arguments of a kernel that copies an operand which shares its memory with another: views of it are the same."""
+
+    __slots__ = ()
+
+    def position(self, tensor: torch.Tensor) -> int:
+        """Note a tensor; the position of the first one that looks at the same memory in the same way."""
+        tensors = self.tensors
+        tensors.append(tensor)
+        return next(place for place, other in enumerate(tensors) if other is tensor or _is_same_view(other, tensor))
+
+
+def _is_same_view(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if torch.strided is not one.layout or torch.strided is not other.layout:
+        return False
+    return (
+        one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        and (one.storage_offset(), one.shape, one.stride(), one.dtype)
+        == (other.storage_offset(), other.shape, other.stride(), other.dtype)
+    )  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)

@@ -20,6 +20,7 @@ from nncost.frontends.torch.allocation.known_results import KnownResults, elemen
 from nncost.frontends.torch.allocation.memory_call import (
     CallEvent,
     MemoryCall,
+    MemoryDescription,
     bytes_of,
     outputs_of,
     results_in,
@@ -35,6 +36,7 @@ from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.tracing.call_signature import Description
 
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
+_RECURRENT = {torch.ops.aten.mkldnn_rnn_layer.default, _RECURRENT_BACKWARD}
 _ADD = torch.ops.aten.add.Tensor
 _SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
 """Operators whose second operand autograd saves."""
@@ -194,7 +196,7 @@ class AllocationTracker(Consumer):
             return self.view(func, info, args, kwargs)
         if self._scalars:
             self._note_saved_scalars()
-        description = Description(self.sizes)
+        description = MemoryDescription(self.sizes) if func in _RECURRENT else Description(self.sizes)
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors

@@ -121,6 +121,10 @@ REDUCING: Mapping[str, Function] = {
     "masked attention with dropout": lambda y: functional.scaled_dot_product_attention(
         y, y, y, attn_mask=torch.zeros(LENGTH, LENGTH), dropout_p=0.1
     ),
+    "smallest and largest": lambda y: (y - torch.aminmax(y, dim=-1, keepdim=True)[0]) / torch.aminmax(y, dim=-1, keepdim=True)[1],
+    "mean of rows": lambda y: torch.ones(SHAPE).scatter_reduce(1, torch.zeros(SHAPE, dtype=torch.int64), y, "mean"),
+    "decomposition": lambda y: torch.linalg.inv(y @ y.transpose(1, 2) + 9 * torch.eye(LENGTH)) @ y,
+    "eigenvalues": lambda y: y * torch.linalg.eigh(y @ y.transpose(1, 2) * 0.01 + torch.arange(6.0).diag())[0][..., None],
     "similarity": lambda y: y * functional.cosine_similarity(y, y.exp(), dim=-1)[..., None],
     "logits": lambda y: functional.binary_cross_entropy_with_logits(
         y, y.sigmoid(), weight=torch.ones(WIDTH), pos_weight=torch.ones(WIDTH), reduction="none"
@@ -170,6 +174,7 @@ FUNCTIONS: Mapping[str, Function] = {**ELEMENTWISE, **REDUCING, **MOVING, **FREQ
 LABELLED: Mapping[str, Function] = {
     "product": lambda y: y * y.prod(-1, keepdim=True),
     "cumulative product": lambda y: y.cumprod(-1),
+    "quantile": lambda y: y - y.quantile(0.5, -1, keepdim=True),
     "largest of all": lambda y: y * y.max(),
     "median of all": lambda y: y * y.median(),
     "filled with a learned number": lambda y: y.masked_fill(y > 0, y[0, 0, 0]),

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import nncost
-from tests.memory.torch.truth import check_step, inference_of, step_of
+from tests.memory.torch.truth import check_allocations, check_step, inference_of, step_of
 
 ROWS, WIDTH = 6, 8
 
@@ -156,7 +156,7 @@ CASES: Mapping[str, Callable[[], nn.Module]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str) -> None:
-    check_step(CASES[name](), (torch.ones(ROWS, WIDTH),))
+    check_allocations(CASES[name](), (torch.ones(ROWS, WIDTH),))
 
 
 @pytest.mark.parametrize("name", ["layer twice", "fan-out", "frozen", "kinds", "checkpoint"])
@@ -191,6 +191,16 @@ SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "three axes": (lambda: nn.Sequential(nn.Conv3d(3, 4, 3), nn.MaxPool3d(2)), (2, 3, 8, 8, 8)),
     "neighbours": (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2), nn.PixelShuffle(2)), (2, 3, 8, 8)),
     "channels last": (channels_last, (2, 3, 8, 8)),
+    **{
+        f"channels last, {name}": (lambda layer=layer: Net(lambda s, x: s.a(x.to(memory_format=torch.channels_last)), a=layer()), shape)
+        for name, (layer, shape) in {
+            "one in": (lambda: nn.Conv2d(1, 16, 3, padding=1, bias=False), (4, 1, 8, 8)),
+            "one out": (lambda: nn.Conv2d(16, 1, 3), (4, 16, 8, 8)),
+            "depthwise": (lambda: nn.Conv2d(8, 8, 3, groups=8), (4, 8, 8, 8)),
+            "one by one": (lambda: nn.Conv2d(8, 4, 1), (1, 8, 6, 6)),
+            "transposed": (lambda: nn.ConvTranspose2d(1, 4, 3), (2, 1, 6, 6)),
+        }.items()
+    },
     "lower precision": (lambda: Net(lower_precision, a=dense(64), b=nn.Linear(64, WIDTH)), (ROWS, WIDTH)),
     "lstm cell": (lambda: Net(lambda s, x: s.a(x, s.a(x))[0], a=nn.LSTMCell(WIDTH, WIDTH)), (4, WIDTH)),
 }  # fmt: skip
@@ -199,7 +209,7 @@ SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 @pytest.mark.parametrize("name", SHAPED)
 def test_shaped(name: str) -> None:
     build, shape = SHAPED[name]
-    check_step(build(), (torch.ones(shape),))
+    check_allocations(build(), (torch.ones(shape),))
 
 
 def test_a_checkpoint_takes_less() -> None:

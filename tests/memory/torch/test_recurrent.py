@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.memory.torch.test_cases import Net
-from tests.memory.torch.truth import check_step
+from tests.memory.torch.truth import check_allocations
 
 STEPS, BATCH, WIDTH = 7, 3, 4
 LAYERS: Mapping[str, type[nn.Module]] = {"gru": nn.GRU, "rnn": nn.RNN, "lstm": nn.LSTM}
@@ -64,14 +64,14 @@ def inputs(*shape: int) -> tuple[torch.Tensor, ...]:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_layer(kind: str, options: str) -> None:
     layer = LAYERS[kind](WIDTH, 6, **OPTIONS[options])
-    check_step(Net(lambda s, x: s.a(x)[0], a=layer), inputs(STEPS, BATCH, WIDTH))
+    check_allocations(Net(lambda s, x: s.a(x)[0], a=layer), inputs(STEPS, BATCH, WIDTH))
 
 
 @pytest.mark.parametrize("run", [stacked, passed_on, decoded])
 @pytest.mark.parametrize("kind", LAYERS)
 def test_layers_of_one_kind(kind: str, run: Callable[..., torch.Tensor]) -> None:
     layers = {name: LAYERS[kind](WIDTH, WIDTH, batch_first=True) for name in "ab"}
-    check_step(Net(run, **layers), inputs(BATCH, STEPS, WIDTH))
+    check_allocations(Net(run, **layers), inputs(BATCH, STEPS, WIDTH))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -84,10 +84,10 @@ def test_a_state_of_its_own(kind: str) -> None:
         return found
 
     layer, state = LAYERS[kind](WIDTH, WIDTH), nn.Parameter(torch.zeros(1, 1, WIDTH))
-    check_step(Net(run, a=layer, state=state), inputs(STEPS, BATCH, WIDTH))
+    check_allocations(Net(run, a=layer, state=state), inputs(STEPS, BATCH, WIDTH))
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", CELLS)
 def test_cell(kind: str, bias: bool) -> None:
-    check_step(Net(looped, a=CELLS[kind](WIDTH, WIDTH, bias=bias)), inputs(STEPS, BATCH, WIDTH))
+    check_allocations(Net(looped, a=CELLS[kind](WIDTH, WIDTH, bias=bias)), inputs(STEPS, BATCH, WIDTH))

@@ -39,11 +39,17 @@ _OTHER_FORMULA = {
 """Gradients that look at values, or run another formula on fake tensors: what they take is not known."""
 _OTHER_FOR_ONE_OPERAND = {"MaskedFillBackward1": torch.ops.aten.where.self}
 """The same for the gradient of one of their operands, which begins with this operator."""
+_FILLS_ANEW = {"ScatterReduceBackward0", "IndexReduceBackward0"}
+"""Gradients whose formula does not fill memory of its own in place."""
+_PRODUCTS = {torch.ops.aten.bmm.default, torch.ops.aten.mm.default}
+"""What a function makes that then adds a bias, or a mask, in place."""
 _NEGATED = torch.ops.aten.neg.default
 _WRITES_OVER = {
     "BinaryCrossEntropyWithLogitsBackward0": {
         torch.ops.aten.sub.Tensor, torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor
     },
+    "AminmaxBackward0": {_ADD},
+    "LinalgEighBackward0": {torch.ops.aten.diagonal_scatter.default},
     "ClampBackward0": {torch.ops.aten.logical_and.default, torch.ops.aten.logical_or.default},
     "ClampBackward1": {torch.ops.aten.logical_and.default, torch.ops.aten.logical_or.default},
 }  # fmt: skip
@@ -84,21 +90,29 @@ def reuse_of(
     ``adds_bias``: the call is inside a function that adds a bias to a product of its own.
     """
     operator = call.operator
+    if operator is _ADD and adds_bias:
+        return Reuse() if _is_added_in_place(tensors, maker) else None
+    if node is None:
+        return None
+    is_own = maker.node == node._sequence_nr() and not _is_users_code(node)
+    if is_own and operator in _WRITES_OVER.get(node.name(), ()) and maker.operator is not _NEGATED:
+        return None if torch.is_grad_enabled() else Reuse(surely=True)
     if operator is _ADD and len(tensors) > 1:
-        if node is None:
-            is_bias = adds_bias and tensors[1].dim() == 1 and tensors[0].dim() >= _AXES_OF_SUM
-            return Reuse() if is_bias else None
         # A view has two owners, itself and its base.
         own = sums_gradients(node, maker) and not torch.is_grad_enabled()
         return Reuse() if own and not tensors[0]._is_view() else None
-    if node is None or maker.node != node._sequence_nr() or _is_users_code(node):
-        return None
-    if operator in _INPLACE_FORMS:
+    if is_own and operator in _INPLACE_FORMS and node.name() not in _FILLS_ANEW:
         form = _INPLACE_FORMS[operator]
         return Reuse(form=MemoryCall(form, call.args, call.kwargs, results=1, macs=call.macs, bytes=call.bytes))
-    if operator not in _WRITES_OVER.get(node.name(), ()) or torch.is_grad_enabled() or maker.operator is _NEGATED:
-        return None
-    return Reuse(surely=True)
+    return None
+
+
+def _is_added_in_place(tensors: list[torch.Tensor], maker: Maker) -> bool:
+    """Whether a function adds to a product of its own: a bias, or a mask to the scores of attention."""
+    if len(tensors) < 2:  # a number is added
+        return False
+    is_bias = tensors[1].dim() == 1 and tensors[0].dim() >= _AXES_OF_SUM
+    return is_bias or maker.operator in _PRODUCTS
 
 
 def _is_users_code(node: Any) -> bool:

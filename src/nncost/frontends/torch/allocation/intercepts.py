@@ -12,21 +12,30 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 _ADDING_A_BIAS = {
-    functional.linear, functional.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
+    functional.linear, functional.multi_head_attention_forward, functional.scaled_dot_product_attention, torch.lstm,
+    torch.gru, torch.rnn_tanh, torch.rnn_relu,
 }  # fmt: skip
-"""Functions that add a bias to a product of their own."""
+"""Functions that add a bias, or a mask, to a product of their own."""
+_CHECKING = {torch.quantile, torch.nanquantile, torch.Tensor.quantile, torch.Tensor.nanquantile}
+"""Functions that look at their arguments' values on real tensors only."""
 FUSABLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """Layers that are not fused while a function mode is on; all their products have a bias of their own."""
 
 
 class BiasedProducts(TorchFunctionMode):
-    """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own."""
+    """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own.
 
-    def __init__(self) -> None:
+    ``unknown`` gathers the names of functions that take something else on real tensors.
+    """
+
+    def __init__(self, unknown: dict[str, None]) -> None:
         super().__init__()
         self.depth = 0
+        self._unknown = unknown
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _CHECKING:
+            self._unknown[function.__name__] = None
         if function not in _ADDING_A_BIAS:
             return function(*args, **(kwargs or {}))
         with self._one():

@@ -45,6 +45,8 @@ _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops
 """Operators that return a view of their operand, besides those that say so."""
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
+_CHECKS = {torch.ops.aten._linalg_check_errors.default}
+"""Operators without a result that take memory."""
 _NUMBERS = {int, float, bool, complex}
 
 ActualOutputs = Callable[[MemoryCall], Outputs | None]
@@ -70,7 +72,7 @@ class AllocationTracker(Consumer):
         self.other_formulas: dict[str, None] = {}
         self._known, self._actual = known, actual
         self._calls: dict[Any, MemoryCall] = {}
-        self._products = BiasedProducts()
+        self._products = BiasedProducts(self.other_formulas)
         self._scalars: list[tuple[Any, CallEvent]] = []
         self._makers: list[Maker] = []
         self._makes_state = False
@@ -218,7 +220,7 @@ class AllocationTracker(Consumer):
             self.attribution.note_view(results)
         elif place[1] == "backward":
             self.attribution.note_gradient(results, place[0])
-        if fresh or not is_query:
+        if fresh or not is_query or func in _CHECKS:
             self._note(call, tensors, fresh, self.attribution.place_of(tensors) if is_query else place)
             if func in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
                 self._expect_saved_scalar(result, tensors)

@@ -70,6 +70,8 @@ def _is_contiguous(operand: Operand) -> bool:
 def _is_readable(operand: Operand) -> bool:
     """Whether BLAS can read a matrix without a copy: rows or columns without gaps between their elements."""
     (rows, columns), (down, across) = operand.shape, operand.stride
+    if 0 in (rows, columns):
+        return False  # a sum of nothing is another formula
     return bool((across == 1 and down >= max(1, columns)) or (down == 1 and across >= max(1, rows)))
 
 

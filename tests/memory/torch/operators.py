@@ -66,6 +66,12 @@ def _of_positive(function: Function) -> Function:
     return lambda y: function(y.abs() + 0.5)
 
 
+def _symmetric(y: torch.Tensor) -> torch.Tensor:
+    """Symmetric matrices with eigenvalues apart from each other, whatever the values of a tensor."""
+    small = y.nan_to_num().tanh() * 0.1
+    return small @ small.transpose(1, 2) + torch.arange(1.0, LENGTH + 1).diag()
+
+
 def _fft_filter(y: torch.Tensor) -> torch.Tensor:
     """A filter in frequencies, as a Fourier neural operator has."""
     low = torch.zeros(BATCH, LENGTH, WIDTH // 2 + 1, dtype=torch.complex64)
@@ -123,8 +129,8 @@ REDUCING: Mapping[str, Function] = {
     ),
     "smallest and largest": lambda y: (y - torch.aminmax(y, dim=-1, keepdim=True)[0]) / torch.aminmax(y, dim=-1, keepdim=True)[1],
     "mean of rows": lambda y: torch.ones(SHAPE).scatter_reduce(1, torch.zeros(SHAPE, dtype=torch.int64), y, "mean"),
-    "decomposition": lambda y: torch.linalg.inv(y @ y.transpose(1, 2) + 9 * torch.eye(LENGTH)) @ y,
-    "eigenvalues": lambda y: y * torch.linalg.eigh(y @ y.transpose(1, 2) * 0.01 + torch.arange(6.0).diag())[0][..., None],
+    "inverse": lambda y: torch.linalg.inv(_symmetric(y)) @ y,
+    "eigenvalues": lambda y: y * torch.linalg.eigh(_symmetric(y))[0][..., None],
     "similarity": lambda y: y * functional.cosine_similarity(y, y.exp(), dim=-1)[..., None],
     "logits": lambda y: functional.binary_cross_entropy_with_logits(
         y, y.sigmoid(), weight=torch.ones(WIDTH), pos_weight=torch.ones(WIDTH), reduction="none"

@@ -241,3 +241,13 @@ def test_inference_frees_what_training_keeps() -> None:
     report = nncost.count(module, (ROWS, WIDTH))
     assert report.memory.forward_allocated == inference_of(module, (torch.ones(ROWS, WIDTH),))
     assert report.memory.forward_allocated == 2 * ROWS * WIDTH * 4
+
+
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool1d(3, 2), nn.MaxPool1d(2, ceil_mode=True), nn.MaxPool1d(2, return_indices=True), nn.MaxPool2d(2)]
+)
+def test_inference_keeps_no_positions_of_the_largest(pool: nn.Module) -> None:
+    """In two axes it does; in one it does if they are asked for."""
+    module = Net(lambda s, x: torch.tanh(y[0] if isinstance(y := s.pool(x), tuple) else y), pool=pool)
+    inputs = (torch.ones(2, 6, 9),)
+    assert nncost.count(module, inputs).memory.forward_allocated == inference_of(module, inputs)

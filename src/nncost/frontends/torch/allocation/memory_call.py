@@ -103,6 +103,17 @@ def outputs_of(result: Any, fresh: list[Any], args: Any) -> Outputs | None:
     return outputs if expected == [storage.nbytes() for storage in fresh] else None
 
 
+def without_positions(call: MemoryCall) -> MemoryCall:
+    """A pooling along one axis, for one in an image of one row: the same without the positions of what it chose."""
+    image, *options = call.args
+    row = image._replace(shape=(*image.shape[:-2], image.shape[-1]), stride=(*image.stride[:-2], image.stride[-1]))
+    args = (row, *[option[1:] if type(option) is tuple else option for option in options])
+    pool = torch.ops.aten.max_pool1d.default
+    return MemoryCall(
+        pool, args, (), None, call.sizes[:1], (0,), 1, bytes=call.bytes, grads=call.grads, symbolic=call.symbolic
+    )
+
+
 def bytes_of(layout: Layout) -> int:
     """The bytes of a tensor's elements."""
     return int(prod(layout.shape) * layout.dtype.itemsize)

@@ -24,6 +24,7 @@ from nncost.frontends.torch.allocation.memory_call import (
     bytes_of,
     outputs_of,
     results_in,
+    without_positions,
 )
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
@@ -45,6 +46,7 @@ _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops
 """Operators that return a view of their operand, besides those that say so."""
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
+_POOL = torch.ops.aten.max_pool2d_with_indices.default
 _CHECKS = {torch.ops.aten._linalg_check_errors.default}
 """Operators without a result that take memory."""
 _NUMBERS = {int, float, bool, complex}
@@ -220,6 +222,8 @@ class AllocationTracker(Consumer):
             self.attribution.note_view(results)
         elif place[1] == "backward":
             self.attribution.note_gradient(results, place[0])
+        if func is _POOL and self._products.pools and not (torch.is_grad_enabled() and tensors[0].requires_grad):
+            call, fresh = without_positions(call), self._first_only(fresh)
         if fresh or not is_query or func in _CHECKS:
             self._note(call, tensors, fresh, self.attribution.place_of(tensors) if is_query else place)
             if func in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
@@ -249,6 +253,12 @@ class AllocationTracker(Consumer):
             # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
             result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])
         return result, self._fresh(result)
+
+    def _first_only(self, fresh: list[Any]) -> list[Any]:
+        """The first of the new storages; a real run makes no others."""
+        for storage in fresh[1:]:
+            self.storages.outside(storage)
+        return fresh[:1]
 
     def _fresh(self, result: Any) -> list[Any]:
         """The storages among a result's that are new."""

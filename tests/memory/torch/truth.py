@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 import nncost
+from nncost.frontends.model import Inputs, LoadOptions, Training
+from nncost.frontends.torch.load import load_module
+from nncost.ir.storage import Timeline
 
 OPTIMIZERS: Mapping[str, Callable[[Any], torch.optim.Optimizer]] = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
@@ -24,10 +27,11 @@ OPTIMIZERS: Mapping[str, Callable[[Any], torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True)
 class Truth:
-    """The peak on top of what is there before the step, and the bytes of the optimizer's state."""
+    """Bytes taken and given back in a step, the peak on top of what is there before, and the bytes of the optimizer's state."""
 
     peak: int
     state: int
+    events: list[int] = field(default_factory=list, compare=False, repr=False)
 
 
 def events_of(run: Callable[[], object]) -> list[int]:
@@ -37,6 +41,16 @@ def events_of(run: Callable[[], object]) -> list[int]:
     assert found.profiler is not None
     events = [event for event in found.profiler.kineto_results.events() if event.name() == "[memory]"]
     return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+
+
+def totals_of(events: list[int]) -> list[int]:
+    """What is held after each time that something is taken."""
+    total, found = 0, []
+    for size in events:
+        total += size
+        if size > 0:
+            found.append(total)
+    return found
 
 
 def peak_of(events: list[int]) -> int:
@@ -68,7 +82,8 @@ def step_of(module: nn.Module, inputs: Any, loss: str, optimizer: str | Callable
     step()
     step()
     tensors = [v for state in chosen.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
-    return Truth(peak_of(events_of(step)), sum(tensor.nbytes for tensor in tensors))
+    events = events_of(step)
+    return Truth(peak_of(events), sum(tensor.nbytes for tensor in tensors), events)
 
 
 def inference_of(module: nn.Module, inputs: Any) -> int:
@@ -91,6 +106,25 @@ def check_step(module: nn.Module, inputs: Any, loss: str = "squared_error", opti
     assert report.memory.step_allocated == truth.peak
     assert report.memory.optimizer_state == truth.state
     return report
+
+
+def followed(module: nn.Module, inputs: Any, optimizer: str = "sgd", learn: bool | None = None) -> Timeline:
+    """The timeline of a training step with the loss ``squared_error``."""
+    given = Inputs(kwargs=inputs) if isinstance(inputs, dict) else Inputs(tuple(inputs))
+    options = LoadOptions(given=given, steps=Training("squared_error", optimizer), learn=learn, training=True)
+    timeline = load_module(module, options).timeline
+    assert timeline is not None
+    return timeline
+
+
+def check_allocations(module: nn.Module, inputs: Any, optimizer: str = "sgd", learn: bool | None = None) -> None:
+    """What a step holds after each allocation is what the allocator says, from the first to the last, to the byte."""
+    timeline = followed(module, inputs, optimizer, learn)
+    assert timeline.unknown_workspace == ()
+    moments = [(found.born, found.bytes) for found in timeline.allocations]
+    moments += [(found.dies, -found.bytes) for found in timeline.allocations if found.dies is not None]
+    events = [int(size) for _, size in sorted(moments)]
+    assert totals_of(events) == totals_of(step_of(module, inputs, "squared_error", optimizer).events)
 
 
 def _called(module: nn.Module, inputs: Any) -> Any:

@@ -13,22 +13,36 @@ from torch.nn import functional
 from nncost.frontends.torch.step.functions import StepFunctions
 
 _ADDING_A_BIAS = {
-    functional.linear, functional.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
+    functional.linear, functional.multi_head_attention_forward, functional.scaled_dot_product_attention, torch.lstm,
+    torch.gru, torch.rnn_tanh, torch.rnn_relu,
 }  # fmt: skip
-"""Functions that add a bias to a product of their own."""
+"""Functions that add a bias, or a mask, to a product of their own."""
+_POOLING = {functional.max_pool1d, torch.max_pool1d}
+"""Functions that keep no positions of what they choose, where no gradient needs them."""
+_CHECKING = {torch.quantile, torch.nanquantile, torch.Tensor.quantile, torch.Tensor.nanquantile}
+"""Functions that look at their arguments' values on real tensors only."""
 FUSABLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """Layers that are not fused while a function mode is on; all their products have a bias of their own."""
 
 
 class BiasedProducts(StepFunctions):
-    """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own."""
+    """While it is on, ``depth`` is above zero inside functions that add a bias to a product of their own.
 
-    def __init__(self) -> None:
+    ``pools``: inside one that chooses the largest along an axis.
+    ``unknown`` gathers the names of functions that take something else on real tensors.
+    """
+
+    def __init__(self, unknown: dict[str, None]) -> None:
         super().__init__()
         self.depth = 0
+        self.pools = False
+        self._unknown = unknown
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _CHECKING:
+            self._unknown[function.__name__] = None
         if function not in _ADDING_A_BIAS:
+            self.pools = function in _POOLING
             return super().__torch_function__(function, types, args, kwargs)
         with self._one():
             return function(*args, **(kwargs or {}))

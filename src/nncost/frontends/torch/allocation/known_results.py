@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, Outputs
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, Outputs, contiguous_strides
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
 
-_ALIASES = {"aten::_unsafe_view", "aten::mkldnn_rnn_layer_backward"}
+_ALIASES = {
+    "aten::_unsafe_view", "aten::unsafe_split", "aten::unsafe_split_with_sizes", "aten::mkldnn_rnn_layer_backward"
+}  # fmt: skip
 """Operators whose results are not what their shapes say: they share memory."""
 _CONTEXT = {"asked", "contraction"}
 """What a tracer adds to the arguments of a call."""
@@ -52,7 +54,7 @@ def _key(value: Any) -> Any:
 
 
 def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
-    """The result of an elementwise call on fake tensors of one layout; NotImplemented for any other call."""
+    """The result of an elementwise call on contiguous fake tensors of one shape; NotImplemented for any other call."""
     if tensors[0] is not args[0] or not (torch.Tag.pointwise in operator.tags or operator in _SAME_LAYOUT):
         return NotImplemented
     if info.written:
@@ -60,7 +62,7 @@ def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torc
     first = tensors[0]
     if operator not in _SAME_LAYOUT or not first.dtype.is_floating_point or not first.is_contiguous():
         return NotImplemented
-    layout = (first.shape, first.stride(), first.dtype)
-    if any((other.shape, other.stride(), other.dtype) != layout for other in tensors[1:]):
+    looks = (first.shape, first.dtype)
+    if any((other.shape, other.dtype) != looks or not other.is_contiguous() for other in tensors[1:]):
         return NotImplemented
-    return fast.make(*layout)
+    return fast.make(first.shape, contiguous_strides(first.shape), first.dtype)

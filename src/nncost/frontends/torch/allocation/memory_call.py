@@ -10,6 +10,29 @@ import torch
 
 from nncost.dims import Dim
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs, is_made, outputs_like
+from nncost.frontends.torch.tracing.call_signature import Description
+
+
+class MemoryDescription(Description):
+    """The arguments of a kernel that copies an operand which shares its memory with another: views of it are the same."""
+
+    __slots__ = ()
+
+    def position(self, tensor: torch.Tensor) -> int:
+        """Note a tensor; the position of the first one that looks at the same memory in the same way."""
+        tensors = self.tensors
+        tensors.append(tensor)
+        return next(place for place, other in enumerate(tensors) if other is tensor or _is_same_view(other, tensor))
+
+
+def _is_same_view(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if torch.strided is not one.layout or torch.strided is not other.layout:
+        return False
+    return (
+        one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        and (one.storage_offset(), one.shape, one.stride(), one.dtype)
+        == (other.storage_offset(), other.shape, other.stride(), other.dtype)
+    )  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -43,8 +66,8 @@ class CallEvent:
 
     ``saved_scalar`` is the memory of a number that the call made a tensor of and autograd saves for backward;
     with ``scalar_operand``, a call in backward is handed such a saved number, a tensor already.
-    The call would have reused the memory ``reusable_input``, its first operand's, if nothing else held it,
-    by calling ``inplace_form``.
+    The call would have reused the memory ``reusable_input``, its first operand's, if nothing else held it
+    (with ``reuses``: in any case), by calling ``inplace_form``.
     """
 
     call: MemoryCall
@@ -54,6 +77,7 @@ class CallEvent:
     saved_scalar: int | None = None
     scalar_operand: bool = False
     reusable_input: int | None = None
+    reuses: bool = False
     inplace_form: MemoryCall | None = None
 
 
@@ -76,6 +100,17 @@ def outputs_of(result: Any, fresh: list[Any], args: Any) -> Outputs | None:
         return None
     expected = [layout.extent * layout.dtype.itemsize for layout in outputs.layouts if layout is not None]
     return outputs if expected == [storage.nbytes() for storage in fresh] else None
+
+
+def without_positions(call: MemoryCall) -> MemoryCall:
+    """A pooling along one axis, for one in an image of one row: the same without the positions of what it chose."""
+    image, *options = call.args
+    row = image._replace(shape=(*image.shape[:-2], image.shape[-1]), stride=(*image.stride[:-2], image.stride[-1]))
+    args = (row, *[option[1:] if type(option) is tuple else option for option in options])
+    pool = torch.ops.aten.max_pool1d.default
+    return MemoryCall(
+        pool, args, (), None, call.sizes[:1], (0,), 1, bytes=call.bytes, grads=call.grads, symbolic=call.symbolic
+    )
 
 
 def bytes_of(layout: Layout) -> int:

@@ -97,7 +97,7 @@ class _Builder:
         self.saved = add_all(found.bytes for found in self._open.values())
 
     def _called(self, event: CallEvent, following: Any) -> None:
-        if event.reusable_input is not None and event.reusable_input == following:
+        if event.reusable_input is not None and (event.reuses or event.reusable_input == following):
             self._hold(event.allocated[0], self._root.get(event.reusable_input, event.reusable_input))
             workspace = None if event.inplace_form is None else self.workspace_of(event.inplace_form)
             self._replay(workspace or _NOTHING, CallEvent(event.call, (), event.path, event.phase))

@@ -13,15 +13,17 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim
 from nncost.frontends.model import Inputs
-from nncost.frontends.torch.allocation.inplace_rules import OTHER_FORMULA, REUSING, may_be_in_place, sums_gradients
+from nncost.frontends.torch.allocation.inplace_rules import REUSING, Maker, reuse_of, runs_other_formula, sums_gradients
 from nncost.frontends.torch.allocation.intercepts import FUSABLE, BiasedProducts, random_states
 from nncost.frontends.torch.allocation.known_results import KnownResults, elementwise, key_of
 from nncost.frontends.torch.allocation.memory_call import (
     CallEvent,
     MemoryCall,
+    MemoryDescription,
     bytes_of,
     outputs_of,
     results_in,
+    without_positions,
 )
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
@@ -34,6 +36,7 @@ from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.tracing.call_signature import Description
 
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
+_RECURRENT = {torch.ops.aten.mkldnn_rnn_layer.default, _RECURRENT_BACKWARD}
 _ADD = torch.ops.aten.add.Tensor
 _SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
 """Operators whose second operand autograd saves."""
@@ -42,6 +45,9 @@ _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops
 """Operators that return a view of their operand, besides those that say so."""
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
+_POOL = torch.ops.aten.max_pool2d_with_indices.default
+_CHECKS = {torch.ops.aten._linalg_check_errors.default}
+"""Operators without a result that take memory."""
 _NUMBERS = {int, float, bool, complex}
 
 ActualOutputs = Callable[[MemoryCall], Outputs | None]
@@ -67,9 +73,9 @@ class AllocationTracker(Consumer):
         self.other_formulas: dict[str, None] = {}
         self._known, self._actual = known, actual
         self._calls: dict[Any, MemoryCall] = {}
-        self._products = BiasedProducts()
+        self._products = BiasedProducts(self.other_formulas)
         self._scalars: list[tuple[Any, CallEvent]] = []
-        self._makers: list[int | None] = []
+        self._makers: list[Maker] = []
         self._makes_state = False
         self._is_noted = True
         self._aside: tuple[list[Any], set[int]] = ([], set())
@@ -119,7 +125,7 @@ class AllocationTracker(Consumer):
         storage = storage_of(tensor)
         call = MemoryCall(None, (), (), sizes=(storage.nbytes(),))
         phase = "backward" if self.attribution.in_backward else self.attribution.phase
-        self._makers.append(None)
+        self._makers.append(Maker())
         self.events.append(CallEvent(call, (self.storages.taken(storage),), self.attribution.path, phase))
 
     def forward_ended(self) -> None:
@@ -177,12 +183,10 @@ class AllocationTracker(Consumer):
         return self.view(func, info, args, kwargs) if func in _VIEWS else self.operation(func, info, args, kwargs)
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
-        """Run an operator that returns a view, which takes no memory."""
-        if info.written:
-            return self.operation(func, info, args, kwargs)
+        """Run an operator that returns a view, or turns its operand into one, which takes no memory."""
         if self._scalars:
             self._note_saved_scalars()
-        if self.fast is not None and is_made(args[0]):
+        if self.fast is not None and not info.written and is_made(args[0]):
             result = self.fast.view(func, args, kwargs)
         else:
             result = self.compute(func, args, kwargs)
@@ -195,7 +199,7 @@ class AllocationTracker(Consumer):
             return self.view(func, info, args, kwargs)
         if self._scalars:
             self._note_saved_scalars()
-        description = Description(self.sizes)
+        description = MemoryDescription(self.sizes) if func in _RECURRENT else Description(self.sizes)
         description.repeatable = description.repeatable and not info.by_data
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
@@ -218,7 +222,9 @@ class AllocationTracker(Consumer):
             self.attribution.note_view(results)
         elif place[1] == "backward":
             self.attribution.note_gradient(results, place[0])
-        if fresh or not is_query:
+        if func is _POOL and self._products.pools and not (torch.is_grad_enabled() and tensors[0].requires_grad):
+            call, fresh = without_positions(call), self._first_only(fresh)
+        if fresh or not is_query or func in _CHECKS:
             self._note(call, tensors, fresh, self.attribution.place_of(tensors) if is_query else place)
             if func in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
                 self._expect_saved_scalar(result, tensors)
@@ -247,6 +253,12 @@ class AllocationTracker(Consumer):
             # Its fake run returns one tensor for two biases; the kernel itself gives each its own.
             result = tuple([None if t is None else fast.make(t.shape, t.stride(), t.dtype) for t in result])
         return result, self._fresh(result)
+
+    def _first_only(self, fresh: list[Any]) -> list[Any]:
+        """The first of the new storages; a real run makes no others."""
+        for storage in fresh[1:]:
+            self.storages.outside(storage)
+        return fresh[:1]
 
     def _fresh(self, result: Any) -> list[Any]:
         """The storages among a result's that are new."""
@@ -303,8 +315,8 @@ class AllocationTracker(Consumer):
         allocated = tuple([self.storages.taken(storage) for storage in fresh])
         event = CallEvent(call, allocated, *place)
         node = torch._C._current_autograd_node() if self.attribution.in_backward else None
-        self._makers += [None if node is None else node._sequence_nr()] * len(allocated)
-        if node is not None and node.name() in OTHER_FORMULA:
+        self._makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
+        if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
         if node is not None and call.operator in _SAVING and len(tensors) == 1:
             event.scalar_operand = node.name() in _SAVERS
@@ -318,19 +330,20 @@ class AllocationTracker(Consumer):
         if first is None or first == OUTSIDE:
             return
         if node is not None and event.call.operator is _ADD and sums_gradients(node, self._makers[first]):
-            self._makers[event.allocated[0]] = None
-        may, form = may_be_in_place(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
-        if may:
-            event.reusable_input, event.inplace_form = first, form
+            self._makers[event.allocated[0]] = Maker()
+        reuse = reuse_of(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
+        if reuse is not None:
+            event.reusable_input, event.reuses, event.inplace_form = first, reuse.surely, reuse.form
 
     def _expect_saved_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
         """A number becomes a tensor, which autograd saves if it needs it for the gradient of the other operand.
 
+        It does so itself also where a checkpoint has hooks for what is saved: numbers are never handed to them.
         A view that is written to is not asked: autograd would make its node anew, with operators that come here.
         """
         if result._is_view():
             return
-        if torch.is_grad_enabled() and tensors[0].requires_grad and _no_hooks():
+        if torch.is_grad_enabled() and tensors[0].requires_grad:
             self._scalars.append((weakref.ref(result), self.events[-1]))
 
     def _note_saved_scalars(self) -> None:
@@ -349,14 +362,8 @@ class AllocationTracker(Consumer):
                 storage = storage_of(saved)
                 if self.storages.number(storage) is None:
                     entry[1].saved_scalar = self.storages.taken(storage)
-                    self._makers.append(None)
+                    self._makers.append(Maker())
         self._scalars = [*waiting, *self._scalars]
-
-
-def _no_hooks() -> bool:
-    """Whether autograd saves what it needs itself: a checkpoint gives it hooks, and saves nothing."""
-    hooks = torch._C._autograd
-    return not hooks._saved_tensors_hooks_is_enabled() or hooks._top_saved_tensors_default_hooks(True) is None
 
 
 def _positions(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:

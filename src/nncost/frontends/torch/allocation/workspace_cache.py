@@ -104,10 +104,12 @@ class WorkspaceCache:
 
     def _run_or_read(self, call: MemoryCall, *, cheap: bool) -> Workspace | None:
         self._open()
+        if not may_run(call):
+            return None
         name = _name(call)
         if name in self._stored:
             return self._stored[name]
-        if not may_run(call) or self.learn is False or not (self.learn or cheap or self._is_affordable(call)):
+        if self.learn is False or not (self.learn or cheap or self._is_affordable(call)):
             return None
         workspace = probe_workspace(call)
         if call.actual is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -24,6 +24,17 @@ PREPARED = {torch.ops.aten.mkldnn_rnn_layer_backward.default}
 """Operators that read what another one has left, which runs first."""
 _TRUSTED = {"workspace", "reserve", "cum_seq_q", "cum_seq_k", "crow_indices", "compressed_indices", "nested_size"}
 """Arguments whose values a kernel follows without a check: made-up ones would lead it astray."""
+_BY_VALUES = {
+    "aten::linalg_matrix_exp",
+    "aten::masked_scatter_backward",
+    "aten::masked_select",
+    "aten::embedding_renorm_",
+}
+"""Operators whose workspace depends on the values of their operands."""
+_BAGS = {"aten::_embedding_bag", "aten::_embedding_bag_forward_only", "aten::_embedding_bag_backward"}
+_LARGEST_OF_BAG = 2
+_BY_MASK = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_", "aten::_unsafe_index_put"}
+"""Operators whose workspace depends on how many values of a mask are true."""
 _SMALL = {1: 37, 2: 7}
 _SMALL_OTHER = 5
 """Sizes by the number of axes: a tensor of them takes more than ``SCALAR_BYTES``, also one of single bytes."""
@@ -59,15 +70,28 @@ def _is_contiguous(operand: Operand) -> bool:
 def _is_readable(operand: Operand) -> bool:
     """Whether BLAS can read a matrix without a copy: rows or columns without gaps between their elements."""
     (rows, columns), (down, across) = operand.shape, operand.stride
+    if 0 in (rows, columns):
+        return False  # a sum of nothing is another formula
     return bool((across == 1 and down >= max(1, columns)) or (down == 1 and across >= max(1, rows)))
 
 
 def may_run(call: MemoryCall) -> bool:
     """Whether a call may be run on made-up values: PyTorch's own operators, none that trusts its arguments."""
     schema = call.operator._schema
-    if not schema.name.startswith("aten::"):
+    if not schema.name.startswith("aten::") or _depends_on_values(call):
         return False
     return call.operator in PREPARED or not any(argument.name in _TRUSTED for argument in schema.arguments)
+
+
+def _depends_on_values(call: MemoryCall) -> bool:
+    """Whether a run on made-up values may take something else than one on the real ones."""
+    schema = call.operator._schema
+    if schema.name in _BY_MASK:
+        return any(operand.dtype in (torch.bool, torch.uint8) for operand in operands_in(call.args[1:2]))
+    if schema.name in _BAGS:
+        named = dict(zip((argument.name for argument in schema.arguments), call.args, strict=False))
+        return bool(named.get("mode", 0) == _LARGEST_OF_BAG)
+    return schema.name in _BY_VALUES
 
 
 def made_small(call: MemoryCall) -> MemoryCall | None:
@@ -105,7 +129,12 @@ def _shrunk(operand: Operand, size: int) -> Operand:
 
 def operands(call: MemoryCall) -> Iterator[Operand]:
     """The tensors among a call's arguments."""
-    waiting = [*call.args, *(value for _, value in call.kwargs)]
+    yield from operands_in([*call.args, *(value for _, value in call.kwargs)])
+
+
+def operands_in(values: Iterable[Any]) -> Iterator[Operand]:
+    """The tensors among some arguments."""
+    waiting = list(values)
     while waiting:
         value = waiting.pop()
         if isinstance(value, Operand):

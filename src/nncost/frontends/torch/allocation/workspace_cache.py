@@ -13,7 +13,13 @@ import torch
 from nncost.cache import cache_folder, read_json, write_json
 from nncost.frontends.torch.allocation.memory_call import MemoryCall
 from nncost.frontends.torch.allocation.workspace_probe import Workspace, probe_workspace
-from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES, made_small, may_run, takes_results_only
+from nncost.frontends.torch.allocation.workspace_rules import (
+    SCALAR_BYTES,
+    has_buffers,
+    made_small,
+    may_run,
+    takes_results_only,
+)
 from nncost.frontends.torch.step.fake_tensors import Outputs
 
 FOLDER, SCHEMA = "torch-memory", "nncost.torch-memory/2"
@@ -89,7 +95,7 @@ class WorkspaceCache:
         small = made_small(call)
         if small is not None:
             workspace = self._run_or_read(small, cheap=True)
-            fitted = None if workspace is None else _fitted(workspace, call)
+            fitted = None if workspace is None else _fitted(workspace, small, call)
             if fitted is not None:
                 return fitted
         workspace = self._run_or_read(call, cheap=False)
@@ -144,17 +150,23 @@ def _name(call: MemoryCall) -> str:
     return f"{call.operator} {hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
-def _fitted(workspace: Workspace, call: MemoryCall) -> Workspace | None:
+def _is_taken(step: int) -> bool:
+    return step >= 0
+
+
+def _fitted(workspace: Workspace, small: MemoryCall, call: MemoryCall) -> Workspace | None:
     """A small call's workspace with the sizes of the results of a large one; None where more depends on the size."""
     if len(workspace.results) != call.results:
         return None
     sizes = {workspace.results[position]: size for position, size in zip(call.positions, call.sizes, strict=True)}
     allocations: list[int] = []
     taken = 0
+    made = [step for place, step in enumerate(filter(_is_taken, workspace.allocations), 1) if place not in sizes]
+    buffers = has_buffers(small, made)
     for step in workspace.allocations:
         if step >= 0:
             taken += 1
-            if taken not in sizes and step > SCALAR_BYTES:
+            if taken not in sizes and step > SCALAR_BYTES and not buffers:
                 return None
         allocations.append(sizes.get(taken, step) if step >= 0 else step)
     return Workspace(tuple(allocations), workspace.results)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from typing import Any
 
 import torch
 
-from nncost.frontends.torch.allocation.memory_call import MemoryCall
+from nncost.frontends.torch.allocation.memory_call import MemoryCall, bytes_of
 from nncost.frontends.torch.tracing.call_signature import Operand
 
 NEVER = {
     "aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided",
     "aten::zeros_like", "aten::ones_like", "aten::new_zeros", "aten::zero_", "aten::fill_.Scalar",
-    "aten::lift_fresh",
+    "aten::lift_fresh", "aten::slice_backward", "aten::select_backward",
 }  # fmt: skip
 """Operators that allocate their results and nothing else, whatever their arguments."""
 _NEVER_IF_CONTIGUOUS = {"aten::embedding", "aten::embedding_dense_backward"}
@@ -38,6 +39,20 @@ _BY_MASK = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_
 _SMALL = {1: 37, 2: 7}
 _SMALL_OTHER = 5
 """Sizes by the number of axes: a tensor of them takes more than ``SCALAR_BYTES``, also one of single bytes."""
+_ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default: 3,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default: 6,
+}
+"""Attention kernels with the number of tensors they take where there is no mask."""
+MOST_POSITIONS = 1_024
+"""From 768 positions on a thread takes 256 queries at a time, and never more than 512 keys (FlashAttentionKernel.cpp)."""
+_AXES_OF_SUMS = 3
+"""Axes of what attention keeps of its softmax, in any order."""
+_REDUCTIONS = {
+    torch.ops.aten.sum.default, torch.ops.aten.sum.dim_IntList, torch.ops.aten.mean.dim, torch.ops.aten.mean.default
+}  # fmt: skip
+_LARGE, _ENOUGH = 1 << 22, 1 << 17
+"""Bytes from which a reduction is told by a smaller one, and the elements that it then has."""
 SCALAR_BYTES = 16
 """A number as a tensor takes at most this (a double-precision complex number)."""
 
@@ -52,10 +67,20 @@ def takes_results_only(call: MemoryCall) -> bool:
         return True
     if name in _NEVER_IF_CONTIGUOUS:
         return all(_is_contiguous(operand) for operand in operands(call))
+    if name == "aten::cat":
+        return _is_plain_cat(call)
     if name not in _PRODUCTS or len(call.args) != _PRODUCTS[name]:
         return False
     factors = call.args[-2:]
     return all(isinstance(o, Operand) and o.dtype is torch.float32 and _is_readable(o) for o in factors)
+
+
+def _is_plain_cat(call: MemoryCall) -> bool:
+    """Whether tensors of one type, none with its channels last, are put together: nothing is converted."""
+    found = list(operands(call))
+    if len({operand.dtype for operand in found}) != 1:
+        return False
+    return all(_is_contiguous(o) or len(o.shape) <= 3 or min(o.stride) == o.stride[-1] for o in found)
 
 
 def _is_contiguous(operand: Operand) -> bool:
@@ -99,6 +124,10 @@ def made_small(call: MemoryCall) -> MemoryCall | None:
 
     An elementwise operator turns numbers into tensors and converts them, whatever the size of its operands.
     """
+    if call.operator in _ATTENTION:
+        return _small_attention(call)
+    if call.operator in _REDUCTIONS and call.bytes > _LARGE:
+        return _small_reduction(call)
     if torch.Tag.pointwise not in call.operator.tags:
         return None
     axes = max((sum(size != 1 for size in o.shape) for o in operands(call)), default=0)
@@ -115,9 +144,55 @@ def made_small(call: MemoryCall) -> MemoryCall | None:
     return MemoryCall(call.operator, args, tuple([(n, small(v)) for n, v in call.kwargs]), grads=call.grads)
 
 
+def has_buffers(small: MemoryCall, allocations: Sequence[int]) -> bool:
+    """Whether a kernel's own memory is the same for a small call as for a large one: no copy of an operand is among it."""
+    copies = {bytes_of(operand.layout) for operand in operands(small)}
+    return small.operator in _ATTENTION and copies.isdisjoint(allocations)
+
+
+def _small_attention(call: MemoryCall) -> MemoryCall | None:
+    """Attention of one head, over as many positions as a thread takes at a time: its buffers are a thread's own."""
+    found = list(operands(call))
+    if len(found) != _ATTENTION[call.operator] or not all(map(_is_read_as_it_is, found)):
+        return None
+
+    def small(value: Any) -> Any:
+        if not isinstance(value, Operand):
+            return value
+        heads = min(value.shape[1], 2)  # two, so that an operand is as contiguous as it was
+        shape = (1, heads, min(value.shape[2], MOST_POSITIONS), *value.shape[3:])
+        return _resized(value, shape)
+
+    return MemoryCall(call.operator, tuple(map(small, call.args)), call.kwargs, grads=call.grads, results=call.results)
+
+
+def _is_read_as_it_is(operand: Operand) -> bool:
+    """Whether attention reads an operand without a copy."""
+    dense = 0 not in operand.stride and (operand.stride[-1] == 1 or len(operand.shape) == _AXES_OF_SUMS)
+    return operand.dtype is torch.float32 and 0 not in operand.shape and dense
+
+
+def _small_reduction(call: MemoryCall) -> MemoryCall | None:
+    """A reduction of fewer elements, still enough for several threads, whose result is one number if it was one."""
+    (operand,) = operands(call)
+    shape = list(operand.shape)
+    while prod(shape) > _ENOUGH and max(shape) > 2:
+        longest = shape.index(max(shape))
+        shape[longest] = max(2, shape[longest] // 2)
+
+    def small(value: Any) -> Any:
+        return _resized(value, tuple(shape)) if isinstance(value, Operand) else value
+
+    return MemoryCall(call.operator, tuple(map(small, call.args)), call.kwargs, grads=call.grads)
+
+
 def _shrunk(operand: Operand, size: int) -> Operand:
     """An operand of the same axes in the same order in memory, with small sizes."""
-    shape = tuple(1 if n == 1 else size for n in operand.shape)
+    return _resized(operand, tuple(1 if n == 1 else size for n in operand.shape))
+
+
+def _resized(operand: Operand, shape: tuple[int, ...]) -> Operand:
+    """An operand of that shape, its axes in the same order in memory."""
     strides = [0] * len(shape)
     step = 1
     for axis in sorted(range(len(shape)), key=lambda a: (operand.stride[a], -a)):

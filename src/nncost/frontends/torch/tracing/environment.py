@@ -99,7 +99,8 @@ class Watch:
         if self.reads_the_world:
             raise Unprovable
         for code, names in self.codes.items():
-            if not _is_trusted(code.co_filename):
+            made = code.co_filename == "<string>" and _is_trusted_name(names.get("__name__"))  # as of dataclasses
+            if not made and not _is_trusted(code.co_filename):
                 yield code, names
             elif Path(code.co_filename).stem in _READS_THE_WORLD:
                 raise Unprovable
@@ -115,19 +116,21 @@ def _is_trusted(file: str) -> bool:
 class Environment:
     """The state that some functions can read, as a list of values to compare.
 
-    ``functions`` are those whose closures are known, by code.
+    ``parts`` are the layers of the block, which are compared elsewhere, and ``roots`` the objects that they hold.
     """
 
-    def __init__(self, watch: Watch, functions: dict[CodeType, list[FunctionType]], roots: list[Any]) -> None:
+    def __init__(self, watch: Watch, parts: list[nn.Module], roots: list[Any]) -> None:
+        self._parts = set(parts)
+        functions = functions_below([*parts, *roots])
         self._readers: list[Callable[[], Any]] = []
         self._roots = roots
         names: dict[tuple[int, str], Callable[[], Any]] = {}
         for code, scope in watch.own_codes():
-            asked = names_in(code)
-            for name in asked:
+            used, asked = names_in(code)
+            for name in used:
                 if name in scope:
                     self._read_name(names, scope, name, asked)
-            if code.co_freevars:
+            if set(code.co_freevars) - {"__class__"}:
                 self._read_cells(functions.get(code))
         self._readers += names.values()
 
@@ -145,14 +148,14 @@ class Environment:
 
     def _read_cells(self, known: list[FunctionType] | None) -> None:
         if known is None:
-            raise Unprovable
+            raise Unprovable("a closure of an unknown function")
         for function in known:
             for cell in function.__closure__ or ():
                 self._readers.append(lambda cell=cell: _content(cell))  # type: ignore[misc]
 
     def state(self) -> list[Any]:
         """Everything that is read now. Raise Unprovable for what cannot be compared."""
-        found = _State()
+        found = _State(self._parts)
         for value in self._roots:
             found.add(value)
         for read in self._readers:
@@ -163,8 +166,9 @@ class Environment:
 class _State:
     """A flat list of identities and plain values below some values."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: set[nn.Module]) -> None:
         self.values: list[Any] = []
+        self._layers = parts
         self._seen: dict[int, Any] = {}
 
     def add(self, value: Any) -> None:
@@ -194,7 +198,9 @@ class _State:
         if isinstance(value, MethodType):
             return [value.__self__]
         if isinstance(value, nn.Module):
-            raise Unprovable  # a layer that the block does not hold
+            if value not in self._layers:
+                raise Unprovable  # a layer that the block does not hold
+            return []
         if isinstance(value, partial):
             return [value.func, value.args, value.keywords]
         attributes = attributes_of(value)
@@ -214,33 +220,39 @@ def are_same(now: list[Any], before: list[Any]) -> bool:
     )
 
 
-def functions_below(parts: list[nn.Module]) -> dict[CodeType, list[FunctionType]]:
-    """The functions with a closure that layers can call: of their classes and in their attributes, by code."""
+def functions_below(owners: list[Any]) -> dict[CodeType, list[FunctionType]]:
+    """The functions with a closure that objects can call: of their classes and in their attributes, by code."""
     found: dict[CodeType, list[FunctionType]] = {}
     waiting: list[Any] = []
     seen: set[int] = set()
-    for part in parts:
-        waiting += [value for cls in type(part).__mro__ if not _is_of_trusted(cls) for value in vars(cls).values()]
-        waiting += [value for value in vars(part).values() if callable(value)]
+    for owner in owners:
+        waiting += [value for cls in type(owner).__mro__ if not _is_of_trusted(cls) for value in vars(cls).values()]
+        waiting += [owner, *(value for value in (attributes_of(owner) or {}).values() if callable(value))]
     while waiting:
         value = waiting.pop()
-        function = getattr(value, "__func__", getattr(value, "__wrapped__", value))
+        function = value.__func__ if isinstance(value, (MethodType, staticmethod, classmethod)) else value
         if type(function) is not FunctionType or id(function) in seen:
             continue
         seen.add(id(function))
+        waiting.append(getattr(function, "__wrapped__", None))
         if function.__closure__:
             found.setdefault(function.__code__, []).append(function)
             waiting += [_content(cell) for cell in function.__closure__]
-        waiting += [function.__globals__[name] for name in names_in(function.__code__) if name in function.__globals__]
+        waiting += [
+            function.__globals__[name] for name in names_in(function.__code__)[0] if name in function.__globals__
+        ]
     return found
 
 
 def _is_data(name: str, value: Any) -> bool:
-    return not name.startswith("__") and not callable(value) and not isinstance(value, _DESCRIPTORS)
+    return not name.startswith(("__", "_abc_")) and not callable(value) and not isinstance(value, _DESCRIPTORS)
 
 
 def _is_of_trusted(value: Any) -> bool:
-    name = value.__name__ if isinstance(value, ModuleType) else value.__module__
+    return _is_trusted_name(value.__name__ if isinstance(value, ModuleType) else value.__module__)
+
+
+def _is_trusted_name(name: Any) -> bool:
     top = str(name).partition(".")[0]
     return top in ("torch", "nncost", "numpy", "builtins") or top in sys.stdlib_module_names
 
@@ -272,7 +284,7 @@ class Observed:
             raise Unprovable
         classes = [cls for part in self._parts for cls in type(part).__mro__ if not _is_of_trusted(cls)]
         roots = [*dict.fromkeys(classes), *objects_of(self._parts)]
-        return Snapshot(Environment(self._watch, functions_below(self._parts), roots))
+        return Snapshot(Environment(self._watch, self._parts, roots))
 
 
 class Snapshot:

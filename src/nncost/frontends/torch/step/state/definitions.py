@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dis import get_instructions
 from functools import _lru_cache_wrapper, cache, partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ _LIBRARIES = ("torch", "builtins", "typing", "collections", "abc", "nncost", "en
 _IMPORTED = (ModuleType, type, FunctionType, BuiltinFunctionType, MethodType)
 """What an import binds to a name: it stays."""
 _CONTAINERS = frozenset({dict, list, set})
+_OF_GLOBALS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "STORE_NAME", "DELETE_GLOBAL"})
+_OF_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"})
 _ABSENT = object()
 
 
@@ -64,8 +67,9 @@ class Definitions:
         """Keep the file of a function, and what the global names lead to that a function of the user's uses."""
         self._note_cache(function)
         if self.keep_file(function.__module__):
-            for name in names_in(function.__code__):
-                self._keep_name(function.__globals__, name, names_in(function.__code__))
+            names, attributes = names_in(function.__code__)
+            for name in names:
+                self._keep_name(function.__globals__, name, attributes)
 
     def _keep_name(self, names: dict[str, Any], name: str, asked: Iterable[str]) -> None:
         value = names.get(name, _ABSENT)
@@ -135,10 +139,19 @@ def _restore_file(file: ModuleType | None, names: dict[str, Any]) -> None:
 
 
 @cache
-def names_in(code: CodeType) -> tuple[str, ...]:
-    """The global names and attributes in a function's code and in that of the functions inside it."""
-    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in names_in(constant)]
-    return tuple(dict.fromkeys((*code.co_names, *inner)))
+def names_in(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The global names in a function's code and in that of the functions inside it, and the names of attributes."""
+    found: tuple[dict[str, None], dict[str, None]] = {}, {}
+    for instruction in get_instructions(code):
+        if instruction.opname in _OF_GLOBALS:
+            found[0][instruction.argval] = None
+        elif instruction.opname in _OF_ATTRIBUTES:
+            found[1][instruction.argval] = None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            for names, inner in zip(found, names_in(constant), strict=True):
+                names.update(dict.fromkeys(inner))
+    return tuple(found[0]), tuple(found[1])
 
 
 def _stays(other: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -111,7 +112,7 @@ def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Input
             return torch.randn(sizes, dtype=dtype)
         return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
 
-    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone())
+    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone(), copy.deepcopy)
 
 
 class _Loss:

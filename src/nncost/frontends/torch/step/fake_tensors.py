@@ -41,7 +41,7 @@ def _lies_nowhere(tensor: torch.Tensor) -> bool:
     """Whether a tensor was made of a fake one by no operator, as ``nn.Parameter(x)`` is."""
     if tensor.layout is not torch.strided or torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.Meta):
         return False
-    return tensor.untyped_storage().device.type == "meta"
+    return str(tensor.untyped_storage().device.type) == "meta"
 
 
 class Layout(NamedTuple):

@@ -254,4 +254,5 @@ def _has_own_operators(kind: type) -> bool:
     """Whether tensors of a class say themselves what operators do to them."""
     if kind is FakeTensor or not issubclass(kind, torch.Tensor):
         return False
-    return kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
+    own: Any = kind
+    return own.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl

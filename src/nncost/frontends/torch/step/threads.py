@@ -40,11 +40,11 @@ class Threads:
             _push_mode(mode)
 
         before = threading.getprofile()
-        threading.setprofile(enter)  # type: ignore[arg-type]
+        threading.setprofile(enter)
         try:
             yield
         finally:
-            threading.setprofile(before)  # type: ignore[arg-type]
+            threading.setprofile(before)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

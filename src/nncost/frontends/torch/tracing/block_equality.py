@@ -157,7 +157,7 @@ class TracedInt:
         vars(self).update(value=value, used=False)
 
     @property
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # type: ignore[misc]
         """An integer, to who asks."""
         return int
 

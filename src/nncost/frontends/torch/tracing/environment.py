@@ -144,7 +144,7 @@ class Environment:
         inner = vars(value) if isinstance(value, (ModuleType, type)) and not _is_of_trusted(value) else {}
         for other in asked:
             if other in inner and not isinstance(inner[other], ModuleType):
-                self._read_name(names, inner, other, ())  # type: ignore[arg-type]
+                self._read_name(names, inner, other, ())
 
     def _read_cells(self, known: list[FunctionType] | None) -> None:
         if known is None:

@@ -156,8 +156,8 @@ class TracedInt:
     def __init__(self, value: int) -> None:
         vars(self).update(value=value, used=False)
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         """An integer, to who asks."""
         return int
 

@@ -21,7 +21,7 @@ from nncost.frontends.torch.inputs import (
     takes_nothing,
     tensors_of,
 )
-from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
+from nncost.frontends.torch.parameters import packed_bytes, packed_parameters, role_of, stored_shape
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
@@ -249,7 +249,8 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
         original = stored.original
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
         role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
-        found[name] = Parameter(tensor, role, path, stored.is_parameter and original.requires_grad)
+        trainable = stored.is_parameter and original.requires_grad
+        found[name] = Parameter(tensor, role, path, trainable, packed_bytes=packed_bytes(original))
     return found
 
 

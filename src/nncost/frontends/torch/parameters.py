@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.step.subclasses import inner_tensors, is_wrapper
 from nncost.ir.graph import Role
 from nncost.ir.trace import joined
 
@@ -86,3 +87,12 @@ def stored_shape(tensor: torch.Tensor) -> tuple[int, ...]:
     if tensor.layout is torch.strided:
         return tuple(tensor.shape)
     return (int(tensor._nnz()), *tensor.shape[tensor.dim() - tensor.dense_dim() :])
+
+
+def packed_bytes(tensor: torch.Tensor) -> int | None:
+    """The bytes of the tensors that a tensor wraps, memory they share once; None for one that wraps none."""
+    if not is_wrapper(tensor):
+        return None
+    inside = {id(inner): inner for inner in inner_tensors(tensor)}
+    taken: int = sum(inner.numel() * inner.element_size() for inner in inside.values())
+    return taken

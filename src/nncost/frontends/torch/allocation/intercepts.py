@@ -45,7 +45,7 @@ class BiasedProducts(StepFunctions):
             self.pools = function in _POOLING
             return super().__torch_function__(function, types, args, kwargs)
         with self._one():
-            return function(*args, **(kwargs or {}))
+            return super().__torch_function__(function, types, args, kwargs)
 
     @contextmanager
     def inside_one(self) -> Iterator[None]:

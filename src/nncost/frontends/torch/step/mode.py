@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch._ops import HigherOrderOperator
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.model import Inputs
@@ -27,12 +26,14 @@ from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.provenance import from_inputs
 from nncost.frontends.torch.step.signals import NEEDS_VALUES
+from nncost.frontends.torch.step.subclasses import has_own_operators, unseen_operator
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.step.vision_kernels import vision_kernel
 
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
+_FREE = {Handling.QUERY, Handling.VIEW}
 _ITEM = torch.ops.aten._local_scalar_dense.default
 
 
@@ -152,6 +153,7 @@ class StepMode(TorchDispatchMode):
         self.refused: Any = None
         self.ended = False
         self._moves = False
+        self._arrived = 0
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
 
@@ -166,12 +168,13 @@ class StepMode(TorchDispatchMode):
             return self._dispatched(func, types, args, kwargs)
 
     def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if types and any(map(_has_own_operators, types)):
-            return NotImplemented  # the tensor's class takes it apart, and what it calls comes here
+        if types and any(map(has_own_operators, types)):
+            return self._by_class(func, types, args, kwargs or {})
         kwargs = kwargs or _NO_OPTIONS
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
+        self._arrived += 1
         info, asked = operator_info(func), kwargs.get("device")
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)
@@ -182,6 +185,19 @@ class StepMode(TorchDispatchMode):
         if self._fakes is not None and self.captured is not None and (not attribution.in_backward or attribution.depth):
             self.values.note(func, info, args, kwargs, result)
         return result
+
+    def _by_class(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """What the tensors' class makes of an operator: what it calls comes here. Raise SourceError if nothing does."""
+        before = self._arrived
+        with self:
+            for kind in filter(has_own_operators, types):
+                result = kind.__torch_dispatch__(func, types, args, kwargs)
+                if result is NotImplemented:
+                    continue
+                if self._arrived == before and operator_info(func).handling not in _FREE:
+                    raise unseen_operator(kind, func)
+                return result
+        return NotImplemented
 
     def _handed_on(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         consumer, handling = self.consumer, info.handling
@@ -248,10 +264,3 @@ class StepMode(TorchDispatchMode):
 def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     """The result of an operator on real tensors."""
     return (vision_kernel(func, args) or func)(*args, **kwargs)
-
-
-def _has_own_operators(kind: type) -> bool:
-    """Whether tensors of a class say themselves what operators do to them."""
-    if kind is FakeTensor or not issubclass(kind, torch.Tensor):
-        return False
-    return kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl

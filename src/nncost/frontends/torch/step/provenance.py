@@ -13,6 +13,7 @@ CONSTANT, INPUT, STORED, PARAMETER = 0, 1, 2, 6
 Provenance = tuple[int, str]
 """The bits and, for a parameter, its name."""
 OF_MODULE: Provenance = (STORED, "")
+FROM_INPUTS: Provenance = (INPUT, "")
 _PARAMETER_ONLY = 4
 _KEEPS_PARAMETER = {
     "aten::_to_copy", "aten::clone", "aten::t", "aten::contiguous", "aten::copy", "aten::mul", "aten::div"
@@ -41,7 +42,7 @@ def set_provenance(tensor: torch.Tensor, provenance: Provenance) -> torch.Tensor
 
 def from_inputs(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor, noted as coming from the user's data."""
-    return set_provenance(tensor, (INPUT, ""))
+    return set_provenance(tensor, FROM_INPUTS)
 
 
 def result_provenance(name: str, bits: int, parameter: Provenance | None, *, view: bool, random: bool) -> Provenance:

@@ -20,7 +20,7 @@ from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
 from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
-from nncost.frontends.torch.step.signals import NEEDS_VALUES, Branched, NotEqual, ReentrantError
+from nncost.frontends.torch.step.signals import NEEDS_VALUES, Branched, NotEqual, OwnOperatorsError, ReentrantError
 from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
@@ -39,6 +39,7 @@ _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
 )  # fmt: skip
 """How a model that looks at values runs on shapes: with a symbol for each size that they decide, with some, without."""
+OF_LOGICAL_SHAPE = "Tensors of class {} do not say what they hold: their bytes are those of their shape and type."
 _ABOUT_ANOTHER_WAY = (ReentrantError, NotEqual, Branched, *NEEDS_VALUES)
 """What asks for another way to run the model, not for other sizes."""
 
@@ -81,8 +82,15 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
 def _with_values(run: _Run, error: Exception) -> Traced:
     """A run of a model that looks at the values of its inputs. Raise SourceError if only real ones will do."""
     if has_values(run.given):
-        return run.traced(StepSettings(real=True))
-    for settings, note in _WITHOUT_VALUES:
+        traced = run.traced(StepSettings(real=True))
+        note = OF_LOGICAL_SHAPE.format(error.kind) if isinstance(error, OwnOperatorsError) else ""
+        return replace(traced, notes=(*traced.notes, *filter(None, [note])))
+    if isinstance(error, OwnOperatorsError):
+        raise SourceError(
+            f"tensors of class {error.kind} run their own operators, on values only.",
+            hint=f"Give real tensors instead of shapes, nncost.count(module, tensors), or define {error.kind}.__tensor_flatten__ and __tensor_unflatten__.",
+        ) from None
+    for settings, said in _WITHOUT_VALUES:
         sizes = Sizes(by_data=True) if settings is None else symbols_of(run.module, run.given, run.options)
         try:
             traced = run.traced(replace(settings or StepSettings(), sizes=sizes))
@@ -90,7 +98,7 @@ def _with_values(run: _Run, error: Exception) -> Traced:
             if isinstance(failed, NncostError) and not isinstance(failed, SymbolError):
                 raise
         else:
-            return replace(traced, notes=(*traced.notes, *note))
+            return replace(traced, notes=(*traced.notes, *said))
     asked = getattr(error, "func", None) or str(error)
     raise SourceError(
         f"the control flow of {type(run.module).__name__} depends on the values of its inputs ({asked}).",

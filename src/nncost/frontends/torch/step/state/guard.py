@@ -33,6 +33,7 @@ from nncost.frontends.torch.step.state.definitions import Definitions
 from nncost.frontends.torch.step.state.iterators import Unrepeatable
 from nncost.frontends.torch.step.state.kept import Kept, KeptDict, KeptSlots, Place, attributes_of, kept, slots_of
 from nncost.frontends.torch.step.state.scripts import KeptScript
+from nncost.frontends.torch.step.subclasses import is_wrapper
 
 LONG = 10_000
 """Longer containers are put back as well, but what is in them is not followed."""
@@ -192,9 +193,15 @@ class StateGuard:
 
     def keep_around(self, tensor: torch.Tensor) -> None:
         """Keep the attributes and the hooks of a tensor."""
-        for found in (vars(tensor), tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)):
+        for found in (tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)):
             if found:
                 self._wait(found, _stays)
+        if not is_wrapper(tensor):
+            self._wait(vars(tensor), _stays)
+            return
+        wrapped: Any = tensor
+        for name in vars(tensor).keys() - set(wrapped.__tensor_flatten__()[0]):
+            self._wait(vars(tensor)[name], _stays)
 
     def _of_tuple(self, value: Any) -> Any:
         """A tuple of what is used in place of its items; the tuple itself if that is the same."""

@@ -49,7 +49,8 @@ class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
     ``stored_bytes`` is what it takes in the file it was read from; None if no file was read. ``packed_bytes`` is what
-    it takes in memory if that is not an element of its type for each of its numbers. ``read`` reads the values that
+    it takes in memory if that is not an element of its type for each of its numbers, ``sparse_gradient_bytes`` what its
+    gradient takes if that is sparse. ``read`` reads the values that
     its file holds, an array of its shape; None if they are elsewhere.
     """
 
@@ -59,6 +60,7 @@ class Parameter:
     trainable: bool = True
     stored_bytes: int | None = None
     packed_bytes: int | None = None
+    sparse_gradient_bytes: int | None = None
     read: Callable[[], Any] | None = None
 
     @property
@@ -71,6 +73,11 @@ class Parameter:
         """The bytes in its file, or those it takes in memory."""
         taken = self.tensor.bytes if self.packed_bytes is None else self.packed_bytes
         return taken if self.stored_bytes is None else self.stored_bytes
+
+    @property
+    def gradient_bytes(self) -> Dim:
+        """The bytes of its gradient."""
+        return self.tensor.bytes if self.sparse_gradient_bytes is None else self.sparse_gradient_bytes
 
 
 @record(eq=False)

@@ -31,7 +31,7 @@ from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
-from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
+from nncost.frontends.torch.tracing.trace import MERGED, Traced, trace_module, trace_sparse_update, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, KernelCall, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
@@ -165,7 +165,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
-        notes=tuple(traced.notes), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        notes=(*traced.notes, *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
@@ -222,9 +222,12 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
         )
     for trained in traced.trained:
         original = traced.step.tensors[trained].original
-        key = (original.shape, original.dtype, _group_of(optimizer, original))
+        rows = traced.step.sparse.get(trained)
+        key = (original.shape, original.dtype, _group_of(optimizer, original), rows)
         if key not in known:
-            records = trace_update(optimizer, original)
+            records = (
+                trace_update(optimizer, original) if rows is None else trace_sparse_update(optimizer, original, rows)
+            )
             calls = () if records is None else _calls(records, {"": name})
             known[key] = [call for call in calls if isinstance(call, KernelCall)]
         path = parameters[trained].path
@@ -250,8 +253,19 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
         role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
         trainable = stored.is_parameter and original.requires_grad
-        found[name] = Parameter(tensor, role, path, trainable, packed_bytes=packed_bytes(original))
+        found[name] = Parameter(
+            tensor, role, path, trainable, packed_bytes=packed_bytes(original),
+            sparse_gradient_bytes=_gradient_bytes(original, traced.step.sparse.get(name)),
+        )  # fmt: skip
     return found
+
+
+def _gradient_bytes(original: torch.Tensor, rows: int | None) -> int | None:
+    """The bytes of a sparse gradient with so many rows: a position and the values of each."""
+    if rows is None:
+        return None
+    taken: int = rows * (torch.int64.itemsize + original[0].numel() * original.element_size())
+    return taken
 
 
 def _packed(names: Mapping[nn.Module, str]) -> dict[str, Parameter]:

@@ -21,10 +21,12 @@ from nncost.frontends.torch.step.provenance import (
     PARAMETER,
     Provenance,
     from_inputs,
+    keep_stored,
     set_provenance,
     stored_values,
 )
 from nncost.frontends.torch.step.signals import OwnOperatorsError
+from nncost.frontends.torch.step.sparsity import is_sparse
 from nncost.frontends.torch.step.subclasses import PLAIN, copied, has_own_operators, inner_tensors, is_wrapper, rebuilt
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
@@ -99,8 +101,9 @@ class FakeFactory:
             return _of_class(tensor.detach().clone(), type(tensor))
         if tensor.layout is not torch.strided or tensor.is_quantized:
             made = self._fakes.like(tensor.detach())
-            if tensor.layout is not torch.strided:
-                made._nncost_stored = stored_values(tensor)
+            if is_sparse(tensor):
+                keep_stored(stored_values(tensor), made)
+                set_value(made, tensor)
             return made
         made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
         set_value(made, tensor)

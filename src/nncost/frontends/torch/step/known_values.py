@@ -37,7 +37,12 @@ def set_value(fake: torch.Tensor, tensor: torch.Tensor) -> None:
 def value_of(tensor: torch.Tensor) -> torch.Tensor | None:
     """The values that a fake tensor has, if they are known."""
     value: torch.Tensor | None = getattr(tensor, _VALUE, None)
-    return None if value is None or getattr(value.untyped_storage(), "_nncost_spoilt", False) else value
+    return None if value is None or getattr(_memory(value), "_nncost_spoilt", False) else value
+
+
+def _memory(value: torch.Tensor) -> Any:
+    """What all views of a value have in common; a sparse tensor stands for itself."""
+    return value.untyped_storage() if value.layout is torch.strided else value
 
 
 def value_asked(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -105,7 +110,7 @@ class KnownValues:
             operator(*arguments[0], **arguments[1])
             return
         for value in values:
-            value.untyped_storage()._nncost_spoilt = True
+            _memory(value)._nncost_spoilt = True
 
     def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         """Arguments with values in place of fake tensors; None if some are not known."""

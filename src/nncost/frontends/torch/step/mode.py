@@ -24,8 +24,9 @@ from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move,
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
-from nncost.frontends.torch.step.provenance import from_inputs
-from nncost.frontends.torch.step.signals import NEEDS_VALUES
+from nncost.frontends.torch.step.provenance import from_inputs, keep_stored, stored_values
+from nncost.frontends.torch.step.signals import NEEDS_VALUES, StoredAskedError
+from nncost.frontends.torch.step.sparsity import PARTS, is_about_sparse, is_sparse, stored_in_result
 from nncost.frontends.torch.step.subclasses import has_own_operators, unseen_operator
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.step.vision_kernels import vision_kernel
@@ -33,6 +34,7 @@ from nncost.frontends.torch.step.vision_kernels import vision_kernel
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
+_BAG_BACKWARD = torch.ops.aten._embedding_bag_backward.default
 _FREE = {Handling.QUERY, Handling.VIEW}
 _ITEM = torch.ops.aten._local_scalar_dense.default
 
@@ -203,8 +205,8 @@ class StepMode(TorchDispatchMode):
         consumer, handling = self.consumer, info.handling
         if handling is Handling.QUERY:
             return consumer.query(func, info, args, kwargs)
-        if info.can_decompose or handling is Handling.DECOMPOSED:
-            decomposition = consumer.decomposition(func, info)
+        if info.can_decompose or handling is Handling.DECOMPOSED or func is _BAG_BACKWARD:
+            decomposition = _sparse_bag if func is _BAG_BACKWARD else consumer.decomposition(func, info)
             if decomposition is not None:
                 with self:
                     result = decomposition(*args, **kwargs)
@@ -219,7 +221,10 @@ class StepMode(TorchDispatchMode):
         assert self._fakes is not None
         if self.captured is None and not any(map(is_fake, tensors_in((args, kwargs)))):
             return func(*args, **kwargs)  # an optimizer's number of steps
-        if operator_info(func).by_data:
+        info = operator_info(func)
+        if is_about_sparse(info, args, kwargs):
+            return self._on_sparse(func, info, args, kwargs)
+        if info.by_data:
             result = self.values.computed(func, args, kwargs)
             if result is not NotImplemented:
                 return self._fakes.in_place_of(result)
@@ -230,6 +235,42 @@ class StepMode(TorchDispatchMode):
         except NEEDS_VALUES:
             self.refused = func
             raise
+
+    def _on_sparse(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """An operator on sparse tensors. Raise StoredAskedError where it is not known how many values its result stores."""
+        assert self._fakes is not None
+        values = self.values.computed(func, args, kwargs) if not info.written else NotImplemented
+        if values is not NotImplemented:
+            return self._of_values(values)
+        if info.name in PARTS and args[0]._nnz() != stored_values(args[0]):
+            raise self._stored_asked(func)
+        try:
+            result = self._fakes.compute(func, args, kwargs, self._way_to_run(func, args))
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            raise self._stored_asked(func) from error
+        for tensor in filter(is_sparse, tensors_in(result)):
+            stored = stored_in_result(info, args, kwargs)
+            if stored is None:
+                raise self._stored_asked(func)
+            keep_stored(stored, tensor)
+        return result
+
+    def _of_values(self, value: Any) -> Any:
+        """Fake tensors for values, which they keep."""
+        assert self._fakes is not None
+        if isinstance(value, (list, tuple)):
+            return type(value)([self._of_values(piece) for piece in value])
+        if not isinstance(value, torch.Tensor):
+            return value
+        if not is_sparse(value):
+            return self._fakes.in_place_of(value)
+        made = keep_stored(stored_values(value), self._fakes.like(value))
+        made._nncost_value = value
+        return made
+
+    def _stored_asked(self, func: Any) -> StoredAskedError:
+        self.refused = func
+        return StoredAskedError(str(func))
 
     def _way_to_run(self, func: Any, args: Any) -> Callable[..., Any] | None:
         """How an operator is called that has no kernel, or takes sizes that are symbols; None for the usual way."""
@@ -264,3 +305,15 @@ class StepMode(TorchDispatchMode):
 def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     """The result of an operator on real tensors."""
     return (vision_kernel(func, args) or func)(*args, **kwargs)
+
+
+def _sparse_bag(
+    grad: Any, indices: Any, offsets: Any, bags: Any, sizes: Any, largest: Any, weights: int, by_frequency: bool, mode: int,
+    sparse: bool, scales: Any, padding: int = -1,
+) -> Any:  # fmt: skip
+    """A bag's backward pass that makes a sparse gradient, which its fake form does not know."""
+    if not sparse:
+        return NotImplemented
+    bags = bags if bags.numel() else torch.zeros_like(indices)  # which bag each is in: not kept for sums
+    form = torch.ops.aten._embedding_bag_sparse_backward.default
+    return form.decompose(grad, indices, offsets, bags, sizes, weights, by_frequency, mode, scales, padding)

@@ -18,7 +18,6 @@ LATE_STEP = 1000
 
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
-    "SparseAdam": "it needs sparse gradients",
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 
 from nncost.frontends.torch.step.fake_tensors import is_fake
@@ -58,13 +56,16 @@ def stored_values(tensor: torch.Tensor) -> int | None:
     """How many values a sparse tensor holds; a fake one remembers the number of the tensor it replaces."""
     known: int | None = getattr(tensor, "_nncost_stored", None)
     if known is None and not is_fake(tensor):
-        known = int(tensor._nnz())
+        known = values_of(tensor).numel()
     return known
 
 
-def keep_stored(stored: int | None, tensors: Iterable[torch.Tensor]) -> None:
-    """Sparse results hold as many values as the sparse operand they were made of."""
-    if stored is not None:
-        for tensor in tensors:
-            if tensor.layout is not torch.strided:
-                tensor._nncost_stored = stored
+def keep_stored(stored: int | None, tensor: torch.Tensor) -> torch.Tensor:
+    """The sparse tensor with a note of how many values it stores."""
+    tensor._nncost_stored = stored
+    return tensor
+
+
+def values_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The values that a sparse tensor stores."""
+    return tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()

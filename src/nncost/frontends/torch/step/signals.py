@@ -33,6 +33,10 @@ class OwnOperatorsError(ValuesAskedError):
         self.kind = kind.__name__
 
 
+class StoredAskedError(ValuesAskedError):
+    """How many values a sparse tensor stores depends on values that are not known."""
+
+
 NEEDS_VALUES = (ValuesAskedError, DataDependentOutputException, DynamicOutputShapeException)
 """What a run on fake tensors raises where values decide how it goes on."""
 _WITHOUT_VALUES = (

@@ -49,8 +49,8 @@ class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
     ``stored_bytes`` is what it takes in the file it was read from; None if no file was read. ``packed_bytes`` is what
-    it takes in memory if that is not an element of its type for each of its numbers, ``sparse_gradient_bytes`` what its
-    gradient takes if that is sparse. ``read`` reads the values that
+    it takes in memory if that is not an element of its type for each of its numbers, ``own_gradient_bytes`` what its
+    gradient takes if that is not what the number of its elements says. ``read`` reads the values that
     its file holds, an array of its shape; None if they are elsewhere.
     """
 
@@ -60,7 +60,7 @@ class Parameter:
     trainable: bool = True
     stored_bytes: int | None = None
     packed_bytes: int | None = None
-    sparse_gradient_bytes: int | None = None
+    own_gradient_bytes: int | None = None
     read: Callable[[], Any] | None = None
 
     @property
@@ -77,7 +77,7 @@ class Parameter:
     @property
     def gradient_bytes(self) -> Dim:
         """The bytes of its gradient."""
-        return self.tensor.bytes if self.sparse_gradient_bytes is None else self.sparse_gradient_bytes
+        return self.tensor.bytes if self.own_gradient_bytes is None else self.own_gradient_bytes
 
 
 @record(eq=False)

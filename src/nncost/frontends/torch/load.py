@@ -22,6 +22,7 @@ from nncost.frontends.torch.inputs import (
     tensors_of,
 )
 from nncost.frontends.torch.parameters import packed_bytes, packed_parameters, role_of, stored_shape
+from nncost.frontends.torch.step.distributed import communication, is_tensor_parallel, sharded_parameters
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
@@ -165,7 +166,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
-        notes=(*traced.notes, *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        notes=(*traced.notes, *communication(traced.step.names), *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
@@ -247,15 +248,17 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     for name, operator, argument in traced.tracer.uses:
         uses.setdefault(name, []).append((operator, argument))
     found: dict[str, Parameter] = {}
+    whole = sharded_parameters(traced.step.names)
     for name, stored in traced.step.tensors.items():
         path, _, leaf = name.rpartition(".")
         original = stored.original
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
         role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
+        packed = None if id(original) in whole else packed_bytes(original)
         trainable = stored.is_parameter and original.requires_grad
         found[name] = Parameter(
-            tensor, role, path, trainable, packed_bytes=packed_bytes(original),
-            sparse_gradient_bytes=_gradient_bytes(original, traced.step.sparse.get(name)),
+            tensor, role, path, trainable, packed_bytes=packed,
+            own_gradient_bytes=packed if is_tensor_parallel(type(original)) else _gradient_bytes(original, traced.step.sparse.get(name)),
         )  # fmt: skip
     return found
 

@@ -38,7 +38,7 @@ SAMPLE = 5
 class FakeFactory:
     """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``fakes``).
 
-    ``gradients``: parameters that are trained require them. ``sampled``: inputs of whole numbers that are given as
+    ``whole`` are sharded parameters whose whole is meant, by identity. ``gradients``: parameters that are trained require them. ``sampled``: inputs of whole numbers that are given as
     shapes have values.
     """
 
@@ -53,6 +53,7 @@ class FakeFactory:
     ) -> None:
         self._fakes, self._options, self._gradients, self._sizes = fakes, options, gradients, sizes
         self._sampled = sampled
+        self.whole: set[int] = set()
         self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
@@ -95,6 +96,8 @@ class FakeFactory:
             raise SourceError(
                 "the module has lazy parameters without a shape.", hint="Call it once on real data first."
             )
+        if id(tensor) in self.whole:
+            return self._of_shards(tensor)
         if has_own_operators(type(tensor)):
             return self._of_own_class(tensor)
         if self._fakes is None:
@@ -108,6 +111,12 @@ class FakeFactory:
         made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
         set_value(made, tensor)
         return made
+
+    def _of_shards(self, tensor: Any) -> torch.Tensor:
+        """For a parameter of which each device holds a part."""
+        if self._fakes is None:
+            return nn.Parameter(tensor.detach().full_tensor().clone(), requires_grad=False)
+        return self._fakes.make(tensor.shape, contiguous_strides(tensor.shape), tensor.dtype, nn.Parameter)
 
     def _of_own_class(self, tensor: torch.Tensor) -> torch.Tensor:
         """For a tensor whose class has operators of its own. Raise OwnOperatorsError if only a copy with values will do."""

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.step.distributed import forward_inside, sharded_parameters, without_sharding
 from nncost.frontends.torch.step.fake_factory import FakeFactory
 from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
 from nncost.frontends.torch.step.signals import NotEqual
@@ -148,6 +149,7 @@ class SwappedParameters:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
         self._fakes, self._training, self._wrap = fakes, training, wrap
+        fakes.whole = sharded_parameters(self.names)
         self._known: dict[int, Stored] = {}
         self._guard = StateGuard(self.names, self._held)
         self._deferred: set[nn.Module] = set()
@@ -184,6 +186,7 @@ class SwappedParameters:
     def _swap_all(self) -> None:
         for layer in self.names:
             self._guard.keep(layer)
+            without_sharding(layer)
         for stored in self.tensors.values():
             self._guard.follow_around(stored.original)
         inside = None
@@ -231,7 +234,8 @@ class SwappedParameters:
         if self._training is not None:
             vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
-            vars(layer)["forward"] = self._wrap(layer, self.names[layer], layer.forward)
+            forward = forward_inside(layer) or layer.forward
+            vars(layer)["forward"] = self._wrap(layer, self.names[layer], forward)
 
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):

@@ -19,6 +19,7 @@ from nncost.frontends.model import Inputs
 from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
+from nncost.frontends.torch.step.distributed import is_tensor_parallel
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
 from nncost.frontends.torch.step.known_values import KnownValues
@@ -35,6 +36,7 @@ _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
 _BAG_BACKWARD = torch.ops.aten._embedding_bag_backward.default
+_FAKE_MODE = torch._C._TorchDispatchModeKey.FAKE
 _FREE = {Handling.QUERY, Handling.VIEW}
 _ITEM = torch.ops.aten._local_scalar_dense.default
 
@@ -156,10 +158,13 @@ class StepMode(TorchDispatchMode):
         self.ended = False
         self._moves = False
         self._arrived = 0
+        self._outer = torch._C._get_dispatch_mode(_FAKE_MODE)
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch._C._get_dispatch_mode(_FAKE_MODE) is not self._outer:
+            return func(*args, **(kwargs or {}))  # PyTorch works out a shape, as DTensor does
         if func is _DEVICE and is_fake(args[0]):
             return moved_to(args[0]) if self._moves else _CPU
         if not self.threads.others:
@@ -171,6 +176,8 @@ class StepMode(TorchDispatchMode):
 
     def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if types and any(map(has_own_operators, types)):
+            if any(map(is_tensor_parallel, types)):
+                return NotImplemented  # PyTorch takes it apart, and what it calls comes here
             return self._by_class(func, types, args, kwargs or {})
         kwargs = kwargs or _NO_OPTIONS
         if isinstance(func, HigherOrderOperator):

@@ -46,7 +46,8 @@ def is_wrapper(tensor: torch.Tensor) -> bool:
 def rebuilt(tensor: Any, replace: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """A wrapper around what ``replace`` returns for each tensor inside. Raise SourceError where its class has no way."""
     names, context = tensor.__tensor_flatten__()
-    inner = {name: replace(getattr(tensor, name)) for name in names}
+    held = {name: getattr(tensor, name) for name in names}  # some hold other objects too, as a mesh of devices
+    inner = {name: replace(value) if isinstance(value, torch.Tensor) else value for name, value in held.items()}
     try:
         made = type(tensor).__tensor_unflatten__(inner, context, tensor.shape, tensor.stride())
     except Exception as error:
@@ -104,4 +105,5 @@ def inner_tensors(tensor: Any) -> Iterator[torch.Tensor]:
         yield tensor
         return
     for name in tensor.__tensor_flatten__()[0]:
-        yield from inner_tensors(getattr(tensor, name))
+        if isinstance(value := getattr(tensor, name), torch.Tensor):
+            yield from inner_tensors(value)

@@ -150,7 +150,8 @@ class StateGuard:
             return value in self._known
         if isinstance(value, (Enum, BaseException)):  # an exception that is raised carries what is said of it
             return True
-        return type(value).__module__.partition(".")[0] in _LEFT_ALONE
+        module = type(value).__module__
+        return module.partition(".")[0] in _LEFT_ALONE or module.startswith("torch.distributed.")
 
     def _of_object(self, value: Any) -> None:
         if type(value) is MethodType:

@@ -15,6 +15,7 @@ from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
 from nncost.frontends.torch.step.fake_tensors import Devices, FakeTensors, contiguous_strides, is_fake
 from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, set_value
+from nncost.frontends.torch.step.nested import copied_nested
 from nncost.frontends.torch.step.provenance import (
     FROM_INPUTS,
     OF_MODULE,
@@ -25,7 +26,7 @@ from nncost.frontends.torch.step.provenance import (
     set_provenance,
     stored_values,
 )
-from nncost.frontends.torch.step.signals import OwnOperatorsError
+from nncost.frontends.torch.step.signals import OwnOperatorsError, ValuesAskedError
 from nncost.frontends.torch.step.sparsity import is_sparse
 from nncost.frontends.torch.step.subclasses import PLAIN, copied, has_own_operators, inner_tensors, is_wrapper, rebuilt
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
@@ -96,6 +97,10 @@ class FakeFactory:
             raise SourceError(
                 "the module has lazy parameters without a shape.", hint="Call it once on real data first."
             )
+        if tensor.is_nested:
+            if self._fakes is not None:
+                raise ValuesAskedError("a nested tensor")
+            return copied_nested(tensor)
         if id(tensor) in self.whole:
             return self._of_shards(tensor)
         if has_own_operators(type(tensor)):

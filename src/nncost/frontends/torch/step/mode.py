@@ -25,8 +25,9 @@ from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move,
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
+from nncost.frontends.torch.step.nested import run_on_pieces, takes_pieces
 from nncost.frontends.torch.step.provenance import from_inputs, keep_stored, stored_values
-from nncost.frontends.torch.step.signals import NEEDS_VALUES, StoredAskedError
+from nncost.frontends.torch.step.signals import NEEDS_VALUES, StoredAskedError, ValuesAskedError
 from nncost.frontends.torch.step.sparsity import PARTS, is_about_sparse, is_sparse, stored_in_result
 from nncost.frontends.torch.step.subclasses import has_own_operators, unseen_operator
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
@@ -175,6 +176,9 @@ class StepMode(TorchDispatchMode):
             return self._dispatched(func, types, args, kwargs)
 
     def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if self._fakes is not None and _is_nesting(func, types):
+            self.refused = func
+            raise ValuesAskedError(str(func))
         if types and any(map(has_own_operators, types)):
             if any(map(is_tensor_parallel, types)):
                 return NotImplemented  # PyTorch takes it apart, and what it calls comes here
@@ -185,6 +189,12 @@ class StepMode(TorchDispatchMode):
                 return run_control_flow(func, args, kwargs)
         self._arrived += 1
         info, asked = operator_info(func), kwargs.get("device")
+        if self._fakes is None and takes_pieces(args, kwargs):
+            with self:
+                run_on_pieces(func, info, args, kwargs)
+            return func(*args, **kwargs)
+        if self._fakes is None and "_nested" in info.name:
+            return func(*args, **kwargs)  # values side by side, or where they lie
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)
         result = self._handed_on(func, info, args, kwargs)
@@ -203,7 +213,8 @@ class StepMode(TorchDispatchMode):
                 result = kind.__torch_dispatch__(func, types, args, kwargs)
                 if result is NotImplemented:
                     continue
-                if self._arrived == before and operator_info(func).handling not in _FREE:
+                is_free = operator_info(func).handling in _FREE or "_nested" in func.name()
+                if self._arrived == before and not is_free:
                     raise unseen_operator(kind, func)
                 return result
         return NotImplemented
@@ -324,3 +335,8 @@ def _sparse_bag(
     bags = bags if bags.numel() else torch.zeros_like(indices)  # which bag each is in: not kept for sums
     form = torch.ops.aten._embedding_bag_sparse_backward.default
     return form.decompose(grad, indices, offsets, bags, sizes, weights, by_frequency, mode, scales, padding)
+
+
+def _is_nesting(func: Any, types: Any) -> bool:
+    """Whether an operator makes a nested tensor, or takes one."""
+    return "_nested" in func.name() or any(kind.__name__ == "NestedTensor" for kind in types)

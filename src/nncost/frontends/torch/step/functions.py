@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
 
 from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, moved_to, tensors_in
+from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION, requires_grad, written_out
 from nncost.frontends.torch.step.known_values import value_asked
 from nncost.frontends.torch.step.signals import ValuesAskedError
 from nncost.frontends.torch.step.subclasses import is_named
@@ -128,4 +129,6 @@ ANSWERS: Mapping[Any, Answer] = {
     _Tensor.__deepcopy__: _copied,
     _Tensor.device.__get__: _device,
     _Tensor.to: _to,
+    _Tensor.requires_grad.__get__: requires_grad,
+    FLEX_ATTENTION: written_out,
 }

@@ -71,8 +71,9 @@ class Parameter:
     @property
     def bytes(self) -> Dim:
         """The bytes in its file, or those it takes in memory."""
-        taken = self.tensor.bytes if self.packed_bytes is None else self.packed_bytes
-        return taken if self.stored_bytes is None else self.stored_bytes
+        if self.stored_bytes is not None:
+            return self.stored_bytes
+        return self.tensor.bytes if self.packed_bytes is None else self.packed_bytes
 
     @property
     def gradient_bytes(self) -> Dim:

@@ -28,7 +28,14 @@ from nncost.frontends.torch.step.loss import trained_outputs
 from nncost.frontends.torch.step.nested import run_on_pieces, takes_pieces
 from nncost.frontends.torch.step.provenance import from_inputs, keep_stored, stored_values
 from nncost.frontends.torch.step.signals import NEEDS_VALUES, StoredAskedError, ValuesAskedError
-from nncost.frontends.torch.step.sparsity import PARTS, is_about_sparse, is_sparse, stored_in_result
+from nncost.frontends.torch.step.sparsity import (
+    BAG_BACKWARD,
+    PARTS,
+    is_about_sparse,
+    is_sparse,
+    sparse_bag,
+    stored_in_result,
+)
 from nncost.frontends.torch.step.subclasses import has_own_operators, unseen_operator
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.step.vision_kernels import vision_kernel
@@ -36,9 +43,9 @@ from nncost.frontends.torch.step.vision_kernels import vision_kernel
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
-_BAG_BACKWARD = torch.ops.aten._embedding_bag_backward.default
 _FAKE_MODE = torch._C._TorchDispatchModeKey.FAKE
 _FREE = {Handling.QUERY, Handling.VIEW}
+_COPIES = {"aten::clone", "aten::_to_copy", "aten::copy", "aten::empty_like", "aten::new_empty", "aten::zeros_like"}
 _ITEM = torch.ops.aten._local_scalar_dense.default
 
 
@@ -176,9 +183,6 @@ class StepMode(TorchDispatchMode):
             return self._dispatched(func, types, args, kwargs)
 
     def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if self._fakes is not None and _is_nesting(func, types):
-            self.refused = func
-            raise ValuesAskedError(str(func))
         if types and any(map(has_own_operators, types)):
             if any(map(is_tensor_parallel, types)):
                 return NotImplemented  # PyTorch takes it apart, and what it calls comes here
@@ -189,12 +193,8 @@ class StepMode(TorchDispatchMode):
                 return run_control_flow(func, args, kwargs)
         self._arrived += 1
         info, asked = operator_info(func), kwargs.get("device")
-        if self._fakes is None and takes_pieces(args, kwargs):
-            with self:
-                run_on_pieces(func, info, args, kwargs)
-            return func(*args, **kwargs)
-        if self._fakes is None and "_nested" in info.name:
-            return func(*args, **kwargs)  # values side by side, or where they lie
+        if info.nested or (self._fakes is None and takes_pieces(args, kwargs)):
+            return self._on_nested(func, info, args, kwargs)
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)
         result = self._handed_on(func, info, args, kwargs)
@@ -205,6 +205,16 @@ class StepMode(TorchDispatchMode):
             self.values.note(func, info, args, kwargs, result)
         return result
 
+    def _on_nested(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """An operator on nested tensors, on real ones. Raise ValuesAskedError on fake ones."""
+        if self._fakes is not None:
+            self.refused = func
+            raise ValuesAskedError(str(func))
+        if not info.nested:  # those of nested tensors only lay values side by side, or tell where they are
+            with self:
+                run_on_pieces(func, info, args, kwargs)
+        return func(*args, **kwargs)
+
     def _by_class(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """What the tensors' class makes of an operator: what it calls comes here. Raise SourceError if nothing does."""
         before = self._arrived
@@ -213,8 +223,7 @@ class StepMode(TorchDispatchMode):
                 result = kind.__torch_dispatch__(func, types, args, kwargs)
                 if result is NotImplemented:
                     continue
-                is_free = operator_info(func).handling in _FREE or "_nested" in func.name()
-                if self._arrived == before and not is_free:
+                if self._arrived == before and not _is_free(operator_info(func)):
                     raise unseen_operator(kind, func)
                 return result
         return NotImplemented
@@ -223,8 +232,8 @@ class StepMode(TorchDispatchMode):
         consumer, handling = self.consumer, info.handling
         if handling is Handling.QUERY:
             return consumer.query(func, info, args, kwargs)
-        if info.can_decompose or handling is Handling.DECOMPOSED or func is _BAG_BACKWARD:
-            decomposition = _sparse_bag if func is _BAG_BACKWARD else consumer.decomposition(func, info)
+        if info.can_decompose or handling is Handling.DECOMPOSED or func is BAG_BACKWARD:
+            decomposition = sparse_bag if func is BAG_BACKWARD else consumer.decomposition(func, info)
             if decomposition is not None:
                 with self:
                     result = decomposition(*args, **kwargs)
@@ -325,18 +334,6 @@ def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     return (vision_kernel(func, args) or func)(*args, **kwargs)
 
 
-def _sparse_bag(
-    grad: Any, indices: Any, offsets: Any, bags: Any, sizes: Any, largest: Any, weights: int, by_frequency: bool, mode: int,
-    sparse: bool, scales: Any, padding: int = -1,
-) -> Any:  # fmt: skip
-    """A bag's backward pass that makes a sparse gradient, which its fake form does not know."""
-    if not sparse:
-        return NotImplemented
-    bags = bags if bags.numel() else torch.zeros_like(indices)  # which bag each is in: not kept for sums
-    form = torch.ops.aten._embedding_bag_sparse_backward.default
-    return form.decompose(grad, indices, offsets, bags, sizes, weights, by_frequency, mode, scales, padding)
-
-
-def _is_nesting(func: Any, types: Any) -> bool:
-    """Whether an operator makes a nested tensor, or takes one."""
-    return "_nested" in func.name() or any(kind.__name__ == "NestedTensor" for kind in types)
+def _is_free(info: OperatorInfo) -> bool:
+    """Whether an operator may run nothing, whoever runs it."""
+    return info.handling in _FREE or info.nested or info.name in _COPIES

@@ -44,7 +44,7 @@ def copied_nested(tensor: Any) -> torch.Tensor:
 
 def run_on_pieces(func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> None:
     """Run what an operator does to nested tensors of the strided layout. Raise SourceError where that is not known."""
-    if info.handling in (Handling.QUERY, Handling.VIEW) or "_nested" in info.name or info.name in _MOVES:
+    if info.handling in (Handling.QUERY, Handling.VIEW) or info.name in _MOVES:
         return
     try:
         if info.name in _ON_ROWS:

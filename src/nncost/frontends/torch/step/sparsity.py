@@ -14,6 +14,7 @@ from nncost.frontends.torch.step.provenance import stored_values
 PARTS = {"aten::_values", "aten::values", "aten::_indices", "aten::indices", "aten::crow_indices", "aten::col_indices",
          "aten::ccol_indices", "aten::row_indices", "aten::_nnz"}  # fmt: skip
 """Operators that take a sparse tensor apart."""
+BAG_BACKWARD = torch.ops.aten._embedding_bag_backward.default
 _KEEPING = {
     "neg", "abs", "relu", "sin", "sinh", "tan", "tanh", "asin", "asinh", "atan", "atanh", "sqrt", "square", "sign", "sgn",
     "expm1", "log1p", "erf", "erfinv", "ceil", "floor", "round", "trunc", "frac", "isnan", "isinf", "deg2rad", "rad2deg",
@@ -48,3 +49,15 @@ def stored_in_result(info: OperatorInfo, args: Sequence[Any], kwargs: Any) -> in
     if len({id(tensor) for tensor in sparse}) == 1 and info.name.partition("::")[2] in _KEEPING:
         return stored_values(sparse[0])
     return None
+
+
+def sparse_bag(
+    grad: Any, indices: Any, offsets: Any, bags: Any, sizes: Any, largest: Any, weights: int, by_frequency: bool, mode: int,
+    sparse: bool, scales: Any, padding: int = -1,
+) -> Any:  # fmt: skip
+    """A bag's backward pass that makes a sparse gradient, which its fake form does not know."""
+    if not sparse:
+        return NotImplemented
+    bags = bags if bags.numel() else torch.zeros_like(indices)  # which bag each is in: not kept for sums
+    form = torch.ops.aten._embedding_bag_sparse_backward.default
+    return form.decompose(grad, indices, offsets, bags, sizes, weights, by_frequency, mode, scales, padding)

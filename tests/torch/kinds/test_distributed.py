@@ -131,6 +131,14 @@ def test_collectives_are_bytes_and_additions(collective: Any, add: int, read: in
     assert report.complete
 
 
+@pytest.mark.usefixtures("several")
+def test_two_ways_of_sharding_at_once_are_refused() -> None:
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "layer"))
+    module = fully_shard(parallel(mesh["layer"]), mesh=mesh["data"])
+    with pytest.raises(SourceError, match="before fully_shard"):
+        nncost.count(module, (5, 4))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("alone")
 def test_flat_parameters_are_refused_and_still_train() -> None:

@@ -62,14 +62,20 @@ def _is_of_sharding(hook: Any) -> bool:
 
 
 def sharded_parameters(layers: Iterable[nn.Module]) -> set[int]:
-    """The identities of the parameters that ``fully_shard`` has cut into parts."""
-    return {
-        id(parameter)
+    """The identities of the parameters that ``fully_shard`` has cut into parts. Raise SourceError if others have too."""
+    found: dict[int, Any] = {
+        id(parameter): parameter
         for layer in layers
         if is_sharded_layer(layer)
         for parameter in layer.parameters()
         if is_tensor_parallel(type(parameter))
     }
+    if any(sum(not placement.is_replicate() for placement in parameter.placements) > 1 for parameter in found.values()):
+        raise SourceError(
+            "tensor-parallel layers that fully_shard has wrapped as well cannot be counted.",
+            hint="Count the module before fully_shard: it computes the same on each rank.",
+        )
+    return set(found)
 
 
 def communication(layers: Iterable[nn.Module]) -> list[str]:

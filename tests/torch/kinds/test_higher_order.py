@@ -26,7 +26,7 @@ class Net(nn.Module):
 
 @pytest.mark.parametrize(
     ("use", "macs", "mul", "add"),
-    [(lambda y: torch.compiler.nested_compile_region(lambda z: z @ z.T)(y), DENSE, DENSE, 4 * 4 * 3),
+    [(torch.compiler.nested_compile_region(lambda z: z @ z.T), DENSE, DENSE, 4 * 4 * 3),
      (lambda y: torch.ops.higher_order.hints_wrapper(lambda z: z * 2, (y,), {}, hints={}), 0, 16, 0),
      # Pairs, their sums, and what lies between: 2 + 1 + 1 rows of four.
      (lambda y: associative_scan(torch.add, y, 0, combine_mode="generic"), 0, 0, 4 * 4)],

@@ -59,10 +59,17 @@ def wrapped(how: str) -> nn.Module:
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     if how == "ddp":
         return nn.parallel.DistributedDataParallel(network())
+    if how.startswith("flat"):
+        options: dict[str, Any] = {"device_id": torch.device("cpu"), "use_orig_params": how == "flat_originals"}
+        module = network()
+        if how == "flat_nested":
+            module[0] = FullyShardedDataParallel(module[0], **options)
+        return FullyShardedDataParallel(module, **options)
     return sharded(mesh) if how == "fully_shard" else parallel(mesh)
 
 
-WRAPPERS = ("ddp", "fully_shard", "tensor_parallel")
+WRAPPERS = ("ddp", "fully_shard", "tensor_parallel", "flat", "flat_nested", "flat_originals")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("how", WRAPPERS)
@@ -105,7 +112,7 @@ def test_tensor_parallel_layers_compute_their_part() -> None:
     assert any("on 4 ranks" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("how", ["ddp", "fully_shard"])
+@pytest.mark.parametrize("how", ["ddp", "fully_shard", "flat"])
 @pytest.mark.usefixtures("several")
 def test_data_parallel_wrappers_say_what_they_add(how: str) -> None:
     report = nncost.count(wrapped(how), (5, 4), loss="sum")
@@ -119,7 +126,6 @@ def test_data_parallel_wrappers_say_what_they_add(how: str) -> None:
      (lambda y, group: all_gather_tensor(y, 0, group), 0, 80, 320),
      (lambda y, group: reduce_scatter_tensor(y, "sum", 1, group), 15, 160, 100)],
 )  # fmt: skip
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("several")
 def test_collectives_are_bytes_and_additions(collective: Any, add: int, read: int, written: int) -> None:
     class Net(nn.Module):
@@ -139,10 +145,11 @@ def test_two_ways_of_sharding_at_once_are_refused() -> None:
         nncost.count(module, (5, 4))
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", WRAPPERS)
 @pytest.mark.usefixtures("alone")
-def test_flat_parameters_are_refused_and_still_train() -> None:
-    module = FullyShardedDataParallel(nn.Linear(4, 8), device_id=torch.device("cpu"))
-    with pytest.raises(SourceError, match="one flat tensor"):
-        nncost.count(module, (5, 4), loss="sum")
+def test_the_users_optimizer(how: str) -> None:
+    module = wrapped(how)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    assert nncost.count(module, (5, 4), loss="sum", optimizer=optimizer).update.mul == 4 * 8 + 8 + 8 * 4 + 4
     module(X).sum().backward()
+    optimizer.step()

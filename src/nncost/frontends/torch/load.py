@@ -22,7 +22,7 @@ from nncost.frontends.torch.inputs import (
     tensors_of,
 )
 from nncost.frontends.torch.parameters import packed_bytes, packed_parameters, role_of, stored_shape
-from nncost.frontends.torch.step.distributed import communication, is_tensor_parallel, sharded_parameters
+from nncost.frontends.torch.step.distributed import communication, held_as, is_tensor_parallel, sharded_parameters
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
@@ -239,7 +239,9 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
 def _group_of(optimizer: Any, original: torch.Tensor) -> int:
     if not isinstance(optimizer, torch.optim.Optimizer):
         return 0
-    groups = [i for i, group in enumerate(optimizer.param_groups) if any(p is original for p in group["params"])]
+    groups = [
+        i for i, group in enumerate(optimizer.param_groups) if any(p is held_as(original) for p in group["params"])
+    ]
     return groups[0] if groups else -1
 
 

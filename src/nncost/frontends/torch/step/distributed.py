@@ -17,6 +17,9 @@ from torch import nn
 from nncost.errors import SourceError
 from nncost.units import bytes_text
 
+FLAT = "_nncost_flat"
+"""The attribute of a parameter of FSDP1 that is the tensor an optimizer holds for it."""
+
 
 def _class(module: str, name: str) -> Any:
     """A class of PyTorch's, or an empty tuple if its module has not been imported: nothing can be of it then."""
@@ -24,16 +27,63 @@ def _class(module: str, name: str) -> Any:
 
 
 def forward_inside(layer: nn.Module) -> Callable[..., Any] | None:
-    """What runs in place of a wrapper's forward; None for a layer that wraps none. Raise SourceError for FSDP1."""
-    if isinstance(layer, _class("torch.distributed.fsdp.fully_sharded_data_parallel", "FullyShardedDataParallel")):
-        raise SourceError(
-            "FullyShardedDataParallel keeps its parameters in one flat tensor that only it can take apart.",
-            hint="Count the module before it is wrapped, or wrap it with fully_shard.",
-        )
-    if isinstance(layer, nn.parallel.DistributedDataParallel):
-        inside: Callable[..., Any] = layer.module
-        return inside
-    return None
+    """What runs in place of a wrapper's forward; None for a layer that wraps none."""
+    inside: Any = (
+        layer.module if is_flat_layer(layer) or isinstance(layer, nn.parallel.DistributedDataParallel) else None
+    )
+    return inside  # type: ignore[no-any-return]
+
+
+def is_flat_layer(layer: nn.Module) -> bool:
+    """Whether a layer is FSDP1's wrapper, which keeps the parameters inside in one flat tensor."""
+    return isinstance(layer, _class("torch.distributed.fsdp.fully_sharded_data_parallel", "FullyShardedDataParallel"))
+
+
+class WholeParameters:
+    """The parameters that FSDP1's wrappers keep in flat tensors, each with its own shape, on the meta device."""
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        self._of_layer: dict[nn.Module, dict[str, nn.Parameter]] = {}
+        self._flat: set[int] = set()
+        for layer in layers:
+            handle: Any = getattr(layer, "_handle", None) if is_flat_layer(layer) else None
+            if handle is not None:
+                self._add(handle.flat_param)
+
+    def _add(self, flat: Any) -> None:
+        self._flat.add(id(flat))
+        held = flat._params or [flat] * len(
+            flat._shapes
+        )  # with use_orig_params, optimizers see parameters of their own
+        for place, shape, seen in zip(flat._param_infos, flat._shapes, held, strict=True):
+            made = nn.Parameter(torch.empty(shape, dtype=flat.dtype, device="meta"), requires_grad=flat.requires_grad)
+            setattr(made, FLAT, seen)
+            self._of_layer.setdefault(place.module, {})[place.param_name] = made
+        for place in flat._shared_param_infos:
+            shared = self._of_layer[place.prim_module][place.prim_param_name]
+            self._of_layer.setdefault(place.module, {})[place.param_name] = shared
+
+    def of(self, layer: nn.Module) -> dict[str, nn.Parameter | None]:
+        """A layer's parameters as they are without wrappers."""
+        held = {name: p for name, p in layer._parameters.items() if id(p) not in self._flat}
+        return {**held, **self._of_layer.get(layer, {})}
+
+    def put(self, layer: nn.Module) -> None:
+        """Put a layer's parameters in their places; whoever keeps its attributes puts back what was there."""
+        inside = self._of_layer.get(layer, {})
+        if not inside and self._flat.isdisjoint(map(id, layer._parameters.values())):
+            return
+        whole = self.of(layer)
+        for name in inside:
+            vars(layer).pop(name, None)
+        layer._parameters.clear()
+        layer._parameters.update(whole)
+
+
+def held_as(parameter: torch.Tensor) -> torch.Tensor:
+    """The tensor that an optimizer holds for a parameter: of FSDP1's another one."""
+    found: torch.Tensor = getattr(parameter, FLAT, parameter)
+    return found
 
 
 def is_tensor_parallel(kind: type) -> bool:
@@ -87,6 +137,11 @@ def communication(layers: Iterable[nn.Module]) -> list[str]:
         size = bytes_text(_bytes(p for p in wrapped[0].parameters() if p.requires_grad))
         notes.append(
             f"DistributedDataParallel on {ranks} ranks: the counts are those of one rank; its gradients ({size}) are added to those of the others by an all-reduce, which is not counted."
+        )
+    if flat := [layer for layer in found if is_flat_layer(layer)]:
+        ranks = flat[0].world_size
+        notes.append(
+            f"FullyShardedDataParallel on {ranks} ranks: forward and backward are those of one rank on whole parameters, parameters and update those of all ranks together; gathering parameters and scattering gradients is not counted."
         )
     if any(map(is_sharded_layer, found)):
         parameters: list[Any] = [p for layer in found for p in layer._parameters.values() if p is not None]

@@ -13,8 +13,9 @@ from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
+from nncost.frontends.torch.step.distributed import held_as
 from nncost.frontends.torch.step.fake_tensors import Devices, FakeTensors, contiguous_strides, is_fake
-from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, set_value
+from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, is_freed, set_value
 from nncost.frontends.torch.step.nested import copied_nested
 from nncost.frontends.torch.step.provenance import (
     FROM_INPUTS,
@@ -70,7 +71,7 @@ class FakeFactory:
         found = self._captured.get(id(tensor))
         if found is None:
             made = _noted(self._like(tensor), OF_MODULE)
-            if self._gradients and tensor.is_leaf and tensor.requires_grad:
+            if self._gradients and not is_freed(tensor) and tensor.is_leaf and tensor.requires_grad:
                 made.requires_grad_()
             found = self._captured[id(tensor)] = (tensor, made)
         return found[1]
@@ -105,6 +106,13 @@ class FakeFactory:
             return self._of_shards(tensor)
         if has_own_operators(type(tensor)):
             return self._of_own_class(tensor)
+        if self._fakes is None and held_as(tensor) is not tensor:
+            raise SourceError(
+                "the model looks at values, and FullyShardedDataParallel keeps those of its parameters apart.",
+                hint="Count the module before it is wrapped.",
+            )
+        if self._fakes is None and is_freed(tensor):
+            return tensor
         if self._fakes is None:
             return _of_class(tensor.detach().clone(), type(tensor))
         if tensor.layout is not torch.strided or tensor.is_quantized:

@@ -20,7 +20,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.frontends.torch.step.distributed import forward_inside, sharded_parameters, without_sharding
+from nncost.frontends.torch.step.distributed import (
+    WholeParameters,
+    forward_inside,
+    sharded_parameters,
+    without_sharding,
+)
 from nncost.frontends.torch.step.fake_factory import FakeFactory
 from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
 from nncost.frontends.torch.step.signals import NotEqual
@@ -150,11 +155,12 @@ class SwappedParameters:
         self.tensors: dict[str, Stored] = {}
         self._fakes, self._training, self._wrap = fakes, training, wrap
         fakes.whole = sharded_parameters(self.names)
+        self._whole = WholeParameters(self.names)
         self._known: dict[int, Stored] = {}
         self._guard = StateGuard(self.names, self._held)
         self._deferred: set[nn.Module] = set()
         for layer, path in self.names.items():
-            for tensors, is_parameter in ((layer._parameters, True), (layer._buffers, False)):
+            for tensors, is_parameter in ((self._whole.of(layer), True), (dict(layer._buffers), False)):
                 for leaf, tensor in tensors.items():
                     if tensor is not None and id(tensor) not in self._known:
                         stored = Stored(joined(path, leaf), tensor, is_parameter)
@@ -187,6 +193,7 @@ class SwappedParameters:
         for layer in self.names:
             self._guard.keep(layer)
             without_sharding(layer)
+            self._whole.put(layer)
         for stored in self.tensors.values():
             self._guard.follow_around(stored.original)
         inside = None

@@ -29,9 +29,17 @@ _UNSET = {
 def set_value(fake: torch.Tensor, tensor: torch.Tensor) -> None:
     """Note the values of a real tensor that a fake one stands for, if there are few and it has any."""
     most = MOST_OF_PARAMETER if isinstance(tensor, torch.nn.Parameter) else MOST_ELEMENTS
-    if tensor.numel() <= most and tensor.device.type == "cpu":
+    if tensor.numel() <= most and tensor.device.type == "cpu" and not is_freed(tensor):
         with torch._C._DisableTorchDispatch():
             fake._nncost_value = tensor.detach().clone()
+
+
+def is_freed(tensor: torch.Tensor) -> bool:
+    """Whether the memory that a tensor lay in has been given back, as FSDP does: reading it would end the process."""
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return False
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return bool(tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size())
 
 
 def value_of(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -50,8 +50,9 @@ def shapes_of(given: Inputs | None) -> dict[str, Shape]:
 
 
 def _add_shapes(name: str, value: Any, found: dict[str, Shape]) -> None:
-    if isinstance(value, TensorShape) or hasattr(value, "shape"):
-        found[name] = tuple(value.shape)
+    if isinstance(value, TensorShape) or _has_shape(value):
+        if not _is_nested(value):
+            found[name] = tuple(value.shape)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _add_shapes(f"{name}.{key}" if name else str(key), item, found)
@@ -99,9 +100,18 @@ def _listed(value: Any) -> Any:
 
 def is_shape(value: Any) -> bool:
     """Whether a value is a shape, or has one."""
-    if isinstance(value, (TensorShape, str)) or hasattr(value, "shape"):
+    if isinstance(value, (TensorShape, str)) or _has_shape(value):
         return True
     return isinstance(value, (list, tuple)) and all(_is_size(dim) for dim in value)
+
+
+def _has_shape(value: Any) -> bool:
+    return _is_nested(value) or hasattr(value, "shape")
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a value is a nested tensor, which has a shape for each of its pieces, and none if it is asked."""
+    return getattr(value, "is_nested", False) is True
 
 
 def _is_size(value: Any) -> bool:
@@ -109,7 +119,7 @@ def _is_size(value: Any) -> bool:
         return False
     if isinstance(value, Integral):  # NumPy's have a shape
         return True
-    if hasattr(value, "shape"):
+    if _has_shape(value):
         return False
     if isinstance(value, str):
         return _SEVERAL_SIZES.search(value) is None  # ("B", 3) is a shape, ("1x3", "1x4") are two
@@ -157,7 +167,7 @@ def parsed(text: str) -> TensorShape:
 
 def _leaf(value: Any) -> Any:
     """Shapes become TensorShape; structures are walked; everything else stays."""
-    if isinstance(value, TensorShape) or hasattr(value, "shape"):
+    if isinstance(value, TensorShape) or _has_shape(value):
         return value
     if isinstance(value, str):
         return parsed(value)

@@ -48,8 +48,10 @@ class Tensor:
 class Parameter:
     """A learned number block (or a buffer), the layer it belongs to and what it does there.
 
-    ``stored_bytes`` is what it takes in the file it was read from; None if no file was read. ``read`` reads the
-    values that its file holds, an array of its shape; None if they are elsewhere.
+    ``stored_bytes`` is what it takes in the file it was read from; None if no file was read. ``packed_bytes`` is what
+    it takes in memory if that is not an element of its type for each of its numbers, ``own_gradient_bytes`` what its
+    gradient takes if that is not what the number of its elements says. ``read`` reads the values that
+    its file holds, an array of its shape; None if they are elsewhere.
     """
 
     tensor: Tensor
@@ -57,6 +59,8 @@ class Parameter:
     path: str
     trainable: bool = True
     stored_bytes: int | None = None
+    packed_bytes: int | None = None
+    own_gradient_bytes: int | None = None
     read: Callable[[], Any] | None = None
 
     @property
@@ -66,8 +70,15 @@ class Parameter:
 
     @property
     def bytes(self) -> Dim:
-        """The bytes in its file, or those of its elements."""
-        return self.tensor.bytes if self.stored_bytes is None else self.stored_bytes
+        """The bytes in its file, or those it takes in memory."""
+        if self.stored_bytes is not None:
+            return self.stored_bytes
+        return self.tensor.bytes if self.packed_bytes is None else self.packed_bytes
+
+    @property
+    def gradient_bytes(self) -> Dim:
+        """The bytes of its gradient."""
+        return self.tensor.bytes if self.own_gradient_bytes is None else self.own_gradient_bytes
 
 
 @record(eq=False)

@@ -60,7 +60,7 @@ def memory_of(
         notes += _cautions(kernels)
         is_exact = complete
         notes += [] if complete else [UNKNOWN]
-    memory = _memory(there, [p.bytes for p in step.gradients], timeline, notes, is_exact)
+    memory = _memory(there, [p.gradient_bytes for p in step.gradients], timeline, notes, is_exact)
     if allocator == CUDA and timeline is not None:
         from nncost.counting.memory.caching_allocator import with_blocks
 

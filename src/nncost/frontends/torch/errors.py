@@ -92,7 +92,7 @@ def expected(layer: nn.Module) -> str | None:
 
 def _given(tensor: torch.Tensor) -> str:
     kind = "" if tensor.dtype is torch.float32 else f":{_type(tensor)}"
-    return ("x".join(map(str, tensor.shape)) or "()") + kind
+    return "nested" + kind if tensor.is_nested else ("x".join(map(str, tensor.shape)) or "()") + kind
 
 
 def _type(tensor: torch.Tensor) -> str:

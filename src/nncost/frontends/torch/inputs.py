@@ -76,8 +76,11 @@ def converted(
             default = torch.int64 if _is_integer_name(name) else floating
             return make(shape, dtype_named(value.dtype) if value.dtype else default)
         if isinstance(value, torch.Tensor):
-            shape = _with_batch(tuple(value.shape), examples, batch)
-            return fake(value) if shape == tuple(value.shape) else make(shape, value.dtype)
+            given = shape_of(value)
+            shape = _with_batch(given, examples, batch)
+            if shape != given and value.is_nested:
+                raise ShapeError("a nested tensor has its own number of pieces; leave out the batch.")
+            return fake(value) if shape == given else make(shape, value.dtype)
         if isinstance(value, Mapping):
             return {key: convert(item, str(key)) for key, item in value.items()}
         if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -117,6 +120,14 @@ def _with_batch(shape: Shape, examples: Dim, batch: Dim | None) -> Shape:
     return (batch, *shape[1:]) if batch is not None and shape and shape[0] == examples else shape
 
 
+def shape_of(tensor: torch.Tensor) -> Shape:
+    """A tensor's shape; of a nested one the number of its pieces, and the largest of each size of theirs."""
+    if not tensor.is_nested:
+        return tuple(tensor.shape)
+    shapes = [tuple(piece.shape) for piece in tensor.unbind()]
+    return (len(shapes), *(max(sizes) for sizes in zip(*shapes, strict=True)))
+
+
 def batch_of(shapes: Mapping[str, Shape]) -> Dim:
     """The number of examples: the first size of the first input."""
     first = next((shape for shape in shapes.values() if shape), (1,))
@@ -148,7 +159,7 @@ def _signature(module: nn.Module) -> inspect.Signature | None:
 
 def _describe(name: str, value: Any, result: dict[str, Shape]) -> None:
     if isinstance(value, (TensorShape, torch.Tensor)):
-        result[name] = tuple(value.shape)
+        result[name] = value.shape if isinstance(value, TensorShape) else shape_of(value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _describe(f"{name}.{key}", item, result)

@@ -21,7 +21,8 @@ from nncost.frontends.torch.inputs import (
     takes_nothing,
     tensors_of,
 )
-from nncost.frontends.torch.parameters import packed_parameters, role_of, stored_shape
+from nncost.frontends.torch.parameters import packed_bytes, packed_parameters, role_of, stored_shape
+from nncost.frontends.torch.step.distributed import communication, held_as, is_tensor_parallel, sharded_parameters
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
@@ -31,7 +32,7 @@ from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
 from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
-from nncost.frontends.torch.tracing.trace import Traced, trace_module, trace_update
+from nncost.frontends.torch.tracing.trace import MERGED, Traced, trace_module, trace_sparse_update, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, KernelCall, Trace, TraceItem, joined
 from nncost.ir.training.losses import NO_LOSS
@@ -165,7 +166,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
-        notes=tuple(traced.notes), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
+        notes=(*traced.notes, *communication(traced.step.names), *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip
 
@@ -222,9 +223,12 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
         )
     for trained in traced.trained:
         original = traced.step.tensors[trained].original
-        key = (original.shape, original.dtype, _group_of(optimizer, original))
+        rows = traced.step.sparse.get(trained)
+        key = (original.shape, original.dtype, _group_of(optimizer, original), rows)
         if key not in known:
-            records = trace_update(optimizer, original)
+            records = (
+                trace_update(optimizer, original) if rows is None else trace_sparse_update(optimizer, original, rows)
+            )
             calls = () if records is None else _calls(records, {"": name})
             known[key] = [call for call in calls if isinstance(call, KernelCall)]
         path = parameters[trained].path
@@ -235,7 +239,9 @@ def _updates(optimizer: Any, traced: Traced, parameters: dict[str, Parameter]) -
 def _group_of(optimizer: Any, original: torch.Tensor) -> int:
     if not isinstance(optimizer, torch.optim.Optimizer):
         return 0
-    groups = [i for i, group in enumerate(optimizer.param_groups) if any(p is original for p in group["params"])]
+    groups = [
+        i for i, group in enumerate(optimizer.param_groups) if any(p is held_as(original) for p in group["params"])
+    ]
     return groups[0] if groups else -1
 
 
@@ -244,13 +250,27 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     for name, operator, argument in traced.tracer.uses:
         uses.setdefault(name, []).append((operator, argument))
     found: dict[str, Parameter] = {}
+    whole = sharded_parameters(traced.step.names)
     for name, stored in traced.step.tensors.items():
         path, _, leaf = name.rpartition(".")
         original = stored.original
         tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
         role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
-        found[name] = Parameter(tensor, role, path, stored.is_parameter and original.requires_grad)
+        packed = None if id(original) in whole else packed_bytes(original)
+        trainable = stored.is_parameter and original.requires_grad
+        found[name] = Parameter(
+            tensor, role, path, trainable, packed_bytes=packed,
+            own_gradient_bytes=packed if is_tensor_parallel(type(original)) else _gradient_bytes(original, traced.step.sparse.get(name)),
+        )  # fmt: skip
     return found
+
+
+def _gradient_bytes(original: torch.Tensor, rows: int | None) -> int | None:
+    """The bytes of a sparse gradient with so many rows: a position and the values of each."""
+    if rows is None:
+        return None
+    taken: int = rows * (torch.int64.itemsize + original[0].numel() * original.element_size())
+    return taken
 
 
 def _packed(names: Mapping[nn.Module, str]) -> dict[str, Parameter]:

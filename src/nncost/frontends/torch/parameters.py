@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.step.provenance import values_of
+from nncost.frontends.torch.step.sparsity import is_sparse
+from nncost.frontends.torch.step.subclasses import inner_tensors
 from nncost.ir.graph import Role
 from nncost.ir.trace import joined
 
@@ -83,6 +86,26 @@ def _opened(values: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 def stored_shape(tensor: torch.Tensor) -> tuple[int, ...]:
     """The shape of the values a tensor holds: of a sparse one those that are stored."""
-    if tensor.layout is torch.strided:
+    if not is_sparse(tensor):
         return tuple(tensor.shape)
-    return (int(tensor._nnz()), *tensor.shape[tensor.dim() - tensor.dense_dim() :])
+    values = values_of(tensor)
+    return tuple(values.shape)
+
+
+def packed_bytes(tensor: torch.Tensor) -> int | None:
+    """The bytes of the tensors that a wrapper or a sparse tensor is made of; None for any other tensor."""
+    parts = [part for inner in inner_tensors(tensor) for part in _parts(inner)]
+    if parts[0] is tensor:
+        return None
+    taken: int = sum(part.numel() * part.element_size() for part in {id(part): part for part in parts}.values())
+    return taken
+
+
+def _parts(tensor: torch.Tensor) -> list[torch.Tensor]:
+    if not is_sparse(tensor):
+        return [tensor]
+    if tensor.layout is torch.sparse_coo:
+        return [tensor._indices(), tensor._values()]
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]

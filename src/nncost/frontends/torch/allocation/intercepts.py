@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION
 from nncost.frontends.torch.step.functions import StepFunctions
 
 _ADDING_A_BIAS = {
@@ -19,8 +20,9 @@ _ADDING_A_BIAS = {
 """Functions that add a bias, or a mask, to a product of their own."""
 _POOLING = {functional.max_pool1d, torch.max_pool1d}
 """Functions that keep no positions of what they choose, where no gradient needs them."""
-_CHECKING = {torch.quantile, torch.nanquantile, torch.Tensor.quantile, torch.Tensor.nanquantile}
-"""Functions that look at their arguments' values on real tensors only."""
+_CHECKING = {torch.quantile, torch.nanquantile, torch.Tensor.quantile, torch.Tensor.nanquantile,
+             FLEX_ATTENTION}  # fmt: skip
+"""Functions that take other memory on real tensors: they look at values there, or are not written out."""
 FUSABLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """Layers that are not fused while a function mode is on; all their products have a bias of their own."""
 
@@ -45,7 +47,7 @@ class BiasedProducts(StepFunctions):
             self.pools = function in _POOLING
             return super().__torch_function__(function, types, args, kwargs)
         with self._one():
-            return function(*args, **(kwargs or {}))
+            return super().__torch_function__(function, types, args, kwargs)
 
     @contextmanager
     def inside_one(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.subclasses import inner_tensors
 from nncost.frontends.torch.tracing.call_signature import Description
 
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
@@ -84,8 +85,9 @@ class AllocationTracker(Consumer):
     def begin(self, inputs: Inputs) -> None:
         """Parameters, buffers and inputs are there before the step."""
         for fake in self.swapped.fakes().values():
-            self._is_there(fake)
-        for tensor in tensors_of(inputs):
+            for tensor in inner_tensors(fake):
+                self._is_there(tensor)
+        for tensor in [inner for given in tensors_of(inputs) for inner in inner_tensors(given)]:
             if storage_of(tensor) is not None:
                 self.target(tensor)
 

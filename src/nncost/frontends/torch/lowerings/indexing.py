@@ -210,3 +210,9 @@ def _unscaled(call: Call) -> Lowered:
 def _scale_updated(call: Call) -> Lowered:
     """The loss scale grows or shrinks: a number per step."""
     return algorithm(call, {"mul": 1})
+
+
+@lowers("flex_lib::zeros_and_scatter")
+def _zeros_and_scatter(call: Call) -> Lowered:
+    """The gradient of what ``flex_attention`` takes by index: one addition per value."""
+    return algorithm(call, {"add": call.tensor("vals").elements}, name="scatter")[0]

@@ -19,8 +19,8 @@ class Call:
     """One call of an operator: its arguments by the names of its schema, its outputs' shapes and types.
 
     Tensors are graph tensors; everything else is as it was given. A lowering emits into
-    ``builder`` and returns the tensors that stand for the outputs. ``stored`` says how many values sparse
-    tensors hold.
+    ``builder`` and returns the tensors that stand for the outputs. ``stored`` says how many values each
+    sparse tensor holds, None if that is not known.
     """
 
     __slots__ = ("arguments", "builder", "name", "outputs", "overload", "parameters", "stored")
@@ -33,11 +33,11 @@ class Call:
         arguments: Mapping[str, Any],
         outputs: tuple[TensorType, ...],
         parameters: frozenset[Tensor],
-        stored: Mapping[Tensor, int] | None = None,
+        stored: Mapping[Tensor, int | None] | None = None,
     ) -> None:
         self.builder, self.name, self.overload = builder, name, overload
         self.arguments, self.outputs, self.parameters = arguments, outputs, parameters
-        self.stored: Mapping[Tensor, int] = stored or {}
+        self.stored: Mapping[Tensor, int | None] = stored or {}
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]

@@ -10,17 +10,30 @@ import torch
 
 from nncost.errors import SourceError
 
+_NOT_SEEN = "Mode should never be enabled"
+"""What operators say that refuse to be seen."""
+
 
 def run_control_flow(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The results of a higher-order operator. Raise SourceError for one nncost does not run."""
-    run = _OPERATORS.get(operator.name())
+    """The results of a higher-order operator. Raise SourceError for one that is not written in other operators."""
+    eager = operator.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+    run = _OPERATORS.get(operator.name(), eager)
     if run is None:
-        raise SourceError(
-            f"the operator torch.ops.higher_order.{operator.name()} is not known.",
-            hint="Write the loop out in Python.",
-        )
+        raise _unknown(operator)
     with above_autograd():
-        return run(*args, **kwargs)
+        try:
+            return run(*args, **kwargs)
+        except AssertionError as error:
+            if _NOT_SEEN in str(error):
+                raise _unknown(operator) from error
+            raise
+
+
+def _unknown(operator: Any) -> SourceError:
+    return SourceError(
+        f"the operator torch.ops.higher_order.{operator.name()} does not say which operators it runs.",
+        hint="Call what it computes without it, or outside the part that is counted.",
+    )
 
 
 @contextmanager

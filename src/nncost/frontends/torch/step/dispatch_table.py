@@ -27,7 +27,7 @@ class OperatorInfo:
     """An operator overload: how it is treated, its name without an in-place form's underscore, and what it writes.
 
     ``by_data``: its result is a number, or has a shape, that the values of its operands decide. A ``simple`` one makes new tensors whose shapes follow from its operands only; a ``composite`` one has no
-    kernel of its own on the CPU. ``can_decompose`` it: PyTorch has a composite form of it.
+    kernel of its own on the CPU. ``can_decompose`` it: PyTorch has a composite form of it. A ``nested`` one makes or takes nested tensors only.
     """
 
     handling: Handling
@@ -40,6 +40,7 @@ class OperatorInfo:
     simple: bool
     can_decompose: bool
     composite: bool
+    nested: bool
     decomposition: Any = None
 
 
@@ -101,6 +102,7 @@ def _info(operator: Any) -> OperatorInfo:
         _is_simple(operator, handling, written),
         composite,
         composite and not torch._C._dispatch_has_kernel_for_dispatch_key(operator.name(), "CPU"),
+        "::_nested" in name,
         decomposition,
     )
 

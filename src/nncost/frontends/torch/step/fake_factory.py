@@ -13,28 +13,34 @@ from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
 from nncost.frontends.torch.inputs import concrete
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, contiguous_strides
-from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, set_value
+from nncost.frontends.torch.step.distributed import held_as
+from nncost.frontends.torch.step.fake_tensors import Devices, FakeTensors, contiguous_strides, is_fake
+from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, is_freed, set_value
+from nncost.frontends.torch.step.nested import copied_nested
 from nncost.frontends.torch.step.provenance import (
+    FROM_INPUTS,
     OF_MODULE,
     PARAMETER,
-    STORED,
+    Provenance,
     from_inputs,
+    keep_stored,
     set_provenance,
     stored_values,
 )
+from nncost.frontends.torch.step.signals import OwnOperatorsError, ValuesAskedError
+from nncost.frontends.torch.step.sparsity import is_sparse
+from nncost.frontends.torch.step.subclasses import PLAIN, copied, has_own_operators, inner_tensors, is_wrapper, rebuilt
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 _TOO_MANY_BYTES = 1 << 63
 SAMPLE = 5
 """A whole number among the inputs, where a model asks: no padding, no end of a sentence."""
-_PLAIN = (torch.Tensor, nn.Parameter, nn.Buffer)
 
 
 class FakeFactory:
     """Makes the fake tensors of one step; copies of the real ones if the step needs values (no ``fakes``).
 
-    ``gradients``: parameters that are trained require them. ``sampled``: inputs of whole numbers that are given as
+    ``whole`` are sharded parameters whose whole is meant, by identity. ``gradients``: parameters that are trained require them. ``sampled``: inputs of whole numbers that are given as
     shapes have values.
     """
 
@@ -49,6 +55,7 @@ class FakeFactory:
     ) -> None:
         self._fakes, self._options, self._gradients, self._sizes = fakes, options, gradients, sizes
         self._sampled = sampled
+        self.whole: set[int] = set()
         self._captured: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of_stored(self, tensor: torch.Tensor, name: str, *, is_parameter: bool) -> torch.Tensor:
@@ -57,14 +64,14 @@ class FakeFactory:
         if is_parameter and self._gradients and is_trained(tensor, name, self._options.steps.freeze):
             made.requires_grad_()
         _share(tensor, made)
-        return set_provenance(made, (PARAMETER, name) if is_parameter else (STORED, ""))
+        return _noted(made, (PARAMETER, name) if is_parameter else OF_MODULE)
 
     def of_captured(self, tensor: torch.Tensor) -> torch.Tensor:
         """For a tensor that is neither parameter nor buffer; one tensor has one fake tensor."""
         found = self._captured.get(id(tensor))
         if found is None:
-            made = set_provenance(self._like(tensor), OF_MODULE)
-            if self._gradients and tensor.is_leaf and tensor.requires_grad:
+            made = _noted(self._like(tensor), OF_MODULE)
+            if self._gradients and not is_freed(tensor) and tensor.is_leaf and tensor.requires_grad:
                 made.requires_grad_()
             found = self._captured[id(tensor)] = (tensor, made)
         return found[1]
@@ -83,7 +90,7 @@ class FakeFactory:
 
     def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
         """For an input given as a tensor."""
-        made = from_inputs(self._like(tensor))
+        made = _noted(self._like(tensor), FROM_INPUTS)
         return made.requires_grad_() if self._gradients and tensor.requires_grad else made
 
     def _like(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -91,16 +98,68 @@ class FakeFactory:
             raise SourceError(
                 "the module has lazy parameters without a shape.", hint="Call it once on real data first."
             )
+        if tensor.is_nested:
+            if self._fakes is not None:
+                raise ValuesAskedError("a nested tensor")
+            return copied_nested(tensor)
+        if id(tensor) in self.whole:
+            return self._of_shards(tensor)
+        if has_own_operators(type(tensor)):
+            return self._of_own_class(tensor)
+        if self._fakes is None and held_as(tensor) is not tensor:
+            raise SourceError(
+                "the model looks at values, and FullyShardedDataParallel keeps those of its parameters apart.",
+                hint="Count the module before it is wrapped.",
+            )
+        if self._fakes is None and is_freed(tensor):
+            return tensor
         if self._fakes is None:
-            return tensor.detach().clone()
-        if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) not in _PLAIN:
+            return _of_class(tensor.detach().clone(), type(tensor))
+        if tensor.layout is not torch.strided or tensor.is_quantized:
             made = self._fakes.like(tensor.detach())
-            if tensor.layout is not torch.strided:
-                made._nncost_stored = stored_values(tensor)
+            if is_sparse(tensor):
+                keep_stored(stored_values(tensor), made)
+                set_value(made, tensor)
             return made
         made = self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, type(tensor))
         set_value(made, tensor)
         return made
+
+    def _of_shards(self, tensor: Any) -> torch.Tensor:
+        """For a parameter of which each device holds a part."""
+        if self._fakes is None:
+            return nn.Parameter(tensor.detach().full_tensor().clone(), requires_grad=False)
+        return self._fakes.make(tensor.shape, contiguous_strides(tensor.shape), tensor.dtype, nn.Parameter)
+
+    def _of_own_class(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For a tensor whose class has operators of its own. Raise OwnOperatorsError if only a copy with values will do."""
+        if is_wrapper(tensor):
+            with Devices():
+                return rebuilt(tensor, self._inside)
+        if self._fakes is not None:
+            raise OwnOperatorsError(type(tensor))
+        return copied(tensor)
+
+    def _inside(self, tensor: torch.Tensor) -> torch.Tensor:
+        """For a tensor inside a wrapper; two wrappers may share it."""
+        if is_fake(tensor):
+            return tensor
+        found = self._captured.get(id(tensor))
+        if found is None:
+            found = self._captured[id(tensor)] = (tensor, self._like(tensor))
+        return found[1]
+
+
+def _noted(made: torch.Tensor, provenance: Provenance) -> torch.Tensor:
+    """A fake tensor, and those it wraps, with a note of their provenance."""
+    for tensor in inner_tensors(made):
+        set_provenance(tensor, provenance)
+    return set_provenance(made, provenance)
+
+
+def _of_class(made: torch.Tensor, kind: type[torch.Tensor]) -> torch.Tensor:
+    """A new tensor as one of a class that has no operators of its own."""
+    return made if type(made) is kind or kind in PLAIN else made.as_subclass(kind)
 
 
 def is_trained(tensor: torch.Tensor, name: str, freeze: Sequence[str]) -> bool:

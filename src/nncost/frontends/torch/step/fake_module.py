@@ -20,6 +20,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.step.distributed import (
+    WholeParameters,
+    forward_inside,
+    sharded_parameters,
+    without_sharding,
+)
 from nncost.frontends.torch.step.fake_factory import FakeFactory
 from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
 from nncost.frontends.torch.step.signals import NotEqual
@@ -148,11 +154,13 @@ class SwappedParameters:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
         self._fakes, self._training, self._wrap = fakes, training, wrap
+        fakes.whole = sharded_parameters(self.names)
+        self._whole = WholeParameters(self.names)
         self._known: dict[int, Stored] = {}
         self._guard = StateGuard(self.names, self._held)
         self._deferred: set[nn.Module] = set()
         for layer, path in self.names.items():
-            for tensors, is_parameter in ((layer._parameters, True), (layer._buffers, False)):
+            for tensors, is_parameter in ((self._whole.of(layer), True), (dict(layer._buffers), False)):
                 for leaf, tensor in tensors.items():
                     if tensor is not None and id(tensor) not in self._known:
                         stored = Stored(joined(path, leaf), tensor, is_parameter)
@@ -184,6 +192,8 @@ class SwappedParameters:
     def _swap_all(self) -> None:
         for layer in self.names:
             self._guard.keep(layer)
+            without_sharding(layer)
+            self._whole.put(layer)
         for stored in self.tensors.values():
             self._guard.follow_around(stored.original)
         inside = None
@@ -231,7 +241,8 @@ class SwappedParameters:
         if self._training is not None:
             vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
-            vars(layer)["forward"] = self._wrap(layer, self.names[layer], layer.forward)
+            forward = forward_inside(layer) or layer.forward
+            vars(layer)["forward"] = self._wrap(layer, self.names[layer], forward)
 
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):

@@ -14,6 +14,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nncost.frontends.torch.step.subclasses import REBUILT
+
 _CPU = torch.device("cpu")
 _META = "_nncost_meta"
 """The attribute of a fake tensor that is the tensor on the meta device whose memory it has."""
@@ -29,7 +31,7 @@ _ALIAS = torch.ops.aten.alias.default
 
 def is_fake(tensor: torch.Tensor) -> bool:
     """Whether a tensor is one of a step's, without values."""
-    return hasattr(tensor, _META) or type(tensor) is FakeTensor or _lies_nowhere(tensor)
+    return hasattr(tensor, _META) or type(tensor) is FakeTensor or hasattr(tensor, REBUILT) or _lies_nowhere(tensor)
 
 
 def is_made(tensor: torch.Tensor) -> bool:

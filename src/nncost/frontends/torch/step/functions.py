@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
 
 from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, moved_to, tensors_in
+from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION, requires_grad, written_out
 from nncost.frontends.torch.step.known_values import value_asked
 from nncost.frontends.torch.step.signals import ValuesAskedError
+from nncost.frontends.torch.step.subclasses import is_named
 
 Answer = Callable[..., Any]
 
@@ -19,8 +21,47 @@ class StepFunctions(TorchFunctionMode):
     """While it is on, functions that would read a fake tensor's memory use its known values, or ask for a real run."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if torch._C._is_torch_function_enabled():
+            kinds = [kind for kind in types if is_named(kind)] if types else ()
+            return (
+                self._by_class(kinds, function, types, args, kwargs) if kinds else self.answered(function, args, kwargs)
+            )
+        result = self.answered(function, args, kwargs)  # inside what a class makes of a function
+        kind = next((type(t) for t in tensors_in((args, kwargs)) if is_named(type(t))), torch.Tensor)
+        if kind is torch.Tensor or function in get_default_nowrap_functions():
+            return result
+        return _named(result, kind, (args, kwargs))
+
+    def answered(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function's result, or what is answered in its place."""
         answer = ANSWERS.get(function)
-        return function(*args, **(kwargs or {})) if answer is None else answer(function, *args, **(kwargs or {}))
+        return function(*args, **kwargs) if answer is None else answer(function, *args, **kwargs)
+
+    def _by_class(self, kinds: Sequence[Any], function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """What a tensor's own class makes of a function. What it calls comes here again, and has the class's results."""
+        with self:
+            for kind in kinds:
+                result = kind.__torch_function__(function, types, args, kwargs)
+                if result is not NotImplemented:
+                    return result
+        return self.answered(function, args, kwargs)
+
+
+def _named(result: Any, kind: type[torch.Tensor], arguments: Any) -> Any:
+    """New tensors as of a class: PyTorch's own way is closed to tensors without memory."""
+    if isinstance(result, (list, tuple)):
+        pieces = [_named(piece, kind, arguments) for piece in result]
+        return pieces if type(result) is list else tuple(pieces) if type(result) is tuple else result
+    if type(result) is not torch.Tensor or not is_fake(result):
+        return result
+    if any(tensor is result for tensor in tensors_in(arguments)):
+        result = torch.ops.aten.alias.default(result)
+    try:
+        result.__class__ = kind
+    except TypeError:  # a class with slots
+        raise ValuesAskedError(f"{kind.__name__}.__torch_function__") from None
+    return result
 
 
 def _by_value(function: Any, tensor: Any, *args: Any, **kwargs: Any) -> Any:
@@ -88,4 +129,6 @@ ANSWERS: Mapping[Any, Answer] = {
     _Tensor.__deepcopy__: _copied,
     _Tensor.device.__get__: _device,
     _Tensor.to: _to,
+    _Tensor.requires_grad.__get__: requires_grad,
+    FLEX_ATTENTION: written_out,
 }

@@ -29,15 +29,28 @@ _UNSET = {
 def set_value(fake: torch.Tensor, tensor: torch.Tensor) -> None:
     """Note the values of a real tensor that a fake one stands for, if there are few and it has any."""
     most = MOST_OF_PARAMETER if isinstance(tensor, torch.nn.Parameter) else MOST_ELEMENTS
-    if tensor.numel() <= most and tensor.device.type == "cpu":
+    if tensor.numel() <= most and tensor.device.type == "cpu" and not is_freed(tensor):
         with torch._C._DisableTorchDispatch():
             fake._nncost_value = tensor.detach().clone()
+
+
+def is_freed(tensor: torch.Tensor) -> bool:
+    """Whether the memory that a tensor lay in has been given back, as FSDP does: reading it would end the process."""
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return False
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return bool(tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size())
 
 
 def value_of(tensor: torch.Tensor) -> torch.Tensor | None:
     """The values that a fake tensor has, if they are known."""
     value: torch.Tensor | None = getattr(tensor, _VALUE, None)
-    return None if value is None or getattr(value.untyped_storage(), "_nncost_spoilt", False) else value
+    return None if value is None or getattr(_memory(value), "_nncost_spoilt", False) else value
+
+
+def _memory(value: torch.Tensor) -> Any:
+    """What all views of a value have in common; a sparse tensor stands for itself."""
+    return value.untyped_storage() if value.layout is torch.strided else value
 
 
 def value_asked(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -105,7 +118,7 @@ class KnownValues:
             operator(*arguments[0], **arguments[1])
             return
         for value in values:
-            value.untyped_storage()._nncost_spoilt = True
+            _memory(value)._nncost_spoilt = True
 
     def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         """Arguments with values in place of fake tensors; None if some are not known."""

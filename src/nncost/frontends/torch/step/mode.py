@@ -13,26 +13,39 @@ from typing import Any
 import torch
 from torch import nn
 from torch._ops import HigherOrderOperator
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
+from nncost.frontends.torch.step.distributed import is_tensor_parallel
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
-from nncost.frontends.torch.step.provenance import from_inputs
-from nncost.frontends.torch.step.signals import NEEDS_VALUES
+from nncost.frontends.torch.step.nested import run_on_pieces, takes_pieces
+from nncost.frontends.torch.step.provenance import from_inputs, keep_stored, stored_values
+from nncost.frontends.torch.step.signals import NEEDS_VALUES, StoredAskedError, ValuesAskedError
+from nncost.frontends.torch.step.sparsity import (
+    BAG_BACKWARD,
+    PARTS,
+    is_about_sparse,
+    is_sparse,
+    sparse_bag,
+    stored_in_result,
+)
+from nncost.frontends.torch.step.subclasses import has_own_operators, unseen_operator
 from nncost.frontends.torch.step.symbolic_sizes import Sizes
 from nncost.frontends.torch.step.vision_kernels import vision_kernel
 
 _NO_OPTIONS: dict[str, Any] = {}
 _CPU = torch.device("cpu")
 _DEVICE = torch.ops.prim.device.default
+_FAKE_MODE = torch._C._TorchDispatchModeKey.FAKE
+_FREE = {Handling.QUERY, Handling.VIEW}
+_COPIES = {"aten::clone", "aten::_to_copy", "aten::copy", "aten::empty_like", "aten::new_empty", "aten::zeros_like"}
 _ITEM = torch.ops.aten._local_scalar_dense.default
 
 
@@ -152,10 +165,14 @@ class StepMode(TorchDispatchMode):
         self.refused: Any = None
         self.ended = False
         self._moves = False
+        self._arrived = 0
+        self._outer = torch._C._get_dispatch_mode(_FAKE_MODE)
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch._C._get_dispatch_mode(_FAKE_MODE) is not self._outer:
+            return func(*args, **(kwargs or {}))  # PyTorch works out a shape, as DTensor does
         if func is _DEVICE and is_fake(args[0]):
             return moved_to(args[0]) if self._moves else _CPU
         if not self.threads.others:
@@ -166,13 +183,18 @@ class StepMode(TorchDispatchMode):
             return self._dispatched(func, types, args, kwargs)
 
     def _dispatched(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if types and any(map(_has_own_operators, types)):
-            return NotImplemented  # the tensor's class takes it apart, and what it calls comes here
+        if types and any(map(has_own_operators, types)):
+            if any(map(is_tensor_parallel, types)):
+                return NotImplemented  # PyTorch takes it apart, and what it calls comes here
+            return self._by_class(func, types, args, kwargs or {})
         kwargs = kwargs or _NO_OPTIONS
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
+        self._arrived += 1
         info, asked = operator_info(func), kwargs.get("device")
+        if info.nested or (self._fakes is None and takes_pieces(args, kwargs)):
+            return self._on_nested(func, info, args, kwargs)
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)
         result = self._handed_on(func, info, args, kwargs)
@@ -183,12 +205,35 @@ class StepMode(TorchDispatchMode):
             self.values.note(func, info, args, kwargs, result)
         return result
 
+    def _on_nested(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """An operator on nested tensors, on real ones. Raise ValuesAskedError on fake ones."""
+        if self._fakes is not None:
+            self.refused = func
+            raise ValuesAskedError(str(func))
+        if not info.nested:  # those of nested tensors only lay values side by side, or tell where they are
+            with self:
+                run_on_pieces(func, info, args, kwargs)
+        return func(*args, **kwargs)
+
+    def _by_class(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """What the tensors' class makes of an operator: what it calls comes here. Raise SourceError if nothing does."""
+        before = self._arrived
+        with self:
+            for kind in filter(has_own_operators, types):
+                result = kind.__torch_dispatch__(func, types, args, kwargs)
+                if result is NotImplemented:
+                    continue
+                if self._arrived == before and not _is_free(operator_info(func)):
+                    raise unseen_operator(kind, func)
+                return result
+        return NotImplemented
+
     def _handed_on(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         consumer, handling = self.consumer, info.handling
         if handling is Handling.QUERY:
             return consumer.query(func, info, args, kwargs)
-        if info.can_decompose or handling is Handling.DECOMPOSED:
-            decomposition = consumer.decomposition(func, info)
+        if info.can_decompose or handling is Handling.DECOMPOSED or func is BAG_BACKWARD:
+            decomposition = sparse_bag if func is BAG_BACKWARD else consumer.decomposition(func, info)
             if decomposition is not None:
                 with self:
                     result = decomposition(*args, **kwargs)
@@ -203,7 +248,10 @@ class StepMode(TorchDispatchMode):
         assert self._fakes is not None
         if self.captured is None and not any(map(is_fake, tensors_in((args, kwargs)))):
             return func(*args, **kwargs)  # an optimizer's number of steps
-        if operator_info(func).by_data:
+        info = operator_info(func)
+        if is_about_sparse(info, args, kwargs):
+            return self._on_sparse(func, info, args, kwargs)
+        if info.by_data:
             result = self.values.computed(func, args, kwargs)
             if result is not NotImplemented:
                 return self._fakes.in_place_of(result)
@@ -214,6 +262,42 @@ class StepMode(TorchDispatchMode):
         except NEEDS_VALUES:
             self.refused = func
             raise
+
+    def _on_sparse(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
+        """An operator on sparse tensors. Raise StoredAskedError where it is not known how many values its result stores."""
+        assert self._fakes is not None
+        values = self.values.computed(func, args, kwargs) if not info.written else NotImplemented
+        if values is not NotImplemented:
+            return self._of_values(values)
+        if info.name in PARTS and args[0]._nnz() != stored_values(args[0]):
+            raise self._stored_asked(func)
+        try:
+            result = self._fakes.compute(func, args, kwargs, self._way_to_run(func, args))
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            raise self._stored_asked(func) from error
+        for tensor in filter(is_sparse, tensors_in(result)):
+            stored = stored_in_result(info, args, kwargs)
+            if stored is None:
+                raise self._stored_asked(func)
+            keep_stored(stored, tensor)
+        return result
+
+    def _of_values(self, value: Any) -> Any:
+        """Fake tensors for values, which they keep."""
+        assert self._fakes is not None
+        if isinstance(value, (list, tuple)):
+            return type(value)([self._of_values(piece) for piece in value])
+        if not isinstance(value, torch.Tensor):
+            return value
+        if not is_sparse(value):
+            return self._fakes.in_place_of(value)
+        made = keep_stored(stored_values(value), self._fakes.like(value))
+        made._nncost_value = value
+        return made
+
+    def _stored_asked(self, func: Any) -> StoredAskedError:
+        self.refused = func
+        return StoredAskedError(str(func))
 
     def _way_to_run(self, func: Any, args: Any) -> Callable[..., Any] | None:
         """How an operator is called that has no kernel, or takes sizes that are symbols; None for the usual way."""
@@ -250,9 +334,6 @@ def _computed(func: Any, args: Any, kwargs: Any) -> Any:
     return (vision_kernel(func, args) or func)(*args, **kwargs)
 
 
-def _has_own_operators(kind: type) -> bool:
-    """Whether tensors of a class say themselves what operators do to them."""
-    if kind is FakeTensor or not issubclass(kind, torch.Tensor):
-        return False
-    own: Any = kind
-    return own.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
+def _is_free(info: OperatorInfo) -> bool:
+    """Whether an operator may run nothing, whoever runs it."""
+    return info.handling in _FREE or info.nested or info.name in _COPIES

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nncost.errors import OptionError
+from nncost.frontends.torch.step.distributed import held_as
 from nncost.frontends.torch.step.fake_module import Stored
 from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
@@ -18,7 +19,6 @@ LATE_STEP = 1000
 
 _REFUSED = {
     "LBFGS": "it runs the model again as often as its line search asks",
-    "SparseAdam": "it needs sparse gradients",
 }
 
 
@@ -87,7 +87,7 @@ def optimizer_of_one(optimizer: Any, parameter: torch.Tensor, original: torch.Te
     """
     if isinstance(optimizer, torch.optim.Optimizer):
         _refuse(type(optimizer).__name__)
-        groups = [group for group in optimizer.param_groups if any(p is original for p in group["params"])]
+        groups = [group for group in optimizer.param_groups if any(p is held_as(original) for p in group["params"])]
         return _plain_loop(_copied(optimizer, [{**groups[0], "params": [parameter]}])) if groups else None
     if isinstance(optimizer, str):
         cls, options = _NAMED.get(optimizer.lower()) or (_classes().get(optimizer.lower()), {})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 
 from nncost.frontends.torch.step.fake_tensors import is_fake
@@ -13,6 +11,7 @@ CONSTANT, INPUT, STORED, PARAMETER = 0, 1, 2, 6
 Provenance = tuple[int, str]
 """The bits and, for a parameter, its name."""
 OF_MODULE: Provenance = (STORED, "")
+FROM_INPUTS: Provenance = (INPUT, "")
 _PARAMETER_ONLY = 4
 _KEEPS_PARAMETER = {
     "aten::_to_copy", "aten::clone", "aten::t", "aten::contiguous", "aten::copy", "aten::mul", "aten::div"
@@ -41,7 +40,7 @@ def set_provenance(tensor: torch.Tensor, provenance: Provenance) -> torch.Tensor
 
 def from_inputs(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor, noted as coming from the user's data."""
-    return set_provenance(tensor, (INPUT, ""))
+    return set_provenance(tensor, FROM_INPUTS)
 
 
 def result_provenance(name: str, bits: int, parameter: Provenance | None, *, view: bool, random: bool) -> Provenance:
@@ -57,13 +56,16 @@ def stored_values(tensor: torch.Tensor) -> int | None:
     """How many values a sparse tensor holds; a fake one remembers the number of the tensor it replaces."""
     known: int | None = getattr(tensor, "_nncost_stored", None)
     if known is None and not is_fake(tensor):
-        known = int(tensor._nnz())
+        known = values_of(tensor).numel()
     return known
 
 
-def keep_stored(stored: int | None, tensors: Iterable[torch.Tensor]) -> None:
-    """Sparse results hold as many values as the sparse operand they were made of."""
-    if stored is not None:
-        for tensor in tensors:
-            if tensor.layout is not torch.strided:
-                tensor._nncost_stored = stored
+def keep_stored(stored: int | None, tensor: torch.Tensor) -> torch.Tensor:
+    """The sparse tensor with a note of how many values it stores."""
+    tensor._nncost_stored = stored
+    return tensor
+
+
+def values_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The values that a sparse tensor stores."""
+    return tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()

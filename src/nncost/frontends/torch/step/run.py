@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from types import MethodType
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.dims import product
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.errors import explain, noted_in_backward
 from nncost.frontends.torch.inputs import converted, described
@@ -31,7 +32,9 @@ from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, lo
 from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
+from nncost.frontends.torch.step.provenance import stored_values
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
+from nncost.frontends.torch.step.sparsity import is_sparse
 from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
 from nncost.frontends.torch.step.symbolic_sizes import Multiples, Sizes, symbol_names
 from nncost.frontends.torch.step.threads import ONE_STEP
@@ -43,7 +46,7 @@ from nncost.records import record
 class StepResult:
     """What a step leaves: tensors and layers by name, which of ``tensors`` got a gradient, and what went in and out.
 
-    After a training loop's step, outputs and ``starts``, the tensors the backward pass started from, are dropped.
+    ``sparse`` are the rows that each sparse gradient stores, by name. After a training loop's step, outputs and ``starts``, the tensors the backward pass started from, are dropped.
     """
 
     tensors: Mapping[str, Stored]
@@ -53,6 +56,7 @@ class StepResult:
     loss: Any = NO_LOSS
     starts: Sequence[torch.Tensor] = ()
     trained: Sequence[str] = ()
+    sparse: Mapping[str, int] = field(default_factory=dict)
 
 
 @record
@@ -160,17 +164,27 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
             with gradients_kept(leaves):
                 torch.autograd.backward(result.starts, seeds)
-            result.trained = list(consumer.swapped.with_gradient())
+            with_gradient = consumer.swapped.with_gradient()
+            result.trained = list(with_gradient)
+            result.sparse = _rows({name: fake.grad for name, fake in with_gradient.items()})
             return
         found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
-        received = {id(leaf) for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
-        result.trained = [name for name, fake in consumer.swapped.fakes().items() if id(fake) in received]
+        received = {id(leaf): gradient for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
+        gradients = {n: received[id(f)] for n, f in consumer.swapped.fakes().items() if id(f) in received}
+        result.trained, result.sparse = list(gradients), _rows(gradients)
     except RuntimeError as error:
         if "use_reentrant=True" in str(error):
             raise ReentrantError(str(error)) from error
         raise
     finally:
         attribution.in_backward = False
+
+
+def _rows(gradients: Mapping[str, Any]) -> dict[str, int]:
+    """How many rows each sparse gradient stores."""
+    sparse = {name: gradient for name, gradient in gradients.items() if is_sparse(gradient)}
+    rows = {name: (stored_values(g), product(g.shape[1:])) for name, g in sparse.items()}
+    return {name: int(stored // width) for name, (stored, width) in rows.items() if stored is not None and width}
 
 
 def _is_awaited(leaf: torch.Tensor) -> bool:

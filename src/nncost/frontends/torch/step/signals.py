@@ -25,6 +25,18 @@ class ValuesAskedError(RuntimeError):
     """The model asks for values, as ``x.numpy()`` does, where there are only shapes."""
 
 
+class OwnOperatorsError(ValuesAskedError):
+    """A class with operators of its own, which does not say what it wraps, runs on values only."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(f"{kind.__name__}.__torch_dispatch__")
+        self.kind = kind.__name__
+
+
+class StoredAskedError(ValuesAskedError):
+    """How many values a sparse tensor stores depends on values that are not known."""
+
+
 NEEDS_VALUES = (ValuesAskedError, DataDependentOutputException, DynamicOutputShapeException)
 """What a run on fake tensors raises where values decide how it goes on."""
 _WITHOUT_VALUES = (

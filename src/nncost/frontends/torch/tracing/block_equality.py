@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_module import layer_names
+from nncost.frontends.torch.step.subclasses import has_own_operators
 from nncost.ir.trace import joined
 
 _OWN = {
@@ -79,7 +80,7 @@ class BlockKeys:
                 if tensor is None:
                     found.append((name, None))
                     continue
-                if id(tensor) in self._shared or tensor.layout is not torch.strided:
+                if id(tensor) in self._shared or tensor.layout is not torch.strided or has_own_operators(type(tensor)):
                     return None
                 if tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None) or vars(tensor):
                     return None

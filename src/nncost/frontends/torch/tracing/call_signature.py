@@ -17,7 +17,8 @@ from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 class Operand(NamedTuple):
     """A tensor among a call's arguments; ``same`` is the position of its first appearance, so that aliases are seen.
 
-    A tracer also notes whether it is a ``constant`` or a ``parameter``, and how many values a sparse one holds.
+    A tracer also notes whether it is a ``constant`` or a ``parameter``, and how many values a
+    ``sparse`` one holds, if that is known.
     """
 
     shape: tuple[Any, ...]
@@ -27,6 +28,7 @@ class Operand(NamedTuple):
     constant: bool = False
     parameter: bool = False
     stored: int | None = None
+    sparse: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -111,7 +113,7 @@ class TracedDescription(Description):
     ``written`` is memory that the run has written to, which holds more than constants.
     """
 
-    __slots__ = ("bits", "parameter", "provenance_of", "stored", "written")
+    __slots__ = ("bits", "parameter", "provenance_of", "written")
 
     def __init__(
         self,
@@ -123,14 +125,13 @@ class TracedDescription(Description):
         self.written, self.provenance_of = written, provenance_of
         self.bits = CONSTANT
         self.parameter: Provenance | None = None
-        self.stored: int | None = None
 
     def operand(self, tensor: torch.Tensor) -> Operand:
         """A tensor by its layout and provenance."""
         same = self.position(tensor)
         provenance = self.provenance_of(tensor)
         bits, name = provenance
-        if bits == CONSTANT and self.written and tensor.untyped_storage()._cdata in self.written:
+        if bits == CONSTANT and self.written and self._is_written(tensor):
             bits = INPUT
         self.bits |= bits
         if name:
@@ -141,5 +142,9 @@ class TracedDescription(Description):
             return Operand(shape, (), tensor.dtype, same, is_constant, bool(name))
         if tensor.layout is torch.strided:
             return Operand(tensor.shape, tensor.stride(), tensor.dtype, same, is_constant, bool(name))
-        self.stored = stored_values(tensor)
-        return Operand(tensor.shape, (), tensor.dtype, same, is_constant, bool(name), self.stored)
+        return Operand(
+            tensor.shape, (), tensor.dtype, same, is_constant, bool(name), stored_values(tensor), sparse=True
+        )
+
+    def _is_written(self, tensor: torch.Tensor) -> bool:
+        return tensor.layout is not torch.strided or tensor.untyped_storage()._cdata in self.written

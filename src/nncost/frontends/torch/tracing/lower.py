@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from nncost.errors import NncostError
 from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.lowerings.registry import Call, Lowering, lowering_for
+from nncost.frontends.torch.lowerings.sparse import by_stored
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Literal, Operand
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -40,7 +42,7 @@ def _kernel(signature: CallSignature) -> Kernel:
     builder = Builder()
     tensors: dict[int, Tensor] = {}
     learned: set[Tensor] = set()
-    stored: dict[Tensor, int] = {}
+    stored: dict[Tensor, int | None] = {}
 
     def convert(value: Any) -> Any:
         if isinstance(value, Operand):
@@ -53,7 +55,7 @@ def _kernel(signature: CallSignature) -> Kernel:
                 tensors[value.same] = tensor
                 if value.parameter:
                     learned.add(tensor)
-                if value.stored is not None:
+                if value.sparse:
                     stored[tensor] = value.stored
             return tensors[value.same]
         if isinstance(value, Literal):
@@ -75,7 +77,7 @@ def emit(
     signature: CallSignature,
     arguments: Mapping[str, Any],
     learned: frozenset[Tensor],
-    stored: Mapping[Tensor, int] | None = None,
+    stored: Mapping[Tensor, int | None] | None = None,
 ) -> list[Tensor | None]:
     """Emit the operation; an operator without a lowering, or one its lowering refuses, is opaque.
 
@@ -89,7 +91,7 @@ def emit(
     if lowering is not None:
         call = Call(builder, info.name, signature.operator._overloadname, arguments, outputs, learned, stored)
         try:
-            return _lowered(call, lowering)
+            return _lowered(call, partial(by_stored, lowering) if stored else lowering)
         except RuleError:
             raise
         except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):

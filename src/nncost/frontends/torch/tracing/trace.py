@@ -20,7 +20,14 @@ from nncost.frontends.torch.step.mode import StepMode
 from nncost.frontends.torch.step.optimizer import late, optimizer_name, optimizer_of_one
 from nncost.frontends.torch.step.provenance import from_inputs, seen_provenance
 from nncost.frontends.torch.step.run import StepResult, StepSettings, run_step, symbols_of
-from nncost.frontends.torch.step.signals import NEEDS_VALUES, Branched, NotEqual, ReentrantError
+from nncost.frontends.torch.step.signals import (
+    NEEDS_VALUES,
+    Branched,
+    NotEqual,
+    OwnOperatorsError,
+    ReentrantError,
+    StoredAskedError,
+)
 from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
@@ -39,6 +46,9 @@ _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
 )  # fmt: skip
 """How a model that looks at values runs on shapes: with a symbol for each size that they decide, with some, without."""
+_GIVE_TENSORS = "Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors)."
+MERGED = "Sparse gradients are updated row by row, as many rows as were looked up: an optimizer that merges rows does less where one was looked up twice."
+OF_LOGICAL_SHAPE = "Tensors of class {} do not say what they hold: their bytes are those of their shape and type."
 _ABOUT_ANOTHER_WAY = (ReentrantError, NotEqual, Branched, *NEEDS_VALUES)
 """What asks for another way to run the model, not for other sizes."""
 
@@ -81,8 +91,20 @@ def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Lo
 def _with_values(run: _Run, error: Exception) -> Traced:
     """A run of a model that looks at the values of its inputs. Raise SourceError if only real ones will do."""
     if has_values(run.given):
-        return run.traced(StepSettings(real=True))
-    for settings, note in _WITHOUT_VALUES:
+        traced = run.traced(StepSettings(real=True))
+        note = OF_LOGICAL_SHAPE.format(error.kind) if isinstance(error, OwnOperatorsError) else ""
+        return replace(traced, notes=(*traced.notes, *filter(None, [note])))
+    if isinstance(error, OwnOperatorsError):
+        raise SourceError(
+            f"tensors of class {error.kind} run their own operators, on values only.",
+            hint=f"Give real tensors instead of shapes, nncost.count(module, tensors), or define {error.kind}.__tensor_flatten__ and __tensor_unflatten__.",
+        ) from None
+    if isinstance(error, StoredAskedError):
+        raise SourceError(
+            f"how many values the sparse tensors of {type(run.module).__name__} store depends on the values of its inputs ({error}).",
+            hint=_GIVE_TENSORS,
+        ) from error
+    for settings, said in _WITHOUT_VALUES:
         sizes = Sizes(by_data=True) if settings is None else symbols_of(run.module, run.given, run.options)
         try:
             traced = run.traced(replace(settings or StepSettings(), sizes=sizes))
@@ -90,11 +112,11 @@ def _with_values(run: _Run, error: Exception) -> Traced:
             if isinstance(failed, NncostError) and not isinstance(failed, SymbolError):
                 raise
         else:
-            return replace(traced, notes=(*traced.notes, *note))
+            return replace(traced, notes=(*traced.notes, *said))
     asked = getattr(error, "func", None) or str(error)
     raise SourceError(
         f"the control flow of {type(run.module).__name__} depends on the values of its inputs ({asked}).",
-        hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
+        hint=_GIVE_TENSORS,
     ) from error
 
 
@@ -186,6 +208,37 @@ class _BlockTracer(Tracer):
         """Blocks that are replaced must keep their parameters to themselves."""
         if self.blocks is not None:
             self.blocks.backward_begins(graph)
+
+
+def trace_sparse_update(optimizer: Any, original: torch.Tensor, rows: int) -> list[Any] | None:
+    """The operations of one late step of one parameter whose gradient stores that many rows.
+
+    They are those of small real tensors: no more rows than the gradient has, all of them different if they can be.
+    """
+    parameter = nn.Parameter(
+        original.detach().new_zeros((min(rows, original.shape[0]), *original.shape[1:]), device="cpu")
+    )
+    alone = optimizer_of_one(optimizer, parameter, original)
+    if alone is None:
+        return None
+    indices = (torch.arange(rows) % max(len(parameter), 1)).unsqueeze(0)
+    values = parameter.new_zeros((rows, *original.shape[1:]))
+    parameter.grad = torch.sparse_coo_tensor(indices, values, parameter.shape, check_invariants=False)
+    tracer = Tracer()
+    tracer.attribution.phase = "update"
+    try:
+        with eager():
+            alone.step()
+            for state in alone.state.values():
+                late(state)
+            with StepMode(tracer, None):
+                alone.step()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        raise OptionError(
+            f"{optimizer_name(optimizer)} cannot update a parameter by a sparse gradient: {error}."
+        ) from error
+    # An optimizer counts its steps too, which is the same for the whole step.
+    return [record for record in tracer.records if any(shape for shape, _ in filter(None, record[0].outputs))]
 
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:

@@ -19,7 +19,6 @@ from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, 
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
-    keep_stored,
     provenance_of,
     result_provenance,
     seen_provenance,
@@ -152,7 +151,6 @@ class Tracer(Consumer):
         provenance = result_provenance(info.name, found.bits, found.parameter, view=view, random=random)
         for tensor in results:
             set_provenance(tensor, provenance)
-        keep_stored(found.stored, results)
         return results
 
     def _note(
@@ -165,6 +163,8 @@ class Tracer(Consumer):
         results = self._note_provenance(found, info, result)
         if info.written and not folded:
             for tensor in tensors_in(written_to(info, args, kwargs)):
+                if tensor.layout is not torch.strided:
+                    continue  # what is known of it is gone already
                 storage = tensor.untyped_storage()
                 block = getattr(storage, "_nncost_block", None)
                 if block is not None:

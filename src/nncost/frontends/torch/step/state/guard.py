@@ -33,6 +33,7 @@ from nncost.frontends.torch.step.state.definitions import Definitions
 from nncost.frontends.torch.step.state.iterators import Unrepeatable
 from nncost.frontends.torch.step.state.kept import Kept, KeptDict, KeptSlots, Place, attributes_of, kept, slots_of
 from nncost.frontends.torch.step.state.scripts import KeptScript
+from nncost.frontends.torch.step.subclasses import is_wrapper
 
 LONG = 10_000
 """Longer containers are put back as well, but what is in them is not followed."""
@@ -149,7 +150,8 @@ class StateGuard:
             return value in self._known
         if isinstance(value, (Enum, BaseException)):  # an exception that is raised carries what is said of it
             return True
-        return type(value).__module__.partition(".")[0] in _LEFT_ALONE
+        module = type(value).__module__
+        return module.partition(".")[0] in _LEFT_ALONE or module.startswith("torch.distributed.")
 
     def _of_object(self, value: Any) -> None:
         if type(value) is MethodType:
@@ -192,9 +194,15 @@ class StateGuard:
 
     def keep_around(self, tensor: torch.Tensor) -> None:
         """Keep the attributes and the hooks of a tensor."""
-        for found in (vars(tensor), tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)):
+        for found in (tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)):
             if found:
                 self._wait(found, _stays)
+        if not is_wrapper(tensor):
+            self._wait(vars(tensor), _stays)
+            return
+        wrapped: Any = tensor
+        for name in vars(tensor).keys() - set(wrapped.__tensor_flatten__()[0]):
+            self._wait(vars(tensor)[name], _stays)
 
     def _of_tuple(self, value: Any) -> Any:
         """A tuple of what is used in place of its items; the tuple itself if that is the same."""

@@ -1,0 +1,1 @@
+"""Tensors of other kinds than the plain one, and what is made of them."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
@@ -104,6 +105,11 @@ class FakeFactory:
             return copied_nested(tensor)
         if id(tensor) in self.whole:
             return self._of_shards(tensor)
+        if type(tensor) is FakeTensor and self._fakes is not None and tensor.layout is torch.strided:
+            kind = (
+                nn.Parameter if isinstance(tensor, nn.Parameter) else torch.Tensor
+            )  # the user's own, of a mode of theirs
+            return self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, kind)
         if has_own_operators(type(tensor)):
             return self._of_own_class(tensor)
         if self._fakes is None and held_as(tensor) is not tensor:

@@ -247,9 +247,10 @@ class SwappedParameters:
     def _swap(self, layer: nn.Module) -> None:
         for tensors in (layer._parameters, layer._buffers):
             for leaf, tensor in list(tensors.items()):
-                if tensor is None or is_fake(tensor):  # a layer may be held twice
+                stored = None if tensor is None else self._known.get(id(tensor))
+                if stored is None:  # a layer may be held twice
                     continue
-                fake = self._fake(self._known[id(tensor)])
+                fake = self._fake(stored)
                 if isinstance(tensors, dict):
                     dict.__setitem__(tensors, leaf, fake)
                 else:

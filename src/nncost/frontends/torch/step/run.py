@@ -26,7 +26,7 @@ from nncost.frontends.torch.step.fake_module import (
     told_it_is_exported,
     unfused_kernels,
 )
-from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, tensors_in
 from nncost.frontends.torch.step.leaves import autograd_graph, gradients_kept
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
@@ -230,7 +230,10 @@ def _attributed(consumer: Consumer) -> Wrap:
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:
-                return consumer.run_layer(layer, name, forward, args, kwargs)
+                result = consumer.run_layer(layer, name, forward, args, kwargs)
+                if not attribution.in_backward:
+                    attribution.note_written_views(tensors_in(result))
+                return result
             except NotEqual:
                 raise
             except Exception as error:

@@ -337,6 +337,10 @@ class Blocks:
             result.append(tensor)
         return result, [joined(path, producer) for producer in found.producers]
 
+    def backward_ended(self) -> None:
+        """Let the graph's nodes go: they hold this object."""
+        self._first = {}
+
     def sums(self, node: Any, gradients: list[tuple[torch.Tensor | None, str, Edge]]) -> list[str]:
         """The layers whose gradients autograd adds to what is there: all but the first of a tensor's to come."""
         layers: list[str] = []
@@ -452,16 +456,9 @@ def find_candidates(
             continue
         seen.add(layer)
         key = keys.get(layer)
-        is_called = type(layer).forward is not nn.Module.forward
-        if (
-            key is not None
-            and layer is not module
-            and layer._modules
-            and is_called
-            and counts[key] > 1
-            and key not in refused
-        ):
-            found[layer] = key
+        is_alike = key is not None and layer is not module and counts[key] > 1 and key not in refused
+        if is_alike and layer._modules and type(layer).forward is not nn.Module.forward:
+            found[layer] = keys[layer]
         else:
             waiting += [child for child in reversed(layer._modules.values()) if child is not None]
     return found

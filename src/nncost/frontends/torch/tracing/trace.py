@@ -204,6 +204,11 @@ class _BlockTracer(Tracer):
             return forward(*args, **kwargs)
         return self.blocks.run_layer(layer, path, forward, args, kwargs)
 
+    def backward_ended(self) -> None:
+        """The graph is not needed any more."""
+        if self.blocks is not None:
+            self.blocks.backward_ended()
+
     def backward_begins(self, graph: AutogradGraph) -> None:
         """Blocks that are replaced must keep their parameters to themselves."""
         if self.blocks is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -101,7 +102,7 @@ def _of_module(module: nn.Module, options: LoadOptions, name: str, optimizer: An
 
 
 def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Inputs:
-    """Random tensors for shapes: normal numbers, or positions that every table of the module has."""
+    """Random tensors for shapes: normal numbers, or positions that every table of the module has; copies of all else."""
     rows = [layer.num_embeddings for layer in module.modules() if isinstance(layer, nn.Embedding)]
     limit = min(rows, default=2)
 
@@ -111,7 +112,7 @@ def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Input
             return torch.randn(sizes, dtype=dtype)
         return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
 
-    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone())
+    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone(), copy.deepcopy)
 
 
 class _Loss:

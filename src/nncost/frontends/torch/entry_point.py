@@ -41,7 +41,7 @@ def made(source: str, options: LoadOptions) -> Iterator[tuple[Any, LoadOptions]]
     not give a module.
     """
     _check_torch()
-    from nncost.frontends.torch.step.fake_module import random_state_kept
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
 
     place, colon, attribute = source.rpartition(":")
     if not colon:

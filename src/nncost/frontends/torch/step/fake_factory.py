@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
@@ -93,6 +94,9 @@ class FakeFactory:
             )
         if self._fakes is None:
             return tensor.detach().clone()
+        if type(tensor) is FakeTensor and tensor.layout is torch.strided:  # the user's own
+            kind = nn.Parameter if isinstance(tensor, nn.Parameter) else torch.Tensor
+            return self._fakes.make(tensor.shape, tensor.stride(), tensor.dtype, kind)
         if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) not in _PLAIN:
             made = self._fakes.like(tensor.detach())
             if tensor.layout is not torch.strided:

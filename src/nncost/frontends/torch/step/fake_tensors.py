@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -39,9 +40,11 @@ def is_made(tensor: torch.Tensor) -> bool:
 
 def _lies_nowhere(tensor: torch.Tensor) -> bool:
     """Whether a tensor was made of a fake one by no operator, as ``nn.Parameter(x)`` is."""
-    if tensor.layout is not torch.strided or torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.Meta):
+    if isinstance(tensor, nn.parameter.UninitializedTensorMixin) or tensor.layout is not torch.strided:
         return False
-    return tensor.untyped_storage().device.type == "meta"
+    if torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.Meta):
+        return False
+    return bool(tensor.untyped_storage().device.type == "meta")
 
 
 class Layout(NamedTuple):

@@ -89,6 +89,9 @@ class Consumer:
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The graph of the loss is known; gradients are about to be computed."""
 
+    def graph_dropped(self) -> None:
+        """The backward pass is over, or has raised: whoever holds its graph lets it go, which Python could not find."""
+
     def backward_ended(self) -> None:
         """Gradients are there; the update follows, if any."""
 

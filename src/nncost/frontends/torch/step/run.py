@@ -26,6 +26,7 @@ from nncost.frontends.torch.step.fake_module import (
     unfused_kernels,
 )
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.interrupts import Interrupts
 from nncost.frontends.torch.step.leaves import autograd_graph, gradients_kept
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
@@ -88,12 +89,17 @@ def run_step(
     Raise OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
     and whatever the module raises, with a note of the layer.
     """
-    with ONE_STEP:
-        return copy_context().run(_run, module, given, options, consumer, settings)
+    with ONE_STEP, Interrupts() as interrupts:
+        return copy_context().run(_run, module, given, options, consumer, settings, interrupts)
 
 
 def _run(
-    module: nn.Module, given: Inputs, options: LoadOptions, consumer: Consumer, settings: StepSettings
+    module: nn.Module,
+    given: Inputs,
+    options: LoadOptions,
+    consumer: Consumer,
+    settings: StepSettings,
+    interrupts: Interrupts,
 ) -> StepResult:
     sizes, trains = settings.sizes, wants_backward(options)
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
@@ -121,24 +127,24 @@ def _run(
                 stack.enter_context(values_asked_for(lambda: mode.refused))
             stack.enter_context(mode)
             stack.enter_context(mode.threads.followed(mode))
-            with consumer.around_forward():
+            with consumer.around_forward(), interrupts.allowed:
                 result.output = module(*inputs.args, **inputs.kwargs)
             consumer.forward_ended()
             result.loss = loss_of(result.output, options)
             if result.loss != NO_LOSS and trains and settings.backward:
                 with noted_in_backward(consumer.attribution):
-                    _run_backward(result, consumer, settings)
+                    _run_backward(result, consumer, settings, interrupts)
         with mode:
             consumer.backward_ended()
         if settings.as_loop:
-            _update(options.steps.optimizer if result.trained else None, mode)
+            _update(options.steps.optimizer if result.trained else None, mode, interrupts)
             result.output, result.starts = None, ()
             consumer.finished()
     mode.ended = True
     return result
 
 
-def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings) -> None:
+def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings, interrupts: Interrupts) -> None:
     """The loss and the backward pass from it; notes the names of the tensors that got a gradient."""
     attribution = consumer.attribution
     attribution.enter(LOSS_PATH, "loss")
@@ -148,21 +154,23 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         with torch.no_grad():
             seeds = [consumer.target(torch.ones_like(tensor)) for tensor in result.starts]
     else:
-        value = loss_value(result.output, result.loss, lambda name, out: consumer.target(empty_target(name, out)))
+        with interrupts.allowed:
+            value = loss_value(result.output, result.loss, lambda name, out: consumer.target(empty_target(name, out)))
         check_differentiable(value)
         result.starts = [value]
     attribution.enter("", "backward")
     graph = autograd_graph(result.starts)
     leaves = graph.leaves
-    consumer.backward_begins(graph)
-    del graph
     try:
+        consumer.backward_begins(graph)
+        del graph
         if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
-            with gradients_kept(leaves):
+            with gradients_kept(leaves), interrupts.allowed:
                 torch.autograd.backward(result.starts, seeds)
             result.trained = list(consumer.swapped.with_gradient())
             return
-        found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
+        with interrupts.allowed:
+            found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
         received = {id(leaf) for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
         result.trained = [name for name, fake in consumer.swapped.fakes().items() if id(fake) in received]
     except RuntimeError as error:
@@ -171,6 +179,7 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         raise
     finally:
         attribution.in_backward = False
+        consumer.graph_dropped()
 
 
 def _is_awaited(leaf: torch.Tensor) -> bool:
@@ -178,7 +187,7 @@ def _is_awaited(leaf: torch.Tensor) -> bool:
     return bool(getattr(leaf, "_post_accumulate_grad_hooks", None))
 
 
-def _update(optimizer: Any, mode: StepMode) -> None:
+def _update(optimizer: Any, mode: StepMode, interrupts: Interrupts) -> None:
     """A late step of the optimizer, whose state is there already; then gradients are dropped."""
     consumer = mode.consumer
     swapped = consumer.swapped
@@ -191,7 +200,7 @@ def _update(optimizer: Any, mode: StepMode) -> None:
             make_state(whole, consumer.like)
         consumer.attribution.owners = owners_of(whole, swapped.tensors)
         consumer.state_ended(whole)
-        with mode:
+        with mode, interrupts.allowed:
             whole.step()
     consumer.step_ended()
     for fake in swapped.with_gradient().values():

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import getattr_static
 from typing import Any
 
 import torch
@@ -144,6 +145,10 @@ class Blocks:
         for layer in self._replayed:
             if any(id(parameter) in asked for parameter in layer.parameters()):
                 raise NotEqual(layer)
+
+    def graph_dropped(self) -> None:
+        """Let go of the backward pass: its nodes hold one another, and the blocks, in C++ where no collector looks."""
+        self._first = {}
 
     def _run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         if layer in self._seen:
@@ -452,7 +457,7 @@ def find_candidates(
             continue
         seen.add(layer)
         key = keys.get(layer)
-        is_called = type(layer).forward is not nn.Module.forward
+        is_called = getattr_static(type(layer), "forward") is not nn.Module.forward  # a script's asks its module
         if (
             key is not None
             and layer is not module

@@ -187,6 +187,10 @@ class _BlockTracer(Tracer):
         if self.blocks is not None:
             self.blocks.backward_begins(graph)
 
+    def graph_dropped(self) -> None:
+        if self.blocks is not None:
+            self.blocks.graph_dropped()
+
 
 def trace_update(optimizer: Any, original: torch.Tensor) -> list[Any] | None:
     """The operations of one late step of one parameter; None if the optimizer does not train it.

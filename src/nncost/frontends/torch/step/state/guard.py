@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from types import (
@@ -32,12 +33,14 @@ from nncost.frontends.torch.step.fake_tensors import is_fake
 from nncost.frontends.torch.step.state.definitions import Definitions
 from nncost.frontends.torch.step.state.iterators import Unrepeatable
 from nncost.frontends.torch.step.state.kept import Kept, KeptDict, KeptSlots, Place, attributes_of, kept, slots_of
+from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.frontends.torch.step.state.scripts import KeptScript
+from nncost.frontends.torch.step.state.switches import switches_kept
 
 LONG = 10_000
 """Longer containers are put back as well, but what is in them is not followed."""
 _ATOMS = frozenset(
-    {bool, int, float, complex, str, bytes, type(None), type, BuiltinFunctionType, BuiltinMethodType, ModuleType, range,
+    {bool, int, float, complex, str, bytes, type(None), BuiltinFunctionType, BuiltinMethodType, ModuleType, range,
      slice, torch.dtype, torch.device, torch.Size, torch.memory_format, torch.layout, CodeType, FrameType, TracebackType,
      MethodWrapperType, MappingProxyType, GetSetDescriptorType, MemberDescriptorType, property, staticmethod,
      classmethod, torch.finfo, torch.iinfo, type(Ellipsis), type(NotImplemented)}
@@ -215,6 +218,19 @@ class StateGuard:
             return copy.copy(value)
         except TypeError:
             return Unrepeatable(value)
+
+
+@contextmanager
+def kept_around(*values: Any) -> Iterator[None]:
+    """Some values, random states and switches, put back at the end."""
+    guard = StateGuard((), None)
+    with switches_kept(), random_state_kept():
+        try:
+            for value in values:
+                guard.follow(value)
+            yield
+        finally:
+            guard.restore()
 
 
 def _stays(other: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -57,6 +59,8 @@ _LEFT_ALONE = frozenset(
      "subprocess", "unittest", "pytest", "_pytest", "_io", "ctypes", "select", "queue", "nncost"}
 )  # fmt: skip
 """Libraries whose objects are not of a model's state, or cannot be kept."""
+_HOLDERS = (io.BytesIO, io.StringIO, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+"""Objects of such a library that are kept all the same."""
 _PLAIN = frozenset({dict, OrderedDict, list, set})
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
@@ -152,6 +156,8 @@ class StateGuard:
             return value in self._known
         if isinstance(value, (Enum, BaseException)):  # an exception that is raised carries what is said of it
             return True
+        if isinstance(value, _HOLDERS):
+            return False
         return type(value).__module__.partition(".")[0] in _LEFT_ALONE
 
     def _of_object(self, value: Any) -> None:
@@ -162,7 +168,7 @@ class StateGuard:
         self._definitions.keep_class(type(value))
         if type(value) is FunctionType:
             self._definitions.keep_names_of(value)
-        self._keep(id(value), kept(value))
+        self._keep(id(value), KeptScript(value) if isinstance(value, torch.jit.ScriptModule) else kept(value))
         attributes = attributes_of(value)
         if attributes and id(attributes) not in self._seen:
             self._seen[id(attributes)] = attributes
@@ -176,7 +182,7 @@ class StateGuard:
         if content is None or key in self._kept:
             return
         self._kept[key] = content
-        if not hasattr(content.value, "__len__") or isinstance(content, KeptSlots) or len(content.value) <= LONG:
+        if content.size <= LONG:
             for value, write in content.places():
                 self._wait(value, write)
 

@@ -382,6 +382,12 @@ class _Counting(nn.Module):
         return self.linear(x) + self.total
 
 
+def _scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(_Counting())
+
+
 def _thread(h: Any, m: nn.Module, x: torch.Tensor) -> torch.Tensor:
     found: list[Any] = []
 
@@ -512,7 +518,7 @@ KINDS: dict[str, tuple[Callable[[], Any], Touch]] = {
     "members": (lambda: None, _members),
     "replaced": (lambda: None, _replaced),
     "module": (lambda: [nn.Linear(WIDTH, WIDTH)], _module_kept),
-    "script": (lambda: torch.jit.script(_Counting()), _script),
+    "script": (_scripted, _script),
     "thread": (list, _thread),
     "local": (threading.local, _local),
     "torch's switches": (lambda: None, _of_torch),

@@ -22,6 +22,7 @@ from nncost.frontends.torch.step.control_flow import run_control_flow
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info, refresh
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
+from nncost.frontends.torch.step.interrupts import Interrupts
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
@@ -147,6 +148,7 @@ class StepMode(TorchDispatchMode):
         consumer: Consumer,
         fakes: FakeTensors | None,
         captured: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        interrupts: Interrupts | None = None,
     ) -> None:
         super().__init__()
         refresh()
@@ -154,6 +156,7 @@ class StepMode(TorchDispatchMode):
         self.threads = consumer.attribution.threads
         self.refused: Any = None
         self.ended = False
+        self._interrupts = interrupts or Interrupts()
         self._moves = False
         self._fakes = fakes
         consumer.compute = _computed if fakes is None else self._computed
@@ -175,6 +178,8 @@ class StepMode(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             with self:
                 return run_control_flow(func, args, kwargs)
+        if self._interrupts.waiting:
+            self._interrupts.arrive()
         info, asked = operator_info(func), kwargs.get("device")
         if self.captured is not None and info.handling is not Handling.QUERY:
             args, kwargs = self._without_captured(args, kwargs)

@@ -104,10 +104,10 @@ def _run(
     sizes, trains = settings.sizes, wants_backward(options)
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
     factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes, sampled=settings.sampled)
-    wrap = None if consumer.hooked else _attributed(consumer)
+    wrap = None if consumer.hooked else _attributed(consumer, interrupts)
     swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap)
     consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
-    mode = StepMode(consumer, fakes, None if settings.real else consumer.captured)
+    mode = StepMode(consumer, fakes, None if settings.real else consumer.captured, interrupts)
     fused = settings.as_loop or settings.fused_attention
     with swapped.swapped(settings.deferred, options.steps.optimizer, fused=fused), ExitStack() as around:
         if sizes is not None:
@@ -207,7 +207,7 @@ def _update(optimizer: Any, mode: StepMode, interrupts: Interrupts) -> None:
         fake.grad = None
 
 
-def _attributed(consumer: Consumer) -> Wrap:
+def _attributed(consumer: Consumer, interrupts: Interrupts) -> Wrap:
     """Each layer's forward, with the attribution set while it runs and its exceptions explained."""
     attribution = consumer.attribution
 
@@ -220,6 +220,8 @@ def _attributed(consumer: Consumer) -> Wrap:
             return own_turn(*args, **kwargs)
 
         def own_turn(*args: Any, **kwargs: Any) -> Any:
+            if interrupts.waiting:
+                interrupts.arrive()
             if not attribution.in_backward:
                 attribution.note_written_views((*args, *kwargs.values()))
             outer, attribution.path = attribution.path, name

@@ -25,9 +25,7 @@ Place = tuple[Any, Callable[[Any], None]]
 
 
 class Kept:
-    """An object's content. ``places`` are the values it holds, ``size`` their number in a container; :meth:`restore`
-    puts everything back.
-    """
+    """An object's content: ``places`` are the values it holds, ``size`` their number in a container."""
 
     size = 0
 

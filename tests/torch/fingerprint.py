@@ -201,7 +201,8 @@ class Walk:
 
     def script(self, place: str, value: torch.jit.ScriptModule) -> None:
         getattr(value, "forward", None)  # which PyTorch notes in the module once somebody has asked
-        for name in value._concrete_type.get_attributes():
+        concrete = getattr(value, "_concrete_type", None)  # which a script that was loaded or frozen has not
+        for name in () if concrete is None else concrete.get_attributes():
             item = getattr(value, name)
             self.found[f"{place}: {name}"] = of_tensor(item) if isinstance(item, torch.Tensor) else repr(item)
         for name, tensor in itertools.chain(value.named_parameters(), value.named_buffers()):

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_factory import FakeFactory
-from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
+from nncost.frontends.torch.step.fake_tensors import Devices, is_fake, parameters_of_fakes
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state.guard import StateGuard
 from nncost.frontends.torch.step.state.random_states import random_state_kept
@@ -136,7 +136,7 @@ class SwappedParameters:
         # The caller may be in inference mode.
         with (
             switches_kept(), random_state_kept(), eager(), fused_attention(on=fused), quiet(),
-            torch.inference_mode(mode=False),
+            torch.inference_mode(mode=False), parameters_of_fakes(),
         ):  # fmt: skip
             try:
                 beside.follow(optimizer)

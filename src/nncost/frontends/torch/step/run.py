@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from types import MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -251,7 +253,20 @@ def _in_place_of(forward: Any, layer: nn.Module, layer_run: Callable[..., Any]) 
     def method(_: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return layer_run(*args, **kwargs)
 
+    method.__signature__ = _signature(forward.__func__)  # type: ignore[attr-defined]
     return MethodType(method, layer)
+
+
+def _signature(function: Any) -> inspect.Signature | None:
+    if function not in _SIGNATURES:
+        try:
+            _SIGNATURES[function] = inspect.signature(function)
+        except (TypeError, ValueError):  # of a function written in C
+            return None
+    return _SIGNATURES[function]
+
+
+_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
 def symbols_of(

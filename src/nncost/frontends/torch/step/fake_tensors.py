@@ -51,7 +51,7 @@ def _lies_nowhere(tensor: torch.Tensor) -> bool:
 @contextmanager
 def parameters_of_fakes() -> Iterator[None]:
     """What a model makes of a fake tensor by no operator, as ``nn.Parameter(x)``, is meanwhile one itself."""
-    torch.Tensor._make_subclass = staticmethod(_subclass_of)  # type: ignore[method-assign, assignment]
+    torch.Tensor._make_subclass = staticmethod(_subclass_of)
     try:
         yield
     finally:

@@ -93,9 +93,16 @@ def _with_values(run: _Run, error: Exception) -> Traced:
             return replace(traced, notes=(*traced.notes, *note))
     asked = getattr(error, "func", None) or str(error)
     raise SourceError(
-        f"the control flow of {type(run.module).__name__} depends on the values of its inputs ({asked}).",
-        hint="Give real tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
+        f"{type(run.module).__name__} needs the values of its inputs, and only shapes are given ({asked}{_place(error)}).",
+        hint="Give tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors).",
     ) from error
+
+
+def _place(error: Exception) -> str:
+    """The layer in which a model asked for values, as far as that was noted."""
+    told = getattr(error, "__nncost__", None) or getattr(error.__cause__, "__nncost__", "")
+    where = str(told).partition(", which received")[0]
+    return f", {where}" if where else ""
 
 
 @record

@@ -115,7 +115,7 @@ COMMANDS = [
     ("RaisesInside", "1x4", "Stop: the very one", "in layer 'second.1' (Fails), which received 1x4"),
     ("RaisesInside", "1x5", "same reduction dim", "in layer 'first' (Linear), which received 1x5 and takes …x4"),
     ("Backward", "1x4 --loss sum", "Stop: the very one", "in the backward pass"),
-    ("ByValues", "1x4", "depends on the values of its inputs", "(module, tensors)"),
+    ("ByValues", "1x4", "needs the values of its inputs", "(module, tensors)"),
     ("Opens", "1x4", "FileNotFoundError", "in the model's own forward (Opens)"),
     ("Deep", "1x4", "RecursionError", ""),
     ("Net", "1x3x8x8 --input 1x3x8x8", "too many positional arguments", "It accepts (image"),

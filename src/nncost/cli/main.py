@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from typing import Any, cast
 
@@ -31,6 +32,11 @@ _COMMANDS = {
 }
 
 
+_VERBOSE = click.Option(
+    ["--verbose"], is_flag=True, expose_value=False, help="Show the whole traceback of what a model or a file raises."
+)
+
+
 class LazyGroup(click.Group):
     """Commands whose modules are imported when they are used."""
 
@@ -42,7 +48,10 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        return cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)
+        command = cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)
+        if _VERBOSE not in command.params:
+            command.params.append(_VERBOSE)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -86,6 +95,7 @@ def run(arguments: list[str] | None = None) -> int:
         result: Any = commands.main(arguments, prog_name="nncost", standalone_mode=False)
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
+        _show_traceback(error, arguments)
         return _failed(str(error))
     except click.ClickException as error:
         error.show()
@@ -93,6 +103,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
     except Exception as error:
+        _show_traceback(error, arguments)
         told = getattr(error, "__nncost__", None)
         if told is not None:
             return _failed(_raised_by_model(error, told))
@@ -105,6 +116,12 @@ def run(arguments: list[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001 - a model's SystemExit must not pass for a count
         return _failed(f"the model ended the program with {type(error).__name__}.")
     return result if isinstance(result, int) else 0
+
+
+def _show_traceback(error: Exception, arguments: list[str] | None) -> None:
+    """Show where an exception comes from, if that was asked for."""
+    if "--verbose" in (sys.argv[1:] if arguments is None else arguments):
+        click.echo("".join(traceback.format_exception(error)), err=True)
 
 
 def _raised_by_model(error: Exception, place: str) -> str:

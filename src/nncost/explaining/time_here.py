@@ -60,11 +60,12 @@ def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measur
     counted = count_source(source, chosen)
     if find_spec(ENGINE) is None:
         return Measured(_undisturbed(numpy_step(counted)), "NumPy")
-    from nncost.timing.measure.step import Stepper, random_state_left
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
+    from nncost.timing.measure.step import Stepper
     from nncost.timing.runnable import subject_of
 
     with (
-        random_state_left(),
+        random_state_kept(seed=0),
         subject_of(source, chosen, loss=counted.loss, optimizer=counted.optimizer, real=True) as subject,
     ):
         return Measured(_undisturbed(Stepper(subject, copied=False).step), "PyTorch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,14 +38,41 @@ class Counted:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """No garbage collection meanwhile: one walk over a framework's objects takes longer than a whole count."""
-    enabled = gc.isenabled()
-    gc.disable()
+    """No garbage collection meanwhile: one walk over a framework's objects takes longer than a whole count.
+
+    Of several threads, the last to end has it go on.
+    """
+    _paused.begin()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        _paused.end()
+
+
+class _Paused:
+    """How many counts run without garbage collection, and whether it was on before the first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts, self._enabled = 0, False
+
+    def begin(self) -> None:
+        """Turn garbage collection off."""
+        with self._lock:
+            if self._counts == 0:
+                self._enabled = gc.isenabled()
+            self._counts += 1
+            gc.disable()
+
+    def end(self) -> None:
+        """Turn garbage collection on again if it was, after the last."""
+        with self._lock:
+            self._counts -= 1
+            if self._counts == 0 and self._enabled:
+                gc.enable()
+
+
+_paused = _Paused()
 
 
 def count_source(source: Any, settings: Settings) -> Counted:

@@ -44,13 +44,14 @@ def predict_by_replay(
 ) -> Prediction:
     """As :func:`predict_here`, under a given profile of this machine."""
     from nncost.frontends.torch.allocation.recorder import record_step
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.records import replace
     from nncost.timing.replay.step import replay
     from nncost.timing.replay.timing_cache import TimingCache
     from nncost.timing.runnable import subject_of, trained_with
 
     report = report_on(source, settings)
-    with subject_of(source, settings, **trained_with(report), real=False) as subject:
+    with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)

@@ -102,7 +102,7 @@ def _of_module(module: nn.Module, options: LoadOptions, name: str, optimizer: An
 
 
 def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Inputs:
-    """Random tensors for shapes: normal numbers, or positions that every table of the module has."""
+    """Random tensors for shapes: normal numbers, or positions that every table of the module has; copies of all else."""
     rows = [layer.num_embeddings for layer in module.modules() if isinstance(layer, nn.Embedding)]
     limit = min(rows, default=2)
 

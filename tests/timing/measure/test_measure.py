@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -119,3 +121,65 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_cannot_run_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["measure", *arguments]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+class Draws(nn.Module):
+    """Draws from every source of random numbers there is, and perhaps raises after some calls."""
+
+    def __init__(self, last: int | None = None) -> None:
+        super().__init__()
+        self.layer, self.last, self.calls = nn.Linear(6, 6), last, 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == self.last:
+            raise ZeroDivisionError
+        return self.layer(x) * random.random() * float(np.random.rand()) + torch.randn(6)  # noqa: NPY002
+
+
+def random_states() -> list[bytes]:
+    """Python's, NumPy's and PyTorch's."""
+    numpy = str(np.random.get_state(legacy=False))  # noqa: NPY002
+    return [str(random.getstate()).encode(), numpy.encode(), bytes(torch.random.get_rng_state().numpy())]
+
+
+@pytest.mark.parametrize("given", [(4, 6), torch.ones(4, 6)], ids=["shape", "tensor"])
+@pytest.mark.parametrize("settings", [{}, {"loss": "sum", "optimizer": "sgd"}], ids=["forward", "training"])
+def test_random_states_are_as_before(given: object, settings: dict[str, str]) -> None:
+    module, before = Draws(), random_states()
+    nncost.measure(module, given, **settings)
+    assert random_states() == before
+    nncost.measure("6-4-2", loss="cross_entropy")
+    assert random_states() == before
+
+
+@pytest.mark.parametrize("last", [1, 6])
+def test_random_states_are_as_before_when_the_model_raises(last: int) -> None:
+    module, before = Draws(last), random_states()
+    with pytest.raises(ZeroDivisionError):
+        nncost.measure(module, (4, 6), loss="sum")
+    assert random_states() == before
+
+
+class Remembers(nn.Module):
+    """Is given an object that it writes to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x: torch.Tensor, seen: Seen) -> torch.Tensor:
+        seen.calls += 1
+        return self.layer(x)
+
+
+class Seen:
+    """Of the user's own."""
+
+    calls = 0
+
+
+def test_objects_among_the_inputs_are_not_changed() -> None:
+    seen = Seen()
+    nncost.measure(Remembers(), (torch.ones(4, 6), seen))
+    assert seen.calls == 0

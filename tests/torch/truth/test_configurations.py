@@ -23,5 +23,5 @@ def test_multiplications(configuration: Configuration) -> None:
 
 @pytest.mark.parametrize("name", UNCOUNTED)
 def test_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="depends on the values"):
+    with pytest.raises(SourceError, match="needs the values"):
         nncost.count(str(CONFIGS / f"{name}.json"), (1, 8))

@@ -27,7 +27,9 @@ from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
 from nncost.frontends.torch.step.signals import Branched
+from nncost.frontends.torch.step.state.guard import kept_around
 from nncost.frontends.torch.step.symbolic_sizes import symbol_names
+from nncost.frontends.torch.step.threads import ONE_STEP
 from nncost.frontends.torch.tracing.connected_graph import Connection
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
@@ -156,7 +158,8 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     if optimizer is None or traced.step.loss == NO_LOSS:
         optimizer = "none"
     if optimizer != "none":
-        items += _updates(optimizer, traced, parameters)
+        with ONE_STEP, kept_around(optimizer):
+            items += _updates(optimizer, traced, parameters)
     shapes = described(given, module, options.batch)
     graph = Graph((), tuple(parameters.values()), (), ())
     timeline, state_bytes, input_bytes = timeline_of(

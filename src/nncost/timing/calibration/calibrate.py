@@ -39,6 +39,13 @@ def calibrate(progress: Progress | None = None, *, fresh: bool = False) -> tuple
     where the profile cannot be written, and a MissingExtraError without PyTorch.
     """
     check_torch("calibrating this machine")
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
+
+    with random_state_kept(seed=0):
+        return _calibrated(progress, fresh=fresh)
+
+
+def _calibrated(progress: Progress | None, *, fresh: bool) -> tuple[Profile, Path]:
     path = cache_folder() / "calibration.json"
     here = fingerprint()
     done = {} if fresh else _unfinished(path, here)

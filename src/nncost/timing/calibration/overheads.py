@@ -13,9 +13,10 @@ import numpy as np
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
+from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.records import record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of, random_state_left
+from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
 from nncost.timing.replay.step import phase_of, timed_jobs
@@ -45,7 +46,7 @@ class Observation:
 
 def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
     """Run a network, and its operators by themselves."""
-    with random_state_left():
+    with random_state_kept(seed=0):
         module, inputs = make()
         given = Inputs(inputs)
         options = LoadOptions(training=True, steps=Training("squared_error", optimizer))

@@ -76,18 +76,21 @@ class Measurement:
 
 
 def measure(source: Any, settings: Settings, progress: Progress | None = None) -> Measurement:
-    """Run the source's real steps on a copy of it, and compare.
+    """Run the source's real steps on a copy of it, and compare. The caller's random states stay as they are.
 
     Raise SourceError for a source that cannot run, MissingExtraError without PyTorch.
     """
     check_torch("measuring a step")
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
+
     tell = progress or (lambda what, done, of: None)
     tell("counting", 0, 1)
-    report = report_on(source, settings)
-    _check_memory(report)
-    prediction, notes = _prediction(source, settings, tell)
-    with _PlainErrors(report):
-        return _measured(source, settings, report, prediction, notes, tell)
+    with random_state_kept(seed=0):
+        report = report_on(source, settings)
+        _check_memory(report)
+        prediction, notes = _prediction(source, settings, tell)
+        with _PlainErrors(report):
+            return _measured(source, settings, report, prediction, notes, tell)
 
 
 class _PlainErrors:
@@ -134,10 +137,10 @@ def _measured(
 ) -> Measurement:
     from nncost.timing.measure.memory import allocated_peak
     from nncost.timing.measure.profiler import layer_seconds
-    from nncost.timing.measure.step import Stepper, median_of, random_state_left
+    from nncost.timing.measure.step import Stepper, median_of
     from nncost.timing.runnable import subject_of, trained_with
 
-    with subject_of(source, settings, **trained_with(report), real=True) as subject, random_state_left():
+    with subject_of(source, settings, **trained_with(report), real=True) as subject:
         stepper = Stepper(subject)
         steps, references = _steps(stepper, tell)
         whole = median_of(steps)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -101,14 +99,3 @@ def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:
 
 def _ranked(steps: Sequence[StepSeconds], rank: int) -> StepSeconds:
     return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[rank] for phase in TIMED_PHASES))
-
-
-@contextmanager
-def random_state_left(seed: int = 0) -> Iterator[None]:
-    """Random numbers drawn meanwhile do not change the caller's."""
-    state: Any = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.random.set_rng_state(state)

@@ -23,7 +23,7 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.allocation.storages import Storages
 from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
-from nncost.frontends.torch.step.fake_tensors import Layout, is_fake
+from nncost.frontends.torch.step.fake_tensors import Layout, is_fake, moved_to
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.ir.graph import Phase
@@ -228,7 +228,8 @@ class Recorder(Consumer):
             number = self.storages.taken(storage)
         size = value.numel() * value.element_size()
         layout = Layout(tuple(value.shape), tuple(value.stride()), value.dtype)
-        return Argument(layout, value.requires_grad, size, number, "cpu" if is_fake(value) else value.device.type)
+        device = moved_to(value) if is_fake(value) else value.device
+        return Argument(layout, value.requires_grad, size, number, device.type)
 
     def _freed(self, number: int) -> None:
         self.memory.append(MemoryEvent(number, len(self.operators)))

@@ -8,10 +8,7 @@ are as before.
 from __future__ import annotations
 
 import logging
-import random
-import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -27,29 +24,15 @@ from nncost.frontends.torch.step.distributed import (
     without_sharding,
 )
 from nncost.frontends.torch.step.fake_factory import FakeFactory
-from nncost.frontends.torch.step.fake_tensors import Devices, is_fake
+from nncost.frontends.torch.step.fake_tensors import Devices, is_fake, parameters_of_fakes
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state.guard import StateGuard
+from nncost.frontends.torch.step.state.random_states import random_state_kept
+from nncost.frontends.torch.step.state.switches import switches_kept
 from nncost.ir.trace import joined
 
 Wrap = Callable[[nn.Module, str, Any], Any]
 """``wrap(layer, name, forward)`` returns the function that runs in place of a layer's forward."""
-
-
-@contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Python's, NumPy's and PyTorch's random state, put back at the end."""
-    ours = random.getstate()
-    theirs = torch.random.get_rng_state()
-    numpy = sys.modules.get("numpy.random")
-    numpys = numpy.get_state() if numpy is not None else None
-    try:
-        yield
-    finally:
-        random.setstate(ours)
-        torch.random.set_rng_state(theirs)
-        if numpy is not None:
-            numpy.set_state(numpys)
 
 
 def eager() -> AbstractContextManager[Any]:
@@ -66,22 +49,6 @@ def _switch(read: Callable[[], bool], write: Callable[[bool], object], *, on: bo
         yield
     finally:
         write(before)
-
-
-@contextmanager
-def interrupts_deferred() -> Iterator[None]:
-    """An interrupt (Ctrl-C) waits until the end of what must not stop half way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if waiting:
-            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -175,15 +142,17 @@ class SwappedParameters:
         self._deferred = set(deferred)
         beside = StateGuard(self.names, None)
         # The caller may be in inference mode.
-        with random_state_kept(), eager(), fused_attention(on=fused), quiet(), torch.inference_mode(mode=False):
+        with (
+            switches_kept(), random_state_kept(), eager(), fused_attention(on=fused), quiet(),
+            torch.inference_mode(mode=False), parameters_of_fakes(),
+        ):  # fmt: skip
             try:
                 beside.follow(optimizer)
                 self._swap_all()
                 yield
             finally:
-                with interrupts_deferred():
-                    beside.restore()
-                    self._guard.restore()
+                beside.restore()
+                self._guard.restore()
 
     def follow(self, value: Any) -> Any:
         """Keep an object that the step is given and what it leads to; what to use in its place."""

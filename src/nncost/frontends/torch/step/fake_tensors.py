@@ -7,7 +7,8 @@ as long to make; it is used only inside this module, where an operator's shapes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -46,7 +47,27 @@ def _lies_nowhere(tensor: torch.Tensor) -> bool:
         return False
     if torch._C._dispatch_keys(tensor).has(torch._C.DispatchKey.Meta):
         return False
-    return str(tensor.untyped_storage().device.type) == "meta"
+    return bool(tensor.untyped_storage().device.type == "meta")
+
+
+@contextmanager
+def parameters_of_fakes() -> Iterator[None]:
+    """What a model makes of a fake tensor by no operator, as ``nn.Parameter(x)``, is meanwhile one itself."""
+    torch.Tensor._make_subclass = staticmethod(_subclass_of)
+    try:
+        yield
+    finally:
+        del torch.Tensor._make_subclass
+
+
+def _subclass_of(cls: Any, tensor: torch.Tensor, require_grad: bool = False, **options: Any) -> torch.Tensor:
+    meta = getattr(tensor, _META, None)
+    if meta is None or options:
+        return _make_subclass(cls, tensor, require_grad, **options)
+    made = _make_subclass(cls, tensor, require_grad, dispatch_device=True, device_for_backend_keys=_CPU)
+    _no_address(made)
+    made._nncost_meta = meta
+    return made
 
 
 class Layout(NamedTuple):

@@ -22,6 +22,7 @@ from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, o
 from nncost.frontends.torch.step.distributed import is_tensor_parallel
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_fake, move, moved_to, tensors_in
+from nncost.frontends.torch.step.interrupts import Interrupts
 from nncost.frontends.torch.step.known_values import KnownValues
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.loss import trained_outputs
@@ -102,6 +103,9 @@ class Consumer:
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The graph of the loss is known; gradients are about to be computed."""
 
+    def graph_dropped(self) -> None:
+        """The backward pass is over, or has raised: whoever holds its graph lets it go, which Python could not find."""
+
     def backward_ended(self) -> None:
         """Gradients are there; the update follows, if any."""
 
@@ -157,6 +161,7 @@ class StepMode(TorchDispatchMode):
         consumer: Consumer,
         fakes: FakeTensors | None,
         captured: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        interrupts: Interrupts | None = None,
     ) -> None:
         super().__init__()
         refresh()
@@ -164,6 +169,7 @@ class StepMode(TorchDispatchMode):
         self.threads = consumer.attribution.threads
         self.refused: Any = None
         self.ended = False
+        self._interrupts = interrupts or Interrupts()
         self._moves = False
         self._arrived = 0
         self._outer = torch._C._get_dispatch_mode(_FAKE_MODE)
@@ -192,6 +198,8 @@ class StepMode(TorchDispatchMode):
             with self:
                 return run_control_flow(func, args, kwargs)
         self._arrived += 1
+        if self._interrupts.waiting:
+            self._interrupts.arrive()
         info, asked = operator_info(func), kwargs.get("device")
         if info.nested or (self._fakes is None and takes_pieces(args, kwargs)):
             return self._on_nested(func, info, args, kwargs)

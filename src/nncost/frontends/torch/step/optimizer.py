@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from nncost.errors import OptionError
 from nncost.frontends.torch.step.distributed import held_as
 from nncost.frontends.torch.step.fake_module import Stored
+from nncost.frontends.torch.step.fake_tensors import is_fake
 from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
 
 LATE_STEP = 1000
@@ -108,10 +110,41 @@ def _refuse(name: str) -> None:
 
 
 def _copied(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """A copy of the user's optimizer with other groups and no state; the user's is not touched."""
-    made = copy.copy(optimizer)
+    """A copy of the user's optimizer with other groups and no state; the user's is not touched.
+
+    It has the attributes of the user's own class. Hooks, and a ``step`` that a learning rate scheduler has wrapped for
+    the user's object, stay with that.
+    """
+    made: torch.optim.Optimizer = object.__new__(type(optimizer))
+    memo = {id(p): p for group in optimizer.param_groups for p in group["params"]}
+    fake = next((p for group in groups for p in group["params"] if is_fake(p)), None)
+    if fake is not None:
+        memo |= _fakes_of(optimizer, fake, memo)
+    for name, value in vars(optimizer).items():
+        if name.endswith("_hooks"):
+            vars(made)[name] = type(value)()
+        elif name not in ("step", "param_groups", "state"):
+            vars(made)[name] = _copied_value(value, memo)
     made.param_groups, made.state = groups, defaultdict(dict)
     return made
+
+
+def _fakes_of(optimizer: torch.optim.Optimizer, fake: torch.Tensor, known: Container[int]) -> dict[int, torch.Tensor]:
+    """Fake tensors, as one that is there, for those that an optimizer's own attributes hold, by identity; numbers keep their value."""
+    own = [value for name, value in vars(optimizer).items() if name not in ("param_groups", "state")]
+    tensors = [leaf for leaf in tree_leaves(own) if isinstance(leaf, torch.Tensor) and leaf.numel() > 1]
+    return {
+        id(t): fake.detach().new_empty_strided(t.shape, t.stride(), dtype=t.dtype)
+        for t in tensors
+        if id(t) not in known
+    }
+
+
+def _copied_value(value: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception:  # noqa: BLE001 - the user's own class may refuse
+        return value
 
 
 def _plain_loop(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:

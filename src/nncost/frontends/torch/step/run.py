@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from types import MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -27,6 +29,7 @@ from nncost.frontends.torch.step.fake_module import (
     unfused_kernels,
 )
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, tensors_in
+from nncost.frontends.torch.step.interrupts import Interrupts
 from nncost.frontends.torch.step.leaves import autograd_graph, gradients_kept
 from nncost.frontends.torch.step.loss import LOSS_PATH, check_differentiable, loss_of, loss_value, wants_backward
 from nncost.frontends.torch.step.mode import Consumer, StepMode
@@ -92,20 +95,25 @@ def run_step(
     Raise OptionError for a loss or an optimizer that does not fit, ReentrantError if gradients must be kept,
     and whatever the module raises, with a note of the layer.
     """
-    with ONE_STEP:
-        return copy_context().run(_run, module, given, options, consumer, settings)
+    with ONE_STEP, Interrupts() as interrupts:
+        return copy_context().run(_run, module, given, options, consumer, settings, interrupts)
 
 
 def _run(
-    module: nn.Module, given: Inputs, options: LoadOptions, consumer: Consumer, settings: StepSettings
+    module: nn.Module,
+    given: Inputs,
+    options: LoadOptions,
+    consumer: Consumer,
+    settings: StepSettings,
+    interrupts: Interrupts,
 ) -> StepResult:
     sizes, trains = settings.sizes, wants_backward(options)
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
     factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes, sampled=settings.sampled)
-    wrap = None if consumer.hooked else _attributed(consumer)
+    wrap = None if consumer.hooked else _attributed(consumer, interrupts)
     swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap)
     consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
-    mode = StepMode(consumer, fakes, None if settings.real else consumer.captured)
+    mode = StepMode(consumer, fakes, None if settings.real else consumer.captured, interrupts)
     fused = settings.as_loop or settings.fused_attention
     with swapped.swapped(settings.deferred, options.steps.optimizer, fused=fused), ExitStack() as around:
         if sizes is not None:
@@ -125,24 +133,24 @@ def _run(
                 stack.enter_context(values_asked_for(lambda: mode.refused))
             stack.enter_context(mode)
             stack.enter_context(mode.threads.followed(mode))
-            with consumer.around_forward():
+            with consumer.around_forward(), interrupts.allowed:
                 result.output = module(*inputs.args, **inputs.kwargs)
             consumer.forward_ended()
             result.loss = loss_of(result.output, options)
             if result.loss != NO_LOSS and trains and settings.backward:
                 with noted_in_backward(consumer.attribution):
-                    _run_backward(result, consumer, settings)
+                    _run_backward(result, consumer, settings, interrupts)
         with mode:
             consumer.backward_ended()
         if settings.as_loop:
-            _update(options.steps.optimizer if result.trained else None, mode)
+            _update(options.steps.optimizer if result.trained else None, mode, interrupts)
             result.output, result.starts = None, ()
             consumer.finished()
     mode.ended = True
     return result
 
 
-def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings) -> None:
+def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings, interrupts: Interrupts) -> None:
     """The loss and the backward pass from it; notes the names of the tensors that got a gradient."""
     attribution = consumer.attribution
     attribution.enter(LOSS_PATH, "loss")
@@ -152,23 +160,25 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         with torch.no_grad():
             seeds = [consumer.target(torch.ones_like(tensor)) for tensor in result.starts]
     else:
-        value = loss_value(result.output, result.loss, lambda name, out: consumer.target(empty_target(name, out)))
+        with interrupts.allowed:
+            value = loss_value(result.output, result.loss, lambda name, out: consumer.target(empty_target(name, out)))
         check_differentiable(value)
         result.starts = [value]
     attribution.enter("", "backward")
     graph = autograd_graph(result.starts)
     leaves = graph.leaves
-    consumer.backward_begins(graph)
-    del graph
     try:
+        consumer.backward_begins(graph)
+        del graph
         if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
-            with gradients_kept(leaves):
+            with gradients_kept(leaves), interrupts.allowed:
                 torch.autograd.backward(result.starts, seeds)
             with_gradient = consumer.swapped.with_gradient()
             result.trained = list(with_gradient)
             result.sparse = _rows({name: fake.grad for name, fake in with_gradient.items()})
             return
-        found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
+        with interrupts.allowed:
+            found = torch.autograd.grad(result.starts, leaves, seeds, allow_unused=True) if leaves else ()
         received = {id(leaf): gradient for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None}
         gradients = {n: received[id(f)] for n, f in consumer.swapped.fakes().items() if id(f) in received}
         result.trained, result.sparse = list(gradients), _rows(gradients)
@@ -178,6 +188,7 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         raise
     finally:
         attribution.in_backward = False
+        consumer.graph_dropped()
 
 
 def _rows(gradients: Mapping[str, Any]) -> dict[str, int]:
@@ -192,7 +203,7 @@ def _is_awaited(leaf: torch.Tensor) -> bool:
     return bool(getattr(leaf, "_post_accumulate_grad_hooks", None))
 
 
-def _update(optimizer: Any, mode: StepMode) -> None:
+def _update(optimizer: Any, mode: StepMode, interrupts: Interrupts) -> None:
     """A late step of the optimizer, whose state is there already; then gradients are dropped."""
     consumer = mode.consumer
     swapped = consumer.swapped
@@ -205,14 +216,14 @@ def _update(optimizer: Any, mode: StepMode) -> None:
             make_state(whole, consumer.like)
         consumer.attribution.owners = owners_of(whole, swapped.tensors)
         consumer.state_ended(whole)
-        with mode:
+        with mode, interrupts.allowed:
             whole.step()
     consumer.step_ended()
     for fake in swapped.with_gradient().values():
         fake.grad = None
 
 
-def _attributed(consumer: Consumer) -> Wrap:
+def _attributed(consumer: Consumer, interrupts: Interrupts) -> Wrap:
     """Each layer's forward, with the attribution set while it runs and its exceptions explained."""
     attribution = consumer.attribution
 
@@ -225,20 +236,23 @@ def _attributed(consumer: Consumer) -> Wrap:
             return own_turn(*args, **kwargs)
 
         def own_turn(*args: Any, **kwargs: Any) -> Any:
+            if interrupts.waiting:
+                interrupts.arrive()
             if not attribution.in_backward:
                 attribution.note_written_views((*args, *kwargs.values()))
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:
                 result = consumer.run_layer(layer, name, forward, args, kwargs)
-                if not attribution.in_backward:
-                    attribution.note_written_views(tensors_in(result))
-                return result
             except NotEqual:
                 raise
             except Exception as error:
                 explain(error, layer, name, args, kwargs)
                 raise
+            else:
+                if not attribution.in_backward:
+                    attribution.note_written_views(tensors_in(result))
+                return result
             finally:
                 attribution.path = outer
                 attribution.depth -= 1
@@ -257,7 +271,20 @@ def _in_place_of(forward: Any, layer: nn.Module, layer_run: Callable[..., Any]) 
     def method(_: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return layer_run(*args, **kwargs)
 
+    method.__signature__ = _signature(forward.__func__)  # type: ignore[attr-defined]
     return MethodType(method, layer)
+
+
+def _signature(function: Any) -> inspect.Signature | None:
+    if function not in _SIGNATURES:
+        try:
+            _SIGNATURES[function] = inspect.signature(function)
+        except (TypeError, ValueError):  # of a function written in C
+            return None
+    return _SIGNATURES[function]
+
+
+_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
 def symbols_of(

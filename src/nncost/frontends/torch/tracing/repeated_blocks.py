@@ -145,6 +145,10 @@ class Blocks:
             if any(id(parameter) in asked for parameter in layer.parameters()):
                 raise NotEqual(layer)
 
+    def graph_dropped(self) -> None:
+        """Let go of the backward pass: its nodes hold one another, and the blocks, in C++ where no collector looks."""
+        self._first = {}
+
     def _run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         if layer in self._seen:
             raise NotEqual(layer)
@@ -337,10 +341,6 @@ class Blocks:
             result.append(tensor)
         return result, [joined(path, producer) for producer in found.producers]
 
-    def backward_ended(self) -> None:
-        """Let the graph's nodes go: they hold this object."""
-        self._first = {}
-
     def sums(self, node: Any, gradients: list[tuple[torch.Tensor | None, str, Edge]]) -> list[str]:
         """The layers whose gradients autograd adds to what is there: all but the first of a tensor's to come."""
         layers: list[str] = []
@@ -456,12 +456,16 @@ def find_candidates(
             continue
         seen.add(layer)
         key = keys.get(layer)
-        is_alike = key is not None and layer is not module and counts[key] > 1 and key not in refused
-        if is_alike and layer._modules and type(layer).forward is not nn.Module.forward:
-            found[layer] = keys[layer]
+        if key is not None and layer is not module and counts[key] > 1 and key not in refused and _is_called(layer):
+            found[layer] = key
         else:
             waiting += [child for child in reversed(layer._modules.values()) if child is not None]
     return found
+
+
+def _is_called(layer: nn.Module) -> bool:
+    """Whether a layer with layers inside has a forward of its own."""
+    return bool(layer._modules) and type(layer).forward is not nn.Module.forward
 
 
 def _hooks_for_all() -> bool:

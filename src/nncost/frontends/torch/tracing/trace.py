@@ -115,9 +115,16 @@ def _with_values(run: _Run, error: Exception) -> Traced:
             return replace(traced, notes=(*traced.notes, *said))
     asked = getattr(error, "func", None) or str(error)
     raise SourceError(
-        f"the control flow of {type(run.module).__name__} depends on the values of its inputs ({asked}).",
+        f"{type(run.module).__name__} needs the values of its inputs, and only shapes are given ({asked}{_place(error)}).",
         hint=_GIVE_TENSORS,
     ) from error
+
+
+def _place(error: Exception) -> str:
+    """The layer in which a model asked for values, as far as that was noted."""
+    told = getattr(error, "__nncost__", None) or getattr(error.__cause__, "__nncost__", "")
+    where = str(told).partition(", which received")[0]
+    return f", {where}" if where else ""
 
 
 @record
@@ -204,15 +211,14 @@ class _BlockTracer(Tracer):
             return forward(*args, **kwargs)
         return self.blocks.run_layer(layer, path, forward, args, kwargs)
 
-    def backward_ended(self) -> None:
-        """The graph is not needed any more."""
-        if self.blocks is not None:
-            self.blocks.backward_ended()
-
     def backward_begins(self, graph: AutogradGraph) -> None:
         """Blocks that are replaced must keep their parameters to themselves."""
         if self.blocks is not None:
             self.blocks.backward_begins(graph)
+
+    def graph_dropped(self) -> None:
+        if self.blocks is not None:
+            self.blocks.graph_dropped()
 
 
 def trace_sparse_update(optimizer: Any, original: torch.Tensor, rows: int) -> list[Any] | None:

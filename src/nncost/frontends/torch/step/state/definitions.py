@@ -84,7 +84,7 @@ class Definitions:
     def keep_file(self, name: str | None) -> bool:
         """Keep the global names of a file; whether it is one of the user's own."""
         file = sys.modules.get(name or "")
-        if file is None or name is None or name.partition(".")[0] in _LIBRARIES:
+        if file is None or name is None or name.partition(".")[0] in _LIBRARIES or _is_of_python(name):
             return False
         is_own = is_of_user(file)
         if name not in self._files:
@@ -113,6 +113,11 @@ class Definitions:
         for function, misses in self._caches.values():
             if function.cache_info().misses != misses:
                 function.cache_clear()
+
+
+def _is_of_python(name: str) -> bool:
+    """Whether a file is of Python's own library, whose global tables are large and not a model's."""
+    return name.partition(".")[0] in sys.stdlib_module_names and name != "__main__"
 
 
 def is_of_user(file: ModuleType) -> bool:

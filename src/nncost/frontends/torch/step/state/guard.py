@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from types import (
@@ -32,13 +35,15 @@ from nncost.frontends.torch.step.fake_tensors import is_fake
 from nncost.frontends.torch.step.state.definitions import Definitions
 from nncost.frontends.torch.step.state.iterators import Unrepeatable
 from nncost.frontends.torch.step.state.kept import Kept, KeptDict, KeptSlots, Place, attributes_of, kept, slots_of
+from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.frontends.torch.step.state.scripts import KeptScript
+from nncost.frontends.torch.step.state.switches import switches_kept
 from nncost.frontends.torch.step.subclasses import is_wrapper
 
 LONG = 10_000
 """Longer containers are put back as well, but what is in them is not followed."""
 _ATOMS = frozenset(
-    {bool, int, float, complex, str, bytes, type(None), type, BuiltinFunctionType, BuiltinMethodType, ModuleType, range,
+    {bool, int, float, complex, str, bytes, type(None), BuiltinFunctionType, BuiltinMethodType, ModuleType, range,
      slice, torch.dtype, torch.device, torch.Size, torch.memory_format, torch.layout, CodeType, FrameType, TracebackType,
      MethodWrapperType, MappingProxyType, GetSetDescriptorType, MemberDescriptorType, property, staticmethod,
      classmethod, torch.finfo, torch.iinfo, type(Ellipsis), type(NotImplemented)}
@@ -55,6 +60,8 @@ _LEFT_ALONE = frozenset(
      "subprocess", "unittest", "pytest", "_pytest", "_io", "ctypes", "select", "queue", "nncost"}
 )  # fmt: skip
 """Libraries whose objects are not of a model's state, or cannot be kept."""
+_HOLDERS = (io.BytesIO, io.StringIO, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+"""Objects of such a library that are kept all the same."""
 _PLAIN = frozenset({dict, OrderedDict, list, set})
 Replace = Callable[[torch.Tensor], torch.Tensor]
 
@@ -150,6 +157,8 @@ class StateGuard:
             return value in self._known
         if isinstance(value, (Enum, BaseException)):  # an exception that is raised carries what is said of it
             return True
+        if isinstance(value, _HOLDERS):
+            return False
         module = type(value).__module__
         return module.partition(".")[0] in _LEFT_ALONE or module.startswith("torch.distributed.")
 
@@ -161,7 +170,7 @@ class StateGuard:
         self._definitions.keep_class(type(value))
         if type(value) is FunctionType:
             self._definitions.keep_names_of(value)
-        self._keep(id(value), kept(value))
+        self._keep(id(value), KeptScript(value) if isinstance(value, torch.jit.ScriptModule) else kept(value))
         attributes = attributes_of(value)
         if attributes and id(attributes) not in self._seen:
             self._seen[id(attributes)] = attributes
@@ -175,7 +184,7 @@ class StateGuard:
         if content is None or key in self._kept:
             return
         self._kept[key] = content
-        if not hasattr(content.value, "__len__") or isinstance(content, KeptSlots) or len(content.value) <= LONG:
+        if content.size <= LONG:
             for value, write in content.places():
                 self._wait(value, write)
 
@@ -223,6 +232,19 @@ class StateGuard:
             return copy.copy(value)
         except TypeError:
             return Unrepeatable(value)
+
+
+@contextmanager
+def kept_around(*values: Any) -> Iterator[None]:
+    """Some values, random states and switches, put back at the end."""
+    guard = StateGuard((), None)
+    with switches_kept(), random_state_kept():
+        try:
+            for value in values:
+                guard.follow(value)
+            yield
+        finally:
+            guard.restore()
 
 
 def _stays(other: Any) -> None:

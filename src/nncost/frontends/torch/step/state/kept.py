@@ -25,7 +25,9 @@ Place = tuple[Any, Callable[[Any], None]]
 
 
 class Kept:
-    """An object's content. ``places`` are the values it holds; :meth:`restore` puts everything back."""
+    """An object's content: ``places`` are the values it holds, ``size`` their number in a container."""
+
+    size = 0
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -46,6 +48,7 @@ class KeptDict(Kept):
         super().__init__(value)
         self._kind: Any = OrderedDict if isinstance(value, OrderedDict) else dict
         self._items = list(dict.items(value))
+        self.size = len(self._items)
 
     def places(self) -> Iterator[Place]:
         """Its values."""
@@ -70,6 +73,7 @@ class KeptList(Kept):
     def __init__(self, value: Any) -> None:
         super().__init__(value)
         self._items = list(list.__iter__(value))
+        self.size = len(self._items)
 
     def places(self) -> Iterator[Place]:
         """Its items."""
@@ -88,6 +92,7 @@ class KeptDeque(Kept):
     def __init__(self, value: Any) -> None:
         super().__init__(value)
         self._items = list(deque.__iter__(value))
+        self.size = len(self._items)
 
     def places(self) -> Iterator[Place]:
         """Its items."""
@@ -107,6 +112,7 @@ class KeptSet(Kept):
     def __init__(self, value: Any) -> None:
         super().__init__(value)
         self._items = list(set.__iter__(value))
+        self.size = len(self._items)
 
     def restore(self) -> None:
         """The same members."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 
-from nncost.frontends.torch.step.state.kept import Kept
+from nncost.frontends.torch.step.fake_tensors import Devices
+from nncost.frontends.torch.step.state.kept import Kept, Place
 
 
 class KeptScript(Kept):
@@ -19,6 +22,16 @@ class KeptScript(Kept):
         declared = torch._C.ConcreteModuleType.from_jit_type(inner._type()).get_attributes()
         names = dict.fromkeys((*declared, *value._parameters.keys(), *value._buffers.keys()))
         self._before = {name: _copied(inner.getattr(name)) for name in names}
+
+    def places(self) -> Iterator[Place]:
+        """The tensors among them."""
+        for name, value in self._before.items():
+            if isinstance(value, torch.Tensor):
+                yield value, partial(self._write, name)
+
+    def _write(self, name: str, value: torch.Tensor) -> None:
+        with Devices():
+            self.value._c.setattr(name, value)
 
     def restore(self) -> None:
         """The same tensors, and lists and numbers with the same content."""

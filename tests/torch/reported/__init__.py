@@ -1,0 +1,1 @@
+"""What people reported of other tools, and what is right."""

@@ -106,7 +106,9 @@ class Decoder(nn.Module):
 
 @TRAINING
 @pytest.mark.parametrize("length", [1, 8])
-@pytest.mark.parametrize("held", [lambda c: c, lambda c: [c], lambda c: (c,), lambda c: {"c": c}], ids=str)
+@pytest.mark.parametrize(
+    "held", [lambda c: c, lambda c: [c], lambda c: (c,), lambda c: {"c": c}], ids=("itself", "list", "tuple", "dict")
+)
 def test_a_cache_among_the_inputs(held: Callable[[Any], Any], length: int, settings: dict[str, Any]) -> None:
     module, cache = Decoder(4), Cache(length, 4)
     given = (torch.ones(1, 2, 4), held(cache))

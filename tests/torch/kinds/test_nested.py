@@ -94,5 +94,5 @@ def test_attention_of_the_strided_layout() -> None:
 
 
 def test_shapes_do_not_tell_where_pieces_end() -> None:
-    with pytest.raises(SourceError, match="Give real tensors"):
+    with pytest.raises(SourceError, match="Give tensors"):
         nncost.count(Attention(), (ROWS, WIDTH))

@@ -223,9 +223,8 @@ def _last_lines(error: BaseException) -> str | None:
     """The last lines of the user's own code that ran; None if none did."""
     frames = [frame for frame in extract_tb(error.__traceback__) if frame.line and not _is_of_others(frame.filename)]
     lines = [
-        f"  {Path(frame.filename).name}:{frame.lineno}  {frame.line[:MAX_LINE]}"
+        f"  {Path(frame.filename).name}:{frame.lineno}  {(frame.line or '')[:MAX_LINE]}"
         for frame in frames[-LAST_LINES:]
-        if frame.line
     ]
     return "\n".join([*lines, "The whole traceback: --verbose"]) if lines else None
 

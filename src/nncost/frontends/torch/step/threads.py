@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from traceback import walk_tb
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode, _push_mode
+from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
 from nncost.errors import SourceError
 
@@ -34,13 +34,20 @@ class Threads:
     def followed(self, mode: TorchDispatchMode) -> Iterator[None]:
         """Threads that start meanwhile run under the mode."""
 
-        def enter(frame: Any, event: str, argument: Any) -> None:
-            sys.setprofile(None)
+        def started(frame: Any, event: str, argument: Any) -> None:
             self.others = True
             _push_mode(mode)
+            beneath = frame if event != "call" else frame.f_back
+
+            def leave(frame: Any, event: str, argument: Any) -> None:
+                if event == "return" and frame.f_back is beneath:  # the thread's own function has ended
+                    sys.setprofile(None)
+                    _pop_mode()
+
+            sys.setprofile(leave)
 
         before = threading.getprofile()
-        threading.setprofile(enter)
+        threading.setprofile(started)
         try:
             yield
         finally:

@@ -46,7 +46,9 @@ _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
 )  # fmt: skip
 """How a model that looks at values runs on shapes: with a symbol for each size that they decide, with some, without."""
-_GIVE_TENSORS = "Give tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors)."
+_GIVE_TENSORS = (
+    "Give tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors)."
+)
 MERGED = "Sparse gradients are updated row by row, as many rows as were looked up: an optimizer that merges rows does less where one was looked up twice."
 OF_LOGICAL_SHAPE = "Tensors of class {} do not say what they hold: their bytes are those of their shape and type."
 _ABOUT_ANOTHER_WAY = (ReentrantError, NotEqual, Branched, *NEEDS_VALUES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -100,7 +101,11 @@ class Losses(nn.Module):
         return torch.stack(list(self.detector(images, targets).values())).sum()
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+NAMES = list(DETECTORS) if os.environ.get("NNCOST_DETECTORS") else ["fasterrcnn_mobilenet_v3_large_320_fpn"]
+"""``NNCOST_DETECTORS`` asks for all, which take minutes: they run on real numbers."""
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_detectors_are_complete_when_given_images(name: str) -> None:
     torch.manual_seed(0)
     settings, more = DETECTORS[name]

@@ -249,7 +249,8 @@ def test_hostile_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     quick(path, save=out)
     whole = (out / "state.npz").read_bytes()
     name = "values__dense.1.weight"
-    meta = json.loads(str(np.load(out / "state.npz")["nncost"]))
+    with np.load(out / "state.npz") as content:
+        meta = json.loads(str(content["nncost"]))
 
     def refused(fragment: str, **changes: Any) -> None:
         (out / "state.npz").write_bytes(whole)

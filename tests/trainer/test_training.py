@@ -181,11 +181,11 @@ def test_patience_keeps_the_best_parameters(tmp_path: Path) -> None:
     losses = [epoch.validation_loss for epoch in training.history]
     assert training.best_epoch == 1 + losses.index(min(losses))
     assert len(losses) == training.best_epoch + 2
-    held = np.load(tmp_path / "out" / "state.npz")
     from safetensors.numpy import load_file
 
-    for name, array in load_file(tmp_path / "out" / "weights.safetensors").items():
-        np.testing.assert_array_equal(array, held[f"best/{name}"])
+    with np.load(tmp_path / "out" / "state.npz") as held:
+        for name, array in load_file(tmp_path / "out" / "weights.safetensors").items():
+            np.testing.assert_array_equal(array, held[f"best/{name}"])
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch"])
@@ -197,9 +197,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
     with pytest.raises(nncost.NncostError, match=r"became (nan|inf) in epoch 2, step \d+ of 8, with sgd") as raised:
         nncost.train("2-8:relu-8:relu-1:none", path, epochs=9, learning_rate=1e9, resume=out, engine=engine)
     assert "--learning-rate 1e+08" in str(raised.value)
-    kept = np.load(out / "state.npz")
-    old = np.load(BytesIO(before))
-    assert all((kept[name] == old[name]).all() for name in old.files if "/" in name)
+    with np.load(out / "state.npz") as kept, np.load(BytesIO(before)) as old:
+        assert all((kept[name] == old[name]).all() for name in old.files if "/" in name)
 
 
 # ------------------------------------------------------------------- what does not fit

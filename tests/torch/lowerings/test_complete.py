@@ -43,6 +43,8 @@ REASONS = {
     "mkldnn::*": "made by compiled graphs; as aten::linear",
     "prims::*": "by the lowerings of the operators they belong to; some are run",
     "*c10d*::*": "between devices",
+    "_dtensor::*": "between devices",
+    "flex_lib::*": "tests/torch/kinds counts flex_attention with its gradients",
     "rngprims::*": "random",
     "aten::_fake_quantize_learnable_per_channel*": "as those for a whole tensor",
     "aten::_make_dep_token": "a mark",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.operands import (
     cast,
     closed_form,
     lowered_as,
     moved,
     tensor_as,
-    tensors_of,
 )
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, Lowering, lowers
 from nncost.ir.graph import Tensor
@@ -144,21 +142,3 @@ _MOVED = (
     " prims::shift_right_arithmetic prims::xor_sum prims::_make_token prims::frexp"
 )
 lowers(*_MOVED.split())(moved)
-
-_BETWEEN_DEVICES = (
-    "all_gather_into_tensor all_gather_into_tensor_coalesced all_gather_into_tensor_out all_to_all_single broadcast"
-    " wait_tensor irecv isend batch_p2p_ops"
-)
-_REDUCED = (
-    "all_reduce all_reduce_coalesced reduce_scatter_tensor reduce_scatter_tensor_coalesced reduce_scatter_tensor_out"
-)
-
-
-def _additions(call: Call) -> dict[str, Dim]:
-    """Each element of this device's share is added once."""
-    return {"add": sum((x.elements for x in tensors_of(call)), start=0)}
-
-
-for _namespace in ("_c10d_functional", "_c10d_functional_autograd"):
-    lowers(*(f"{_namespace}::{name}" for name in _BETWEEN_DEVICES.split()))(moved)
-    lowers(*(f"{_namespace}::{name}" for name in _REDUCED.split()))(closed_form(_additions, estimated=True))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
 
-from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, moved_to, tensors_in
+from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
 from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION, requires_grad, written_out
 from nncost.frontends.torch.step.known_values import value_asked
 from nncost.frontends.torch.step.signals import ValuesAskedError
@@ -106,29 +106,12 @@ def _copied(function: Any, tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
     return memo[id(tensor)]
 
 
-def _device(function: Any, tensor: torch.Tensor) -> torch.device:
-    """Where a tensor is; one that no operator has made, as ``nn.Parameter(x)``, forgets where its memory is."""
-    found: torch.device = moved_to(tensor) if not is_made(tensor) and is_fake(tensor) else function(tensor)
-    return found
-
-
-def _to(function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    """The tensor itself if it is asked to be where it is, which one that no operator has made cannot tell."""
-    if args and not is_made(tensor) and is_fake(tensor) and not kwargs.get("copy"):
-        given = torch.device(args[0]) if isinstance(args[0], (str, torch.device)) else None
-        if given is not None and given.type == "cpu" and len(args) == 1 and kwargs.get("dtype") in (None, tensor.dtype):
-            return tensor
-    return function(tensor, *args, **kwargs)
-
-
 _Tensor: Any = torch.Tensor
 ANSWERS: Mapping[Any, Answer] = {
     **dict.fromkeys((_Tensor.numpy, _Tensor.__array__, _Tensor.tolist, _Tensor.__reduce_ex__), _by_value),
     **dict.fromkeys((torch.tensor, torch.as_tensor), _made_of),
     **dict.fromkeys((_Tensor.__repr__, _Tensor.__format__), _shown),
     _Tensor.__deepcopy__: _copied,
-    _Tensor.device.__get__: _device,
-    _Tensor.to: _to,
     _Tensor.requires_grad.__get__: requires_grad,
     FLEX_ATTENTION: written_out,
 }

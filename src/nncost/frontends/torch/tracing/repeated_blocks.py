@@ -191,18 +191,19 @@ class Blocks:
         if _is_checkpointed() or torch._C._len_torch_dispatch_stack() != self._modes or not self._held[layer].is_same():
             return None
         described = TracedDescription(self.tracer.written)
+        is_converting = torch.is_autocast_enabled("cpu")
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if not is_made(leaf) or provenance_of(leaf)[1]:
-                    return None
+                if not is_made(leaf) or provenance_of(leaf)[1] or (is_converting and leaf.requires_grad):
+                    return None  # a leaf's conversion would be kept, that of a tensor that was computed is not
                 parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
                 parts.append(Literal(type(leaf), leaf))
             else:
                 return None
         state = (
-            torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"),
+            torch.is_grad_enabled(), is_converting, torch.get_autocast_dtype("cpu"),
             torch.get_default_dtype(), self.tracer.attribution.phase,
         )  # fmt: skip
         return self.candidates[layer], tuple(parts), str(structure), state

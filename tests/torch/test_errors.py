@@ -335,7 +335,9 @@ THEN = pytest.mark.parametrize("then", [lambda y: y, lambda y: y * 2], ids=["ret
 @pytest.mark.parametrize("given", [(2, 4), torch.ones(2, 4)], ids=["shape", "tensor"])
 def test_work_in_a_thread_that_the_model_starts_is_counted(then: Any, given: Any) -> None:
     assert nncost.count(InThread(then), given).forward.macs == 2 * 16
-    assert nncost.count(InThread(then), given, loss="sum").step.macs == 2 * 2 * 16
+    report = nncost.count(InThread(then), given, loss="sum")
+    assert report.step.macs == 2 * 2 * 16
+    assert any("which layer a gradient belongs to is not told" in note for note in report.notes)
 
 
 @THEN

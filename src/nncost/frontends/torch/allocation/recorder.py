@@ -6,10 +6,9 @@ take time. Nothing is computed: the module runs on fake tensors.
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from nncost.frontends.torch.step.attribution import Attribution
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, operator_info
 from nncost.frontends.torch.step.fake_tensors import Layout, is_fake, moved_to
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.profiler import profiled
 from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.ir.graph import Phase
 from nncost.records import record, replace
@@ -134,15 +134,9 @@ class PythonCalls:
         """The model goes on."""
         self._depth -= 1
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count while it lasts; a profiler that was there before is put back."""
-        before = sys.getprofile()
-        sys.setprofile(self._event)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)
+    def counted(self) -> AbstractContextManager[None]:
+        """Count while it lasts."""
+        return profiled(self._event)
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
         if self._depth == 0 and event in ("call", "c_call") and not _is_machinery(frame.f_code.co_filename):

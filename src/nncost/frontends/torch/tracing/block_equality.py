@@ -169,6 +169,24 @@ class TracedInt:
         return _NUMBER_OF_BLOCK.search(name) is not None and name != "num"
 
 
+def trace_numbers(layer: nn.Module) -> None:
+    """Replace the numbers that say which block this is by ones that note being used."""
+    for part in layer.modules():
+        attributes = vars(part)
+        for name, value in attributes.items():
+            if type(value) is int and TracedInt.is_block_number(name):
+                attributes[name] = TracedInt(value)
+
+
+def numbers_used(layer: nn.Module) -> bool:
+    """Whether a block has used a number that says which block it is."""
+    return any(
+        isinstance(value, TracedInt) and vars(value)["used"]
+        for part in layer.modules()
+        for value in vars(part).values()
+    )
+
+
 def _traced(operation: str) -> Callable[..., Any]:
     def method(self: TracedInt, *others: Any) -> Any:
         vars(self)["used"] = True

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, partial
@@ -39,6 +39,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.known_values import reads
+from nncost.frontends.torch.step.profiler import profiled
 from nncost.frontends.torch.step.state.definitions import names_in
 from nncost.frontends.torch.step.state.kept import attributes_of, slots_of
 from nncost.frontends.torch.tracing.block_equality import objects_of
@@ -73,15 +74,9 @@ class Watch:
         self.codes: dict[CodeType, dict[str, Any]] = {}
         self.reads_the_world = False
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Note functions; a profiler that was there before is put back."""
-        before = sys.getprofile()
-        sys.setprofile(self._event)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)
+    def watching(self) -> AbstractContextManager[None]:
+        """Note functions meanwhile."""
+        return profiled(self._event)
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
         if event == "call":
@@ -272,11 +267,9 @@ class Observed:
         self._watch = Watch()
         self._before = (_random_states(), reads())
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Note what runs meanwhile."""
-        with self._watch.watching():
-            yield
+        return self._watch.watching()
 
     def environment(self) -> Snapshot:
         """What the run could read. Raise Unprovable if it drew random numbers, asked for values, or changed any of it."""

@@ -15,7 +15,6 @@ cache), hooks, checkpoints, inputs or attributes that are changed, values that a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_mad
 from nncost.frontends.torch.step.leaves import AutogradGraph, Contribution, Edge, autograd_graph, contributions_to
 from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
-from nncost.frontends.torch.tracing.block_equality import BlockKeys, Held, TracedInt
+from nncost.frontends.torch.tracing.block_equality import Held, numbers_used, trace_numbers
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
 from nncost.frontends.torch.tracing.environment import Observed, Snapshot, Unprovable
 from nncost.frontends.torch.tracing.tracer import Tracer
@@ -180,7 +179,7 @@ class Blocks:
         finally:
             self._inside = False
         same = _relative(records[start:], path) == template.calls and template.is_like(result)
-        if not same or not template.holds() or _numbers_used(layer):
+        if not same or not template.holds() or numbers_used(layer):
             raise NotEqual(layer)
         template.is_confirmed = True
         return result
@@ -241,7 +240,7 @@ class Blocks:
             raise NotEqual(layer) from error
         after, changed = tree_flatten((args, kwargs))
         is_changed = changed != structure or any(now is not before for now, before in zip(after, inner, strict=True))
-        if is_changed or any(t._version != 0 for t in apart.values()) or not held.is_same() or _numbers_used(layer):
+        if is_changed or any(t._version != 0 for t in apart.values()) or not held.is_same() or numbers_used(layer):
             raise NotEqual(layer)
         found, out_structure = tree_flatten(result)
         outputs = self._outputs(found, inner, layer)
@@ -434,64 +433,6 @@ class _BlockFunction(torch.autograd.Function):
         sums = ctx.blocks.sums(node, list(zip(found, layers, node.next_functions[1:], strict=True)))
         ctx.blocks.tracer.attribution.block_nodes[node._sequence_nr()] = iter(sums)
         return (None, None, None, None, *found)
-
-
-def find_candidates(
-    module: nn.Module, excluded: set[nn.Module], is_trained: Callable[[torch.Tensor, str], bool]
-) -> dict[nn.Module, int]:
-    """The outermost layers, with layers inside, to which another one is equal, and the key they share.
-
-    If one of a kind is excluded, all are. A container that is never called, such as ``ModuleList``, is none; and
-    there are none while hooks run for every layer.
-    """
-    if _hooks_for_all():
-        return {}
-    keys = BlockKeys(module, is_trained).keys
-    counts = Counter(key for layer, key in keys.items() if key is not None and layer._modules and layer is not module)
-    refused = {keys[layer] for layer in excluded}
-    found: dict[nn.Module, int] = {}
-    waiting, seen = [module], set[nn.Module]()
-    while waiting:
-        layer = waiting.pop()
-        if layer in seen:  # a module may contain itself
-            continue
-        seen.add(layer)
-        key = keys.get(layer)
-        if key is not None and layer is not module and counts[key] > 1 and key not in refused and _is_called(layer):
-            found[layer] = key
-        else:
-            waiting += [child for child in reversed(layer._modules.values()) if child is not None]
-    return found
-
-
-def _is_called(layer: nn.Module) -> bool:
-    """Whether a layer with layers inside has a forward of its own."""
-    return bool(layer._modules) and type(layer).forward is not nn.Module.forward
-
-
-def _hooks_for_all() -> bool:
-    hooks = nn.modules.module
-    return bool(
-        hooks._global_forward_hooks or hooks._global_forward_pre_hooks or hooks._global_backward_hooks
-        or hooks._global_backward_pre_hooks
-    )  # fmt: skip
-
-
-def trace_numbers(layer: nn.Module) -> None:
-    """Replace the numbers that say which block this is by ones that note being used."""
-    for part in layer.modules():
-        attributes = vars(part)
-        for name, value in attributes.items():
-            if type(value) is int and TracedInt.is_block_number(name):
-                attributes[name] = TracedInt(value)
-
-
-def _numbers_used(layer: nn.Module) -> bool:
-    return any(
-        isinstance(value, TracedInt) and vars(value)["used"]
-        for part in layer.modules()
-        for value in vars(part).values()
-    )
 
 
 def _relative(calls: list[Any], path: str) -> list[Any]:

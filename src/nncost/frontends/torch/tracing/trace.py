@@ -29,8 +29,9 @@ from nncost.frontends.torch.step.signals import (
     StoredAskedError,
 )
 from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
+from nncost.frontends.torch.tracing.block_candidates import find_candidates
 from nncost.frontends.torch.tracing.log import Log
-from nncost.frontends.torch.tracing.repeated_blocks import Blocks, find_candidates
+from nncost.frontends.torch.tracing.repeated_blocks import Blocks
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.records import record, replace
 
@@ -41,6 +42,7 @@ NEEDS_GRADIENTS = "does not require grad"
 SAMPLED = (
     f"The model looks at whole numbers among its inputs, of which only shapes were given: each was taken as {SAMPLE}."
 )
+IN_THREADS = "Layers ran in other threads: which layer a gradient belongs to is not told there; totals are complete."
 EXPORTED = "The model looks at values of its inputs, of which only shapes were given: traced as torch.export does, without looking."
 _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
@@ -192,8 +194,10 @@ class _Run:
             seen_provenance(tensor)
         both = {*step.trained, *(() if tracer.blocks is None else tracer.blocks.trained)}
         trained = [name for name in step.tensors if name in both]
-        conditions = [] if settings.sizes is None else settings.sizes.check()
-        return Traced(step, tracer, trained, settings, conditions)
+        notes = [] if settings.sizes is None else settings.sizes.check()
+        if tracer.attribution.threads.others and trained:
+            notes.append(IN_THREADS)
+        return Traced(step, tracer, trained, settings, notes)
 
 
 class _BlockTracer(Tracer):

@@ -155,7 +155,7 @@ class Network(nn.Module):
         draw = random.Random(seed)
         kinds = [draw.choice(KINDS) for _ in range(draw.randint(1, 4))]
         quirk = draw.choice(sorted(QUIRKS)) if draw.random() < 0.4 else "none"
-        residual, depth, choice = draw.random() < 0.6, draw.randint(2, 5), draw.randrange(2**32)
+        residual, depth, choice = draw.random() < 0.6, draw.choice((2, 3, 5, 6, 8)), draw.randrange(2**32)
         self.stem = nn.Linear(WIDTH, WIDTH)
         self.blocks = nn.ModuleList(
             Block(kinds, quirk, residual, random.Random(choice), number) for number in range(depth)
@@ -218,6 +218,37 @@ def _collected(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(kept).sum(0)
 
 
+def _some_collected(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    kept = []
+    for number, block in enumerate(blocks):
+        x = block(x)
+        if number % 3 == 1:
+            kept.append(x)
+    return torch.stack([*kept, x]).sum(0)
+
+
+def _something_between(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    scale = torch.ones(WIDTH).requires_grad_()
+    for number, block in enumerate(blocks):
+        x = block(x) + scale
+        if number % 2:
+            x = torch.relu_(x)
+    return x
+
+
+def _skipping(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for number, block in enumerate(blocks):
+        y = block(x)
+        x = x * y if number % 2 else y
+    return x
+
+
+def _views_between(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = block(x.transpose(0, 1).contiguous().transpose(0, 1)).reshape(2, -1).view(2, 5, WIDTH)
+    return x[:, :3]
+
+
 def _no_grad(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     for number, block in enumerate(blocks):
         with torch.set_grad_enabled(torch.is_grad_enabled() and number % 2 == 0):
@@ -240,6 +271,10 @@ ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "checkpointed": _checkpointed,
     "segments": lambda blocks, x: checkpoint_sequential(list(blocks), 2, x, use_reentrant=False),
     "collected": _collected,
+    "some collected": _some_collected,
+    "something between": _something_between,
+    "skipping": _skipping,
+    "views between": _views_between,
     "in place after": lambda blocks, x: _chain(blocks, x).mul(1.0).add_(1.0),
     "twice": lambda blocks, x: _chain(blocks, _chain(blocks, x)),
     "last only": lambda blocks, x: blocks[-1](x),

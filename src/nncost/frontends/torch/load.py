@@ -163,7 +163,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     shapes = described(given, module, options.batch)
     graph = Graph((), tuple(parameters.values()), (), ())
     timeline, state_bytes, input_bytes = timeline_of(
-        module, given, options, known_from(traced.tracer.signatures.values()), traced.settings
+        module, given, options, known_from(traced.tracer.signatures.values()), traced.settings, traced.groups
     )
     meaning = {} if traced.settings.sizes is None else traced.settings.sizes.meaning
     return Model(

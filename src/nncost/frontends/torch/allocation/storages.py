@@ -49,6 +49,10 @@ class Storages:
         self._watch(storage, number)
         return number
 
+    def adopt(self, storage: Any, number: int) -> None:
+        """Note new memory whose number is known."""
+        self._watch(storage, number)
+
     def now_outside(self, but: set[int]) -> None:
         """All that is there was there before the step, apart from some."""
         for watch in self._alive.values():

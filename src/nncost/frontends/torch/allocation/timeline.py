@@ -10,12 +10,15 @@ from torch import nn
 
 from nncost.dims import Dim, add_all, substitute
 from nncost.frontends.model import Inputs, LoadOptions
+from nncost.frontends.torch.allocation.block_events import one_by_one
 from nncost.frontends.torch.allocation.known_results import KnownResults
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
+from nncost.frontends.torch.allocation.repeated_memory import repeated_rows
 from nncost.frontends.torch.allocation.tracker import AllocationTracker
 from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
+from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
 from nncost.ir.storage import Allocation, AllocationKind, Timeline, in_symbols
 from nncost.records import replace
@@ -29,22 +32,30 @@ def timeline_of(
     options: LoadOptions,
     known: KnownResults,
     settings: StepSettings,
+    groups: Sequence[Sequence[nn.Module]] = (),
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
     The step runs once, in the way of ``settings``. No timeline if it cannot run so again: the operations are counted
-    all the same.
+    all the same. ``groups`` are layers that the trace found equal; if their memory is not, the step runs again.
     """
     cache = WorkspaceCache(options.learn)
     multiples = None if settings.sizes is None else settings.sizes.multiples
     sizes = symbols_of(module, given, options, multiples)
-    tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs)
-    try:
-        run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True))
-        if sizes is not None:
-            sizes.check()
-    except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
-        return None, 0, 0
+    rows = repeated_rows(groups, trains=wants_backward(options)) if sizes is None else []
+    optimizer = options.steps.optimizer
+    for repeated in (rows, []) if rows else ([],):
+        updates = optimizer not in (None, "none")
+        tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs, repeated, updates=updates)
+        left_out = [layer for row in repeated for layer in row.layers if layer not in row.full]
+        try:
+            run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True, deferred=left_out))
+            if sizes is not None:
+                sizes.check()
+            break
+        except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
+            if not repeated:
+                return None, 0, 0
     timeline = _Builder(cache.of, tracker.gradients).timeline(tracker.events, tracker.forward_events)
     cache.keep()
     unknown = (*tracker.other_formulas, *sorted(cache.missing))
@@ -80,14 +91,16 @@ class _Builder:
 
     def timeline(self, events: Sequence[Any], forward_ends: int) -> Timeline:
         """The timeline of events; the forward pass ends before the event of that position."""
+        ended = len(list(one_by_one(events[:forward_ends])))
+        events = list(one_by_one(events))
         for position, event in enumerate(events):
-            if position == forward_ends:
+            if position == ended:
                 self._forward_ended()
             if isinstance(event, int):
                 self._freed(event)
             else:
                 self._called(event, events[position + 1] if position + 1 < len(events) else None)
-        if forward_ends >= len(events):
+        if ended == len(events):
             self._forward_ended()
         for number in list(self._open):
             self._close(number, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -25,6 +25,7 @@ from nncost.frontends.torch.allocation.memory_call import (
     results_in,
     without_positions,
 )
+from nncost.frontends.torch.allocation.repeated_memory import RepeatedMemory, Row
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
@@ -32,6 +33,7 @@ from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
+from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.subclasses import inner_tensors
 from nncost.frontends.torch.tracing.call_signature import Description
@@ -47,6 +49,8 @@ _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
 _POOL = torch.ops.aten.max_pool2d_with_indices.default
+_LAST_NODE = 1 << 62
+"""Nodes that add up a leaf's gradient have a higher number."""
 _CHECKS = {torch.ops.aten._linalg_check_errors.default}
 """Operators without a result that take memory."""
 _NUMBERS = {int, float, bool, complex}
@@ -63,12 +67,17 @@ class AllocationTracker(Consumer):
 
     repeats = True
 
-    def __init__(self, known: KnownResults, actual: ActualOutputs) -> None:
+    def __init__(
+        self, known: KnownResults, actual: ActualOutputs, rows: Sequence[Row] = (), *, updates: bool = False
+    ) -> None:
         super().__init__()
+        self._rows, self._updates = rows, updates
+        self._blocks: RepeatedMemory | None = None
         self.events: list[Any] = []
         self.storages = Storages(self._freed)
         self.forward_events = 0
         self.gradients: set[int] = set()
+        self.segments: list[tuple[int, int]] = []
         self.input_bytes: Dim = 0
         self.state_bytes = 0
         self.other_formulas: dict[str, None] = {}
@@ -76,7 +85,7 @@ class AllocationTracker(Consumer):
         self._calls: dict[Any, MemoryCall] = {}
         self._products = BiasedProducts(self.other_formulas)
         self._scalars: list[tuple[Any, CallEvent]] = []
-        self._makers: list[Maker] = []
+        self.makers: list[Maker] = []
         self._makes_state = False
         self._is_noted = True
         self._aside: tuple[list[Any], set[int]] = ([], set())
@@ -87,6 +96,8 @@ class AllocationTracker(Consumer):
         for fake in self.swapped.fakes().values():
             for tensor in inner_tensors(fake):
                 self._is_there(tensor)
+        if self._rows:
+            self._blocks = RepeatedMemory(self, self._rows, updates=self._updates)
         for tensor in [inner for given in tensors_of(inputs) for inner in inner_tensors(given)]:
             if storage_of(tensor) is not None:
                 self.target(tensor)
@@ -101,6 +112,8 @@ class AllocationTracker(Consumer):
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         """A layer's forward, in which products with a bias are seen, also if it runs again in a backward pass."""
+        if self._blocks is not None and layer in self._blocks:
+            return self._blocks.run_layer(layer, path, lambda: forward(*args, **kwargs), args, kwargs)
         if type(layer) in FUSABLE:
             with self._products.inside_one():
                 return forward(*args, **kwargs)
@@ -127,18 +140,32 @@ class AllocationTracker(Consumer):
         storage = storage_of(tensor)
         call = MemoryCall(None, (), (), sizes=(storage.nbytes(),))
         phase = "backward" if self.attribution.in_backward else self.attribution.phase
-        self._makers.append(Maker())
+        self.makers.append(Maker())
         self.events.append(CallEvent(call, (self.storages.taken(storage),), self.attribution.path, phase))
 
     def forward_ended(self) -> None:
         """What is held now is saved for the backward pass."""
         self.forward_events = len(self.events)
 
+    def backward_begins(self, graph: AutogradGraph) -> None:
+        """The graph of the loss is known."""
+        if self._blocks is not None:
+            self._blocks.backward_begins(graph)
+
+    def graph_dropped(self) -> None:
+        """Nodes are let go of."""
+        if self._blocks is not None:
+            self._blocks.graph_dropped()
+
     def backward_ended(self) -> None:
         """The parameters' gradients are there."""
+        if self._blocks is not None:
+            self._blocks.ended()
         gradients = [storage_of(fake.grad) for fake in self.swapped.with_gradient().values() if fake.grad is not None]
         numbers = {self.storages.number(storage) for storage in gradients}
         self.gradients = {number for number in numbers if number is not None}
+        if self._blocks is not None:
+            self.gradients.update(self._blocks.gradients)
 
     def state_begins(self) -> None:
         """The optimizer's state is there before the step: what making it takes is not noted."""
@@ -164,6 +191,11 @@ class AllocationTracker(Consumer):
         leaves = tree_leaves([dict(state) for state in optimizer.state.values()])
         storages = [storage_of(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)]
         self.state_bytes = sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+
+    def step_ended(self) -> None:
+        """Gradients are dropped."""
+        if self._blocks is not None:
+            self.events += self._blocks.gradients
 
     def finished(self) -> None:
         """What is held now outlives the step: its end is not noted."""
@@ -303,6 +335,19 @@ class AllocationTracker(Consumer):
         return call
 
     # ---------------------------------------------------------------- notes
+    def enter_node(self) -> None:
+        """Note where events of another autograd node begin; sums of gradients belong to the node that ran before."""
+        node = torch._C._current_autograd_node()
+        number = _LAST_NODE if node is None else node._sequence_nr()
+        if number < _LAST_NODE and (not self.segments or self.segments[-1][1] != number):
+            self.segments.append((len(self.events), number))
+
+    def settled(self) -> bool:
+        """Note the numbers that autograd has saved; whether it has come to all."""
+        if self._scalars:
+            self._note_saved_scalars()
+        return not self._scalars
+
     def _is_there(self, tensor: torch.Tensor) -> None:
         """Memory met for the first time was there before the step."""
         storage = storage_of(tensor)
@@ -311,13 +356,17 @@ class AllocationTracker(Consumer):
 
     def _freed(self, number: int) -> None:
         if self._is_noted:
+            if self._blocks is not None and self.attribution.in_backward:
+                self.enter_node()
             self.events.append(number)
 
     def _note(self, call: MemoryCall, tensors: list[torch.Tensor], fresh: list[Any], place: Place) -> None:
         allocated = tuple([self.storages.taken(storage) for storage in fresh])
         event = CallEvent(call, allocated, *place)
         node = torch._C._current_autograd_node() if self.attribution.in_backward else None
-        self._makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
+        if node is not None and self._blocks is not None:
+            self.enter_node()
+        self.makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
         if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
         if node is not None and call.operator in _SAVING and len(tensors) == 1:
@@ -331,9 +380,9 @@ class AllocationTracker(Consumer):
         first = self.storages.number(storage_of(tensors[0]))
         if first is None or first == OUTSIDE:
             return
-        if node is not None and event.call.operator is _ADD and sums_gradients(node, self._makers[first]):
-            self._makers[event.allocated[0]] = Maker()
-        reuse = reuse_of(event.call, tensors, node, self._makers[first], adds_bias=adds_bias)
+        if node is not None and event.call.operator is _ADD and sums_gradients(node, self.makers[first]):
+            self.makers[event.allocated[0]] = Maker()
+        reuse = reuse_of(event.call, tensors, node, self.makers[first], adds_bias=adds_bias)
         if reuse is not None:
             event.reusable_input, event.reuses, event.inplace_form = first, reuse.surely, reuse.form
 
@@ -364,7 +413,7 @@ class AllocationTracker(Consumer):
                 storage = storage_of(saved)
                 if self.storages.number(storage) is None:
                     entry[1].saved_scalar = self.storages.taken(storage)
-                    self._makers.append(Maker())
+                    self.makers.append(Maker())
         self._scalars = [*waiting, *self._scalars]
 
 

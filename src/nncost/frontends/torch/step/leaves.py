@@ -17,20 +17,21 @@ Edge = tuple[Any, int]
 
 @record
 class AutogradGraph:
-    """What a backward pass will run: its ``leaves``, and for each edge the number of the node that comes first to it.
+    """What a backward pass will run: its ``leaves``, and for each edge the numbers of the nodes that come first and last to it.
 
     Leaves are parameters, inputs, and what the model has made and asked a gradient of.
     """
 
     leaves: list[torch.Tensor]
     first: dict[Edge, int]
+    last: dict[Edge, int]
 
 
 def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
     """The graph that some tensors depend on."""
     found = {id(start): start for start in starts if start.grad_fn is None and start.requires_grad}
     waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
-    seen, first = set(waiting), dict[Edge, int]()
+    seen, first, last = set(waiting), dict[Edge, int](), dict[Edge, int]()
     while waiting:
         node = waiting.pop()
         variable = getattr(node, "variable", None)
@@ -41,11 +42,16 @@ def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
             following = edge[0]
             if following is None:
                 continue
-            first[edge] = max(first.get(edge, -1), number)
+            if edge not in first:
+                first[edge] = last[edge] = number
+            elif number > first[edge]:
+                first[edge] = number
+            elif number < last[edge]:
+                last[edge] = number
             if following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return AutogradGraph(list(found.values()), first)
+    return AutogradGraph(list(found.values()), first, last)
 
 
 @record

@@ -79,6 +79,7 @@ class Template:
     environment: Snapshot
     last_layer: str
     is_confirmed: bool = False
+    equal: list[nn.Module] = field(default_factory=list)
     backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
 
     def is_like(self, result: Any) -> bool:
@@ -156,6 +157,8 @@ class Blocks:
         key = self._key(layer, leaves, structure)
         template = None if key is None else self._templates.get(key)
         holds = template is not None and template.holds()
+        if template is not None and holds:
+            template.equal.append(layer)
         if template is not None and holds and template.is_confirmed:
             self._replayed[layer] = None
             return self._replay(template, path, leaves)
@@ -167,7 +170,12 @@ class Blocks:
             return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
         template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         self._replayed[layer] = None
+        template.equal.append(layer)
         return self._replay(template, path, leaves)
+
+    def groups(self) -> list[list[nn.Module]]:
+        """The blocks that were equal, each group in the order in which it ran."""
+        return [template.equal for template in self._templates.values()]
 
     def _confirm(self, template: Template, layer: nn.Module, path: str, run: Callable[[], Any]) -> Any:
         """The second of a kind runs in full. Raise NotEqual if it does anything else than the first, or leaves a trace."""

@@ -59,13 +59,17 @@ _ABOUT_ANOTHER_WAY = (ReentrantError, NotEqual, Branched, *NEEDS_VALUES)
 
 @record
 class Traced:
-    """A traced step: what it left, the tracer, which parameters got a gradient, how it ran, and notes on that."""
+    """A traced step: what it left, the tracer, which parameters got a gradient, how it ran, and notes on that.
+
+    ``groups`` are the blocks that were found equal, in the order in which they run.
+    """
 
     step: StepResult
     tracer: Tracer
     trained: list[str]
     settings: StepSettings
     notes: Sequence[str] = ()
+    groups: Sequence[Sequence[nn.Module]] = ()
 
 
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
@@ -197,7 +201,8 @@ class _Run:
         notes = [] if settings.sizes is None else settings.sizes.check()
         if tracer.attribution.threads.others and trained:
             notes.append(IN_THREADS)
-        return Traced(step, tracer, trained, settings, notes)
+        groups = () if tracer.blocks is None else tracer.blocks.groups()
+        return Traced(step, tracer, trained, settings, notes, groups)
 
 
 class _BlockTracer(Tracer):

@@ -1,0 +1,251 @@
+"""What one block did to memory, forward and backward, told so that it holds for every block that is equal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_flatten
+
+from nncost.frontends.torch.allocation.block_events import UnlikeError, are_alike, relative_to, taken_in
+from nncost.frontends.torch.allocation.inplace_rules import Maker
+from nncost.frontends.torch.allocation.storages import OUTSIDE, storage_of
+from nncost.frontends.torch.step.fake_tensors import Layout, layout_of
+from nncost.frontends.torch.step.leaves import Edge
+from nncost.records import record
+
+
+@record
+class GivenTensor:
+    """A tensor among a block's arguments: ``code`` is the number of its memory in the block's events, OUTSIDE none."""
+
+    layout: Layout
+    requires_grad: bool
+    code: int | None
+
+
+@record
+class MadeTensor:
+    """A tensor that a block makes: an output, or a gradient."""
+
+    layout: Layout
+    requires_grad: bool
+    is_view: bool
+    code: int
+
+
+@record
+class Incoming:
+    """The gradient of an output as it comes in; ``holders`` tell how many hold it."""
+
+    layout: Layout
+    is_view: bool
+    is_outside: bool
+    holders: tuple[int, int]
+
+
+@dataclass(slots=True, eq=False)
+class Forward:
+    """A forward pass: the events, how much memory was taken and by what, what goes in and what comes out.
+
+    ``outputs`` are tensors that are made, places of arguments that are handed on, and plain values; ``held`` are the
+    codes of inputs and outputs that the block holds for its backward pass.
+    """
+
+    events: list[Any]
+    makers: list[Maker]
+    inputs: list[GivenTensor]
+    outputs: list[Any]
+    structure: Any
+    held: set[int]
+
+    def is_like(self, other: Forward) -> bool:
+        """Whether two blocks did the same."""
+        return (
+            (self.inputs, self.outputs, self.structure, self.held, self.makers)
+            == (other.inputs, other.outputs, other.structure, other.held, other.makers)
+        ) and are_alike(self.events, other.events)  # fmt: skip
+
+    def saved(self) -> set[int]:
+        """The codes of what is taken and, outputs apart, not given back."""
+        freed = {event for event in self.events if isinstance(event, int)}
+        made = {output.code for output in self.outputs if isinstance(output, MadeTensor)}
+        return set(taken_in(self.events)) - freed - made
+
+
+@dataclass(slots=True, eq=False)
+class Backward:
+    """A backward pass: its events, which gradients came in, and which went out, to inputs and to parameters."""
+
+    events: list[Any]
+    makers: list[Maker]
+    incoming: list[Incoming | None]
+    gradients: list[Any]
+    trained: dict[str, MadeTensor]
+
+    def is_like(self, first: Backward, held: set[int]) -> bool:
+        """Whether the first block of the row did the same, whose backward pass is the last.
+
+        It may also give back what all blocks ``held``, and who else holds its gradient does not matter.
+        """
+        freed = {event for event in self.events if isinstance(event, int)}
+        shared = held - freed
+        other = replace(first, events=[e for e in first.events if not (isinstance(e, int) and e in shared)])
+        return (
+            (self.gradients, self.trained, [m.operator for m in self.makers])
+            == (other.gradients, other.trained, [m.operator for m in other.makers])
+            and [g and (g.layout, g.is_view) for g in self.incoming] == [g and (g.layout, g.is_view) for g in other.incoming]
+            and are_alike(self.events, other.events)
+        )  # fmt: skip
+
+
+    def parts(self, forward: Forward) -> list[tuple[list[Any], int | None]]:
+        """The events up to each moment at which something that the block holds is let go of, and what that is."""
+        found: list[tuple[list[Any], int | None]] = [([], None)]
+        for event in self.events:
+            if isinstance(event, int) and event in forward.held:
+                found[-1] = (found[-1][0], event)
+                found.append(([], None))
+            else:
+                found[-1][0].append(event)
+        return found
+
+    def check_held(self, forward: Forward, alive: set[int]) -> None:
+        """Raise UnlikeError unless all is given back that the block held, or made for itself.
+
+        ``alive`` are the codes of the forward pass that are alive after it: somebody else holds them.
+        """
+        freed = {event for event in self.events if isinstance(event, int)}
+        inputs = {given.code for given in forward.inputs}
+        outputs = {output.code for output in forward.outputs if isinstance(output, MadeTensor)}
+        if freed & (inputs | outputs) - forward.held or forward.held - freed - alive:
+            raise UnlikeError("memory that another held")
+        if forward.saved() - freed:
+            raise UnlikeError("memory that is kept")
+        handed_out = {g.code for g in (*self.gradients, *self.trained.values()) if g is not None}
+        if {code for code in taken_in(self.events)} - freed != handed_out:
+            raise UnlikeError("a gradient that is kept")
+        coming = -1 - len({code for code in inputs if code is not None})
+        given = sum(not gradient.is_outside for gradient in self.incoming if gradient is not None)
+        if set(range(coming, coming - given, -1)) - freed:
+            raise UnlikeError("a gradient that another holds")
+
+
+@dataclass(slots=True, eq=False)
+class Followed:
+    """A block that runs in full, on its way: what is noted of it until its backward pass is known."""
+
+    layer: nn.Module
+    path: str
+    inputs: list[torch.Tensor] = field(default_factory=list)
+    numbers: dict[int, int] = field(default_factory=dict)
+    first: int = 0
+    nodes: tuple[int, int] = (0, 0)
+    edges: list[Edge | None] = field(default_factory=list)
+    incoming: dict[int, tuple[int, Incoming]] = field(default_factory=dict)
+    outgoing: dict[int, tuple[int, MadeTensor]] = field(default_factory=dict)
+
+
+def unique_tensors(leaves: Sequence[Any]) -> list[torch.Tensor]:
+    """The tensors among arguments, each once."""
+    return list({id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values())
+
+
+def holders_of(tensor: torch.Tensor) -> tuple[int, int]:
+    """How many hold a tensor, and how many tensors its memory."""
+    storage: Any = tensor.untyped_storage()
+    counted: Any = tensor
+    return counted._use_count(), torch._C._storage_Use_Count(storage._cdata)
+
+
+def all_holders(tensors: Sequence[torch.Tensor]) -> list[tuple[int, ...]]:
+    """How many hold each tensor, its memory, and its object in Python."""
+    return [(*holders_of(tensor), sys.getrefcount(tensor)) for tensor in tensors]
+
+
+def layout_made(tensor: torch.Tensor) -> Layout:
+    """The layout of a tensor that is its memory's only one. Raise UnlikeError for a part of a larger one."""
+    layout = layout_of(tensor)
+    if layout is None or storage_of(tensor).nbytes() != layout.extent * layout.dtype.itemsize:
+        raise UnlikeError("part of a larger memory")
+    return layout
+
+
+def given_tensors(inputs: Sequence[torch.Tensor], number: Any) -> tuple[list[GivenTensor], list[int]]:
+    """The arguments as equal blocks have them, and the numbers of their memory in the order of their codes."""
+    given: list[GivenTensor] = []
+    numbers: list[int] = []
+    for tensor in inputs:
+        layout = layout_of(tensor)
+        found = number(storage_of(tensor))
+        if layout is None:
+            raise UnlikeError("an input that is part of another")
+        code: int | None = None
+        if found is not None and found != OUTSIDE:
+            if found not in numbers:
+                numbers.append(found)
+            code = -1 - numbers.index(found)
+        given.append(GivenTensor(layout, tensor.requires_grad, code))
+    return given, numbers
+
+
+def outputs_of_block(result: Any, leaves: Sequence[Any], numbers: Mapping[int, int], number: Any) -> tuple[list[Any], Any]:
+    """What a block returns, and its structure. Raise UnlikeError for what cannot be made again."""
+    found, structure = tree_flatten(result)
+    outputs: list[Any] = []
+    codes: set[int] = set()
+    for leaf in found:
+        place = next((place for place, other in enumerate(leaves) if other is leaf), None)
+        if isinstance(leaf, torch.Tensor) and place is not None:
+            outputs.append((place,))
+        elif isinstance(leaf, torch.Tensor):
+            code = numbers.get(number(storage_of(leaf)))
+            if code is None or code < 0 or code in codes:
+                raise UnlikeError("an output that shares memory")
+            codes.add(code)
+            outputs.append(MadeTensor(layout_made(leaf), leaf.requires_grad, leaf._is_view(), code))
+        else:
+            outputs.append(leaf)
+    return outputs, structure
+
+
+def backward_of(
+    followed: Followed, forward: Forward, events: Sequence[Any], makers: Sequence[Maker], trained: Mapping[str, MadeTensor]
+) -> Backward:
+    """A block's backward pass from its events. Raise UnlikeError for one that no other block could repeat."""
+    taken = taken_in(events)
+    first = min(taken, default=0)
+    if sorted(taken) != list(range(first, first + len(taken))):
+        raise UnlikeError("memory between that of the block")
+    numbers = dict(followed.numbers)
+    known = len(forward.makers)
+    numbers.update({number: known + place for place, number in enumerate(range(first, first + len(taken)))})
+    made = [output for output in forward.outputs if isinstance(output, MadeTensor)]
+    incoming: list[Incoming | None] = [None] * len(made)
+    roles = sum(code < 0 for code in followed.numbers.values())
+    for place, (number, gradient) in sorted(followed.incoming.items()):
+        incoming[place] = gradient
+        if number != OUTSIDE:
+            roles += 1
+            if numbers.setdefault(number, -roles) != -roles:
+                raise UnlikeError("two gradients in one memory")
+    gradients: list[Any] = []
+    for place in range(len(forward.inputs)):
+        number, gradient = followed.outgoing.get(place, (None, None))
+        gradients.append(None if gradient is None else _with_code(gradient, numbers, number))
+    parameters = {name: _with_code(gradient, numbers, gradient.code) for name, gradient in trained.items()}
+    return Backward(
+        relative_to(followed.path, events, numbers), [makers[number] for number in range(first, first + len(taken))],
+        incoming, gradients, parameters,
+    )  # fmt: skip
+
+
+def _with_code(gradient: MadeTensor, numbers: Mapping[int, int], number: int | None) -> MadeTensor:
+    code = numbers.get(-2 if number is None else number)
+    if code is None or code < 0:
+        raise UnlikeError("a gradient that is not the block's own")
+    return MadeTensor(gradient.layout, False, gradient.is_view, code)

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, partial
+from operator import is_
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
@@ -148,21 +149,24 @@ class Environment:
             for cell in function.__closure__ or ():
                 self._readers.append(lambda cell=cell: _content(cell))  # type: ignore[misc]
 
-    def state(self) -> list[Any]:
+    def state(self) -> _State:
         """Everything that is read now. Raise Unprovable for what cannot be compared."""
         found = _State(self._parts)
-        for value in self._roots:
+        for value in (*self._roots, *self.read()):
             found.add(value)
-        for read in self._readers:
-            found.add(read())
-        return found.values
+        return found
+
+    def read(self) -> list[Any]:
+        """What the names and closures stand for."""
+        return [read() for read in self._readers]
 
 
 class _State:
-    """A flat list of identities and plain values below some values."""
+    """A flat list of identities and plain values below some values, and how to read what each of them holds."""
 
     def __init__(self, parts: set[nn.Module]) -> None:
         self.values: list[Any] = []
+        self.holders: list[tuple[Callable[[], list[Any]], list[Any]]] = []
         self._layers = parts
         self._seen: dict[int, Any] = {}
 
@@ -177,7 +181,10 @@ class _State:
             if len(values) > _MOST_VALUES:
                 raise Unprovable
             seen[id(value)] = value
-            waiting += self._parts(value)
+            parts = self._parts(value)
+            waiting += parts
+            content = partial(_content_of, value) if isinstance(value, (dict, list, type)) else partial(self._parts, value)
+            self.holders.append((content, content()))
 
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, dict):
@@ -205,6 +212,14 @@ class _State:
                 return []
             raise Unprovable
         return [*(attributes or {}).values(), *slots, *([] if _is_of_trusted(type(value)) else [type(value)])]
+
+
+def _content_of(value: Any) -> list[Any]:
+    """What a dictionary, a list or a class holds, quickly."""
+    if isinstance(value, list):
+        return list(value)
+    names = value if isinstance(value, dict) else vars(value)
+    return [*names, *names.values()]
 
 
 def are_same(now: list[Any], before: list[Any]) -> bool:
@@ -286,13 +301,26 @@ class Snapshot:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._state = environment.state()
+        self._read = environment.read()
 
     def is_same(self) -> bool:
         """Whether all is as it was."""
+        if self._is_untouched():
+            return True
         try:
-            return are_same(self._environment.state(), self._state)
+            return are_same(self._environment.state().values, self._state.values)
         except Unprovable:
             return False
+
+    def _is_untouched(self) -> bool:
+        """Whether everything holds the very objects that it held: then nothing has changed."""
+        if not _are_identical(self._environment.read(), self._read):
+            return False
+        return all(_are_identical(content(), before) for content, before in self._state.holders)
+
+
+def _are_identical(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(is_, now, before))
 
 
 def _random_states() -> str:

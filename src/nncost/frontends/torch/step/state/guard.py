@@ -206,8 +206,12 @@ class StateGuard:
         for found in (tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None)):
             if found:
                 self._wait(found, _stays)
+        attributes = vars(tensor)
+        if not attributes:
+            self._empty.append(attributes)
+            return
         if not is_wrapper(tensor):
-            self._wait(vars(tensor), _stays)
+            self._wait(attributes, _stays)
             return
         wrapped: Any = tensor
         for name in vars(tensor).keys() - set(wrapped.__tensor_flatten__()[0]):

@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType
+from operator import is_
 from typing import Any
 
 import torch
@@ -46,25 +47,27 @@ class KeptDict(Kept):
 
     def __init__(self, value: Any) -> None:
         super().__init__(value)
-        self._kind: Any = OrderedDict if isinstance(value, OrderedDict) else dict
-        self._items = list(dict.items(value))
-        self.size = len(self._items)
+        self._keys, self._values = list(dict.keys(value)), list(dict.values(value))
+        self.size = len(self._keys)
+
+    @property
+    def _kind(self) -> Any:
+        return OrderedDict if isinstance(self.value, OrderedDict) else dict
 
     def places(self) -> Iterator[Place]:
         """Its values."""
-        for key, value in self._items:
-            yield value, partial(self._kind.__setitem__, self.value, key)
+        write = self._kind.__setitem__
+        for key, value in zip(self._keys, self._values, strict=True):
+            yield value, partial(write, self.value, key)
 
     def restore(self) -> None:
         """The same keys with the same values in the same order."""
-        if len(self.value) == len(self._items) and all(
-            key is before and value is old
-            for (key, value), (before, old) in zip(dict.items(self.value), self._items, strict=True)
-        ):
+        if _are_same(list(dict.values(self.value)), self._values) and _are_same(list(dict.keys(self.value)), self._keys):
             return
-        self._kind.clear(self.value)
-        for key, value in self._items:
-            self._kind.__setitem__(self.value, key, value)
+        kind = self._kind
+        kind.clear(self.value)
+        for key, value in zip(self._keys, self._values, strict=True):
+            kind.__setitem__(self.value, key, value)
 
 
 class KeptList(Kept):
@@ -268,7 +271,7 @@ def _stays(other: Any) -> None:
 
 
 def _are_same(now: list[Any], before: list[Any]) -> bool:
-    return len(now) == len(before) and all(value is old for value, old in zip(now, before, strict=True))
+    return len(now) == len(before) and all(map(is_, now, before))
 
 
 def _read(slot: Any, value: Any) -> Any:

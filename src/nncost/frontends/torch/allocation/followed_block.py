@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.graph import get_gradient_edge
 from torch.utils._pytree import tree_flatten
 
 from nncost.frontends.torch.allocation.block_events import UnlikeError, are_alike, relative_to, taken_in
 from nncost.frontends.torch.allocation.inplace_rules import Maker
+from nncost.frontends.torch.allocation.memory_call import CallEvent
 from nncost.frontends.torch.allocation.storages import OUTSIDE, storage_of
-from nncost.frontends.torch.step.fake_tensors import Layout, layout_of
-from nncost.frontends.torch.step.leaves import Edge
+from nncost.frontends.torch.step.fake_tensors import Layout, is_made, layout_of
+from nncost.frontends.torch.step.leaves import Contribution, Edge
 from nncost.records import record
+
+Numbering = Callable[[Any], int | None]
+"""The number of a storage."""
 
 
 @record
@@ -79,13 +84,17 @@ class Forward:
 
 @dataclass(slots=True, eq=False)
 class Backward:
-    """A backward pass: its events, which gradients came in, and which went out, to inputs and to parameters."""
+    """A backward pass: its events, which gradients came in, and which went out, to inputs and to parameters.
+
+    ``sums`` are gradients of parameters that other calls share: the code of the sum so far, and of that with this call's.
+    """
 
     events: list[Any]
     makers: list[Maker]
     incoming: list[Incoming | None]
     gradients: list[Any]
     trained: dict[str, MadeTensor]
+    sums: list[tuple[int, int]]
 
     def is_like(self, first: Backward, held: set[int]) -> bool:
         """Whether the first block of the row did the same, whose backward pass is the last.
@@ -96,8 +105,8 @@ class Backward:
         shared = held - freed
         other = replace(first, events=[e for e in first.events if not (isinstance(e, int) and e in shared)])
         return (
-            (self.gradients, self.trained, [m.operator for m in self.makers])
-            == (other.gradients, other.trained, [m.operator for m in other.makers])
+            (self.gradients, self.trained, self.sums, [m.operator for m in self.makers])
+            == (other.gradients, other.trained, other.sums, [m.operator for m in other.makers])
             and [g and (g.layout, g.is_view) for g in self.incoming] == [g and (g.layout, g.is_view) for g in other.incoming]
             and are_alike(self.events, other.events)
         )  # fmt: skip
@@ -127,6 +136,7 @@ class Backward:
         if forward.saved() - freed:
             raise UnlikeError("memory that is kept")
         handed_out = {g.code for g in (*self.gradients, *self.trained.values()) if g is not None}
+        handed_out |= {after for _, after in self.sums}
         if {code for code in taken_in(self.events)} - freed != handed_out:
             raise UnlikeError("a gradient that is kept")
         coming = -1 - len({code for code in inputs if code is not None})
@@ -137,17 +147,90 @@ class Backward:
 
 @dataclass(slots=True, eq=False)
 class Followed:
-    """A block that runs in full, on its way: what is noted of it until its backward pass is known."""
+    """A block that runs in full, on its way: what is noted of it until its backward pass is known.
+
+    ``is_shared``: other calls have the same parameters. ``numbers`` are the codes of the memory that it knows,
+    ``nodes`` the range of its autograd nodes; ``inputs`` and ``outputs`` say by place which gradients are meant.
+    """
 
     layer: nn.Module
     path: str
-    inputs: list[torch.Tensor] = field(default_factory=list)
-    numbers: dict[int, int] = field(default_factory=dict)
-    first: int = 0
-    nodes: tuple[int, int] = (0, 0)
-    edges: list[Edge | None] = field(default_factory=list)
+    is_shared: bool
+    numbers: dict[int, int]
+    nodes: tuple[int, int]
+    inputs: dict[int, Edge] = field(default_factory=dict)
+    outputs: dict[int, Edge] = field(default_factory=dict)
+    single: set[int] = field(default_factory=set)
+    by_node: set[tuple[str, int]] = field(default_factory=set)
     incoming: dict[int, tuple[int, Incoming]] = field(default_factory=dict)
     outgoing: dict[int, tuple[int, MadeTensor]] = field(default_factory=dict)
+
+    # ---------------------------------------------------------------- gradients
+    def hook(self, number: Numbering, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> None:
+        """Have the gradients noted that come into the block, and those that it hands out, once they are complete."""
+        for place, tensor in enumerate(outputs):
+            if tensor.requires_grad:
+                self.outputs[place] = _edge(tensor)
+                tensor.register_hook(lambda g, place=place: self._note("in", place, g, number))
+        for place, tensor in enumerate(inputs):
+            if tensor.requires_grad:
+                self.inputs[place] = _edge(tensor)
+                tensor.register_hook(lambda g, place=place: self._note("out", place, g, number))
+
+    def hook_nodes(self, found: Mapping[Edge, Sequence[Contribution]], number: Numbering) -> None:
+        """Have those gradients noted as a node computes them that others are added to, inside the block or before it.
+
+        Raise UnlikeError where the block adds to gradients that others have computed.
+        """
+        low, high = self.nodes
+        for place, edge in self.outputs.items():
+            after = [c for c in found[edge] if c.number >= high]
+            if len(after) < len(found[edge]):
+                self._hook_node("in", place, after, number)
+            if any(c.number < low for c in found[edge]):
+                raise UnlikeError("an output that was there before")
+        for place, edge in self.inputs.items():
+            inside = [c for c in found[edge] if low <= c.number < high]
+            if len(inside) == 1:
+                self.single.add(place)
+            if any(c.number >= high for c in found[edge]):
+                raise UnlikeError("an input that is used later")
+            if len(inside) < len(found[edge]):
+                self._hook_node("out", place, inside, number)
+
+    def _hook_node(self, way: str, place: int, contributions: Sequence[Contribution], number: Numbering) -> None:
+        self.by_node.add((way, place))
+        if len(contributions) > 1:
+            raise UnlikeError("a sum of gradients")
+        for contribution in contributions:
+
+            def note(results: Any, given: Any, position: int = contribution.position) -> None:
+                if results[position] is not None:
+                    self._note(way, place, results[position], number, by_node=True)
+
+            contribution.node.register_hook(note)
+
+    def _note(
+        self, way: str, place: int, gradient: torch.Tensor, number: Numbering, *, by_node: bool = False
+    ) -> None:
+        if ((way, place) in self.by_node) != by_node:
+            return
+        taken = number(storage_of(gradient))
+        taken = -2 if taken is None else taken
+        if way == "in":
+            self.incoming[place] = (taken, incoming_gradient(gradient, taken))
+        else:
+            self.outgoing[place] = (taken, MadeTensor(layout_made(gradient), False, gradient._is_view(), 0))
+
+
+def incoming_gradient(gradient: torch.Tensor, number: int | None) -> Incoming:
+    """How a gradient comes in. Raise UnlikeError for a part of a larger one."""
+    return Incoming(layout_made(gradient), gradient._is_view(), number == OUTSIDE, holders_of(gradient))
+
+
+def _edge(tensor: torch.Tensor) -> Edge:
+    edge = get_gradient_edge(tensor)
+    return edge.node, edge.output_nr
 
 
 def unique_tensors(leaves: Sequence[Any]) -> list[torch.Tensor]:
@@ -180,10 +263,10 @@ def given_tensors(inputs: Sequence[torch.Tensor], number: Any) -> tuple[list[Giv
     given: list[GivenTensor] = []
     numbers: list[int] = []
     for tensor in inputs:
-        layout = layout_of(tensor)
+        if not is_made(tensor) or tensor.is_conj() or tensor.is_neg():
+            raise UnlikeError("an input of another kind")
+        layout = Layout(tensor.shape, tensor.stride(), tensor.dtype)
         found = number(storage_of(tensor))
-        if layout is None:
-            raise UnlikeError("an input that is part of another")
         code: int | None = None
         if found is not None and found != OUTSIDE:
             if found not in numbers:
@@ -221,7 +304,7 @@ def backward_of(
     first = min(taken, default=0)
     if sorted(taken) != list(range(first, first + len(taken))):
         raise UnlikeError("memory between that of the block")
-    numbers = dict(followed.numbers)
+    numbers, freed = dict(followed.numbers), {event for event in events if isinstance(event, int)}
     known = len(forward.makers)
     numbers.update({number: known + place for place, number in enumerate(range(first, first + len(taken)))})
     made = [output for output in forward.outputs if isinstance(output, MadeTensor)]
@@ -233,6 +316,12 @@ def backward_of(
             roles += 1
             if numbers.setdefault(number, -roles) != -roles:
                 raise UnlikeError("two gradients in one memory")
+    sums: list[tuple[int, int]] = []
+    for before, after in _sums_in(events).items() if followed.is_shared else ():
+        if before in freed and before not in numbers and after in taken and after not in freed:
+            roles += 1
+            numbers[before] = -roles
+            sums.append((-roles, numbers[after]))
     gradients: list[Any] = []
     for place in range(len(forward.inputs)):
         number, gradient = followed.outgoing.get(place, (None, None))
@@ -240,8 +329,17 @@ def backward_of(
     parameters = {name: _with_code(gradient, numbers, gradient.code) for name, gradient in trained.items()}
     return Backward(
         relative_to(followed.path, events, numbers), [makers[number] for number in range(first, first + len(taken))],
-        incoming, gradients, parameters,
+        incoming, gradients, parameters, sums,
     )  # fmt: skip
+
+
+def _sums_in(events: Sequence[Any]) -> dict[int, int]:
+    """The memory that calls may add to, and the number of the sum."""
+    return {
+        event.reusable_input: event.allocated[0]
+        for event in events
+        if isinstance(event, CallEvent) and event.reusable_input is not None and event.allocated
+    }
 
 
 def _with_code(gradient: MadeTensor, numbers: Mapping[int, int], number: int | None) -> MadeTensor:

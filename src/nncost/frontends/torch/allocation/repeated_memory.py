@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.autograd.graph import get_gradient_edge
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.allocation.block_events import BlockEvents, UnlikeError, relative_to, taken_in
@@ -31,6 +30,7 @@ from nncost.frontends.torch.allocation.followed_block import (
     backward_of,
     given_tensors,
     holders_of,
+    incoming_gradient,
     layout_made,
     outputs_of_block,
     unique_tensors,
@@ -39,9 +39,11 @@ from nncost.frontends.torch.allocation.inplace_rules import Maker
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
-from nncost.frontends.torch.step.leaves import AutogradGraph
+from nncost.frontends.torch.step.leaves import AutogradGraph, Contribution, Edge, contributors
 from nncost.frontends.torch.step.signals import NotEqual
 
+Call = tuple[nn.Module, int]
+"""A layer, and which of its calls is meant."""
 _ALIAS = torch.ops.aten.alias.default
 
 
@@ -64,56 +66,80 @@ class Tracked(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """Equal blocks in the order in which they run."""
+    """Equal blocks in the order in which they run, or equal calls of one layer.
 
-    layers: Sequence[nn.Module]
-    full: set[nn.Module]
+    ``full`` are the places of those that run in full: the backward pass of the one at ``example`` is repeated, that at
+    ``check`` must be like it. ``sums`` know the gradients of shared parameters so far: the first to add to one may find
+    a view, and make another tensor, the next add to that.
+    """
+
+    calls: Sequence[Call]
+    full: set[int]
+    is_shared: bool
+    check: int
+    example: int
     forward: Forward | None = None
     backward: Backward | None = None
-    followed: dict[nn.Module, Followed] = field(default_factory=dict)
-    open: set[nn.Module] = field(default_factory=set)
+    followed: dict[int, Followed] = field(default_factory=dict)
+    sums: list[Any] = field(default_factory=list)
     next: int = 0
 
+    def left_out(self) -> list[nn.Module]:
+        """The layers that do not run at all."""
+        return [layer for place, (layer, _) in enumerate(self.calls) if place not in self.full and not self.is_shared]
 
-def repeated_rows(groups: Sequence[Sequence[nn.Module]], *, trains: bool) -> list[Row]:
+
+def repeated_rows(groups: Sequence[Sequence[Call]], *, trains: bool) -> list[Row]:
     """The rows in which blocks are left out."""
-    ends = 2 if trains else 1
-    return [Row(g, {g[0], *g[-ends:]}) for g in groups if len(g) > ends + 1]
+    rows: list[Row] = []
+    for calls in groups:
+        is_shared = len({layer for layer, _ in calls}) < len(calls)
+        check = 1 if is_shared and trains else 0  # with the first call, gradients of shared parameters are complete
+        example = len(calls) - (1 if not trains else 3 if is_shared else 2)
+        full = {*range(check + 1), *range(example, len(calls))}
+        if check < example and len(full) < len(calls):
+            rows.append(Row(calls, full, is_shared, check, example))
+    return rows
 
 
 class RepeatedMemory:
     """The rows of one step. ``updates``: an optimizer follows, for which parameters have gradients."""
 
     def __init__(self, tracked: Tracked, rows: Sequence[Row], *, updates: bool) -> None:
-        self.tracked, self._updates = tracked, updates
-        self._rows = {layer: row for row in rows for layer in row.layers}
+        self.tracked, self._updates, self._rows = tracked, updates, rows
+        self._places = {call: (row, place) for row in rows for place, call in enumerate(row.calls)}
+        self._called = dict.fromkeys((layer for layer, _ in self._places), -1)
         assert tracked.fast is not None
         self.fast = tracked.fast
         self._anchor = self.fast.make((), (), torch.float32, requires_grad=True)
-        self._functions: list[Any] = []
+        self._open: dict[_Repeated, None] = {}
         self.gradients: list[int] = []
         self.is_refused = False
 
     def __contains__(self, layer: object) -> bool:
-        return layer in self._rows
+        return layer in self._called
 
     # ---------------------------------------------------------------- forward
     def run_layer(self, layer: nn.Module, path: str, run: Callable[[], Any], args: Any, kwargs: Any) -> Any:
         """A block's forward, in full or repeated. Raise NotEqual if it cannot be repeated."""
-        row = self._rows[layer]
+        self._called[layer] += 1
+        found = self._places.get((layer, self._called[layer]))
+        if found is None:
+            return run()
+        row, place = found
         leaves, _ = tree_flatten((args, kwargs))
         try:
-            if row.next >= len(row.layers) or row.layers[row.next] is not layer or not self.tracked.settled():
+            if row.next != place or not self.tracked.settled():
                 raise UnlikeError("another order")
             row.next += 1
-            if layer in row.full:
-                return self._in_full(row, layer, path, run, leaves)
-            return self._repeated(row, layer, path, leaves)
+            if place in row.full:
+                return self._in_full(row, place, path, run, leaves)
+            return self._repeated(row, place, path, leaves)
         except UnlikeError as error:
             self.is_refused = True  # also where the model goes on
             raise NotEqual(layer) from error
 
-    def _in_full(self, row: Row, layer: nn.Module, path: str, run: Callable[[], Any], leaves: list[Any]) -> Any:
+    def _in_full(self, row: Row, place: int, path: str, run: Callable[[], Any], leaves: list[Any]) -> Any:
         tracked, storages = self.tracked, self.tracked.storages
         inputs = unique_tensors(leaves)
         given, roles = given_tensors(inputs, storages.number)
@@ -143,34 +169,12 @@ class RepeatedMemory:
             row.forward = forward
         elif not row.forward.is_like(forward):
             raise UnlikeError("another forward pass")
-        if layer in (row.layers[0], row.layers[-2]) and any(tensor.requires_grad for tensor in made):
-            self._follow(row, Followed(layer, path, numbers=numbers, first=first, nodes=(low, high)), inputs, made)
+        if place in (row.check, row.example) and any(tensor.requires_grad for tensor in made):
+            row.followed[place] = Followed(row.calls[place][0], path, row.is_shared, numbers, (low, high))
+            row.followed[place].hook(storages.number, inputs, made)
         return result
 
-    def _follow(self, row: Row, followed: Followed, inputs: list[torch.Tensor], made: list[torch.Tensor]) -> None:
-        """Have the gradients noted that come into a block, and those that it hands out."""
-        row.followed[followed.layer] = followed
-        number = self.tracked.storages.number
-
-        def comes_in(place: int, gradient: torch.Tensor) -> None:
-            taken = number(storage_of(gradient))
-            followed.incoming[place] = (-2 if taken is None else taken, _incoming(gradient, taken))
-
-        def goes_out(place: int, gradient: torch.Tensor) -> None:
-            taken = number(storage_of(gradient))
-            made = MadeTensor(layout_made(gradient), False, gradient._is_view(), 0)
-            followed.outgoing[place] = (-2 if taken is None else taken, made)
-
-        for place, tensor in enumerate(made):
-            if tensor.requires_grad:
-                tensor.register_hook(lambda gradient, place=place: comes_in(place, gradient))
-        for place, tensor in enumerate(inputs):
-            if tensor.requires_grad:
-                tensor.register_hook(lambda gradient, place=place: goes_out(place, gradient))
-                edge = get_gradient_edge(tensor)
-                followed.edges.append((edge.node, edge.output_nr))
-
-    def _repeated(self, row: Row, layer: nn.Module, path: str, leaves: list[Any]) -> Any:
+    def _repeated(self, row: Row, place: int, path: str, leaves: list[Any]) -> Any:
         tracked, forward = self.tracked, row.forward
         inputs = unique_tensors(leaves)
         given, roles = given_tensors(inputs, tracked.storages.number)
@@ -183,7 +187,7 @@ class RepeatedMemory:
         tracked.events.append(BlockEvents(forward.events, numbers, path))
         outputs = [output for output in forward.outputs if isinstance(output, MadeTensor)]
         if any(output.requires_grad for output in outputs):
-            made = self._differentiable(row, layer, path, inputs, numbers)
+            made = self._differentiable(row, place, path, inputs, numbers)
         else:
             made = self.make_outputs(forward, numbers)
         rest = iter(made)
@@ -193,23 +197,24 @@ class RepeatedMemory:
         return tree_unflatten(result, forward.structure)
 
     def _differentiable(
-        self, row: Row, layer: nn.Module, path: str, inputs: list[torch.Tensor], numbers: list[int]
+        self, row: Row, place: int, path: str, inputs: list[torch.Tensor], numbers: list[int]
     ) -> list[torch.Tensor]:
         assert row.forward is not None
-        if self._updates:
+        layer = row.calls[place][0]
+        if self._updates and not row.is_shared:
             self.tracked.swapped.swap_deferred(layer)
             for parameter in (*layer.parameters(), *layer.buffers()):
                 self.tracked.storages.outside(storage_of(parameter))
-        repeated = _Repeated(self, row, layer, path, numbers)
+        repeated = _Repeated(self, row, place, path, numbers)
         for tensor, given in zip(inputs, row.forward.inputs, strict=True):
             if given.code in row.forward.held:
                 repeated.held[given.code] = storage_of(tensor)
-        row.open.add(layer)
         made = list(_BlockFunction.apply(self._anchor, repeated, *inputs))
-        for place, tensor in enumerate(made):
+        for output, tensor in enumerate(made):
             if tensor.requires_grad:
-                tensor.register_hook(lambda gradient, place=place: repeated.comes_in(place, gradient))
-        self._functions.append(next(tensor.grad_fn for tensor in made if tensor.requires_grad))
+                tensor.register_hook(lambda gradient, output=output: repeated.comes_in(output, gradient))
+        repeated.node = next(tensor.grad_fn for tensor in made if tensor.requires_grad)
+        self._open[repeated] = None
         return made
 
     def make_outputs(self, forward: Forward, numbers: Sequence[int]) -> list[torch.Tensor]:
@@ -228,26 +233,24 @@ class RepeatedMemory:
     # ---------------------------------------------------------------- backward
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The graph is known. Raise UnlikeError if gradients of a block's inputs come from elsewhere as well."""
-        for node in self._functions:
-            number = node._sequence_nr()
-            for edge in node.next_functions[1:]:
-                if edge[0] is not None and not graph.first.get(edge) == graph.last.get(edge) == number:
-                    raise UnlikeError("an input that is used elsewhere")
-        self._functions.clear()
-        for row in dict.fromkeys(self._rows.values()):
-            for followed in row.followed.values():
-                low, high = followed.nodes
-                for edge in followed.edges:
-                    if not low <= graph.last.get(edge, low) <= graph.first.get(edge, low) < high:
-                        raise UnlikeError("an input that is used elsewhere")
-                followed.edges.clear()
+        blocks = [followed for row in self._rows for followed in row.followed.values()]
+        edges = {edge for followed in blocks for edge in (*followed.inputs.values(), *followed.outputs.values())}
+        edges.update(edge for repeated in self._open for edge in repeated.edges())
+        found = contributors(graph.nodes, edges)
+        for followed in blocks:
+            followed.hook_nodes(found, self.tracked.storages.number)
+        for repeated in self._open:
+            repeated.check_edges(found)
+        self.graph_dropped()
 
     def graph_dropped(self) -> None:
         """Let go of the nodes."""
-        self._functions.clear()
-        for row in self._rows.values():
+        for repeated in self._open:
+            repeated.node = None
+        for row in self._rows:
             for followed in row.followed.values():
-                followed.edges.clear()
+                followed.inputs.clear()
+                followed.outputs.clear()
 
     def repeat_backward(self, repeated: _Repeated, gradients: Sequence[torch.Tensor | None]) -> list[Any]:
         """A block's backward pass: the gradients of its inputs; its parameters have theirs."""
@@ -255,11 +258,21 @@ class RepeatedMemory:
         tracked.enter_node()
         try:
             if row.backward is None:
-                row.backward = self._backward(row, row.followed[row.layers[-2]])
-                row.backward.check_held(row.forward, self._alive(row))
+                self._take_example(row)
             return self._repeat_backward(repeated, row.backward, gradients)
         except (UnlikeError, KeyError) as error:
-            raise NotEqual(repeated.layer) from error
+            self.is_refused = True
+            raise NotEqual(repeated.row.calls[repeated.place][0]) from error
+
+    def _take_example(self, row: Row) -> None:
+        """The example's backward pass has run."""
+        assert row.forward is not None
+        followed, storages = row.followed[row.example], self.tracked.storages
+        row.backward = self._backward(row, followed)
+        alive = storages.alive()
+        row.backward.check_held(row.forward, {code for number, code in followed.numbers.items() if number in alive})
+        first = min(taken_in(self._events_of(followed)), default=0) - len(row.forward.makers)
+        row.sums = [storages.watch_of(first + after) for _, after in row.backward.sums]
 
     def _repeat_backward(self, repeated: _Repeated, backward: Backward, gradients: Sequence[Any]) -> list[Any]:
         tracked, storages = self.tracked, self.tracked.storages
@@ -274,6 +287,7 @@ class RepeatedMemory:
         known = len(repeated.row.forward.makers) if repeated.row.forward is not None else 0
         coming = [storage_of(gradient) for gradient in gradients if gradient is not None]
         roles = [number for number in map(storages.number, coming) if number != OUTSIDE]
+        roles += [watch.number for watch in repeated.row.sums]
         numbers = [
             *repeated.numbers[:known], *range(first, storages.count), *reversed([*reversed(repeated.numbers[known:]), *roles])
         ]  # fmt: skip
@@ -290,8 +304,10 @@ class RepeatedMemory:
         repeated.held.clear()
         if len(tracked.events) != before:
             raise UnlikeError("memory that only the block held")
-        repeated.row.open.discard(repeated.layer)
-        self._train(repeated.layer, backward.trained, numbers)
+        for watch, (_, after) in zip(repeated.row.sums, backward.sums, strict=True):
+            watch.number = numbers[after]
+        del self._open[repeated]
+        self._train(repeated.row.calls[repeated.place][0], backward.trained, numbers)
         return [None if gradient is None else self._gradient(gradient, numbers) for gradient in backward.gradients]
 
     def _train(self, layer: nn.Module, trained: Mapping[str, MadeTensor], numbers: Sequence[int]) -> None:
@@ -306,7 +322,7 @@ class RepeatedMemory:
         trained = {
             name: MadeTensor(layout_made(p.grad), False, p.grad._is_view(), self.tracked.storages.number(storage_of(p.grad)))
             for name, p in followed.layer.named_parameters()
-            if p.grad is not None
+            if p.grad is not None and not row.is_shared
         }
         return backward_of(followed, row.forward, self._events_of(followed), self.tracked.makers, trained)
 
@@ -320,19 +336,14 @@ class RepeatedMemory:
         end = segments[own[-1] + 1][0] if own[-1] + 1 < len(segments) else len(self.tracked.events)
         return self.tracked.events[segments[own[0]][0] : end]
 
-    def _alive(self, row: Row) -> set[int]:
-        followed = row.followed[row.layers[-2]]
-        alive = self.tracked.storages.alive()
-        return {code for number, code in followed.numbers.items() if number in alive}
-
     def ended(self) -> None:
         """Raise UnlikeError unless each block that was repeated had its backward pass, and those that ran did the same."""
-        for row in dict.fromkeys(self._rows.values()):
-            if row.open or self.is_refused:
-                raise UnlikeError("a block without a backward pass")
+        if self._open or self.is_refused:
+            raise UnlikeError("a block without a backward pass")
+        for row in self._rows:
             if row.backward is None or row.forward is None:
                 continue
-            first = self._backward(row, row.followed[row.layers[0]])
+            first = self._backward(row, row.followed[row.check])
             if not row.backward.is_like(first, row.forward.held):
                 raise UnlikeError("another backward pass")
 
@@ -343,15 +354,29 @@ class _Repeated:
 
     memory: RepeatedMemory
     row: Row
-    layer: nn.Module
+    place: int
     path: str
     numbers: list[int]
     held: dict[int, Any] = field(default_factory=dict)
     incoming: dict[int, Incoming] = field(default_factory=dict)
+    node: Any = None
 
-    def comes_in(self, place: int, gradient: torch.Tensor) -> None:
+    def edges(self) -> list[Edge]:
+        """Which gradients the block computes, by the places of its inputs."""
+        return list(self.node.next_functions[1:])
+
+    def check_edges(self, found: Mapping[Edge, Sequence[Contribution]]) -> None:
+        """Raise UnlikeError if the block would add to gradients, or to several of its own one that comes later."""
+        number = self.node._sequence_nr()
+        single = self.row.followed[self.row.example].single
+        for place, edge in enumerate(self.edges()):
+            others = [c.number for c in found[edge] if c.number != number] if edge[0] is not None else []
+            if any(other > number for other in others) or (others and place not in single):
+                raise UnlikeError("an input that is used elsewhere")
+
+    def comes_in(self, output: int, gradient: torch.Tensor) -> None:
         """Note an output's gradient."""
-        self.incoming[place] = _incoming(gradient, self.memory.tracked.storages.number(storage_of(gradient)))
+        self.incoming[output] = incoming_gradient(gradient, self.memory.tracked.storages.number(storage_of(gradient)))
 
 
 class _BlockFunction(torch.autograd.Function):
@@ -373,10 +398,6 @@ class _BlockFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return (None, None, *ctx.repeated.memory.repeat_backward(ctx.repeated, gradients))
-
-
-def _incoming(gradient: torch.Tensor, number: int | None) -> Incoming:
-    return Incoming(layout_made(gradient), gradient._is_view(), number == OUTSIDE, holders_of(gradient))
 
 
 def _is_held(tensor: torch.Tensor) -> bool:

@@ -53,6 +53,10 @@ class Storages:
         """Note new memory whose number is known."""
         self._watch(storage, number)
 
+    def watch_of(self, number: int) -> Any:
+        """What knows the number of memory that is alive, and can be told another."""
+        return next(watch for watch in self._alive.values() if watch.number == number)
+
     def now_outside(self, but: set[int]) -> None:
         """All that is there was there before the step, apart from some."""
         for watch in self._alive.values():

@@ -13,7 +13,7 @@ from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.allocation.block_events import one_by_one
 from nncost.frontends.torch.allocation.known_results import KnownResults
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
-from nncost.frontends.torch.allocation.repeated_memory import repeated_rows
+from nncost.frontends.torch.allocation.repeated_memory import Call, repeated_rows
 from nncost.frontends.torch.allocation.tracker import AllocationTracker
 from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace
@@ -32,7 +32,7 @@ def timeline_of(
     options: LoadOptions,
     known: KnownResults,
     settings: StepSettings,
-    groups: Sequence[Sequence[nn.Module]] = (),
+    groups: Sequence[Sequence[Call]] = (),
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
@@ -47,7 +47,7 @@ def timeline_of(
     for repeated in (rows, []) if rows else ([],):
         updates = optimizer not in (None, "none")
         tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs, repeated, updates=updates)
-        left_out = [layer for row in repeated for layer in row.layers if layer not in row.full]
+        left_out = [layer for row in repeated for layer in row.left_out()]
         try:
             run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True, deferred=left_out))
             if sizes is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,21 +17,21 @@ Edge = tuple[Any, int]
 
 @record
 class AutogradGraph:
-    """What a backward pass will run: its ``leaves``, and for each edge the numbers of the nodes that come first and last to it.
+    """What a backward pass will run: its ``leaves``, its nodes, and for each edge the number of the node that comes first to it.
 
     Leaves are parameters, inputs, and what the model has made and asked a gradient of.
     """
 
     leaves: list[torch.Tensor]
     first: dict[Edge, int]
-    last: dict[Edge, int]
+    nodes: Collection[Any]
 
 
 def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
     """The graph that some tensors depend on."""
     found = {id(start): start for start in starts if start.grad_fn is None and start.requires_grad}
     waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
-    seen, first, last = set(waiting), dict[Edge, int](), dict[Edge, int]()
+    seen, first = set(waiting), dict[Edge, int]()
     while waiting:
         node = waiting.pop()
         variable = getattr(node, "variable", None)
@@ -42,16 +42,11 @@ def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
             following = edge[0]
             if following is None:
                 continue
-            if edge not in first:
-                first[edge] = last[edge] = number
-            elif number > first[edge]:
-                first[edge] = number
-            elif number < last[edge]:
-                last[edge] = number
+            first[edge] = max(first.get(edge, -1), number)
             if following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return AutogradGraph(list(found.values()), first, last)
+    return AutogradGraph(list(found.values()), first, seen)
 
 
 @record
@@ -60,6 +55,11 @@ class Contribution:
 
     node: Any
     position: int
+
+    @property
+    def number(self) -> int:
+        """The node's number: later ones run earlier."""
+        return int(self.node._sequence_nr())
 
 
 def contributions_to(leaves: Sequence[torch.Tensor], starts: Sequence[torch.Tensor]) -> list[list[Contribution]]:
@@ -81,6 +81,16 @@ def contributions_to(leaves: Sequence[torch.Tensor], starts: Sequence[torch.Tens
                 waiting.append(following)
     for contributions in found:
         contributions.sort(key=lambda c: (-c.node._sequence_nr(), c.position))
+    return found
+
+
+def contributors(nodes: Iterable[Any], edges: Collection[Edge]) -> dict[Edge, list[Contribution]]:
+    """For each of some edges the nodes that compute a gradient for it."""
+    found: dict[Edge, list[Contribution]] = {edge: [] for edge in edges}
+    for node in nodes:
+        for position, edge in enumerate(node.next_functions):
+            if edge in found:
+                found[edge].append(Contribution(node, position))
     return found
 
 

@@ -15,7 +15,7 @@ cache), hooks, checkpoints, inputs or attributes that are changed, values that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_mad
 from nncost.frontends.torch.step.leaves import AutogradGraph, Contribution, Edge, autograd_graph, contributions_to
 from nncost.frontends.torch.step.provenance import STORED, Provenance, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
+from nncost.frontends.torch.tracing.block_candidates import CalledAgain, Candidates
 from nncost.frontends.torch.tracing.block_equality import Held, numbers_used, trace_numbers
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
 from nncost.frontends.torch.tracing.environment import Observed, Snapshot, Unprovable
@@ -36,6 +37,10 @@ from nncost.ir.trace import joined
 
 DEBUG = False
 Forward = Callable[..., Any]
+Call = tuple[nn.Module, int]
+"""A layer, and which of its calls is meant."""
+FIRST_CALLS = 2
+"""Calls of a layer that always run in full: most layers are called no more often."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +69,10 @@ class BackwardTemplate:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A block that ran: its calls with relative paths, its outputs, its graph for the backward pass, what it read."""
+    """A block that ran: its calls with relative paths, its outputs, its graph for the backward pass, what it read.
+
+    ``shared`` are the parameters that all of its kind use, as the calls of one layer do.
+    """
 
     layer: nn.Module
     path: str
@@ -78,8 +86,9 @@ class Template:
     parameters: dict[str, torch.Tensor]
     environment: Snapshot
     last_layer: str
+    shared: list[torch.Tensor]
     is_confirmed: bool = False
-    equal: list[nn.Module] = field(default_factory=list)
+    equal: list[Call] = field(default_factory=list)
     backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
 
     def is_like(self, result: Any) -> bool:
@@ -104,14 +113,17 @@ class BlockRecord:
 
 
 class Blocks:
-    """The blocks of one run. ``candidates`` are the layers that may be equal, with the key they share.
+    """The blocks of one run, and the calls of layers that are called often.
 
     The backward pass reaches blocks through ``anchor``, also if none of their inputs needs a gradient; ``trained`` are
     the parameters in blocks that got one.
     """
 
-    def __init__(self, tracer: Tracer, fast: FakeTensors, candidates: Mapping[nn.Module, Any]) -> None:
-        self.tracer, self.fast, self.candidates = tracer, fast, candidates
+    def __init__(self, tracer: Tracer, fast: FakeTensors, candidates: Candidates) -> None:
+        self.tracer, self.fast, self.candidates = tracer, fast, candidates.equal
+        self._often = candidates.often
+        self._calls: dict[nn.Module, int] = {}
+        self._met: dict[Any, int] = {}
         self.anchor = set_provenance(fast.make((), (), torch.float32, requires_grad=True), (STORED, ""))
         self.trained: dict[str, None] = {}
         self._templates: dict[Any, Template] = {}
@@ -119,8 +131,8 @@ class Blocks:
         self._inside = False
         self._replayed: dict[nn.Module, None] = {}
         self._first: dict[Edge, int] = {}
-        self._held = {layer: Held(layer) for layer in candidates}
-        self._owners = {part: layer for layer in candidates for part in layer.modules() if part is not layer}
+        self._held = {layer: Held(layer) for layer in candidates.equal}
+        self._owners = {part: layer for layer in candidates.equal for part in layer.modules() if part is not layer}
         self._modes = torch._C._len_torch_dispatch_stack() + 1  # with the mode of the step
 
     def run_layer(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
@@ -135,7 +147,7 @@ class Blocks:
         owner = self._owners.get(layer)
         if owner is not None and (owner in self._replayed or self.tracer.swapped.is_deferred(owner)):
             raise NotEqual(owner)
-        return forward(*args, **kwargs)
+        return self._called(layer, path, forward, args, kwargs) if layer in self._often else forward(*args, **kwargs)
 
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The backward pass is known. Raise NotEqual if a parameter of a block that is replaced is used outside it."""
@@ -149,16 +161,41 @@ class Blocks:
         """Let go of the backward pass: its nodes hold one another, and the blocks, in C++ where no collector looks."""
         self._first = {}
 
+    def _called(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
+        """A call of a layer that may be called often: equal calls are analysed once, as equal blocks are."""
+        calls = self._calls[layer] = self._calls.get(layer, -1) + 1
+        if calls < FIRST_CALLS:
+            return forward(*args, **kwargs)
+        if layer not in self._held:
+            self._held[layer] = Held(layer)
+        leaves, structure = tree_flatten((args, kwargs))
+        key = self._key(layer, leaves, structure)
+        if key is None:
+            return forward(*args, **kwargs)
+        template = self._templates.get(key)
+        if template is None:
+            self._met[key] = self._met.get(key, 0) + 1
+            if self._met[key] == 1:
+                return forward(*args, **kwargs)
+            template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure, is_shared=True)
+        elif not template.holds():
+            return forward(*args, **kwargs)
+        elif not template.is_confirmed:
+            template.equal.append((layer, calls))
+            return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
+        template.equal.append((layer, calls))
+        return self._replay(template, path, leaves)
+
     def _run(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         if layer in self._seen:
-            raise NotEqual(layer)
+            raise CalledAgain(layer)
         self._seen.add(layer)
         leaves, structure = tree_flatten((args, kwargs))
         key = self._key(layer, leaves, structure)
         template = None if key is None else self._templates.get(key)
         holds = template is not None and template.holds()
         if template is not None and holds:
-            template.equal.append(layer)
+            template.equal.append((layer, 0))
         if template is not None and holds and template.is_confirmed:
             self._replayed[layer] = None
             return self._replay(template, path, leaves)
@@ -170,11 +207,11 @@ class Blocks:
             return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
         template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
         self._replayed[layer] = None
-        template.equal.append(layer)
+        template.equal.append((layer, 0))
         return self._replay(template, path, leaves)
 
-    def groups(self) -> list[list[nn.Module]]:
-        """The blocks that were equal, each group in the order in which it ran."""
+    def groups(self) -> list[list[Call]]:
+        """The calls that were equal, each group in the order in which it ran."""
         return [template.equal for template in self._templates.values()]
 
     def _confirm(self, template: Template, layer: nn.Module, path: str, run: Callable[[], Any]) -> Any:
@@ -213,7 +250,7 @@ class Blocks:
             torch.is_grad_enabled(), is_converting, torch.get_autocast_dtype("cpu"),
             torch.get_default_dtype(), self.tracer.attribution.phase,
         )  # fmt: skip
-        return self.candidates[layer], tuple(parts), str(structure), state
+        return self.candidates.get(layer, layer), tuple(parts), str(structure), state
 
     # ---------------------------------------------------------------- first of its kind
     @contextmanager
@@ -229,7 +266,9 @@ class Blocks:
             tracer.records, tracer.uses = outer
             self._inside = False
 
-    def _analyse(self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any) -> Template:
+    def _analyse(
+        self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any, *, is_shared: bool = False
+    ) -> Template:
         """A block's template. Raise NotEqual if it does more than compute its outputs of its inputs."""
         apart = {id(leaf): self._detached(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)}
         inner = [apart.get(id(leaf), leaf) for leaf in leaves]
@@ -257,10 +296,12 @@ class Blocks:
         own = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
         if any(id(leaf) not in own for leaf in autograd_graph(made).leaves):
             raise NotEqual(layer)  # a gradient goes elsewhere
+        shared = list(parameters.values()) if is_shared else []
+        inputs = [*apart.values(), *shared]
         return Template(
             layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
-            contributions_to(list(apart.values()), made), list(apart.values()), made, parameters, environment,
-            self._last_layer(made, path),
+            contributions_to(inputs, made), inputs, made, {} if is_shared else parameters, environment,
+            self._last_layer(made, path), shared,
         )  # fmt: skip
 
     def _last_layer(self, made: list[torch.Tensor], path: str) -> str:
@@ -311,7 +352,8 @@ class Blocks:
             tracer.uses[joined(path, name), operator, argument] = None
         tensors = {id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values()
         # An input comes once for each gradient of it, so that autograd adds them one by one, as it would.
-        uses = [t for t, found in zip(tensors, template.contributions, strict=True) for _ in found]
+        given = (*tensors, *template.shared)
+        uses = [t for t, found in zip(given, template.contributions, strict=True) for _ in found]
         shapes = [output for output in template.outputs if isinstance(output, BlockTensor)]
         if any(shape.requires_grad for shape in shapes):
             made = list(_BlockFunction.apply(self.anchor, self, template, path, *uses))

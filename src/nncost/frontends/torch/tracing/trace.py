@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,9 +29,9 @@ from nncost.frontends.torch.step.signals import (
     StoredAskedError,
 )
 from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
-from nncost.frontends.torch.tracing.block_candidates import find_candidates
+from nncost.frontends.torch.tracing.block_candidates import Candidates, Excluded, find_candidates
 from nncost.frontends.torch.tracing.log import Log
-from nncost.frontends.torch.tracing.repeated_blocks import Blocks
+from nncost.frontends.torch.tracing.repeated_blocks import Blocks, Call
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.records import record, replace
 
@@ -69,7 +69,7 @@ class Traced:
     trained: list[str]
     settings: StepSettings
     notes: Sequence[str] = ()
-    groups: Sequence[Sequence[nn.Module]] = ()
+    groups: Sequence[Sequence[Call]] = ()
 
 
 def trace_module(module: nn.Module, given: Inputs, options: LoadOptions, log: Log | None = None) -> Traced:
@@ -148,12 +148,12 @@ class _Run:
         """A run in which equal blocks are analysed once, begun again if one was not what it seemed."""
         if not self.options.reuse or sizes is not None:
             return self.traced(StepSettings(sizes=sizes))
-        excluded: set[nn.Module] = set()
+        excluded = Excluded()
         while True:
             try:
                 return self.traced(StepSettings(), find_candidates(self.module, excluded, self._is_trained))
             except NotEqual as found:
-                excluded.add(found.layer)
+                excluded.add(found)
 
     def _is_trained(self, tensor: torch.Tensor, name: str) -> bool:
         return is_trained(tensor, name, self.options.steps.freeze)
@@ -187,12 +187,13 @@ class _Run:
         except Exception:  # noqa: BLE001 - the model's own code runs
             return None
 
-    def traced(self, settings: StepSettings, candidates: Mapping[nn.Module, int] | None = None) -> Traced:
+    def traced(self, settings: StepSettings, candidates: Candidates | None = None) -> Traced:
         """One run."""
         if self.log is not None:
             self.log.clear()  # what an earlier attempt left
-        tracer = _BlockTracer(candidates or {}, self.log)
-        settings = replace(settings, deferred=candidates or (), backward=self.log is None)
+        tracer = _BlockTracer(candidates, self.log)
+        deferred = () if candidates is None else candidates.equal
+        settings = replace(settings, deferred=deferred, backward=self.log is None)
         step = run_step(self.module, self.given, self.options, tracer, settings)
         for tensor in tensors_in(step.output):
             seen_provenance(tensor)
@@ -206,15 +207,15 @@ class _Run:
 
 
 class _BlockTracer(Tracer):
-    """Replays blocks that are equal to an earlier one. ``candidates`` are layers that may be, by the key they share."""
+    """Replays blocks that are equal to an earlier one. ``candidates`` are layers that may be; without, none are."""
 
-    def __init__(self, candidates: Mapping[nn.Module, int], log: Log | None) -> None:
+    def __init__(self, candidates: Candidates | None, log: Log | None) -> None:
         super().__init__(log=log)
         self.blocks: Blocks | None = None
         self._candidates = candidates
 
     def begin(self, inputs: Inputs) -> None:
-        if self._candidates and self.fast is not None:
+        if self._candidates is not None and self.fast is not None:
             self.blocks = Blocks(self, self.fast, self._candidates)
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:

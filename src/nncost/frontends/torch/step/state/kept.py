@@ -13,8 +13,8 @@ import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from operator import is_
+from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 import torch

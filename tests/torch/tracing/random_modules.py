@@ -263,6 +263,14 @@ def _autocast(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return x.float()
 
 
+def _looped_and_collected(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    kept = []
+    for _ in range(9):
+        x = blocks[0](x)
+        kept.append(x)
+    return torch.stack(kept).sum(0)
+
+
 ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "chain": _chain,
     "branches": lambda blocks, x: [block(x) for block in blocks],
@@ -277,6 +285,9 @@ ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "views between": _views_between,
     "in place after": lambda blocks, x: _chain(blocks, x).mul(1.0).add_(1.0),
     "twice": lambda blocks, x: _chain(blocks, _chain(blocks, x)),
+    "looped": lambda blocks, x: _chain([blocks[0]] * 10, x),
+    "looped over two": lambda blocks, x: _chain([blocks[0], blocks[1]] * 8, x),
+    "looped and collected": _looped_and_collected,
     "last only": lambda blocks, x: blocks[-1](x),
     "parts of a block": lambda blocks, x: blocks[0].parts[0](_chain(blocks, x)),
     "gradients off": _no_grad,

@@ -272,7 +272,8 @@ class Blocks:
         """A block's template. Raise NotEqual if it does more than compute its outputs of its inputs."""
         apart = {id(leaf): self._detached(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)}
         inner = [apart.get(id(leaf), leaf) for leaf in leaves]
-        held = Held(layer)
+        held, own = Held(layer), [*layer.parameters(), *layer.buffers()]
+        versions = [tensor._version for tensor in own]
         args, kwargs = tree_unflatten(inner, structure)
         observed = Observed(list(layer.modules()))
         try:
@@ -289,12 +290,14 @@ class Blocks:
         is_changed = changed != structure or any(now is not before for now, before in zip(after, inner, strict=True))
         if is_changed or any(t._version != 0 for t in apart.values()) or not held.is_same() or numbers_used(layer):
             raise NotEqual(layer)
+        if is_shared and versions != [tensor._version for tensor in own]:
+            raise NotEqual(layer)  # the next call finds it changed
         found, out_structure = tree_flatten(result)
         outputs = self._outputs(found, inner, layer)
         made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, BlockTensor)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
-        own = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
-        if any(id(leaf) not in own for leaf in autograd_graph(made).leaves):
+        known = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
+        if any(id(leaf) not in known for leaf in autograd_graph(made).leaves):
             raise NotEqual(layer)  # a gradient goes elsewhere
         shared = list(parameters.values()) if is_shared else []
         inputs = [*apart.values(), *shared]

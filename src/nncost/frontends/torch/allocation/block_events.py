@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
-from nncost.ir.trace import joined
 
 
 class UnlikeError(Exception):
     """A pass does something that cannot be told of another block's."""
+
+
+class Numbers(Protocol):
+    """Which memory a number in some events is."""
+
+    def __getitem__(self, number: int, /) -> int: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -25,22 +30,13 @@ class BlockEvents:
     numbers: Sequence[int]
     path: str
 
-    def __iter__(self) -> Iterator[Any]:
-        numbers = self.numbers
-        for event in self.events:
-            if isinstance(event, int):
-                yield numbers[event]
-            else:
-                yield _renumbered(event, numbers.__getitem__, joined(self.path, event.path))
 
-
-def one_by_one(events: Iterable[Any]) -> Iterator[Any]:
-    """Calls and frees, those of blocks among them."""
-    for event in events:
-        if isinstance(event, BlockEvents):
-            yield from event
-        else:
-            yield event
+def first_of(event: Any) -> Any:
+    """The first event of a block's, in the numbers of its place; any other event itself."""
+    if not isinstance(event, BlockEvents):
+        return event
+    first = event.events[0] if event.events else None
+    return event.numbers[first] if isinstance(first, int) else first
 
 
 def relative_to(block: str, events: Iterable[Any], numbers: Mapping[int, int]) -> list[Any]:

@@ -128,6 +128,11 @@ class RepeatedMemory:
             return run()
         row, place = found
         leaves, _ = tree_flatten((args, kwargs))
+        with torch._C.DisableTorchFunction():
+            return self._run(row, place, path, run, leaves)
+
+    def _run(self, row: Row, place: int, path: str, run: Callable[[], Any], leaves: list[Any]) -> Any:
+        layer = row.calls[place][0]
         try:
             if row.next != place or not self.tracked.settled():
                 raise UnlikeError("another order")
@@ -145,7 +150,8 @@ class RepeatedMemory:
         given, roles = given_tensors(inputs, storages.number)
         before = all_holders(inputs)
         start, first, low = len(tracked.events), storages.count, torch.autograd._get_sequence_nr()
-        result = run()
+        with torch._C._EnableTorchFunction():
+            result = run()
         if not tracked.settled():
             raise UnlikeError("a number that is saved later")
         high = torch.autograd._get_sequence_nr()
@@ -184,7 +190,8 @@ class RepeatedMemory:
         tracked.storages.count += len(forward.makers)
         tracked.makers += forward.makers
         numbers = [*range(first, tracked.storages.count), *reversed(roles)]
-        tracked.events.append(BlockEvents(forward.events, numbers, path))
+        if forward.events:
+            tracked.events.append(BlockEvents(forward.events, numbers, path))
         outputs = [output for output in forward.outputs if isinstance(output, MadeTensor)]
         if any(output.requires_grad for output in outputs):
             made = self._differentiable(row, place, path, inputs, numbers)

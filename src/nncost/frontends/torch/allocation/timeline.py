@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from torch import nn
 
 from nncost.dims import Dim, add_all, substitute
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.allocation.block_events import one_by_one
+from nncost.frontends.torch.allocation.block_events import BlockEvents, Numbers, first_of
 from nncost.frontends.torch.allocation.known_results import KnownResults
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
 from nncost.frontends.torch.allocation.repeated_memory import Call, repeated_rows
@@ -20,7 +21,9 @@ from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
+from nncost.ir.graph import Phase
 from nncost.ir.storage import Allocation, AllocationKind, Timeline, in_symbols
+from nncost.ir.trace import joined
 from nncost.records import replace
 
 _NOTHING = Workspace((), ())
@@ -56,7 +59,7 @@ def timeline_of(
         except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
             if not repeated:
                 return None, 0, 0
-    timeline = _Builder(cache.of, tracker.gradients).timeline(tracker.events, tracker.forward_events)
+    timeline = _Builder(cache.of, frozenset(tracker.gradients)).timeline(tracker.events, tracker.forward_events)
     cache.keep()
     unknown = (*tracker.other_formulas, *sorted(cache.missing))
     meaning = {} if sizes is None else sizes.meaning
@@ -69,11 +72,22 @@ def timeline_of(
 
 @dataclass(slots=True)
 class _Open:
-    """Memory that is held: its bytes, since when, taken by which call."""
+    """Memory that is held: its bytes, since when, and the layer and phase that took it."""
 
     bytes: Dim
     born: int
-    event: CallEvent
+    path: str
+    phase: Phase
+
+
+class _SameNumbers:
+    """The numbers of events that are at their own place."""
+
+    def __getitem__(self, number: int) -> int:
+        return number
+
+
+_SAME = _SameNumbers()
 
 
 @dataclass(slots=True)
@@ -88,52 +102,74 @@ class _Builder:
     _open: dict[int, _Open] = field(default_factory=dict)
     _root: dict[int, int] = field(default_factory=dict)
     _holders: dict[int, int] = field(default_factory=dict)
+    _of_gradients: set[int] = field(default_factory=set)
 
     def timeline(self, events: Sequence[Any], forward_ends: int) -> Timeline:
         """The timeline of events; the forward pass ends before the event of that position."""
-        ended = len(list(one_by_one(events[:forward_ends])))
-        events = list(one_by_one(events))
         for position, event in enumerate(events):
-            if position == ended:
+            if position == forward_ends:
                 self._forward_ended()
+            following = first_of(events[position + 1]) if position + 1 < len(events) else None
             if isinstance(event, int):
                 self._freed(event)
+            elif isinstance(event, BlockEvents):
+                self._repeated(event, following)
             else:
-                self._called(event, events[position + 1] if position + 1 < len(events) else None)
-        if ended == len(events):
+                self._called(event, following, _SAME, event.path)
+        if forward_ends >= len(events):
             self._forward_ended()
         for number in list(self._open):
             self._close(number, None)
-        return Timeline(tuple(sorted(self.done, key=lambda a: a.born)), self.saved)
+        return Timeline(tuple(sorted(self.done, key=attrgetter("born"))), self.saved)
+
+    def _repeated(self, block: BlockEvents, after: Any) -> None:
+        """The events of a block at the place of an equal one."""
+        events, numbers = block.events, block.numbers
+        paths: dict[str, str] = {}
+        last = len(events) - 1
+        for position, event in enumerate(events):
+            if isinstance(event, int):
+                self._freed(numbers[event])
+                continue
+            following = after if position == last else events[position + 1]
+            if position != last and isinstance(following, int):
+                following = numbers[following]
+            path = paths.get(event.path)
+            if path is None:
+                path = paths[event.path] = joined(block.path, event.path)
+            self._called(event, following, numbers, path)
 
     def _forward_ended(self) -> None:
         self.saved = add_all(found.bytes for found in self._open.values())
 
-    def _called(self, event: CallEvent, following: Any) -> None:
-        if event.reusable_input is not None and (event.reuses or event.reusable_input == following):
-            self._hold(event.allocated[0], self._root.get(event.reusable_input, event.reusable_input))
-            workspace = None if event.inplace_form is None else self.workspace_of(event.inplace_form)
-            self._replay(workspace or _NOTHING, CallEvent(event.call, (), event.path, event.phase))
-            return
+    def _called(self, event: CallEvent, following: Any, numbers: Numbers, path: str) -> None:
+        if event.reusable_input is not None:
+            reused = numbers[event.reusable_input]
+            if event.reuses or reused == following:
+                self._hold(numbers[event.allocated[0]], self._root.get(reused, reused))
+                workspace = None if event.inplace_form is None else self.workspace_of(event.inplace_form)
+                self._replay(workspace or _NOTHING, CallEvent(event.call, (), "", event.phase), numbers, path)
+                return
         workspace = self.workspace_of(event.call)
         if workspace is None:
             for number, size in zip(event.allocated, event.call.sizes, strict=True):
-                self._open[number] = _Open(size, self._tick(), event)
+                self.clock += 1
+                self._open[numbers[number]] = _Open(size, self.clock, path, event.phase)
         else:
-            self._replay(workspace, event)
+            self._replay(workspace, event, numbers, path)
 
-    def _replay(self, workspace: Workspace, event: CallEvent) -> None:
+    def _replay(self, workspace: Workspace, event: CallEvent, names: Numbers, path: str) -> None:
         """The allocations of a call whose workspace is known."""
         numbers: dict[int, int] = {}
         for number, position in zip(event.allocated, event.call.positions, strict=False):
             holder = workspace.results[position]
             if holder in numbers:
-                self._hold(number, numbers[holder])
+                self._hold(names[number], numbers[holder])
             elif holder:
-                numbers[holder] = number
+                numbers[holder] = names[number]
         steps = workspace.allocations
         if event.saved_scalar is not None and steps and steps[0] <= SCALAR_BYTES:
-            numbers[1] = event.saved_scalar
+            numbers[1] = names[event.saved_scalar]
         inside: dict[int, _Open] = {}
         taken = 0
         is_given = event.scalar_operand and bool(steps) and 1 not in numbers
@@ -146,7 +182,7 @@ class _Builder:
             taken += 1
             if is_given and taken == 1:
                 continue
-            opened = _Open(step, self._tick(), event)
+            opened = _Open(step, self._tick(), path, event.phase)
             if taken in numbers:
                 self._open[numbers[taken]] = opened
             else:
@@ -158,22 +194,21 @@ class _Builder:
         """Memory of that number is really that of another."""
         self._root[number] = root
         self._holders[root] = self._holders.get(root, 1) + 1
+        if number in self.gradients:
+            self._of_gradients.add(root)
 
     def _freed(self, number: int) -> None:
         root = self._root.get(number, number)
-        self._holders[root] = self._holders.get(root, 1) - 1
-        if root in self._open and not self._holders[root]:
+        self._holders[root] = holders = self._holders.get(root, 1) - 1
+        if not holders and root in self._open:
             self._close(root, self._tick())
 
     def _close(self, number: int, moment: int | None) -> None:
-        self._add(self._open.pop(number), moment, "gradient" if self._is_gradient(number) else "value")
-
-    def _is_gradient(self, number: int) -> bool:
-        return number in self.gradients or any(self._root.get(g) == number for g in self.gradients if g in self._root)
+        is_gradient = number in self.gradients or number in self._of_gradients
+        self._add(self._open.pop(number), moment, "gradient" if is_gradient else "value")
 
     def _add(self, opened: _Open, dies: int | None, kind: AllocationKind) -> None:
-        event = opened.event
-        self.done.append(Allocation(opened.bytes, opened.born, dies, event.path, event.phase, kind))
+        self.done.append(Allocation(opened.bytes, opened.born, dies, opened.path, opened.phase, kind))
 
     def _tick(self) -> int:
         self.clock += 1

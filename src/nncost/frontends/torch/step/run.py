@@ -45,6 +45,10 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 
 
+_WITHOUT_FUNCTIONS = torch._C.DisableTorchFunction
+"""What this package asks of a tensor is no function of the model's: without the mode that looks at these."""
+
+
 @dataclass(slots=True)
 class StepResult:
     """What a step leaves: tensors and layers by name, which of ``tensors`` got a gradient, and what went in and out.
@@ -239,7 +243,8 @@ def _attributed(consumer: Consumer, interrupts: Interrupts) -> Wrap:
             if interrupts.waiting:
                 interrupts.arrive()
             if not attribution.in_backward:
-                attribution.note_written_views((*args, *kwargs.values()))
+                with _WITHOUT_FUNCTIONS():
+                    attribution.note_written_views((*args, *kwargs.values()))
             outer, attribution.path = attribution.path, name
             attribution.depth += 1
             try:
@@ -251,7 +256,8 @@ def _attributed(consumer: Consumer, interrupts: Interrupts) -> Wrap:
                 raise
             else:
                 if not attribution.in_backward:
-                    attribution.note_written_views(tensors_in(result))
+                    with _WITHOUT_FUNCTIONS():
+                        attribution.note_written_views(tensors_in(result))
                 return result
             finally:
                 attribution.path = outer

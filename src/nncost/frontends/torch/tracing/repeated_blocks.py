@@ -232,6 +232,10 @@ class Blocks:
     # ---------------------------------------------------------------- equality
     def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
         """What equal calls of equal blocks have in common; None for a call that runs in full."""
+        with torch._C.DisableTorchFunction():
+            return self._key_of(layer, leaves, structure)
+
+    def _key_of(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
         if _is_checkpointed() or torch._C._len_torch_dispatch_stack() != self._modes or not self._held[layer].is_same():
             return None
         described = TracedDescription(self.tracer.written)
@@ -349,6 +353,10 @@ class Blocks:
 
     # ---------------------------------------------------------------- all others
     def _replay(self, template: Template, path: str, leaves: list[Any]) -> Any:
+        with torch._C.DisableTorchFunction():
+            return self._replayed_at(path, template, leaves)
+
+    def _replayed_at(self, path: str, template: Template, leaves: list[Any]) -> Any:
         tracer = self.tracer
         tracer.records.append(BlockRecord(template.calls, path))
         for name, operator, argument in template.uses:

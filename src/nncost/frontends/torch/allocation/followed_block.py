@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -20,13 +20,14 @@ from nncost.frontends.torch.step.fake_tensors import Layout, is_made, layout_of
 from nncost.frontends.torch.step.leaves import Contribution, Edge
 from nncost.records import record
 
+_OTHER = -1
+"""The number of an autograd node that is none of those that look at what it made."""
 Numbering = Callable[[Any], int | None]
 """The number of a storage."""
 
 
-@record
-class GivenTensor:
-    """A tensor among a block's arguments: ``code`` is the number of its memory in the block's events, OUTSIDE none."""
+class GivenTensor(NamedTuple):
+    """A tensor among a block's arguments: ``code`` is the number of its memory in the block's events, None if outside."""
 
     layout: Layout
     requires_grad: bool
@@ -43,8 +44,7 @@ class MadeTensor:
     code: int
 
 
-@record
-class Incoming:
+class Incoming(NamedTuple):
     """The gradient of an output as it comes in; ``holders`` tell how many hold it."""
 
     layout: Layout
@@ -327,8 +327,9 @@ def backward_of(
         number, gradient = followed.outgoing.get(place, (None, None))
         gradients.append(None if gradient is None else _with_code(gradient, numbers, number))
     parameters = {name: _with_code(gradient, numbers, gradient.code) for name, gradient in trained.items()}
+    made_by = [makers[number] for number in range(first, first + len(taken))]
     return Backward(
-        relative_to(followed.path, events, numbers), [makers[number] for number in range(first, first + len(taken))],
+        relative_to(followed.path, events, numbers), [m if m.node is None else Maker(_OTHER, m.operator) for m in made_by],
         incoming, gradients, parameters, sums,
     )  # fmt: skip
 

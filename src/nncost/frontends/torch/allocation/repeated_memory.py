@@ -41,6 +41,7 @@ from nncost.frontends.torch.step.fake_module import SwappedParameters
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
 from nncost.frontends.torch.step.leaves import AutogradGraph, Contribution, Edge, contributors
 from nncost.frontends.torch.step.signals import NotEqual
+from nncost.frontends.torch.tracing.call_signature import flattened
 
 Call = tuple[nn.Module, int]
 """A layer, and which of its calls is meant."""
@@ -127,7 +128,7 @@ class RepeatedMemory:
         if found is None:
             return run()
         row, place = found
-        leaves, _ = tree_flatten((args, kwargs))
+        leaves, _ = flattened(args, kwargs)
         with torch._C.DisableTorchFunction():
             return self._run(row, place, path, run, leaves)
 
@@ -288,9 +289,7 @@ class RepeatedMemory:
             raise UnlikeError("other gradients")
         first = storages.count
         storages.count += len(backward.makers)
-        node: Any = torch._C._current_autograd_node()
-        own = node._sequence_nr()
-        tracked.makers += [maker if maker.node is None else Maker(own, maker.operator) for maker in backward.makers]
+        tracked.makers += backward.makers
         known = len(repeated.row.forward.makers) if repeated.row.forward is not None else 0
         coming = [storage_of(gradient) for gradient in gradients if gradient is not None]
         roles = [number for number in map(storages.number, coming) if number != OUTSIDE]

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils._pytree import tree_flatten
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
 from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, Provenance, provenance_of, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
+
+
+_LEAVES = {int, float, str, bool, type(None), torch.dtype, torch.device}
+_UNKNOWN = object()
 
 
 class Operand(NamedTuple):
@@ -57,6 +62,32 @@ class CallSignature:
     outputs: tuple[Any, ...]
     results: Outputs | None = None
     kernel: Any = None
+
+
+def flattened(args: Any, kwargs: Any) -> tuple[list[Any], Any]:
+    """The leaves of a call's arguments, and a key for the way in which they are held."""
+    leaves: list[Any] = []
+    form = _form((args, kwargs), leaves)
+    if form is not _UNKNOWN:
+        return leaves, form
+    leaves, structure = tree_flatten((args, kwargs))
+    return leaves, str(structure)
+
+
+def _form(value: Any, leaves: list[Any]) -> Any:
+    """The form of tuples, lists and dictionaries, whose leaves are noted; _UNKNOWN where there is something else."""
+    kind = type(value)
+    if kind is dict:
+        keys, values = tuple(value), value.values()
+    elif kind is tuple or kind is list:
+        keys, values = (), value
+    elif isinstance(value, torch.Tensor) or kind in _LEAVES:
+        leaves.append(value)
+        return None
+    else:
+        return _UNKNOWN
+    forms = [_form(item, leaves) for item in values]
+    return _UNKNOWN if any(form is _UNKNOWN for form in forms) else (kind, keys, tuple(forms))
 
 
 class Description:

@@ -30,7 +30,7 @@ from nncost.frontends.torch.step.provenance import STORED, Provenance, provenanc
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.block_candidates import CalledAgain, Candidates
 from nncost.frontends.torch.tracing.block_equality import Held, numbers_used, trace_numbers
-from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription
+from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription, flattened
 from nncost.frontends.torch.tracing.environment import Observed, Snapshot, Unprovable
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.trace import joined
@@ -88,6 +88,7 @@ class Template:
     last_layer: str
     shared: list[torch.Tensor]
     is_confirmed: bool = False
+    places: set[str] = field(default_factory=set)
     equal: list[Call] = field(default_factory=list)
     backward: dict[tuple[Any, ...], BackwardTemplate] = field(default_factory=dict)
 
@@ -168,8 +169,8 @@ class Blocks:
             return forward(*args, **kwargs)
         if layer not in self._held:
             self._held[layer] = Held(layer)
-        leaves, structure = tree_flatten((args, kwargs))
-        key = self._key(layer, leaves, structure)
+        leaves, form = flattened(args, kwargs)
+        key = self._key(layer, leaves, form)
         if key is None:
             return forward(*args, **kwargs)
         template = self._templates.get(key)
@@ -177,7 +178,7 @@ class Blocks:
             self._met[key] = self._met.get(key, 0) + 1
             if self._met[key] == 1:
                 return forward(*args, **kwargs)
-            template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure, is_shared=True)
+            template = self._templates[key] = self._analyse(layer, path, forward, (args, kwargs), is_shared=True)
         elif not template.holds():
             return forward(*args, **kwargs)
         elif not template.is_confirmed:
@@ -190,8 +191,8 @@ class Blocks:
         if layer in self._seen:
             raise CalledAgain(layer)
         self._seen.add(layer)
-        leaves, structure = tree_flatten((args, kwargs))
-        key = self._key(layer, leaves, structure)
+        leaves, form = flattened(args, kwargs)
+        key = self._key(layer, leaves, form)
         template = None if key is None else self._templates.get(key)
         holds = template is not None and template.holds()
         if template is not None and holds:
@@ -205,7 +206,7 @@ class Blocks:
         trace_numbers(layer)
         if template is not None:
             return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
-        template = self._templates[key] = self._analyse(layer, path, forward, leaves, structure)
+        template = self._templates[key] = self._analyse(layer, path, forward, (args, kwargs))
         self._replayed[layer] = None
         template.equal.append((layer, 0))
         return self._replay(template, path, leaves)
@@ -230,12 +231,12 @@ class Blocks:
         return result
 
     # ---------------------------------------------------------------- equality
-    def _key(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
+    def _key(self, layer: nn.Module, leaves: list[Any], form: Any) -> Any:
         """What equal calls of equal blocks have in common; None for a call that runs in full."""
         with torch._C.DisableTorchFunction():
-            return self._key_of(layer, leaves, structure)
+            return self._key_of(layer, leaves, form)
 
-    def _key_of(self, layer: nn.Module, leaves: list[Any], structure: Any) -> Any:
+    def _key_of(self, layer: nn.Module, leaves: list[Any], form: Any) -> Any:
         if _is_checkpointed() or torch._C._len_torch_dispatch_stack() != self._modes or not self._held[layer].is_same():
             return None
         described = TracedDescription(self.tracer.written)
@@ -254,7 +255,7 @@ class Blocks:
             torch.is_grad_enabled(), is_converting, torch.get_autocast_dtype("cpu"),
             torch.get_default_dtype(), self.tracer.attribution.phase,
         )  # fmt: skip
-        return self.candidates.get(layer, layer), tuple(parts), str(structure), state
+        return self.candidates.get(layer, layer), tuple(parts), form, state
 
     # ---------------------------------------------------------------- first of its kind
     @contextmanager
@@ -271,9 +272,10 @@ class Blocks:
             self._inside = False
 
     def _analyse(
-        self, layer: nn.Module, path: str, forward: Forward, leaves: list[Any], structure: Any, *, is_shared: bool = False
+        self, layer: nn.Module, path: str, forward: Forward, given: Any, *, is_shared: bool = False
     ) -> Template:
         """A block's template. Raise NotEqual if it does more than compute its outputs of its inputs."""
+        leaves, structure = tree_flatten(given)
         apart = {id(leaf): self._detached(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)}
         inner = [apart.get(id(leaf), leaf) for leaf in leaves]
         held, own = Held(layer), [*layer.parameters(), *layer.buffers()]
@@ -359,8 +361,10 @@ class Blocks:
     def _replayed_at(self, path: str, template: Template, leaves: list[Any]) -> Any:
         tracer = self.tracer
         tracer.records.append(BlockRecord(template.calls, path))
-        for name, operator, argument in template.uses:
-            tracer.uses[joined(path, name), operator, argument] = None
+        if path not in template.places:
+            template.places.add(path)
+            for name, operator, argument in template.uses:
+                tracer.uses[joined(path, name), operator, argument] = None
         tensors = {id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values()
         # An input comes once for each gradient of it, so that autograd adds them one by one, as it would.
         given = (*tensors, *template.shared)

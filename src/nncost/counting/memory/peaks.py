@@ -12,7 +12,7 @@ from nncost.ir.storage import Allocation, Timeline
 
 def peaks_of(timeline: Timeline, resident: Dim) -> Peaks:
     """The peaks of a step. Raise NoPeaksError if symbols leave too many moments to choose from."""
-    if any(is_symbolic(allocation.bytes) for allocation in timeline.allocations) or is_symbolic(resident):
+    if {type(allocation.bytes) for allocation in timeline.allocations} - {int} or is_symbolic(resident):
         from nncost.counting.memory.symbolic import symbolic_peaks
 
         return symbolic_peaks(timeline, resident)
@@ -48,14 +48,18 @@ class _Rows:
 
     def add(self, is_taken: bool, allocation: Allocation, live: int) -> None:
         """Add an event, with the bytes in use after it."""
+        rows = self._rows
         if is_taken:
-            place = [allocation.path, allocation.phase]
-            if not self._rows or self._rows[-1][:2] != place:
-                self._rows.append([*place, 0, 0, 0, 0])
-        elif allocation.kind == "gradient" or not self._rows:
+            row = rows[-1] if rows else None
+            if row is None or row[0] != allocation.path or row[1] != allocation.phase:
+                row = [allocation.path, allocation.phase, 0, 0, 0, 0]
+                rows.append(row)
+            row[2] += allocation.bytes
+        elif allocation.kind == "gradient" or not rows:
             return
-        row = self._rows[-1]
-        row[2 if is_taken else 3] += allocation.bytes
+        else:
+            row = rows[-1]
+            row[3] += allocation.bytes
         row[4] = live
         row[5] = max(row[5], live)
 

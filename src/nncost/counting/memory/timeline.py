@@ -29,11 +29,15 @@ class Peaks:
 
 def events(timeline: Timeline) -> Iterator[tuple[bool, Allocation]]:
     """Every event in the order of the clock: whether memory is taken (or given back), and which."""
-    listed = [(a.born, _TAKE, number) for number, a in enumerate(timeline.allocations)]
-    listed += [(a.dies, _FREE_FIRST, number) for number, a in enumerate(timeline.allocations) if a.dies is not None]
+    allocations = timeline.allocations
+    count = len(allocations)
+    # Moment, kind and number in one integer each, which sort faster than tuples.
+    listed = [(2 * a.born + _TAKE) * count + number for number, a in enumerate(allocations)]
+    listed += [(2 * a.dies + _FREE_FIRST) * count + n for n, a in enumerate(allocations) if a.dies is not None]
     listed.sort()
-    for _, kind, number in listed:
-        yield kind == _TAKE, timeline.allocations[number]
+    for event in listed:
+        moment, number = divmod(event, count)
+        yield moment % 2 == _TAKE, allocations[number]
 
 
 def workspace_of(timeline: Timeline) -> Dim:

@@ -44,7 +44,6 @@ from nncost.frontends.torch.step.threads import ONE_STEP
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 
-
 _WITHOUT_FUNCTIONS = torch._C.DisableTorchFunction
 """What this package asks of a tensor is no function of the model's: without the mode that looks at these."""
 

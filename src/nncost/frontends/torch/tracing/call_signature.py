@@ -14,7 +14,6 @@ from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
 from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, Provenance, provenance_of, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 
-
 _LEAVES = {int, float, str, bool, type(None), torch.dtype, torch.device}
 _UNKNOWN = object()
 

@@ -32,6 +32,8 @@ from nncost.frontends.torch.tracing.block_candidates import CalledAgain, Candida
 from nncost.frontends.torch.tracing.block_equality import Held, numbers_used, trace_numbers
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription, flattened
 from nncost.frontends.torch.tracing.environment import Observed, Snapshot, Unprovable
+from nncost.frontends.torch.tracing.paths import below, relative
+from nncost.frontends.torch.tracing.shared_sums import SharedSums
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.ir.trace import joined
 
@@ -65,13 +67,15 @@ class BackwardTemplate:
     contributions: list[int | None]
     producers: list[str]
     trained: list[str]
+    sums: SharedSums = field(default_factory=SharedSums)
 
 
 @dataclass(slots=True, eq=False)
 class Template:
     """A block that ran: its calls with relative paths, its outputs, its graph for the backward pass, what it read.
 
-    ``shared`` are the parameters that all of its kind use, as the calls of one layer do.
+    ``shared`` are the parameters that all of its kind use, as the calls of one layer do; their contributions come after
+    ``own_contributions`` to inputs.
     """
 
     layer: nn.Module
@@ -87,6 +91,7 @@ class Template:
     environment: Snapshot
     last_layer: str
     shared: list[torch.Tensor]
+    own_contributions: int
     is_confirmed: bool = False
     places: set[str] = field(default_factory=set)
     equal: list[Call] = field(default_factory=list)
@@ -224,7 +229,7 @@ class Blocks:
             result = run()
         finally:
             self._inside = False
-        same = _relative(records[start:], path) == template.calls and template.is_like(result)
+        same = relative(records[start:], path) == template.calls and template.is_like(result)
         if not same or not template.holds() or numbers_used(layer):
             raise NotEqual(layer)
         template.is_confirmed = True
@@ -307,17 +312,18 @@ class Blocks:
             raise NotEqual(layer)  # a gradient goes elsewhere
         shared = list(parameters.values()) if is_shared else []
         inputs = [*apart.values(), *shared]
+        contributions = contributions_to(inputs, made)
         return Template(
-            layer, path, _relative(calls, path), [(_below(n, path), o, a) for n, o, a in used], outputs, out_structure,
-            contributions_to(inputs, made), inputs, made, {} if is_shared else parameters, environment,
-            self._last_layer(made, path), shared,
+            layer, path, relative(calls, path), [(below(n, path), o, a) for n, o, a in used], outputs, out_structure,
+            contributions, inputs, made, {} if is_shared else parameters, environment,
+            self._last_layer(made, path), shared, sum(map(len, contributions[: len(apart)])),
         )  # fmt: skip
 
     def _last_layer(self, made: list[torch.Tensor], path: str) -> str:
         """The layer that makes a block's first output that has a gradient, relative to the block."""
         nodes: Iterator[Any] = (tensor.grad_fn for tensor in made if tensor.grad_fn is not None)
         node = next(nodes, None)
-        return "" if node is None else _below(self.tracer.attribution.layer_of(node._sequence_nr()), path)
+        return "" if node is None else below(self.tracer.attribution.layer_of(node._sequence_nr()), path)
 
     def _detached(self, tensor: torch.Tensor) -> torch.Tensor:
         made = self.fast.make(tensor.shape, tensor.stride(), tensor.dtype, requires_grad=tensor.requires_grad)
@@ -389,9 +395,9 @@ class Blocks:
 
     # ---------------------------------------------------------------- backward
     def backward(
-        self, template: Template, path: str, gradients: tuple[torch.Tensor | None, ...]
-    ) -> tuple[list[Any], list[str]]:
-        """The gradients of a block's inputs and their layers; what computing them takes is added to the records."""
+        self, template: Template, path: str, node: Any, gradients: tuple[torch.Tensor | None, ...]
+    ) -> list[torch.Tensor | None]:
+        """The gradients of a block's inputs, one by one; what computing them takes is added to the records."""
         described = TracedDescription(self.tracer.written)
         pattern = tuple(None if g is None else (described.of(g), provenance_of(g)) for g in gradients)
         if pattern not in template.backward:
@@ -399,21 +405,48 @@ class Blocks:
         found = template.backward[pattern]
         self.tracer.records.append(BlockRecord(found.calls, path))
         self.trained.update((joined(path, name), None) for name in found.trained)
-        made = [set_provenance(self.fast.make(*shape.layout), shape.provenance) for shape in found.gradients]
-        result: list[torch.Tensor | None] = []
-        for which in found.contributions:
-            tensor = None if which is None else made[which] if which >= 0 else gradients[-which - 1]
-            result.append(tensor)
-        return result, [joined(path, producer) for producer in found.producers]
+        own = template.own_contributions
+        layers = [joined(path, producer) for producer in found.producers]
+        wanted = found.contributions
+        contributions = list(zip(wanted, layers, node.next_functions[1:], strict=True))
+        sums = self._sums(node, contributions)
+        if template.shared:
+            others = self._sums(node, contributions[:own])
+            given = sum(which is not None for which in wanted[own:])
+            found.sums.look(self.tracer.records, path)
+            if len(sums) == len(others) + given:  # none of them is the first of its parameter's
+                if found.sums.calls is None:
+                    found.sums.expect(len(self.tracer.records) + len(others), given)
+                else:
+                    self.tracer.records.append(BlockRecord(found.sums.calls, path))
+                    wanted, sums = [*wanted[:own], *[None] * (len(wanted) - own)], others
+        self.tracer.attribution.block_nodes[node._sequence_nr()] = iter(sums)
+        return self._made(found, wanted, gradients)
 
-    def sums(self, node: Any, gradients: list[tuple[torch.Tensor | None, str, Edge]]) -> list[str]:
+    def _made(
+        self, found: BackwardTemplate, wanted: list[int | None], incoming: tuple[torch.Tensor | None, ...]
+    ) -> list[torch.Tensor | None]:
+        """New gradients, and those handed on, by which of them is wanted at each place."""
+        made: dict[int, torch.Tensor | None] = {}
+        for which in wanted:
+            if which is None or which in made:
+                continue
+            if which < 0:
+                made[which] = incoming[-which - 1]
+            else:
+                shape = found.gradients[which]
+                made[which] = set_provenance(self.fast.make(*shape.layout), shape.provenance)
+        return [None if which is None else made[which] for which in wanted]
+
+    def _sums(self, node: Any, contributions: list[tuple[int | None, str, Edge]]) -> list[str]:
         """The layers whose gradients autograd adds to what is there: all but the first of a tensor's to come."""
         layers: list[str] = []
         moved: set[Edge] = set()
-        for gradient, layer, edge in gradients:
-            if gradient is None:
+        number = node._sequence_nr()
+        for which, layer, edge in contributions:
+            if which is None:
                 continue
-            if edge not in moved and self._first.get(edge) == node._sequence_nr():
+            if edge not in moved and self._first.get(edge) == number:
                 moved.add(edge)
             else:
                 layers.append(layer)
@@ -442,10 +475,10 @@ class Blocks:
                 which.append(made.setdefault(id(tensor), (len(made), tensor))[0])
         layer_of = self.tracer.attribution.layer_of
         return BackwardTemplate(
-            _relative(calls, template.path),
+            relative(calls, template.path),
             [BlockTensor(Layout(g.shape, g.stride(), g.dtype), False, provenance_of(g)) for _, g in made.values()],
             which,
-            [_below(layer_of(c.node._sequence_nr()), template.path) for found in template.contributions for c in found],
+            [below(layer_of(c.node._sequence_nr()), template.path) for found in template.contributions for c in found],
             [name for name, g in zip(template.parameters, found[len(wanted) :], strict=True) if g is not None],
         )
 
@@ -493,16 +526,5 @@ class _BlockFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        found, layers = ctx.blocks.backward(ctx.template, ctx.path, gradients)
-        node: Any = torch._C._current_autograd_node()
-        sums = ctx.blocks.sums(node, list(zip(found, layers, node.next_functions[1:], strict=True)))
-        ctx.blocks.tracer.attribution.block_nodes[node._sequence_nr()] = iter(sums)
-        return (None, None, None, None, *found)
-
-
-def _relative(calls: list[Any], path: str) -> list[Any]:
-    return [[signature, _below(where, path), phase] for signature, where, phase in calls]
-
-
-def _below(name: str, path: str) -> str:
-    return name[len(path) + 1 :] if path and name.startswith(f"{path}.") else "" if name == path else name
+        node = torch._C._current_autograd_node()
+        return (None, None, None, None, *ctx.blocks.backward(ctx.template, ctx.path, node, gradients))

@@ -156,6 +156,11 @@ class StepMode(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled during a step: PyTorch's guard against that, around every operator, is not needed."""
+        return False
+
     def __init__(
         self,
         consumer: Consumer,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import torch
@@ -110,6 +111,28 @@ class Stored:
     fake: torch.Tensor | None = None
 
 
+class _Waiting:
+    """Stands for the forward of a layer inside a deferred block. Raise NotEqual if it is called."""
+
+    __slots__ = ("block", "layer", "own")
+
+    def __init__(self, layer: nn.Module, block: nn.Module) -> None:
+        self.layer, self.block, self.own = layer, block, vars(layer).get("forward")
+
+    @property
+    def __wrapped__(self) -> Any:
+        """The forward, for who asks for its signature."""
+        return self.own or MethodType(type(self.layer).forward, self.layer)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the block in full instead."""
+        raise NotEqual(self.block)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is asked of the forward."""
+        return getattr(self.__wrapped__, name)
+
+
 class SwappedParameters:
     """A module's parameters and buffers, and the fake tensors that replace them.
 
@@ -165,14 +188,17 @@ class SwappedParameters:
             self._whole.put(layer)
         for stored in self.tensors.values():
             self._guard.follow_around(stored.original)
-        inside = None
+        inside, block = None, None
         for layer, name in self.names.items():  # a layer comes before the layers inside it
-            self._replace_forward(layer)
+            if self._training is not None:
+                vars(layer)["training"] = self._training
             if inside is not None and name.startswith(inside):
+                self._wait(layer, block)
                 continue
+            self._replace_forward(layer)
             inside = None
             if layer in self._deferred:
-                inside = f"{name}."
+                inside, block = f"{name}.", layer
             else:
                 self._swap(layer)
 
@@ -186,6 +212,13 @@ class SwappedParameters:
             return
         self._deferred.discard(layer)
         for part in layer.modules():
+            waiting = vars(part).get("forward")
+            if type(waiting) is _Waiting:
+                if waiting.own is None:
+                    del vars(part)["forward"]
+                else:
+                    vars(part)["forward"] = waiting.own
+                self._replace_forward(part)
             self._swap(part)
 
     def captured(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -206,9 +239,12 @@ class SwappedParameters:
     def _owner(self, tensor: torch.Tensor) -> nn.Module:
         return next(layer for layer in self._deferred for t in (*layer.parameters(), *layer.buffers()) if t is tensor)
 
+    def _wait(self, layer: nn.Module, block: Any) -> None:
+        """A layer inside a deferred block is not called before that is."""
+        if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
+            vars(layer)["forward"] = _Waiting(layer, block)
+
     def _replace_forward(self, layer: nn.Module) -> None:
-        if self._training is not None:
-            vars(layer)["training"] = self._training
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
             forward = forward_inside(layer) or layer.forward
             vars(layer)["forward"] = self._wrap(layer, self.names[layer], forward)

@@ -30,6 +30,10 @@ class Excluded:
         (self.called_again if isinstance(found, CalledAgain) else self.unlike).add(found.layer)
 
 
+FEWEST = 4
+"""Equal blocks that are worth it: the first is analysed, which takes longer, the second runs in full."""
+
+
 @record
 class Candidates:
     """Layers that may be equal blocks, with the key they share, and layers that may be repeated if they are called often."""
@@ -41,7 +45,7 @@ class Candidates:
 def find_candidates(
     module: nn.Module, excluded: Excluded, is_trained: Callable[[torch.Tensor, str], bool]
 ) -> Candidates:
-    """The outermost layers, with layers inside, to which another one is equal, and the key they share.
+    """The outermost layers, with layers inside, to which several others are equal, and the key they share.
 
     If one of a kind is excluded, all are. A container that is never called, such as ``ModuleList``, is none; and
     there are none while hooks run for every layer.
@@ -71,7 +75,7 @@ def _equal_layers(
             continue
         seen.add(layer)
         key = keys.get(layer)
-        if key is not None and layer is not module and counts[key] > 1 and key not in refused and _is_called(layer):
+        if key is not None and layer is not module and counts[key] >= FEWEST and key not in refused and _is_called(layer):
             found[layer] = key
         else:
             waiting += [child for child in reversed(layer._modules.values()) if child is not None]

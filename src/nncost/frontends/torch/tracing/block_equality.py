@@ -38,6 +38,7 @@ class BlockKeys:
         self._names = layer_names(module)
         self._is_trained = is_trained
         self._numbers: dict[Any, int] = {}
+        self._like: dict[type, _Like] = {}
         self._shared = _shared_tensors(module)
         self._key(module)
 
@@ -48,33 +49,26 @@ class BlockKeys:
         inside = [(name, None if child is None else self._key(child)) for name, child in layer._modules.items()]
         if any(key is None and layer._modules[name] is not None for name, key in inside):
             return None
-        own = self._own_key(layer)
-        if own is None:
+        own = self._attributes_key(layer)
+        tensors = None if own is None else self._tensors_key(layer)
+        if tensors is None:
             return None
-        key = (type(layer), layer.training, own, tuple(inside))
+        key = (type(layer), layer.training, own, tensors, tuple(inside))
         self.keys[layer] = number = self._numbers.setdefault(key, len(self._numbers))
         return number
 
-    def _own_key(self, layer: nn.Module) -> Any:
-        if isinstance(layer, torch.jit.ScriptModule):
-            return None
+    def _attributes_key(self, layer: nn.Module) -> Any:
+        """A key of a layer's attributes; None if they cannot be told to be equal to another's."""
+        like = self._like.get(type(layer))
+        if like is not None and like.has_same(layer):
+            return like.key
+        key = _attributes_key(layer)
+        if key is not None:
+            self._like[type(layer)] = _Like(layer, key)
+        return key
+
+    def _tensors_key(self, layer: nn.Module) -> Any:
         found: list[Any] = []
-        for name, value in vars(layer).items():
-            if name in _OWN:
-                continue
-            if name == "forward":
-                return None  # somebody has put another in its place
-            if name in _HOOKS:
-                if value:
-                    return None
-                continue
-            kind = type(value)
-            if kind in _NUMBERS and TracedInt.is_block_number(name):
-                continue
-            key = (kind, value) if kind in _PLAIN else _value_key(value)
-            if key is None:
-                return None
-            found.append((name, key))
         for tensors in (layer._parameters, layer._buffers):
             for name, tensor in tensors.items():
                 if tensor is None:
@@ -87,6 +81,66 @@ class BlockKeys:
                 trained = self._is_trained(tensor, joined(self._names[layer], name))
                 found.append((name, (type(tensor), tensor.shape, tensor.stride(), tensor.dtype, trained)))
         return tuple(found)
+
+
+class _Like:
+    """A layer whose attributes have a key: another of its class that holds the same objects has the same."""
+
+    def __init__(self, layer: nn.Module, key: Any) -> None:
+        self.key = key
+        self._names = list(vars(layer))
+        self._compared = [place for place, name in enumerate(self._names) if _decides(name, vars(layer)[name])]
+        self._hooks = [place for place, name in enumerate(self._names) if name in _HOOKS]
+        self._numbers = [place for place, name in enumerate(self._names) if _is_number(name, vars(layer)[name])]
+        self._values = self._chosen(list(vars(layer).values()))
+
+    def has_same(self, layer: nn.Module) -> bool:
+        """Whether a layer has the very same attributes, and no hooks."""
+        attributes = vars(layer)
+        if list(attributes) != self._names:
+            return False
+        values = list(attributes.values())
+        return (
+            all(map(is_, self._chosen(values), self._values))
+            and not any(values[place] for place in self._hooks)
+            and all(type(values[place]) in _NUMBERS for place in self._numbers)
+        )
+
+    def _chosen(self, values: list[Any]) -> list[Any]:
+        return [values[place] for place in self._compared]
+
+
+def _decides(name: str, value: Any) -> bool:
+    """Whether an attribute is part of a layer's key."""
+    return not (name in _OWN or name in _HOOKS or _is_number(name, value))
+
+
+def _is_number(name: str, value: Any) -> bool:
+    """Whether an attribute says which block this is."""
+    return name not in _OWN and type(value) in _NUMBERS and TracedInt.is_block_number(name)
+
+
+def _attributes_key(layer: nn.Module) -> Any:
+    if isinstance(layer, torch.jit.ScriptModule):
+        return None
+    found: list[Any] = []
+    for name, value in vars(layer).items():
+        if name in _OWN:
+            continue
+        if name == "forward":
+            return None  # somebody has put another in its place
+        if name in _HOOKS:
+            if value:
+                return None
+            continue
+        kind = type(value)
+        if _is_number(name, value):
+            continue
+        key = (kind, value) if kind in _PLAIN else _value_key(value)
+        if key is None:
+            return None
+        found.append((name, key))
+    return tuple(found)
 
 
 def _value_key(value: Any) -> Any:
@@ -134,19 +188,16 @@ class Held:
             d for part in layer.modules() for d in (vars(part), part._parameters, part._buffers, part._modules)
         ]
         self._values = [list(d.values()) for d in self._dicts]
-        self._sizes = [_sizes(values) for values in self._values]
+        self._containers = [v for values in self._values for v in values if isinstance(v, (dict, list, set))]
+        self._sizes = list(map(len, self._containers))
 
     def is_same(self) -> bool:
         """Whether each attribute is the same object, and each container as long as it was."""
-        for attributes, values, sizes in zip(self._dicts, self._values, self._sizes, strict=True):
+        for attributes, values in zip(self._dicts, self._values, strict=True):
             now = list(attributes.values())
-            if len(now) != len(values) or not all(map(is_, now, values)) or _sizes(now) != sizes:
+            if len(now) != len(values) or not all(map(is_, now, values)):
                 return False
-        return True
-
-
-def _sizes(values: list[Any]) -> list[int]:
-    return [len(value) for value in values if isinstance(value, (dict, list, set))]
+        return list(map(len, self._containers)) == self._sizes
 
 
 class TracedInt:

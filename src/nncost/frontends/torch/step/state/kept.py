@@ -66,6 +66,9 @@ class KeptDict(Kept):
             return
         kind = self._kind
         kind.clear(self.value)
+        if kind is dict:
+            dict.update(self.value, zip(self._keys, self._values, strict=True))
+            return
         for key, value in zip(self._keys, self._values, strict=True):
             kind.__setitem__(self.value, key, value)
 

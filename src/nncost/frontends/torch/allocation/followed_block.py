@@ -111,7 +111,6 @@ class Backward:
             and are_alike(self.events, other.events)
         )  # fmt: skip
 
-
     def parts(self, forward: Forward) -> list[tuple[list[Any], int | None]]:
         """The events up to each moment at which something that the block holds is let go of, and what that is."""
         found: list[tuple[list[Any], int | None]] = [([], None)]
@@ -210,9 +209,7 @@ class Followed:
 
             contribution.node.register_hook(note)
 
-    def _note(
-        self, way: str, place: int, gradient: torch.Tensor, number: Numbering, *, by_node: bool = False
-    ) -> None:
+    def _note(self, way: str, place: int, gradient: torch.Tensor, number: Numbering, *, by_node: bool = False) -> None:
         if ((way, place) in self.by_node) != by_node:
             return
         taken = number(storage_of(gradient))
@@ -276,7 +273,9 @@ def given_tensors(inputs: Sequence[torch.Tensor], number: Any) -> tuple[list[Giv
     return given, numbers
 
 
-def outputs_of_block(result: Any, leaves: Sequence[Any], numbers: Mapping[int, int], number: Any) -> tuple[list[Any], Any]:
+def outputs_of_block(
+    result: Any, leaves: Sequence[Any], numbers: Mapping[int, int], number: Any
+) -> tuple[list[Any], Any]:
     """What a block returns, and its structure. Raise UnlikeError for what cannot be made again."""
     found, structure = tree_flatten(result)
     outputs: list[Any] = []
@@ -297,7 +296,11 @@ def outputs_of_block(result: Any, leaves: Sequence[Any], numbers: Mapping[int, i
 
 
 def backward_of(
-    followed: Followed, forward: Forward, events: Sequence[Any], makers: Sequence[Maker], trained: Mapping[str, MadeTensor]
+    followed: Followed,
+    forward: Forward,
+    events: Sequence[Any],
+    makers: Sequence[Maker],
+    trained: Mapping[str, MadeTensor],
 ) -> Backward:
     """A block's backward pass from its events. Raise UnlikeError for one that no other block could repeat."""
     taken = taken_in(events)

@@ -1,4 +1,4 @@
-"""Results of calls that need no run: met by the tracer, or elementwise on operands of one layout."""
+"""Results of calls that need no run: the tracer has met them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, Outputs, contiguous_strides
+from nncost.frontends.torch.step.fake_tensors import Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
 
 _ALIASES = {
@@ -17,14 +17,6 @@ _ALIASES = {
 """Operators whose results are not what their shapes say: they share memory."""
 _CONTEXT = {"asked", "contraction"}
 """What a tracer adds to the arguments of a call."""
-_SAME_LAYOUT = {
-    getattr(torch.ops.aten, name).Tensor for name in ("add", "sub", "mul", "div")
-} | {
-    getattr(torch.ops.aten, name).default
-    for name in ("clone", "sqrt", "rsqrt", "exp", "neg", "relu", "sigmoid", "tanh", "silu", "sign", "abs", "square")
-}  # fmt: skip
-"""Elementwise operators whose result has the layout of their operands, if these are floating-point and share one."""
-
 KnownResults = Mapping[Any, Outputs]
 """How to make the results of a call, by operator and arguments."""
 
@@ -51,18 +43,3 @@ def _key(value: Any) -> Any:
     if type(value) is Operand:
         return value.layout
     return tuple([_key(item) for item in value]) if type(value) is tuple else value
-
-
-def elementwise(operator: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
-    """The result of an elementwise call on contiguous fake tensors of one shape; NotImplemented for any other call."""
-    if tensors[0] is not args[0] or not (torch.Tag.pointwise in operator.tags or operator in _SAME_LAYOUT):
-        return NotImplemented
-    if info.written:
-        return args[0] if info.written == (0,) else NotImplemented
-    first = tensors[0]
-    if operator not in _SAME_LAYOUT or not first.dtype.is_floating_point or not first.is_contiguous():
-        return NotImplemented
-    looks = (first.shape, first.dtype)
-    if any((other.shape, other.dtype) != looks or not other.is_contiguous() for other in tensors[1:]):
-        return NotImplemented
-    return fast.make(first.shape, contiguous_strides(first.shape), first.dtype)

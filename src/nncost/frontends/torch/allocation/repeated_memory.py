@@ -163,8 +163,14 @@ class RepeatedMemory:
             raise UnlikeError("an input that is given back")
         outputs, structure = outputs_of_block(result, leaves, numbers, storages.number)
         after = all_holders(inputs)
-        held = {g.code for g, one, other in zip(given, before, after, strict=True) if one != other and g.code is not None}
-        made = [leaf for leaf, output in zip(tree_flatten(result)[0], outputs, strict=True) if isinstance(output, MadeTensor)]
+        held = {
+            g.code for g, one, other in zip(given, before, after, strict=True) if one != other and g.code is not None
+        }
+        made = [
+            leaf
+            for leaf, output in zip(tree_flatten(result)[0], outputs, strict=True)
+            if isinstance(output, MadeTensor)
+        ]
         if any(tensor.requires_grad for tensor in made):
             held |= {numbers[storages.number(storage_of(t))] for t in made if _is_held(t)}
         elif held:
@@ -200,7 +206,8 @@ class RepeatedMemory:
             made = self.make_outputs(forward, numbers)
         rest = iter(made)
         result = [
-            next(rest) if isinstance(o, MadeTensor) else leaves[o[0]] if type(o) is tuple else o for o in forward.outputs
+            next(rest) if isinstance(o, MadeTensor) else leaves[o[0]] if type(o) is tuple else o
+            for o in forward.outputs
         ]
         return tree_unflatten(result, forward.structure)
 
@@ -326,7 +333,9 @@ class RepeatedMemory:
     def _backward(self, row: Row, followed: Followed) -> Backward:
         assert row.forward is not None
         trained = {
-            name: MadeTensor(layout_made(p.grad), False, p.grad._is_view(), self.tracked.storages.number(storage_of(p.grad)))
+            name: MadeTensor(
+                layout_made(p.grad), False, p.grad._is_view(), self.tracked.storages.number(storage_of(p.grad))
+            )
             for name, p in followed.layer.named_parameters()
             if p.grad is not None and not row.is_shared
         }

@@ -15,7 +15,7 @@ from nncost.dims import Dim
 from nncost.frontends.model import Inputs
 from nncost.frontends.torch.allocation.inplace_rules import REUSING, Maker, reuse_of, runs_other_formula, sums_gradients
 from nncost.frontends.torch.allocation.intercepts import FUSABLE, BiasedProducts, random_states
-from nncost.frontends.torch.allocation.known_results import KnownResults, elementwise, key_of
+from nncost.frontends.torch.allocation.known_results import KnownResults, key_of
 from nncost.frontends.torch.allocation.memory_call import (
     CallEvent,
     MemoryCall,
@@ -32,6 +32,7 @@ from nncost.frontends.torch.allocation.workspace_rules import operands
 from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
+from nncost.frontends.torch.step.elementwise import elementwise
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.mode import Consumer
@@ -276,7 +277,9 @@ class AllocationTracker(Consumer):
         if fast is not None and not by_format and tensors and all(map(is_made, tensors)):
             outputs = self._known.get(key_of(func, info, *described)) if self._known else None
             if outputs is None:
-                result = elementwise(func, info, args, tensors, fast)
+                result = _written(func, info, args, tensors)
+                if result is NotImplemented:
+                    result = elementwise(func, args, tensors, fast)
             elif outputs.argument is None or outputs.argument < len(args):
                 result = fast.again(outputs, args)
             if result is NotImplemented and info.simple:
@@ -415,6 +418,15 @@ class AllocationTracker(Consumer):
                     entry[1].saved_scalar = self.storages.taken(storage)
                     self.makers.append(Maker())
         self._scalars = [*waiting, *self._scalars]
+
+
+def _written(func: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor]) -> Any:
+    """What an elementwise operator that writes to its first operand returns; NotImplemented for any other.
+
+    That it may be written to, the trace has seen.
+    """
+    is_own = info.written == (0,) and torch.Tag.pointwise in func.tags and tensors[0] is args[0]
+    return args[0] if is_own else NotImplemented
 
 
 def _positions(result: Any, fresh: list[Any]) -> tuple[tuple[int, ...], int]:

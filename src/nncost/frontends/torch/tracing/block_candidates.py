@@ -75,7 +75,13 @@ def _equal_layers(
             continue
         seen.add(layer)
         key = keys.get(layer)
-        if key is not None and layer is not module and counts[key] >= FEWEST and key not in refused and _is_called(layer):
+        if (
+            key is not None
+            and layer is not module
+            and counts[key] >= FEWEST
+            and key not in refused
+            and _is_called(layer)
+        ):
             found[layer] = key
         else:
             waiting += [child for child in reversed(layer._modules.values()) if child is not None]

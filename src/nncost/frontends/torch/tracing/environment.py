@@ -183,7 +183,9 @@ class _State:
             seen[id(value)] = value
             parts = self._parts(value)
             waiting += parts
-            content = partial(_content_of, value) if isinstance(value, (dict, list, type)) else partial(self._parts, value)
+            content = (
+                partial(_content_of, value) if isinstance(value, (dict, list, type)) else partial(self._parts, value)
+            )
             self.holders.append((content, content()))
 
     def _parts(self, value: Any) -> list[Any]:

@@ -15,6 +15,7 @@ import torch
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, written_to
+from nncost.frontends.torch.step.elementwise import elementwise
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.provenance import (
@@ -122,7 +123,9 @@ class Tracer(Consumer):
         if self.fast is not None:
             check_types(info.name, found.tensors)
             if info.simple and found.tensors and all(map(is_made, found.tensors)):
-                result = self.fast.run(func, args, kwargs)
+                result = elementwise(func, args, found.tensors, self.fast)
+                if result is NotImplemented:
+                    result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result
         return self.compute(func, args, kwargs)

@@ -62,7 +62,9 @@ class KeptDict(Kept):
 
     def restore(self) -> None:
         """The same keys with the same values in the same order."""
-        if _are_same(list(dict.values(self.value)), self._values) and _are_same(list(dict.keys(self.value)), self._keys):
+        if _are_same(list(dict.values(self.value)), self._values) and _are_same(
+            list(dict.keys(self.value)), self._keys
+        ):
             return
         kind = self._kind
         kind.clear(self.value)

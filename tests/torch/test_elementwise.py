@@ -1,0 +1,66 @@
+"""The layout of an elementwise operator's result is that of PyTorch's own meta kernel, wherever it is told without it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import torch
+
+from nncost.frontends.torch.step.elementwise import _OPERATORS, elementwise
+from nncost.frontends.torch.step.fake_tensors import FakeTensors
+
+aten = torch.ops.aten
+BINARY = [operator for operator in _OPERATORS if operator._overloadname == "Tensor"]
+
+
+def shapes(draw: random.Random) -> list[list[int]]:
+    """Two shapes that fit together, or perhaps do not."""
+    whole = [draw.choice((0, 1, 1, 2, 3)) for _ in range(draw.randint(0, 4))]
+    other = [draw.choice((1, size, size, 5)) for size in whole][draw.choice((0, 0, 1)) :]
+    return draw.sample([whole, other], 2)
+
+
+def strided(shape: list[int], draw: random.Random) -> torch.Tensor:
+    """A tensor on the meta device, in row-major order or another."""
+    order = list(range(len(shape)))
+    if draw.random() < 0.3:
+        draw.shuffle(order)
+    made = torch.empty(
+        [shape[axis] for axis in order],
+        dtype=draw.choice((torch.float32, torch.float32, torch.float64, torch.int64)),
+        device="meta",
+    )
+    return made.permute([order.index(axis) for axis in range(len(shape))])
+
+
+def test_layouts_are_pytorchs() -> None:
+    draw, fast, told = random.Random(0), FakeTensors(), 0
+    for _ in range(4_000):
+        operator: Any = draw.choice(sorted(_OPERATORS, key=str))
+        tensors = [strided(shape, draw) for shape in shapes(draw)]
+        args: list[Any] = [tensors[0]]
+        if operator in BINARY:
+            args.append(draw.choice((tensors[1], tensors[1], 2.0, 3, True)))
+        elif operator is aten.pow.Tensor_Scalar:
+            args.append(draw.choice((2, 0.5)))
+        fakes = [fast.wrap(value) if isinstance(value, torch.Tensor) else value for value in args]
+        found = elementwise(operator, fakes, [value for value in fakes if isinstance(value, torch.Tensor)], fast)
+        if found is NotImplemented:
+            continue
+        told += 1
+        expected = operator(*args)
+        assert (found.shape, found.stride(), found.dtype) == (expected.shape, expected.stride(), expected.dtype), (
+            operator, [(value.shape, value.stride()) for value in args if isinstance(value, torch.Tensor)]
+        )  # fmt: skip
+    assert told > 1_000
+
+
+def test_other_types_are_left_to_pytorch() -> None:
+    fast = FakeTensors()
+    x = fast.make((2, 3), (3, 1), torch.float32)
+    assert elementwise(aten.mul.Tensor, (x, 1j), [x], fast) is NotImplemented
+    half = fast.make((2, 3), (3, 1), torch.float16)
+    assert elementwise(aten.mul.Tensor, (x, half), [x, half], fast) is NotImplemented
+    wider = fast.make((4,), (1,), torch.float32)
+    assert elementwise(aten.add.Tensor, (x, wider), [x, wider], fast) is NotImplemented

@@ -38,7 +38,7 @@ class BlockKeys:
         self._names = layer_names(module)
         self._is_trained = is_trained
         self._numbers: dict[Any, int] = {}
-        self._like: dict[type, _Like] = {}
+        self._like: dict[type, list[_Like]] = {}
         self._shared = _shared_tensors(module)
         self._key(module)
 
@@ -59,12 +59,13 @@ class BlockKeys:
 
     def _attributes_key(self, layer: nn.Module) -> Any:
         """A key of a layer's attributes; None if they cannot be told to be equal to another's."""
-        like = self._like.get(type(layer))
-        if like is not None and like.has_same(layer):
-            return like.key
+        known = self._like.setdefault(type(layer), [])
+        for like in known:
+            if like.has_same(layer):
+                return like.key
         key = _attributes_key(layer)
-        if key is not None:
-            self._like[type(layer)] = _Like(layer, key)
+        if key is not None and len(known) < _MOST_ALIKE:
+            known.append(_Like(layer, key))
         return key
 
     def _tensors_key(self, layer: nn.Module) -> Any:
@@ -81,6 +82,10 @@ class BlockKeys:
                 trained = self._is_trained(tensor, joined(self._names[layer], name))
                 found.append((name, (type(tensor), tensor.shape, tensor.stride(), tensor.dtype, trained)))
         return tuple(found)
+
+
+_MOST_ALIKE = 8
+"""Layers of one class, as its linear layers of other widths, to which another is compared."""
 
 
 class _Like:

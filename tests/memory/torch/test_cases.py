@@ -182,6 +182,10 @@ SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "attention": (lambda: Net(attention, a=dense(3 * WIDTH)), (2, 5, WIDTH)),
     "dense on a transposed input": (lambda: Net(lambda s, x: s.a(x.transpose(1, 2)), a=nn.Linear(7, 5)), (3, 7, 8)),
     "encoder layer": (lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, batch_first=True), (2, 5, WIDTH)),
+    "encoder layer without dropout": (
+        lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, dropout=0.0, batch_first=True), (3, 5, WIDTH),
+    ),
+    "encoder layer, examples last": (lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, dropout=0.0), (5, 3, WIDTH)),
     "transposed convolution": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 2, 2), nn.Upsample(scale_factor=2), nn.AvgPool2d(2)),
         (2, 3, 12, 12),

@@ -151,7 +151,10 @@ def has_buffers(small: MemoryCall, allocations: Sequence[int]) -> bool:
 
 
 def _small_attention(call: MemoryCall) -> MemoryCall | None:
-    """Attention of one head, over as many positions as a thread takes at a time: its buffers are a thread's own."""
+    """Attention over as many positions as a thread takes at a time: its buffers are a thread's own.
+
+    Two examples and two heads stay two, so that each operand is as contiguous as it was.
+    """
     found = list(operands(call))
     if len(found) != _ATTENTION[call.operator] or not all(map(_is_read_as_it_is, found)):
         return None
@@ -159,9 +162,8 @@ def _small_attention(call: MemoryCall) -> MemoryCall | None:
     def small(value: Any) -> Any:
         if not isinstance(value, Operand):
             return value
-        heads = min(value.shape[1], 2)  # two, so that an operand is as contiguous as it was
-        shape = (1, heads, min(value.shape[2], MOST_POSITIONS), *value.shape[3:])
-        return _resized(value, shape)
+        examples, heads, positions, *width = value.shape
+        return _resized(value, (min(examples, 2), min(heads, 2), min(positions, MOST_POSITIONS), *width))
 
     return MemoryCall(call.operator, tuple(map(small, call.args)), call.kwargs, grads=call.grads, results=call.results)
 

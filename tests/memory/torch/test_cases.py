@@ -216,6 +216,17 @@ def test_shaped(name: str) -> None:
     check_allocations(build(), (torch.ones(shape),))
 
 
+def test_a_tensor_that_is_given_twice_is_one() -> None:
+    """Self-attention projects its input with one product if query, key and value are one tensor."""
+    module = Net(lambda s, *x: s.a(*x, need_weights=False)[0], a=nn.MultiheadAttention(WIDTH, 2, batch_first=True))
+    x = torch.ones(2, 5, WIDTH)
+    check_allocations(module, (x, x, x))
+    check_allocations(module, (x, x.clone(), x.clone()))
+    target = x.nbytes
+    assert check_step(module, (x, x, x)).memory.inputs == x.nbytes + target
+    assert check_step(module, (x, x, x.clone())).memory.inputs == 2 * x.nbytes + target
+
+
 def test_a_checkpoint_takes_less() -> None:
     plain = Net(
         lambda s, x: s.d(s.c(s.b(s.a(x)).relu()).relu()), a=dense(), b=dense(640), c=nn.Linear(640, WIDTH), d=dense(4)

@@ -65,10 +65,18 @@ def converted(
 ) -> Inputs:
     """The arguments with ``make(shape, dtype)`` for every shape, ``fake(tensor)`` for every tensor, ``keep`` for others.
 
-    With ``batch`` every leading size that is the given number of examples becomes that one.
+    With ``batch`` every leading size that is the given number of examples becomes that one. A tensor given twice is one.
     """
     names, floating = _parameter_names(module), floating_dtype(module)
     examples = batch_of(described(inputs, module))
+    tensors: dict[int, torch.Tensor] = {}
+
+    def tensor(value: torch.Tensor) -> torch.Tensor:
+        given = shape_of(value)
+        shape = _with_batch(given, examples, batch)
+        if shape != given and value.is_nested:
+            raise ShapeError("a nested tensor has its own number of pieces; leave out the batch.")
+        return fake(value) if shape == given else make(shape, value.dtype)
 
     def convert(value: Any, name: str) -> Any:
         if isinstance(value, TensorShape):
@@ -76,11 +84,9 @@ def converted(
             default = torch.int64 if _is_integer_name(name) else floating
             return make(shape, dtype_named(value.dtype) if value.dtype else default)
         if isinstance(value, torch.Tensor):
-            given = shape_of(value)
-            shape = _with_batch(given, examples, batch)
-            if shape != given and value.is_nested:
-                raise ShapeError("a nested tensor has its own number of pieces; leave out the batch.")
-            return fake(value) if shape == given else make(shape, value.dtype)
+            if id(value) not in tensors:
+                tensors[id(value)] = tensor(value)
+            return tensors[id(value)]
         if isinstance(value, Mapping):
             return {key: convert(item, str(key)) for key, item in value.items()}
         if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -93,6 +93,13 @@ def attention(s: Any, x: torch.Tensor) -> torch.Tensor:
     return scores.softmax(-1) @ v
 
 
+def attention_beside(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """Attention whose result is put beside another, so that its gradient is part of one."""
+    heads = s.a(x).unflatten(-1, (2, -1)).transpose(1, 2)
+    found = functional.scaled_dot_product_attention(heads, heads, heads).transpose(1, 2).flatten(2)
+    return s.b(torch.cat([found, s.c(x)], -1))
+
+
 def fan_out(s: Any, x: torch.Tensor) -> torch.Tensor:
     """A tensor with four consumers."""
     h = s.a(x)
@@ -180,6 +187,9 @@ def channels_last() -> nn.Module:
 
 SHAPED: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "attention": (lambda: Net(attention, a=dense(3 * WIDTH)), (2, 5, WIDTH)),
+    "attention beside a layer": (
+        lambda: Net(attention_beside, a=dense(), b=nn.Linear(2 * WIDTH, WIDTH), c=dense()), (3, 5, WIDTH),
+    ),
     "dense on a transposed input": (lambda: Net(lambda s, x: s.a(x.transpose(1, 2)), a=nn.Linear(7, 5)), (3, 7, 8)),
     "encoder layer": (lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, batch_first=True), (2, 5, WIDTH)),
     "encoder layer without dropout": (

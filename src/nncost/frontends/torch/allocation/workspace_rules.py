@@ -44,6 +44,7 @@ _ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default: 6,
 }
 """Attention kernels with the number of tensors they take where there is no mask."""
+_ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
 MOST_POSITIONS = 1_024
 """From 768 positions on a thread takes 256 queries at a time, and never more than 512 keys (FlashAttentionKernel.cpp)."""
 _AXES_OF_SUMS = 3
@@ -158,6 +159,8 @@ def _small_attention(call: MemoryCall) -> MemoryCall | None:
     found = list(operands(call))
     if len(found) != _ATTENTION[call.operator] or not all(map(_is_read_as_it_is, found)):
         return None
+    if call.operator is _ATTENTION_BACKWARD and call.args[0].layout.extent != prod(call.args[0].shape):
+        return None  # a gradient that is part of another is copied
 
     def small(value: Any) -> Any:
         if not isinstance(value, Operand):

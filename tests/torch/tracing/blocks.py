@@ -117,6 +117,16 @@ class Frozen(Stack):
             part.requires_grad_(False)
 
 
+class Between(Stack):
+    """What each block returns is an output as well: its gradient begins with what is there before any block runs."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        found = [self.stem(x)]
+        for block in self.blocks:
+            found.append(block(found[-1]))
+        return self.head(found[-1]), found
+
+
 class Checkpointed(Stack):
     """Every block's activations are computed again."""
 
@@ -217,4 +227,5 @@ NETWORKS = {
     "attribute changed": lambda: Stack(Remembers), "dropout": lambda: Stack(Draws), "called twice": Calls,
     "weight shared": SharedWeight, "weight used outside": Peeks, "hook": Hooked, "frozen": Frozen,
     "checkpointed": Checkpointed, "dictionaries": Pairs, "memory": Crossed, "modes": Mixed, "unknown object": Cached,
+    "outputs between": Between,
 }  # fmt: skip

@@ -13,6 +13,8 @@ from nncost.records import record
 
 Edge = tuple[Any, int]
 """A node of an autograd graph and which of its gradients is meant."""
+_START = 1 << 62
+"""What comes first where a backward pass starts: no node has this number."""
 
 
 @record
@@ -31,7 +33,8 @@ def autograd_graph(starts: Sequence[torch.Tensor]) -> AutogradGraph:
     """The graph that some tensors depend on."""
     found = {id(start): start for start in starts if start.grad_fn is None and start.requires_grad}
     waiting: list[Any] = [start.grad_fn for start in starts if start.grad_fn is not None]
-    seen, first = set(waiting), dict[Edge, int]()
+    seen = set(waiting)
+    first: dict[Edge, int] = {(start.grad_fn, start.output_nr): _START for start in starts if start.grad_fn is not None}
     while waiting:
         node = waiting.pop()
         variable = getattr(node, "variable", None)

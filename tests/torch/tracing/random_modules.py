@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 WIDTH = 6
@@ -249,6 +250,18 @@ def _views_between(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return x[:, :3]
 
 
+def _residual_outside(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = x + block(x)
+    return x
+
+
+def _all_outside(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = x + block(functional.layer_norm(x, (WIDTH,)))
+    return x
+
+
 def _no_grad(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     for number, block in enumerate(blocks):
         with torch.set_grad_enabled(torch.is_grad_enabled() and number % 2 == 0):
@@ -282,6 +295,8 @@ ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "some collected": _some_collected,
     "something between": _something_between,
     "skipping": _skipping,
+    "residual outside": _residual_outside,
+    "all outside": _all_outside,
     "views between": _views_between,
     "in place after": lambda blocks, x: _chain(blocks, x).mul(1.0).add_(1.0),
     "twice": lambda blocks, x: _chain(blocks, _chain(blocks, x)),

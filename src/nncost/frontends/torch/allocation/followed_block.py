@@ -20,6 +20,8 @@ from nncost.frontends.torch.step.fake_tensors import Layout, is_made, layout_of
 from nncost.frontends.torch.step.leaves import Contribution, Edge
 from nncost.records import record
 
+HELD_ONCE = (2, 3)
+"""How many hold a gradient, and its memory, while autograd hands it on or adds to it and nobody else has it."""
 _OTHER = -1
 """The number of an autograd node that is none of those that look at what it made."""
 Numbering = Callable[[Any], int | None]
@@ -87,6 +89,8 @@ class Backward:
     """A backward pass: its events, which gradients came in, and which went out, to inputs and to parameters.
 
     ``sums`` are gradients of parameters that other calls share: the code of the sum so far, and of that with this call's.
+    ``added`` are the places of inputs whose gradient is added to what others have computed, with the code of that if
+    it ends here. ``roles`` is how many codes stand for memory of others.
     """
 
     events: list[Any]
@@ -95,6 +99,8 @@ class Backward:
     gradients: list[Any]
     trained: dict[str, MadeTensor]
     sums: list[tuple[int, int]]
+    added: dict[int, int | None]
+    roles: int
 
     def is_like(self, first: Backward, held: set[int]) -> bool:
         """Whether the first block of the row did the same, whose backward pass is the last.
@@ -105,8 +111,8 @@ class Backward:
         shared = held - freed
         other = replace(first, events=[e for e in first.events if not (isinstance(e, int) and e in shared)])
         return (
-            (self.gradients, self.trained, self.sums, [m.operator for m in self.makers])
-            == (other.gradients, other.trained, other.sums, [m.operator for m in other.makers])
+            (self.gradients, self.trained, self.sums, self.added, [m.operator for m in self.makers])
+            == (other.gradients, other.trained, other.sums, other.added, [m.operator for m in other.makers])
             and [g and (g.layout, g.is_view) for g in self.incoming] == [g and (g.layout, g.is_view) for g in other.incoming]
             and are_alike(self.events, other.events)
         )  # fmt: skip
@@ -138,10 +144,15 @@ class Backward:
         handed_out |= {after for _, after in self.sums}
         if {code for code in taken_in(self.events)} - freed != handed_out:
             raise UnlikeError("a gradient that is kept")
-        coming = -1 - len({code for code in inputs if code is not None})
-        given = sum(not gradient.is_outside for gradient in self.incoming if gradient is not None)
-        if set(range(coming, coming - given, -1)) - freed:
-            raise UnlikeError("a gradient that another holds")
+        for code, gradient in self.codes_of_incoming(forward):
+            if code not in freed and gradient.holders <= HELD_ONCE:
+                raise UnlikeError("a gradient that another holds")
+
+    def codes_of_incoming(self, forward: Forward) -> list[tuple[int, Incoming]]:
+        """The gradients that come in and their memory's codes, those apart whose memory was there before the step."""
+        given = len({given.code for given in forward.inputs if given.code is not None})
+        own = [gradient for gradient in self.incoming if gradient is not None and not gradient.is_outside]
+        return [(-1 - given - place, gradient) for place, gradient in enumerate(own)]
 
 
 @dataclass(slots=True, eq=False)
@@ -160,6 +171,7 @@ class Followed:
     inputs: dict[int, Edge] = field(default_factory=dict)
     outputs: dict[int, Edge] = field(default_factory=dict)
     single: set[int] = field(default_factory=set)
+    added: set[int] = field(default_factory=set)
     by_node: set[tuple[str, int]] = field(default_factory=set)
     incoming: dict[int, tuple[int, Incoming]] = field(default_factory=dict)
     outgoing: dict[int, tuple[int, MadeTensor]] = field(default_factory=dict)
@@ -177,10 +189,7 @@ class Followed:
                 tensor.register_hook(lambda g, place=place: self._note("out", place, g, number))
 
     def hook_nodes(self, found: Mapping[Edge, Sequence[Contribution]], number: Numbering) -> None:
-        """Have those gradients noted as a node computes them that others are added to, inside the block or before it.
-
-        Raise UnlikeError where the block adds to gradients that others have computed.
-        """
+        """Have those gradients noted as a node computes them that others are added to, inside the block or before it."""
         low, high = self.nodes
         for place, edge in self.outputs.items():
             after = [c for c in found[edge] if c.number >= high]
@@ -193,8 +202,10 @@ class Followed:
             if len(inside) == 1:
                 self.single.add(place)
             if any(c.number >= high for c in found[edge]):
-                raise UnlikeError("an input that is used later")
-            if len(inside) < len(found[edge]):
+                self.added.add(place)
+            if any(c.number < low for c in found[edge]):
+                if place in self.added:
+                    raise UnlikeError("an input that is used before and after")
                 self._hook_node("out", place, inside, number)
 
     def _hook_node(self, way: str, place: int, contributions: Sequence[Contribution], number: Numbering) -> None:
@@ -325,6 +336,16 @@ def backward_of(
             roles += 1
             numbers[before] = -roles
             sums.append((-roles, numbers[after]))
+    added: dict[int, int | None] = {}
+    for place in sorted(followed.added & followed.outgoing.keys()):
+        after = followed.outgoing[place][0]
+        before = [b for b, a in _sums_in(events).items() if a == after and b in freed and a in taken]
+        added[place] = None
+        for number in before:
+            if number not in numbers:
+                roles += 1
+                numbers[number] = -roles
+            added[place] = numbers[number]
     gradients: list[Any] = []
     for place in range(len(forward.inputs)):
         number, gradient = followed.outgoing.get(place, (None, None))
@@ -333,7 +354,7 @@ def backward_of(
     made_by = [makers[number] for number in range(first, first + len(taken))]
     return Backward(
         relative_to(followed.path, events, numbers), [m if m.node is None else Maker(_OTHER, m.operator) for m in made_by],
-        incoming, gradients, parameters, sums,
+        incoming, gradients, parameters, sums, added, roles,
     )  # fmt: skip
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
-
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand

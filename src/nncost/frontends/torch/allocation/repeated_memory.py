@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nncost.frontends.torch.allocation.block_events import BlockEvents, UnlikeError, relative_to, taken_in
 from nncost.frontends.torch.allocation.followed_block import (
+    HELD_ONCE,
     Backward,
     Followed,
     Forward,
@@ -116,6 +117,9 @@ class RepeatedMemory:
         self._open: dict[_Repeated, None] = {}
         self.gradients: list[int] = []
         self.is_refused = False
+        self._additions: dict[int, _Addition] = {}
+        self._lasting: set[int] = set()
+        self._end = 0
 
     def __contains__(self, layer: object) -> bool:
         return layer in self._called
@@ -272,6 +276,7 @@ class RepeatedMemory:
         tracked, row = self.tracked, repeated.row
         tracked.enter_node()
         try:
+            self._check_additions()
             if row.backward is None:
                 self._take_example(row)
             return self._repeat_backward(repeated, row.backward, gradients)
@@ -298,16 +303,22 @@ class RepeatedMemory:
         storages.count += len(backward.makers)
         tracked.makers += backward.makers
         known = len(repeated.row.forward.makers) if repeated.row.forward is not None else 0
-        coming = [storage_of(gradient) for gradient in gradients if gradient is not None]
-        roles = [number for number in map(storages.number, coming) if number != OUTSIDE]
+        found = [storage_of(gradient) for gradient in gradients if gradient is not None]
+        roles = [number for number in map(storages.number, found) if number != OUTSIDE]
+        coming = {storages.number(storage): storage for storage in found}
         roles += [watch.number for watch in repeated.row.sums]
-        numbers = [
-            *repeated.numbers[:known], *range(first, storages.count), *reversed([*reversed(repeated.numbers[known:]), *roles])
-        ]  # fmt: skip
         if None in roles or len(set(roles)) != len(roles):
             raise UnlikeError("two gradients in one memory")
-        for storage in coming:
-            storages.outside(storage)  # its end is among the events
+        roles = [*reversed(repeated.numbers[known:]), *roles]
+        given = len(roles)
+        roles += [OUTSIDE] * (backward.roles - given)  # what is added to: known when it is
+        numbers = [*repeated.numbers[:known], *range(first, storages.count), *reversed(roles)]
+        freed = {event for event in backward.events if isinstance(event, int)}
+        for code, _ in backward.codes_of_incoming(repeated.row.forward):
+            if code in freed:
+                storages.outside(coming.pop(numbers[code]))
+            else:
+                self._lasting.add(numbers[code])
         for events, released in backward.parts(repeated.row.forward):
             if events:
                 tracked.events.append(BlockEvents(events, numbers, repeated.path))
@@ -320,8 +331,55 @@ class RepeatedMemory:
         for watch, (_, after) in zip(repeated.row.sums, backward.sums, strict=True):
             watch.number = numbers[after]
         del self._open[repeated]
+        self._end = len(tracked.events)
         self._train(repeated.row.calls[repeated.place][0], backward.trained, numbers)
-        return [None if gradient is None else self._gradient(gradient, numbers) for gradient in backward.gradients]
+        found = [
+            None if gradient is None or place in backward.added else self._gradient(gradient, numbers)
+            for place, gradient in enumerate(backward.gradients)
+        ]
+        for place, code in backward.added.items():
+            found[place] = self._expect_addition(_Addition(backward.gradients[place], code, numbers, given))
+        return found
+
+    def _expect_addition(self, addition: _Addition) -> torch.Tensor:
+        """A gradient that autograd will add to what others have computed, which makes the sum that the events have."""
+        made = self.fast.make(*addition.total.layout)
+        self.tracked.storages.outside(storage_of(made))
+        self._additions[storage_of(made)._cdata] = addition
+        return made
+
+    def added(self, args: Sequence[Any]) -> torch.Tensor | None:
+        """The sum of two gradients whose events are known; None for any other addition. Raise UnlikeError if it differs."""
+        if not self._additions or len(args) < 2:
+            return None
+        addition = self._additions.pop(storage_of(args[1])._cdata, None)
+        if addition is None:
+            return None
+        storage = storage_of(args[0])
+        number = self.tracked.storages.number(storage)
+        is_outside = number is None or number == OUTSIDE
+        if addition.code is None:
+            self._lasting |= set() if number is None or is_outside else {number}
+        elif addition.code >= -addition.given:
+            if not is_outside:
+                raise UnlikeError("another gradient that is added to")
+        elif is_outside or holders_of(args[0]) != HELD_ONCE:
+            raise UnlikeError("a gradient that another holds")
+        else:
+            addition.numbers[addition.code] = number
+            self.tracked.storages.outside(storage)
+        return self._gradient(addition.total, addition.numbers)
+
+    def _check_additions(self) -> None:
+        """Raise UnlikeError if something that was to be added was not, or ended with the addition and should not have."""
+        if self._additions:
+            raise UnlikeError("a gradient that was not added")
+        for event in self.tracked.events[self._end :]:
+            if not isinstance(event, int):
+                break
+            if event in self._lasting:
+                raise UnlikeError("a gradient that ends here")
+        self._lasting.clear()
 
     def _train(self, layer: nn.Module, trained: Mapping[str, MadeTensor], numbers: Sequence[int]) -> None:
         if not self._updates:
@@ -355,6 +413,7 @@ class RepeatedMemory:
         """Raise UnlikeError unless each block that was repeated had its backward pass, and those that ran did the same."""
         if self._open or self.is_refused:
             raise UnlikeError("a block without a backward pass")
+        self._check_additions()
         for row in self._rows:
             if row.backward is None or row.forward is None:
                 continue
@@ -383,15 +442,32 @@ class _Repeated:
     def check_edges(self, found: Mapping[Edge, Sequence[Contribution]]) -> None:
         """Raise UnlikeError if the block would add to gradients, or to several of its own one that comes later."""
         number = self.node._sequence_nr()
-        single = self.row.followed[self.row.example].single
+        example = self.row.followed[self.row.example]
         for place, edge in enumerate(self.edges()):
             others = [c.number for c in found[edge] if c.number != number] if edge[0] is not None else []
-            if any(other > number for other in others) or (others and place not in single):
+            is_added, is_used_before = any(n > number for n in others), any(n < number for n in others)
+            if is_added != (place in example.added) or (is_used_before and (is_added or place not in example.single)):
                 raise UnlikeError("an input that is used elsewhere")
 
-    def comes_in(self, output: int, gradient: torch.Tensor) -> None:
-        """Note an output's gradient."""
-        self.incoming[output] = incoming_gradient(gradient, self.memory.tracked.storages.number(storage_of(gradient)))
+    def comes_in(self, output: int, gradient: torch.Tensor | None) -> None:
+        """Note an output's gradient, if it has one."""
+        if gradient is not None:
+            self.incoming[output] = incoming_gradient(
+                gradient, self.memory.tracked.storages.number(storage_of(gradient))
+            )
+
+
+@dataclass(slots=True, eq=False)
+class _Addition:
+    """A sum of gradients that autograd is about to make: the tensor, and the number of what it adds to.
+
+    The first ``given`` of the codes below zero have their numbers already.
+    """
+
+    total: MadeTensor
+    code: int | None
+    numbers: list[int]
+    given: int
 
 
 class _BlockFunction(torch.autograd.Function):
@@ -417,5 +493,7 @@ class _BlockFunction(torch.autograd.Function):
 
 def _is_held(tensor: torch.Tensor) -> bool:
     """Whether a block's output, or what it is a view of, is held by something besides who gets it."""
-    tensors = [tensor] if tensor._base is None else [tensor, tensor._base]
-    return any(holders_of(t) != (1, 2 * len(tensors) + 1) for t in tensors)
+    # A fake tensor's memory is held by it, by the tensor of the meta device that it has, and by its own object.
+    if tensor._base is None:
+        return holders_of(tensor) != (1, 3)
+    return holders_of(tensor) != (1, 5) or holders_of(tensor._base)[0] != 2  # by its object and by the view

@@ -232,6 +232,10 @@ class AllocationTracker(Consumer):
         """Run an operator, or repeat the result of an equal call, and note the memory it takes."""
         if func in _VIEWS:
             return self.view(func, info, args, kwargs)
+        if func is _ADD and self._blocks is not None:
+            total = self._blocks.added(args)
+            if total is not None:
+                return total
         if self._scalars:
             self._note_saved_scalars()
         description = MemoryDescription(self.sizes) if func in _RECURRENT else Description(self.sizes)

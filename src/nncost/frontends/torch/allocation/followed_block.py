@@ -338,14 +338,11 @@ def backward_of(
             sums.append((-roles, numbers[after]))
     added: dict[int, int | None] = {}
     for place in sorted(followed.added & followed.outgoing.keys()):
-        after = followed.outgoing[place][0]
-        before = [b for b, a in _sums_in(events).items() if a == after and b in freed and a in taken]
-        added[place] = None
-        for number in before:
-            if number not in numbers:
-                roles += 1
-                numbers[number] = -roles
-            added[place] = numbers[number]
+        number = _begun_with(followed.outgoing[place][0], events, taken)
+        if number is not None and number not in numbers:
+            roles += 1
+            numbers[number] = -roles
+        added[place] = None if number is None else numbers[number]
     gradients: list[Any] = []
     for place in range(len(forward.inputs)):
         number, gradient = followed.outgoing.get(place, (None, None))
@@ -356,6 +353,16 @@ def backward_of(
         relative_to(followed.path, events, numbers), [m if m.node is None else Maker(_OTHER, m.operator) for m in made_by],
         incoming, gradients, parameters, sums, added, roles,
     )  # fmt: skip
+
+
+def _begun_with(total: int, events: Sequence[Any], taken: Sequence[int]) -> int | None:
+    """The memory of others that a sum was begun with; None where that does not end with the sum."""
+    before = {after: number for number, after in _sums_in(events).items()}
+    freed, own = {event for event in events if isinstance(event, int)}, set(taken)
+    number: int | None = total
+    while number in own:
+        number = before.get(number)
+    return number if number in freed else None
 
 
 def _sums_in(events: Sequence[Any]) -> dict[int, int]:

@@ -293,6 +293,8 @@ class RepeatedMemory:
         row.backward.check_held(row.forward, {code for number, code in followed.numbers.items() if number in alive})
         first = min(taken_in(self._events_of(followed)), default=0) - len(row.forward.makers)
         row.sums = [storages.watch_of(first + after) for _, after in row.backward.sums]
+        if None in row.sums:
+            raise UnlikeError("a sum that has ended")
 
     def _repeat_backward(self, repeated: _Repeated, backward: Backward, gradients: Sequence[Any]) -> list[Any]:
         tracked, storages = self.tracked, self.tracked.storages

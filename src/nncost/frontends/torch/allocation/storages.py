@@ -54,8 +54,8 @@ class Storages:
         self._watch(storage, number)
 
     def watch_of(self, number: int) -> Any:
-        """What knows the number of memory that is alive, and can be told another."""
-        return next(watch for watch in self._alive.values() if watch.number == number)
+        """What knows the number of memory that is alive, and can be told another; None for memory that is not."""
+        return next((watch for watch in self._alive.values() if watch.number == number), None)
 
     def now_outside(self, but: set[int]) -> None:
         """All that is there was there before the step, apart from some."""

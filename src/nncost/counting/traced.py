@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +23,12 @@ class _Counter:
     def ledger(self, items: Sequence[TraceItem]) -> Ledger:
         """Return everything the items ran."""
         tally = Tally()
+        times = Counter((item.block, item.path) for item in items if not isinstance(item, KernelCall))
         for item in items:
             if isinstance(item, KernelCall):
                 self._add_call(tally, item)
             else:
-                self._add_block(tally, item)
+                self._add_block(tally, item, times.pop((item.block, item.path), 0))
         return tally.ledger()
 
     def _add_call(self, tally: Tally, call: KernelCall) -> None:
@@ -43,7 +45,10 @@ class _Counter:
         if forward and call.neurons and ledger.neurons != 0:
             tally.neurons.append(ledger.neurons)
 
-    def _add_block(self, tally: Tally, item: BlockCall) -> None:
+    def _add_block(self, tally: Tally, item: BlockCall, times: int) -> None:
+        """Add a block that ran at one place so many times; 0 where that is added already."""
+        if times == 0:
+            return
         if item.block not in self.blocks:
             by_path: dict[str, list[tuple[Any, ...]]] = {}
             inner = self.ledger(item.block.items)
@@ -53,10 +58,11 @@ class _Counter:
         inner, by_path = self.blocks[item.block]
         for path, rows in by_path.items():
             full = joined(item.path, path)
-            tally.rows += [Row(full, *rest) for rest in rows]
-        tally.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown]
-        tally.add_free(inner.free)
-        tally.neurons.append(inner.neurons)
+            found = [Row(full, *rest) for rest in rows]
+            tally.rows += found if times == 1 else [row._replace(amount=row.amount * times) for row in found]
+        tally.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown] * times
+        tally.add_free({name: number * times for name, number in inner.free.items()})
+        tally.neurons.append(inner.neurons * times)
 
 
 def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:

@@ -117,6 +117,11 @@ class Backward:
             and are_alike(self.events, other.events)
         )  # fmt: skip
 
+    def freed_incoming(self, forward: Forward) -> list[tuple[int, bool]]:
+        """The codes of the gradients that come in, and whether their memory is given back here."""
+        freed = {event for event in self.events if isinstance(event, int)}
+        return [(code, code in freed) for code, _ in self.codes_of_incoming(forward)]
+
     def parts(self, forward: Forward) -> list[tuple[list[Any], int | None]]:
         """The events up to each moment at which something that the block holds is let go of, and what that is."""
         found: list[tuple[list[Any], int | None]] = [([], None)]

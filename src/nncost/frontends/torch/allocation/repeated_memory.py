@@ -83,6 +83,8 @@ class Row:
     forward: Forward | None = None
     backward: Backward | None = None
     followed: dict[int, Followed] = field(default_factory=dict)
+    parts: Sequence[tuple[list[Any], int | None]] = ()
+    freed_incoming: Sequence[tuple[int, bool]] = ()
     sums: list[Any] = field(default_factory=list)
     next: int = 0
 
@@ -289,6 +291,7 @@ class RepeatedMemory:
         assert row.forward is not None
         followed, storages = row.followed[row.example], self.tracked.storages
         row.backward = self._backward(row, followed)
+        row.parts, row.freed_incoming = row.backward.parts(row.forward), row.backward.freed_incoming(row.forward)
         alive = storages.alive()
         row.backward.check_held(row.forward, {code for number, code in followed.numbers.items() if number in alive})
         first = min(taken_in(self._events_of(followed)), default=0) - len(row.forward.makers)
@@ -315,13 +318,12 @@ class RepeatedMemory:
         given = len(roles)
         roles += [OUTSIDE] * (backward.roles - given)  # what is added to: known when it is
         numbers = [*repeated.numbers[:known], *range(first, storages.count), *reversed(roles)]
-        freed = {event for event in backward.events if isinstance(event, int)}
-        for code, _ in backward.codes_of_incoming(repeated.row.forward):
-            if code in freed:
+        for code, is_freed in repeated.row.freed_incoming:
+            if is_freed:
                 storages.outside(coming.pop(numbers[code]))
             else:
                 self._lasting.add(numbers[code])
-        for events, released in backward.parts(repeated.row.forward):
+        for events, released in repeated.row.parts:
             if events:
                 tracked.events.append(BlockEvents(events, numbers, repeated.path))
             if released is not None:

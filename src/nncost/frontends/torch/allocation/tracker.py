@@ -32,10 +32,10 @@ from nncost.frontends.torch.allocation.workspace_rules import operands
 from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
-from nncost.frontends.torch.step.elementwise import elementwise
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.plain_results import plain_result
 from nncost.frontends.torch.step.subclasses import inner_tensors
 from nncost.frontends.torch.tracing.call_signature import Description
 
@@ -283,7 +283,7 @@ class AllocationTracker(Consumer):
             if outputs is None:
                 result = _written(func, info, args, tensors)
                 if result is NotImplemented:
-                    result = elementwise(func, args, tensors, fast)
+                    result = plain_result(func, args, tensors, fast)
             elif outputs.argument is None or outputs.argument < len(args):
                 result = fast.again(outputs, args)
             if result is NotImplemented and info.simple:

@@ -15,9 +15,9 @@ import torch
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, written_to
-from nncost.frontends.torch.step.elementwise import elementwise
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.plain_results import plain_result
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
     provenance_of,
@@ -122,9 +122,9 @@ class Tracer(Consumer):
         """The result of a call like none before."""
         if self.fast is not None:
             check_types(info.name, found.tensors)
-            if info.simple and found.tensors and all(map(is_made, found.tensors)):
-                result = elementwise(func, args, found.tensors, self.fast)
-                if result is NotImplemented:
+            if found.tensors and all(map(is_made, found.tensors)):
+                result = plain_result(func, args, found.tensors, self.fast)
+                if result is NotImplemented and info.simple:
                     result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:
                     return result

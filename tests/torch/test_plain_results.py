@@ -1,4 +1,4 @@
-"""The layout of an elementwise operator's result is that of PyTorch's own meta kernel, wherever it is told without it."""
+"""The layout of a result is that of PyTorch's own meta kernel, wherever it is told without it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from nncost.frontends.torch.step.elementwise import _OPERATORS, elementwise
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.plain_results import _SHAPES, ELEMENTWISE, IN_PLACE, plain_result
 
 aten = torch.ops.aten
-BINARY = [operator for operator in _OPERATORS if operator._overloadname == "Tensor"]
+BINARY = [operator for operator in ELEMENTWISE | IN_PLACE if operator._overloadname == "Tensor"]
 
 
 def shapes(draw: random.Random) -> list[list[int]]:
@@ -34,18 +34,28 @@ def strided(shape: list[int], draw: random.Random) -> torch.Tensor:
     return made.permute([order.index(axis) for axis in range(len(shape))])
 
 
+def factors(operator: Any, draw: random.Random) -> list[Any]:
+    """Operands of a product, which perhaps do not fit together."""
+    rows, inner, columns = (draw.randint(0, 3) for _ in range(3))
+    stack = [draw.randint(0, 2)] if operator is aten.bmm.default else []
+    pair = [strided([*stack, rows, inner], draw), strided([*stack, draw.choice((inner, inner, 2)), columns], draw)]
+    return [strided([draw.choice((columns, columns, 1))], draw), *pair] if operator is aten.addmm.default else pair
+
+
 def test_layouts_are_pytorchs() -> None:
     draw, fast, told = random.Random(0), FakeTensors(), 0
     for _ in range(4_000):
-        operator: Any = draw.choice(sorted(_OPERATORS, key=str))
+        operator: Any = draw.choice(sorted(_SHAPES, key=str))
         tensors = [strided(shape, draw) for shape in shapes(draw)]
         args: list[Any] = [tensors[0]]
         if operator in BINARY:
             args.append(draw.choice((tensors[1], tensors[1], 2.0, 3, True)))
         elif operator is aten.pow.Tensor_Scalar:
             args.append(draw.choice((2, 0.5)))
+        elif operator in (aten.mm.default, aten.bmm.default, aten.addmm.default):
+            args = factors(operator, draw)
         fakes = [fast.wrap(value) if isinstance(value, torch.Tensor) else value for value in args]
-        found = elementwise(operator, fakes, [value for value in fakes if isinstance(value, torch.Tensor)], fast)
+        found = plain_result(operator, fakes, [value for value in fakes if isinstance(value, torch.Tensor)], fast)
         if found is NotImplemented:
             continue
         told += 1
@@ -53,14 +63,14 @@ def test_layouts_are_pytorchs() -> None:
         assert (found.shape, found.stride(), found.dtype) == (expected.shape, expected.stride(), expected.dtype), (
             operator, [(value.shape, value.stride()) for value in args if isinstance(value, torch.Tensor)]
         )  # fmt: skip
-    assert told > 1_000
+    assert told > 1_500
 
 
 def test_other_types_are_left_to_pytorch() -> None:
     fast = FakeTensors()
     x = fast.make((2, 3), (3, 1), torch.float32)
-    assert elementwise(aten.mul.Tensor, (x, 1j), [x], fast) is NotImplemented
+    assert plain_result(aten.mul.Tensor, (x, 1j), [x], fast) is NotImplemented
     half = fast.make((2, 3), (3, 1), torch.float16)
-    assert elementwise(aten.mul.Tensor, (x, half), [x, half], fast) is NotImplemented
+    assert plain_result(aten.mul.Tensor, (x, half), [x, half], fast) is NotImplemented
     wider = fast.make((4,), (1,), torch.float32)
-    assert elementwise(aten.add.Tensor, (x, wider), [x, wider], fast) is NotImplemented
+    assert plain_result(aten.add.Tensor, (x, wider), [x, wider], fast) is NotImplemented

@@ -8,6 +8,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 
+class Prepared:
+    """A candidate that something is made for before each run, which is not timed: ``prepare()`` returns what is."""
+
+    def __init__(self, prepare: Callable[[], Callable[[], object]]) -> None:
+        self.prepare = prepare
+
+    def __call__(self) -> object:
+        """One run with what it needs."""
+        return self.prepare()()
+
+
 def fastest(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds of each candidate's fastest run, all of them warmed up once and run in turn."""
     for candidate in candidates.values():
@@ -15,8 +26,9 @@ def fastest(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict
     best = dict.fromkeys(candidates, float("inf"))
     for _ in range(rounds):
         for name, candidate in candidates.items():
+            run = candidate.prepare() if isinstance(candidate, Prepared) else candidate
             start = time.perf_counter()
-            candidate()
+            run()
             best[name] = min(best[name], time.perf_counter() - start)
     return best
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
 import logging
+import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -24,7 +26,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
-from benchmarks.timing import fastest, print_ratios
+from benchmarks.timing import Prepared, fastest, print_ratios
 
 Candidates = dict[str, Callable[[], object]]
 FAKE, META, NNCOST = "FlopCounterMode, fake tensors", "FlopCounterMode, meta tensors", "nncost"
@@ -61,20 +63,21 @@ def counted_on_meta(module: nn.Module, *inputs: torch.Tensor, **named: torch.Ten
 
 
 # ------------------------------------------------------------------- models
-def _torchvision() -> Any:
-    from tests.torch.vision import import_torchvision
+def import_torchvision() -> Any:
+    """torchvision, before transformers, which looks for it."""
+    from tests.torch import vision
 
-    return import_torchvision()
+    return vision.import_torchvision()
 
 
 def resnet50() -> nn.Module:
     """torchvision's, with weights."""
-    return _torchvision().models.resnet50().eval()  # type: ignore[no-any-return]
+    return import_torchvision().models.resnet50().eval()  # type: ignore[no-any-return]
 
 
 def vit() -> nn.Module:
     """ViT-B/16."""
-    return _torchvision().models.vit_b_16().eval()  # type: ignore[no-any-return]
+    return import_torchvision().models.vit_b_16().eval()  # type: ignore[no-any-return]
 
 
 def bert() -> nn.Module:
@@ -95,16 +98,6 @@ def llama(layers: int, width: int, inner: int, heads: int, key_heads: int, token
     )  # fmt: skip
     with torch.device("meta"):
         return LlamaForCausalLM(config).eval()
-
-
-def llama_2_7b() -> nn.Module:
-    """Llama 2, 7B."""
-    return llama(32, 4_096, 11_008, 32, 32, 32_000)
-
-
-def llama_405b(layers: int = 126) -> nn.Module:
-    """Llama 3.1, 405B, or one of its width."""
-    return llama(layers, 16_384, 53_248, 128, 8, 128_256)
 
 
 # ------------------------------------------------------------------- parts
@@ -143,35 +136,135 @@ def _tokens() -> Mapping[str, Any]:
 SHAPES = {"input_ids": "1x2048:int64", "use_cache": False}
 
 
+Llama = tuple[int, int, int, int, int, int]
+LLAMAS: Mapping[str, Llama] = {
+    "Llama 2 7B": (32, 4_096, 11_008, 32, 32, 32_000), "Llama 2 70B": (80, 8_192, 28_672, 64, 8, 32_000),
+    "Llama 3.1 405B": (126, 16_384, 53_248, 128, 8, 128_256),
+}  # fmt: skip
+"""Layers, width, inner width, heads, heads of keys and values, tokens."""
+STEPS: Sequence[tuple[str, dict[str, bool], dict[str, str], float]] = (
+    ("forward", {}, {}, 0.1),
+    ("forward and backward", {"backward": True}, {"loss": "sum"}, 0.1),
+    ("forward, backward, AdamW", {"backward": True, "update": True}, {"loss": "sum", "optimizer": "adamw"}, 0.15),
+)
+
+
 def large() -> None:
-    """Training steps of Llama 2 7B and Llama 3.1 405B."""
-    steps: list[tuple[str, dict[str, bool], dict[str, str], float]] = [
-        ("forward", {}, {}, 0.1),
-        ("forward and backward", {"backward": True}, {"loss": "sum"}, 0.1),
-        ("forward, backward, AdamW", {"backward": True, "update": True}, {"loss": "sum", "optimizer": "adamw"}, 0.15),
-    ]
-    for name, module, parts in (("Llama 2 7B", llama_2_7b(), steps), ("Llama 3.1 405B", llama_405b(), steps[:2])):
-        for title, theirs, ours, aim in parts:
+    """Steps of large language models, each time of a new module of another width, so that no cache helps."""
+    for name, sizes in LLAMAS.items():
+        small = name == "Llama 2 7B"
+        for title, theirs, ours, aim in STEPS if small else STEPS[:2]:
             candidates: Candidates = {
-                FAKE: lambda module=module, theirs=theirs: counted_by_torch(module, _tokens, **theirs),
-                NNCOST: lambda module=module, ours=ours: nncost.count(module, SHAPES, **ours),
-            }  # type: ignore[misc]
-            rounds = 3 if name == "Llama 2 7B" else 1
-            print_ratios(f"{name} {title}, 1x2048", fastest(candidates, rounds), FAKE, {NNCOST: aim})
+                FAKE: _on_new(sizes, lambda module, theirs=theirs: counted_by_torch(module, _tokens, **theirs)),
+                NNCOST: _on_new(sizes, lambda module, ours=ours: nncost.count(module, SHAPES, **ours)),
+            }
+            print_ratios(
+                f"{name} {title}, 1x2048, with memory", fastest(candidates, 3 if small else 1), FAKE, {NNCOST: aim}
+            )
+
+
+def _on_new(sizes: Llama, count: Callable[..., object]) -> Prepared:
+    """A candidate that is prepared before each run: a module a head narrower than the one before."""
+    layers, width, inner, heads, key_heads, tokens = sizes
+    widths = itertools.count(width, -2 * heads)
+
+    def prepared() -> Callable[[], object]:
+        module = llama(layers, next(widths), inner, heads, key_heads, tokens)
+        return lambda: count(module)
+
+    return Prepared(prepared)
 
 
 def depth() -> None:
-    """Layers of one width: alike blocks are analysed once."""
+    """Layers of one width: alike blocks are analysed once, and their memory is followed once."""
     shallow, deep = "32 layers", "126 layers"
-    modules = {shallow: llama_405b(32), deep: llama_405b(126)}
-    for title, given in (("forward", {}), ("forward and backward", {"loss": "sum"})):
+    for title, _, ours, _ in STEPS[:2]:
         candidates: Candidates = {
-            name: lambda module=module, given=given: nncost.count(module, SHAPES, **given)
-            for name, module in modules.items()
+            name: _on_new((layers, *LLAMAS["Llama 3.1 405B"][1:]), lambda module, o=ours: nncost.count(module, SHAPES, **o))
+            for name, layers in ((shallow, 32), (deep, 126))
+        }  # fmt: skip
+        print_ratios(
+            f"Growth with depth, width of Llama 3.1 405B, {title}", fastest(candidates, 5), shallow, {deep: 1.3}
+        )
+
+
+class Recurrent(nn.Module):
+    """A cell in a Python loop."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width, self.cell = width, nn.LSTMCell(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The last state."""
+        state = x.new_zeros(len(x), self.width), x.new_zeros(len(x), self.width)
+        for step in range(x.shape[1]):
+            state = self.cell(x[:, step], state)
+        return state[0]
+
+
+class Scan(nn.Module):
+    """A selective scan, written out as a Python loop over a sequence."""
+
+    def __init__(self, width: int, states: int) -> None:
+        super().__init__()
+        self.rates = nn.Parameter(torch.ones(width, states))
+        self.step, self.read, self.write = nn.Linear(width, width), nn.Linear(width, states), nn.Linear(width, states)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """What is read of the state at each step."""
+        steps, read, write = nn.functional.softplus(self.step(x)), self.read(x), self.write(x)
+        kept = torch.exp(-steps[..., None] * self.rates)
+        added = (steps * x)[..., None] * write[:, :, None]
+        state, found = torch.zeros_like(added[:, 0]), []
+        for position in range(x.shape[1]):
+            state = kept[:, position] * state + added[:, position]
+            found.append((state * read[:, position, None]).sum(-1))
+        return torch.stack(found, 1)
+
+
+def loops() -> None:
+    """Python loops beside a real training step of the same module."""
+    for title, module, shape, aim in (
+        ("1,000 LSTMCell steps, 8x1000x64", Recurrent(64), (8, 1_000, 64), 3.0),
+        ("A selective scan of 2,048 steps, 1x2048x64", Scan(64, 16), (1, 2_048, 64), None),
+    ):
+        x = torch.randn(shape)
+        candidates: Candidates = {
+            "a real forward and backward": lambda module=module, x=x: _step(module, x),
+            NNCOST: lambda module=module, shape=shape: nncost.count(module, shape, loss="sum"),
         }  # type: ignore[misc]
         print_ratios(
-            f"Growth with depth, width of Llama 3.1 405B, {title}", fastest(candidates, 5), shallow, {deep: 1.5}
+            f"{title}, with memory",
+            fastest(candidates, 3),
+            "a real forward and backward",
+            {NNCOST: aim} if aim else None,
         )
+
+
+def _step(module: nn.Module, x: torch.Tensor) -> None:
+    module(x).sum().backward()
+    module.zero_grad()
+
+
+def own_memory() -> None:
+    """The most that one count takes itself, as a share of what the counted parameters would take."""
+    for name, sizes in LLAMAS.items():
+        program = (
+            "import resource, nncost, benchmarks.torch_speed as speed\n"
+            "speed.import_torchvision()\n"
+            f"module = speed.llama(*{sizes!r})\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+            "report = nncost.count(module, speed.SHAPES, loss='sum')\n"
+            "taken = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+            "print(taken / 2**20, taken / report.memory.parameters)"
+        )
+        told = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+        )
+        taken, share = map(float, told.stdout.split()[-2:])
+        print(f"\n{name} forward and backward: nncost's own peak is {taken:.0f} MiB above what it began with,")
+        print(f"  {share:.1e} of its parameters' bytes")
 
 
 def others() -> None:
@@ -246,9 +339,9 @@ def main() -> None:
         except PackageNotFoundError:
             print(f"\n{name} is not installed; the parts that need it are left out.")
     with contextlib.suppress(ImportError):
-        _torchvision()  # before transformers, which looks for it
+        import_torchvision()
     print(f"\nPyTorch modules: {', '.join(installed)}, {torch.get_num_threads()} threads")
-    for part in (images, others, large, depth):
+    for part in (images, others, large, depth, loops, own_memory):
         try:
             part()
         except ImportError as error:

@@ -11,7 +11,6 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
-from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.timeline import timeline_of
 from nncost.frontends.torch.inputs import (
     batch_of,
@@ -162,9 +161,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
             items += _updates(optimizer, traced, parameters)
     shapes = described(given, module, options.batch)
     graph = Graph((), tuple(parameters.values()), (), ())
-    timeline, state_bytes, input_bytes = timeline_of(
-        module, given, options, known_from(traced.tracer.signatures.values()), traced.settings, traced.groups
-    )
+    timeline, state_bytes, input_bytes = timeline_of(module, given, options, traced)
     meaning = {} if traced.settings.sizes is None else traced.settings.sizes.meaning
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),

@@ -147,7 +147,7 @@ class Backward:
             raise UnlikeError("memory that is kept")
         handed_out = {g.code for g in (*self.gradients, *self.trained.values()) if g is not None}
         handed_out |= {after for _, after in self.sums}
-        if {code for code in taken_in(self.events)} - freed != handed_out:
+        if set(taken_in(self.events)) - freed != handed_out:
             raise UnlikeError("a gradient that is kept")
         for code, gradient in self.codes_of_incoming(forward):
             if code not in freed and gradient.holders <= HELD_ONCE:

@@ -139,17 +139,19 @@ class RepeatedMemory:
             return self._run(row, place, path, run, leaves)
 
     def _run(self, row: Row, place: int, path: str, run: Callable[[], Any], leaves: list[Any]) -> Any:
-        layer = row.calls[place][0]
         try:
-            if row.next != place or not self.tracked.settled():
-                raise UnlikeError("another order")
+            self._check_order(row, place)
             row.next += 1
             if place in row.full:
                 return self._in_full(row, place, path, run, leaves)
             return self._repeated(row, place, path, leaves)
         except UnlikeError as error:
             self.is_refused = True  # also where the model goes on
-            raise NotEqual(layer) from error
+            raise NotEqual(row.calls[place][0]) from error
+
+    def _check_order(self, row: Row, place: int) -> None:
+        if row.next != place or not self.tracked.settled():
+            raise UnlikeError("another order")
 
     def _in_full(self, row: Row, place: int, path: str, run: Callable[[], Any], leaves: list[Any]) -> Any:
         tracked, storages = self.tracked, self.tracked.storages

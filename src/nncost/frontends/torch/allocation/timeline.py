@@ -12,15 +12,16 @@ from torch import nn
 from nncost.dims import Dim, add_all, substitute
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.allocation.block_events import BlockEvents, Numbers, first_of
-from nncost.frontends.torch.allocation.known_results import KnownResults
+from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
-from nncost.frontends.torch.allocation.repeated_memory import Call, repeated_rows
+from nncost.frontends.torch.allocation.repeated_memory import repeated_rows
 from nncost.frontends.torch.allocation.tracker import AllocationTracker
 from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
+from nncost.frontends.torch.tracing.trace import Traced
 from nncost.ir.graph import Phase
 from nncost.ir.storage import Allocation, AllocationKind, Timeline, in_symbols
 from nncost.ir.trace import joined
@@ -33,26 +34,27 @@ def timeline_of(
     module: nn.Module,
     given: Inputs,
     options: LoadOptions,
-    known: KnownResults,
-    settings: StepSettings,
-    groups: Sequence[Sequence[Call]] = (),
+    traced: Traced,
 ) -> tuple[Timeline | None, int, Dim]:
     """The timeline of a step, the bytes of the optimizer's state, and those of inputs and targets.
 
-    The step runs once, in the way of ``settings``. No timeline if it cannot run so again: the operations are counted
-    all the same. ``groups`` are layers that the trace found equal; if their memory is not, the step runs again.
+    The step runs once, in the way in which it was traced. No timeline if it cannot run so again: the operations are
+    counted all the same. Blocks that were found equal are followed at both ends of each row; if their memory turns out
+    not to be equal, the step runs again.
     """
     cache = WorkspaceCache(options.learn)
+    settings = traced.settings
     multiples = None if settings.sizes is None else settings.sizes.multiples
     sizes = symbols_of(module, given, options, multiples)
-    rows = repeated_rows(groups, trains=wants_backward(options)) if sizes is None else []
+    known = known_from(traced.tracer.signatures.values()) if sizes is None else {}
+    rows = repeated_rows(traced.groups, trains=wants_backward(options)) if sizes is None else []
     optimizer = options.steps.optimizer
     for repeated in (rows, []) if rows else ([],):
-        updates = optimizer not in (None, "none")
-        tracker = AllocationTracker(known if sizes is None else {}, cache.actual_outputs, repeated, updates=updates)
+        tracker = AllocationTracker(known, cache.actual_outputs, repeated, updates=optimizer not in (None, "none"))
         left_out = [layer for row in repeated for layer in row.left_out()]
+        step = StepSettings(sizes=sizes, as_loop=True, deferred=left_out, guard=traced.step.guard)
         try:
-            run_step(module, given, options, tracker, StepSettings(sizes=sizes, as_loop=True, deferred=left_out))
+            run_step(module, given, options, tracker, step)
             if sizes is not None:
                 sizes.check()
             break

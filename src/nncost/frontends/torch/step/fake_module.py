@@ -137,17 +137,26 @@ class SwappedParameters:
     """A module's parameters and buffers, and the fake tensors that replace them.
 
     ``training`` sets every layer's flag (None leaves them); ``wrap`` replaces each layer's forward. Tensors
-    that layers hold besides parameters and buffers are replaced too; one held twice has one fake tensor.
+    that layers hold besides parameters and buffers are replaced too; one held twice has one fake tensor. ``guard`` is
+    that of an earlier run: what it keeps is as it was then.
     """
 
-    def __init__(self, module: nn.Module, fakes: FakeFactory, training: bool | None, wrap: Wrap | None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        fakes: FakeFactory,
+        training: bool | None,
+        wrap: Wrap | None,
+        guard: StateGuard | None = None,
+    ) -> None:
         self.names = layer_names(module)
         self.tensors: dict[str, Stored] = {}
         self._fakes, self._training, self._wrap = fakes, training, wrap
         fakes.whole = sharded_parameters(self.names)
         self._whole = WholeParameters(self.names)
         self._known: dict[int, Stored] = {}
-        self._guard = StateGuard(self.names, self._held)
+        self.guard = guard or StateGuard(self.names, self._held)
+        self._is_kept = guard is not None
         self._deferred: set[nn.Module] = set()
         for layer, path in self.names.items():
             for tensors, is_parameter in ((self._whole.of(layer), True), (dict(layer._buffers), False)):
@@ -175,19 +184,22 @@ class SwappedParameters:
                 yield
             finally:
                 beside.restore()
-                self._guard.restore()
+                self.guard.restore()
 
     def follow(self, value: Any) -> Any:
         """Keep an object that the step is given and what it leads to; what to use in its place."""
-        return self._guard.follow(value)
+        return self.guard.follow(value)
 
     def _swap_all(self) -> None:
+        if self._is_kept:
+            self.guard.again(self._held)
         for layer in self.names:
-            self._guard.keep(layer)
+            if not self._is_kept:
+                self.guard.keep(layer)
             without_sharding(layer)
             self._whole.put(layer)
-        for stored in self.tensors.values():
-            self._guard.follow_around(stored.original)
+        for stored in () if self._is_kept else self.tensors.values():
+            self.guard.follow_around(stored.original)
         inside, block = None, None
         for layer, name in self.names.items():  # a layer comes before the layers inside it
             if self._training is not None:

@@ -38,6 +38,7 @@ from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes
 from nncost.frontends.torch.step.provenance import stored_values
 from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
 from nncost.frontends.torch.step.sparsity import is_sparse
+from nncost.frontends.torch.step.state.guard import StateGuard
 from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
 from nncost.frontends.torch.step.symbolic_sizes import Multiples, Sizes, symbol_names
 from nncost.frontends.torch.step.threads import ONE_STEP
@@ -52,12 +53,13 @@ _WITHOUT_FUNCTIONS = torch._C.DisableTorchFunction
 class StepResult:
     """What a step leaves: tensors and layers by name, which of ``tensors`` got a gradient, and what went in and out.
 
-    ``sparse`` are the rows that each sparse gradient stores, by name. After a training loop's step, outputs and ``starts``, the tensors the backward pass started from, are dropped.
+    ``sparse`` are the rows that each sparse gradient stores, by name, and ``guard`` keeps the state that it found. After a training loop's step, outputs and ``starts``, the tensors the backward pass started from, are dropped.
     """
 
     tensors: Mapping[str, Stored]
     names: Mapping[nn.Module, str]
     inputs: Inputs
+    guard: StateGuard
     output: Any = None
     loss: Any = NO_LOSS
     starts: Sequence[torch.Tensor] = ()
@@ -75,7 +77,8 @@ class StepSettings:
     ``keep_gradients`` leaves all gradients in the parameters; without it only the wanted ones are computed.
     ``as_loop``: everything as in a training loop, which keeps gradients, computes the sum that a loss of
     that name stands for, lets attention be fused, and updates the parameters.
-    ``deferred`` are layers whose parameters are swapped later.
+    ``deferred`` are layers whose parameters are swapped later; ``guard`` is that of an earlier step, whose state this one
+    finds.
     """
 
     real: bool = False
@@ -88,6 +91,7 @@ class StepSettings:
     as_loop: bool = False
     fused_attention: bool = False
     deferred: Collection[nn.Module] = ()
+    guard: StateGuard | None = None
 
 
 def run_step(
@@ -114,7 +118,7 @@ def _run(
     fakes = None if settings.real else FakeTensors(None if sizes is None else sizes.environment)
     factory = FakeFactory(fakes, options, gradients=trains or settings.gradients, sizes=sizes, sampled=settings.sampled)
     wrap = None if consumer.hooked else _attributed(consumer, interrupts)
-    swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap)
+    swapped = SwappedParameters(module, factory, _training_flag(module, options), wrap, settings.guard)
     consumer.swapped, consumer.fast, consumer.sizes = swapped, None if sizes is not None else fakes, sizes
     mode = StepMode(consumer, fakes, None if settings.real else consumer.captured, interrupts)
     fused = settings.as_loop or settings.fused_attention
@@ -127,7 +131,7 @@ def _run(
         inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input, swapped.follow)
         swapped.follow(options.steps.loss)
         consumer.begin(inputs)
-        result = StepResult(swapped.tensors, swapped.names, inputs)
+        result = StepResult(swapped.tensors, swapped.names, inputs, swapped.guard)
         around.enter_context(torch.set_grad_enabled(trains or settings.gradients))
         with ExitStack() as stack:
             for context in consumer.contexts():

@@ -79,6 +79,7 @@ class StateGuard:
         self._seen: dict[int, Any] = {}
         self._waiting: list[Place] = []
         self._empty: list[Any] = []
+        self._written: list[Place] = []
         self._definitions = Definitions(self._wait)
 
     def keep(self, module: nn.Module) -> None:
@@ -113,6 +114,13 @@ class StateGuard:
         self._follow()
         return found[0]
 
+    def again(self, replace: Replace) -> None:
+        """Use it for another run, which finds everything as the first did, with other tensors in place of those there are."""
+        self._replace = replace
+        written, self._written = self._written, []
+        self._waiting += written
+        self._follow()
+
     def restore(self) -> None:
         """Put everything back, in the same objects and the same order."""
         for container in self._empty:
@@ -133,6 +141,7 @@ class StateGuard:
             other = self._visited(value)
             if other is not value:
                 write(other)
+                self._written.append((value, write))
 
     def _visited(self, value: Any) -> Any:
         """Keep a value; what to use in its place."""

@@ -11,10 +11,10 @@ from torch import nn
 
 from nncost.dims import Dim, add_all, substitute
 from nncost.frontends.model import Inputs, LoadOptions
-from nncost.frontends.torch.allocation.block_events import BlockEvents, Numbers, first_of
 from nncost.frontends.torch.allocation.known_results import known_from
 from nncost.frontends.torch.allocation.memory_call import CallEvent, MemoryCall
-from nncost.frontends.torch.allocation.repeated_memory import repeated_rows
+from nncost.frontends.torch.allocation.repeated.events import BlockEvents, Numbers, first_of
+from nncost.frontends.torch.allocation.repeated.rows import repeated_rows
 from nncost.frontends.torch.allocation.tracker import AllocationTracker
 from nncost.frontends.torch.allocation.workspace_cache import WorkspaceCache
 from nncost.frontends.torch.allocation.workspace_probe import Workspace

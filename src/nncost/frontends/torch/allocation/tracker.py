@@ -25,7 +25,8 @@ from nncost.frontends.torch.allocation.memory_call import (
     results_in,
     without_positions,
 )
-from nncost.frontends.torch.allocation.repeated_memory import RepeatedMemory, Row
+from nncost.frontends.torch.allocation.repeated.memory import RepeatedMemory
+from nncost.frontends.torch.allocation.repeated.rows import Row
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
@@ -97,8 +98,8 @@ class AllocationTracker(Consumer):
         for fake in self.swapped.fakes().values():
             for tensor in inner_tensors(fake):
                 self._is_there(tensor)
-        if self._rows:
-            self._blocks = RepeatedMemory(self, self._rows, updates=self._updates)
+        if self._rows and self.fast is not None:
+            self._blocks = RepeatedMemory(self, self.fast, self._rows, updates=self._updates)
         for tensor in [inner for given in tensors_of(inputs) for inner in inner_tensors(given)]:
             if storage_of(tensor) is not None:
                 self.target(tensor)
@@ -151,22 +152,22 @@ class AllocationTracker(Consumer):
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The graph of the loss is known."""
         if self._blocks is not None:
-            self._blocks.backward_begins(graph)
+            self._blocks.backward.begins(graph)
 
     def graph_dropped(self) -> None:
         """Nodes are let go of."""
         if self._blocks is not None:
-            self._blocks.graph_dropped()
+            self._blocks.backward.graph_dropped()
 
     def backward_ended(self) -> None:
         """The parameters' gradients are there."""
         if self._blocks is not None:
-            self._blocks.ended()
+            self._blocks.backward.ended()
         gradients = [storage_of(fake.grad) for fake in self.swapped.with_gradient().values() if fake.grad is not None]
         numbers = {self.storages.number(storage) for storage in gradients}
         self.gradients = {number for number in numbers if number is not None}
         if self._blocks is not None:
-            self.gradients.update(self._blocks.gradients)
+            self.gradients.update(self._blocks.backward.gradients)
 
     def state_begins(self) -> None:
         """The optimizer's state is there before the step: what making it takes is not noted."""
@@ -196,7 +197,7 @@ class AllocationTracker(Consumer):
     def step_ended(self) -> None:
         """Gradients are dropped."""
         if self._blocks is not None:
-            self.events += self._blocks.gradients
+            self.events += self._blocks.backward.gradients
 
     def finished(self) -> None:
         """What is held now outlives the step: its end is not noted."""
@@ -233,7 +234,7 @@ class AllocationTracker(Consumer):
         if func in _VIEWS:
             return self.view(func, info, args, kwargs)
         if func is _ADD and self._blocks is not None:
-            total = self._blocks.added(args)
+            total = self._blocks.backward.added(args)
             if total is not None:
                 return total
         if self._scalars:

@@ -276,3 +276,24 @@ def test_inference_keeps_no_positions_of_the_largest(pool: nn.Module) -> None:
     module = Net(lambda s, x: torch.tanh(y[0] if isinstance(y := s.pool(x), tuple) else y), pool=pool)
     inputs = (torch.ones(2, 6, 9),)
     assert nncost.count(module, inputs).memory.forward_allocated == inference_of(module, inputs)
+
+
+class FromTokens(nn.Module):
+    """An image made of tokens: with one example, its first axis has a stride that no new tensor has."""
+
+    def __init__(self, operation: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.embed, self.norm, self.operation = nn.Linear(16, 16), nn.GroupNorm(4, 16), operation
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        image = self.embed(tokens).transpose(-1, -2).reshape(len(tokens), 16, 8, 8)
+        return self.norm(self.operation(image))
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("operation", [lambda x: x / 1.5, lambda x: x + 1.0, torch.relu, torch.clone])
+def test_an_image_of_tokens(operation: Callable[[torch.Tensor], torch.Tensor], examples: int) -> None:
+    tokens = torch.randn(examples, 64, 16)
+    module = FromTokens(operation)
+    check_step(module.train(), (tokens,))
+    assert nncost.count(module, (tokens,)).memory.forward_allocated == inference_of(module, (tokens,))

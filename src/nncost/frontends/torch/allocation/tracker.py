@@ -317,8 +317,10 @@ class AllocationTracker(Consumer):
 
     def _as_actually(self, call: MemoryCall, result: Any, fresh: list[Any]) -> tuple[Any, list[Any]]:
         """The results as a real run lays them out, so that what follows reads them as it would."""
-        if call.outputs is None or not call.outputs.layouts or call.operator in REUSING or self._makes_state:
+        if call.outputs is None or not call.outputs.layouts or self._makes_state:
             return result, fresh
+        if call.operator in REUSING and (self.attribution.in_backward or self._products.depth):
+            return result, fresh  # it may really compute in the memory of an operand
         actual = self._actual(call)
         if actual is None:
             return result, fresh

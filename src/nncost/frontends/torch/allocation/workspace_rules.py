@@ -62,6 +62,8 @@ def takes_results_only(call: MemoryCall) -> bool:
     """Whether a call is known to allocate its results only, without a run."""
     if call.operator is None:
         return True
+    if _has_odd_axes(call):
+        return False
     name = call.operator._schema.name
     overload = call.operator._overloadname
     if name in NEVER or f"{name}.{overload}" in NEVER:
@@ -129,7 +131,7 @@ def made_small(call: MemoryCall) -> MemoryCall | None:
         return _small_attention(call)
     if call.operator in _REDUCTIONS and call.bytes > _LARGE:
         return _small_reduction(call)
-    if torch.Tag.pointwise not in call.operator.tags:
+    if torch.Tag.pointwise not in call.operator.tags or _has_odd_axes(call):
         return None
     axes = max((sum(size != 1 for size in o.shape) for o in operands(call)), default=0)
     size = _SMALL.get(axes, _SMALL_OTHER)
@@ -143,6 +145,17 @@ def made_small(call: MemoryCall) -> MemoryCall | None:
 
     args = tuple([small(value) for value in call.args])
     return MemoryCall(call.operator, args, tuple([(n, small(v)) for n, v in call.kwargs]), grads=call.grads)
+
+
+def _has_odd_axes(call: MemoryCall) -> bool:
+    """Whether an elementwise call has an operand with an axis of one element whose stride is none that a new tensor has.
+
+    Kernels keep such a stride where meta kernels make another: what comes next then finds another order of axes.
+    """
+    return torch.Tag.pointwise in call.operator.tags and any(
+        1 in operand.shape and 0 not in operand.stride and _resized(operand, operand.shape).stride != operand.stride
+        for operand in operands(call)
+    )
 
 
 def has_buffers(small: MemoryCall, allocations: Sequence[int]) -> bool:

@@ -192,17 +192,19 @@ class Held:
         self._dicts = [
             d for part in layer.modules() for d in (vars(part), part._parameters, part._buffers, part._modules)
         ]
-        self._values = [list(d.values()) for d in self._dicts]
-        self._containers = [v for values in self._values for v in values if isinstance(v, (dict, list, set))]
+        self._values = self._now()
+        self._containers = [*self._dicts, *(v for v in self._values if isinstance(v, (dict, list, set)))]
         self._sizes = list(map(len, self._containers))
 
     def is_same(self) -> bool:
         """Whether each attribute is the same object, and each container as long as it was."""
-        for attributes, values in zip(self._dicts, self._values, strict=True):
-            now = list(attributes.values())
-            if len(now) != len(values) or not all(map(is_, now, values)):
-                return False
-        return list(map(len, self._containers)) == self._sizes
+        return list(map(len, self._containers)) == self._sizes and all(map(is_, self._now(), self._values))
+
+    def _now(self) -> list[Any]:
+        values: list[Any] = []
+        for attributes in self._dicts:
+            values += attributes.values()
+        return values
 
 
 class TracedInt:

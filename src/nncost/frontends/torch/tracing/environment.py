@@ -162,11 +162,11 @@ class Environment:
 
 
 class _State:
-    """A flat list of identities and plain values below some values, and how to read what each of them holds."""
+    """A flat list of identities and plain values below some values, and everything that holds any of them."""
 
     def __init__(self, parts: set[nn.Module]) -> None:
         self.values: list[Any] = []
-        self.holders: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+        self.holders = _Holders()
         self._layers = parts
         self._seen: dict[int, Any] = {}
 
@@ -183,10 +183,8 @@ class _State:
             seen[id(value)] = value
             parts = self._parts(value)
             waiting += parts
-            content = (
-                partial(_content_of, value) if isinstance(value, (dict, list, type)) else partial(self._parts, value)
-            )
-            self.holders.append((content, content()))
+            if not (isinstance(value, type) and _is_of_trusted(value)):
+                self.holders.add(value, partial(self._parts, value))
 
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, dict):
@@ -216,12 +214,34 @@ class _State:
         return [*(attributes or {}).values(), *slots, *([] if _is_of_trusted(type(value)) else [type(value)])]
 
 
-def _content_of(value: Any) -> list[Any]:
-    """What a dictionary, a list or a class holds, quickly."""
-    if isinstance(value, list):
-        return list(value)
-    names = value if isinstance(value, dict) else vars(value)
-    return [*names, *names.values()]
+class _Holders:
+    """Objects that hold others, read one after another as fast as Python can."""
+
+    def __init__(self) -> None:
+        self._names: list[Any] = []
+        self._lists: list[list[Any]] = []
+        self._others: list[Callable[[], list[Any]]] = []
+
+    def add(self, value: Any, read: Callable[[], list[Any]]) -> None:
+        """Add an object; ``read`` tells what it holds, if it is no dictionary, class or list."""
+        if isinstance(value, (dict, type)):
+            self._names.append(value if isinstance(value, dict) else vars(value))
+        elif isinstance(value, list):
+            self._lists.append(value)
+        else:
+            self._others.append(read)
+
+    def content(self) -> tuple[list[int], list[Any]]:
+        """How much each holds, and everything that they hold now."""
+        found: list[Any] = []
+        for names in self._names:
+            found += names
+            found += names.values()
+        for values in self._lists:
+            found += values
+        for read in self._others:
+            found += read()
+        return [*map(len, self._names), *map(len, self._lists)], found
 
 
 def are_same(now: list[Any], before: list[Any]) -> bool:
@@ -304,6 +324,7 @@ class Snapshot:
         self._environment = environment
         self._state = environment.state()
         self._read = environment.read()
+        self._sizes, self._content = self._state.holders.content()
 
     def is_same(self) -> bool:
         """Whether all is as it was."""
@@ -316,9 +337,12 @@ class Snapshot:
 
     def _is_untouched(self) -> bool:
         """Whether everything holds the very objects that it held: then nothing has changed."""
-        if not _are_identical(self._environment.read(), self._read):
-            return False
-        return all(_are_identical(content(), before) for content, before in self._state.holders)
+        sizes, content = self._state.holders.content()
+        return (
+            sizes == self._sizes
+            and _are_identical(content, self._content)
+            and _are_identical(self._environment.read(), self._read)
+        )
 
 
 def _are_identical(now: list[Any], before: list[Any]) -> bool:

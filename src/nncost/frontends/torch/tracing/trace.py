@@ -202,7 +202,8 @@ class _Run:
         notes = [] if settings.sizes is None else settings.sizes.check()
         if tracer.attribution.threads.others and trained:
             notes.append(IN_THREADS)
-        groups = () if tracer.blocks is None else tracer.blocks.groups()
+        in_threads = bool(tracer.attribution.threads.others)  # each numbers its autograd nodes anew
+        groups = () if tracer.blocks is None or in_threads else tracer.blocks.groups()
         return Traced(step, tracer, trained, settings, notes, groups)
 
 

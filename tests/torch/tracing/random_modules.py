@@ -276,6 +276,20 @@ def _autocast(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return x.float()
 
 
+def _gradient_inside(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    y = _chain(blocks, x)
+    (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    return y + gradient
+
+
+def _gradient_of_loop_inside(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for _ in range(2):
+        y = _chain([blocks[0]] * 8, x)
+        (gradient,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+        x = y.detach() + gradient + x
+    return _chain([blocks[0]] * 8, x)
+
+
 def _looped_and_collected(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     kept = []
     for _ in range(9):
@@ -303,6 +317,8 @@ ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "looped": lambda blocks, x: _chain([blocks[0]] * 10, x),
     "looped over two": lambda blocks, x: _chain([blocks[0], blocks[1]] * 8, x),
     "looped and collected": _looped_and_collected,
+    "gradient inside": _gradient_inside,
+    "gradient of a loop inside": _gradient_of_loop_inside,
     "last only": lambda blocks, x: blocks[-1](x),
     "parts of a block": lambda blocks, x: blocks[0].parts[0](_chain(blocks, x)),
     "gradients off": _no_grad,

@@ -15,7 +15,7 @@ cache), hooks, checkpoints, inputs or attributes that are changed, values that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +137,7 @@ class Blocks:
         self._inside = False
         self._replayed: dict[nn.Module, None] = {}
         self._first: dict[Edge, int] = {}
+        self._nodes: Collection[Any] = ()
         self._held = {layer: Held(layer) for layer in candidates.equal}
         self._owners = {part: layer for layer in candidates.equal for part in layer.modules() if part is not layer}
         self._modes = torch._C._len_torch_dispatch_stack() + 1  # with the mode of the step
@@ -157,7 +158,7 @@ class Blocks:
 
     def backward_begins(self, graph: AutogradGraph) -> None:
         """The backward pass is known. Raise NotEqual if a parameter of a block that is replaced is used outside it."""
-        self._first = graph.first
+        self._first, self._nodes = graph.first, graph.nodes
         asked = set(map(id, graph.leaves))
         for layer in self._replayed:
             if any(id(parameter) in asked for parameter in layer.parameters()):
@@ -165,12 +166,12 @@ class Blocks:
 
     def graph_dropped(self) -> None:
         """Let go of the backward pass: its nodes hold one another, and the blocks, in C++ where no collector looks."""
-        self._first = {}
+        self._first, self._nodes = {}, ()
 
     def _called(self, layer: nn.Module, path: str, forward: Forward, args: Any, kwargs: Any) -> Any:
         """A call of a layer that may be called often: equal calls are analysed once, as equal blocks are."""
         calls = self._calls[layer] = self._calls.get(layer, -1) + 1
-        if calls < FIRST_CALLS:
+        if calls < FIRST_CALLS or self.tracer.attribution.in_backward:  # a part of the model that runs again
             return forward(*args, **kwargs)
         if layer not in self._held:
             self._held[layer] = Held(layer)
@@ -397,7 +398,13 @@ class Blocks:
     def backward(
         self, template: Template, path: str, node: Any, gradients: tuple[torch.Tensor | None, ...]
     ) -> list[torch.Tensor | None]:
-        """The gradients of a block's inputs, one by one; what computing them takes is added to the records."""
+        """The gradients of a block's inputs, one by one; what computing them takes is added to the records.
+
+        Raise NotEqual in a backward pass of the model's own, whose sums are not those of the step's, and which may be
+        differentiated itself.
+        """
+        if node not in self._nodes:
+            raise NotEqual(template.layer)
         described = TracedDescription(self.tracer.written)
         pattern = tuple(None if g is None else (described.of(g), provenance_of(g)) for g in gradients)
         if pattern not in template.backward:

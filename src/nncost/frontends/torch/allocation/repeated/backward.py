@@ -107,6 +107,7 @@ class RepeatedBackward:
         self._additions: dict[int, _Addition] = {}
         self._lasting: set[int] = set()
         self._end = 0
+        self._has_begun = False
 
     # ---------------------------------------------------------------- the graph
     def expect(self, repeated: Repeated, node: Any) -> None:
@@ -116,6 +117,7 @@ class RepeatedBackward:
 
     def begins(self, graph: AutogradGraph) -> None:
         """The graph is known. Raise UnlikeError if gradients are added up in another way than in the examples."""
+        self._has_begun = True
         blocks = [followed for row in self._rows for followed in row.followed.values()]
         edges = {edge for followed in blocks for edge in (*followed.inputs.values(), *followed.outputs.values())}
         edges.update(edge for repeated in self._open for edge in repeated.edges())
@@ -152,12 +154,17 @@ class RepeatedBackward:
         """A block's backward pass: the gradients of its inputs; its parameters have theirs. Raise NotEqual if it differs."""
         self._tracked.enter_node()
         try:
+            self._check_begun()
             self._check_additions()
             backward = repeated.row.backward or self._take_example(repeated.row, repeated.forward)
             return self._repeat(repeated, backward, gradients)
         except (UnlikeError, KeyError) as error:
             self.is_refused = True
             raise NotEqual(repeated.layer) from error
+
+    def _check_begun(self) -> None:
+        if not self._has_begun:
+            raise UnlikeError("a backward pass of the model's own")
 
     def _take_example(self, row: Row, forward: Forward) -> Backward:
         """The backward pass of the example, which has run."""

@@ -164,7 +164,7 @@ def large() -> None:
 
 
 def _on_new(sizes: Llama, count: Callable[..., object]) -> Prepared:
-    """A candidate that is prepared before each run: a module a head narrower than the one before."""
+    """A candidate that is prepared before each run: a module narrower than the one before."""
     layers, width, inner, heads, key_heads, tokens = sizes
     widths = itertools.count(width, -2 * heads)
 

@@ -6,9 +6,12 @@ import random
 from typing import Any
 
 import torch
+from torch import nn
 
+import nncost
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
 from nncost.frontends.torch.step.plain_results import _SHAPES, ELEMENTWISE, IN_PLACE, plain_result
+from tests.memory.torch.truth import inference_of
 
 aten = torch.ops.aten
 BINARY = [operator for operator in ELEMENTWISE | IN_PLACE if operator._overloadname == "Tensor"]
@@ -55,7 +58,7 @@ def test_layouts_are_pytorchs() -> None:
         elif operator in (aten.mm.default, aten.bmm.default, aten.addmm.default):
             args = factors(operator, draw)
         fakes = [fast.wrap(value) if isinstance(value, torch.Tensor) else value for value in args]
-        found = plain_result(operator, fakes, [value for value in fakes if isinstance(value, torch.Tensor)], fast)
+        found = plain_result(operator, fakes, {}, [value for value in fakes if isinstance(value, torch.Tensor)], fast)
         if found is NotImplemented:
             continue
         told += 1
@@ -69,8 +72,28 @@ def test_layouts_are_pytorchs() -> None:
 def test_other_types_are_left_to_pytorch() -> None:
     fast = FakeTensors()
     x = fast.make((2, 3), (3, 1), torch.float32)
-    assert plain_result(aten.mul.Tensor, (x, 1j), [x], fast) is NotImplemented
+    assert plain_result(aten.mul.Tensor, (x, 1j), {}, [x], fast) is NotImplemented
     half = fast.make((2, 3), (3, 1), torch.float16)
-    assert plain_result(aten.mul.Tensor, (x, half), [x, half], fast) is NotImplemented
+    assert plain_result(aten.mul.Tensor, (x, half), {}, [x, half], fast) is NotImplemented
     wider = fast.make((4,), (1,), torch.float32)
-    assert plain_result(aten.add.Tensor, (x, wider), [x, wider], fast) is NotImplemented
+    assert plain_result(aten.add.Tensor, (x, wider), {}, [x, wider], fast) is NotImplemented
+
+
+class Ordered(nn.Module):
+    """An image in the order that is asked for: the copy of what a norm cannot read tells which it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(4, 4, 3), nn.GroupNorm(2, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.convolution(x.contiguous(memory_format=torch.channels_last))
+        return self.norm(y.clone(memory_format=torch.contiguous_format))
+
+
+def test_another_order_that_is_asked_for_is_left_to_pytorch() -> None:
+    fast = FakeTensors()
+    x = fast.make((2, 4, 9, 8), (288, 72, 8, 1), torch.float32)
+    assert plain_result(aten.clone.default, (x,), {"memory_format": torch.channels_last}, [x], fast) is NotImplemented
+    module, image = Ordered(), torch.randn(2, 4, 9, 8)
+    assert nncost.count(module, (image,)).memory.forward_allocated == inference_of(module, (image,))

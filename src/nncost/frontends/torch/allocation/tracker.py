@@ -284,7 +284,7 @@ class AllocationTracker(Consumer):
             if outputs is None:
                 result = _written(func, info, args, tensors)
                 if result is NotImplemented:
-                    result = plain_result(func, args, tensors, fast)
+                    result = plain_result(func, args, kwargs, tensors, fast)
             elif outputs.argument is None or outputs.argument < len(args):
                 result = fast.again(outputs, args)
             if result is NotImplemented and info.simple:

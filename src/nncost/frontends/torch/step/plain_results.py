@@ -26,16 +26,19 @@ IN_PLACE = {
     getattr(_aten, name).Tensor for name in ("add_", "sub_", "mul_", "div_")
 }  # fmt: skip
 """Those that write to their first operand and return it."""
+_FACTORS = {"alpha", "beta", "approximate"}
+"""Options that change no layout, as ``memory_format`` does."""
 _NUMBERS = {int, float, bool}
 
 
-def plain_result(operator: Any, args: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
+def plain_result(operator: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
     """The result of a call on fake tensors of one floating-point type; NotImplemented for any other call.
 
-    They are in row-major order, but for the factors of a product. ``tensors`` are those among ``args``.
+    They are in row-major order, but for the factors of a product, and no other order is asked for. ``tensors`` are those
+    among ``args``.
     """
     shape_of = _SHAPES.get(operator)
-    if shape_of is None:
+    if shape_of is None or (kwargs and not kwargs.keys() <= _FACTORS):
         return NotImplemented
     first = tensors[0]
     dtype = first.dtype

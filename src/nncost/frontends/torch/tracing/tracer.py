@@ -123,7 +123,7 @@ class Tracer(Consumer):
         if self.fast is not None:
             check_types(info.name, found.tensors)
             if found.tensors and all(map(is_made, found.tensors)):
-                result = plain_result(func, args, found.tensors, self.fast)
+                result = plain_result(func, args, kwargs, found.tensors, self.fast)
                 if result is NotImplemented and info.simple:
                     result = self.fast.run(func, args, kwargs)
                 if result is not NotImplemented:

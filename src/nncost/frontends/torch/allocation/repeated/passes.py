@@ -51,7 +51,7 @@ class Incoming(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Forward:
-    """A forward pass: the events, how much memory was taken and by what, what goes in and what comes out.
+    """A forward pass: the events, what made each memory that was taken, what goes in and what comes out.
 
     ``outputs`` are tensors that are made, places of arguments that are handed on, and plain values; ``held`` are the
     codes of inputs and outputs that the block holds for its backward pass.

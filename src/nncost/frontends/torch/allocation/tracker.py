@@ -32,7 +32,7 @@ from nncost.frontends.torch.allocation.workspace_probe import macs_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
 from nncost.frontends.torch.inputs import tensors_of
 from nncost.frontends.torch.step.attribution import Place
-from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo
+from nncost.frontends.torch.step.dispatch_table import OTHER_VIEWS, Handling, OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_made, tensors_in
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.mode import Consumer
@@ -46,8 +46,6 @@ _ADD = torch.ops.aten.add.Tensor
 _SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
 """Operators whose second operand autograd saves."""
 _SAVERS = {"MulBackward0", "DivBackward0"}
-_VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten._unsafe_view.default}
-"""Operators that return a view of their operand, besides those that say so."""
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
 _POOL = torch.ops.aten.max_pool2d_with_indices.default
@@ -216,7 +214,7 @@ class AllocationTracker(Consumer):
 
     def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that asks about a tensor, or returns it in another form."""
-        return self.view(func, info, args, kwargs) if func in _VIEWS else self.operation(func, info, args, kwargs)
+        return self.view(func, info, args, kwargs) if func in OTHER_VIEWS else self.operation(func, info, args, kwargs)
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that returns a view, or turns its operand into one, which takes no memory."""
@@ -231,7 +229,7 @@ class AllocationTracker(Consumer):
 
     def operation(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator, or repeat the result of an equal call, and note the memory it takes."""
-        if func in _VIEWS:
+        if func in OTHER_VIEWS:
             return self.view(func, info, args, kwargs)
         if func is _ADD and self._blocks is not None:
             total = self._blocks.backward.added(args)

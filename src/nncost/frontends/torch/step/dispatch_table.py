@@ -58,6 +58,9 @@ _MOVED_IN_PLACE = {
 }  # fmt: skip
 _COPIES_MAYBE = {"aten::reshape", "aten::contiguous", "aten::to", "aten::flatten"}
 
+OTHER_VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten._unsafe_view.default}
+"""Operators that return a view of their operand, besides those that say so."""
+
 _table: dict[Any, OperatorInfo] = {}
 _made_at = [0]
 """The revision of the lowerings that the table was made by."""

@@ -14,7 +14,7 @@ import torch
 
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
-from nncost.frontends.torch.step.dispatch_table import Handling, OperatorInfo, written_to
+from nncost.frontends.torch.step.dispatch_table import OTHER_VIEWS, Handling, OperatorInfo, written_to
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
 from nncost.frontends.torch.step.plain_results import plain_result
@@ -76,7 +76,10 @@ class Tracer(Consumer):
 
     def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that asks about a tensor; the same tensor in another form is like a view."""
-        result = self.compute(func, args, kwargs)
+        if self.fast is not None and func in OTHER_VIEWS and is_made(args[0]):
+            result = self.fast.view(func, args, kwargs)
+        else:
+            result = self.compute(func, args, kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_provenance(result, provenance_of(args[0]))
             self._note_view(info, args, kwargs, result)

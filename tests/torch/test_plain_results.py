@@ -11,7 +11,15 @@ from torch.utils._pytree import tree_map_only
 
 import nncost
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, tensors_in
-from nncost.frontends.torch.step.plain_results import _RULES, BACKWARD, COMPARISONS, ELEMENTWISE, IN_PLACE, SOFTMAX, plain_result
+from nncost.frontends.torch.step.plain_results import (
+    _RULES,
+    BACKWARD,
+    COMPARISONS,
+    ELEMENTWISE,
+    IN_PLACE,
+    SOFTMAX,
+    plain_result,
+)
 from tests.memory.torch.truth import inference_of
 
 aten = torch.ops.aten
@@ -37,7 +45,8 @@ def strided(shape: list[int], draw: random.Random, dtype: torch.dtype | None = N
     gaps = [draw.choice((0, 0, 0, 2)) if draw.random() < 0.4 else 0 for _ in shape]
     made = torch.ones(
         [shape[axis] + gaps[axis] for axis in order],
-        dtype=dtype or draw.choice((torch.float32, torch.float32, torch.float64, torch.int64, torch.bool, torch.bfloat16)),
+        dtype=dtype
+        or draw.choice((torch.float32, torch.float32, torch.float64, torch.int64, torch.bool, torch.bfloat16)),
     )
     made = made.permute([order.index(axis) for axis in range(len(shape))])
     return made[tuple(slice(0, size) for size in shape)]
@@ -50,7 +59,9 @@ def factors(operator: Any, draw: random.Random) -> list[Any]:
     dtype = draw.choice((torch.float32, torch.float64, None))
     other = [*stack, draw.choice((inner, inner, 2)), columns]
     pair = [strided([*stack, rows, inner], draw, dtype), strided(other, draw, dtype)]
-    return [strided([draw.choice((columns, columns, 1))], draw, dtype), *pair] if operator is aten.addmm.default else pair
+    return (
+        [strided([draw.choice((columns, columns, 1))], draw, dtype), *pair] if operator is aten.addmm.default else pair
+    )
 
 
 def arguments(operator: Any, draw: random.Random) -> list[Any]:
@@ -84,7 +95,9 @@ def arguments(operator: Any, draw: random.Random) -> list[Any]:
     if operator is aten.cumsum.default:
         return [x, axis]
     if operator is aten.cat.default:
-        others = [strided([*first[:-1], draw.randint(0, 3)] if draw.random() < 0.5 else first, draw, x.dtype) for _ in "ab"]
+        others = [
+            strided([*first[:-1], draw.randint(0, 3)] if draw.random() < 0.5 else first, draw, x.dtype) for _ in "ab"
+        ]
         return [[x, *others], *draw.choice(((), (-1,), (axis,)))]
     if operator is aten.embedding.default:
         return [strided([3, 4], draw), strided(first, draw, draw.choice((torch.int64, torch.int32, torch.float32)))]

@@ -30,9 +30,9 @@ from nncost.frontends.torch.step.state.guard import kept_around
 from nncost.frontends.torch.step.symbolic_sizes import symbol_names
 from nncost.frontends.torch.step.threads import ONE_STEP
 from nncost.frontends.torch.tracing.connected_graph import Connection
+from nncost.frontends.torch.tracing.equal_blocks.templates import BlockRecord
 from nncost.frontends.torch.tracing.log import Log
 from nncost.frontends.torch.tracing.lower import dtype_name, kernel_of
-from nncost.frontends.torch.tracing.repeated_blocks import BlockRecord
 from nncost.frontends.torch.tracing.trace import MERGED, Traced, trace_module, trace_sparse_update, trace_update
 from nncost.ir.graph import Graph, Item, Parameter, Region, Tensor
 from nncost.ir.trace import Block, BlockCall, KernelCall, Trace, TraceItem, joined

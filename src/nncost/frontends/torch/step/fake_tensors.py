@@ -162,7 +162,9 @@ class FakeTensors:
         except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
             return NotImplemented  # the long way repeats it, and raises what is to be raised
         pieces = result if isinstance(result, tuple) else (result,)
-        if not all(piece is None or (type(piece) is torch.Tensor and piece.layout is torch.strided) for piece in pieces):
+        if not all(
+            piece is None or (type(piece) is torch.Tensor and piece.layout is torch.strided) for piece in pieces
+        ):
             return NotImplemented
         made = [None if piece is None else self.wrap(piece) for piece in pieces]
         return tuple(made) if isinstance(result, tuple) else made[0]

@@ -212,7 +212,9 @@ def _reduced(args: Any, x: torch.Tensor, dtype: torch.dtype) -> Layouts:
     if len(over) < len(axes):
         return None
     kept = len(args) == 3 and args[2]
-    return _row_major([1 if axis in over else size for axis, size in enumerate(shape) if kept or axis not in over], x, dtype)
+    return _row_major(
+        [1 if axis in over else size for axis, size in enumerate(shape) if kept or axis not in over], x, dtype
+    )
 
 
 def _of_cumulative_sum(args: Any, tensors: list[torch.Tensor]) -> Layouts:
@@ -224,14 +226,19 @@ def _of_cumulative_sum(args: Any, tensors: list[torch.Tensor]) -> Layouts:
 
 
 def _has_axis(tensor: torch.Tensor, axis: int) -> bool:
-    return -tensor.dim() <= axis < tensor.dim()
+    rank: int = tensor.dim()
+    return -rank <= axis < rank
 
 
 def _of_concatenation(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     """Tensors of one type that differ along one axis, of which one is not in channels-last order."""
     first, axis = tensors[0], args[1] if len(args) > 1 else 0
     rank = first.dim()
-    if not _has_axis(first, axis) or len(tensors) != len(args[0]) or any(t.dim() != rank or t.dtype != first.dtype for t in tensors):
+    if (
+        not _has_axis(first, axis)
+        or len(tensors) != len(args[0])
+        or any(t.dim() != rank or t.dtype != first.dtype for t in tensors)
+    ):
         return None
     if rank in (4, 5) and not any(tensor.stride(-1) < tensor.stride(1) for tensor in tensors):
         return None
@@ -292,7 +299,9 @@ def _of_layer_norm_backward(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     if (asked[1] and weight is None) or (asked[2] and bias is None):
         return None
     made = x, weight, bias
-    return [Layout(t.shape, contiguous_strides(t.shape), x.dtype) if a else None for t, a in zip(made, asked, strict=True)]
+    return [
+        Layout(t.shape, contiguous_strides(t.shape), x.dtype) if a else None for t, a in zip(made, asked, strict=True)
+    ]
 
 
 def _rows(x: torch.Tensor, shape: Any) -> Layout | None:

@@ -29,9 +29,10 @@ from nncost.frontends.torch.step.signals import (
     StoredAskedError,
 )
 from nncost.frontends.torch.step.symbolic_sizes import FIRST_AXIS, Multiples, Sizes
-from nncost.frontends.torch.tracing.block_candidates import Candidates, Excluded, find_candidates
+from nncost.frontends.torch.tracing.equal_blocks.blocks import Blocks
+from nncost.frontends.torch.tracing.equal_blocks.candidates import Candidates, Excluded, find_candidates
+from nncost.frontends.torch.tracing.equal_blocks.templates import Call
 from nncost.frontends.torch.tracing.log import Log
-from nncost.frontends.torch.tracing.repeated_blocks import Blocks, Call
 from nncost.frontends.torch.tracing.tracer import Tracer
 from nncost.records import record, replace
 

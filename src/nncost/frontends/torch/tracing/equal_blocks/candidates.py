@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.signals import NotEqual
-from nncost.frontends.torch.tracing.block_equality import BlockKeys
+from nncost.frontends.torch.tracing.equal_blocks.equality import BlockKeys
 from nncost.records import record
 
 

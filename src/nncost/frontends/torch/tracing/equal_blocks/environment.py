@@ -43,7 +43,7 @@ from nncost.frontends.torch.step.known_values import reads
 from nncost.frontends.torch.step.profiler import profiled
 from nncost.frontends.torch.step.state.definitions import names_in
 from nncost.frontends.torch.step.state.kept import attributes_of, slots_of
-from nncost.frontends.torch.tracing.block_equality import objects_of
+from nncost.frontends.torch.tracing.equal_blocks.equality import objects_of
 
 _PACKAGE = str(Path(__file__).parents[3])
 _TORCH = str(Path(torch.__file__).parent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -27,6 +26,7 @@ from nncost.frontends.torch.allocation.memory_call import (
 )
 from nncost.frontends.torch.allocation.repeated.memory import RepeatedMemory
 from nncost.frontends.torch.allocation.repeated.rows import Row
+from nncost.frontends.torch.allocation.saved_scalars import SAVING, SavedScalars
 from nncost.frontends.torch.allocation.storages import OUTSIDE, Storages, storage_of
 from nncost.frontends.torch.allocation.workspace_probe import macs_of
 from nncost.frontends.torch.allocation.workspace_rules import operands
@@ -43,8 +43,6 @@ from nncost.frontends.torch.tracing.call_signature import Description
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
 _RECURRENT = {torch.ops.aten.mkldnn_rnn_layer.default, _RECURRENT_BACKWARD}
 _ADD = torch.ops.aten.add.Tensor
-_SAVING = {torch.ops.aten.mul.Tensor, torch.ops.aten.div.Tensor, torch.ops.aten.mul_.Tensor, torch.ops.aten.div_.Tensor}
-"""Operators whose second operand autograd saves."""
 _SAVERS = {"MulBackward0", "DivBackward0"}
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
@@ -53,7 +51,6 @@ _LAST_NODE = 1 << 62
 """Nodes that add up a leaf's gradient have a higher number."""
 _CHECKS = {torch.ops.aten._linalg_check_errors.default}
 """Operators without a result that take memory."""
-_NUMBERS = {int, float, bool, complex}
 
 ActualOutputs = Callable[[MemoryCall], Outputs | None]
 """The outputs of a call as a real run gives them, if they are not as its fake run says."""
@@ -84,8 +81,8 @@ class AllocationTracker(Consumer):
         self._known, self._actual = known, actual
         self._calls: dict[Any, MemoryCall] = {}
         self._products = BiasedProducts(self.other_formulas)
-        self._scalars: list[tuple[Any, CallEvent]] = []
         self.makers: list[Maker] = []
+        self._scalars = SavedScalars(self.storages, self.makers)
         self._makes_state = False
         self._is_noted = True
         self._aside: tuple[list[Any], set[int]] = ([], set())
@@ -218,8 +215,7 @@ class AllocationTracker(Consumer):
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that returns a view, or turns its operand into one, which takes no memory."""
-        if self._scalars:
-            self._note_saved_scalars()
+        self._scalars.note()
         if self.fast is not None and not info.written and is_made(args[0]):
             result = self.fast.view(func, args, kwargs)
         else:
@@ -235,8 +231,7 @@ class AllocationTracker(Consumer):
             total = self._blocks.backward.added(args)
             if total is not None:
                 return total
-        if self._scalars:
-            self._note_saved_scalars()
+        self._scalars.note()
         description = MemoryDescription(self.sizes) if func in _RECURRENT else Description(self.sizes)
         description.repeatable = description.repeatable and not info.by_data
         described = tuple([description.of(value) for value in args])
@@ -264,8 +259,8 @@ class AllocationTracker(Consumer):
             call, fresh = without_positions(call), self._first_only(fresh)
         if fresh or not is_query or func in _CHECKS:
             self._note(call, tensors, fresh, self.attribution.place_of(tensors) if is_query else place)
-            if func in _SAVING and type(args[1]) in _NUMBERS and isinstance(result, torch.Tensor):
-                self._expect_saved_scalar(result, tensors)
+            if func in SAVING:
+                self._scalars.expect(self.events[-1], args, result)
         return result
 
     def _first(
@@ -352,9 +347,7 @@ class AllocationTracker(Consumer):
 
     def settled(self) -> bool:
         """Note the numbers that autograd has saved; whether it has come to all."""
-        if self._scalars:
-            self._note_saved_scalars()
-        return not self._scalars
+        return self._scalars.note()
 
     def _is_there(self, tensor: torch.Tensor) -> None:
         """Memory met for the first time was there before the step."""
@@ -377,7 +370,7 @@ class AllocationTracker(Consumer):
         self.makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
         if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
-        if node is not None and call.operator in _SAVING and len(tensors) == 1:
+        if node is not None and call.operator in SAVING and len(tensors) == 1:
             event.scalar_operand = node.name() in _SAVERS
         adds_bias = self._products.depth > 0
         if len(allocated) == 1 and tensors and (node is not None or adds_bias) and call.operator in REUSING:
@@ -393,36 +386,6 @@ class AllocationTracker(Consumer):
         reuse = reuse_of(event.call, tensors, node, self.makers[first], adds_bias=adds_bias)
         if reuse is not None:
             event.reusable_input, event.reuses, event.inplace_form = first, reuse.surely, reuse.form
-
-    def _expect_saved_scalar(self, result: torch.Tensor, tensors: list[torch.Tensor]) -> None:
-        """A number becomes a tensor, which autograd saves if it needs it for the gradient of the other operand.
-
-        It does so itself also where a checkpoint has hooks for what is saved: numbers are never handed to them.
-        A view that is written to is not asked: autograd would make its node anew, with operators that come here.
-        """
-        if result._is_view():
-            return
-        if torch.is_grad_enabled() and tensors[0].requires_grad:
-            self._scalars.append((weakref.ref(result), self.events[-1]))
-
-    def _note_saved_scalars(self) -> None:
-        """The numbers that autograd has saved since."""
-        waiting = []
-        entries, self._scalars = self._scalars, []
-        for entry in entries:
-            result = entry[0]()
-            if result is None:
-                continue
-            if result.grad_fn is None:
-                waiting.append(entry)  # autograd has not come to it yet
-                continue
-            saved: Any = getattr(result.grad_fn, "_saved_other", None)
-            if type(saved) is torch.Tensor and saved.dim() == 0:
-                storage = storage_of(saved)
-                if self.storages.number(storage) is None:
-                    entry[1].saved_scalar = self.storages.taken(storage)
-                    self.makers.append(Maker())
-        self._scalars = [*waiting, *self._scalars]
 
 
 def _written(func: Any, info: OperatorInfo, args: Any, tensors: list[torch.Tensor]) -> Any:

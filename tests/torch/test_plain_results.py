@@ -10,16 +10,9 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 import nncost
+from nncost.frontends.torch.step.elementwise_results import BACKWARD, COMPARISONS, ELEMENTWISE, IN_PLACE
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, tensors_in
-from nncost.frontends.torch.step.plain_results import (
-    _RULES,
-    BACKWARD,
-    COMPARISONS,
-    ELEMENTWISE,
-    IN_PLACE,
-    SOFTMAX,
-    plain_result,
-)
+from nncost.frontends.torch.step.plain_results import RULES, SOFTMAX, plain_result
 from tests.memory.torch.truth import inference_of
 
 aten = torch.ops.aten
@@ -130,9 +123,9 @@ def layouts(result: Any) -> Any:
 
 def test_layouts_are_pytorchs() -> None:
     draw, fast = random.Random(0), FakeTensors()
-    told = dict.fromkeys(_RULES, 0)
+    told = dict.fromkeys(RULES, 0)
     for _ in range(30_000):
-        operator: Any = draw.choice(sorted(_RULES, key=str))
+        operator: Any = draw.choice(sorted(RULES, key=str))
         args = arguments(operator, draw)
         fakes = tree_map_only(torch.Tensor, fast.in_place_of, args)
         found = plain_result(operator, fakes, {}, tensors_in(fakes), fast)

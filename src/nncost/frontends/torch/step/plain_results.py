@@ -6,65 +6,38 @@ asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from nncost.frontends.torch.step.elementwise_results import (
+    ELEMENTWISE_RULES,
+    IN_PLACE,
+    NUMBERS,
+    Layouts,
+    Rule,
+    default,
+    share_type,
+)
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, contiguous_strides
 
 _aten = torch.ops.aten
-Layouts = Sequence[Layout | None] | None
-Rule = Callable[[Any, list[torch.Tensor]], Layouts]
 
-
-def _default(*names: str) -> frozenset[Any]:
-    return frozenset(getattr(_aten, name).default for name in names)
-
-
-def _overloads(overload: str, *names: str) -> frozenset[Any]:
-    return frozenset(getattr(getattr(_aten, name), overload) for name in names)
-
-
-_OF_NUMBERS = _overloads("Tensor", "add", "sub", "mul") | _default("clone", "neg", "abs", "sign")
-"""Elementwise operators whose result has the type of their operands, also if these are whole numbers."""
-ELEMENTWISE = (
-    _OF_NUMBERS
-    | _overloads("Tensor", "div")
-    | _overloads("Scalar", "add", "sub", "mul", "div")
-    | {_aten.pow.Tensor_Scalar}
-    | _default(
-        "sqrt", "rsqrt", "exp", "log", "relu", "sigmoid", "tanh", "silu", "gelu", "square", "sin", "cos", "erf"
-    )
-)  # fmt: skip
-"""Operators whose result has the type of their operands if these are floating-point and share one."""
-BACKWARD = _default("threshold_backward", "gelu_backward", "tanh_backward", "sigmoid_backward", "silu_backward")
-"""Elementwise operators whose operands are laid out alike."""
-COMPARISONS = _overloads("Tensor", "eq", "ne", "lt", "le", "gt", "ge") | _overloads(
-    "Scalar", "eq", "ne", "lt", "le", "gt", "ge"
-)
-IN_PLACE = (
-    _default("relu_", "sigmoid_", "tanh_", "silu_", "gelu_", "hardswish_", "hardtanh_")
-    | _overloads("Tensor", "add_", "sub_", "mul_", "div_")
-    | _overloads("Scalar", "add_", "sub_", "mul_", "div_")
-    | {_aten.bernoulli_.float}
-)
-"""Those that write to their first operand and return it."""
-LIKE = _default("ones_like", "zeros_like", "empty_like")
+LIKE = default("ones_like", "zeros_like", "empty_like")
 """Those that return a new tensor like an old one."""
-RANDOM = _default("rand_like", "randn_like")
-REDUCTIONS = _default("sum", "mean") | {_aten.sum.dim_IntList, _aten.mean.dim}
-TESTS = _default("all", "any") | {_aten.all.dim, _aten.any.dim}
-SOFTMAX = _default("_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data")
+RANDOM = default("rand_like", "randn_like")
+REDUCTIONS = default("sum", "mean") | {_aten.sum.dim_IntList, _aten.mean.dim}
+TESTS = default("all", "any") | {_aten.all.dim, _aten.any.dim}
+SOFTMAX = default("_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data")
 _FACTORS = {"alpha", "beta", "approximate"}
 """Options that change no layout, as ``memory_format`` does."""
-_NUMBERS = {int, float}
 _CPU = torch.device("cpu")
 
 
 def plain_result(operator: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor], fast: FakeTensors) -> Any:
     """The result of a call on fake tensors, of which ``tensors`` are those among ``args``; NotImplemented if a rule does not tell it."""
-    rule = _RULES.get(operator)
+    rule = RULES.get(operator)
     if rule is None or (kwargs and not all(map(_is_plain, kwargs, kwargs.values()))):
         return NotImplemented
     layouts = rule(args, tensors)
@@ -80,88 +53,6 @@ def _is_plain(option: str, value: Any) -> bool:
     if option in _FACTORS or value is None or value is False or value is torch.strided:
         return True
     return isinstance(value, torch.device) and value == _CPU
-
-
-# ------------------------------------------------------------------- elementwise
-def _of_elements(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    """Operands of one floating-point type."""
-    dtype = tensors[0].dtype
-    return _elements(tensors, dtype) if dtype.is_floating_point and _share_type(args, tensors[0], _NUMBERS) else None
-
-
-def _of_backward(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    gradient, other = tensors
-    is_alike = gradient.shape == other.shape and gradient.stride() == other.stride()
-    return _of_elements(args, tensors) if is_alike else None
-
-
-def _of_numbers(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    """Operands of one type, of floating-point or whole numbers."""
-    dtype = tensors[0].dtype
-    if dtype.is_floating_point:
-        return _of_elements(args, tensors)
-    return _elements(tensors, dtype) if dtype is torch.int64 and _share_type(args, tensors[0], {int}) else None
-
-
-def _of_comparison(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    return _elements(tensors, torch.bool) if _share_type(args, tensors[0], _NUMBERS) else None
-
-
-def _share_type(args: Any, first: torch.Tensor, numbers: set[type]) -> bool:
-    """Whether ``first`` is the first operand, and the others are tensors of its type or numbers."""
-    dtype = first.dtype
-    return first is args[0] and all(
-        other.dtype == dtype if isinstance(other, torch.Tensor) else type(other) in numbers for other in args[1:]
-    )
-
-
-def _elements(tensors: list[torch.Tensor], dtype: torch.dtype) -> Layouts:
-    shape = _broadcast(tensors)
-    if shape is None:
-        return None
-    if all(tensor.stride() == contiguous_strides(tensor.shape) for tensor in tensors):
-        return [Layout(shape, contiguous_strides(shape), dtype)]
-    first = tensors[0]
-    strides = None if first.shape != shape or first.is_contiguous() else _strides_in_order_of(first)
-    return None if strides is None else [Layout(shape, strides, dtype)]
-
-
-def _broadcast(tensors: list[torch.Tensor]) -> Any:
-    """The shape of a result, which is that of an operand; None where that is not so, and for tensors without elements."""
-    shape = tensors[0].shape
-    if any(tensor.shape != shape for tensor in tensors[1:]):
-        shape = max((tensor.shape for tensor in tensors), key=lambda found: (len(found), found.numel()))
-        for tensor in tensors:
-            pairs = zip(reversed(tensor.shape), reversed(shape), strict=False)
-            if any(size not in (1, whole) for size, whole in pairs):
-                return None
-    return None if 0 in shape else shape
-
-
-def _strides_in_order_of(tensor: torch.Tensor) -> Any:
-    """Strides without gaps whose axes come in the order of a tensor's own, which alone decides if all of these differ."""
-    shape, own = tensor.shape, tensor.stride()
-    if len(set(own)) < len(own) or 0 in own or 1 in shape[1:]:
-        return None
-    order = sorted(range(len(own)), key=own.__getitem__)
-    made, size = [0] * len(own), 1
-    for axis in order:
-        made[axis], size = size, size * shape[axis]
-    if shape[0] == 1 and (order[-1] != 0 or (own[1:] == tuple(made[1:]) and own[0] != made[0])):
-        return None  # a kernel may keep an odd stride
-    return tuple(made)
-
-
-def _in_place(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    """A floating-point tensor that is written to; any other operand has its shape, and lies elsewhere in memory."""
-    first, *others = tensors
-    shape, dtype = first.shape, first.dtype
-    if not dtype.is_floating_point or not _share_type(args, first, _NUMBERS):
-        return None
-    if first.stride() != contiguous_strides(shape) or any(other.shape != shape for other in others):
-        return None
-    memory = first.untyped_storage()._cdata
-    return None if any(other.untyped_storage()._cdata == memory for other in others) else ()
 
 
 # ------------------------------------------------------------------- products
@@ -183,7 +74,7 @@ def _of_biased_product(args: Any, tensors: list[torch.Tensor]) -> Layouts:
 
 
 def _share_floats(args: Any, tensors: list[torch.Tensor]) -> bool:
-    return tensors[0].dtype.is_floating_point and _share_type(args, tensors[0], _NUMBERS)
+    return tensors[0].dtype.is_floating_point and share_type(args, tensors[0], NUMBERS)
 
 
 def _row_major(shape: Any, like: torch.Tensor, dtype: torch.dtype | None = None) -> list[Layout]:
@@ -268,13 +159,6 @@ def _random_like(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     return _like(args, tensors) if tensors[0].dtype.is_floating_point else None
 
 
-def _of_where(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    """A choice between two tensors of one type."""
-    if len(tensors) != 3 or tensors[0].dtype is not torch.bool or tensors[1].dtype != tensors[2].dtype:
-        return None
-    return _elements(tensors, tensors[1].dtype)
-
-
 # ------------------------------------------------------------------- norms
 _NORMED = (torch.float32, torch.float64)
 """Types whose statistics have the same."""
@@ -335,13 +219,12 @@ def _of_embedding(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     return _row_major((*rows.shape, table.shape[1]), table)
 
 
-_RULES: dict[Any, Rule] = {
-    **dict.fromkeys(ELEMENTWISE, _of_elements), **dict.fromkeys(_OF_NUMBERS, _of_numbers),
-    **dict.fromkeys(COMPARISONS, _of_comparison), **dict.fromkeys(IN_PLACE, _in_place),
+RULES: Mapping[Any, Rule] = {
+    **ELEMENTWISE_RULES,
     _aten.mm.default: _of_product, _aten.bmm.default: _of_product, _aten.addmm.default: _of_biased_product,
     _aten.cumsum.default: _of_cumulative_sum,
-    **dict.fromkeys(BACKWARD, _of_backward), **dict.fromkeys(LIKE, _like), **dict.fromkeys(RANDOM, _random_like),
-    **dict.fromkeys(SOFTMAX, _of_softmax), _aten.where.self: _of_where,
+    **dict.fromkeys(LIKE, _like), **dict.fromkeys(RANDOM, _random_like),
+    **dict.fromkeys(SOFTMAX, _of_softmax),
     **dict.fromkeys(REDUCTIONS, _of_reduction), **dict.fromkeys(TESTS, _of_all),
     _aten.cat.default: _of_concatenation, _aten.embedding.default: _of_embedding,
     _aten.native_layer_norm.default: _of_layer_norm,

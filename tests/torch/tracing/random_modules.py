@@ -82,12 +82,13 @@ class Block(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.calls = 0
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, other: torch.Tensor | None = None) -> Any:
         y = x
         for part in self.parts:
             y = part(y)
         y = QUIRKS[self.quirk](self, y)
-        return x + y if self.residual else y
+        y = x + y if self.residual else y
+        return y if other is None else (y, self.parts[0](other))
 
 
 def _draw(block: Block, y: torch.Tensor) -> torch.Tensor:
@@ -276,6 +277,39 @@ def _autocast(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return x.float()
 
 
+def _hooked(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for number, block in enumerate(blocks):
+        x = block(x)
+        if x.requires_grad and number % 3 != 1:
+            x.register_hook(lambda gradient: gradient * 2.0)
+    return x
+
+
+def _retained(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = block(x)
+        if x.requires_grad:
+            x.retain_grad()
+    return x
+
+
+def _asked_for_nodes(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = block(x)
+        if "Sub" in type(x.grad_fn).__name__:
+            x = x * 2.0
+    return x
+
+
+def _in_pairs(blocks: Any, x: torch.Tensor, *, hooks: bool) -> torch.Tensor:
+    y = x
+    for block in blocks:
+        x, y = block(x, y)
+        if hooks and y.requires_grad:
+            y.register_hook(lambda gradient: gradient * 2.0)
+    return x + y
+
+
 def _gradient_inside(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     y = _chain(blocks, x)
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
@@ -312,6 +346,11 @@ ARRANGEMENTS: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "residual outside": _residual_outside,
     "all outside": _all_outside,
     "views between": _views_between,
+    "hooked": _hooked,
+    "retained": _retained,
+    "asked for nodes": _asked_for_nodes,
+    "in pairs": lambda blocks, x: _in_pairs(blocks, x, hooks=False),
+    "in hooked pairs": lambda blocks, x: _in_pairs(blocks, x, hooks=True),
     "in place after": lambda blocks, x: _chain(blocks, x).mul(1.0).add_(1.0),
     "twice": lambda blocks, x: _chain(blocks, _chain(blocks, x)),
     "looped": lambda blocks, x: _chain([blocks[0]] * 10, x),

@@ -11,10 +11,12 @@ from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
 from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
 from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION, requires_grad, written_out
 from nncost.frontends.torch.step.known_values import value_asked
-from nncost.frontends.torch.step.signals import ValuesAskedError
+from nncost.frontends.torch.step.signals import NotEqual, ValuesAskedError
 from nncost.frontends.torch.step.subclasses import is_named
 
 Answer = Callable[..., Any]
+OUTPUT_OF = "_nncost_output_of"
+"""The attribute of a tensor that a block returned whose backward pass is repeated, or is an example: the block."""
 
 
 class StepFunctions(TorchFunctionMode):
@@ -106,6 +108,14 @@ def _copied(function: Any, tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
     return memo[id(tensor)]
 
 
+def _looked_at(function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """A hook on a tensor's gradient, or its autograd node. Raise NotEqual for what comes of a block that is repeated."""
+    block = getattr(tensor, OUTPUT_OF, None)
+    if block is not None:
+        raise NotEqual(block)
+    return function(tensor, *args, **kwargs)
+
+
 _Tensor: Any = torch.Tensor
 ANSWERS: Mapping[Any, Answer] = {
     **dict.fromkeys((_Tensor.numpy, _Tensor.__array__, _Tensor.tolist, _Tensor.__reduce_ex__), _by_value),
@@ -113,5 +123,6 @@ ANSWERS: Mapping[Any, Answer] = {
     **dict.fromkeys((_Tensor.__repr__, _Tensor.__format__), _shown),
     _Tensor.__deepcopy__: _copied,
     _Tensor.requires_grad.__get__: requires_grad,
+    **dict.fromkeys((_Tensor.register_hook, _Tensor.retain_grad, _Tensor.grad_fn.__get__), _looked_at),
     FLEX_ATTENTION: written_out,
 }

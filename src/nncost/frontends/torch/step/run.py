@@ -172,7 +172,8 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         check_differentiable(value)
         result.starts = [value]
     attribution.enter("", "backward")
-    graph = autograd_graph(result.starts)
+    with _WITHOUT_FUNCTIONS():
+        graph = autograd_graph(result.starts)
     leaves = graph.leaves
     try:
         consumer.backward_begins(graph)

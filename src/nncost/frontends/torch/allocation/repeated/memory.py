@@ -35,6 +35,7 @@ from nncost.frontends.torch.allocation.repeated.rows import Row
 from nncost.frontends.torch.allocation.repeated.tracked import Tracked, Workshop
 from nncost.frontends.torch.allocation.storages import storage_of
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.functions import OUTPUT_OF
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.call_signature import flattened
 
@@ -105,6 +106,8 @@ class RepeatedMemory:
         if place in (row.check, row.example) and forward.is_differentiable:
             row.followed[place] = Followed(row.calls[place][0], path, row.is_shared, numbers, (low, high))
             row.followed[place].hook(storages.number, inputs, made)
+        for tensor in made:
+            setattr(tensor, OUTPUT_OF, row.calls[place][0])
         return result
 
     # ---------------------------------------------------------------- repeated
@@ -149,6 +152,8 @@ class RepeatedMemory:
                     lambda gradient, output=output: repeated.comes_in(output, gradient, storages.number)
                 )
         self.backward.expect(repeated, next(tensor.grad_fn for tensor in made if tensor.requires_grad))
+        for tensor in made:
+            setattr(tensor, OUTPUT_OF, repeated.layer)
         return made
 
 

@@ -9,6 +9,7 @@ import torch
 from torch.utils._pytree import tree_unflatten
 
 from nncost.frontends.torch.step.fake_tensors import FakeTensors
+from nncost.frontends.torch.step.functions import OUTPUT_OF
 from nncost.frontends.torch.step.leaves import AutogradGraph, Edge
 from nncost.frontends.torch.step.provenance import STORED, provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
@@ -67,6 +68,7 @@ class Replays:
         for tensor in (*tensors, *made):
             tensor.untyped_storage()._nncost_block = template.layer
         for tensor, shape in zip(made, shapes, strict=True):
+            setattr(tensor, OUTPUT_OF, template.layer)
             set_provenance(tensor, shape.provenance)
         rest = iter(made)
         result = [

@@ -140,6 +140,31 @@ def collected(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(states).mean(0)
 
 
+def hooked(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for number, block in enumerate(blocks):
+        x = block(x)
+        if x.requires_grad and number % 3 != 1:
+            x.register_hook(lambda gradient: gradient * 2.0)
+    return x
+
+
+def hooked_pairs(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x, _, y = block(x)
+        if y.requires_grad:
+            y.register_hook(lambda gradient: gradient * 2.0)
+        x = x + y
+    return x
+
+
+def doubled_after_an_addition(blocks: Any, x: torch.Tensor) -> torch.Tensor:
+    for block in blocks:
+        x = block(x)
+        if "Add" in type(x.grad_fn).__name__:
+            x = x * 2.0
+    return x
+
+
 def looped(blocks: Any, x: torch.Tensor) -> torch.Tensor:
     for _ in range(LENGTH):
         x = blocks[0](x)
@@ -172,13 +197,19 @@ NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "a mask for all": lambda: Network(Attention, masked),
     "outputs that nobody reads": lambda: Network(Pair, first_of_pair),
     "states collected": lambda: Network(Residual, collected),
+    "hooks on some gradients": lambda: Network(Inner, hooked),
+    "hooks on one of two gradients": lambda: Network(Pair, hooked_pairs),
+    "a look at autograd's nodes": lambda: Network(Residual, doubled_after_an_addition),
     "a loop": lambda: Network(Residual, looped, 1),
     "a recurrent loop": lambda: Network(Cell, recurrent, 1),
     "a recurrent loop whose states are collected": lambda: Network(Cell, recurrent_states, 1),
 }
-FOLLOWED = {"two kinds of activation between", "outputs that nobody reads", "states collected"}
-"""Networks whose blocks are followed one by one: gradients come in in two ways, an output has none, or the memory of
-all states' gradients ends with one of those that would be repeated."""
+FOLLOWED = {
+    "two kinds of activation between", "outputs that nobody reads", "states collected", "hooks on some gradients",
+    "hooks on one of two gradients", "a look at autograd's nodes",
+}  # fmt: skip
+"""Networks whose blocks are followed one by one: gradients come in in two ways, an output has none, the memory of all
+states' gradients ends with one of those that would be repeated, or the model looks at what a block has made."""
 
 
 @pytest.mark.parametrize("name", NETWORKS)

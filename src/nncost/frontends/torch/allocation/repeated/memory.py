@@ -191,5 +191,5 @@ def _is_held(tensor: torch.Tensor) -> bool:
     """Whether a block's output, or what it is a view of, is held by something besides who gets it."""
     # A fake tensor's memory is held by it, by the tensor of the meta device that it has, and by its own object.
     if tensor._base is None:
-        return holders_of(tensor) != (1, 3)
-    return holders_of(tensor) != (1, 5) or holders_of(tensor._base)[0] != 2  # by its object and by the view
+        return holders_of(tensor) != (1, 3, 0)
+    return holders_of(tensor) != (1, 5, 2)  # what it is a view of, by its object and by the view

@@ -16,7 +16,7 @@ from nncost.frontends.torch.allocation.storages import OUTSIDE, storage_of
 from nncost.frontends.torch.step.fake_tensors import Layout, is_made, layout_of
 from nncost.records import record
 
-HELD_ONCE = (2, 3)
+HELD_ONCE = (2, 3, 0)
 """How many hold a gradient, and its memory, while autograd hands it on or adds to it and nobody else has it."""
 Numbering = Callable[[Any], int | None]
 """The number of a storage."""
@@ -46,7 +46,7 @@ class Incoming(NamedTuple):
     layout: Layout
     is_view: bool
     is_outside: bool
-    holders: tuple[int, int]
+    holders: tuple[int, int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -176,11 +176,16 @@ def unique_tensors(leaves: Sequence[Any]) -> list[torch.Tensor]:
     return list({id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values())
 
 
-def holders_of(tensor: torch.Tensor) -> tuple[int, int]:
-    """How many hold a tensor, and how many tensors its memory."""
+def holders_of(tensor: torch.Tensor) -> tuple[int, int, int]:
+    """How many hold a tensor, how many tensors its memory, and how many what it is a view of."""
     storage: Any = tensor.untyped_storage()
     counted: Any = tensor
-    return counted._use_count(), torch._C._storage_Use_Count(storage._cdata)
+    base: Any = tensor._base
+    return (
+        counted._use_count(),
+        torch._C._storage_Use_Count(storage._cdata),
+        0 if base is None else base._use_count(),
+    )
 
 
 def all_holders(tensors: Sequence[torch.Tensor]) -> list[tuple[int, ...]]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # whose import by a checkpoint, late, would look like a trace
 from torch import nn
 
 from tests.torch.settings_of_process import functions, of_process

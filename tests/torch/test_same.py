@@ -243,8 +243,36 @@ def test_parameters_held_twice() -> None:
     assert report.update.mul == 16
 
 
-@pytest.mark.parametrize("reentrant", [False, True])
-def test_checkpoints_run_their_blocks_again(reentrant: bool) -> None:
+class OldCheckpoint(torch.autograd.Function):
+    """A checkpoint as other libraries write it."""
+
+    @staticmethod
+    def forward(ctx: Any, block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        ctx.block = block
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return block(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        if not torch.autograd._is_checkpoint_valid():
+            raise RuntimeError("Checkpointing is not compatible with .grad(), please use .backward() if possible")
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            y = ctx.block(x)
+        torch.autograd.backward(y, gradient)
+        return None, x.grad
+
+
+CHECKPOINTS: dict[str, Any] = {
+    "new": lambda block, x: checkpoint(block, x, use_reentrant=False),
+    "reentrant": lambda block, x: checkpoint(block, x, use_reentrant=True),
+    "of another library": OldCheckpoint.apply,
+}
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_checkpoints_run_their_blocks_again(kind: str) -> None:
     class Checkpointed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -254,7 +282,7 @@ def test_checkpoints_run_their_blocks_again(reentrant: bool) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = self.first(x)
             for block in self.blocks:
-                x = checkpoint(block, x, use_reentrant=reentrant)
+                x = CHECKPOINTS[kind](block, x)
             return x
 
     module, product = Checkpointed(), 4 * 8 * 8

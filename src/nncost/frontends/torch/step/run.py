@@ -36,7 +36,7 @@ from nncost.frontends.torch.step.mode import Consumer, StepMode
 from nncost.frontends.torch.step.named_losses import empty_target
 from nncost.frontends.torch.step.optimizer import make_state, optimizer_of_fakes, owners_of
 from nncost.frontends.torch.step.provenance import stored_values
-from nncost.frontends.torch.step.signals import NotEqual, ReentrantError, values_asked_for
+from nncost.frontends.torch.step.signals import NEEDS_BACKWARD, NotEqual, ReentrantError, values_asked_for
 from nncost.frontends.torch.step.sparsity import is_sparse
 from nncost.frontends.torch.step.state.guard import StateGuard
 from nncost.frontends.torch.step.symbolic_forms import SymbolicForms
@@ -191,7 +191,7 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         gradients = {n: received[id(f)] for n, f in consumer.swapped.fakes().items() if id(f) in received}
         result.trained, result.sparse = list(gradients), _rows(gradients)
     except RuntimeError as error:
-        if "use_reentrant=True" in str(error):
+        if NEEDS_BACKWARD in str(error):
             raise ReentrantError(str(error)) from error
         raise
     finally:

@@ -56,7 +56,11 @@ class Branched(Exception):  # noqa: N818 - a signal, not an error
 
 
 class ReentrantError(RuntimeError):
-    """A checkpoint with ``use_reentrant=True`` only works when gradients are left in the parameters."""
+    """A checkpoint with ``use_reentrant=True``, or another library's, only works when gradients are left in the parameters."""
+
+
+NEEDS_BACKWARD = "compatible with .grad()"
+"""What such checkpoints say."""
 
 
 def _reads_nothing(error: Exception) -> bool:

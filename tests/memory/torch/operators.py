@@ -84,6 +84,12 @@ def _spectrum(y: torch.Tensor) -> torch.Tensor:
     return found[:, :LENGTH, :WIDTH] + y
 
 
+def _halved(y: torch.Tensor) -> torch.Tensor:
+    y[:, 1].mul_(0.5)
+    y.view(-1).div_(3)
+    return y
+
+
 ELEMENTWISE: Mapping[str, Function] = {
     **{name: getattr(functional, name) for name in _ACTIVATIONS},
     **{name: _of_positive(getattr(torch, name)) for name in _SCALARS},
@@ -95,6 +101,7 @@ ELEMENTWISE: Mapping[str, Function] = {
     "power of two": lambda y: 2.0**y,
     "number times": lambda y: y * 0.3 / 7,
     "number in place": lambda y: (y + 1).mul_(0.5).div_(3),
+    "number in place on a view": lambda y: _halved(y + 1),
     "number minus": lambda y: 3 - y,
     "quotient": lambda y: y / (y.abs() + 1),
     "broadcast": lambda y: y * y[:, :1] + y[..., :1],

@@ -43,7 +43,7 @@ from nncost.frontends.torch.tracing.call_signature import Description
 _RECURRENT_BACKWARD = torch.ops.aten.mkldnn_rnn_layer_backward.default
 _RECURRENT = {torch.ops.aten.mkldnn_rnn_layer.default, _RECURRENT_BACKWARD}
 _ADD = torch.ops.aten.add.Tensor
-_SAVERS = {"MulBackward0", "DivBackward0"}
+_LIFT = torch.ops.aten.lift_fresh.default
 _BY_FORMAT = {torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default}
 """Operators whose results are channels first or last as their operands are: fake tensors know, meta kernels do not."""
 _POOL = torch.ops.aten.max_pool2d_with_indices.default
@@ -211,7 +211,13 @@ class AllocationTracker(Consumer):
 
     def query(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that asks about a tensor, or returns it in another form."""
-        return self.view(func, info, args, kwargs) if func in OTHER_VIEWS else self.operation(func, info, args, kwargs)
+        if func in OTHER_VIEWS:
+            return self.view(func, info, args, kwargs)
+        if func is _LIFT and not args[0].untyped_storage().resizable():
+            result = self.compute(func, args, kwargs)
+            self.storages.outside(storage_of(result))  # NumPy's memory, or another library's
+            return result
+        return self.operation(func, info, args, kwargs)
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that returns a view, or turns its operand into one, which takes no memory."""
@@ -371,7 +377,7 @@ class AllocationTracker(Consumer):
         if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
         if node is not None and call.operator in SAVING and len(tensors) == 1:
-            event.scalar_operand = node.name() in _SAVERS
+            event.scalar_operand = self._scalars.is_known_to(node)
         adds_bias = self._products.depth > 0
         if len(allocated) == 1 and tensors and (node is not None or adds_bias) and call.operator in REUSING:
             self._note_in_place(event, tensors, node, adds_bias=adds_bias)

@@ -139,9 +139,10 @@ def _real(value: Any, made: dict[int, torch.Tensor]) -> Any:
 
 def _tensor(operand: Operand) -> torch.Tensor:
     fill = torch.ones if operand.dtype.is_floating_point or operand.dtype is torch.bool else torch.zeros
-    return torch.as_strided(
+    made = torch.as_strided(
         fill(operand.layout.extent, dtype=operand.dtype, device="cpu"), operand.shape, operand.stride
     )
+    return made.conj() if operand.conjugate else made
 
 
 def _as_expected(result: Any, outputs: Outputs) -> bool:

@@ -33,6 +33,7 @@ class Operand(NamedTuple):
     parameter: bool = False
     stored: int | None = None
     sparse: bool = False
+    conjugate: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -123,7 +124,8 @@ class Description:
         if tensor.layout is not torch.strided:
             self.repeatable = False
             return Operand(tuple(tensor.shape), (), tensor.dtype, same)
-        return Operand(tensor.shape, tensor.stride(), tensor.dtype, same)
+        conjugate = tensor.dtype.is_complex and tensor.is_conj()
+        return Operand(tensor.shape, tensor.stride(), tensor.dtype, same, conjugate=conjugate)
 
     def position(self, tensor: torch.Tensor) -> int:
         """Note a tensor; the position of its first appearance."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -121,6 +122,25 @@ def kinds(s: Any, x: torch.Tensor) -> torch.Tensor:
     )  # fmt: skip
 
 
+def conjugate_products(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """Products of complex numbers, whose gradients are products with conjugates."""
+    left = s.p * s.a(x).view(2, -1, WIDTH)
+    return torch.view_as_real(torch.bmm(left, s.q) + torch.einsum("bij,bjk->bik", left, s.q))
+
+
+def pooled_tokens(s: Any, x: torch.Tensor) -> torch.Tensor:
+    """Images of one pixel, in two orders that differ in the strides of axes of one element only."""
+    y = s.a(x)[:, :, None, None]
+    y = s.n(y + s.b(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)).relu()
+    return functional.adaptive_avg_pool2d(y, 1).exp() + y.flatten(2).permute(2, 0, 1).exp().view_as(y)
+
+
+def of_numpy(make: Callable[[Any], torch.Tensor]) -> nn.Module:
+    """A layer whose output is multiplied by an array."""
+    array = np.ones((ROWS, WIDTH), dtype=np.float32)
+    return Net(lambda s, x: s.b((s.a(x) * make(array)).exp() + make(array)), a=dense(), b=dense())
+
+
 CASES: Mapping[str, Callable[[], nn.Module]] = {
     "layer twice": lambda: Net(lambda s, x: s.b(s.a(s.a(x).relu())), a=dense(), b=dense(4)),
     "fan-out": lambda: Net(
@@ -158,6 +178,16 @@ CASES: Mapping[str, Callable[[], nn.Module]] = {
     "checkpoint of the older kind": lambda: checkpointed(64, use_reentrant=True),
     "numbers in checkpoints": lambda: Net(halved, a=dense(), b=dense(), c=dense()),
     "scattered in checkpoints": lambda: Net(scattered, a=dense()),
+    "conjugates": lambda: Net(
+        conjugate_products, a=dense(), p=nn.Parameter(torch.ones(2, 1, WIDTH, dtype=torch.cfloat)),
+        q=nn.Parameter(torch.ones(2, WIDTH, 3, dtype=torch.cfloat)),
+    ),
+    "images of one pixel": lambda: Net(pooled_tokens, a=dense(), b=dense(), n=nn.BatchNorm2d(WIDTH)),
+    "memory of NumPy's": lambda: of_numpy(torch.from_numpy),
+    "memory of NumPy's as a tensor": lambda: of_numpy(torch.as_tensor),
+    "memory of NumPy's in part": lambda: of_numpy(lambda array: torch.from_numpy(array)[:, :1]),
+    "a copy of NumPy's memory": lambda: of_numpy(torch.tensor),
+    "numbers that NumPy converts": lambda: of_numpy(lambda array: torch.tensor(array.astype("int32"), dtype=torch.long)),
 }  # fmt: skip
 
 

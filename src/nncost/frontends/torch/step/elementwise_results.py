@@ -24,7 +24,7 @@ def overloads(overload: str, *names: str) -> frozenset[Any]:
     return frozenset(getattr(getattr(_aten, name), overload) for name in names)
 
 
-_OF_NUMBERS = overloads("Tensor", "add", "sub", "mul") | default("clone", "neg", "abs", "sign")
+_OF_NUMBERS = overloads("Tensor", "add", "sub", "mul") | default("neg", "abs", "sign")
 """Elementwise operators whose result has the type of their operands, also if these are whole numbers."""
 ELEMENTWISE = (
     _OF_NUMBERS
@@ -54,13 +54,15 @@ NUMBERS = {int, float}
 def _of_elements(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     """Operands of one floating-point type."""
     dtype = tensors[0].dtype
-    return _elements(tensors, dtype) if dtype.is_floating_point and share_type(args, tensors[0], NUMBERS) else None
+    return (
+        _elements(args, tensors, dtype) if dtype.is_floating_point and share_type(args, tensors[0], NUMBERS) else None
+    )
 
 
 def _of_backward(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     gradient, other = tensors
-    is_alike = gradient.shape == other.shape and gradient.stride() == other.stride()
-    return _of_elements(args, tensors) if is_alike else None
+    is_alike = gradient.stride() == other.stride() or (gradient.is_contiguous() and other.is_contiguous())
+    return _of_elements(args[:2], tensors) if is_alike and gradient.shape == other.shape else None
 
 
 def _of_numbers(args: Any, tensors: list[torch.Tensor]) -> Layouts:
@@ -68,11 +70,11 @@ def _of_numbers(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     dtype = tensors[0].dtype
     if dtype.is_floating_point:
         return _of_elements(args, tensors)
-    return _elements(tensors, dtype) if dtype is torch.int64 and share_type(args, tensors[0], {int}) else None
+    return _elements(args, tensors, dtype) if dtype is torch.int64 and share_type(args, tensors[0], {int}) else None
 
 
 def _of_comparison(args: Any, tensors: list[torch.Tensor]) -> Layouts:
-    return _elements(tensors, torch.bool) if share_type(args, tensors[0], NUMBERS) else None
+    return _elements(args, tensors, torch.bool) if share_type(args, tensors[0], NUMBERS) else None
 
 
 def share_type(args: Any, first: torch.Tensor, numbers: set[type]) -> bool:
@@ -83,14 +85,20 @@ def share_type(args: Any, first: torch.Tensor, numbers: set[type]) -> bool:
     )
 
 
-def _elements(tensors: list[torch.Tensor], dtype: torch.dtype) -> Layouts:
+def _elements(args: Any, tensors: list[torch.Tensor], dtype: torch.dtype) -> Layouts:
+    """A result in row-major order if all operands are, or in the order of the first.
+
+    If all operands are tensors of one shape, strides of axes of one element do not matter.
+    """
     shape = _broadcast(tensors)
     if shape is None:
         return None
     if all(tensor.stride() == contiguous_strides(tensor.shape) for tensor in tensors):
         return [Layout(shape, contiguous_strides(shape), dtype)]
+    if len(args) == len(tensors) and all(tensor.shape == shape and tensor.is_contiguous() for tensor in tensors):
+        return [Layout(shape, contiguous_strides(shape), dtype)]
     first = tensors[0]
-    strides = None if first.shape != shape or first.is_contiguous() else _strides_in_order_of(first)
+    strides = None if first.shape != shape or first.is_contiguous() else strides_in_order_of(first)
     return None if strides is None else [Layout(shape, strides, dtype)]
 
 
@@ -106,7 +114,7 @@ def _broadcast(tensors: list[torch.Tensor]) -> Any:
     return None if 0 in shape else shape
 
 
-def _strides_in_order_of(tensor: torch.Tensor) -> Any:
+def strides_in_order_of(tensor: torch.Tensor) -> Any:
     """Strides without gaps whose axes come in the order of a tensor's own, which alone decides if all of these differ."""
     shape, own = tensor.shape, tensor.stride()
     if len(set(own)) < len(own) or 0 in own or 1 in shape[1:]:
@@ -136,7 +144,7 @@ def _of_where(args: Any, tensors: list[torch.Tensor]) -> Layouts:
     """A choice between two tensors of one type."""
     if len(tensors) != 3 or tensors[0].dtype is not torch.bool or tensors[1].dtype != tensors[2].dtype:
         return None
-    return _elements(tensors, tensors[1].dtype)
+    return _elements(args, tensors, tensors[1].dtype)
 
 
 ELEMENTWISE_RULES: Mapping[Any, Rule] = {

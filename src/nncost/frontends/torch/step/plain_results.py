@@ -19,12 +19,13 @@ from nncost.frontends.torch.step.elementwise_results import (
     Rule,
     default,
     share_type,
+    strides_in_order_of,
 )
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, contiguous_strides
 
 _aten = torch.ops.aten
 
-LIKE = default("ones_like", "zeros_like", "empty_like")
+LIKE = default("clone", "ones_like", "zeros_like", "empty_like")
 """Those that return a new tensor like an old one."""
 RANDOM = default("rand_like", "randn_like")
 REDUCTIONS = default("sum", "mean") | {_aten.sum.dim_IntList, _aten.mean.dim}
@@ -151,8 +152,12 @@ def _of_softmax(args: Any, tensors: list[torch.Tensor]) -> Layouts:
 
 
 def _like(args: Any, tensors: list[torch.Tensor]) -> Layouts:
+    """A new tensor whose axes are in the same order."""
     x = tensors[0]
-    return _row_major(x.shape, x) if x.stride() == contiguous_strides(x.shape) else None
+    if x.stride() == contiguous_strides(x.shape):
+        return _row_major(x.shape, x)
+    strides = None if x.is_contiguous() or 0 in x.shape else strides_in_order_of(x)
+    return None if strides is None else [Layout(x.shape, strides, x.dtype)]
 
 
 def _random_like(args: Any, tensors: list[torch.Tensor]) -> Layouts:

@@ -52,7 +52,7 @@ def timeline_of(
     for repeated in (rows, []) if rows else ([],):
         tracker = AllocationTracker(known, cache.actual_outputs, repeated, updates=optimizer not in (None, "none"))
         left_out = [layer for row in repeated for layer in row.left_out()]
-        step = StepSettings(sizes=sizes, as_loop=True, deferred=left_out, guard=traced.step.guard)
+        step = StepSettings(real=settings.real, sizes=sizes, as_loop=True, deferred=left_out, guard=traced.step.guard)
         try:
             run_step(module, given, options, tracker, step)
             if sizes is not None:

@@ -239,7 +239,7 @@ class AllocationTracker(Consumer):
                 return total
         self._scalars.note()
         description = MemoryDescription(self.sizes) if func in _RECURRENT else Description(self.sizes)
-        description.repeatable = description.repeatable and not info.by_data
+        description.repeatable = description.repeatable and not info.by_data and self.fast is not None
         described = tuple([description.of(value) for value in args])
         options = tuple([(name, description.of(value)) for name, value in kwargs.items()])
         tensors = description.tensors

@@ -179,7 +179,8 @@ def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings
         consumer.backward_begins(graph)
         del graph
         if settings.as_loop or settings.keep_gradients or any(map(_is_awaited, leaves)):
-            with gradients_kept(leaves), interrupts.allowed:
+            own = set(map(id, consumer.swapped.fakes().values()))
+            with gradients_kept([leaf for leaf in leaves if id(leaf) not in own]), interrupts.allowed:
                 torch.autograd.backward(result.starts, seeds)
             with_gradient = consumer.swapped.with_gradient()
             result.trained = list(with_gradient)

@@ -213,11 +213,17 @@ class AllocationTracker(Consumer):
         """Run an operator that asks about a tensor, or returns it in another form."""
         if func in OTHER_VIEWS:
             return self.view(func, info, args, kwargs)
-        if func is _LIFT and not args[0].untyped_storage().resizable():
-            result = self.compute(func, args, kwargs)
-            self.storages.outside(storage_of(result))  # NumPy's memory, or another library's
-            return result
+        if func is _LIFT and (self.fast is None or not args[0].untyped_storage().resizable()):
+            return self._lifted(self.compute(func, args, kwargs), args[0])
         return self.operation(func, info, args, kwargs)
+
+    def _lifted(self, result: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """A tensor made of numbers, on real tensors; or of memory that is NumPy's, or another library's."""
+        if not given.untyped_storage().resizable():
+            self.storages.outside(storage_of(result))
+        elif self.storages.number(storage_of(result)) is None:
+            self.allocated(result)
+        return result
 
     def view(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """Run an operator that returns a view, or turns its operand into one, which takes no memory."""

@@ -149,6 +149,10 @@ QUIRKS: dict[str, Callable[[Block, torch.Tensor], torch.Tensor]] = {
 }  # fmt: skip
 
 
+def _doubled(y: Any) -> Any:
+    return (y[0] * 2.0, *y[1:]) if isinstance(y, tuple) else y * 2.0
+
+
 class Network(nn.Module):
     """Blocks in one of many arrangements."""
 
@@ -177,7 +181,7 @@ class Network(nn.Module):
         elif how == "eval":
             changed.eval()
         elif how == "hook":
-            changed.register_forward_hook(lambda m, a, y: y * 2.0)
+            changed.register_forward_hook(lambda m, a, y: _doubled(y))
         elif how == "shared":
             changed.parts = self.blocks[0].parts
         elif how == "parameter hook" and parameters:
@@ -188,7 +192,7 @@ class Network(nn.Module):
             changed.register_buffer("more", torch.ones(2))
         elif how == "forward":
             inner = changed.forward
-            changed.forward = lambda x: inner(x) * 2.0
+            changed.forward = lambda *given: _doubled(inner(*given))
 
     def forward(self, x: torch.Tensor) -> Any:
         return ARRANGEMENTS[self.arrangement](self.blocks, self.stem(x))

@@ -131,7 +131,10 @@ def _raised_by_model(error: Exception, place: str) -> str:
     said = f"{type(error).__name__}: {lines[0][:MAX_MESSAGE]}".rstrip(": ")
     is_about_type = any(word in text for word in ("dtype", "Input type", "scalar type", "Long, Int"))
     hint = "\nAn input has the type of the parameters unless it is given another:  --input ids=1x128:int64"
-    return f"the model raised {said}\n{place}{hint if is_about_type else ''}"
+    from nncost.user_code import last_place
+
+    own = last_place(error)
+    return f"the model raised {said}\n{place}{'' if own is None else f', at {own}'}{hint if is_about_type else ''}"
 
 
 def _text(error: Exception) -> str:

@@ -41,6 +41,8 @@ def front_end_for(source: object) -> FrontEnd:
         raise SourceError(
             f"{source!r} looks like a file of an unknown kind.", hint=f"Accepted: {known}, or a spec such as 784-16-10."
         )
+    if isinstance(source, type):
+        raise SourceError(f"{source.__qualname__} is a class, not a network.", hint=f"Make one: {source.__name__}()")
     raise SourceError(
         f"cannot count a {type(source).__module__}.{type(source).__qualname__}.",
         hint='Accepted: a spec such as "784-16-10", the path of a file, a torch.nn.Module, a Graph.',

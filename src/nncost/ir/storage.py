@@ -35,12 +35,13 @@ class Timeline:
 
     ``unknown_workspace`` names operators whose workspace is not known here: the peak may be higher by it.
     ``saved`` are the bytes the forward pass keeps for the backward pass, at the moment the forward ends
-    (parameters, buffers and inputs apart).
+    (parameters, buffers and inputs apart). ``by_shapes``: values decide over the step, and a course without them was taken.
     """
 
     allocations: tuple[Allocation, ...]
     saved: Dim = 0
     unknown_workspace: tuple[str, ...] = ()
+    by_shapes: bool = False
 
 
 def in_symbols(timeline: Timeline, meaning: Mapping[Dim, Dim]) -> Timeline:

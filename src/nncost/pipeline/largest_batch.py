@@ -34,7 +34,7 @@ def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Rep
     counted = _Counted(source, settings)
     answer = _by_formula(source, settings, limit)
     if answer is None or (answer and counted(answer) > limit) or counted(answer + 1) <= limit:
-        _check_bound(report, settings)
+        _check_bound(report)
         answer = largest_batch(counted, limit)
     return replace(report, memory=replace(report.memory, fits=Fit(limit, answer, counted(max(answer, 1)))))
 
@@ -108,10 +108,9 @@ def _number(amount: Dim) -> int:
     return amount if isinstance(amount, int) else int(cast("Any", amount).doit())
 
 
-def _check_bound(report: Report, settings: Settings) -> None:
+def _check_bound(report: Report) -> None:
     free = {str(s) for s in getattr(report.memory.step_peak, "free_symbols", ())}
-    if is_symbolic(settings.load.batch) and settings.load.batch is not None:
-        free -= {str(settings.load.batch)}
+    free -= {str(report.settings["batch"])}
     if free:
         _refuse_symbols(free)
 

@@ -14,7 +14,7 @@ from nncost.errors import OptionError
 from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.registry import front_end_for
-from nncost.frontends.torch.inputs import converted
+from nncost.frontends.torch.inputs import converted, with_rows
 from nncost.frontends.torch.step.loss import loss_value
 from nncost.frontends.torch.step.named_losses import random_target
 from nncost.ir.training.losses import NO_LOSS
@@ -112,7 +112,14 @@ def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Input
             return torch.randn(sizes, dtype=dtype)
         return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
 
-    return converted(given, module, options.batch, make, lambda tensor: tensor.detach().clone(), copy.deepcopy)
+    return converted(
+        given,
+        module,
+        options.batch,
+        make,
+        lambda tensor, shape: with_rows(tensor, shape).detach().clone(),
+        copy.deepcopy,
+    )
 
 
 class _Loss:

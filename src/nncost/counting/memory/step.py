@@ -23,6 +23,7 @@ LOOP = "Peaks hold where each loop whose length is a symbol runs at least 4 time
 UNKNOWN = "Of an unknown operation only the outputs are counted."
 MICRO_BATCHES = "Peaks of a later micro-batch, whose gradients are taken to be added to the earlier ones one by one."
 BLOCKS = "In blocks of PyTorch's allocator for CUDA, one stream; a GPU's own kernels may take other workspace."
+BY_SHAPES = "Values decide over this step, and only shapes are given: its memory may be another. Give tensors."
 UNLEARNED_SHOWN = 5
 
 
@@ -75,7 +76,7 @@ def _timeline(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int
         timeline = model.timeline
         if timeline is None:
             return None, [NO_TIMELINE]
-        notes = _unknown_workspace(timeline)
+        notes = [*([BY_SHAPES] if timeline.by_shapes else []), *_unknown_workspace(timeline)]
         return (timeline, notes) if accumulate == 1 else (_gathering(timeline), [*notes, MICRO_BATCHES])
     if not step.graph.items and not step.graph.outputs:
         return None, [NO_OPERATIONS]
@@ -114,6 +115,8 @@ def _unknown_workspace(timeline: Timeline) -> list[str]:
         return []
     names = list(dict.fromkeys(timeline.unknown_workspace))
     shown = ", ".join(names[:UNLEARNED_SHOWN]) + (" …" if len(names) > UNLEARNED_SHOWN else "")
+    if any(is_symbolic(a.bytes) for a in timeline.allocations):
+        return [f"The workspace of {len(names)} operators has no formula, so a peak at numbers is higher: {shown}."]
     return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
 
 

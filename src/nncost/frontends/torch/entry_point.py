@@ -26,12 +26,11 @@ from nncost.frontends.arguments import arguments_of
 from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions
 from nncost.records import replace
+from nncost.user_code import last_lines
 
 ACCEPTED = "An entry point is a function without arguments that returns a torch.nn.Module, or (module, inputs)."
 _FILE_ENDING = ".py"
 MAX_NAMES = 20
-LAST_LINES, MAX_LINE = 2, 100
-_OTHERS = (str(Path(__file__).parents[2]), str(Path(ast.__file__).parent))
 MAX_CODE_BYTES = 10**8
 
 
@@ -209,7 +208,7 @@ def _failure(error: BaseException, doing: str, what: str, source: str) -> Source
     """One sentence with the place in the user's code and what was raised there, and the last lines of that code."""
     place = source.rpartition(":")[0]
     missing_parent = isinstance(error, ImportError) and "no known parent package" in str(error)
-    hint = "It belongs to a package: name it as package.module:build." if missing_parent else _last_lines(error)
+    hint = "It belongs to a package: name it as package.module:build." if missing_parent else last_lines(error)
     return SourceError(f"{doing} {what!r} raised {said(error)}{_line_of(error, place)}.", hint=hint)
 
 
@@ -217,21 +216,6 @@ def said(error: BaseException) -> str:
     """An exception's class and the first line of its message."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:300].rstrip('.')}" if lines[0] else type(error).__name__
-
-
-def _last_lines(error: BaseException) -> str | None:
-    """The last lines of the user's own code that ran; None if none did."""
-    frames = [frame for frame in extract_tb(error.__traceback__) if frame.line and not _is_of_others(frame.filename)]
-    lines = [
-        f"  {Path(frame.filename).name}:{frame.lineno}  {(frame.line or '')[:MAX_LINE]}"
-        for frame in frames[-LAST_LINES:]
-    ]
-    return "\n".join([*lines, "The whole traceback: --verbose"]) if lines else None
-
-
-def _is_of_others(file: str) -> bool:
-    """Whether a file is of Python's library, of an installed package, or of nncost."""
-    return file.startswith(("<", *_OTHERS)) or "site-packages" in file or "dist-packages" in file
 
 
 def _line_of(error: BaseException, place: str) -> str:

@@ -60,10 +60,10 @@ def converted(
     module: nn.Module,
     batch: Dim | None,
     make: Callable[[Shape, torch.dtype], torch.Tensor],
-    fake: Callable[[torch.Tensor], torch.Tensor],
+    fake: Callable[[torch.Tensor, Shape], torch.Tensor],
     keep: Callable[[Any], Any],
 ) -> Inputs:
-    """The arguments with ``make(shape, dtype)`` for every shape, ``fake(tensor)`` for every tensor, ``keep`` for others.
+    """The arguments: ``make(shape, dtype)`` for every shape, ``fake(tensor, shape)`` for every tensor, ``keep`` for others.
 
     With ``batch`` every leading size that is the given number of examples becomes that one. A tensor given twice is one.
     """
@@ -76,7 +76,7 @@ def converted(
         shape = _with_batch(given, examples, batch)
         if shape != given and value.is_nested:
             raise ShapeError("a nested tensor has its own number of pieces; leave out the batch.")
-        return fake(value) if shape == given else make(shape, value.dtype)
+        return fake(value, shape)
 
     def convert(value: Any, name: str) -> Any:
         if isinstance(value, TensorShape):
@@ -99,6 +99,15 @@ def converted(
         convert(value, names[position] if position < len(names) else "") for position, value in enumerate(inputs.args)
     )
     return Inputs(args, {name: convert(value, name) for name, value in inputs.kwargs.items()})
+
+
+def with_rows(tensor: torch.Tensor, shape: Shape) -> torch.Tensor:
+    """A tensor of that shape: the rows of a given one again and again, if there are to be more or fewer."""
+    if shape == shape_of(tensor):
+        return tensor
+    if not len(tensor):
+        return tensor.new_zeros(concrete(shape))
+    return tensor.detach()[torch.arange(concrete(shape)[0]) % len(tensor)].requires_grad_(tensor.requires_grad)
 
 
 def takes_nothing(module: nn.Module) -> bool:

@@ -52,7 +52,10 @@ def timeline_of(
     for repeated in (rows, []) if rows else ([],):
         tracker = AllocationTracker(known, cache.actual_outputs, repeated, updates=optimizer not in (None, "none"))
         left_out = [layer for row in repeated for layer in row.left_out()]
-        step = StepSettings(real=settings.real, sizes=sizes, as_loop=True, deferred=left_out, guard=traced.step.guard)
+        step = StepSettings(
+            real=settings.real, sampled=settings.sampled, exported=settings.exported, sizes=sizes, as_loop=True,
+            deferred=left_out, guard=traced.step.guard,
+        )  # fmt: skip
         try:
             run_step(module, given, options, tracker, step)
             if sizes is not None:
@@ -66,7 +69,9 @@ def timeline_of(
     unknown = (*tracker.other_formulas, *sorted(cache.missing))
     meaning = {} if sizes is None else sizes.meaning
     return (
-        replace(in_symbols(timeline, meaning), unknown_workspace=unknown),
+        replace(
+            in_symbols(timeline, meaning), unknown_workspace=unknown, by_shapes=settings.sampled or settings.exported
+        ),
         tracker.state_bytes,
         substitute(tracker.input_bytes, meaning) if meaning else tracker.input_bytes,
     )

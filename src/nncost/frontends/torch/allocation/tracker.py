@@ -95,7 +95,7 @@ class AllocationTracker(Consumer):
                 self._is_there(tensor)
         if self._rows and self.fast is not None:
             self._blocks = RepeatedMemory(self, self.fast, self._rows, updates=self._updates)
-        for tensor in [inner for given in tensors_of(inputs) for inner in inner_tensors(given)]:
+        for tensor in [inner for given in (*tensors_of(inputs), *self.of_loss) for inner in inner_tensors(given)]:
             if storage_of(tensor) is not None:
                 self.target(tensor)
 
@@ -206,6 +206,8 @@ class AllocationTracker(Consumer):
             made = self.fast.make((), (), tensor.dtype)
         else:
             made = super().captured(tensor)
+        if self.attribution.phase == "loss" and self.storages.number(storage_of(made)) is None:
+            return self.target(made)  # what the loss looks up somewhere
         self._is_there(made)
         return made
 

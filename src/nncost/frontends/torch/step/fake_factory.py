@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from nncost.dims import Shape, is_symbolic, product, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.model import LoadOptions, matches
-from nncost.frontends.torch.inputs import concrete
+from nncost.frontends.torch.inputs import concrete, shape_of, with_rows
 from nncost.frontends.torch.step.distributed import held_as
 from nncost.frontends.torch.step.fake_tensors import Devices, FakeTensors, contiguous_strides, is_fake
 from nncost.frontends.torch.step.known_values import MOST_ELEMENTS, is_freed, set_value
@@ -77,6 +77,11 @@ class FakeFactory:
             found = self._captured[id(tensor)] = (tensor, made)
         return found[1]
 
+    @property
+    def captured(self) -> Mapping[int, tuple[torch.Tensor, torch.Tensor]]:
+        """Tensors that are neither parameters nor buffers nor inputs, each with its fake tensor, by identity."""
+        return self._captured
+
     def of_shape(self, shape: Shape, dtype: torch.dtype) -> torch.Tensor:
         """For an input given as a shape. Raise ShapeError for one that no tensor of PyTorch has."""
         if not any(map(is_symbolic, shape)) and product(shape) * dtype.itemsize >= _TOO_MANY_BYTES:
@@ -89,8 +94,12 @@ class FakeFactory:
             set_value(made, torch.full(concrete(shape), SAMPLE, dtype=dtype))
         return from_inputs(made)
 
-    def of_input(self, tensor: torch.Tensor) -> torch.Tensor:
-        """For an input given as a tensor."""
+    def of_input(self, tensor: torch.Tensor, shape: Shape) -> torch.Tensor:
+        """For an input given as a tensor, perhaps with another number of rows."""
+        if shape != shape_of(tensor):
+            if self._fakes is not None and (any(map(is_symbolic, shape)) or product(shape) > MOST_ELEMENTS):
+                return self.of_shape(shape, tensor.dtype)
+            tensor = with_rows(tensor, shape)
         made = _noted(self._like(tensor), FROM_INPUTS)
         return made.requires_grad_() if self._gradients and tensor.requires_grad else made
 

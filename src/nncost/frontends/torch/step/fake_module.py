@@ -190,6 +190,13 @@ class SwappedParameters:
         """Keep an object that the step is given and what it leads to; what to use in its place."""
         return self.guard.follow(value)
 
+    def follow_loss(self, loss: Any) -> list[torch.Tensor]:
+        """Keep the loss and what it leads to; the fake tensors that it holds, such as a target in its closure."""
+        before = set(self._fakes.captured)
+        self.guard.follow(loss)
+        self.guard.of_loss |= self._fakes.captured.keys() - before
+        return [fake for number, (_, fake) in self._fakes.captured.items() if number in self.guard.of_loss]
+
     def _swap_all(self) -> None:
         if self._is_kept:
             self.guard.again(self._held)

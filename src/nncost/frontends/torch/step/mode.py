@@ -6,7 +6,7 @@ consumers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,7 +57,7 @@ class Consumer:
     itself, without PyTorch's cache. ``plain_update``: optimizers run without their fused and foreach forms.
 
     ``swapped`` is there from :meth:`begin` on, and so are ``fast`` on fake tensors without symbols among their sizes,
-    and ``sizes`` if there are symbols.
+    ``sizes`` if there are symbols, and ``of_loss``, the tensors that the loss holds, such as a target in its closure.
     """
 
     hooked = False
@@ -67,6 +67,7 @@ class Consumer:
     swapped: SwappedParameters
     fast: FakeTensors | None = None
     sizes: Sizes | None = None
+    of_loss: Sequence[torch.Tensor] = ()
     compute: Callable[[Any, Any, Any], Any]
     """``compute(operator, args, kwargs)`` runs an operator: on fake tensors it tells the results' shapes."""
 

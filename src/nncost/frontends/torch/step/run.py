@@ -129,7 +129,7 @@ def _run(
         if settings.exported:
             around.enter_context(told_it_is_exported())
         inputs = converted(given, module, options.batch, factory.of_shape, factory.of_input, swapped.follow)
-        swapped.follow(options.steps.loss)
+        consumer.of_loss = swapped.follow_loss(options.steps.loss)
         consumer.begin(inputs)
         result = StepResult(swapped.tensors, swapped.names, inputs, swapped.guard)
         around.enter_context(torch.set_grad_enabled(trains or settings.gradients))
@@ -302,8 +302,7 @@ def symbols_of(
     module: nn.Module, given: Inputs, options: LoadOptions, multiples: Multiples | None = None
 ) -> Sizes | None:
     """The symbols among the sizes of the inputs; None if all are numbers."""
-    shapes = described(given, module)
-    names = symbol_names({**shapes, "batch": () if options.batch is None else (options.batch,)})
+    names = symbol_names(described(given, module, options.batch))
     return Sizes(multiples=multiples) if names else None
 
 

@@ -69,11 +69,13 @@ Replace = Callable[[torch.Tensor], torch.Tensor]
 class StateGuard:
     """Objects and their content, each saved once and restored in place.
 
-    Modules among ``known`` are kept one by one when their parameters are swapped, so they are not followed.
+    Modules among ``known`` are kept one by one when their parameters are swapped, so they are not followed. ``of_loss``
+    are the identities of tensors that only the loss leads to.
     ``replace`` returns the tensor to use in place of one that is neither parameter nor buffer; None replaces none.
     """
 
     def __init__(self, known: Container[nn.Module], replace: Replace | None) -> None:
+        self.of_loss: set[int] = set()
         self._known, self._replace = known, replace
         self._kept: dict[int, Kept] = {}
         self._seen: dict[int, Any] = {}

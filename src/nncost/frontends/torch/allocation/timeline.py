@@ -21,6 +21,7 @@ from nncost.frontends.torch.allocation.workspace_probe import Workspace
 from nncost.frontends.torch.allocation.workspace_rules import SCALAR_BYTES
 from nncost.frontends.torch.step.loss import wants_backward
 from nncost.frontends.torch.step.run import StepSettings, run_step, symbols_of
+from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.tracing.trace import Traced
 from nncost.ir.graph import Phase
 from nncost.ir.storage import Allocation, AllocationKind, Timeline, in_symbols
@@ -61,7 +62,7 @@ def timeline_of(
             if sizes is not None:
                 sizes.check()
             break
-        except Exception:  # noqa: BLE001 - the module's own code runs; its count has succeeded
+        except (Exception, NotEqual):  # noqa: BLE001 - the module's own code runs; its count has succeeded
             if not repeated:
                 return None, 0, 0
     timeline = _Builder(cache.of, frozenset(tracker.gradients)).timeline(tracker.events, tracker.forward_events)

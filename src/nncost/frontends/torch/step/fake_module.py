@@ -30,6 +30,7 @@ from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.state.guard import StateGuard
 from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.frontends.torch.step.state.switches import switches_kept
+from nncost.frontends.torch.step.untouched import guard_tensors, release_tensors, tensors_below
 from nncost.ir.trace import joined
 
 Wrap = Callable[[nn.Module, str, Any], Any]
@@ -218,6 +219,7 @@ class SwappedParameters:
             inside = None
             if layer in self._deferred:
                 inside, block = f"{name}.", layer
+                guard_tensors(layer, layer)
             else:
                 self._swap(layer)
 
@@ -231,6 +233,7 @@ class SwappedParameters:
             return
         self._deferred.discard(layer)
         for part in layer.modules():
+            release_tensors(part)
             waiting = vars(part).get("forward")
             if type(waiting) is _Waiting:
                 if waiting.own is None:
@@ -255,13 +258,21 @@ class SwappedParameters:
         """The fake tensors that hold a gradient, by name."""
         return {name: fake for name, fake in self.fakes().items() if fake.grad is not None}
 
+    def _check_not_deferred(self, name: str) -> None:
+        """Raise NotEqual for a tensor of a deferred layer that something else holds."""
+        for layer in self._deferred:
+            if name.startswith(f"{self.names[layer]}."):
+                raise NotEqual(layer)
+
     def _owner(self, tensor: torch.Tensor) -> nn.Module:
-        return next(layer for layer in self._deferred for t in (*layer.parameters(), *layer.buffers()) if t is tensor)
+        return next(layer for layer in self._deferred if any(t is tensor for t in tensors_below(layer)))
 
     def _wait(self, layer: nn.Module, block: Any) -> None:
-        """A layer inside a deferred block is not called before that is."""
-        if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
-            vars(layer)["forward"] = _Waiting(layer, block)
+        """A layer inside a deferred block is not called, nor looked at, before that is."""
+        if not isinstance(layer, torch.jit.ScriptModule):
+            guard_tensors(layer, block)
+            if self._wrap is not None:
+                vars(layer)["forward"] = _Waiting(layer, block)
 
     def _replace_forward(self, layer: nn.Module) -> None:
         if self._wrap is not None and not isinstance(layer, torch.jit.ScriptModule):
@@ -290,5 +301,7 @@ class SwappedParameters:
         """The fake tensor of one in an attribute or a container of a layer."""
         stored = self._known.get(id(tensor))
         if stored is not None:
+            if stored.fake is None and self._deferred:
+                self._check_not_deferred(stored.name)
             return self._fake(stored)
         return tensor if is_fake(tensor) else self.captured(tensor)

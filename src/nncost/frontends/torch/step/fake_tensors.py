@@ -41,6 +41,11 @@ def is_made(tensor: torch.Tensor) -> bool:
     return hasattr(tensor, _META)
 
 
+def is_marked(tensor: torch.Tensor) -> bool:
+    """Whether a model has set attributes on a tensor."""
+    return any(not name.startswith("_nncost") for name in vars(tensor))
+
+
 def _lies_nowhere(tensor: torch.Tensor) -> bool:
     """Whether a tensor was made of a fake one by no operator, as ``nn.Parameter(x)`` is."""
     if isinstance(tensor, nn.parameter.UninitializedTensorMixin) or tensor.layout is not torch.strided:

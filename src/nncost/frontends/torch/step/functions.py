@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -110,10 +111,23 @@ def _copied(function: Any, tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
 
 def _looked_at(function: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """A hook on a tensor's gradient, or its autograd node. Raise NotEqual for what comes of a block that is repeated."""
-    block = getattr(tensor, OUTPUT_OF, None)
+    block = getattr(tensor, OUTPUT_OF, None) or _analysed[-1]
     if block is not None:
         raise NotEqual(block)
     return function(tensor, *args, **kwargs)
+
+
+_analysed: list[Any] = [None]
+
+
+@contextmanager
+def hooks_refused(block: Any) -> Iterator[None]:
+    """Meanwhile a block is analysed, whose backward pass must be that of its operators alone."""
+    _analysed.append(block)
+    try:
+        yield
+    finally:
+        _analysed.pop()
 
 
 _Tensor: Any = torch.Tensor

@@ -103,6 +103,7 @@ def run_step(
     and whatever the module raises, with a note of the layer.
     """
     with ONE_STEP, Interrupts() as interrupts:
+        NotEqual.raised = None
         return copy_context().run(_run, module, given, options, consumer, settings, interrupts)
 
 
@@ -142,11 +143,13 @@ def _run(
             stack.enter_context(mode.threads.followed(mode))
             with consumer.around_forward(), interrupts.allowed:
                 result.output = module(*inputs.args, **inputs.kwargs)
+            _check_equal()
             consumer.forward_ended()
             result.loss = loss_of(result.output, options)
             if result.loss != NO_LOSS and trains and settings.backward:
                 with noted_in_backward(consumer.attribution):
                     _run_backward(result, consumer, settings, interrupts)
+        _check_equal()
         with mode:
             consumer.backward_ended()
         if settings.as_loop:
@@ -155,6 +158,12 @@ def _run(
             consumer.finished()
     mode.ended = True
     return result
+
+
+def _check_equal() -> None:
+    """Raise NotEqual where it was raised, and the model went on."""
+    if NotEqual.raised is not None:
+        raise NotEqual.raised
 
 
 def _run_backward(result: StepResult, consumer: Consumer, settings: StepSettings, interrupts: Interrupts) -> None:

@@ -13,12 +13,18 @@ from nncost.errors import NncostError
 from nncost.frontends.torch.step.threads import unseen, was_in_thread
 
 
-class NotEqual(Exception):  # noqa: N818 - a signal, not an error
-    """A block turned out not to be equal to others: the run starts again and analyses it in full."""
+class NotEqual(BaseException):
+    """A block turned out not to be equal to others: the run starts again and analyses it in full.
+
+    A model that catches what its layers raise does not catch this; where one does, ``raised`` tells.
+    """
+
+    raised: NotEqual | None = None
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__(type(layer).__name__)
         self.layer = layer
+        NotEqual.raised = self
 
 
 class ValuesAskedError(RuntimeError):

@@ -81,6 +81,7 @@ class StateGuard:
         self._seen: dict[int, Any] = {}
         self._waiting: list[Place] = []
         self._empty: list[Any] = []
+        self._classes: list[tuple[nn.Module, type]] = []
         self._written: list[Place] = []
         self._definitions = Definitions(self._wait)
 
@@ -90,6 +91,7 @@ class StateGuard:
         if id(attributes) in self._kept:
             return
         self._definitions.keep_class(type(module))
+        self._classes.append((module, type(module)))
         if isinstance(module, torch.jit.ScriptModule):
             self._kept[id(module)] = KeptScript(module)
         self._kept[id(attributes)] = KeptDict(attributes)
@@ -125,6 +127,9 @@ class StateGuard:
 
     def restore(self) -> None:
         """Put everything back, in the same objects and the same order."""
+        for module, kind in self._classes:
+            if type(module) is not kind:
+                module.__class__ = kind
         for container in self._empty:
             if container:
                 container.clear()

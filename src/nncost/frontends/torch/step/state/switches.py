@@ -186,6 +186,24 @@ def _set_collecting(collects: bool) -> None:
     gc.enable() if collects else gc.disable()
 
 
+def _saved_tensors_hooks() -> Any:
+    return _C._autograd._top_saved_tensors_default_hooks(False)
+
+
+def _set_saved_tensors_hooks(before: Any) -> None:
+    while _saved_tensors_hooks() not in (None, before):
+        _C._autograd._pop_saved_tensors_default_hooks()
+
+
+def _forward_levels() -> int:
+    return int(torch.autograd.forward_ad._current_level)
+
+
+def _set_forward_levels(before: int) -> None:
+    while _forward_levels() > before:
+        torch.autograd.forward_ad.exit_dual_level()
+
+
 _SWITCHES: tuple[Switch, ...] = (
     (_C._get_float32_matmul_precision, _C._set_float32_matmul_precision),
     (_backend_precisions, _set_backend_precisions),
@@ -220,8 +238,28 @@ _SWITCHES: tuple[Switch, ...] = (
     (lambda: dict(os.environ), _set_environment),
     (os.getcwd, os.chdir),
     (gc.isenabled, _set_collecting),
+    (_saved_tensors_hooks, _set_saved_tensors_hooks),
+    (_forward_levels, _set_forward_levels),
 )  # fmt: skip
 """How each switch is read and written."""
+
+
+_ENVIRONMENT: Any = os.environ
+_HOOKS_FOR_ALL = [hooks for name, hooks in vars(module_hooks).items() if _is_global_hooks(name, hooks)]
+_OF_OPERATORS: tuple[Read, ...] = (
+    _C._get_float32_matmul_precision,
+    *(getattr(_C, read) for read, _ in _FLAGS if hasattr(_C, read)),
+    torch.get_default_dtype, torch.is_grad_enabled, _deterministic, torch.is_anomaly_enabled,
+    lambda: torch.get_autocast_dtype("cpu"), lambda: torch.is_autocast_enabled("cuda"),
+    torch.backends.mha.get_fastpath_enabled, torch.get_num_threads, lambda: _device.CURRENT_DEVICE,
+    _C._len_torch_function_stack, lambda: any(map(len, _HOOKS_FOR_ALL)), lambda: tuple(_ENVIRONMENT._data.items()),
+)  # fmt: skip
+
+
+def now() -> tuple[Any, ...]:
+    """What decides over the operators that run, and what a model may read, as it is switched now."""
+    states = [_state(read) for read in _OF_OPERATORS]
+    return tuple([tuple(state) if type(state) is list else state for state in states])
 
 
 @contextmanager

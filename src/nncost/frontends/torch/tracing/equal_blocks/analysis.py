@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import BackwardCFunction
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, layout_of
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_marked, layout_of
+from nncost.frontends.torch.step.functions import hooks_refused
 from nncost.frontends.torch.step.leaves import Contribution, autograd_graph, contributions_to
 from nncost.frontends.torch.step.provenance import provenance_of, set_provenance
 from nncost.frontends.torch.step.signals import NotEqual
@@ -62,7 +64,7 @@ class Analysis:
         args, kwargs = tree_unflatten(inner, structure)
         observed = Observed(list(layer.modules()))
         try:
-            with self._apart() as (calls, used), observed.watched():
+            with self._apart() as (calls, used), observed.watched(), hooks_refused(layer):
                 result = forward(*args, **kwargs)
             environment = observed.environment()
         except (Exception, Unprovable) as error:
@@ -78,8 +80,11 @@ class Analysis:
         made = [leaf for leaf, output in zip(found, outputs, strict=True) if isinstance(output, BlockTensor)]
         parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
         known = {id(tensor) for tensor in (*apart.values(), *parameters.values())}
-        if any(id(leaf) not in known for leaf in autograd_graph(made).leaves):
+        graph = autograd_graph(made)
+        if any(id(leaf) not in known for leaf in graph.leaves):
             raise NotEqual(layer)  # a gradient goes elsewhere
+        if any(isinstance(node, BackwardCFunction) for node in graph.nodes):
+            raise NotEqual(layer)  # its gradient is Python code, which may look at anything
         shared = list(parameters.values()) if is_shared else []
         inputs = [*apart.values(), *shared]
         contributions = contributions_to(inputs, made)
@@ -122,7 +127,7 @@ class Analysis:
                 if other is leaf:
                     return (place,)
             layout = layout_of(leaf)
-            if layout is None or provenance_of(leaf)[1]:
+            if layout is None or provenance_of(leaf)[1] or is_marked(leaf):
                 raise NotEqual(layer)
             return BlockTensor(layout, leaf.requires_grad, provenance_of(leaf))
         if leaf is None or isinstance(leaf, (int, float, str)):

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_made
+from nncost.frontends.torch.step.fake_tensors import FakeTensors, is_made, is_marked
 from nncost.frontends.torch.step.leaves import AutogradGraph
 from nncost.frontends.torch.step.provenance import provenance_of
 from nncost.frontends.torch.step.signals import NotEqual
+from nncost.frontends.torch.step.state.switches import now
+from nncost.frontends.torch.step.untouched import guard_tensors, tensors_below
 from nncost.frontends.torch.tracing.call_signature import Literal, TracedDescription, flattened
 from nncost.frontends.torch.tracing.equal_blocks.analysis import Analysis
 from nncost.frontends.torch.tracing.equal_blocks.candidates import CalledAgain, Candidates
@@ -61,7 +63,7 @@ class Blocks:
         self._replays.begin(graph)
         asked = set(map(id, graph.leaves))
         for layer in self._replayed:
-            if any(id(parameter) in asked for parameter in layer.parameters()):
+            if any(id(tensor) in asked for tensor in tensors_below(layer)):
                 raise NotEqual(layer)
 
     def graph_dropped(self) -> None:
@@ -124,6 +126,8 @@ class Blocks:
         if template is not None:
             return self._confirm(template, layer, path, lambda: forward(*args, **kwargs))
         template = self._templates[key] = self._analysis.template(layer, path, forward, (args, kwargs))
+        for part in layer.modules():
+            guard_tensors(part, layer)
         self._replayed[layer] = None
         template.equal.append((layer, 0))
         return self._replays.run(template, path, leaves)
@@ -149,22 +153,27 @@ class Blocks:
     def _key_of(self, layer: nn.Module, leaves: list[Any], form: Any) -> Any:
         if _is_checkpointed() or torch._C._len_torch_dispatch_stack() != self._modes or not self._held[layer].is_same():
             return None
+        if torch._C._functorch.peek_interpreter_stack() is not None or torch.is_inference_mode_enabled():
+            return None
         described = TracedDescription(self._tracer.written)
         is_converting = torch.is_autocast_enabled("cpu")
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, torch.Tensor):
-                if not is_made(leaf) or provenance_of(leaf)[1] or (is_converting and leaf.requires_grad):
+                if (
+                    not is_made(leaf)
+                    or provenance_of(leaf)[1]
+                    or (is_converting and leaf.requires_grad)
+                    or is_marked(leaf)
+                ):
                     return None  # a leaf's conversion would be kept, that of a tensor that was computed is not
                 parts.append((described.of(leaf), leaf.requires_grad, provenance_of(leaf)))
             elif leaf is None or isinstance(leaf, (int, float, str, torch.dtype, torch.device)):
                 parts.append(Literal(type(leaf), leaf))
             else:
                 return None
-        state = (
-            torch.is_grad_enabled(), is_converting, torch.get_autocast_dtype("cpu"),
-            torch.get_default_dtype(), self._tracer.attribution.phase,
-        )  # fmt: skip
+        trained = () if layer in self._candidates else tuple([p.requires_grad for p in layer.parameters()])
+        state = *now(), is_converting, trained, self._tracer.attribution.phase
         return self._candidates.get(layer, layer), tuple(parts), form, state
 
 

@@ -203,7 +203,7 @@ class Held:
     def _now(self) -> list[Any]:
         values: list[Any] = []
         for attributes in self._dicts:
-            values += attributes.values()
+            values += dict.values(attributes)
         return values
 
 

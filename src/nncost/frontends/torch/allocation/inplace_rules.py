@@ -37,6 +37,8 @@ _OTHER_FORMULA = {
     "NanmedianBackward0", "OrmqrBackward0", "LinalgHouseholderProductBackward0",
 }  # fmt: skip
 """Gradients that look at values, or run another formula on fake tensors: what they take is not known."""
+OTHER_KERNELS = {torch.ops.aten._ctc_loss.Tensor, torch.ops.aten._ctc_loss_backward.Tensor}
+"""Operators that make other tensors of the values of their operands first: what they take is not known."""
 _OTHER_FOR_ONE_OPERAND = {"MaskedFillBackward1": torch.ops.aten.where.self}
 """The same for the gradient of one of their operands, which begins with this operator."""
 _FILLS_ANEW = {"ScatterReduceBackward0", "IndexReduceBackward0"}

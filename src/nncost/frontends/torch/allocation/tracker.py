@@ -12,7 +12,14 @@ from torch.utils._pytree import tree_leaves
 
 from nncost.dims import Dim
 from nncost.frontends.model import Inputs
-from nncost.frontends.torch.allocation.inplace_rules import REUSING, Maker, reuse_of, runs_other_formula, sums_gradients
+from nncost.frontends.torch.allocation.inplace_rules import (
+    OTHER_KERNELS,
+    REUSING,
+    Maker,
+    reuse_of,
+    runs_other_formula,
+    sums_gradients,
+)
 from nncost.frontends.torch.allocation.intercepts import FUSABLE, BiasedProducts, random_states
 from nncost.frontends.torch.allocation.known_results import KnownResults, key_of
 from nncost.frontends.torch.allocation.memory_call import (
@@ -384,6 +391,8 @@ class AllocationTracker(Consumer):
         self.makers += [Maker(None if node is None else node._sequence_nr(), call.operator)] * len(allocated)
         if node is not None and runs_other_formula(node, call.operator):
             self.other_formulas[node.name()] = None
+        if call.operator in OTHER_KERNELS:
+            self.other_formulas[call.operator._schema.name] = None
         if node is not None and call.operator in SAVING and len(tensors) == 1:
             event.scalar_operand = self._scalars.is_known_to(node)
         adds_bias = self._products.depth > 0

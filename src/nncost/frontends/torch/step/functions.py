@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
 
-from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
+from nncost.frontends.torch.step.fake_tensors import is_fake, is_made, tensors_in
 from nncost.frontends.torch.step.flex_attention import FLEX_ATTENTION, requires_grad, written_out
 from nncost.frontends.torch.step.known_values import value_asked
 from nncost.frontends.torch.step.signals import NotEqual, ValuesAskedError
@@ -130,12 +130,22 @@ def hooks_refused(block: Any) -> Iterator[None]:
         _analysed.pop()
 
 
+def _set_data(function: Any, tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """``x.data = y``: a fake tensor is then as the other. Raise ValuesAskedError for a real one, which would lose its values."""
+    if is_fake(value) and not is_fake(tensor):
+        raise ValuesAskedError("Tensor.data")
+    function(tensor, value)
+    if is_made(tensor) and is_made(value):
+        tensor._nncost_meta = value._nncost_meta
+
+
 _Tensor: Any = torch.Tensor
 ANSWERS: Mapping[Any, Answer] = {
     **dict.fromkeys((_Tensor.numpy, _Tensor.__array__, _Tensor.tolist, _Tensor.__reduce_ex__), _by_value),
     **dict.fromkeys((torch.tensor, torch.as_tensor), _made_of),
     **dict.fromkeys((_Tensor.__repr__, _Tensor.__format__), _shown),
     _Tensor.__deepcopy__: _copied,
+    _Tensor.data.__set__: _set_data,
     _Tensor.requires_grad.__get__: requires_grad,
     **dict.fromkeys((_Tensor.register_hook, _Tensor.retain_grad, _Tensor.grad_fn.__get__), _looked_at),
     FLEX_ATTENTION: written_out,

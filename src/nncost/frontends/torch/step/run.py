@@ -217,8 +217,8 @@ def _rows(gradients: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _is_awaited(leaf: torch.Tensor) -> bool:
-    """Whether something runs as soon as a leaf's gradient is there, as an optimizer within the backward pass."""
-    return bool(getattr(leaf, "_post_accumulate_grad_hooks", None))
+    """Whether something runs as soon as a leaf's gradient is there, or it is dropped, as that of one frozen since."""
+    return bool(getattr(leaf, "_post_accumulate_grad_hooks", None)) or not leaf.requires_grad
 
 
 def _update(optimizer: Any, mode: StepMode, interrupts: Interrupts) -> None:
@@ -287,8 +287,16 @@ def _in_place_of(forward: Any, layer: nn.Module, layer_run: Callable[..., Any]) 
     if not isinstance(forward, MethodType) or forward.__self__ is not layer:
         return wraps(forward)(layer_run) if callable(forward) else layer_run
 
+    first: Any = type(layer)
+    of_class = first.forward
+
     @wraps(forward.__func__)
-    def method(_: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def method(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if self is not layer:  # a copy that the model has made
+            return forward.__func__(self, *args, **kwargs)
+        kind: Any = type(self)
+        if kind.forward is not of_class:  # it has another class by now
+            return kind.forward(layer, *args, **kwargs)
         return layer_run(*args, **kwargs)
 
     method.__signature__ = _signature(forward.__func__)  # type: ignore[attr-defined]

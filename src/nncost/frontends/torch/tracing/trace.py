@@ -43,7 +43,7 @@ NEEDS_GRADIENTS = "does not require grad"
 SAMPLED = (
     f"The model looks at whole numbers among its inputs, of which only shapes were given: each was taken as {SAMPLE}."
 )
-IN_THREADS = "Layers ran in other threads: which layer a gradient belongs to is not told there; totals are complete."
+IN_THREADS = "Layers ran in other threads: which layer, or phase near the loss, a gradient belongs to is not told there; totals of the step are complete."
 EXPORTED = "The model looks at values of its inputs, of which only shapes were given: traced as torch.export does, without looking."
 _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))

@@ -252,7 +252,7 @@ _OF_OPERATORS: tuple[Read, ...] = (
     torch.get_default_dtype, torch.is_grad_enabled, _deterministic, torch.is_anomaly_enabled,
     lambda: torch.get_autocast_dtype("cpu"), lambda: torch.is_autocast_enabled("cuda"),
     torch.backends.mha.get_fastpath_enabled, torch.get_num_threads, lambda: _device.CURRENT_DEVICE,
-    _C._len_torch_function_stack, lambda: any(map(len, _HOOKS_FOR_ALL)), lambda: tuple(_ENVIRONMENT._data.items()),
+    lambda: torch.nn.utils.parametrize._cache_enabled, _C._len_torch_function_stack, lambda: any(map(len, _HOOKS_FOR_ALL)), lambda: tuple(_ENVIRONMENT._data.items()),
 )  # fmt: skip
 
 

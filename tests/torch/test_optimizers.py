@@ -12,6 +12,7 @@ from torch import nn
 import nncost
 from nncost.errors import OptionError
 from nncost.frontends.torch.step.optimizer import known_optimizers
+from tests.torch.fingerprint import no_trace
 
 optim = torch.optim
 ROWS = COLUMNS = 8
@@ -163,3 +164,22 @@ def test_an_optimizer_of_another_model_is_refused() -> None:
     module, other = nn.Linear(8, 8), nn.Linear(8, 8)
     with pytest.raises(OptionError, match="holds none of the parameters"):
         nncost.count(module, (2, 8), loss="sum", optimizer=optim.SGD(other.parameters(), lr=0.1))
+
+
+def test_an_optimizer_for_each_parameter_runs_in_the_backward_pass() -> None:
+    """As PyTorch's own tutorial has it: found by the parameter, in a hook on its gradient."""
+    module = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False))
+    found = {p: torch.optim.SGD([p], momentum=0.9) for p in module.parameters()}
+
+    def step(parameter: torch.Tensor) -> None:
+        found[parameter].step()
+        found[parameter].zero_grad()
+
+    plain = nncost.count(module, (2, 8), loss="sum")
+    for parameter in module.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    with no_trace(module):
+        report = nncost.count(module, (2, 8), loss="sum")
+    assert list(found) == list(module.parameters())
+    assert report.backward.macs == plain.backward.macs
+    assert report.backward.mul > plain.backward.mul

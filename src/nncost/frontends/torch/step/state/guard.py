@@ -83,6 +83,7 @@ class StateGuard:
         self._empty: list[Any] = []
         self._classes: list[tuple[nn.Module, type]] = []
         self._written: list[Place] = []
+        self._by_tensor: list[KeptDict] = []
         self._definitions = Definitions(self._wait)
 
     def keep(self, module: nn.Module) -> None:
@@ -124,6 +125,8 @@ class StateGuard:
         written, self._written = self._written, []
         self._waiting += written
         self._follow()
+        for content in self._by_tensor:
+            content.put_keys(self._of_key)
 
     def restore(self) -> None:
         """Put everything back, in the same objects and the same order."""
@@ -143,12 +146,19 @@ class StateGuard:
             self._waiting.append((value, write))
 
     def _follow(self) -> None:
+        known = len(self._by_tensor)
         while self._waiting:
             value, write = self._waiting.pop()
             other = self._visited(value)
             if other is not value:
                 write(other)
                 self._written.append((value, write))
+        for content in self._by_tensor[known:]:
+            content.put_keys(self._of_key)
+
+    def _of_key(self, key: Any) -> Any:
+        """What is used in place of a dictionary's key: an optimizer for each parameter is found by it."""
+        return self._of_tensor(key) if isinstance(key, torch.Tensor) else key
 
     def _visited(self, value: Any) -> Any:
         """Keep a value; what to use in its place."""
@@ -200,6 +210,8 @@ class StateGuard:
         if content is None or key in self._kept:
             return
         self._kept[key] = content
+        if isinstance(content, KeptDict) and content.is_by_tensor and self._replace is not None:
+            self._by_tensor.append(content)
         if content.size <= LONG:
             for value, write in content.places():
                 self._wait(value, write)

@@ -54,6 +54,18 @@ class KeptDict(Kept):
     def _kind(self) -> Any:
         return OrderedDict if isinstance(self.value, OrderedDict) else dict
 
+    @property
+    def is_by_tensor(self) -> bool:
+        """Whether tensors are among its keys."""
+        return any(isinstance(key, torch.Tensor) for key in self._keys)
+
+    def put_keys(self, other: Callable[[Any], Any]) -> None:
+        """Others in place of its keys."""
+        items = [(other(key), value) for key, value in zip(dict.keys(self.value), dict.values(self.value), strict=True)]
+        self._kind.clear(self.value)
+        for key, value in items:
+            self._kind.__setitem__(self.value, key, value)
+
     def places(self) -> Iterator[Place]:
         """Its values."""
         write = self._kind.__setitem__

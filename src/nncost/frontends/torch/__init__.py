@@ -38,8 +38,9 @@ class SourceFrontEnd(FrontEnd):
         with self.runnable(source, options, real=False) as (module, completed):
             from nncost.frontends.torch.errors import noted_of
             from nncost.frontends.torch.load import load_module
+            from nncost.frontends.torch.step.threads import ONE_STEP
 
-            with noted_of(module):
+            with ONE_STEP, noted_of(module):  # another count of the module may have its tensors swapped
                 model = load_module(module, completed)
         return replace(model, name=source) if isinstance(source, str) else model
 
@@ -47,8 +48,10 @@ class SourceFrontEnd(FrontEnd):
         """Return what a tool sees of the module while it runs."""
         with self.runnable(source, options, real=False) as (module, completed):
             from nncost.frontends.torch.observation.observe import observe
+            from nncost.frontends.torch.step.threads import ONE_STEP
 
-            return observe(module, completed, instrumentation)
+            with ONE_STEP:
+                return observe(module, completed, instrumentation)
 
     def runnable(
         self, source: Any, options: LoadOptions, *, real: bool

@@ -98,7 +98,7 @@ class Attribution:
 
     def _forward(self) -> Place:
         place, number = (self.path, self.phase), torch.autograd._get_sequence_nr() - 1
-        if self.threads.others and threading.get_ident() != self.threads.owner:
+        if self.threads.started and threading.get_ident() != self.threads.owner:
             return place  # each thread numbers nodes anew
         while number > self._before and number not in self._layer_of_node:  # an in-place operator makes two: it copies
             self._layer_of_node[number] = place

@@ -187,7 +187,7 @@ class StepMode(TorchDispatchMode):
             return func(*args, **(kwargs or {}))  # PyTorch works out a shape, as DTensor does
         if func is _DEVICE and is_fake(args[0]):
             return moved_to(args[0]) if self._moves else _CPU
-        if not self.threads.others:
+        if not self.threads.started:
             return self._dispatched(func, types, args, kwargs)
         if self.ended:  # a thread has outlived the step
             return func(*args, **(kwargs or {}))

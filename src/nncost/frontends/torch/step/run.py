@@ -248,7 +248,7 @@ def _attributed(consumer: Consumer, interrupts: Interrupts) -> Wrap:
     def wrap(layer: nn.Module, name: str, forward: Any) -> Any:
         def layer_run(*args: Any, **kwargs: Any) -> Any:
             threads = attribution.threads
-            if threads.others and threading.get_ident() != threads.owner:
+            if threads.started and threading.get_ident() != threads.owner:
                 with threads.turn():
                     return own_turn(*args, **kwargs)
             return own_turn(*args, **kwargs)

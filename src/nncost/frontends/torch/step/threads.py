@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 from nncost.errors import SourceError
 
 ONE_STEP = threading.RLock()
-"""Held while a step runs: a module's tensors are swapped meanwhile, and another count of it waits."""
+"""Held while a module is looked at and run: its tensors are swapped meanwhile, and another count of it waits."""
 LONGEST_WAIT = 60.0
 """Seconds that a layer in a thread waits for its turn."""
 _STARTERS = ("threading.py", "concurrent/futures/thread.py", "multiprocessing/pool.py")
@@ -23,11 +23,14 @@ _HINT = "To be counted, it must run in the thread that calls the model, or in on
 
 
 class Threads:
-    """The threads of one step. ``owner`` runs the step; layers of all others run one after another."""
+    """The threads of one step. ``owner`` runs the step; layers of all others run one after another.
+
+    ``started``: there may be others; ``others``: they have run a part of the step.
+    """
 
     def __init__(self) -> None:
         self.owner = threading.get_ident()
-        self.others = False
+        self.started = self.others = False
         self._turn = threading.RLock()
 
     @contextmanager
@@ -35,7 +38,7 @@ class Threads:
         """Threads that start meanwhile run under the mode."""
 
         def started(frame: Any, event: str, argument: Any) -> None:
-            self.others = True
+            self.started = True
             _push_mode(mode)
             beneath = frame if event != "call" else frame.f_back
 
@@ -58,6 +61,7 @@ class Threads:
         """A layer or an operator of one thread runs while no other does. Raise SourceError if the turn never comes."""
         if not self._turn.acquire(timeout=LONGEST_WAIT):
             raise SourceError("threads of the model wait for one another.", hint=_HINT)
+        self.others = self.others or threading.get_ident() != self.owner
         try:
             yield
         finally:

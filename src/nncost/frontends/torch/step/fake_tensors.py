@@ -43,7 +43,10 @@ def is_made(tensor: torch.Tensor) -> bool:
 
 def is_marked(tensor: torch.Tensor) -> bool:
     """Whether a model has set attributes on a tensor."""
-    return any(not name.startswith("_nncost") for name in vars(tensor))
+    for name in vars(tensor):  # noqa: SIM110 - twice as fast as a generator, at each tensor of each block
+        if not name.startswith("_nncost"):
+            return True
+    return False
 
 
 def _lies_nowhere(tensor: torch.Tensor) -> bool:

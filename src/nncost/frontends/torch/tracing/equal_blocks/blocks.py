@@ -40,6 +40,7 @@ class Blocks:
         self._templates: dict[Any, Template] = {}
         self._seen: set[nn.Module] = set()
         self._replayed: dict[nn.Module, None] = {}
+        self._shared: dict[nn.Module, list[nn.Parameter]] = {}
         self._held = {layer: Held(layer) for layer in candidates.equal}
         self._owners = {part: layer for layer in candidates.equal for part in layer.modules() if part is not layer}
         self._modes = torch._C._len_torch_dispatch_stack() + 1  # with the mode of the step
@@ -85,7 +86,7 @@ class Blocks:
         if calls < FIRST_CALLS or self._tracer.attribution.in_backward:  # a part of the model that runs again
             return forward(*args, **kwargs)
         if layer not in self._held:
-            self._held[layer] = Held(layer)
+            self._held[layer], self._shared[layer] = Held(layer), list(layer.parameters())
         leaves, form = flattened(args, kwargs)
         key = self._key(layer, leaves, form)
         if key is None:
@@ -172,8 +173,8 @@ class Blocks:
                 parts.append(Literal(type(leaf), leaf))
             else:
                 return None
-        trained = () if layer in self._candidates else tuple([p.requires_grad for p in layer.parameters()])
-        state = *now(), is_converting, trained, self._tracer.attribution.phase
+        trained = [p.requires_grad for p in self._shared.get(layer, ())]
+        state = *now(), is_converting, *trained, self._tracer.attribution.phase
         return self._candidates.get(layer, layer), tuple(parts), form, state
 
 

@@ -10,6 +10,7 @@ from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.arguments import arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
+from nncost.pipeline.choices import CHOICES, chosen
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
@@ -267,15 +268,16 @@ def settings_of(
 ) -> Settings:
     """The settings behind the keywords of :func:`count`, each checked here, at the edge."""
     bindings, given = _bindings(symbols), arguments_of(inputs)
+    others = {name: chosen(name, value) if name in CHOICES else value for name, value in others.items()}
     load = LoadOptions(
         batch=None if batch is None else _size("batch", batch, bindings),
         symbols=bindings,
         named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
         inputs=shapes_of(given),
         given=given,
-        dtype=dtype or "float32",
-        bias=cast("BiasChoice", bias),
-        activation=activation,
+        dtype=str(chosen("dtype", dtype or "float32")),
+        bias=cast("BiasChoice", chosen("bias", bias)),
+        activation=str(chosen("activation", activation)),
         reuse=_truth("reuse", reuse),
         learn=None if learn is None else _truth("learn", learn),
     )
@@ -284,7 +286,7 @@ def settings_of(
         epochs=whole("epochs", epochs),
         accumulate=whole("accumulate", accumulate),
         freeze=_patterns(freeze),
-        convention=convention or "nncost",
+        convention=str(chosen("convention", convention or "nncost")),
         load=load,
         **others,
     )

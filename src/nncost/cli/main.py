@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -15,6 +16,7 @@ from typing import Any, cast
 import click
 
 from nncost.errors import NncostError
+from nncost.names import nearest
 
 MAX_MESSAGE = 500
 EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
@@ -32,6 +34,8 @@ _COMMANDS = {
 }
 
 
+_SOURCE = re.compile(r"[^A-Za-z]")
+"""What no command has in its name, and each source: a digit, a hyphen, a dot."""
 _VERBOSE = click.Option(
     ["--verbose"], is_flag=True, expose_value=False, help="Show the whole traceback of what a model or a file raises."
 )
@@ -52,6 +56,18 @@ class LazyGroup(click.Group):
         if _VERBOSE not in command.params:
             command.params.append(_VERBOSE)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named first; a source in its place is counted."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            if _SOURCE.search(args[0]):
+                return "count", self.get_command(ctx, "count"), args
+            close = nearest(args[0], _COMMANDS)
+            hint = "" if close is None else f" Did you mean {close!r}?"
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint} Commands: {', '.join(_COMMANDS)}.", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -98,8 +114,7 @@ def run(arguments: list[str] | None = None) -> int:
         _show_traceback(error, arguments)
         return _failed(str(error))
     except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
+        return _failed(_usage(error))
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
     except Exception as error:
@@ -116,6 +131,13 @@ def run(arguments: list[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001 - a model's SystemExit must not pass for a count
         return _failed(f"the model ended the program with {type(error).__name__}.")
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the command line, and where it is explained."""
+    context = getattr(error, "ctx", None)
+    path = "nncost" if context is None else context.command_path
+    return f"{error.format_message()}\nHelp:  {path} --help"
 
 
 def _show_traceback(error: Exception, arguments: list[str] | None) -> None:

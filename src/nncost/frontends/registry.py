@@ -38,9 +38,12 @@ def front_end_for(source: object) -> FrontEnd:
             return front_end
     if isinstance(source, str):
         known = ", ".join(ending for front_end in _all() for ending in front_end.endings)
-        raise SourceError(
-            f"{source!r} looks like a file of an unknown kind.", hint=f"Accepted: {known}, or a spec such as 784-16-10."
-        )
+        hint = f"Accepted: {known}, or a spec such as 784-16-10."
+        if ".." in source:
+            hint = "A family of widths has three dots between hyphens:  h0-h1-...-hl"
+        elif source.endswith(".ipynb"):
+            hint = "Count the module that the notebook makes, in a cell of it:  nncost.count(module, inputs)"
+        raise SourceError(f"{source!r} looks like a file of an unknown kind.", hint=hint)
     if isinstance(source, type):
         raise SourceError(f"{source.__qualname__} is a class, not a network.", hint=f"Make one: {source.__name__}()")
     raise SourceError(

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.memory.step import ALLOCATORS
 from nncost.errors import OptionError
-from nncost.frontends.choices import ACTIVATION_NAMES, BIASES
+from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES, BIASES
 from nncost.ir.dtypes import CHOSEN_DTYPES
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
+from nncost.names import meant, nearest
 
 TRAIN, INFERENCE = "train", "inference"
 CHOICES: Mapping[str, Sequence[str]] = {
@@ -25,6 +26,27 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "allocator": ALLOCATORS,
     "convention": tuple(CONVENTIONS),
 }
+ALIASES: Mapping[str, Mapping[str, str]] = {
+    "loss": {
+        "mse": "squared_error", "mse_loss": "squared_error", "l2": "squared_error", "ce": "cross_entropy",
+        "bce": "binary_cross_entropy", "bce_with_logits": "binary_cross_entropy_with_logits",
+    },
+    "optimizer": {"sgd_momentum": "momentum", "sgdm": "momentum", "sgd_nesterov": "nesterov", "nag": "nesterov"},
+    "mode": {"training": TRAIN, "eval": INFERENCE, "evaluation": INFERENCE, "test": INFERENCE, "infer": INFERENCE},
+    "activation": ACTIVATION_ALIASES,
+    "dtype": {
+        "fp32": "float32", "f32": "float32", "float": "float32", "single": "float32", "fp64": "float64", "f64": "float64",
+        "double": "float64", "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16",
+    },
+}  # fmt: skip
+"""What else people call the values of a setting."""
+
+
+def chosen(name: str, value: object) -> object:
+    """The value of a setting that a text means, such as ``mse`` or ``FP16``; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return meant(value, CHOICES[name], ALIASES.get(name, {})) or value
 
 
 def check_choice(name: str, value: object, accepted: Sequence[str] | None = None) -> None:
@@ -34,7 +56,9 @@ def check_choice(name: str, value: object, accepted: Sequence[str] | None = None
     """
     accepted = CHOICES[name] if accepted is None else accepted
     if value is not None and value not in accepted:
-        raise OptionError(f"unknown {name} {value!r}", hint=f"Accepted: {', '.join(accepted)}.")
+        close = nearest(value, accepted, ALIASES.get(name, {})) if isinstance(value, str) else None
+        hint = "" if close is None else f"Did you mean {close!r}? "
+        raise OptionError(f"unknown {name} {value!r}", hint=f"{hint}Accepted: {', '.join(accepted)}.")
 
 
 def accepted_text(name: str, default: str | None = None) -> str:

@@ -13,6 +13,7 @@ from nncost.records import record
 if TYPE_CHECKING:
     from lark import Lark
 
+_SIZES = re.compile(r"\s*[0-9]+(x[0-9]+)*\s*")
 MAX_LENGTH, MAX_DEPTH, MAX_ITEMS = 1_000_000, 40, 10_000
 """Characters in a spec, brackets inside brackets, items between separators; far above any real network."""
 
@@ -179,6 +180,9 @@ def _syntax_error(text: str, error: Any) -> SpecError:
         _readable(name) for name in (getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     )
     hint = f"Accepted here: {', '.join(dict.fromkeys(accepted))}." if accepted else "Examples: nncost count --help"
+    if _SIZES.fullmatch(text):
+        widths = text.strip().replace("x", "-")
+        hint = f"Widths stand between hyphens:  {widths if '-' in widths else f'{widths}-16-10'}"
     return SpecError(f"cannot read the spec: {received}", text, position, hint=hint)
 
 

@@ -12,6 +12,7 @@ from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
+from nncost.names import meant, nearest
 from nncost.records import record
 
 MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
@@ -109,19 +110,20 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
 
 
 def _kind(context: Context, node: Layer) -> LayerKind:
-    from difflib import get_close_matches
-
-    name = ALIASES.get(node.name.text, node.name.text)
-    if name not in LAYERS:
-        close = get_close_matches(name, [*LAYERS, *ALIASES], 1, cutoff=0.5)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
+    name = meant(node.name.text, LAYERS, ALIASES)
+    if name is None:
+        close = nearest(node.name.text, LAYERS, ALIASES)
+        hint = f"Did you mean {close!r}? " if close else ""
         raise context.sizes.error(
-            f"unknown layer {name!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
+            f"unknown layer {node.name.text!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
         )
     return LAYERS[name]
 
 
-ALIASES = {"linear": "dense", "fc": "dense", "conv2d": "conv", "swish": "silu", "bn": "batchnorm"}
+ALIASES = {
+    "linear": "dense", "fc": "dense", "conv2d": "conv", "conv1d": "conv", "swish": "silu", "bn": "batchnorm", "ln": "layernorm",
+    "maxpool2d": "maxpool", "avgpool2d": "avgpool", "batchnorm2d": "batchnorm", "batchnorm1d": "batchnorm",
+}  # fmt: skip
 
 
 def needs(a: Arguments, x: Tensor, rank: Sequence[int], form: str, context: Context) -> None:

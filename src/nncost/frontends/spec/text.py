@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import OptionError
+from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.spec.grammar import CommaForm, parse
 from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
+from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
 from nncost.ir.builder import Builder
 from nncost.ir.training.losses import final_softmax
@@ -15,6 +16,11 @@ from nncost.ir.training.losses import final_softmax
 
 def load(source: str, options: LoadOptions) -> Model:
     """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
+    if source.strip() in (".", ".."):
+        raise SourceError(
+            f"{source.strip()!r} is a folder.", hint="Name the file itself:  nncost count folder/model.onnx"
+        )
+    source = respelled(source)
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(
@@ -36,7 +42,7 @@ def load(source: str, options: LoadOptions) -> Model:
     graph = builder.graph(output)
     return Model(
         kind="spec",
-        name=" ".join(source.split()),
+        name=" ".join(source.split()) if isinstance(spec, CommaForm) else "".join(source.split()),
         graph=graph,
         batch=batch,
         inputs={tensor.name: tensor.shape for tensor in graph.inputs},

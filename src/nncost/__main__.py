@@ -1,0 +1,5 @@
+"""``python -m nncost``."""
+
+from nncost.cli.main import main
+
+main()

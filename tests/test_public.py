@@ -77,7 +77,7 @@ def test_quantities_by_path() -> None:
         ({"symbols": {"h": 3.5}}, "the symbol h must be"),
         ({"inputs": 3}, "inputs are shapes"),
         ({"dtype": "int8"}, "Accepted: float32, float64"),
-        ({"mode": "eval"}, "Accepted: train, inference"),
+        ({"mode": "evil"}, "Accepted: train, inference"),
     ],
 )
 def test_keywords_are_checked_at_the_edge(keywords: dict[str, object], fragment: str) -> None:

@@ -24,7 +24,7 @@ def nearest(text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHI
     from difflib import get_close_matches
 
     names = {_plain(name): also.get(name, name) for name in (*also, *accepted)}
-    close = get_close_matches(_plain(text), list(names), 1, cutoff=0.6)
+    close = get_close_matches(_plain(text), list(names), 1, cutoff=0.5)
     return names[close[0]] if close else None
 
 

@@ -113,11 +113,11 @@ BAD = [
     (["count", "missing.onnx"], "no file"),
     (["count", "model.pt"], "no file"),
     (["count", "model.xyz"], "unknown kind"),
-    (["count", "."], "cannot read the spec"),
+    (["count", "."], "is a folder"),
     (["count", "784-16", "--batch", "0"], "whole number"),
     (["count", "784-16", "--batch", "-3"], "whole number"),
     (["count", "784-16", "--optimizer", "adamm"], "Accepted: sgd"),
-    (["count", "784-16", "--loss", "mse"], "Accepted: squared_error"),
+    (["count", "784-16", "--loss", "mze"], "Accepted: squared_error"),
     (["count", "784-16", "--set", "h=3"], "no symbol 'h'"),
     (["count", "784-16", "--set", "h"], "NAME=N"),
     (["count", "784-16", "--epochs", "3"], "examples"),
@@ -130,7 +130,7 @@ BAD = [
     (["formula", "784-h-10", "parameters", "--at", "q=3"], "Its symbols: h"),
     (["formula", "784-h-10", "parameters.everything"], "Quantities:"),
     (["explain", "784-16", "colour"], "colour"),
-    (["nothing"], "No such command"),
+    (["nothing"], "there is no command"),
     (["count"], "Missing argument"),
 ]
 

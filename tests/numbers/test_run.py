@@ -76,7 +76,7 @@ def test_graphs_and_their_names() -> None:
         ("784-h-10", None, {}, ["size h is a symbol"]),
         (SPEC, None, {"seed": -1}, ["seed must be a whole number of at least 0"]),
         (SPEC, None, {"dtype": "bfloat16"}, ["float64, float32, float16, received bfloat16"]),
-        (SPEC, None, {"mode": "eval"}, ["Accepted: train, inference"]),
+        (SPEC, None, {"mode": "evil"}, ["Accepted: train, inference"]),
         (nn.Linear(2, 2), None, {}, ["cannot run a torch.nn.modules.linear.Linear", "an ONNX file, a Graph"]),
         ("package.module:build", None, {}, ["run in their own framework", "an ONNX file"]),
         ("1000000-1000000", None, {}, ["bytes of memory"]),

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import click
 
-from nncost.errors import NncostError
+from nncost.errors import NncostError, OptionError
 from nncost.names import nearest
 
 MAX_MESSAGE = 500
@@ -60,7 +60,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named first; a source in its place is counted."""
+        """The command that is named first; a source in its place is counted. Raise OptionError for two formats."""
+        from nncost.documents import FORMATS
+
+        formats = list(dict.fromkeys(arg for arg in args if arg.removeprefix("--") in FORMATS))
+        if len(formats) > 1:
+            raise OptionError(f"{formats[0]} contradicts {formats[1]}: a result has one format.")
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
             if _SOURCE.search(args[0]):
                 return "count", self.get_command(ctx, "count"), args

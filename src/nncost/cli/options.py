@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from functools import wraps
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -59,26 +58,14 @@ def count_options(command: Command) -> Command:
 
 def format_options(*without: str, **helps: str) -> Callable[[Command], Command]:
     """Return a decorator that adds an option per output format, as ``form``: all ``without`` some, with other ``helps``."""
-    names = [name for name in FORMATS if name not in (TERMINAL, *without)]
 
     def add(command: Command) -> Command:
-        @wraps(command)
-        def in_one_format(**options: Any) -> Any:
-            given = [name for name in names if options.pop(_as(name))]
-            if len(given) > 1:
-                raise OptionError(f"--{given[0]} contradicts --{given[1]}: a result has one format.")
-            return command(form=given[0] if given else None, **options)
-
-        for name in reversed(names):
+        for name in reversed([name for name in FORMATS if name not in (TERMINAL, *without)]):
             text = helps.get(name, FORMATS[name].help)
-            in_one_format = click.option(f"--{name}", _as(name), is_flag=True, help=text)(in_one_format)
-        return cast("Command", in_one_format)
+            command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+        return command
 
     return add
-
-
-def _as(form: str) -> str:
-    return f"as_{form}"
 
 
 def show(form: str | None, document: Callable[[], Document], **own: Callable[[], Any]) -> None:

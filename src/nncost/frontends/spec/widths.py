@@ -68,7 +68,7 @@ def _check_width(sizes: Sizes, widths: Sequence[Width | Dots], place: int) -> No
     if isinstance(width, Dots) or width.size.text in sizes.bindings:
         return
     activation = meant(width.size.text, ACTIVATION_NAMES, ACTIVATION_ALIASES)
-    if activation is not None:
+    if activation not in (None, "none"):
         hint = f"Write it behind a width:  {_attached(widths)}" if place > 0 else None
         raise sizes.error(f"{width.size.text} is an activation, not a width", width.size, hint=hint)
     if width.size.text.lower() in _LAYERS:

@@ -207,7 +207,7 @@ def test_a_type_that_pytorch_refuses_is_refused(module: nn.Module, inputs: Any) 
         ((1, 4), {"dtype": "float16"}, OptionError, "computes in float32, received dtype float16"),
         ((1, 4), {"bias": "none"}, OptionError, "apply to widths"),
         ((1, 4), {"activation": "relu"}, OptionError, "apply to widths"),
-        ((1, 4), {"mode": "eval"}, OptionError, "Accepted: train, inference"),
+        ((1, 4), {"mode": "evil"}, OptionError, "Accepted: train, inference"),
         ((1, 4), {"backward": "twice"}, OptionError, "Accepted: auto, derived"),
     ],
 )

@@ -30,7 +30,7 @@ def test_widths(spec: str) -> None:
     [
         ("784-16:ReLU-10", "784-16:relu-10"), ("784-16:Sigmoid-10", "784-16-10"), ("784-16:swish-10", "784-16:silu-10"),
         ("784-16:linear-10:Identity", "784-16:none-10:none"), ("784-16:LeakyReLU-10", "784-16:leaky_relu-10"),
-        ("784-16:leaky-relu-10".replace("y-r", "yr"), "784-16:leaky_relu-10"), ("784-16:TANH-10", "784-16:tanh-10"),
+        ("784-16:leakyrelu-10", "784-16:leaky_relu-10"), ("784-16:TANH-10", "784-16:tanh-10"),
         ("3×32×32, conv 16 3×3, relu", "3x32x32, conv 16 3x3, relu"), ("3x8x8, Conv2d 4 3x3, ReLU", "3x8x8, conv 4 3x3, relu"),
         ("3x8x8, MaxPool 2, Flatten, Linear 10", "3x8x8, maxpool 2, flatten, dense 10"),
         ("8, FC 4, BatchNorm, Softmax", "8, dense 4, batchnorm, softmax"),
@@ -106,3 +106,15 @@ def test_a_source_alone_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
         assert run(shlex.split(command)) == 0
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    shown = "".join(capsys.readouterr())
+    assert "nncost count 784-16-16-10" in shown
+    assert "error" not in shown
+
+
+def test_only_options_are_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["count", "json", "--csv"]) == 2
+    assert "contradicts" not in capsys.readouterr().err

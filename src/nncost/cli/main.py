@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
         """The command that is named first; a source in its place is counted. Raise OptionError for two formats."""
         from nncost.documents import FORMATS
 
-        formats = list(dict.fromkeys(arg for arg in args if arg.removeprefix("--") in FORMATS))
+        formats = list(dict.fromkeys(arg for arg in args if arg.startswith("--") and arg[2:] in FORMATS))
         if len(formats) > 1:
             raise OptionError(f"{formats[0]} contradicts {formats[1]}: a result has one format.")
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
@@ -118,6 +118,9 @@ def run(arguments: list[str] | None = None) -> int:
     except NncostError as error:
         _show_traceback(error, arguments)
         return _failed(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
     except click.ClickException as error:
         return _failed(_usage(error))
     except (KeyboardInterrupt, click.Abort):

@@ -103,8 +103,10 @@ def run_step(
     and whatever the module raises, with a note of the layer.
     """
     with ONE_STEP, Interrupts() as interrupts:
-        NotEqual.raised = None
-        return copy_context().run(_run, module, given, options, consumer, settings, interrupts)
+        try:
+            return copy_context().run(_run, module, given, options, consumer, settings, interrupts)
+        finally:
+            NotEqual.raised = None  # Its traceback holds the module.
 
 
 def _run(

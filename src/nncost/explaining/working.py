@@ -9,6 +9,7 @@ from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, is_symbolic
 from nncost.documents.document import Line, Maths, Work
 from nncost.explaining.accounts import Accounts, Entry
+from nncost.explaining.arithmetic import added_up
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
 from nncost.explaining.formulas import is_sum, multiplied, tidied, written
@@ -47,7 +48,8 @@ def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[L
     groups: dict[object, list[Entry]] = {}
     for number, entry in enumerate(entries):
         path, operation, phase = entry.place
-        letters = (entry.reading, entry.part) if entry.reading is not None else number
+        alike = tuple((name, tuple(terms)) for name, terms in entry.terms.items()) or number
+        letters = (entry.reading, entry.part) if entry.reading is not None else alike
         groups.setdefault((operation, phase, letters, entry.family, _kind(path)), []).append(entry)
     result: list[tuple[int, Layers]] = []
     for members in groups.values():
@@ -135,7 +137,7 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 def label(accounts: Accounts, layers: Layers) -> str:
     """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
-    suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase != "loss" else ""
+    suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase not in ("loss", "update") else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"
@@ -143,9 +145,13 @@ def label(accounts: Accounts, layers: Layers) -> str:
 
 
 def _derived(entry: Entry, quantity: Quantity) -> tuple[Maths | None, Maths | None]:
-    """The formula in letters and with numbers put in."""
+    """The formula in letters and with numbers put in; sizes alone without a card."""
     if entry.reading is None:
-        return None, None
+        terms = entry.terms.get(quantity, ())
+        numbers = added_up(terms) if terms else None
+        if numbers is None or entry.times == 1:
+            return None, numbers
+        return None, multiplied(entry.times, numbers, loose=len(terms) > 1 and " + " in numbers.text)
     letters = letters_of(entry.reading.card)
     values = dict(zip(letters, entry.reading.values, strict=True))
     one = {

@@ -1,0 +1,144 @@
+"""The arithmetic of operations that no card explains: each one's sizes multiplied, as the counting rules do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import cast
+
+from nncost.counting.quantities import Quantity
+from nncost.dims import Dim, Shape, add_all, is_symbolic, product, same
+from nncost.documents.document import Maths
+from nncost.explaining.derivation import Counts, count_item
+from nncost.explaining.executed import Executed
+from nncost.explaining.formulas import is_sum, joined, multiplied, tidied, written
+from nncost.ir import ops
+from nncost.ir.graph import Item, Node, Region
+from nncost.records import record
+
+
+@record
+class Term:
+    """``times`` equal products: how they are written, and what one of them is."""
+
+    maths: Maths
+    amount: Dim
+    times: Dim = 1
+
+
+Terms = Mapping[Quantity, Sequence[Term]]
+
+
+def terms_of(work: Executed, amounts: Counts, *, valid_taps: bool) -> Terms:
+    """Return for each quantity the products that its amount is the sum of; the amount itself if they are not known."""
+    found: dict[Quantity, list[Term]] = {}
+    for node, times in _nodes([work.item], 1):
+        if isinstance(node, Region):
+            pieces = {"activations": node.activations, "masked_macs": node.masked}
+        else:
+            pieces = dict(count_item(node, set(work.constants), valid_taps=valid_taps))
+        for name, amount in pieces.items():
+            if amount != 0:
+                quantity = cast("Quantity", name)
+                found.setdefault(quantity, []).append(Term(_product(node, quantity, amount), amount, times))
+    return {name: _agreeing(found.get(name, []), amount) for name, amount in amounts.items()}
+
+
+def _agreeing(terms: Sequence[Term], amount: Dim) -> Sequence[Term]:
+    total = add_all(term.amount * term.times for term in terms)
+    return tuple(terms) if terms and same(total, amount) else (Term(tidied(amount), amount),)
+
+
+def _nodes(items: Sequence[Item], times: Dim) -> Iterator[tuple[Item, Dim]]:
+    """Every region and operation with how often it runs; bodies of loops are entered."""
+    for item in items:
+        if isinstance(item, Region):
+            yield item, times
+            yield from _nodes(item.items, times)
+        elif isinstance(item.op, ops.Repeat):
+            yield from _nodes(item.op.body.items, times * item.op.times)
+        else:
+            yield item, times
+
+
+def added_up(terms: Sequence[Term]) -> Maths:
+    """Return the terms with plus signs between them, equal ones drawn together."""
+    times: dict[Maths, list[Dim]] = {}
+    for term in terms:
+        times.setdefault(term.maths, []).append(term.times)
+    return joined([_repeated(maths, add_all(numbers)) for maths, numbers in times.items()], " + ", " + ")
+
+
+def _repeated(maths: Maths, times: Dim) -> Maths:
+    loose = " + " in maths.text or " − " in maths.text and not maths.text.endswith(")")
+    return maths if times == 1 else multiplied(times, maths, loose=loose)
+
+
+# ------------------------------------------------------------------- one operation
+@cache
+def _letters() -> tuple[Dim, Dim]:
+    """R results of K terms each."""
+    import sympy
+
+    return cast("tuple[Dim, Dim]", tuple(sympy.Dummy(name, integer=True, positive=True) for name in "RK"))
+
+
+def _product(item: Item, quantity: Quantity, amount: Dim) -> Maths:
+    """The sizes that an amount is the product of; the amount where they are not known."""
+    results, terms = _letters()
+    if isinstance(item, Region):
+        shape = item.outputs[0].shape if item.outputs else ()
+        return _sized(results, shape, ()) if same(product(shape), amount) else tidied(amount)
+    shape, inner = _sizes(item)
+    count, each = product(shape), product(inner)
+    for form, value in ((results * terms, count * each), (results * (terms - 1), count * (each - 1))):
+        if inner and same(value, amount):
+            return _sized(form, shape, inner)
+    times = _quotient(amount, count)
+    return tidied(amount) if times is None else _sized(results * times, shape, inner)
+
+
+def _sizes(node: Node) -> tuple[Shape, Shape]:
+    """The shape of the results, and the sizes over which each of them is a sum (or a maximum)."""
+    shape = node.outputs[0].shape
+    match node.op:
+        case ops.Contract() as op:
+            left, right, out = op.terms
+            sizes = dict(zip(left + right, (*node.inputs[0].shape, *node.inputs[1].shape), strict=True))
+            return shape, tuple(size for letter, size in sizes.items() if letter not in out) or (1,)
+        case ops.Reduce(axes=axes):
+            return shape, tuple(node.inputs[0].shape[axis] for axis in axes)
+        case ops.ArgReduce(axis=axis):
+            return shape, (node.inputs[0].shape[axis],)
+        case ops.Scan(axis=axis):
+            whole = node.inputs[0].shape
+            return (*whole[:axis], *whole[axis + 1 :]), (whole[axis],)
+        case ops.Fold() | ops.Scatter():
+            return node.inputs[0].shape, ()
+        case _:
+            return shape, ()
+
+
+def _quotient(amount: Dim, count: Dim) -> int | None:
+    """How many there are of each, if that is a number."""
+    if is_symbolic(amount) or is_symbolic(count):
+        import sympy
+
+        quotient = sympy.simplify(amount / count) if count != 0 else None
+        return int(quotient) if quotient is not None and quotient.is_Integer else None
+    return amount // count if count and amount % count == 0 else None
+
+
+def _sized(form: Dim, shape: Shape, inner: Shape) -> Maths:
+    results, terms = _letters()
+    return written(form, (results, terms), {results: shape or (1,), terms: inner})
+
+
+def is_bare(maths: Maths, amount: Dim) -> bool:
+    """Return whether an amount stands there as it is, without the arithmetic behind it."""
+    return maths.text == tidied(amount).text
+
+
+def needs_brackets(terms: Sequence[Term]) -> bool:
+    """Return whether a factor in front of the terms needs brackets around them."""
+    return len({term.maths for term in terms}) > 1 or any(is_sum(term.amount) for term in terms)

@@ -16,7 +16,7 @@ from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, Shape, add_all, same, substitute, tidy
 from nncost.explaining.arithmetic import Term, Terms, terms_of
 from nncost.explaining.cards import readings
-from nncost.explaining.cards.card import INPUT, Reading
+from nncost.explaining.cards.card import BATCH, INPUT, Reading
 from nncost.explaining.cards.fan_in import read_fan_in
 from nncost.explaining.derivation import Counts, backward, count_item, forward, gradient_parts, letters_of, put_in, trace
 from nncost.explaining.executed import Executed, Loops, Place, executed, summed_over
@@ -37,8 +37,8 @@ _FEW_GRADIENTS = 4
 class Entry:
     """What one layer does in one phase, ``times`` times: formulas in letters and the amounts they give.
 
-    ``part`` names the gradient; without a ``reading`` there are ``terms`` only: products of sizes. ``family`` are
-    the loops over an index on which the sizes depend.
+    ``part`` names the gradient; without a ``reading`` there are ``terms`` only, products of sizes, of the ``works``
+    that were done. ``family`` are the loops over an index on which the sizes depend.
     """
 
     place: Place
@@ -49,6 +49,7 @@ class Entry:
     times: Dim = 1
     family: Loops = ()
     terms: Terms = field(default_factory=dict)
+    works: tuple[Executed, ...] = ()
 
     def total(self, quantity: Quantity) -> Dim:
         """The amount of one quantity over all repetitions."""
@@ -120,7 +121,8 @@ def _gathered(entries: Sequence[Entry]) -> list[Entry]:
         for name, given in entry.terms.items():
             terms.setdefault(name, []).extend(replace(term, times=term.times * entry.times) for term in given)
     amounts = {name: add_all(term.amount * term.times for term in given) for name, given in terms.items()}
-    together = replace(plain[0], amounts=amounts, terms=terms, times=1)
+    works = tuple(work for entry in plain for work in entry.works)
+    together = replace(plain[0], amounts=amounts, terms=terms, works=works, times=1)
     rest = [entry for entry in entries if entry.reading is not None or entry.family or entry is plain[0]]
     return [together if entry is plain[0] else entry for entry in rest]
 
@@ -143,7 +145,7 @@ class _CardMatcher:
     """Finds the card, the wanted gradients and the amounts of each item; items of one kernel are worked out once."""
 
     def __init__(self, counted: Counted, works: Sequence[Executed], valid_taps: bool) -> None:
-        self.valid_taps = valid_taps
+        self.valid_taps, self.batch = valid_taps, counted.model.batch
         self.trained = {parameter.path for parameter in counted.step.gradients}
         self.known: dict[str, dict[str, dict[Reading, None]]] = defaultdict(lambda: defaultdict(dict))
         for work in works:
@@ -184,13 +186,18 @@ class _CardMatcher:
         shared = read_fan_in(item) if phase == "backward" else ()
         found = self._gradients(whole, known, item) if phase == "backward" and not shared else None
         if found is None and phase != "backward":
-            found = _explained(whole, dict.fromkeys((*readings(item), *self.known[work.place[0]][work.place[1]])))
+            own = dict.fromkeys((*readings(item), *self.known[work.place[0]][work.place[1]]))
+            found = _explained(whole, self._likeliest_first(own))
         if found is None:
-            found = _explained(whole, shared or readings(item))
+            found = _explained(whole, shared or self._likeliest_first(readings(item)))
         return found or self._in_parts(work, known) or [self._plain(whole, work)]
 
+    def _likeliest_first(self, given: Iterable[Reading]) -> list[Reading]:
+        """The readings with as many examples as the batch has, then the others."""
+        return sorted(given, key=lambda reading: not same(reading.size_of(BATCH, self.batch), self.batch))
+
     def _plain(self, whole: Entry, work: Executed) -> Entry:
-        return replace(whole, terms=terms_of(work, whole.amounts, valid_taps=self.valid_taps))
+        return replace(whole, terms=terms_of(work, whole.amounts, valid_taps=self.valid_taps), works=(work,))
 
     def _in_parts(self, work: Executed, known: Sequence[Reading]) -> list[Entry] | None:
         """The parts of a named operation that holds a layer with a card."""
@@ -202,7 +209,7 @@ class _CardMatcher:
 
     def _gradients(self, whole: Entry, known: Sequence[Reading], item: Item) -> list[Entry] | None:
         trained = whole.place[0] in self.trained and not _with_weights(item)
-        for reading in known:
+        for reading in self._likeliest_first(known):
             for wanted, arriving in _choices(reading, trained):
                 if _agree(_backward_at(reading, wanted, arriving), whole.amounts):
                     return [

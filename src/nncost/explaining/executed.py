@@ -26,8 +26,8 @@ Place = tuple[str, str, Phase]
 class Executed:
     """An item that runs ``times`` times for a layer and phase, inside loops on whose index its sizes depend.
 
-    ``constants`` are tensors that cost nothing, ``origins`` regions of the forward pass that it is known to be a
-    gradient of. Without ``is_layer`` its neurons and activations are those of another item.
+    ``constants`` are tensors that cost nothing, ``before`` the nodes that make those of its kernel, ``origins`` regions
+    of the forward pass that it is known to be a gradient of. Without ``is_layer`` its neurons and activations are those of another item.
     """
 
     item: Item
@@ -36,12 +36,8 @@ class Executed:
     family: Loops
     constants: Collection[Tensor]
     origins: tuple[Region, ...] = ()
+    before: tuple[Node, ...] = ()
     is_layer: bool = True
-
-    @property
-    def key(self) -> tuple[Item, Phase]:
-        """What is worked out once, for however many layers."""
-        return self.item, self.place[2]
 
 
 def executed(counted: Counted) -> list[Executed]:
@@ -66,7 +62,7 @@ def _of_trace(trace: Trace) -> Iterator[Executed]:
         for each in kernels[kernel]:
             place: Place = (path, op or each.place[1], phase)
             yield Executed(
-                each.item, place, each.times * number, each.family, each.constants, each.origins, is_layer=neurons
+                each.item, place, each.times * number, each.family, each.constants, each.origins, each.before, neurons
             )
 
 
@@ -74,9 +70,10 @@ def _of_kernel(kernel: Kernel) -> Iterator[Executed]:
     items = kernel.graph.items
     constants = constant_tensors(items)
     origins = tuple(i for i in items if isinstance(i, Region) and i.phase != kernel.own)
+    fixed = tuple(i for i in items if isinstance(i, Node) and isinstance(i.op, ops.Constant))
     for item, loops in walk_layers(items, ()):
-        if item.phase == kernel.own:
-            yield Executed(item, ("", _name(item), item.phase), *repetition(loops), constants, origins)
+        if item.phase == kernel.own and item not in fixed:
+            yield Executed(item, ("", _name(item), item.phase), *repetition(loops), constants, origins, fixed)
 
 
 def _name(item: Item) -> str:

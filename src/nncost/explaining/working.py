@@ -17,8 +17,6 @@ from nncost.records import record, replace
 
 MERGED_FROM = 4
 """From this many equal layers on, they share one line."""
-_NAMED_TOGETHER = 6
-"""Up to this many layers of one parent are all named."""
 _LISTED = 3
 
 
@@ -73,10 +71,6 @@ def named(paths: Sequence[str], suffix: str = "") -> str:
     """``dense.3 … dense.50 (48 alike)`` for many layers, or the few names there are."""
     if len(paths) <= _LISTED:
         return ", ".join(paths) + suffix
-    parents, names = zip(*(path.rpartition(".")[::2] for path in paths), strict=True)
-    if len(set(parents)) == 1 and not any(name.isdigit() for name in names) and len(paths) <= _NAMED_TOGETHER:
-        together = ", ".join(names)
-        return f"{parents[0]}.({together}){suffix}" if parents[0] else together + suffix
     ordered = sorted(paths, key=_place)
     return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
 
@@ -87,9 +81,8 @@ def _place(path: str) -> list[tuple[int, str]]:
 
 
 def _kind(path: str) -> str:
-    """What must agree for layers to share a line: the path without its numbers and a last name of its own."""
-    parent, _, name = path.rpartition(".")
-    return re.sub(r"\d+", "", path if name.isdigit() else parent)
+    """What must agree for layers to share a line: the path without its numbers."""
+    return re.sub(r"\d+", "", path)
 
 
 def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:

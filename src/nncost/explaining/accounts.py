@@ -18,7 +18,16 @@ from nncost.explaining.arithmetic import Term, Terms, terms_of
 from nncost.explaining.cards import readings
 from nncost.explaining.cards.card import BATCH, INPUT, Reading
 from nncost.explaining.cards.fan_in import read_fan_in
-from nncost.explaining.derivation import Counts, backward, count_item, forward, gradient_parts, letters_of, put_in, trace
+from nncost.explaining.derivation import (
+    Counts,
+    backward,
+    count_item,
+    forward,
+    gradient_parts,
+    letters_of,
+    put_in,
+    trace,
+)
 from nncost.explaining.executed import Executed, Loops, Place, executed, summed_over
 from nncost.explaining.formulas import tidied
 from nncost.ir import ops
@@ -95,7 +104,7 @@ def _meant(entry: Entry, meaning: Mapping[Dim, Dim]) -> Entry:
     """The entry with what its symbols stand for."""
 
     def put(size: Dim | Shape) -> Dim | Shape:
-        return tuple(map(put, size)) if isinstance(size, tuple) else substitute(size, meaning)  # type: ignore[arg-type]
+        return tuple(map(put, size)) if isinstance(size, tuple) else substitute(size, meaning)
 
     amounts = {name: substitute(amount, meaning) for name, amount in entry.amounts.items()}
     terms = {name: (Term(tidied(amount), amount),) for name, amount in amounts.items() if name in entry.terms}
@@ -157,7 +166,7 @@ class _CardMatcher:
 
     def entries(self, work: Executed) -> list[Entry]:
         """Return what an item does, with the place of its layer and its repetitions."""
-        path, name, phase = work.place
+        path, _, phase = work.place
         known = self._candidates(work) if phase == "backward" else ()
         key = work.item, phase, known, path in self.trained
         if key not in self.found:
@@ -166,7 +175,7 @@ class _CardMatcher:
 
     def _candidates(self, work: Executed) -> tuple[Reading, ...]:
         """The forward readings that a backward item may be the gradient of."""
-        path, name, _ = work.place
+        path = work.place[0]
         layers = self.known[path]
         if isinstance(work.item, Region) and work.item.layer.name in layers and work.item.phase == "backward":
             return tuple(layers[work.item.layer.name])

@@ -34,12 +34,11 @@ def terms_of(work: Executed, amounts: Counts, *, valid_taps: bool) -> Terms:
     found: dict[Quantity, list[Term]] = {}
     for node, times in _nodes([work.item], 1):
         if isinstance(node, Region):
-            pieces = {"activations": node.activations, "masked_macs": node.masked}
+            pieces: Counts = {"activations": node.activations, "masked_macs": node.masked}
         else:
-            pieces = dict(count_item(node, set(work.constants), valid_taps=valid_taps))
-        for name, amount in pieces.items():
+            pieces = count_item(node, set(work.constants), valid_taps=valid_taps)
+        for quantity, amount in pieces.items():
             if amount != 0:
-                quantity = cast("Quantity", name)
                 found.setdefault(quantity, []).append(Term(_product(node, quantity, amount), amount, times))
     return {name: _agreeing(found.get(name, []), amount) for name, amount in amounts.items()}
 
@@ -70,7 +69,7 @@ def added_up(terms: Sequence[Term]) -> Maths:
 
 
 def _repeated(maths: Maths, times: Dim) -> Maths:
-    loose = " + " in maths.text or " − " in maths.text and not maths.text.endswith(")")
+    loose = " + " in maths.text or (" − " in maths.text and not maths.text.endswith(")"))
     return maths if times == 1 else multiplied(times, maths, loose=loose)
 
 
@@ -94,7 +93,7 @@ def _product(item: Item, quantity: Quantity, amount: Dim) -> Maths:
     for form, value in ((results * terms, count * each), (results * (terms - 1), count * (each - 1))):
         if inner and same(value, amount):
             return _sized(form, shape, inner)
-    times = _quotient(amount, count)
+    times = whole_quotient(amount, count)
     return tidied(amount) if times is None else _sized(results * times, shape, inner)
 
 
@@ -119,8 +118,8 @@ def _sizes(node: Node) -> tuple[Shape, Shape]:
             return shape, ()
 
 
-def _quotient(amount: Dim, count: Dim) -> int | None:
-    """How many there are of each, if that is a number."""
+def whole_quotient(amount: Dim, count: Dim) -> int | None:
+    """Return how many there are of each, if that is a whole number."""
     if is_symbolic(amount) or is_symbolic(count):
         import sympy
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import Dim, add_all, tidy
 from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph
-from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.card_steps import GRADIENT, steps_of
+from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.derivation import gradient_parts, trace

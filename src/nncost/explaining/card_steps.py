@@ -40,7 +40,7 @@ def steps_of(card: Card) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         constant_tensors([*forward, *backward]),
         letter=_letter(card),
         states=_STATES,
-        size=lambda dim: written(dim, letters_of(card)).text,
+        size=lambda dim: written(dim, letters_of(card)),
     )
     made = {tensor for node in walk(backward) for tensor in node.outputs}
     read = [tensor for node in walk(backward) for tensor in node.inputs if tensor not in made]
@@ -54,7 +54,7 @@ def _backward(traced: Traced) -> tuple[list[Item], Mapping[str, Tensor]]:
     b = Builder(training=True, phase="backward")
     output = traced.region.outputs[0]
     seed = b.input(output.shape, name="g")
-    wanted = {tensor: "layer" for tensor in traced.labelled.values()}
+    wanted = dict.fromkeys(traced.labelled.values(), "layer")
     gradients, _ = differentiate(b, [traced.region], [(output, seed)], wanted)
     return b.items, {label: gradients[t] for label, t in traced.labelled.items() if t in gradients}
 

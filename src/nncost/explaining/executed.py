@@ -26,7 +26,7 @@ Place = tuple[str, str, Phase]
 class Executed:
     """An item that runs ``times`` times for a layer and phase, inside loops on whose index its sizes depend.
 
-    ``constants`` are tensors that cost nothing, ``before`` the nodes that make those of its kernel, ``origins`` regions
+    ``operands`` are what it is given, ``constants`` tensors that cost nothing, ``before`` the nodes that make those of its kernel, ``origins`` regions
     of the forward pass that it is known to be a gradient of. Without ``is_layer`` its neurons and activations are those of another item.
     """
 
@@ -34,6 +34,7 @@ class Executed:
     place: Place
     times: Dim
     family: Loops
+    operands: tuple[Tensor, ...]
     constants: Collection[Tensor]
     origins: tuple[Region, ...] = ()
     before: tuple[Node, ...] = ()
@@ -49,7 +50,7 @@ def executed(counted: Counted) -> list[Executed]:
 def _of_graph(items: Sequence[Item]) -> Iterator[Executed]:
     constants = constant_tensors(items)
     for item, loops in walk_layers(items, ()):
-        yield Executed(item, (item.path, _name(item), item.phase), *repetition(loops), constants)
+        yield Executed(item, (item.path, _name(item), item.phase), *repetition(loops), item.inputs, constants)
 
 
 def _of_trace(trace: Trace) -> Iterator[Executed]:
@@ -62,18 +63,19 @@ def _of_trace(trace: Trace) -> Iterator[Executed]:
         for each in kernels[kernel]:
             place: Place = (path, op or each.place[1], phase)
             yield Executed(
-                each.item, place, each.times * number, each.family, each.constants, each.origins, each.before, neurons
-            )
+                each.item, place, each.times * number, each.family, each.operands, each.constants, each.origins,
+                each.before, neurons,
+            )  # fmt: skip
 
 
 def _of_kernel(kernel: Kernel) -> Iterator[Executed]:
-    items = kernel.graph.items
+    items, given = kernel.graph.items, kernel.graph.inputs
     constants = constant_tensors(items)
     origins = tuple(i for i in items if isinstance(i, Region) and i.phase != kernel.own)
     fixed = tuple(i for i in items if isinstance(i, Node) and isinstance(i.op, ops.Constant))
     for item, loops in walk_layers(items, ()):
         if item.phase == kernel.own and item not in fixed:
-            yield Executed(item, ("", _name(item), item.phase), *repetition(loops), constants, origins, fixed)
+            yield Executed(item, ("", _name(item), item.phase), *repetition(loops), given, constants, origins, fixed)
 
 
 def _name(item: Item) -> str:

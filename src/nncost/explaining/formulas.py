@@ -77,14 +77,20 @@ LATEX = Dialect(
 _SIGNS = {
     "←": r"\leftarrow ", "−": "-", "·": r"\cdot ", "×": r"\times ", "⊙": r"\odot ", "√": r"\surd ", "∂": r"\partial ",
     "η": r"\eta ", "μ": r"\mu ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\varepsilon ",
-    "λ": r"\lambda ", "σ": r"\sigma ", "Σ": r"\sum ", "₁": "_1", "₂": "_2", "²": "^2", "ᵀ": r"^{\mathsf T}",
-    "≈": r"\approx ", "…": r"\dots ", "→": r"\to ",
+    "λ": r"\lambda ", "σ": r"\sigma ", "Σ": r"\sum ", "ᵀ": r"^{\mathsf T}", "ᵗ": "^t",
+    "∞": r"\infty ", "′": "'", "≈": r"\approx ", "…": r"\dots ", "→": r"\to ",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]{2,})*|,? then as [a-z]+")
 
 
+_RAISED = {ord(raised): plain for raised, plain in zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)}
+_LOWERED = {ord(lowered): plain for lowered, plain in zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)}
+
+
 def mathematics(text: str) -> str:
     """Return Unicode mathematics as LaTeX: signs by their names, words upright, hats above their letters."""
+    text = re.sub("[⁻⁰¹²³⁴-⁹]+", lambda found: f"^{{{found[0].translate(_RAISED)}}}", text)
+    text = re.sub("[₀-₉]+", lambda found: f"_{{{found[0].translate(_LOWERED)}}}", text)
     text = re.sub("(.)\u0302", r"\\hat{\1}", unicodedata.normalize("NFD", text))
     pieces = re.split(r"(\\hat\{.\})", text)
     return "".join(

@@ -11,7 +11,17 @@ from nncost.explaining.card_steps import steps_of
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.formulas import tidied
-from nncost.explaining.phase import SHOWN, batch_note, cards_of, formula_table, letters_line, operations_table, plain_note, steps_table, sums
+from nncost.explaining.phase import (
+    SHOWN,
+    batch_note,
+    cards_of,
+    formula_table,
+    letters_line,
+    operations_table,
+    plain_note,
+    steps_table,
+    sums,
+)
 from nncost.explaining.topics import Topic
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nncost.dims import Dim, Shape, add_all
 from nncost.documents.document import Block, Line, Paragraph
-from nncost.explaining.executed import Executed, summed_over
 from nncost.explaining.context import Context
+from nncost.explaining.executed import Executed, summed_over
 from nncost.explaining.formulas import multiplied, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered
@@ -14,10 +14,8 @@ from nncost.ir.graph import Region
 
 def neurons(context: Context, topic: Topic) -> list[Block]:
     """Return the neurons of each layer and of the network."""
-    lines: list[tuple[Line, Dim]] = []
-    for work in context.accounts.executed:
-        if work.place[2] == "forward" and work.is_layer and isinstance(work.item, Region) and _neurons(work.item) != 0:
-            lines.append(_line(work, work.item))
+    forward = (work for work in context.accounts.executed if work.place[2] == "forward" and work.is_layer)
+    lines = [_line(work, work.item) for work in forward if isinstance(work.item, Region) and _neurons(work.item) != 0]
     rule = Paragraph(
         "Neurons are the outputs of dense, convolution and recurrent layers for one example. "
         "Input nodes are not neurons: they are given, not computed."

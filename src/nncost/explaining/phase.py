@@ -14,7 +14,8 @@ from nncost.explaining.arithmetic import is_bare
 from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context, in_words
 from nncost.explaining.derivation import Counts, letters_of, simplest
-from nncost.explaining.formulas import joined, mathematics, multiplied, tidied, written
+from nncost.explaining.expressions import named
+from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.steps import Step, steps_of_item
 from nncost.explaining.working import gathered, summed, work
 from nncost.ir.graph import Phase
@@ -62,8 +63,8 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
     """Return what the operations without a card compute, each kind once, with its own numbers."""
     rows: dict[tuple[str | Maths, ...], None] = {}
     for entry in entries:
-        for work in entry.works:
-            for step in steps_of_item(work):
+        for done in entry.works:
+            for step in steps_of_item(done):
                 taken = _taken(step, quantities)
                 if taken is not None:
                     rows[entry.place[1], _equation(step), taken] = None
@@ -73,7 +74,9 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
 def _taken(step: Step, quantities: Sequence[Quantity], letters: Sequence[Dim] = ()) -> Maths | None:
     """What a step takes of the quantities; None if nothing."""
     costs = [
-        joined([written(simplest(step.counts[name] * step.times), letters), Maths(name, rf"\text{{{name}}}")], " ", r"\;")
+        joined(
+            [written(simplest(step.counts[name] * step.times), letters), Maths(name, rf"\text{{{name}}}")], " ", r"\;"
+        )
         for name in quantities
         if name in step.counts
     ]
@@ -84,14 +87,13 @@ def _read(earlier: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
     """The earlier steps that later ones read, also by way of one another."""
     found: list[Step] = []
     for step in reversed(earlier):
-        if any(re.search(rf"{step.name}(?![₀-₉])", later.expression) for later in (*steps, *found)):
+        if any(re.search(rf"{step.name}(?![₀-₉])", later.expression.text) for later in (*steps, *found)):
             found.insert(0, step)
     return found
 
 
 def _equation(step: Step) -> Maths:
-    text = f"{step.name} = {step.expression}"
-    return Maths(text, mathematics(text))
+    return joined([named(step.name).maths, step.expression], " = ", " = ")
 
 
 def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) -> list[Block]:

@@ -11,18 +11,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, is_symbolic
+from nncost.documents.document import Maths
 from nncost.explaining.derivation import Counts, count_item
 from nncost.explaining.executed import Executed
-from nncost.explaining.expressions import ATOM, QUOTIENT, SUM, Piece, function, held, number, subscript
+from nncost.explaining.expressions import FORMS, Piece, call, function, named, number, subscript, tuple_of
 from nncost.explaining.formulas import written
 from nncost.ir import ops
-from nncost.ir.builder import outer_tensors
 from nncost.ir.graph import Item, Node, Region, Tensor, walk
+from nncost.ir.training.optimizers import DECAY, FIRST_CORRECTION, RATE, SECOND_CORRECTION
 from nncost.records import record, replace
 
 _LONG = 44
 """Characters of an expression from which on it gets a name of its own."""
+_STEP_CONSTANTS = {RATE: "η", DECAY: "ηλ", FIRST_CORRECTION: "(1 − β₁ᵗ)", SECOND_CORRECTION: "(1 − β₂ᵗ)"}
+"""How the formulas of optimizers write the numbers that a run sets anew."""
 _OPERANDS = "abcdefghijklmnopqrsuvwx"
+_CONSTANTS = {"iota": "position", "identity": "onehot"}
+_EXTREMES = {"max": "largest", "min": "smallest"}
 _MASK = "allowed"
 """How a constant choice of elements is written, such as that of a causal mask."""
 NOT_STEPS = ("activations", "derivatives", "macs", "masked_macs")
@@ -34,7 +39,7 @@ class Step:
     """``name = expression`` and what it takes; inside ``times`` iterations of a loop."""
 
     name: str
-    expression: str
+    expression: Maths
     counts: Counts
     times: Dim = 1
 
@@ -54,10 +59,10 @@ class Writer:
         *,
         letter: str = "t",
         states: Sequence[str] = (),
-        size: Callable[[Dim], str] = str,
+        size: Callable[[Dim], Maths] = written,
         first: int = 1,
     ) -> None:
-        self.pieces: dict[Tensor, Piece] = {tensor: Piece(name) for tensor, name in names.items()}
+        self.pieces: dict[Tensor, Piece] = {tensor: named(name) for tensor, name in names.items()}
         self.results, self.constants = dict(results), set(constants)
         self.letter, self.states, self.size, self.number = letter, states, size, first
         self.steps: list[Step] = []
@@ -67,7 +72,7 @@ class Writer:
     def write(self, items: Sequence[Item], read_later: Iterable[Tensor] = ()) -> tuple[Step, ...]:
         """Return the steps of the items; later calls know the names of earlier ones, also of what is ``read_later``."""
         self._uses.update(_uses(items))
-        self._uses.update({tensor: 2 for tensor in read_later})
+        self._uses.update(dict.fromkeys(read_later, 2))
         self._name_before_moves(items)
         self.steps = []
         for item in items:
@@ -94,11 +99,11 @@ class Writer:
         counts = {} if isinstance(node.op, ops.Constant) else count_item(node, self.constants)
         counts = {name: amount for name, amount in counts.items() if name not in NOT_STEPS}
         if self._is_mask(node):
-            self.pieces[node.outputs[0]] = Piece(_MASK)
+            self.pieces[node.outputs[0]] = named(_MASK)
             return
         operands = [self._piece(tensor) for tensor in node.inputs]
         if len(node.outputs) > 1:
-            operands = [self._named(*pair) for pair in zip(node.inputs, operands, strict=True)]
+            operands = [self._without_costs(*pair) for pair in zip(node.inputs, operands, strict=True)]
         spent = _sum([*(one.counts for one in operands), counts])
         for place, output in enumerate(node.outputs):
             piece = self._written(node, operands, place)
@@ -116,8 +121,8 @@ class Writer:
             return
         name = self.results.get(tensor) or self._next_name()
         if piece.counts:
-            self.steps.append(Step(name, piece.text, piece.counts, self._times))
-        self.pieces[tensor] = Piece(name)
+            self.steps.append(Step(name, piece.maths, piece.counts, self._times))
+        self.pieces[tensor] = named(name)
 
     def _next_name(self) -> str:
         name = f"{self.letter}{subscript(self.number)}"
@@ -127,40 +132,33 @@ class Writer:
     def _piece(self, tensor: Tensor) -> Piece:
         """How a tensor is written; one that comes from elsewhere gets a name."""
         if tensor not in self.pieces:
-            self.pieces[tensor] = Piece(tensor.name or self._next_name())
+            self.pieces[tensor] = named(tensor.name or self._next_name())
         return self.pieces[tensor]
 
     def _written(self, node: Node, operands: Sequence[Piece], place: int) -> Piece:
-        op = node.op
-        match op:
+        match node.op:
+            case ops.Constant(name=name) if name:
+                return named(_STEP_CONSTANTS.get(name, name))
             case ops.Constant(kind=kind, value=value):
-                return number(value, self.size) if kind == "fill" else Piece({"iota": "position", "identity": "onehot"}.get(kind, kind))
+                return number(value, self.size) if kind == "fill" else call(_CONSTANTS.get(kind, kind), ())
             case ops.Map(function=name):
                 return function(name, operands)
-            case ops.Contract():
-                return Piece(f"Σ {held(operands[0], ATOM)}·{held(operands[1], ATOM)}", SUM)
+            case ops.Contract() | ops.Gather() | ops.Scatter() | ops.Fold():
+                return FORMS[ops.operation_name(node.op)].of(operands)
             case ops.Reduce(function=name):
-                sign = {"sum": "Σ", "prod": "Π"}.get(name, name)
-                return Piece(f"{sign} {held(operands[0], QUOTIENT)}", SUM)
+                return FORMS[_EXTREMES.get(name, name)].of(operands)
             case ops.ArgReduce(function=name):
-                return Piece(f"{name if place == 0 else f'arg{name}'} {held(operands[0], ATOM)}", SUM)
+                return FORMS[_EXTREMES[name]].of(operands) if place == 0 else call(f"arg{name}", operands)
             case ops.Split():
-                return Piece(f"{held(operands[0], ATOM)}[{place + 1}]")
+                return FORMS["gather"].of([operands[0], number(place + 1, self.size)])
             case ops.Concat():
-                return Piece("(" + ", ".join(operand.text for operand in operands) + ")")
-            case ops.Gather():
-                return Piece(f"{held(operands[0], ATOM)}[{operands[1].text}]")
-            case ops.Scatter():
-                return Piece(f"Σ at index({operands[0].text})")
-            case ops.Fold():
-                return Piece(f"Σ windows({operands[0].text})")
+                return tuple_of(operands)
             case ops.Random():
-                return Piece("random")
-            case _ if _passes(op):
+                return call("random", ())
+            case _ if _passes(node.op):
                 return operands[0]
             case _:
-                name = ops.operation_name(op)
-                return Piece(f"{name}({', '.join(operand.text for operand in operands)})")
+                return call(ops.operation_name(node.op), operands)
 
     # --------------------------------------------------------------- loops
     def _loop(self, node: Node, op: ops.Repeat) -> None:
@@ -168,9 +166,9 @@ class Writer:
         carried = op.carried
         for place, (inner, outer) in enumerate(zip(op.body.inputs, node.inputs, strict=True)):
             if place < carried:
-                self.pieces[inner] = Piece(self.states[place] if place < len(self.states) else self._next_name())
+                self.pieces[inner] = named(self.states[place] if place < len(self.states) else self._next_name())
                 continue
-            self.pieces[inner] = self._named(outer, self._piece(outer))
+            self.pieces[inner] = self._without_costs(outer, self._piece(outer))
             self.constants |= {inner} if outer in self.constants else set()
         before, self._times = self._times, self._times * op.times
         self._uses.update(_uses(op.body.items))
@@ -180,24 +178,24 @@ class Writer:
             self._item(item)
         self._times = before
         for outer, inner in zip(node.outputs, op.body.outputs, strict=True):
-            self.pieces[outer] = Piece(self._piece(inner).text)
+            self.pieces[outer] = replace(self._piece(inner), counts={})
 
-    def _named(self, tensor: Tensor, piece: Piece) -> Piece:
+    def _without_costs(self, tensor: Tensor, piece: Piece) -> Piece:
         """A piece that costs nothing more: an expression with costs becomes a step of its own."""
         if piece.counts:
             name = self._next_name()
-            self.steps.append(Step(name, piece.text, piece.counts, self._times))
-            self.pieces[tensor] = piece = Piece(name)
+            self.steps.append(Step(name, piece.maths, piece.counts, self._times))
+            self.pieces[tensor] = piece = named(name)
         return piece
 
 
 def steps_of_item(work: Executed) -> tuple[Step, ...]:
     """Return the steps of one item with its own numbers: its operands are a, b and so on, its results y."""
     item = work.item
-    given = [tensor for tensor in outer_tensors([item], (), set()) if tensor not in work.constants]
+    given = [tensor for tensor in dict.fromkeys(work.operands) if tensor not in work.constants]
     names = {tensor: _OPERANDS[place % len(_OPERANDS)] for place, tensor in enumerate(given)}
     results = {tensor: "y" if place == 0 else f"y{subscript(place + 1)}" for place, tensor in enumerate(item.outputs)}
-    writer = Writer(names, results, work.constants, size=lambda dim: written(dim).text)
+    writer = Writer(names, results, work.constants)
     return writer.write([*work.before, item])
 
 

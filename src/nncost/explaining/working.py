@@ -46,8 +46,8 @@ def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[L
     groups: dict[object, list[Entry]] = {}
     for number, entry in enumerate(entries):
         path, operation, phase = entry.place
-        alike = tuple((name, tuple(terms)) for name, terms in entry.terms.items()) or number
-        letters = (entry.reading, entry.part) if entry.reading is not None else alike
+        terms = tuple((name, tuple(given)) for name, given in entry.terms.items())
+        letters: object = (entry.reading, entry.part) if entry.reading is not None else terms or number
         groups.setdefault((operation, phase, letters, entry.family, _kind(path)), []).append(entry)
     result: list[tuple[int, Layers]] = []
     for members in groups.values():
@@ -130,7 +130,9 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 def label(accounts: Accounts, layers: Layers) -> str:
     """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
-    suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase not in ("loss", "update") else ""
+    suffix = (
+        f" {operation}" if operation != accounts.main_operation.get(path) and phase not in ("loss", "update") else ""
+    )
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"

@@ -12,11 +12,12 @@ from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Ta
 from nncost.explaining.accounts import Entry
 from nncost.explaining.arithmetic import is_bare
 from nncost.explaining.cards.card import BATCH, Card
-from nncost.explaining.context import Context, in_words
+from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
 from nncost.explaining.expressions import named
 from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.steps import Step, steps_of_item
+from nncost.explaining.words import in_words
 from nncost.explaining.working import gathered, summed, work
 from nncost.ir.graph import Phase
 

@@ -8,13 +8,14 @@ from nncost.counting.conventions import convention_named
 from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table, Work
 from nncost.explaining.arithmetic import whole_quotient
-from nncost.explaining.context import Context, chosen, in_words
+from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import put_in
 from nncost.explaining.expressions import named
 from nncost.explaining.formulas import joined, multiplied, tidied
 from nncost.explaining.phase import sums, traffic
 from nncost.explaining.topics import Topic
 from nncost.explaining.update_rules import letter_n, steps_of_rule, textbook, updates_as_run
+from nncost.explaining.words import in_words
 from nncost.explaining.working import summed
 from nncost.ir.graph import PHASES
 
@@ -46,7 +47,7 @@ def _steps(optimizer: str, quantities: Sequence[Quantity]) -> list[Block]:
         taken = ", ".join(f"{counts[name]} {name}" for name in quantities if name in counts)
         if taken:
             rows.append((joined([named(step.name).maths, step.expression], " ← ", r" \leftarrow "), taken))
-    return [Table(("operation by operation", "takes per parameter"), tuple(rows), align="ll")] if rows else []
+    return [Table(("operation by operation", "takes per parameter"), tuple(rows), align="ll")] if len(rows) > 1 else []
 
 
 def _sums(context: Context, quantity: str | None) -> list[Block]:

@@ -70,6 +70,11 @@ def memory_of(
     return memory
 
 
+def allocations_of(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int) -> Timeline | None:
+    """Return the allocations of a step, or None where they are not known."""
+    return _timeline(model, step, kernels, accumulate)[0]
+
+
 def _timeline(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int) -> tuple[Timeline | None, list[str]]:
     """The step's allocations and what they leave out, or the reason why there are none."""
     if model.trace is not None:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import cast
 
 from nncost.counting.quantities import Quantity
+from nncost.counting.taps import Axis, ValidTaps, valid_pairs
 from nncost.dims import Dim, Shape, add_all, is_symbolic, product, same
 from nncost.documents.document import Maths
 from nncost.explaining.derivation import Counts, count_item
@@ -32,6 +33,7 @@ Terms = Mapping[Quantity, Sequence[Term]]
 def terms_of(work: Executed, amounts: Counts, *, valid_taps: bool) -> Terms:
     """Return for each quantity the products that its amount is the sum of; the amount itself if they are not known."""
     found: dict[Quantity, list[Term]] = {}
+    taps = ValidTaps([work.item]) if valid_taps else None
     for node, times in _nodes([work.item], 1):
         if isinstance(node, Region):
             pieces: Counts = {"activations": node.activations, "masked_macs": node.masked}
@@ -39,7 +41,7 @@ def terms_of(work: Executed, amounts: Counts, *, valid_taps: bool) -> Terms:
             pieces = count_item(node, set(work.constants), valid_taps=valid_taps)
         for quantity, amount in pieces.items():
             if amount != 0:
-                found.setdefault(quantity, []).append(Term(_product(node, quantity, amount), amount, times))
+                found.setdefault(quantity, []).append(Term(_product(node, amount, taps), amount, times))
     return {name: _agreeing(found.get(name, []), amount) for name, amount in amounts.items()}
 
 
@@ -82,12 +84,15 @@ def _letters() -> tuple[Dim, Dim]:
     return cast("tuple[Dim, Dim]", tuple(sympy.Dummy(name, integer=True, positive=True) for name in "RK"))
 
 
-def _product(item: Item, quantity: Quantity, amount: Dim) -> Maths:
+def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths:
     """The sizes that an amount is the product of; the amount where they are not known."""
     results, terms = _letters()
     if isinstance(item, Region):
         shape = item.outputs[0].shape if item.outputs else ()
         return _sized(results, shape, ()) if same(product(shape), amount) else tidied(amount)
+    axes = taps.axes_of(item) if taps is not None else None
+    if taps is not None and axes is not None:
+        return _valid_products(amount, dict(taps.costs(item) or ()), axes)
     shape, inner = _sizes(item)
     count, each = product(shape), product(inner)
     for form, value in ((results * terms, count * each), (results * (terms - 1), count * (each - 1))):
@@ -95,6 +100,17 @@ def _product(item: Item, quantity: Quantity, amount: Dim) -> Maths:
             return _sized(form, shape, inner)
     times = whole_quotient(amount, count)
     return tidied(amount) if times is None else _sized(results * times, shape, inner)
+
+
+def _valid_products(amount: Dim, costs: Counts, axes: Sequence[Axis]) -> Maths:
+    """The pairs of position and tap that meet a value, axis by axis, times all else; minus one addition for each sum."""
+    pairs = [valid_pairs(axis) for axis in axes]
+    products = costs.get("mul", amount)
+    rest = whole_quotient(products, product(pairs))
+    if rest is None:
+        return tidied(amount)
+    factors = joined([written(factor) for factor in (*pairs, rest)], "·", r" \cdot ")
+    return factors if same(amount, products) else joined([factors, tidied(products - amount)], " − ", " - ")
 
 
 def _sizes(node: Node) -> tuple[Shape, Shape]:

@@ -10,17 +10,20 @@ from nncost.documents.document import Block, Document, Paragraph, Section
 from nncost.errors import OptionError, QuantityError
 from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
+from nncost.explaining.cards.card import BATCH
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import tidied, written
+from nncost.explaining.formulas import quoting, tidied, written
 from nncost.explaining.forward import forward, loss
 from nncost.explaining.memory import memory
 from nncost.explaining.neurons import neurons
 from nncost.explaining.parameters import parameters
 from nncost.explaining.phase import flops
 from nncost.explaining.run import run
+from nncost.explaining.shapes import shapes
 from nncost.explaining.short_answer import FEW_LAYERS, has_answer, is_empty, short_answer, widths
-from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, STEP, TIME, TOPICS, Topic, parse
+from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, SHAPES, STEP, TIME, TOPICS, Topic, parse
 from nncost.explaining.update import step, update
+from nncost.explaining.words import listed
 from nncost.ir.graph import PHASES, Graph
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
@@ -34,6 +37,7 @@ CHECKPOINT = "weights"
 """The kind of source that holds only parameters."""
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
+    SHAPES: ("Shapes", shapes),
     PARAMETERS: ("Parameters", parameters),
     NEURONS: ("Neurons", neurons),
     "forward": ("Forward pass", forward),
@@ -65,8 +69,28 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     wanted = list(asked) if asked is not None else _all_topics(context)
     if len(wanted) > 1:
         wanted = [each for each in wanted if not is_empty(context, each)]
-    sections = [_introduction(context, wanted), *(_section(context, each) for each in wanted)]
+    with quoting(ambiguous := ambiguous_symbols(context)):
+        sections = [_introduction(context, wanted), *(_section(context, each) for each in wanted)]
+    if ambiguous:
+        sections[0] = Section("", (*sections[0].blocks, Paragraph(_QUOTED.format(listed(ambiguous)))))
     return Document(f"{_short(context.report.source.name)}, worked out", tuple(sections))
+
+
+_QUOTED = (
+    "In quotes stand the sizes that the source itself names {}; without quotes they are letters of this explanation."
+)
+
+
+def ambiguous_symbols(context: Context) -> list[str]:
+    """Return the names of sizes in the source that its cards use for something else."""
+    letters: set[str] = set()
+    symbols: set[str] = set()
+    for entry in context.accounts.entries:
+        if entry.reading is not None:
+            letters |= set(entry.reading.card.letters)
+            symbols |= {str(s) for value in entry.reading.values for s in getattr(value, "free_symbols", ())}
+    own_meaning = {BATCH} if str(context.counted.model.batch) == BATCH else set()
+    return sorted((letters & symbols) - own_meaning)
 
 
 def _short(name: str) -> str:

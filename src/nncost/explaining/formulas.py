@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic, tidy
@@ -33,6 +35,20 @@ class Dialect:
     ceiling: Callable[[str], str]
     total: Callable[[str, str, str, str], str]
     brackets: tuple[str, str]
+    quoted: Callable[[str], str]
+
+
+_quoted: ContextVar[frozenset[str]] = ContextVar("quoted", default=frozenset())
+
+
+@contextmanager
+def quoting(names: Collection[str]) -> Iterator[None]:
+    """Meanwhile, write these symbols of a source in quotes: explanations use the same letters for something else."""
+    token = _quoted.set(frozenset(names))
+    try:
+        yield
+    finally:
+        _quoted.reset(token)
 
 
 UNICODE = Dialect(
@@ -47,6 +63,7 @@ UNICODE = Dialect(
     ceiling=lambda inner: f"⌈{inner}⌉",
     total=lambda index, first, last, inner: f"Σ[{index}={first}…{last}] {inner}",
     brackets=("(", ")"),
+    quoted=lambda name: f"‘{name}’",
 )
 
 
@@ -71,6 +88,7 @@ LATEX = Dialect(
     ceiling=lambda inner: rf"\lceil {inner} \rceil",
     total=lambda index, first, last, inner: rf"\sum_{{{index}={first}}}^{{{last}}} {inner}",
     brackets=(r"\left(", r"\right)"),
+    quoted=lambda name: rf"\text{{`}}{name}\text{{'}}",
 )
 
 
@@ -149,7 +167,8 @@ class _Writer:
         if dim in self.values:
             return self._value(self.values[dim])
         if dim.is_Symbol:
-            return d.name(dim.name), _ATOM
+            name = d.name(dim.name)
+            return (d.quoted(name) if dim.name in _quoted.get() and not dim.is_Dummy else name), _ATOM
         if dim.is_Add:
             return self._sum(dim), _SUM
         if dim.is_Mul or dim.is_Pow or dim.is_Rational:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from nncost.counting.memory.step import EXACT, allocations_of
 from nncost.counting.memory.timeline import at_peak, kept_for_backward
-from nncost.dims import Dim, add_all, is_largest, is_symbolic, product, same, tidy
-from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
+from nncost.dims import Dim, add_all, is_largest, is_symbolic, parts_of, product, same, tidy
+from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context
 from nncost.explaining.formulas import joined, multiplied, tidied, written
@@ -92,7 +92,7 @@ def _inputs(context: Context) -> tuple[Line, Dim]:
     for width in _NUMBER_BYTES:
         known = add_all(width * product(shape) for shape in shapes)
         rest = tidy(total - known)
-        if shapes and not is_symbolic(known) and not is_symbolic(rest) and int(rest) >= 0:
+        if shapes and (is_symbolic(rest) or int(rest) >= 0):
             parts = [_sized(width, shape) for shape in shapes] + ([tidied(rest)] if rest != 0 else [])
             return Line(
                 "inputs and targets" if rest != 0 else "inputs", None, joined(parts, " + ", " + "), tidied(total)
@@ -113,7 +113,7 @@ def _kept(context: Context) -> list[Block]:
         return []
     kept = [] if timeline is None else kept_for_backward(timeline)
     text = "Values of the forward pass that the loss or the backward pass will read again: until then they are held."
-    if not _are_numbers(kept) or add_all(a.bytes for a in kept) != total:
+    if not same(add_all(a.bytes for a in kept), total):
         return [heading, Paragraph(text), summed((Line("kept", None, None, tidied(total)),), total)]
     return [heading, Paragraph(text), _by_layer(kept)]
 
@@ -145,7 +145,7 @@ def _peak(context: Context, name: str, title: str) -> list[Block]:
         return []
     heading = Heading(f"{title} (memory.{name}_peak)")
     if is_symbolic(total):
-        return [heading, *_candidates(context, total)]
+        return [heading, *(_candidates(context) if name == "step" else []), *_formulas(total)]
     held = at_peak(timeline, forward=name == "forward")
     lines = [(Line("before the step", None, None, tidied(resident)), resident), *_lines(held)]
     content: list[Block] = [heading, Paragraph(_moment(context, name, held)), gathered(lines)]
@@ -163,22 +163,23 @@ def _moment(context: Context, name: str, held: Sequence[Allocation]) -> str:
     return f"The {whole} holds the most in {where}. What is there at that moment, by the layer that took it:"
 
 
-def _candidates(context: Context, total: Dim) -> list[Block]:
+def _candidates(context: Context) -> list[Block]:
     """Which moment is the peak depends on the symbols: all that it may be."""
-    if not is_largest(total) or not context.report.memory.candidates:
-        return [summed((Line("peak", None, None, tidied(total)),), total)]
     rows = tuple((f"{c.path} {c.phase}".strip(), tidied(c.bytes)) for c in context.report.memory.candidates)
-    text = "Which moment needs the most depends on the symbols; it is the largest of these:"
-    return [Paragraph(text), Table(("moment", "bytes"), rows, align="ll")]
+    text = "Which moment needs the most depends on the symbols; it is one of these:"
+    return [Paragraph(text), Table(("moment", "bytes"), rows, align="ll")] if rows else []
+
+
+def _formulas(total: Dim) -> list[Block]:
+    """The amount as the largest of its formulas."""
+    parts = parts_of(total) if is_largest(total) else [total]
+    text = "The largest of these formulas, in bytes:" if len(parts) > 1 else "In bytes:"
+    return [Paragraph(text), *(Equation(tidied(part)) for part in parts)]
 
 
 def _timeline(context: Context) -> Timeline | None:
     counted = context.counted
     return allocations_of(counted.model, counted.step, counted.kernels, context.settings.accumulate)
-
-
-def _are_numbers(allocations: Iterable[Allocation]) -> bool:
-    return not any(is_symbolic(allocation.bytes) for allocation in allocations)
 
 
 def _by_layer(allocations: Sequence[Allocation]) -> Block:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nncost.counting.quantities import PRIMITIVE
-from nncost.dims import Dim, add_all, is_symbolic, tidy
+from nncost.dims import Dim, add_all, is_largest, is_symbolic, parts_of, shape_text, tidy
 from nncost.explaining.context import Context
 from nncost.explaining.formulas import tidied, written
-from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, STEP, TIME, Topic
+from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, SHAPES, STEP, TIME, Topic
 from nncost.explaining.words import listed, some
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
@@ -140,6 +140,8 @@ def _memory(context: Context) -> str:
     if memory.resident is None or peak is None:
         return "How much memory a step takes at its peak is not known here."
     what = "step" if training else "forward pass"
+    if is_largest(peak):
+        return f"How much a {what} holds at most depends on the symbols: the largest of {len(parts_of(peak))} formulas."
     text = f"A {what} holds at most {_bytes(peak)}"
     if not is_symbolic(peak) and not is_symbolic(memory.resident):
         text += f": {_bytes(memory.resident)} that are there before it, and {_bytes(peak - memory.resident)} on top"
@@ -151,6 +153,12 @@ def _bytes(amount: Dim) -> str:
         return f"{tidied(amount).text} bytes"
     larger = f" ({bytes_text(float(amount))})" if amount >= _MANY else ""
     return f"{_number(amount, 'byte')}{larger}"
+
+
+def _shapes(context: Context) -> str:
+    inputs = next(iter(context.report.source.inputs.values()), ())
+    last = [w.item.outputs[0].shape for w in context.accounts.executed if w.place[2] == "forward" and w.item.outputs]
+    return f"An input of {shape_text(inputs)} becomes an output of {shape_text(last[-1] if last else inputs)}."
 
 
 def _neurons(context: Context) -> str:
@@ -166,7 +174,7 @@ def _operations(totals: Mapping[str, Dim]) -> str:
 
 _ANSWERS: Mapping[str, Callable[[Context], str]] = {
     PARAMETERS: _parameters, "forward": _forward, "loss": _loss, "backward": _backward, "update": _update, STEP: _step,
-    RUN: _run, MEMORY: _memory, NEURONS: _neurons,
+    RUN: _run, SHAPES: _shapes, MEMORY: _memory, NEURONS: _neurons,
 }  # fmt: skip
 
 

@@ -13,15 +13,31 @@ from nncost.ir.graph import PHASES
 from nncost.records import record
 from nncost.report import ParameterCounts
 
-PARAMETERS, NEURONS, STEP, RUN, MEMORY, TIME = "parameters", "neurons", "step", "run", "memory", "time"
-TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN, MEMORY)
+SHAPES, PARAMETERS, NEURONS, STEP, RUN, MEMORY, TIME = (
+    "shapes",
+    "parameters",
+    "neurons",
+    "step",
+    "run",
+    "memory",
+    "time",
+)
+TOPICS = (SHAPES, PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN, MEMORY)
 """The topics in the order of a whole explanation; ``run`` is there when examples are given.
 
 ``neurons`` and ``time`` are explained only if they are asked for; ``time`` depends on the machine.
 """
 COUNTS = (*ALL, "flops")
 """The quantities of a phase."""
-_HEADS = {"params": PARAMETERS, "parameter": PARAMETERS, "seconds": TIME, "ram": MEMORY, "bytes": MEMORY}
+_HEADS = {
+    "params": PARAMETERS,
+    "shape": SHAPES,
+    "sizes": SHAPES,
+    "parameter": PARAMETERS,
+    "seconds": TIME,
+    "ram": MEMORY,
+    "bytes": MEMORY,
+}
 """Other words for topics."""
 _OTHER_WORDS: Mapping[str, str] = {words.replace(" ", ""): name for name, words in WORDS.items()} | {
     "multiplies": "mul", "muls": "mul", "adds": "add", "divs": "div", "mac": "macs", "flop": "flops", "activation": "activations",

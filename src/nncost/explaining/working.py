@@ -48,7 +48,7 @@ def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[L
         path, operation, phase = entry.place
         terms = tuple((name, tuple(given)) for name, given in entry.terms.items())
         letters: object = (entry.reading, entry.part) if entry.reading is not None else terms or number
-        groups.setdefault((operation, phase, letters, entry.family, _kind(path)), []).append(entry)
+        groups.setdefault((operation, phase, letters, entry.family, kind(path)), []).append(entry)
     result: list[tuple[int, Layers]] = []
     for members in groups.values():
         by_path: dict[str, list[Entry]] = {}
@@ -80,8 +80,8 @@ def _place(path: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
 
 
-def _kind(path: str) -> str:
-    """What must agree for layers to share a line: the path without its numbers."""
+def kind(path: str) -> str:
+    """Return what must agree for layers to share a line: the path without its numbers."""
     return re.sub(r"\d+", "", path)
 
 
@@ -89,7 +89,7 @@ def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:
     """Return lines with their sum; many equal ones share a line."""
     groups: dict[object, list[int]] = {}
     for number, (line, _) in enumerate(lines):
-        groups.setdefault((line.formula, line.numbers, line.result, _kind(line.label)), []).append(number)
+        groups.setdefault((line.formula, line.numbers, line.result, kind(line.label)), []).append(number)
     result: dict[int, Line] = {}
     for numbers in groups.values():
         if len(numbers) < MERGED_FROM:

@@ -14,7 +14,7 @@ from itertools import combinations
 
 from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, Shape, add_all, same, substitute, tidy
-from nncost.explaining.arithmetic import Term, Terms, terms_of
+from nncost.explaining.arithmetic import Term, Terms, bare, terms_of
 from nncost.explaining.cards import readings
 from nncost.explaining.cards.card import BATCH, INPUT, Reading
 from nncost.explaining.cards.fan_in import read_fan_in
@@ -29,7 +29,6 @@ from nncost.explaining.derivation import (
     trace,
 )
 from nncost.explaining.executed import Executed, Loops, Place, executed, summed_over
-from nncost.explaining.formulas import tidied
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Phase, Region
 from nncost.ir.layers import MatMul, Operation, Recurrent
@@ -107,7 +106,7 @@ def _meant(entry: Entry, meaning: Mapping[Dim, Dim]) -> Entry:
         return tuple(map(put, size)) if isinstance(size, tuple) else substitute(size, meaning)
 
     amounts = {name: substitute(amount, meaning) for name, amount in entry.amounts.items()}
-    terms = {name: (Term(tidied(amount), amount),) for name, amount in amounts.items() if name in entry.terms}
+    terms = {name: (bare(amount),) for name, amount in amounts.items() if name in entry.terms}
     reading = None if entry.reading is None else replace(entry.reading, sizes=tuple(map(put, entry.reading.sizes)))
     return replace(entry, reading=reading, amounts=amounts, terms=terms)
 

@@ -12,19 +12,23 @@ from nncost.dims import Dim, Shape, add_all, is_symbolic, product, same
 from nncost.documents.document import Maths
 from nncost.explaining.derivation import Counts, count_item
 from nncost.explaining.executed import Executed
-from nncost.explaining.formulas import is_sum, joined, multiplied, tidied, written
+from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Region
-from nncost.records import record
+from nncost.records import record, replace
 
 
 @record
 class Term:
-    """``times`` equal products: how they are written, and what one of them is."""
+    """``times`` equal products: how they are written, and what one of them is.
+
+    Without ``is_worked_out`` the amount stands there without the sizes that it is the product of.
+    """
 
     maths: Maths
     amount: Dim
     times: Dim = 1
+    is_worked_out: bool = True
 
 
 Terms = Mapping[Quantity, Sequence[Term]]
@@ -41,13 +45,25 @@ def terms_of(work: Executed, amounts: Counts, *, valid_taps: bool) -> Terms:
             pieces = count_item(node, set(work.constants), valid_taps=valid_taps)
         for quantity, amount in pieces.items():
             if amount != 0:
-                found.setdefault(quantity, []).append(Term(_product(node, amount, taps), amount, times))
+                found.setdefault(quantity, []).append(_term(node, amount, times, taps))
     return {name: _agreeing(found.get(name, []), amount) for name, amount in amounts.items()}
 
 
 def _agreeing(terms: Sequence[Term], amount: Dim) -> Sequence[Term]:
     total = add_all(term.amount * term.times for term in terms)
-    return tuple(terms) if terms and same(total, amount) else (Term(tidied(amount), amount),)
+    return tuple(terms) if terms and same(total, amount) else (bare(amount),)
+
+
+def bare(amount: Dim) -> Term:
+    """Return an amount as it is."""
+    return Term(tidied(amount), amount, is_worked_out=False)
+
+
+def _term(item: Item, amount: Dim, times: Dim, taps: ValidTaps | None) -> Term:
+    maths = _product(item, amount, taps)
+    if maths is None and amount != 1:
+        return replace(bare(amount), times=times)
+    return Term(maths or tidied(amount), amount, times)
 
 
 def _nodes(items: Sequence[Item], times: Dim) -> Iterator[tuple[Item, Dim]]:
@@ -84,12 +100,12 @@ def _letters() -> tuple[Dim, Dim]:
     return cast("tuple[Dim, Dim]", tuple(sympy.Dummy(name, integer=True, positive=True) for name in "RK"))
 
 
-def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths:
-    """The sizes that an amount is the product of; the amount where they are not known."""
+def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths | None:
+    """The sizes that an amount is the product of; None where they are not known."""
     results, terms = _letters()
     if isinstance(item, Region):
         shape = item.outputs[0].shape if item.outputs else ()
-        return _sized(results, shape, ()) if same(product(shape), amount) else tidied(amount)
+        return _sized(results, shape, ()) if same(product(shape), amount) else None
     axes = taps.axes_of(item) if taps is not None else None
     if taps is not None and axes is not None:
         return _valid_products(amount, dict(taps.costs(item) or ()), axes)
@@ -99,16 +115,16 @@ def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths:
         if inner and same(value, amount):
             return _sized(form, shape, inner)
     times = whole_quotient(amount, count)
-    return tidied(amount) if times is None else _sized(results * times, shape, inner)
+    return None if times is None else _sized(results * times, shape, inner)
 
 
-def _valid_products(amount: Dim, costs: Counts, axes: Sequence[Axis]) -> Maths:
+def _valid_products(amount: Dim, costs: Counts, axes: Sequence[Axis]) -> Maths | None:
     """The pairs of position and tap that meet a value, axis by axis, times all else; minus one addition for each sum."""
     pairs = [valid_pairs(axis) for axis in axes]
     products = costs.get("mul", amount)
     rest = whole_quotient(products, product(pairs))
     if rest is None:
-        return tidied(amount)
+        return None
     factors = joined([written(factor) for factor in (*pairs, rest)], "·", r" \cdot ")
     return factors if same(amount, products) else joined([factors, tidied(products - amount)], " − ", " - ")
 
@@ -147,13 +163,3 @@ def whole_quotient(amount: Dim, count: Dim) -> int | None:
 def _sized(form: Dim, shape: Shape, inner: Shape) -> Maths:
     results, terms = _letters()
     return written(form, (results, terms), {results: shape or (1,), terms: inner})
-
-
-def is_bare(maths: Maths, amount: Dim) -> bool:
-    """Return whether an amount stands there as it is, without the arithmetic behind it."""
-    return maths.text == tidied(amount).text
-
-
-def needs_brackets(terms: Sequence[Term]) -> bool:
-    """Return whether a factor in front of the terms needs brackets around them."""
-    return len({term.maths for term in terms}) > 1 or any(is_sum(term.amount) for term in terms)

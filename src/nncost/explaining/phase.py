@@ -10,7 +10,6 @@ from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
 from nncost.dims import Dim, add_all
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.accounts import Entry
-from nncost.explaining.arithmetic import is_bare
 from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
@@ -187,4 +186,4 @@ def is_not_shown(entry: Entry, quantity: Quantity) -> bool:
     if entry.reading is not None or entry.amounts.get(quantity, 0) == 0:
         return False
     terms = entry.terms.get(quantity)
-    return not terms or any(is_bare(term.maths, term.amount) and term.amount != 1 for term in terms)
+    return not terms or not all(term.is_worked_out for term in terms)

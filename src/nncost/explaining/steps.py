@@ -68,6 +68,7 @@ class Writer:
         self.steps: list[Step] = []
         self._uses: Counter[Tensor] = Counter()
         self._times: Dim = 1
+        self._loops = 0
 
     def write(self, items: Sequence[Item], read_later: Iterable[Tensor] = ()) -> tuple[Step, ...]:
         """Return the steps of the items; later calls know the names of earlier ones, also of what is ``read_later``."""
@@ -164,6 +165,7 @@ class Writer:
     def _loop(self, node: Node, op: ops.Repeat) -> None:
         """The body once; what it carries goes by one name inside and outside."""
         carried = op.carried
+        self._loops += 1
         for place, (inner, outer) in enumerate(zip(op.body.inputs, node.inputs, strict=True)):
             if place < carried:
                 self.pieces[inner] = named(self.states[place] if place < len(self.states) else self._next_name())
@@ -173,7 +175,7 @@ class Writer:
         before, self._times = self._times, self._times * op.times
         self._uses.update(_uses(op.body.items))
         for state, new in zip(op.body.inputs, op.body.outputs[:carried], strict=False):
-            self.results.setdefault(new, self.pieces[state].text + "′")
+            self.results.setdefault(new, self.pieces[state].text + "′" * self._loops)
         for item in op.body.items:
             self._item(item)
         self._times = before

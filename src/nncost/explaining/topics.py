@@ -41,9 +41,10 @@ _HEADS = {
 """Other words for topics."""
 _OTHER_WORDS: Mapping[str, str] = {words.replace(" ", ""): name for name, words in WORDS.items()} | {
     "multiplies": "mul", "muls": "mul", "adds": "add", "divs": "div", "mac": "macs", "flop": "flops", "activation": "activations",
-    "weights": "parameters.weights", "biases": "parameters.biases", "buffers": "parameters.buffers",
 }  # fmt: skip
 """Other words for quantities."""
+_KINDS = ("weights", "biases", "buffers")
+"""Kinds of parameters that are asked for by their names alone."""
 
 
 @record
@@ -67,7 +68,7 @@ def parse(topic: str) -> tuple[Topic, ...]:
     Raise QuantityError, which says what is accepted.
     """
     path = topic.strip().lower().replace(" ", "")
-    path = _OTHER_WORDS.get(path, path).removeprefix("totals.")
+    path = f"{PARAMETERS}.{path}" if path in _KINDS else _OTHER_WORDS.get(path, path).removeprefix("totals.")
     if path in COUNTS:
         return tuple(Topic(phase, path) for phase in (*PHASES, STEP))
     head, _, rest = path.partition(".")

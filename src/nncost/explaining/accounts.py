@@ -94,7 +94,7 @@ def accounts_of(counted: Counted, *, valid_taps: bool) -> Accounts:
         entries += _checked(place, _gathered(by_place.get(place, [])), rows.get(place, {}))
     main: dict[str, str] = {}
     for entry in entries:
-        if entry.place[2] == "forward":
+        if entry.place[2] in ("forward", "loss"):
             main.setdefault(entry.place[0], entry.place[1])
     return Accounts(tuple(entries), main, works)
 
@@ -160,7 +160,8 @@ class _CardMatcher:
             if work.place[2] == "forward":
                 for item in _opened(work.item):
                     name = item.layer.name if isinstance(item, Region) else work.place[1]
-                    self.known[work.place[0]][name] |= dict.fromkeys(readings(item))
+                    for reading in readings(item):
+                        self.known[work.place[0]][name][reading] = None
         self.found: dict[object, list[Entry]] = {}
 
     def entries(self, work: Executed) -> list[Entry]:
@@ -194,7 +195,7 @@ class _CardMatcher:
         shared = read_fan_in(item) if phase == "backward" else ()
         found = self._gradients(whole, known, item) if phase == "backward" and not shared else None
         if found is None and phase != "backward":
-            own = dict.fromkeys((*readings(item), *self.known[work.place[0]][work.place[1]]))
+            own = dict.fromkeys((*readings(item), *self.known[work.place[0]].get(work.place[1], ())))
             found = _explained(whole, self._likeliest_first(own))
         if found is None:
             found = _explained(whole, shared or self._likeliest_first(readings(item)))

@@ -10,6 +10,7 @@ from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
 from nncost.dims import Dim, add_all
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.accounts import Entry
+from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
@@ -60,15 +61,26 @@ def steps_table(
 
 
 def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -> list[Block]:
-    """Return what the operations without a card compute, each kind once, with its own numbers."""
-    rows: dict[tuple[str | Maths, ...], None] = {}
+    """Return what the operations without a card compute, each kind once: per value, or with the numbers of the first."""
+    rows: dict[tuple[str | Maths, ...], Maths] = {}
     for entry in entries:
         for done in entry.works:
             for step in steps_of_item(done):
-                taken = _taken(step, quantities)
+                taken = _per_value(step, done.item.outputs[0].elements, quantities) or _taken(step, quantities)
                 if taken is not None:
-                    rows[entry.place[1], _equation(step), taken] = None
-    return [Table(("operations of", "computes", "takes"), tuple(rows), align="lll")] if rows else []
+                    rows.setdefault((entry.place[1], _equation(step)), taken)
+    lines = tuple((*row, taken) for row, taken in rows.items())
+    return [Table(("operations of", "computes", "takes"), lines, align="lll")] if rows else []
+
+
+def _per_value(step: Step, elements: Dim, quantities: Sequence[Quantity]) -> Maths | None:
+    """``2 mul, 1 add per value`` if every quantity is a whole number for each value of the result."""
+    times = {name: whole_quotient(amount, elements) for name, amount in step.counts.items()}
+    if None in times.values() or step.times != 1:
+        return None
+    parts = [f"{times[name]} {name}" for name in quantities if times.get(name)]
+    text = f"{', '.join(parts)} per value"
+    return Maths(text, rf"\text{{{text}}}") if parts else None
 
 
 def _taken(step: Step, quantities: Sequence[Quantity], letters: Sequence[Dim] = ()) -> Maths | None:

@@ -18,6 +18,8 @@ from nncost.records import record, replace
 MERGED_FROM = 4
 """From this many equal layers on, they share one line."""
 _LISTED = 3
+_NAME = re.compile("[A-Za-z]{2}")
+"""What a name must have to say what a layer is: ``0`` and ``n12`` do not."""
 
 
 @record
@@ -130,9 +132,9 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 def label(accounts: Accounts, layers: Layers) -> str:
     """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
-    suffix = (
-        f" {operation}" if operation != accounts.main_operation.get(path) and phase not in ("loss", "update") else ""
-    )
+    main = accounts.main_operation.get(path, operation)
+    suffix = f" {main}" if phase != "loss" and not _NAME.search(path.rpartition(".")[2]) else ""
+    suffix += f" {operation}" if operation != main and phase != "update" else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"

@@ -19,7 +19,7 @@ from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.steps import Step, steps_of_item
 from nncost.explaining.words import in_words
 from nncost.explaining.working import gathered, summed, work
-from nncost.ir.graph import Phase
+from nncost.ir.graph import Item, Phase
 
 SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
 """The quantities a whole section works out; others are explained when they are asked for."""
@@ -66,16 +66,18 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
     for entry in entries:
         for done in entry.works:
             for step in steps_of_item(done):
-                taken = _per_value(step, done.item.outputs[0].elements, quantities) or _taken(step, quantities)
+                taken = _per_value(step, done.item, quantities) or _taken(step, quantities)
                 if taken is not None:
                     rows.setdefault((entry.place[1], _equation(step)), taken)
     lines = tuple((*row, taken) for row, taken in rows.items())
     return [Table(("operations of", "computes", "takes"), lines, align="lll")] if rows else []
 
 
-def _per_value(step: Step, elements: Dim, quantities: Sequence[Quantity]) -> Maths | None:
+def _per_value(step: Step, item: Item, quantities: Sequence[Quantity]) -> Maths | None:
     """``2 mul, 1 add per value`` if every quantity is a whole number for each value of the result."""
-    times = {name: whole_quotient(amount, elements) for name, amount in step.counts.items()}
+    if not item.outputs:
+        return None
+    times = {name: whole_quotient(amount, item.outputs[0].elements) for name, amount in step.counts.items()}
     if None in times.values() or step.times != 1:
         return None
     parts = [f"{times[name]} {name}" for name in quantities if times.get(name)]

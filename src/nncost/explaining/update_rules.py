@@ -95,7 +95,9 @@ def _one_tensor(context: Context) -> tuple[list[Executed], int]:
     updates = [work for work in context.accounts.executed if work.place[2] == "update"]
     for parameter in context.counted.step.gradients:
         shape = parameter.tensor.shape
-        works = [w for w in updates if w.place[0] == parameter.path and w.item.outputs[0].shape == shape]
+        works = [
+            w for w in updates if w.place[0] == parameter.path and w.item.outputs and w.item.outputs[0].shape == shape
+        ]
         if works:
             gradients = context.counted.step.gradients
             return works, sum(p.path == parameter.path and p.tensor.shape == shape for p in gradients)

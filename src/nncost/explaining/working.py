@@ -133,7 +133,8 @@ def label(accounts: Accounts, layers: Layers) -> str:
     """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
     main = accounts.main_operation.get(path, operation)
-    suffix = f" {main}" if phase != "loss" and not _NAME.search(path.rpartition(".")[2]) else ""
+    is_told = main.lower() in path.lower() or _NAME.search(path.rpartition(".")[2])
+    suffix = "" if is_told or phase == "loss" else f" {main}"
     suffix += f" {operation}" if operation != main and phase != "update" else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from nncost.records import field, record
-from nncost.report import plain
+from nncost.report_data import plain
 
 SCHEMA = "nncost.prediction/1"
 TIMED_PHASES = ("forward", "backward", "update")

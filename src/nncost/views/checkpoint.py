@@ -11,14 +11,18 @@ from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import exact
 from nncost.views import cut_path
-from nncost.views.count import parameters_fact, summed
+from nncost.views.command import Command
+from nncost.views.count import parameters_fact
+from nncost.views.layers import summed
 
 BY = ("layer", "dtype", "tensor")
 _ROLES = {"weights": "weight", "biases": "bias", "other": "other", "buffers": "buffer"}
 _Column = tuple[str, Callable[[Sequence[StoredTensor]], Dim]]
 
 
-def checkpoint_document(report: Report, *, by: str = "layer", depth: int | None = None) -> Document:
+def checkpoint_document(
+    report: Report, *, by: str = "layer", depth: int | None = None, command: Command | None = None
+) -> Document:
     """Return the tables of a checkpoint, with rows ``by`` layer, dtype or tensor. Raise OptionError for another ``by``."""
     storage = report.storage
     assert storage is not None
@@ -28,6 +32,8 @@ def checkpoint_document(report: Report, *, by: str = "layer", depth: int | None 
     if by != "dtype":
         blocks += [Heading(by.capitalize()), _table(_groups(storage, by, depth))]
     blocks += [Heading("Stored as"), _types(storage), *(Note(f"Note: {note}") for note in report.notes)]
+    if command is not None:
+        blocks.append(command.next("count", "--by", "layer" if by == "tensor" else "tensor"))
     return Document(report.source.name, (Section("", tuple(blocks)),))
 
 

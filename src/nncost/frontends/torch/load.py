@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from nncost.dims import substitute
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.allocation.timeline import timeline_of
@@ -133,7 +134,8 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     shapes = described(given, module, options.batch)
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
-        layers=_layers(traced.step.names), recurrent_neurons=sum(apart.values()), batch_neurons=True,
+        layers=_layers(traced.step.names), layer_outputs=traced.tracer.layer_outputs,
+        recurrent_neurons=sum(apart.values()), batch_neurons=True,
     )  # fmt: skip
 
 
@@ -166,6 +168,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
+        layer_outputs={path: tuple(substitute(dim, meaning) for dim in shape) for path, shape in traced.tracer.layer_outputs.items()},
         notes=(*traced.notes, *communication(traced.step.names), *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.errors import OptionError
 from nncost.report import Report
-from nncost.units import exact
+from nncost.units import counted, exact
 from nncost.views import cut_path
 from nncost.views.command import Command
 from nncost.views.count import parameters_fact
@@ -42,7 +42,7 @@ def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
     facts = [parameters_fact(p)]
     if p.buffers != 0:
         facts.append(("buffers", f"{exact(p.buffers)} (state and constants, not parameters)"))
-    facts.append(("tensors", f"{exact(len(storage.tensors))}   ({exact(storage.bytes)} bytes)"))
+    facts.append(("tensors", f"{exact(len(storage.tensors))}   ({counted(storage.bytes, 'byte')})"))
     if bits is not None:
         formula = f"{BITS} · {exact(storage.parameter_bytes)} / {exact(storage.parameters)}"
         facts.append(("bits", f"{decimal(bits)} per parameter  =  {formula}"))

@@ -8,7 +8,7 @@ from typing import Any
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Section, Table
 from nncost.pipeline.choices import check_choice
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
-from nncost.units import bytes_text, grouped, rate_text, seconds_text
+from nncost.units import bytes_text, counted, grouped, rate_text, seconds_text
 from nncost.views import cut_path, shortened
 from nncost.views.cells import seconds, share
 
@@ -61,7 +61,7 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
         found.append(("energy", f"{prediction.joules:.3g} J a step if the device draws its rated power"))
     run = prediction.run
     if run is not None:
-        batch = f"{grouped(run.steps)} step{'' if run.steps == 1 else 's'} of {grouped(run.batch)}"
+        batch = f"{counted(run.steps, 'step')} of {grouped(run.batch)}"
         found.append(("run", f"{batch}: {seconds_text(prediction.seconds['run'].value)}"))
     return found
 

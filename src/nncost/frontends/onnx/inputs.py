@@ -12,6 +12,7 @@ from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
 from nncost.records import record, replace
+from nncost.units import counted
 
 Sizes = tuple[Dim | None, ...]
 
@@ -119,7 +120,9 @@ def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
         return dict(options.inputs)
     names = [value.name for value in filed]
     if len(args) > len(names):
-        raise OptionError(f"{len(args)} shapes for a model with {len(names)} inputs.", hint=_known(names))
+        raise OptionError(
+            f"{counted(len(args), 'shape')} for a model with {counted(len(names), 'input')}.", hint=_known(names)
+        )
     in_order = {name: shape_of(value) for name, value in zip(names, args, strict=False)}
     named = {name: shape for name, shape in options.inputs.items() if name}
     for name in in_order.keys() & named.keys():

@@ -87,7 +87,7 @@ def _rounded(amount: int, kept: int) -> tuple[str, int]:
 _COMPACT_DIGITS = 4
 _LOG10_OF_2 = 0.30102
 """A little less than log₁₀ 2, so that a number of so many bits has at least as many digits."""
-_IRREGULAR = {"axis": "axes", "index": "indices"}
+_IRREGULAR = {"axis": "axes", "epoch": "epochs", "index": "indices"}
 
 
 def noun(amount: object, singular: str, plural: str = "") -> str:

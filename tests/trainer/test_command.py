@@ -77,7 +77,7 @@ def test_options_arrive(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         "seed": "7", "test_share": "0.3", "validation_share": "0.25", "patience": "2", "task": "classification",
     }  # fmt: skip
     given = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", value)]
-    arguments = ["train", "2-h-3", "--set", "h=4", "--data", path, "--target", "kind", "--ignore", "b", "--json"]
+    arguments = ["train", "2-h-3", "--symbol", "h=4", "--data", path, "--target", "kind", "--ignore", "b", "--json"]
     code, out, _ = said(capsys, *arguments, "--engine", "numpy", "--freeze", "dense.1", *given)
     assert code == 0
     told = json.loads(out)
@@ -110,7 +110,7 @@ def test_a_spec_from_standard_input(tmp_path: Path) -> None:
         ([*BLOBS, "--data", "{blobs}", "--task", "magic"], "unknown task 'magic'"),
         ([*BLOBS, "--data", "{blobs}", "--resume", "none"], "no training to resume at none"),
         ([*BLOBS, "--data", "{blobs}", "--wrong"], "No such option"),
-        ([*BLOBS, "--data", "{blobs}", "--set", "h"], "--set takes NAME=N"),
+        ([*BLOBS, "--data", "{blobs}", "--symbol", "h"], "--symbol takes NAME=N"),
     ],
 )
 def test_wrong_usage_is_one_message(tmp_path: Path, arguments: list[str], fragment: str) -> None:

@@ -72,7 +72,7 @@ def network_of(source: Any, settings: Settings) -> Network:
         unbound = [dim for dim in tensor.shape if is_symbolic(dim)]
         if unbound:
             raise SymbolError(
-                f"a network that is trained needs numbers, received {unbound[0]}.", hint="For example: --set h=128"
+                f"a network that is trained needs numbers, received {unbound[0]}.", hint="For example: --symbol h=128"
             )
     for node in walk(graph.items):
         if isinstance(node.op, (ops.Opaque, ops.Algorithm)):

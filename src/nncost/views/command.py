@@ -8,9 +8,8 @@ from nncost.records import record
 
 @record
 class Command:
-    """A command with its ``source`` and those of its ``options`` that decide what is counted, as they were typed."""
+    """What was asked about: a ``source`` and the ``options`` that decide what is counted, as they were typed."""
 
-    name: str
     source: str
     options: tuple[str, ...] = ()
 

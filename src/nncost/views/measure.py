@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Section, Table
+from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Section, Shell, Table
 from nncost.timing.measure.measure import MeasuredRow, Measurement
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.units import counted, exact
-from nncost.views import shortened
+from nncost.views import MAX_ROWS, shortened
 from nncost.views.cells import ratio, seconds, size
 
 _PERCENT = 100
 _COLUMNS = ("predicted", "measured", "ratio")
 
 
-def measure_document(measurement: Measurement, *, limit: int) -> Document:
+def measure_document(measurement: Measurement, *, limit: int = MAX_ROWS) -> Document:
     """Return the measurement with the ``limit`` layers that take longest."""
     settings = measurement.settings
     title = (
@@ -25,6 +25,7 @@ def measure_document(measurement: Measurement, *, limit: int) -> Document:
     layers = _layers(measurement.rows, limit)
     blocks: list[Block] = [_phases(measurement), layers, Facts(tuple(_facts(measurement)))]
     blocks += [Note(f"Note: {note}") for note in measurement.notes]
+    blocks += [] if measurement.predicted["seconds"] else [Shell("Next:", ("nncost", "calibrate"))]
     return Document(title, (Section("", tuple(blocks)),), main=layers)
 
 

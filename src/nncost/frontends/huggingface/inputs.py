@@ -181,7 +181,9 @@ def _check_bindings(options: LoadOptions, used: set[str]) -> None:
     for name in options.symbols:
         if name not in used and name not in options.named_elsewhere:
             known = ", ".join(sorted(used)) or "none"
-            raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
+            raise SymbolError(
+                f"--symbol {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}."
+            )
 
 
 # ------------------------------------------------------------------- names

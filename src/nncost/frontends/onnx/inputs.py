@@ -107,7 +107,7 @@ def _check_bindings(graph: Any, options: LoadOptions) -> None:
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
-            raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+            raise SymbolError(f"--symbol {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 
 
 def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:

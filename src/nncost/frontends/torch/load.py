@@ -70,7 +70,7 @@ def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions
     batch = options.batch if options.batch is None else numbers.get(str(options.batch), options.batch)
     chosen = ", ".join(f"{name}={number}" for name, number in numbers.items())
     conditions = "; ".join(branched.conditions) or "a size was fixed"
-    note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
+    note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --symbol gives others."
     model = load_module(module, replace(options, given=_bound(given, numbers), batch=batch, symbols={}))
     return replace(model, notes=(*model.notes, note))
 
@@ -94,7 +94,9 @@ def _check_bindings(given: Inputs, options: LoadOptions) -> None:
     for name in options.symbols:
         if name not in used and name not in options.named_elsewhere:
             known = ", ".join(sorted(used)) or "none"
-            raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
+            raise SymbolError(
+                f"--symbol {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}."
+            )
 
 
 def _check_numbers(given: Inputs, module: nn.Module, options: LoadOptions) -> None:
@@ -103,7 +105,7 @@ def _check_numbers(given: Inputs, module: nn.Module, options: LoadOptions) -> No
     if names:
         raise SymbolError(
             f"the derived backward pass of a module needs sizes in numbers, received {', '.join(names)}.",
-            hint=f"For example: --set {names[0]}=32; or PyTorch's own backward pass, without --backward.",
+            hint=f"For example: --symbol {names[0]}=32; or PyTorch's own backward pass, without --backward.",
         )
 
 

@@ -42,7 +42,7 @@ def test_the_command_of_the_issue(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^ +predicted +measured +ratio$", out, re.MULTILINE)
     for title in ("operations of a step", "seconds of a step", "seconds of the run", "memory of a step"):
         assert re.search(rf"^{title} .+\d\.\d\d$", out, re.MULTILINE), title
-    assert len(re.findall(r"^epoch +\d+/20  loss \d\.\d{4}  accuracy \d+\.\d %", talk, re.MULTILINE)) == 20
+    assert len(re.findall(r"^epoch +\d+/20  loss \d\.\d{4}  training accuracy \d+\.\d %", talk, re.MULTILINE)) == 20
     assert "1,438 for training, 359 for the test" in talk
     assert "a step," in talk.split("epoch  1/20")[0]
 

@@ -73,9 +73,7 @@ ONES = [
 @pytest.mark.parametrize("arguments", ONES, ids=" ".join)
 def test_one_of_a_thing_is_no_plural(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 0
-    plurals = re.findall(
-        r"(?<![\w.,])1 (?!bias\b|class\b|axis\b|loss\b|is\b|has\b)[a-z]+s\b", capsys.readouterr().out
-    )
+    plurals = re.findall(r"(?<![\w.,])1 (?!bias\b|class\b|axis\b|loss\b|is\b|has\b)[a-z]+s\b", capsys.readouterr().out)
     assert plurals == []
 
 

@@ -162,7 +162,7 @@ def run(
     in place of an array, stands for random numbers that ``seed`` decides. The first axis of an array is the batch.
     Outputs are named as in the file; that of a spec is ``y``. ``mode`` is ``"inference"`` (None) or ``"train"``:
     dropout and the batch's own statistics, which change no parameter. ``dtype`` is ``"float64"``, ``"float32"``
-    (None) or ``"float16"``; ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
+    (None) or ``"float16"``; ``batch``, ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
 
     Raise OptionError, ShapeError or SymbolError for inputs that do not fit, SourceError for what cannot be run.
     """
@@ -258,14 +258,22 @@ def train(
     activation: str = "sigmoid",
     dtype: str | None = None,
 ) -> Training:
-    """Train a network from a spec on a table: a CSV, Parquet or NPZ file, or a pair of arrays (examples, targets).
+    """Train a network on a table; predict what that costs, and measure it.
 
-    ``target`` is the column to be learned, ``ignore`` names columns that are no inputs; ``task`` and ``loss`` are
-    recognised unless named. None stands for 10 epochs, batches of 32, ``"adam"`` at its own learning rate, the seed
-    0, a fifth of the rows for the test, and a tenth for validation with ``patience``; where a training is resumed,
-    for what it was started with. ``engine`` is ``"auto"``, ``"torch"`` or ``"numpy"``; ``save`` and ``resume`` are
-    folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
+    ``source`` is a spec, ``data`` a CSV, Parquet or NPZ file, or a pair of arrays: examples, one per row, and targets.
 
+    - ``target``: the column to be learned; ``ignore``: columns that are no inputs
+    - ``task``: ``"classification"`` or ``"regression"``; ``loss``: a name; both are recognised unless named
+    - ``epochs`` (10), ``batch`` (32), ``optimizer`` (``"adam"``), ``learning_rate`` (that of the optimizer), ``seed`` (0)
+    - ``test_share``, ``validation_share``: shares of the rows, a fifth, and a tenth with ``patience``
+    - ``patience``: so many epochs without a lower validation loss end the training
+    - ``engine``: ``"torch"``, ``"numpy"``, or ``"auto"``, PyTorch where it is installed
+    - ``save``: a folder for weights, network, results and checkpoints; ``resume``: one to go on with
+    - ``symbols``, ``freeze``, ``bias``, ``activation``, ``dtype``: those of :func:`count`
+
+    None stands for the value in brackets or, where a training is resumed, for what it was started with.
+
+    Return a Training: ``training.test_accuracy``, ``training.history``; ``print(training)`` shows what the command prints.
     Ctrl-C saves and raises KeyboardInterrupt. Raise an NncostError for anything that does not fit.
     """
     training = train_until_interrupted(**locals())

@@ -39,4 +39,4 @@ class Shown:
     __slots__ = ()
 
     def __str__(self) -> str:
-        return document_of(self).render().removesuffix("\n")
+        return str(document_of(self))

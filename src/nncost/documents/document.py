@@ -187,8 +187,8 @@ class Document:
         return renderer(form)(self, width)
 
     def __str__(self) -> str:
-        """The text that a pipe receives."""
-        return self.render()
+        """The text that a pipe receives, as ``print`` wants it: without the end of its last line."""
+        return self.render().removesuffix("\n")
 
     def __repr__(self) -> str:
         """One line: the title and the sections."""

@@ -112,7 +112,9 @@ def _axes(
         values = (positions[axis], taps[number], op.strides[number], op.dilations[number], before[axis], length[axis])
         for value in values:
             if is_symbolic(value):
-                raise SymbolError(f"--taps valid needs numbers, received the size {value}", hint="Bind it with --set.")
+                raise SymbolError(
+                    f"--taps valid needs numbers, received the size {value}", hint="Bind it with --symbol."
+                )
         result.append(values)
     return result
 

@@ -66,11 +66,12 @@ class Entry:
 
 @record
 class Accounts:
-    """All entries in the order of execution, the operation each layer is named after, and what ran."""
+    """All entries in the order of execution, the operation each layer is named after, what ran, and where cards fit."""
 
     entries: tuple[Entry, ...]
     main_operation: Mapping[str, str] = field(default_factory=dict)
     executed: Sequence[Executed] = ()
+    with_cards: frozenset[Place] = frozenset()
 
     def of(self, phase: Phase, quantity: Quantity | None = None) -> list[Entry]:
         """The entries of a phase that have some of a quantity."""
@@ -96,7 +97,8 @@ def accounts_of(counted: Counted, *, valid_taps: bool) -> Accounts:
     for entry in entries:
         if entry.place[2] in ("forward", "loss"):
             main.setdefault(entry.place[0], entry.place[1])
-    return Accounts(tuple(entries), main, works)
+    with_cards = frozenset(entry.place for entry in entries if entry.reading is not None)
+    return Accounts(tuple(entries), main, works, with_cards)
 
 
 def _meant(entry: Entry, meaning: Mapping[Dim, Dim]) -> Entry:

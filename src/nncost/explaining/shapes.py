@@ -46,13 +46,14 @@ def shapes(context: Context, topic: Topic) -> list[Block]:
     """Return the output shape of every layer, and the arithmetic of those that change it."""
     shape: Shape = next(iter(context.report.source.inputs.values()), ())
     rows = [_Row("input", shape, "")]
+    outputs = {(row.path, row.op): row.output for row in context.report.rows if row.phase == "forward"}
     for work, region in _regions(context):
         flat = _flattened(shape, region)
         if flat is not None:
             rows.append(_Row("flattened", (shape[0], product(shape[1:])), flat))
         shape, reason = region.outputs[0].shape, _reason(region)
         if reason != _AS_BEFORE or rows[-1].path != work.place[0]:
-            rows.append(_Row(work.place[0], shape, reason, work.times))
+            rows.append(_Row(work.place[0], outputs.get(work.place[:2]) or shape, reason, work.times))
     has_windows = any(isinstance(region.layer, (Conv, Pool)) for _, region in _regions(context))
     table = Table(("layer", "output", "because"), tuple(_merged(rows)), align="lll")
     return [*([Paragraph(_WINDOW_RULE)] if has_windows else []), table, *padding(context)]

@@ -13,6 +13,7 @@ from nncost.explaining.arithmetic import added_up
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
 from nncost.explaining.formulas import is_sum, multiplied, tidied, written
+from nncost.layer_paths import pattern_of, together
 from nncost.records import record, replace
 
 MERGED_FROM = 4
@@ -70,9 +71,10 @@ def _together(entries: Sequence[Entry]) -> Entry:
 
 
 def named(paths: Sequence[str], suffix: str = "") -> str:
-    """``dense.3 … dense.50 (48 alike)`` for many layers, or the few names there are."""
-    if len(paths) <= _LISTED:
-        return ", ".join(paths) + suffix
+    """Return ``layers.0-31.mlp ×32``, or ``n1 … n30 (7 alike)`` for layers whose numbers are no names of their own."""
+    names = [name for name, _ in together(paths)]
+    if len(names) <= _LISTED:
+        return ", ".join(names) + suffix + (f" ×{len(paths):,}" if len(paths) > 1 else "")
     ordered = sorted(paths, key=_place)
     return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
 
@@ -82,9 +84,10 @@ def _place(path: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
 
 
-def kind(path: str) -> str:
-    """Return what must agree for layers to share a line: the path without its numbers."""
-    return re.sub(r"\d+", "", path)
+def kind(path: str) -> object:
+    """Return what must agree for layers to share a line: the path without its numbers, or without all its digits."""
+    pattern = pattern_of(path)
+    return pattern if None in pattern else re.sub(r"\d+", "", path)
 
 
 def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:
@@ -106,9 +109,9 @@ def _many(members: Sequence[tuple[Line, Dim]]) -> Line:
     formula = None if line.formula is None else multiplied(count, line.formula, loose=_loose(line.formula))
     one = line.numbers or line.result
     total = tidied(add_all(amount for _, amount in members))
-    return Line(
-        named([member.label for member, _ in members]), formula, multiplied(count, one, loose=_loose(one)), total
-    )
+    paths, suffixes = zip(*(member.label.partition(" ")[::2] for member, _ in members), strict=True)
+    label = named(paths, f" {suffixes[0]}".rstrip())
+    return Line(label, formula, multiplied(count, one, loose=_loose(one)), total)
 
 
 def _loose(maths: Maths) -> bool:
@@ -136,6 +139,7 @@ def label(accounts: Accounts, layers: Layers) -> str:
     is_told = main.lower() in path.lower() or _NAME.search(path.rpartition(".")[2])
     suffix = "" if is_told or phase == "loss" else f" {main}"
     suffix += f" {operation}" if operation != main and phase != "update" else ""
+    suffix += " other operations" if layers.entry.reading is None and layers.entry.place in accounts.with_cards else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"

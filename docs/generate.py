@@ -12,7 +12,7 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import symbol
-from nncost.dims.formula import formula_of
+from nncost.notation.formula import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, TREATMENTS, UNKNOWN

@@ -15,11 +15,11 @@ import pytest
 import nncost
 from nncost.cli.main import run
 from nncost.cli.options import page_width
-from nncost.dims.formula import formula_of
 from nncost.documents import FORMATS, Format
 from nncost.documents.document import Document, Facts, Heading, Note, Number, Section, Table
 from nncost.documents.tables import ROUNDED, table_lines
 from nncost.frontends.operators import Coverage, Operator
+from nncost.notation.formula import formula_of
 from nncost.timing.devices.catalogue import catalogue, device_named
 from nncost.timing.measure.measure import MeasuredRow, Measurement
 from nncost.trainer.outcome import Training
@@ -240,7 +240,7 @@ def test_long_names_give_way() -> None:
 def test_formulas_stand_in_a_list() -> None:
     amount = nncost.count("784-h-10").forward.mul
     table = Table(("", "mul", "add"), (("dense", amount, 0),), groups=("", "forward", "forward"))
-    assert text(table) == "  dense\n    forward mul         794*h"
+    assert text(table) == "  dense\n    forward mul         794·h"
 
 
 def test_facts_of_a_heading_are_indented() -> None:

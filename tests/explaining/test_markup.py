@@ -8,9 +8,9 @@ import pytest
 
 from nncost.documents import latex, markdown
 from nncost.documents.document import Document, Equation, Heading, Line, Maths, Paragraph, Section, Table, Work
-from nncost.explaining.formulas import mathematics
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.notation.written import mathematics
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 
 SPECS = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from nncost.dims import tidy
 from nncost.documents import document as doc
+from nncost.notation.written import tidied
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -130,7 +130,5 @@ def _cell(cell: doc.Cell) -> str:
     if isinstance(cell, doc.Maths):
         return f"${cell.latex}$"
     if doc.is_formula(cell):
-        import sympy
-
-        return f"${sympy.latex(tidy(cell))}$"
+        return f"${tidied(cell).latex}$"
     return escaped(doc.text_of(cell))

@@ -10,13 +10,13 @@ from nncost.dims import Dim, add_all, is_largest, is_symbolic, parts_of, product
 from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.losses import NO_LOSS
+from nncost.notation.written import joined, multiplied, tidied, written
 
 _BEFORE = ("parameters", "buffers", "optimizer_state", "inputs", "resident")
 _PEAKS = ("forward_peak", "forward_allocated", "step_peak", "step_allocated", "reserved_peak")

@@ -1,4 +1,4 @@
-"""Numbers as people read them: exact at any size, with thousands separators, or cut to fit a column."""
+"""Numbers as people read them: exact at any size, with thousands separators, or rounded to fit a column."""
 
 from __future__ import annotations
 
@@ -56,22 +56,32 @@ def exact(amount: Dim) -> str:
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _THOUSAND = 1_000
 _SHOWN_WHOLE = 100 * _THOUSAND
+_ROUNDED_DIGITS = 4
+_TEN, _HALF = 10, 5
 
 
 def compact(amount: Dim) -> str:
-    """At most six characters where possible: ``12,960``, ``829.4k``, ``4.089G``; cut, not rounded up."""
+    """At most six characters where possible: ``12,960``, ``829.4k``, ``4.090G``; rounded to four digits."""
     if is_symbolic(amount):
         return str(tidy(amount))
     if amount < 0:
         return f"−{compact(-amount)}"
-    text = grouped(amount)
     if amount < _SHOWN_WHOLE:
-        return text
-    leading, *groups = text.split(",")
-    if len(groups) >= len(_PREFIXES):
-        digits = leading + groups[0]
-        return f"{digits[0]}.{digits[1]}e{3 * len(groups) + len(leading) - 1}"
-    return f"{leading}.{(groups[0] + groups[1] if len(groups) > 1 else groups[0])[: 4 - len(leading)]}{_PREFIXES[len(groups)]}"
+        return grouped(amount)
+    kept, power = _rounded(amount, _ROUNDED_DIGITS)
+    prefix = power // 3
+    if prefix >= len(_PREFIXES):
+        kept, power = _rounded(amount, 2)
+        return f"{kept // 10}.{kept % 10}e{power}"
+    before = power % 3 + 1
+    return f"{str(kept)[:before]}.{str(kept)[before:]}{_PREFIXES[prefix]}"
+
+
+def _rounded(amount: int, digits: int) -> tuple[int, int]:
+    """The leading digits of a number, rounded, and the power of ten of the first one."""
+    text = grouped(amount).replace(",", "")
+    kept, power = (int(text[: digits + 1]) + _HALF) // _TEN, len(text) - 1
+    return (kept // _TEN, power + 1) if kept == _TEN**digits else (kept, power)
 
 
 _SMALL_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))

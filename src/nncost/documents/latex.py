@@ -28,7 +28,7 @@ _LONG = 70
 """Characters of a line that fit on a page."""
 
 
-def render(document: doc.Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the whole fragment; tables and worked lines have the width of their cells."""
     parts = [r"% Needs \usepackage{amsmath,booktabs} in the preamble."]
     parts += [rf"\section*{{{escaped(document.title)}}}"] if document.title else []

@@ -196,7 +196,7 @@ def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], g
     """Return a table of names with amounts, and the totals of its columns."""
     total = (add_all(amounts[i] for _, amounts in rows) for i in range(len(header) - 1))
     lines = tuple((name, *amounts) for name, amounts in rows)
-    return Table(header, lines, groups=groups, total=("total", *total), optional=("update", "backward"))
+    return Table(header, lines, groups=groups, total=("total", *total))
 
 
 def _line_name(key: str, line: _Line) -> str:

@@ -131,7 +131,7 @@ BAD = [
     (["formula", "784-h-10", "parameters.everything"], "Quantities:"),
     (["explain", "784-16", "colour"], "colour"),
     (["nothing"], "there is no command"),
-    (["count"], "Missing argument"),
+    (["count"], "missing argument"),
 ]
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nncost.cli.main import EXIT_INTERRUPTED
-from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
+from nncost.cli.messages import say
+from nncost.cli.options import assignments, format_options, show, size, source_text
+from nncost.cli.terminal import page_width
 from nncost.errors import OptionError
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.choices import accepted_text
@@ -81,7 +83,7 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
 
     def on_start(prepared: PreparedTraining) -> None:
-        click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
+        say(decided_document(prepared).render(PLAIN, page_width(sys.stderr), sys.stderr.encoding).removesuffix("\n"))
 
     with _progress() as on_step:
         training = train_until_interrupted(
@@ -89,7 +91,7 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
         )  # fmt: skip
     show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
-        click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
+        say(f"nncost: saved; go on with  --resume {_folder(training.files[0])}")
         return EXIT_INTERRUPTED
     return 0
 
@@ -129,7 +131,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
     def line(progress: Progress) -> None:
         if progress.finished is not None:
-            click.echo(epoch_line(progress, progress.finished), err=True)
+            say(epoch_line(progress, progress.finished))
 
     if not sys.stderr.isatty():
         yield line

@@ -23,8 +23,8 @@ def in_blocks(table: Table, page: Page) -> Laid:
     """
     others = range(1, len(table.header))
     room = _room_beside(table, page, others)
-    if room >= _NARROWEST_NAME and (short := _cut(table, page, room)) is not None:
-        return _block(short, page)
+    if room >= _NARROWEST_NAME:
+        return _block(_cut(table, page, room) or _broken(table, page, room), page)
     narrowest = min(_room_beside(table, page, [number]) for number in others)
     room = min(max(_NARROWEST_NAME, page.room // 2), narrowest)
     if room < _NARROWEST_NAME and room < _longest_name(table, page):

@@ -63,7 +63,9 @@ def widths_of(table: Table, page: Page, way: Way) -> list[int]:
     rows = [[page.cell(cell, way.amount) for cell in row] for row in table.all_rows]
     names = [columns(line) for row in rows for line in row[0].split("\n")]
     titles = [columns(page.text(title)) for title in table.header]
-    others = (max(map(columns, column), default=0) for column in list(zip(*rows, strict=True))[1:] or [()] * len(titles[1:]))
+    others = (
+        max(map(columns, column), default=0) for column in list(zip(*rows, strict=True))[1:] or [()] * len(titles[1:])
+    )
     return [max(titles[0], *names, 0), *map(max, titles[1:], others)]
 
 

@@ -28,7 +28,9 @@ class _Texts:
 def work_lines(work: Work, page: Page) -> Iterator[Styled]:
     """Yield the lines in columns if they fit; otherwise each line as compactly as it can be."""
     lines = [_texts(line, line is work.total or work.total is None, page) for line in work.all_lines]
-    middles, results = (max(map(columns, column)) for column in zip(*((t.middle, t.result) for t in lines), strict=True))
+    middles, results = (
+        max(map(columns, column)) for column in zip(*((t.middle, t.result) for t in lines), strict=True)
+    )
     behind = len(GAP) + middles + (len(_EQUALS) if middles else 0) + results
     room = page.room - len(GAP) - behind
     labels = max((columns(line.label) for line in lines if columns(line.label) <= room), default=0)

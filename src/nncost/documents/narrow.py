@@ -36,6 +36,14 @@ def in_blocks(table: Table, page: Page) -> Laid:
     return Laid(tuple(lines)[1:], any(block.is_rounded for block in blocks))
 
 
+def side_by_side(table: Table, page: Page) -> list[Table]:
+    """Return the table in parts that fit the page with every digit; what never fits stands alone."""
+    if page.fits(width_of(widths_of(table, page, WHOLE), table.groups, WHOLE)) or len(table.header) < 2:
+        return [table]
+    packing = _packed(table, page, WHOLE) or [(number,) for number in range(1, len(table.header))]
+    return [_only(table, (0, *numbers)) for numbers in packing]
+
+
 def _block(table: Table, page: Page) -> Laid:
     """The columns in the first way that fits."""
     fitting = (way for way in WAYS if page.fits(width_of(widths_of(table, page, way), table.groups, way)))

@@ -50,7 +50,9 @@ def main() -> int:
             print("ok  " if is_right else "FAIL", "nncost", *command[len(NNCOST if command[0] in NNCOST else MODULE) :])
             if not is_right:
                 print(said)
-        shown = subprocess.run([*NNCOST, "docs"], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        shown = subprocess.run(
+            [*NNCOST, "docs"], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
     missing = sorted(page for page in PAGES if page not in shown.stdout)
     if missing:
         print("FAIL documents that are not in the wheel:", *missing)

@@ -12,6 +12,7 @@ import click
 
 from nncost.cli.options import show
 from nncost.cli.terminal import has_colour, page_width, put
+from nncost.documents.characters import plainly
 from nncost.documents.document import Document, Facts, Note, Section
 from nncost.errors import OptionError
 from nncost.names import meant, nearest
@@ -41,7 +42,7 @@ def topics() -> Mapping[str, Path]:
     """The pages by name: those of the installed package, or of the checkout it runs from."""
     installed = Path(str(files("nncost"))) / "docs"
     folder = installed if installed.is_dir() else Path(__file__).parents[3] / "docs"
-    return {path.stem: path for path in sorted(folder.glob("*.md"))}
+    return {path.stem: path for path in sorted(folder.glob("*.md"), key=lambda path: path.stem)}
 
 
 def page(topic: str) -> str:
@@ -72,10 +73,11 @@ def _rendered(text: str) -> str:
     if width is None:
         return text
     from rich.console import Console
-    from rich.markdown import Markdown
+
+    from nncost.cli.pages import Page
 
     colour = has_colour(sys.stdout)
     console = Console(width=width, no_color=not colour, color_system="auto" if colour else None)
     with console.capture() as captured:
-        console.print(Markdown(text, hyperlinks=False))
+        console.print(Page(plainly(text, sys.stdout.encoding), hyperlinks=False))
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

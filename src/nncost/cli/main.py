@@ -11,16 +11,18 @@ import signal
 import sys
 import traceback
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-from click.shell_completion import CompletionItem
 
 from nncost.cli.help import HelpContext
 from nncost.cli.messages import fail, say, usage_message
 from nncost.cli.terminal import plain_forms
 from nncost.errors import NncostError, OptionError
 from nncost.names import nearest
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 MAX_MESSAGE = 500
 EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
@@ -66,14 +68,16 @@ class LazyGroup(click.Group):
         if _VERBOSE not in command.params:
             command.params.append(_VERBOSE)
             command.context_class = HelpContext
-            if ctx.resilient_parsing:
-                from nncost.cli.completion import completable
+        if ctx.resilient_parsing:  # as in a completion
+            from nncost.cli.completion import completable
 
-                completable(command)
+            completable(command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that begin like that, without importing them, and the options."""
+        from click.shell_completion import CompletionItem
+
         found = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 

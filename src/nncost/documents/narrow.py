@@ -24,14 +24,15 @@ def in_blocks(table: Table, page: Page) -> Laid:
     others = range(1, len(table.header))
     room = _room_beside(table, page, others)
     if room >= _NARROWEST_NAME:
-        return _block(_cut(table, page, room) or _broken(table, page, room), page)
+        return _block(_named(table, page, room), page)
     narrowest = min(_room_beside(table, page, [number]) for number in others)
     room = min(max(_NARROWEST_NAME, page.room // 2), narrowest)
     if room < _NARROWEST_NAME and room < _longest_name(table, page):
         return Laid(tuple(listed(table, page)))
-    named = _cut(table, page, room) or _broken(table, page, room)
-    packings = [packing for way in WAYS if (packing := _packed(named, page, way)) is not None]
-    blocks = [_block(_only(named, (0, *numbers)), page) for numbers in min(packings, key=len)]
+    packed = {way: packing for way in WAYS if (packing := _packed(_named(table, page, room), page, way)) is not None}
+    way, packing = min(packed.items(), key=lambda found: len(found[1]))
+    named = _named(table, page, min(_room_beside(table, page, numbers, way) for numbers in packing))
+    blocks = [_block(_only(named, (0, *numbers)), page) for numbers in packing]
     lines = (line for block in blocks for line in (Styled(""), *block.lines))
     return Laid(tuple(lines)[1:], any(block.is_rounded for block in blocks))
 
@@ -94,11 +95,16 @@ def _longest_name(table: Table, page: Page) -> int:
     return widths_of(table, page, WHOLE)[0]
 
 
-def _room_beside(table: Table, page: Page, numbers: Sequence[int]) -> int:
-    """Columns that are left for names beside these columns with rounded numbers."""
-    way, kept = WAYS[-1], _only(table, (0, *numbers))
+def _room_beside(table: Table, page: Page, numbers: Sequence[int], way: Way = WAYS[-1]) -> int:
+    """Columns that are left for names beside these columns; with rounded numbers if no other way is given."""
+    kept = _only(table, (0, *numbers))
     widths = widths_of(kept, page, way)
     return page.room - width_of(widths, kept.groups, way) + widths[0]
+
+
+def _named(table: Table, page: Page, room: int) -> Table:
+    """The table with names of at most ``room`` columns: cut or, if two of them would be the same, broken."""
+    return _cut(table, page, room) or _broken(table, page, room)
 
 
 def _cut(table: Table, page: Page, room: int) -> Table | None:

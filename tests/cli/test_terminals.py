@@ -208,6 +208,15 @@ def test_force_color_colours_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_an_interrupt_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nncost.api, "count", interrupted)
+    assert run(["count", "3-2"]) == 130
+    assert capsys.readouterr() == ("", "nncost: interrupted.\n")
+
+
 def test_streams_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen(Setting(None, "ascii", no_colour=True))
     monkeypatch.setattr(sys, "stdout", screen)

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nncost
@@ -344,3 +344,42 @@ def test_wrapping_keeps_every_character(text: str, width: int, encoding: str | N
     assert all(columns(line) <= width for line in lines)
     kept = "".join(line[2:] for line in lines)
     assert [c for c in kept if c not in WHITE] == [c for c in shown if c not in WHITE]
+
+
+NAMES_OF_LAYERS = st.one_of(
+    st.sampled_from(["dense.1", LONG, f"{LONG} ×32", "層.重み", "∂L/∂x̂ → ŷ", ""]), st.text("ab.[]×ŷ·層 ", max_size=70)
+)
+AMOUNTS = st.one_of(
+    st.integers(0, 10**6), st.integers(-(10**30), 10**60), st.just("–"), st.builds(Number, st.just(1.5), st.sampled_from(["45.2 µs", "1.00 GB"]))
+)  # fmt: skip
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Any table of numbers, with groups or without, with a total or without."""
+    count = draw(st.integers(1, 12))
+    titles = st.sampled_from(["mul", "weights", "activations", "of the whole", "×2", "λ"])
+    header = ("", *draw(st.lists(titles, min_size=count, max_size=count)))
+    groups = draw(st.sampled_from([(), ("", *sorted(["parameters", "backward", "loss"] * 4)[:count])]))
+    row = st.tuples(NAMES_OF_LAYERS, *[AMOUNTS] * count)
+    return Table(header, tuple(draw(st.lists(row, max_size=6))), groups=groups, total=draw(st.one_of(st.none(), row)))
+
+
+@settings(max_examples=300)
+@given(tables(), st.sampled_from([40, 47, 60, 80, 133]), st.sampled_from([None, "ascii", "cp1252"]))
+def test_no_table_loses_a_column(table: Table, width: int, encoding: str | None) -> None:
+    laid = table_lines(table, Page(width, encoding))
+    shown = "\n".join(line.text for line in laid.lines)
+    assert max((columns(line.text) for line in laid.lines), default=0) <= width
+    if not table.all_rows:
+        return
+    for title in {*table.header, *table.groups}:
+        needed = max(table.header.count(title), 1 if title in table.groups else 0) if title else 0
+        is_listed = shown.startswith("  ") and "---" not in shown
+        assert is_listed or shown.count(plainly(title, encoding)) >= needed, title
+
+
+@given(tables())
+def test_any_table_is_well_formed_in_latex(table: Table) -> None:
+    text = Document("", (Section("", (table,)),)).render("latex")
+    assert_well_formed(text.replace("[U+", "["))

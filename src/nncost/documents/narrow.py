@@ -109,7 +109,7 @@ def _named(table: Table, page: Page, room: int) -> Table:
 
 def _cut(table: Table, page: Page, room: int) -> Table | None:
     """The table with the ends of longer names; None if two of them would be the same."""
-    names = [page.cell(row[0]) for row in table.rows]
+    names = [page.cell(row[0]) for row in table.all_rows]
     dots = page.text("…")
     short = [name if columns(name) <= room else f"{dots}{name[len(dots) - room :]}" for name in names]
     if max(map(columns, short), default=0) > room or len(set(short)) < len(set(names)):
@@ -119,12 +119,14 @@ def _cut(table: Table, page: Page, room: int) -> Table | None:
 
 def _broken(table: Table, page: Page, room: int) -> Table:
     """The table with longer names over several lines."""
-    names = (page.cell(row[0]) for row in table.rows)
+    names = (page.cell(row[0]) for row in table.all_rows)
     return _with_names(table, ["\n".join(wrapped(name, room, "", GAP)) for name in names])
 
 
 def _with_names(table: Table, names: Sequence[str]) -> Table:
-    return replace(table, rows=tuple((name, *row[1:]) for name, row in zip(names, table.rows, strict=True)))
+    rows = [(name, *row[1:]) for name, row in zip(names, table.all_rows, strict=True)]
+    last = None if table.total is None else rows.pop()
+    return replace(table, rows=tuple(rows), total=last)
 
 
 # ------------------------------------------------------------------- lists

@@ -30,6 +30,8 @@ def in_blocks(table: Table, page: Page) -> Laid:
     if room < _NARROWEST_NAME and room < _longest_name(table, page):
         return Laid(tuple(listed(table, page)))
     packed = {way: packing for way in WAYS if (packing := _packed(_named(table, page, room), page, way)) is not None}
+    if not packed:
+        return Laid(tuple(listed(table, page)))
     way, packing = min(packed.items(), key=lambda found: len(found[1]))
     named = _named(table, page, min(_room_beside(table, page, numbers, way) for numbers in packing))
     blocks = [_block(_only(named, (0, *numbers)), page) for numbers in packing]

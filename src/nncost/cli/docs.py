@@ -73,11 +73,13 @@ def _rendered(text: str) -> str:
     if width is None:
         return text
     from rich.console import Console
+    from rich.theme import Theme
 
     from nncost.cli.pages import Page
 
     colour = has_colour(sys.stdout)
-    console = Console(width=width, no_color=not colour, color_system="auto" if colour else None)
+    theme = Theme({"markdown.code": "cyan", "markdown.code_block": "none"})
+    console = Console(width=width, no_color=not colour, color_system="auto" if colour else None, theme=theme)
     with console.capture() as captured:
         console.print(Page(plainly(text, sys.stdout.encoding), hyperlinks=False))
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -1,17 +1,16 @@
-"""Markdown for a terminal, as rich lays it out; a long word in a table is broken instead of being cut."""
+"""Markdown for a terminal, as rich lays it out, but whole: words in tables are broken, not cut, and code has every column."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions
-from rich.markdown import Markdown, TableElement
+from rich.markdown import CodeBlock, Markdown, TableElement
+from rich.syntax import Syntax
 from rich.table import Table
 
 
-class _Whole(TableElement):
-    """A table that loses nothing."""
-
+class _Table(TableElement):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[object]:  # type: ignore[override]
         for part in super().__rich_console__(console, options):
             if isinstance(part, Table):
@@ -20,7 +19,13 @@ class _Whole(TableElement):
             yield part
 
 
+class _Code(CodeBlock):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[object]:  # type: ignore[override]
+        code = str(self.text).rstrip()
+        yield Syntax(code, self.lexer_name, theme="ansi_dark", word_wrap=True, background_color="default")
+
+
 class Page(Markdown):
     """A page of the documents."""
 
-    elements = {**Markdown.elements, "table_open": _Whole}  # noqa: RUF012 - as in rich
+    elements = {**Markdown.elements, "table_open": _Table, "fence": _Code, "code_block": _Code}  # noqa: RUF012 - as in rich

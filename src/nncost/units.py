@@ -56,8 +56,6 @@ def exact(amount: Dim) -> str:
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _THOUSAND = 1_000
 _SHOWN_WHOLE = 100 * _THOUSAND
-_ROUNDED_DIGITS = 4
-_TEN, _HALF = 10, 5
 
 
 def compact(amount: Dim) -> str:
@@ -68,20 +66,55 @@ def compact(amount: Dim) -> str:
         return f"−{compact(-amount)}"
     if amount < _SHOWN_WHOLE:
         return grouped(amount)
-    kept, power = _rounded(amount, _ROUNDED_DIGITS)
-    prefix = power // 3
-    if prefix >= len(_PREFIXES):
-        kept, power = _rounded(amount, 2)
-        return f"{kept // 10}.{kept % 10}e{power}"
-    before = power % 3 + 1
-    return f"{str(kept)[:before]}.{str(kept)[before:]}{_PREFIXES[prefix]}"
+    digits, power = _rounded(amount, _COMPACT_DIGITS)
+    if power // 3 < len(_PREFIXES):
+        whole = power % 3 + 1
+        return f"{digits[:whole]}.{digits[whole:]}{_PREFIXES[power // 3]}"
+    digits, power = _rounded(amount, 2)
+    return f"{digits[0]}.{digits[1]}e{power}"
 
 
-def _rounded(amount: int, digits: int) -> tuple[int, int]:
-    """The leading digits of a number, rounded, and the power of ten of the first one."""
-    text = grouped(amount).replace(",", "")
-    kept, power = (int(text[: digits + 1]) + _HALF) // _TEN, len(text) - 1
-    return (kept // _TEN, power + 1) if kept == _TEN**digits else (kept, power)
+def _rounded(amount: int, kept: int) -> tuple[str, int]:
+    """The first ``kept`` digits of a number, rounded, and the power of ten of the first of them."""
+    power = max(0, int(amount.bit_length() * _LOG10_OF_2) - 1)
+    while amount >= 10 ** (power + 1):
+        power += 1
+    unit = 10 ** (power + 1 - kept)
+    digits = str((2 * amount + unit) // (2 * unit))
+    return (digits, power) if len(digits) == kept else (digits[:kept], power + 1)
+
+
+_COMPACT_DIGITS = 4
+_LOG10_OF_2 = 0.30102
+"""A little less than log₁₀ 2, so that a number of so many bits has at least as many digits."""
+_IRREGULAR = {"axis": "axes", "epoch": "epochs", "index": "indices"}
+
+
+def noun(amount: object, singular: str, plural: str = "") -> str:
+    """The word for so many of a thing: ``step`` for one, otherwise ``steps``, ``batches``, ``queries``."""
+    if amount == 1:
+        return singular
+    if plural or singular in _IRREGULAR:
+        return plural or _IRREGULAR[singular]
+    if singular.endswith(("s", "x", "ch", "sh")):
+        return f"{singular}es"
+    if singular.endswith("y") and singular[-2] not in "aeiou":
+        return f"{singular[:-1]}ies"
+    return f"{singular}s"
+
+
+def counted(amount: Dim, singular: str, plural: str = "") -> str:
+    """So many of a thing: ``1 step``, ``12,960 weights``, ``B*h weights``."""
+    return f"{exact(amount)} {noun(amount, singular, plural)}"
+
+
+_NAME_LENGTH = 60
+
+
+def one_line(name: str) -> str:
+    """A source's name on one line, its first 60 characters."""
+    text = " ".join(name.split())
+    return text if len(text) <= _NAME_LENGTH else f"{text[:_NAME_LENGTH]}…"
 
 
 _SMALL_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))

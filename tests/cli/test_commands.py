@@ -118,8 +118,8 @@ BAD = [
     (["count", "784-16", "--batch", "-3"], "whole number"),
     (["count", "784-16", "--optimizer", "adamm"], "Accepted: sgd"),
     (["count", "784-16", "--loss", "mze"], "Accepted: squared_error"),
-    (["count", "784-16", "--set", "h=3"], "no symbol 'h'"),
-    (["count", "784-16", "--set", "h"], "NAME=N"),
+    (["count", "784-16", "--symbol", "h=3"], "no symbol 'h'"),
+    (["count", "784-16", "--symbol", "h"], "NAME=N"),
     (["count", "784-16", "--epochs", "3"], "examples"),
     (["count", "784-16", "--freeze", "dense.9"], "matches no layer"),
     (["count", "784-16", "--convention", "gflops"], "Known conventions"),
@@ -131,7 +131,7 @@ BAD = [
     (["formula", "784-h-10", "parameters.everything"], "Quantities:"),
     (["explain", "784-16", "colour"], "colour"),
     (["nothing"], "there is no command"),
-    (["count"], "missing argument"),
+    (["count"], "Missing argument"),
 ]
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
-
-if TYPE_CHECKING:
-    from nncost.documents.document import Document
-    from nncost.report import Report
 
 HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a PyTorch module, or - for standard input.
 
@@ -41,7 +37,10 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
     "--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase, memory; dtype, tensor."
 )
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
-@click.option("--expand", is_flag=True, help="Show the operations inside each layer.")
+@click.option("--expand", is_flag=True, help="Open equal layers, and show the operations inside each.")
+@click.option(
+    "--shapes", is_flag=True, help="Show what each layer returns, also where that leaves no room for other columns."
+)
 @click.option("--fits", metavar="BYTES", help="Also the largest batch whose step takes no more, e.g. 8GiB.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options
@@ -51,33 +50,21 @@ def command(
     by: str,
     depth: str | None,
     expand: bool,
+    shapes: bool,
     fits: str | None,
     allow_unknown: bool,
     **options: Any,
 ) -> int:
     """Count a source and show the report."""
     from nncost.api import count
+    from nncost.cli.command import command_line
+    from nncost.views.report import report_csv, report_document
 
-    report = count(source_text(source), fits=fits, **keywords(**options))
-    shown = levels(depth)
+    text = source_text(source)
+    report = count(text, fits=fits, **keywords(**options))
+    chosen: dict[str, Any] = {"by": by, "depth": levels(depth), "expand": expand, "shapes": shapes or None}
     own: dict[str, Callable[[], Any]] = {"json": report.to_dict}
     if by == "layer" and depth is None and not expand:
-        own["csv"] = lambda: _csv(report)
-    show(form, lambda: _document(report, by, shown, expand), **own)
+        own["csv"] = lambda: report_csv(report)
+    show(form, lambda: report_document(report, **chosen, command=command_line(text)), **own)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
-
-
-def _document(report: Report, by: str, depth: int | None, expand: bool) -> Document:
-    if report.storage is not None:
-        from nncost.views.checkpoint import checkpoint_document
-
-        return checkpoint_document(report, by=by, depth=depth)
-    from nncost.views.count import count_document
-
-    return count_document(report, by=by, depth=depth, expand=expand)
-
-
-def _csv(report: Report) -> str:
-    from nncost.views.csv import report_csv
-
-    return report_csv(report)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nncost.cli.options import count_options, format_options, keywords, show, source_text
+from nncost.views import MAX_ROWS
 
 HELP = """Run the real step of SOURCE and show predicted · measured · ratio: seconds, memory, layers.
 
@@ -25,7 +26,7 @@ Ratios are predicted ÷ measured. Seconds are predicted once the machine is cali
 @click.command("measure", help=HELP)
 @click.argument("source")
 @format_options()
-@click.option("--rows", "limit", type=click.IntRange(1), default=20, show_default=True, help="Layers to show.")
+@click.option("--rows", "limit", type=click.IntRange(1), default=MAX_ROWS, show_default=True, help="Layers to show.")
 @count_options
 def command(source: str, form: str | None, limit: int, **options: Any) -> int:
     """Measure a source and show it beside the prediction."""

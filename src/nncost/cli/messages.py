@@ -7,7 +7,9 @@ import sys
 import click
 
 from nncost.cli.terminal import has_colour, page_width
+from nncost.documents import PLAIN
 from nncost.documents.characters import plainly
+from nncost.documents.document import Document
 from nncost.documents.lines import GAP, columns, wrapped
 from nncost.errors import NncostError, SpecError
 
@@ -30,12 +32,17 @@ def say(text: str) -> None:
     click.echo("\n".join(_fitted(text, page_width(stream), stream.encoding)), file=stream)
 
 
+def say_document(document: Document) -> None:
+    """Write a document to standard error, as plain text."""
+    stream = sys.stderr
+    click.echo(document.render(PLAIN, page_width(stream), stream.encoding), file=stream, nl=False)
+
+
 def usage_message(error: click.ClickException) -> str:
     """Return what is wrong with the command line, and where it is explained."""
     context = getattr(error, "ctx", None)
     path = "nncost" if context is None else context.command_path
-    said = error.format_message()
-    return f"{said[:1].lower()}{said[1:]}\nHelp:  {path} --help"
+    return f"{error.format_message()}\nHelp:  {path} --help"
 
 
 def _lines(message: str | NncostError, width: int | None, encoding: str | None) -> list[str]:

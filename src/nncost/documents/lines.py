@@ -54,7 +54,7 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]
             line, room = "", width - columns(rest)
         line += (gap if line else "") + word
         while columns(line) > room:
-            head = _fitting(line, max(room, 1))
+            head = fitting(line, max(room, 1))
             lines.append(head)
             indents.append(rest)
             line, room = line[len(head) :], width - columns(rest)
@@ -77,8 +77,8 @@ def _words(text: str) -> list[tuple[str, str]]:
     return [*words, (gap, word)] if word else words
 
 
-def _fitting(text: str, room: int) -> str:
-    """The longest beginning of a long word that fits, with at least one character; at a joint if there is one."""
+def fitting(text: str, room: int) -> str:
+    """Return the longest beginning of a long word that fits, with at least one character; at a joint if there is one."""
     end = next((i for i in range(1, len(text) + 1) if columns(text[:i]) > room), len(text) + 1) - 1
-    joint = max(text.rfind(sign, 0, end) for sign in ",;-/._·") + 1
+    joint = max(text.rfind(sign, 0, end) for sign in " ,;-/._·") + 1
     return text[: joint if joint > end // 2 else max(end, 1)]

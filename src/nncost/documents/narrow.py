@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nncost.documents.document import NONE, Table
 from nncost.documents.lines import GAP, Styled, columns, left, wrapped
 from nncost.documents.page import Page
-from nncost.documents.tables import WAYS, WHOLE, Laid, Way, block, width_of, widths_of
+from nncost.documents.tables import WAYS, WHOLE, Laid, Way, block, only, width_of, widths_of
 from nncost.records import replace
 
 _NARROWEST_NAME = 20
@@ -34,7 +34,7 @@ def in_blocks(table: Table, page: Page) -> Laid:
         return Laid(tuple(listed(table, page)))
     way, packing = min(packed.items(), key=lambda found: len(found[1]))
     named = _named(table, page, min(_room_beside(table, page, numbers, way) for numbers in packing))
-    blocks = [_block(_only(named, (0, *numbers)), page) for numbers in packing]
+    blocks = [_block(only(named, (0, *numbers)), page) for numbers in packing]
     lines = (line for block in blocks for line in (Styled(""), *block.lines))
     return Laid(tuple(lines)[1:], any(block.is_rounded for block in blocks))
 
@@ -44,7 +44,7 @@ def side_by_side(table: Table, page: Page) -> list[Table]:
     if page.fits(width_of(widths_of(table, page, WHOLE), table.groups, WHOLE)) or len(table.header) < 2:
         return [table]
     packing = _packed(table, page, WHOLE) or [(number,) for number in range(1, len(table.header))]
-    return [_only(table, (0, *numbers)) for numbers in packing]
+    return [only(table, (0, *numbers)) for numbers in packing]
 
 
 def _block(table: Table, page: Page) -> Laid:
@@ -83,15 +83,6 @@ def _units(table: Table) -> Iterator[tuple[int, ...]]:
         yield tuple(range(first, after))
 
 
-def _only(table: Table, keep: Sequence[int]) -> Table:
-    """The table with these columns."""
-    header, groups = (tuple(titles[i] for i in keep) for titles in (table.header, table.groups or table.header))
-    rows = tuple(tuple(row[i] for i in keep) for row in table.rows)
-    total = None if table.total is None else tuple(table.total[i] for i in keep)
-    align = "".join(table.alignment[i] for i in keep)
-    return replace(table, header=header, groups=groups if table.groups else (), rows=rows, total=total, align=align)
-
-
 # ------------------------------------------------------------------- long names
 def _longest_name(table: Table, page: Page) -> int:
     return widths_of(table, page, WHOLE)[0]
@@ -99,7 +90,7 @@ def _longest_name(table: Table, page: Page) -> int:
 
 def _room_beside(table: Table, page: Page, numbers: Sequence[int], way: Way = WAYS[-1]) -> int:
     """Columns that are left for names beside these columns; with rounded numbers if no other way is given."""
-    kept = _only(table, (0, *numbers))
+    kept = only(table, (0, *numbers))
     widths = widths_of(kept, page, way)
     return page.room - width_of(widths, kept.groups, way) + widths[0]
 

@@ -8,11 +8,12 @@ from typing import Union
 from nncost.documents import document as doc
 from nncost.documents.lines import GAP, Styled, columns, left, wrapped
 from nncost.documents.page import Page
+from nncost.documents.shell import shell_lines
 from nncost.documents.tables import ROUNDED, table_lines
 from nncost.documents.work import work_lines
 
 _EQUATION_INDENT = "      "
-Words = Union[doc.Paragraph, doc.Note, doc.Heading, doc.Equation, doc.Work, doc.Facts]
+Words = Union[doc.Paragraph, doc.Note, doc.Shell, doc.Heading, doc.Equation, doc.Work, doc.Facts]
 """Blocks that are no tables."""
 
 
@@ -59,7 +60,7 @@ def _belongs(previous: doc.Block | None, block: doc.Block) -> bool:
     """Return whether no blank line stands between two blocks."""
     return isinstance(previous, doc.Heading) or (
         isinstance(block, (doc.Equation, doc.Note)) and type(block) is type(previous)
-    )
+    ) or (isinstance(block, doc.Shell) and isinstance(previous, (doc.Note, doc.Shell)))  # fmt: skip
 
 
 def _block(block: Words, previous: doc.Block | None, page: Page) -> list[Styled]:
@@ -68,6 +69,8 @@ def _block(block: Words, previous: doc.Block | None, page: Page) -> list[Styled]
             return _prose(text, "", page)
         case doc.Note(text=text, is_warning=is_warning):
             return _prose(text, "bold red" if is_warning else "dim", page)
+        case doc.Shell():
+            return [Styled(line, "dim") for line in shell_lines(block, page)]
         case doc.Heading(text=text):
             return _prose(text, "bold", page)
         case doc.Equation(maths=maths):

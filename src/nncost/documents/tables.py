@@ -8,7 +8,7 @@ from nncost.dims import Dim
 from nncost.documents.document import Table, is_formula
 from nncost.documents.lines import GAP, Styled, columns, left, right, wrapped
 from nncost.documents.page import Page
-from nncost.records import record
+from nncost.records import record, replace
 from nncost.units import compact, exact
 
 _NARROWEST_TEXT = 24
@@ -44,10 +44,21 @@ def table_lines(table: Table, page: Page) -> Laid:
         return Laid(tuple(listed(table, page)))
     if table.alignment[-1] == "l" and len(table.header) > 1:
         return Laid(tuple(_with_text(table, page)))
+    if table.spare and not page.fits(width_of(widths_of(table, page, WHOLE), table.groups, WHOLE)):
+        table = only(table, [number for number, title in enumerate(table.titles) if title not in table.spare])
     for way in WAYS:
         if page.fits(width_of(widths_of(table, page, way), table.groups, way)):
             return block(table, page, way)
     return in_blocks(table, page)
+
+
+def only(table: Table, keep: Sequence[int]) -> Table:
+    """Return the table with these columns."""
+    header, groups = (tuple(titles[i] for i in keep) for titles in (table.header, table.groups or table.header))
+    rows = tuple(tuple(row[i] for i in keep) for row in table.rows)
+    total = None if table.total is None else tuple(table.total[i] for i in keep)
+    align = "".join(table.alignment[i] for i in keep)
+    return replace(table, header=header, groups=groups if table.groups else (), rows=rows, total=total, align=align)
 
 
 def block(table: Table, page: Page, way: Way) -> Laid:

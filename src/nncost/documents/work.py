@@ -28,6 +28,8 @@ class _Texts:
 def work_lines(work: Work, page: Page) -> Iterator[Styled]:
     """Yield the lines in columns if they fit; otherwise each line as compactly as it can be."""
     lines = [_texts(line, line is work.total or work.total is None, page) for line in work.all_lines]
+    if not lines:
+        return
     middles, results = (
         max(map(columns, column)) for column in zip(*((t.middle, t.result) for t in lines), strict=True)
     )

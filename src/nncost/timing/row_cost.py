@@ -133,5 +133,5 @@ def _check_numbers(report: Report) -> None:
             names = ", ".join(sorted(str(symbol) for symbol in size.free_symbols))
             raise SymbolError(
                 f"a prediction needs numbers; these sizes have none: {names}.",
-                hint="For example: --batch 32 --set h=128",
+                hint="For example: --batch 32 --symbol h=128",
             )

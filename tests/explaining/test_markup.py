@@ -74,7 +74,7 @@ def test_latex_escapes_text() -> None:
     text = latex.escaped(NASTY)
     assert text.startswith(r"a\_b \& 50\% of \$x\$ \# \{y\} \textbackslash{}z \textasciitilde{} \textasciicircum{}")
     assert text.isascii()
-    assert latex.escaped("x̂ = δ·xᵀ") == r"$\hat x$ = $\delta$$\cdot$x$^{\mathsf T}$"
+    assert latex.escaped("x̂ = δ·xᵀ") == r"$\hat{x}$ = $\delta \cdot x^{\mathsf{T}}$"
 
 
 def test_markdown_escapes_text() -> None:

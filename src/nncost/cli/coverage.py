@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nncost.cli.options import format_options, show
+from nncost.cli.terminal import put
 from nncost.frontends import registry
 
 HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
@@ -27,7 +28,7 @@ def command(framework: str, unknown: bool, form: str | None) -> None:
 
     coverage = registry.coverage(framework)
     if unknown and form is None:
-        click.echo("\n".join(coverage.names(UNKNOWN)))
+        put("\n".join((*coverage.names(UNKNOWN), "")))
         return
     build = unknown_document if unknown else coverage_document
     show(form, lambda: build(coverage), json=lambda: coverage_data(coverage, unknown=unknown))

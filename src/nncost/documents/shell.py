@@ -15,19 +15,18 @@ _QUOTES = len("''")
 
 def shell_lines(shell: Shell, page: Page) -> Iterator[str]:
     """Yield the lead and the command."""
-    line = page.text(shell.lead)
-    for word in map(page.text, shell.words):
-        quoted = quote(word)
-        if not line.strip():
-            line += quoted
-        elif page.fits(columns(f"{line} {quoted} {_BACKSLASH}")):
-            line += f" {quoted}"
-        else:
+    line, words = page.text(shell.lead), [page.text(word) for word in shell.words]
+    for number, word in enumerate(words, 1):
+        quoted, behind = quote(word), len(f" {_BACKSLASH}") if number < len(words) else 0
+        if line and not page.fits(columns(f"{line} {quoted}") + behind):
             yield f"{line} {_BACKSLASH}"
             line = GAP + quoted
-        if not page.fits(columns(line) + columns(f" {_BACKSLASH}")):
+        else:
+            line = f"{line} {quoted}" if line else quoted
+        if not page.fits(columns(line) + behind):
             *parts, line = _parts(word, page.room)
             yield from (f"{part}{_BACKSLASH}" for part in parts)
+    yield line
 
 
 def _parts(word: str, room: int) -> Iterator[str]:

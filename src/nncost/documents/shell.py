@@ -33,6 +33,9 @@ def _parts(word: str, room: int) -> Iterator[str]:
     """Yield a word that is longer than a line in parts, which a shell joins since no space stands between them."""
     indent = GAP
     while word:
-        part = fitting(word, room - _QUOTES - len(_BACKSLASH) - len(indent))
+        size = room - len(_BACKSLASH) - len(indent)
+        part = fitting(word, size - _QUOTES)
+        while len(part) > 1 and columns(quote(part)) > size:  # a quote itself is quoted in five characters
+            part = part[:-1]
         yield indent + quote(part)
         word, indent = word[len(part) :], ""

@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     }
     for name in ("config.json", "gpt2/config.json"):
         (found / name).write_text(json.dumps(small), encoding="utf-8")
-    saved(make_model([node("Gemm", "x w")], {"x": ("N", 3)}, constants={"w": np.zeros((3, 4))}), found)
+    saved(make_model([node("Gemm", "x w")], {"x": (1, 3)}, constants={"w": np.zeros((3, 4))}), found)
     safetensors(found)
     gguf_file(found, "model-Q4_K_M.gguf", layer=gguf.GGMLQuantizationType.Q4_K)
     shutil.copytree(ROOT / "examples", found / "examples")
@@ -80,7 +80,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.syspath_prepend(str(found))
         patch.setenv("NNCOST_CACHE", str(found / "cache"))
         save_profile(made_up())
-        run(["train", "64-64:relu-10", "--data", "digits.csv", "--target", "digit", "--epochs", "1", "--save", "digits"])
+        run(
+            ["train", "64-64:relu-10", "--data", "digits.csv", "--target", "digit", "--epochs", "1", "--save", "digits"]
+        )
         shutil.copytree(found / "digits", found / "started")
         patch.setattr(
             nncost.timing.calibration.calibrate, "calibrate", lambda progress, fresh: (made_up(), Path("profile.json"))

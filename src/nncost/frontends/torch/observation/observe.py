@@ -16,6 +16,7 @@ from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
 from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.frontends.torch.step.signals import NEEDS_VALUES
+from nncost.frontends.torch.tracing.trace import GIVE_TENSORS
 from nncost.ir.call_log import CallLog, Instrumentation
 from nncost.records import replace
 
@@ -36,9 +37,13 @@ def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrument
     observer = Observer(module, instrumentation)
     try:
         step = run_step(module, given, options, observer, settings)
-    except NEEDS_VALUES:
+    except NEEDS_VALUES as error:
         if not has_values(given):
-            raise
+            name = type(module).__name__
+            raise SourceError(
+                f"{name}, seen as another tool does, needs the values of its inputs, and only shapes are given ({error}).",
+                hint=GIVE_TENSORS,
+            ) from error
         observer = Observer(module, instrumentation)
         step = run_step(module, given, options, observer, replace(settings, real=True))
     events = observer.used_by(step.output) if instrumentation.composed else observer.events

@@ -65,8 +65,10 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
     rows: dict[tuple[str | Maths, ...], Maths] = {}
     for entry in entries:
         for done in entry.works:
-            for step in steps_of_item(done):
-                taken = _per_value(step, done.item, quantities) or _taken(step, quantities)
+            steps = steps_of_item(done)
+            for step in steps:
+                each = _per_value(step, done.item, quantities) if len(steps) == 1 else None
+                taken = each or _taken(step, quantities)
                 if taken is not None:
                     rows.setdefault((entry.place[1], _equation(step)), taken)
     lines = tuple((*row, taken) for row, taken in rows.items())

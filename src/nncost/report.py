@@ -9,8 +9,9 @@ from nncost.counting.conventions import Convention
 from nncost.counting.memory.memory import AMOUNTS, Candidate, Memory, TimelineRow
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
-from nncost.errors import QuantityError
+from nncost.errors import Instead, QuantityError
 from nncost.ir.graph import PHASES
+from nncost.names import nearest
 from nncost.records import field, record
 from nncost.version import __version__
 
@@ -186,7 +187,10 @@ class Report:
             head, _, rest = rest.partition(".")
         if head in totals and (rest in ALL or rest == "flops"):
             return totals[head][rest]
-        raise QuantityError(f"unknown quantity {path!r}", hint=quantity_hint())
+        close = nearest(path, quantity_paths(), {"weights": "parameters.weights", "biases": "parameters.biases"})
+        hint = quantity_hint() if close is None else f"Did you mean {close!r}? {quantity_hint()}"
+        instead = None if close is None else Instead(path, close)
+        raise QuantityError(f"unknown quantity {path[:60]!r}", hint=hint, instead=instead)
 
     def _memory(self, name: str) -> Dim:
         amount = getattr(self.memory, name)
@@ -224,6 +228,12 @@ class Report:
         if self.run is not None:
             result["run"] = _run(self.run)
         return result
+
+
+def quantity_paths() -> list[str]:
+    """The paths of the quantities of one step."""
+    paths = [f"parameters.{name}" for name in ParameterCounts.__match_args__]
+    return [*paths, "neurons", *(f"{phase}.{name}" for phase in (*PHASES, "step") for name in (*ALL, "flops"))]
 
 
 def quantity_hint() -> str:

@@ -149,3 +149,17 @@ def bytes_of(name: str, value: object) -> int:
             return size
     shown = repr(value)[:60]
     raise OptionError(f"{name} takes a number of bytes, received {shown}", hint="For example: 8GiB, 500 MB or 1000000.")
+
+
+_WHOLE = re.compile(r"(\d[\d_,']*)(?:\.0+)?(?:([kKmMgG])|[eE]\+?(\d))?\s*\Z", re.ASCII)
+"""Whole numbers as people write them: ``1_000``, ``60,000``, ``16.0``, ``4k``, ``1e3``."""
+_POWERS = {"": 0, "k": 3, "m": 6, "g": 9}
+
+
+def whole_meant(text: str) -> str | None:
+    """The digits of the whole number that a text means; None if it means none."""
+    match = _WHOLE.match(text) if len(text) <= _MOST_SIZE_DIGITS else None
+    if match is None:
+        return None
+    power = int(match[3]) if match[3] else _POWERS[(match[2] or "").lower()]
+    return re.sub(r"[_,']", "", match[1]) + "0" * power

@@ -15,8 +15,9 @@ from typing import Any, cast
 
 import click
 
-from nncost.errors import NncostError, OptionError
-from nncost.names import nearest
+from nncost.cli.mistakes import answer, no_command
+from nncost.errors import Instead, NncostError, OptionError
+from nncost.names import meant
 
 MAX_MESSAGE = 500
 EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
@@ -52,10 +53,20 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        command = cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)
+        command = self.named(cmd_name)
         if _VERBOSE not in command.params:
             command.params.append(_VERBOSE)
         return command
+
+    @staticmethod
+    def names() -> list[str]:
+        """The names of all commands."""
+        return list(_COMMANDS)
+
+    @staticmethod
+    def named(name: str) -> click.Command:
+        """The command of that name, imported now."""
+        return cast("click.Command", import_module(f"nncost.cli.{name}").command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -65,14 +76,23 @@ class LazyGroup(click.Group):
 
         formats = list(dict.fromkeys(arg for arg in args if arg.startswith("--") and arg[2:] in FORMATS))
         if len(formats) > 1:
-            raise OptionError(f"{formats[0]} contradicts {formats[1]}: a result has one format.")
+            raise OptionError(
+                f"{formats[0]} contradicts {formats[1]}: a result has one format.", instead=Instead(formats[1], "")
+            )
+        args = self.spelled_out(args)
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
-            if _SOURCE.search(args[0]):
-                return "count", self.get_command(ctx, "count"), args
-            close = nearest(args[0], _COMMANDS)
-            hint = "" if close is None else f" Did you mean {close!r}?"
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint} Commands: {', '.join(_COMMANDS)}.", ctx)
+            raise no_command(args[0], args, self.names())
         return super().resolve_command(ctx, args)
+
+    @staticmethod
+    def spelled_out(args: list[str]) -> list[str]:
+        """The arguments with the command's own name, and with ``count`` before a source that stands alone."""
+        if not args or args[0].startswith("-"):
+            return args
+        named = meant(args[0], _COMMANDS)
+        if named is None and _SOURCE.search(args[0]):
+            return ["count", *args]
+        return [named or args[0], *args[1:]]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -117,12 +137,12 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
         _show_traceback(error, arguments)
-        return _failed(str(error))
+        return _failed(answer(error, _given(arguments)))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
-        return _failed(_usage(error))
+        return _failed(answer(error, _given(arguments)))
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
     except Exception as error:
@@ -141,16 +161,13 @@ def run(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _usage(error: click.ClickException) -> str:
-    """What is wrong with the command line, and where it is explained."""
-    context = getattr(error, "ctx", None)
-    path = "nncost" if context is None else context.command_path
-    return f"{error.format_message()}\nHelp:  {path} --help"
+def _given(arguments: list[str] | None) -> list[str]:
+    return LazyGroup.spelled_out(sys.argv[1:] if arguments is None else arguments)
 
 
 def _show_traceback(error: Exception, arguments: list[str] | None) -> None:
     """Show where an exception comes from, if that was asked for."""
-    if "--verbose" in (sys.argv[1:] if arguments is None else arguments):
+    if "--verbose" in _given(arguments):
         click.echo("".join(traceback.format_exception(error)), err=True)
 
 

@@ -10,11 +10,13 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from nncost.documents import FORMATS, PLAIN, TERMINAL
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import inputs_of
 from nncost.pipeline.choices import accepted_text
+from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
+_SHOWN = 60
 MAX_STANDARD_INPUT = 4_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -149,7 +151,15 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
     elif symbolic and _NAME.match(text):
         return text
     kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
-    raise OptionError(f"{option} takes {kinds}, received {text[:60]!r}")
+    close = whole_meant(text)
+    instead = None if close is None or not close.strip("0") else Instead(text, close)
+    if text.isdigit() and len(text) > MAX_DIGITS:
+        kinds = f"{kinds} of at most {MAX_DIGITS:,} digits"
+    raise OptionError(f"{option} takes {kinds}, received {_shown(text)}", instead=instead)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}… ({len(text):,} characters)"
 
 
 def source_text(source: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from nncost.counting.quantities import ALL
-from nncost.errors import QuantityError
+from nncost.errors import Instead, QuantityError
 from nncost.ir.graph import PHASES
+from nncost.names import nearest
 from nncost.records import record
 from nncost.report import ParameterCounts
 
@@ -48,16 +47,24 @@ def parse(topic: str) -> Topic:
     phase, _, quantity = rest.removeprefix("totals.").partition(".")
     if head == RUN and phase in (*PHASES, STEP) and quantity in _COUNTS:
         return Topic(head, quantity, phase)
-    raise QuantityError(f"cannot explain {topic!r}: there is no such topic or quantity.", hint=_hint(topic))
+    close = nearest(topic, _accepted(), {"weights": f"{PARAMETERS}.weights", "biases": f"{PARAMETERS}.biases"})
+    raise QuantityError(
+        f"cannot explain {topic[:60]!r}: there is no such topic or quantity.",
+        hint=_hint(close),
+        instead=None if close is None else Instead(topic, close),
+    )
 
 
-def _hint(topic: str) -> str:
+def _accepted() -> list[str]:
     paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__match_args__]
     paths += [f"{phase}.{name}" for phase in (*PHASES, STEP) for name in _COUNTS]
-    close = get_close_matches(topic, [*TOPICS, NEURONS, TIME, *paths], 1)
+    return [*TOPICS, NEURONS, TIME, *paths]
+
+
+def _hint(close: str | None) -> str:
     phases = ", ".join((*PHASES, STEP))
     return (
-        (f"Did you mean {close[0]!r}? " if close else "")
+        (f"Did you mean {close!r}? " if close else "")
         + f"Topics: {', '.join((*TOPICS, NEURONS, TIME))}. "
         + f"Quantities: {PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__match_args__)}; "
         + f"PHASE.NAME with PHASE one of {phases} (or run.PHASE) and NAME one of {', '.join(_COUNTS)}."

@@ -37,13 +37,11 @@ def front_end_for(source: object) -> FrontEnd:
         if _asked(front_end, source):
             return front_end
     if isinstance(source, str):
-        known = ", ".join(ending for front_end in _all() for ending in front_end.endings)
-        hint = f"Accepted: {known}, or a spec such as 784-16-10."
-        if ".." in source:
-            hint = "A family of widths has three dots between hyphens:  h0-h1-...-hl"
-        elif source.endswith(".ipynb"):
-            hint = "Count the module that the notebook makes, in a cell of it:  nncost.count(module, inputs)"
-        raise SourceError(f"{source!r} looks like a file of an unknown kind.", hint=hint)
+        from nncost.frontends.unread import unread
+
+        raise unread(source, endings()) or SourceError(
+            f"{source!r} is no source.", hint=f"Accepted: {', '.join(endings())}, or a spec such as 784-16-10."
+        )
     if isinstance(source, type):
         raise SourceError(f"{source.__qualname__} is a class, not a network.", hint=f"Make one: {source.__name__}()")
     raise SourceError(
@@ -74,6 +72,11 @@ def coverage(kind: str) -> Coverage:
         return covered()[kind].coverage()
     except ImportError as error:
         raise SourceError(f"{kind} is not installed ({error}).", hint=f"pip install 'nncost[{kind}]'") from error
+
+
+def endings() -> tuple[str, ...]:
+    """Return the endings of all files that are read."""
+    return tuple(ending for front_end in _all() for ending in front_end.endings)
 
 
 def _all() -> Iterator[FrontEnd]:

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+import re
+
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import OptionError, SourceError
+from nncost.errors import Instead, NncostError, OptionError, SpecError
+from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.spec.grammar import CommaForm, parse
 from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
+from nncost.frontends.unread import model_name, unread
 from nncost.ir.builder import Builder
 from nncost.ir.training.losses import final_softmax
+
+_COMMENT = re.compile(r"#[^\n]*")
+MAX_CORRECTIONS = 8
+"""Mistakes of one spec that are corrected one after another."""
 
 
 def load(source: str, options: LoadOptions) -> Model:
     """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
-    if source.strip() in (".", ".."):
-        raise SourceError(
-            f"{source.strip()!r} is a folder.", hint="Name the file itself:  nncost count folder/model.onnx"
-        )
-    source = respelled(source)
+    spelled = respelled(source)
+    if source[:1].isalpha() and not options.symbols and (known := model_name(source.strip())):
+        raise known
+    try:
+        return _built(spelled, options)
+    except SpecError as error:
+        other = unread(source, registry.endings())
+        if other is not None:
+            raise other from None
+        if len(source) == len(spelled):
+            error.spec = source
+        corrected = _corrected(error, spelled, options)
+        error.instead = None if corrected is None else Instead(source, corrected)
+        raise
+
+
+def _corrected(error: SpecError, spelled: str, options: LoadOptions) -> str | None:
+    """A spec that can be counted and may be meant; None if there is none."""
+    from nncost.frontends.spec.guesses import guesses
+
+    for guess in [error.corrected] if error.corrected is not None else guesses(spelled):
+        spec: str | None = guess
+        for _ in range(MAX_CORRECTIONS):
+            if spec is None:
+                break
+            try:
+                _built(spec, options)
+            except SpecError as further:
+                spec = further.corrected
+            except NncostError:
+                break
+            else:
+                return spec
+    return None
+
+
+def _built(source: str, options: LoadOptions) -> Model:
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(
@@ -42,7 +82,9 @@ def load(source: str, options: LoadOptions) -> Model:
     graph = builder.graph(output)
     return Model(
         kind="spec",
-        name=" ".join(source.split()) if isinstance(spec, CommaForm) else "".join(source.split()),
+        name=" ".join(_COMMENT.sub(" ", source).split())
+        if isinstance(spec, CommaForm)
+        else "".join(_COMMENT.sub("", source).split()),
         graph=graph,
         batch=batch,
         inputs={tensor.name: tensor.shape for tensor in graph.inputs},

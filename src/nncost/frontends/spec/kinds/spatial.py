@@ -12,6 +12,8 @@ from nncost.ir.graph import Tensor
 from nncost.ir.library import conv
 from nncost.ir.library.windows import halves, same_padding
 
+NO_PADDING = ("valid", "none", "no")
+"""What no padding is called elsewhere."""
 IMAGE = "CxL, CxHxW or CxDxHxW"
 
 
@@ -38,7 +40,9 @@ def padding_widths(
     """``pad=1``, ``pad=1x2`` or ``pad=same`` (output = ⌈input/stride⌉, the odd element behind)."""
     axes = len(kernel)
     word = a.word("pad")
-    if word is None or word.text != "same":
+    if word is not None and word.text.lower() in NO_PADDING:
+        return [(0, 0)] * axes
+    if word is None or word.text.lower() != "same":
         return [(width, width) for width in a.per_axis("pad", axes, 0, minimum=0)]
     widths: list[tuple[Dim, Dim]] = []
     for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):

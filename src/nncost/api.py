@@ -12,7 +12,7 @@ from nncost.frontends.arguments import arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.pipeline.choices import CHOICES, chosen
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import Settings
+from nncost.pipeline.settings import Settings, refuse
 from nncost.report import Report
 
 if TYPE_CHECKING:
@@ -138,6 +138,20 @@ def run(
     return run_source(_source(source), settings, whole("seed", seed, least=0))
 
 
+_NOT_PREDICTED = {
+    "convention": "A convention says what a flop is; seconds do not depend on it.",
+    "taps": "Libraries compute the products with padding, too.",
+}
+_NOT_MEASURED = {
+    **_NOT_PREDICTED,
+    **dict.fromkeys(
+        ("examples", "epochs", "accumulate"), "Single steps on one batch are measured; nncost predict adds up a run."
+    ),
+    "allocator": "Bytes are those that PyTorch's allocator gave out.",
+}
+"""Settings of a count that seconds, and measured steps, do not depend on."""
+
+
 def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any = None, **settings: Any) -> Prediction:
     """Seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
 
@@ -148,6 +162,7 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any 
     Raise OptionError if the device is unknown or this machine is not calibrated.
     """
     chosen = settings_of(inputs, **settings)
+    refuse(chosen, _NOT_PREDICTED, "a prediction")
     from nncost.timing.predict import THIS, predict_named
 
     if on != THIS:
@@ -165,7 +180,9 @@ def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings
     """
     from nncost.timing.measure.measure import measure as measured
 
-    return measured(_source(source), settings_of(inputs, **settings), progress)
+    chosen = settings_of(inputs, **settings)
+    refuse(chosen, _NOT_MEASURED, "a measurement")
+    return measured(_source(source), chosen, progress)
 
 
 def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:

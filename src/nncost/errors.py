@@ -23,7 +23,10 @@ from nncost.names import printable
 
 
 class Instead(NamedTuple):
-    """What was received, whole, and what would be accepted in its place."""
+    """What was received, whole, and what would be accepted in its place.
+
+    An option that should not be there has nothing in its place, and one that is missing has nothing received.
+    """
 
     received: str
     accepted: str

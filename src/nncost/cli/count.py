@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nncost.cli.contradictions import check_table, grouping
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
+from nncost.errors import Instead, OptionError
 
 if TYPE_CHECKING:
     from nncost.documents.document import Document
@@ -58,13 +60,30 @@ def command(
     """Count a source and show the report."""
     from nncost.api import count
 
-    report = count(source_text(source), fits=fits, **keywords(**options))
     shown = levels(depth)
+    report = count(source_text(source), fits=fits, **keywords(**options))
+    by = _grouping(report, by, expand)
+    check_table(form, by=by, depth=shown, expand=expand)
     own: dict[str, Callable[[], Any]] = {"json": report.to_dict}
     if by == "layer" and depth is None and not expand:
         own["csv"] = lambda: _csv(report)
     show(form, lambda: _document(report, by, shown, expand), **own)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
+
+
+def _grouping(report: Report, by: str, expand: bool) -> str:
+    """What the rows are grouped by. Raise OptionError for what rows of this source do not have."""
+    if report.storage is None:
+        from nncost.views.count import BY
+
+        return grouping(
+            by, BY, "Rows by dtype or tensor are those of a checkpoint." if by in ("dtype", "tensor") else ""
+        )
+    from nncost.views.checkpoint import BY as STORED
+
+    if expand:
+        raise OptionError("a checkpoint has no operations to show.", instead=Instead("--expand", ""))
+    return grouping(by, STORED, "A checkpoint has no operations.")
 
 
 def _document(report: Report, by: str, depth: int | None, expand: bool) -> Document:

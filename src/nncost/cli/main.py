@@ -15,8 +15,9 @@ from typing import Any, cast
 
 import click
 
+from nncost.cli.contradictions import check_given
 from nncost.cli.mistakes import answer, no_command
-from nncost.errors import Instead, NncostError, OptionError
+from nncost.errors import NncostError
 from nncost.names import meant
 
 MAX_MESSAGE = 500
@@ -71,18 +72,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named first; a source in its place is counted. Raise OptionError for two formats."""
-        from nncost.documents import FORMATS
-
-        formats = list(dict.fromkeys(arg for arg in args if arg.startswith("--") and arg[2:] in FORMATS))
-        if len(formats) > 1:
-            raise OptionError(
-                f"{formats[0]} contradicts {formats[1]}: a result has one format.", instead=Instead(formats[1], "")
-            )
+        """The command that is named first; a source in its place is counted. Raise OptionError for what contradicts itself."""
         args = self.spelled_out(args)
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
             raise no_command(args[0], args, self.names())
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        assert command is not None
+        check_given(command, rest)
+        return name, command, rest
 
     @staticmethod
     def spelled_out(args: list[str]) -> list[str]:

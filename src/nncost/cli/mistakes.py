@@ -50,7 +50,9 @@ def answer(error: Exception, arguments: Sequence[str]) -> str:
     text = printable(text, "\n")
     if instead is not None and len(shown := written(instead)) <= MAX_SHOWN:
         return f"{text}\nTry:  {shown}"
-    return text if "nncost " in text else f"{text}\nHelp:  {' '.join(['nncost', *_command(arguments), '--help'])}"
+    if isinstance(error, NncostError) and error.hint is not None:
+        return text
+    return f"{text}\nHelp:  {' '.join(['nncost', *_command(arguments), '--help'])}"
 
 
 def written(arguments: Sequence[str]) -> str:
@@ -103,7 +105,12 @@ def _explained(error: Exception, arguments: Sequence[str]) -> tuple[str, list[st
 
 
 def _replaced(arguments: Sequence[str], received: str, accepted: str) -> list[str] | None:
-    """The arguments with another value for the one that was received, also behind ``name=`` or before ``:name``."""
+    """The arguments with another value for the one that was received, also behind ``name=`` or before ``:name``.
+
+    Where nothing was received it is added, where nothing is accepted the option is left out.
+    """
+    if not received:
+        return [*arguments, *shlex.split(accepted)]
     if not accepted:
         return _without(arguments, received)
     for place in reversed(range(len(arguments))):
@@ -122,13 +129,13 @@ def _replaced(arguments: Sequence[str], received: str, accepted: str) -> list[st
 
 
 def _without(arguments: Sequence[str], option: str) -> list[str] | None:
-    """The arguments without every place of an option and its values; what is asked for may be its opposite, ``--no-…``."""
+    """The arguments without every place of an option and its values; if it is not there, of its opposite, ``--no-…``."""
     from nncost.cli.main import LazyGroup
 
     if not _command(arguments):
         return None
     command = LazyGroup.named(arguments[0])
-    forms = [option, f"--no-{option[2:]}"]
+    forms = [option] if any(arg.partition("=")[0] == option for arg in arguments) else [f"--no-{option[2:]}"]
     flags = [
         name
         for each in command.params

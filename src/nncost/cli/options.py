@@ -12,7 +12,7 @@ import click
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import inputs_of
-from nncost.pipeline.choices import accepted_text
+from nncost.pipeline.choices import accepted_text, chosen
 from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
@@ -114,8 +114,8 @@ def keywords(
     **others: Any,
 ) -> dict[str, Any]:
     """Return the keywords of ``nncost.count`` that the options stand for."""
-    if no_bias and bias not in (None, "none"):
-        raise OptionError(f"--no-bias contradicts --bias {bias}.")
+    if no_bias and bias is not None and chosen("bias", bias) != "none":
+        raise OptionError(f"--no-bias contradicts --bias {bias[:_SHOWN]}.", instead=Instead("--bias", ""))
     given = {name: value for name, value in others.items() if value not in (None, ())}
     numbers = {"batch": batch, "examples": examples, "epochs": epochs, "accumulate": accumulate}
     symbolic = ("batch", "examples")
@@ -138,7 +138,8 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
             raise OptionError(f"{option} takes NAME=N, received {text!r}", hint=f"For example: {option} h=128")
         number = size(value, f"{option} {name}", symbolic=False)
         assert isinstance(number, int)
-        result[name] = number
+        if result.setdefault(name, number) != number:
+            raise OptionError(f"{option} gives {name} two values: {result[name]} and {number}.")
     return result
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nncost.cli.contradictions import check_table, grouping
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
 
@@ -39,9 +40,10 @@ def command(
 ) -> int:
     """Predict a source and show the seconds."""
     from nncost.api import predict
-    from nncost.views.predict import predict_document
+    from nncost.views.predict import BY, predict_document
 
-    shown = levels(depth)
+    shown, by = levels(depth), grouping(by, BY)
+    check_table(form, by=by, depth=shown)
     with _progress(on) as progress:
         prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
     show(form, lambda: predict_document(prediction, by=by, depth=shown), json=prediction.to_dict)

@@ -64,14 +64,21 @@ def chosen(name: str, value: object) -> object:
     return meant(value, CHOICES[name], ALIASES.get(name, {})) or value
 
 
-def check_choice(name: str, value: object, accepted: Sequence[str] | None = None) -> None:
+def check_choice(
+    name: str, value: object, accepted: Sequence[str] | None = None, also: Mapping[str, str] | None = None
+) -> None:
     """Raise OptionError for a value that the setting does not have; None stands for its default.
 
-    ``accepted`` are the values, if they are not those of ``CHOICES``.
+    ``accepted`` are the values and ``also`` their other names, if they are not those of ``CHOICES`` and ``ALIASES``.
     """
+    also = ALIASES.get(name, {}) if also is None else also
     accepted = CHOICES[name] if accepted is None else accepted
     if value is not None and value not in accepted:
-        close = nearest(value, accepted, ALIASES.get(name, {})) if isinstance(value, str) else None
+        close = (
+            nearest(value, accepted, {key: name for key, name in also.items() if name in accepted})
+            if isinstance(value, str)
+            else None
+        )
         hint = "" if close is None else f"Did you mean {close!r}? "
         raise OptionError(
             f"unknown {name} {_shown(value)}",

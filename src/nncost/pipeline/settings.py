@@ -54,7 +54,9 @@ def check(settings: Settings) -> None:
             raise OptionError(f"{name} must be at least 1, received {number}")
     if settings.examples is None and settings.epochs != 1:
         raise OptionError(
-            "epochs needs examples: the number of training examples.", hint="For example: --examples 60000"
+            "epochs needs examples: the number of training examples.",
+            hint="For example: --examples 60000",
+            instead=Instead("", "--examples 60000"),
         )
 
 
@@ -69,6 +71,15 @@ def _check_use(source: Any, settings: Settings) -> None:
                 f"{name} does not apply to {front_end.title or f'a source of the kind {front_end.kind}'}.",
                 hint=unused[name], instead=Instead(option, ""),
             )  # fmt: skip
+
+
+def refuse(settings: Settings, reasons: Mapping[str, str], who: str) -> None:
+    """Raise OptionError for a setting that changes nothing about what a command gives, with its reason."""
+    for name in _given(settings, trains=True):
+        if name in reasons:
+            raise OptionError(
+                f"{name} changes nothing about {who}.", hint=reasons[name], instead=Instead(f"--{name}", "")
+            )
 
 
 _OPTIONS = {"symbols": "--set", "inputs": "--input"}

@@ -51,7 +51,10 @@ class NncostError(Exception):
 
 
 class SpecError(NncostError):
-    """A spec that cannot be read; ``position`` is the zero-based column of the fault, ``corrected`` a spec that may be meant."""
+    """A spec that cannot be read; ``position`` is the zero-based column of the fault, ``corrected`` a spec that may be meant.
+
+    ``is_unreadable`` is a text that is no sentence of the language.
+    """
 
     code = "spec"
     _LINE_WIDTH = 76
@@ -65,10 +68,11 @@ class SpecError(NncostError):
         length: int = 1,
         hint: str | None = None,
         corrected: str | None = None,
+        is_unreadable: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.spec = spec
-        self.corrected = corrected
+        self.corrected, self.is_unreadable = corrected, is_unreadable
         self.position = max(0, min(position, len(spec)))
         self.length = max(1, length)
 

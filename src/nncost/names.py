@@ -22,7 +22,7 @@ def meant(text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING
 
 
 def nearest(
-    text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING, *, likeness: float = 0.5
+    text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING, *, likeness: float = 0.6
 ) -> str | None:
     """The accepted name that a text comes close to; None if it comes close to none. A ``likeness`` of 1 is equality."""
     from difflib import get_close_matches

@@ -187,7 +187,7 @@ class Report:
             head, _, rest = rest.partition(".")
         if head in totals and (rest in ALL or rest == "flops"):
             return totals[head][rest]
-        close = nearest(path, quantity_paths(), {"weights": "parameters.weights", "biases": "parameters.biases"})
+        close = nearest(path, quantity_paths(), _ALSO)
         hint = quantity_hint() if close is None else f"Did you mean {close!r}? {quantity_hint()}"
         instead = None if close is None else Instead(path, close)
         raise QuantityError(f"unknown quantity {path[:60]!r}", hint=hint, instead=instead)
@@ -234,6 +234,14 @@ def quantity_paths() -> list[str]:
     """The paths of the quantities of one step."""
     paths = [f"parameters.{name}" for name in ParameterCounts.__match_args__]
     return [*paths, "neurons", *(f"{phase}.{name}" for phase in (*PHASES, "step") for name in (*ALL, "flops"))]
+
+
+_ALSO = {
+    "weights": "parameters.weights", "biases": "parameters.biases", "size": "parameters.bytes", "gradients": "backward.derivatives",
+    **{f"{phase}.{also}": f"{phase}.{name}"
+       for phase in (*PHASES, "step") for also, name in (("multiplications", "mul"), ("additions", "add"), ("divisions", "div"))},
+}  # fmt: skip
+"""What else people ask for; only for suggestions."""
 
 
 def quantity_hint() -> str:

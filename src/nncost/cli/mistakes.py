@@ -16,6 +16,8 @@ MAX_SHOWN = 400
 """Characters of a command that is shown again."""
 EXAMPLE = "784-16-16-10"
 _FEW = 5
+_WITH_A_TABLE = ("train",)
+"""Commands that need more than a source."""
 _ALIKE = 0.65
 """From here on a word is taken for a misspelt one."""
 COMMANDS: Mapping[str, str] = {
@@ -50,7 +52,7 @@ def answer(error: Exception, arguments: Sequence[str]) -> str:
     text = printable(text, "\n")
     if instead is not None and len(shown := written(instead)) <= MAX_SHOWN:
         return f"{text}\nTry:  {shown}"
-    if isinstance(error, NncostError) and error.hint is not None:
+    if "nncost " in text:
         return text
     return f"{text}\nHelp:  {' '.join(['nncost', *_command(arguments), '--help'])}"
 
@@ -121,7 +123,7 @@ def _replaced(arguments: Sequence[str], received: str, accepted: str) -> list[st
             changed = accepted
         elif equals and value == received:
             changed = f"{name}={accepted}"
-        elif argument.startswith(f"{received}:"):
+        elif argument.startswith((f"{received}:", f"{received}=")):
             changed = accepted + argument.removeprefix(received)
         if changed is not None:
             return [*arguments[:place], changed, *arguments[place + 1 :]]
@@ -132,6 +134,8 @@ def _without(arguments: Sequence[str], option: str) -> list[str] | None:
     """The arguments without every place of an option and its values; if it is not there, of its opposite, ``--no-…``."""
     from nncost.cli.main import LazyGroup
 
+    if not option.startswith("--"):
+        return [argument for argument in arguments if argument != option]
     if not _command(arguments):
         return None
     command = LazyGroup.named(arguments[0])
@@ -163,6 +167,16 @@ def _other_option(error: click.NoSuchOption, arguments: Sequence[str]) -> tuple[
     word = option.lstrip("-").lower().replace("_", "-")
     text = f"{command.name} has no option {option!r}."
     accepted = f"Options: {', '.join(f'--{name}' for name in known)}."
+    if option[1:2].isdigit():
+        return f"a source does not begin with a hyphen: {option!r}.", [
+            *arguments[:place],
+            arguments[place].lstrip("-"),
+            *arguments[place + 1 :],
+        ]
+    if word in ("format", "output", "as") and (value or (arguments[place + 1 : place + 2] or [""])[0]).lower() in known:
+        rest = list(arguments[place + (1 if equals else 2) :])
+        form = (value or arguments[place + 1]).lower()
+        return f"{text} Each format is an option: --{form}. {accepted}", [*arguments[:place], f"--{form}", *rest]
     found = meant(word, known, {alias: name for alias, name in OPTIONS.items() if name in known})
     further = OPTIONS.get(word, word)
     if found is None and (other := _command_with(further)) is not None:
@@ -190,6 +204,8 @@ def _accepted_by(name: str, arguments: Sequence[str]) -> list[str] | None:
     """The arguments behind another command, if it takes them."""
     from nncost.cli.main import LazyGroup
 
+    if name in _WITH_A_TABLE:
+        return None
     try:
         LazyGroup.named(name).make_context(name, list(arguments))
     except (click.ClickException, NncostError):
@@ -206,6 +222,12 @@ def _one_source(error: click.UsageError, arguments: Sequence[str]) -> tuple[str,
     text = f"{command.name} does not take {' '.join(map(repr, extra[:_FEW]))}."
     for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
+        if argument in extra and argument.lower() in known:
+            return f"{text} An option begins with --.", [
+                *arguments[:place],
+                f"--{argument.lower()}",
+                *arguments[place + 1 :],
+            ]
         if equals and option in known:
             return f"{text} An option begins with --.", [
                 *arguments[:place],
@@ -217,6 +239,8 @@ def _one_source(error: click.UsageError, arguments: Sequence[str]) -> tuple[str,
     rest = list(arguments[1:])
     for word in words:
         rest.remove(word)
+    if all(_readable(word) == word for word in words):
+        return f"{text} It takes one source.", [arguments[0], words[0], *rest]
     source = _readable(" ".join(words))
     text = f"{text} A source with blanks, commas, brackets or arrows stands in quotes."
     return text, None if source is None else [arguments[0], source, *rest]

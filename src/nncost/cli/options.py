@@ -17,6 +17,7 @@ from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
 _SHOWN = 60
+_SOME = 128
 MAX_STANDARD_INPUT = 4_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -135,7 +136,13 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not _NAME.match(name):
-            raise OptionError(f"{option} takes NAME=N, received {text!r}", hint=f"For example: {option} h=128")
+            written = re.fullmatch(r"([A-Za-z_]\w*)(?:\s*[:=]\s*(\d+))?", text)
+            instead = None if written is None else Instead(text, f"{written[1]}={written[2] or _SOME}")
+            raise OptionError(
+                f"{option} takes NAME=N, received {_shown(text)}",
+                hint=f"For example: {option} h={_SOME}",
+                instead=instead,
+            )
         number = size(value, f"{option} {name}", symbolic=False)
         assert isinstance(number, int)
         if result.setdefault(name, number) != number:
@@ -152,8 +159,8 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
     elif symbolic and _NAME.match(text):
         return text
     kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
-    close = whole_meant(text)
-    instead = None if close is None or not close.strip("0") else Instead(text, close)
+    close = whole_meant(text.removeprefix("-"))
+    instead = None if close is None else Instead(text, close if close.strip("0") else "1")
     if text.isdigit() and len(text) > MAX_DIGITS:
         kinds = f"{kinds} of at most {MAX_DIGITS:,} digits"
     raise OptionError(f"{option} takes {kinds}, received {_shown(text)}", instead=instead)

@@ -12,7 +12,8 @@ from typing import Any, cast
 import sympy
 
 from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
-from nncost.errors import SymbolError
+from nncost.errors import Instead, SymbolError
+from nncost.names import nearest
 from nncost.records import record
 
 _COMPARED = 8
@@ -74,7 +75,9 @@ def _value(expanded: Dim, names: Sequence[str], at: Mapping[str, int]) -> Dim:
     unknown = [name for name in at if name not in names]
     if unknown:
         known = ", ".join(names) or "none: it is a number"
-        raise SymbolError(f"the formula has no symbol {unknown[0]!r}.", hint=f"Its symbols: {known}.")
+        close = nearest(unknown[0], names) or (names[0] if len(names) == 1 else None)
+        instead = None if close is None else Instead(unknown[0], close)
+        raise SymbolError(f"the formula has no symbol {unknown[0]!r}.", hint=f"Its symbols: {known}.", instead=instead)
     result = substitute(expanded, {symbol(name): number for name, number in at.items()})
     return cast("Dim", result.doit()) if is_symbolic(result) else result  # type: ignore[union-attr]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from nncost.dims import Dim, is_symbolic
 from nncost.documents.document import Block, Document, Paragraph, Section
-from nncost.errors import OptionError, QuantityError
+from nncost.errors import Instead, OptionError, QuantityError
 from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
 from nncost.explaining.context import Context
@@ -56,7 +56,11 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     """
     asked = None if topic is None else parse(topic)
     if asked is not None and asked.head == RUN and settings.examples is None:
-        raise QuantityError("a run needs the number of examples.", hint="For example: --examples 60000 --epochs 10")
+        raise QuantityError(
+            "a run needs the number of examples.",
+            hint="For example: --examples 60000 --epochs 10",
+            instead=Instead("", "--examples 60000 --epochs 10"),
+        )
     counted = count_source(source, settings)
     if counted.model.kind == CHECKPOINT:
         raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])

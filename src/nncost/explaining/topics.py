@@ -16,6 +16,12 @@ TOPICS = (PARAMETERS, "forward", "loss", "backward", "update", STEP, RUN)
 ``neurons`` and ``time`` are explained only if they are asked for; ``time`` depends on the machine.
 """
 
+_ALSO = {
+    "weights": f"{PARAMETERS}.weights", "biases": f"{PARAMETERS}.biases", "gradients": "backward", "derivatives": "backward.derivatives",
+    "training": STEP, "inference": "forward", "optimizer": "update", "seconds": TIME, "multiplications": "forward.mul",
+    "additions": "forward.add", "epochs": RUN, "units": NEURONS,
+}  # fmt: skip
+"""What else people ask for; only for suggestions."""
 _COUNTS = (*ALL, "flops")
 
 
@@ -47,7 +53,7 @@ def parse(topic: str) -> Topic:
     phase, _, quantity = rest.removeprefix("totals.").partition(".")
     if head == RUN and phase in (*PHASES, STEP) and quantity in _COUNTS:
         return Topic(head, quantity, phase)
-    close = nearest(topic, _accepted(), {"weights": f"{PARAMETERS}.weights", "biases": f"{PARAMETERS}.biases"})
+    close = nearest(topic, _accepted(), _ALSO)
     raise QuantityError(
         f"cannot explain {topic[:60]!r}: there is no such topic or quantity.",
         hint=_hint(close),

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from os.path import isdir
+from os.path import isdir, isfile
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import SourceError
@@ -24,11 +24,15 @@ ENTRY_POINTS = "nncost.front_ends"
 """The group of entry points under which another package names its front ends."""
 _WIDTHS = re.compile(r"\w+(-(\w+(:\w+)?(\*\w+)?|\.\.\.))+")
 """Widths such as ``784-16:relu-10``, which nothing but a folder can be too: for these no other front end is imported."""
+_NO_FILE = re.compile(r"\A\s*[a-z]{2,6}://", re.IGNORECASE)
+"""The beginning of an address; three dots are those of a family of widths. Neither is the path of a file, whatever its end."""
 
 
 def front_end_for(source: object) -> FrontEnd:
     """Return the front end that reads a source. Raise SourceError if there is none."""
     if isinstance(source, str) and _WIDTHS.fullmatch(source) and not isdir(source):  # noqa: PTH112 - never raises
+        return _built_in("spec")
+    if isinstance(source, str) and (_NO_FILE.search(source) or "..." in source) and not isfile(source):  # noqa: PTH113 - as above
         return _built_in("spec")
     for room in BUILT_IN:
         if (front_end := _built_in(room)).matches(source):

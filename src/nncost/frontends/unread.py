@@ -62,6 +62,8 @@ def unread(source: str, endings: Collection[str]) -> SourceError | None:
         return _of_unknown_kind(text, endings)
     if re.search(r"[,\s]", text):
         return None
+    if "..." in text:
+        return None
     if _ENDING.search(text) and ".." not in text.removeprefix("../"):
         return _of_unknown_kind(text, endings)
     if _published(text) or re.fullmatch(_NAME, text) or re.match(r"[.~]?/|[A-Za-z][\w.-]*[/\\]", text):
@@ -107,9 +109,9 @@ def _of_unknown_kind(text: str, endings: Collection[str]) -> SourceError:
     ending = Path(text).suffix.lstrip(".").lower()
     advice = next((said for known_endings, said in _ADVICE.items() if ending in known_endings), None)
     if not exists(text):  # noqa: PTH110
-        close = nearest_file(text, endings)
+        close = nearest_file(text, [each for each in endings if each != ".py"])
         hint = known if close is None else f"Did you mean {close!r}? {known}"
-        hint = hint if advice is None else f"{advice}\n{hint}"
+        hint = hint if advice is None else f"{advice}\n{hint}".replace("FILE", text)
         instead = None if close is None else Instead(text, close)
         return SourceError(f"{text!r} looks like a file of an unknown kind, and there is no such file.", hint=hint, instead=instead)  # fmt: skip
     return SourceError(

@@ -83,7 +83,7 @@ def check_choice(
         raise OptionError(
             f"unknown {name} {_shown(value)}",
             hint=f"{hint}Accepted: {', '.join(accepted)}.",
-            instead=None if close is None else Instead(str(value), close),
+            instead=Instead(value, close or accepted[0]) if isinstance(value, str) and value else None,
         )
 
 

@@ -147,7 +147,11 @@ def _training_of(model: Model, settings: Settings) -> tuple[str, str]:
             loss = "cross_entropy" if final_softmax(model.graph) is not None else "squared_error"
     if loss == NO_LOSS:
         if optimizer not in (None, NO_OPTIMIZER):
-            raise OptionError("an optimizer needs a loss, received loss none", hint=f"Losses: {', '.join(LOSSES)}.")
+            raise OptionError(
+                "an optimizer needs a loss, received loss none",
+                hint=f"Losses: {', '.join(LOSSES)}.",
+                instead=Instead("--loss", ""),
+            )
         return loss, NO_OPTIMIZER
     return loss, optimizer or model.default_optimizer
 
@@ -171,5 +175,5 @@ def _no_layer(pattern: str, paths: Sequence[str]) -> OptionError:
     close = nearest(pattern, paths)
     hint = "" if close is None else f"Did you mean {close!r}? "
     hint += f"Layers with parameters: {', '.join(paths)[:_LISTED] or 'none'}."
-    instead = None if close is None else Instead(pattern, close)
+    instead = Instead(pattern, close or paths[0]) if paths else None
     return OptionError(f"freeze={pattern[:_SHOWN]!r} matches no layer.", hint=hint, instead=instead)

@@ -8,8 +8,8 @@ from math import isfinite
 from nncost.dims import Dim
 from nncost.errors import SpecError
 from nncost.frontends.spec.grammar import Layer, Word
-from nncost.frontends.spec.layer_names import argument_named
-from nncost.frontends.spec.sizes import Sizes
+from nncost.frontends.spec.layer_names import argument_named, layer_named
+from nncost.frontends.spec.sizes import MAX_CORRECTED, Sizes
 from nncost.names import nearest
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "none", "0")
@@ -49,11 +49,23 @@ class Arguments:
         if name in self._words:
             return self.sizes.error(f"{word.text!r} is given twice", word)
         accepted = [*(name.upper() for name in positional), *(f"{name}=" for name in options), *flags]
-        close = nearest(word.text, [*options, *flags])
+        meant = nearest(word.text, [*options, *flags])
+        close, named = meant, argument_named(word.text, options)
+        if name is None and named is not None:
+            close, meant = None, f"{named}="  # an option whose value stands behind a blank
+        elif name is None and word.text.isdigit() and options and not positional:
+            meant = f"{options[0]}={word.text}"
+        elif name is None and self._is_layer(word.text):
+            close, meant = None, f", {word.text}"
         hint = f"Accepted after {self.layer.name.text}: {' '.join(accepted) or 'nothing'}."
         if close:
             hint = f"Did you mean {close!r}? {hint}"
-        return self.sizes.error(f"{self.layer.name.text} does not take {word.text!r}", word, hint=hint, meant=close)
+        return self.sizes.error(f"{self.layer.name.text} does not take {word.text!r}", word, hint=hint, meant=meant)
+
+    def _is_layer(self, text: str) -> bool:
+        from nncost.frontends.spec.layers import LAYERS
+
+        return layer_named(text, LAYERS) is not None
 
     def word(self, name: str) -> Word | None:
         """The word given for an argument."""
@@ -65,20 +77,20 @@ class Arguments:
         if word is None:
             raise self.sizes.error(
                 f"{self.layer.name.text} needs {name.upper()}", self.layer.name,
-                hint=f"For example:  {example}", meant=self._completed(example),
+                hint=f"For example:  {example}", corrected=self._completed(example),
             )  # fmt: skip
         return word
 
-    def _completed(self, example: str) -> str:
-        """The layer's name with what is missing of its arguments behind it, as in the example."""
+    def _completed(self, example: str) -> str | None:
+        """The spec with what is missing of the layer's arguments behind it, as in the example."""
         _, *words = example.split()
-        given = sum(argument.key is None for argument in self.layer.arguments)
-        named = [word for word in words if "=" in word and not word.startswith("pad")]
-        missing = words[given : len(self._positional)] + (named if not self._positional else [])
-        if given == 0:
-            return " ".join([self.layer.name.text, *missing])
-        keyed = zip(self._positional[given:], missing, strict=False)
-        return " ".join([self.layer.name.text, *(f"{name}={value}" for name, value in keyed)])
+        given = [argument for argument in self.layer.arguments if argument.key is None]
+        named = [word for word in words if "=" in word]
+        missing = words[len(given) : len(self._positional)] if self._positional else named
+        last = given[-1].value if given else self.layer.name
+        end = last.position + len(last.text)
+        spec = self.sizes.spec
+        return f"{spec[:end]} {' '.join(missing)}{spec[end:]}" if len(spec) <= MAX_CORRECTED else None
 
     def size(self, name: str, example: str) -> Dim:
         """A required size."""
@@ -101,7 +113,8 @@ class Arguments:
         if len(pieces) == 1:
             return pieces * axes
         if len(pieces) != axes:
-            raise self.sizes.error(f"{name} has {len(pieces)} sizes for {axes} axes", word)
+            meant = "x".join(word.text.split("x")[:axes]) if len(pieces) > axes else None
+            raise self.sizes.error(f"{name} has {len(pieces)} sizes for {axes} axes", word, meant=meant)
         return pieces
 
     def flag(self, name: str) -> bool:
@@ -115,7 +128,7 @@ class Arguments:
             return default
         text = word.text.lower()
         if text not in (*_YES, *_NO):
-            close = nearest(text, ("yes", "no"))
+            close = nearest(text, (*_YES, *_NO)) or "yes"
             raise self.sizes.error(f"{name} is yes or no, received {word.text!r}", word, meant=close)
         return text in _YES
 
@@ -129,5 +142,5 @@ class Arguments:
         except ValueError:
             value = -1.0
         if not (isfinite(value) and 0 <= value <= 1):
-            raise self.sizes.error(f"a probability lies between 0 and 1, received {word.text!r}", word)
+            raise self.sizes.error(f"a probability lies between 0 and 1, received {word.text!r}", word, meant="0.5")
         return value

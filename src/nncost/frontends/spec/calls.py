@@ -24,14 +24,9 @@ def without_calls(text: str) -> str:
     if wrapped := _WRAPPER.search(text):
         text = wrapped[1]
     text = _CALL_ARGUMENTS.sub(lambda found: "(" + _TUPLE.sub(lambda inner: _sizes(inner[1]), found[1]) + ")", text)
-    calls = list(_CALL.finditer(text))
-    if not calls:
-        return text
-    before = text[: calls[0].start()].strip(" ,[")
-    items = [before] if before else []
-    for call in calls:
-        items += _items(call[1], call[2], table, is_first=not items)
-    return ", ".join(item for item in items if item)
+    return _CALL.sub(
+        lambda call: ", ".join(_items(call[1], call[2], table, is_first=not text[: call.start()].strip(" [("))), text
+    )
 
 
 _CALL_ARGUMENTS = re.compile(r"(?<=\w)\(((?:[^()]|\([^()]*\))*)\)")

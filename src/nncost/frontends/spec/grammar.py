@@ -189,7 +189,9 @@ def _syntax_error(text: str, error: Any) -> SpecError:
         widths = text.strip().replace("x", "-")
         corrected = widths if "-" in widths else f"{widths}-16-10"
         hint = f"Widths stand between hyphens:  {corrected}"
-    return SpecError(f"cannot read the spec: {received}", text, position, hint=hint, corrected=corrected)
+    return SpecError(
+        f"cannot read the spec: {received}", text, position, hint=hint, corrected=corrected, is_unreadable=True
+    )
 
 
 _TERMINALS = {

@@ -27,7 +27,11 @@ def guesses(text: str) -> Iterator[str]:
                 yield guess
 
 
-def _sub(pattern: str, replacement: str) -> _Rewrite:
+def _sizes(found: re.Match[str]) -> str:
+    return "x".join(size for size in found.groups() if size)
+
+
+def _sub(pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> _Rewrite:
     compiled = re.compile(pattern)
     return lambda text: compiled.sub(replacement, text)
 
@@ -61,11 +65,15 @@ def _balanced(text: str) -> str:
 
 _REWRITES: tuple[_Rewrite, ...] = (
     lambda text: text.strip().strip("\"'`“”‘’").strip(),
+    _sub(r"(?<!\w)[(\[]\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?[)\]]", _sizes),
     without_calls,
     _sub(r"\bnn\.|\btorch\.", ""),
     _sub(r"(?<=\d),(?=\d{3}\b)", ""),
+    _sub(r"\^|\*\*", "*"),
+    _sub(r"(?<=-)\[\s*(\w+)\s*\]\s*\*", r"\1*"),
     _only_numbers,
     _family,
+    _sub(r"\s*(?:-+\s*>?|[;|>→])\s*(?=[A-Za-z])", ", "),
     lambda text: "-".join(text.split()) if "," not in text else text,
     lambda text: text.strip(" -,;:|").removeprefix("[").removesuffix("]") if "," not in text else text.strip(" -,;:|"),
     _sub(r"-\s*-+", "-"),
@@ -85,6 +93,9 @@ _REWRITES: tuple[_Rewrite, ...] = (
     _sub(r"\(([^()]*)\)", r"[\1]"),
     _sub(r"\[([^\[\]]*)\]", r" \1"),
     _balanced,
+    lambda text: f"784, {text}",
+    lambda text: f"3x32x32, {text}",
+    lambda text: f"8x16, {text}",
     _sub(r"[^\w\s,\-*:=.\[\]…]", " "),
 )
 """The kinds of mistakes, roughly in the order in which they are undone."""

@@ -13,6 +13,7 @@ from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
+from nncost.names import meant
 from nncost.records import record
 
 MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
@@ -109,6 +110,9 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
     return y
 
 
+_SAID_TWICE = ("activation", "act", "layer")
+
+
 def _kind(context: Context, x: Tensor, node: Layer) -> LayerKind:
     """The kind of a layer. Raise SpecError for a name that is none, or that tells another number of axes than the input has."""
     word = node.name
@@ -121,6 +125,8 @@ def _kind(context: Context, x: Tensor, node: Layer) -> LayerKind:
                 f"{word.text} is a number, not a layer", word,
                 hint=f"A layer of {word.text} outputs is dense {word.text}. {hint}", meant=f"dense {word.text}",
             )  # fmt: skip
+        if meant(word.text, _SAID_TWICE) and node.arguments:
+            close = ""  # what stands behind it is the layer
         hint = f"Did you mean {close!r}? {hint}" if close else hint
         raise context.sizes.error(f"unknown layer {word.text!r}", word, hint=hint, meant=close)
     if found.axes is not None and x.rank > 2 and x.rank != found.axes + 2:
@@ -134,8 +140,12 @@ def _kind(context: Context, x: Tensor, node: Layer) -> LayerKind:
 def needs(a: Arguments, x: Tensor, rank: Sequence[int], form: str, context: Context) -> None:
     """Raise SpecError if the input has another number of axes than the layer takes."""
     if x.rank not in rank:
+        kind = layer_named(a.layer.name.text, LAYERS)
+        example = "" if kind is None else f"For example:  {LAYERS[kind.name].examples[0]}"
         raise context.sizes.error(
-            f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}", a.layer.name
+            f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}",
+            a.layer.name,
+            hint=example or None,
         )
 
 

@@ -25,14 +25,23 @@ _IMAGES = "1x28x28, conv 16 3x3, relu, maxpool 2, flatten, dense 10"
 def check_names(sizes: Sizes, widths: Sequence[Width | Dots]) -> None:
     """Raise SpecError for the name of an activation or a layer in the place of a width, unless it is a size that is bound."""
     for width in widths:
-        if not isinstance(width, Dots) and not width.size.text.isdigit() and width.size.text not in sizes.bindings:
+        if isinstance(width, Dots):
+            continue
+        if width.count is not None and _is_activation(width.count.text):
+            behind = f"{width.size.text}:{width.count.text}"
+            raise sizes.error(
+                f"{width.count.text} is an activation, not a number of layers", width.count,
+                hint=f"An activation stands behind a colon:  {behind}",
+                corrected=sizes.spec.replace(f"{width.size.text}*{width.count.text}", behind)[: MAX_CORRECTED],
+            )  # fmt: skip
+        if not width.size.text.isdigit() and width.size.text not in sizes.bindings:
             _check(sizes, widths, width)
 
 
 def _check(sizes: Sizes, widths: Sequence[Width | Dots], width: Width) -> None:
     text, position = width.size.text, width.size.position
     if _is_activation(text):
-        corrected = _attached(widths)
+        corrected = attached(widths)
         message, hint = f"{text} is an activation, not a width", f"Write it behind a width:  {corrected}"
     elif (layer := _layer(text)) is not None:
         corrected = _in_layers(widths) if layer in _ON_VECTORS else _ELSEWHERE.get(layer, _IMAGES)
@@ -56,13 +65,15 @@ def _layer(text: str) -> str | None:
     return None if found is None else found.name
 
 
-def _attached(widths: Sequence[Width | Dots]) -> str:
+def attached(widths: Sequence[Width | Dots]) -> str:
     """The widths with the names of activations behind the widths before them; the input has none, so its goes to the first layer."""
     words: list[str] = []
     waiting = ""
     for width in widths:
         if isinstance(width, Dots) or not _is_activation(width.size.text):
             text = _text(width)
+            if not words and ":" in text:
+                text, _, waiting = text.partition(":")
             words.append(_activated(text, waiting) if words else text)
             waiting = waiting if len(words) < 2 else ""
         elif len(words) > 1 and ":" not in words[-1]:

@@ -27,10 +27,17 @@ class Sizes:
         self.bindings = bindings
         self.used: dict[str, None] = {}
 
-    def error(self, message: str, word: Word, *, hint: str | None = None, meant: str | None = None) -> SpecError:
-        """An error with a caret under the word; ``meant`` is what would be right in its place."""
+    def error(
+        self,
+        message: str,
+        word: Word,
+        *,
+        hint: str | None = None,
+        meant: str | None = None,
+        corrected: str | None = None,
+    ) -> SpecError:
+        """An error with a caret under the word; ``meant`` is what would be right in its place, or ``corrected`` the whole spec."""
         start, end = word.position, word.position + len(word.text)
-        corrected = None
         if meant is not None and len(self.spec) <= MAX_CORRECTED and self.spec[start:end] == word.text:
             corrected = f"{self.spec[:start]}{meant}{self.spec[end:]}"
         return SpecError(message, self.spec, start, length=len(word.text), hint=hint, corrected=corrected)
@@ -71,8 +78,7 @@ class Sizes:
         for name in self.bindings:
             if name not in self.used and name not in extra:
                 known, close = ", ".join(self.used) or "none", nearest(name, self.used)
-                number = self.bindings[name]
-                instead = None if close is None else Instead(f"{name}={number}", f"{close}={number}")
+                instead = None if close is None else Instead(name, close)
                 raise SymbolError(
                     f"--set {name}=…: the source has no symbol {name!r}.",
                     hint=f"Its symbols: {known}.",

@@ -12,7 +12,7 @@ from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Dots, Width, Widths, Word
 from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
-from nncost.frontends.spec.misplaced import check_names
+from nncost.frontends.spec.misplaced import attached, check_names
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -42,7 +42,8 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
     if isinstance(first, Dots):
         raise SpecError("a network cannot start with ...", context.sizes.spec, first.position, length=3)
     if first.activation is not None or first.count is not None:
-        raise context.sizes.error("the first item is the input, which has no activation and no count", first.size)
+        message = "the first item is the input, which has no activation and no count"
+        raise context.sizes.error(message, first.size, corrected=attached(spec.widths) if first.count is None else None)
     check_names(context.sizes, spec.widths)
     expanded = _expand_numbered(context.sizes, spec.widths)
     family = next((i for i, width in enumerate(expanded) if isinstance(width, Dots)), None)

@@ -80,7 +80,7 @@ _REWRITES: tuple[_Rewrite, ...] = (
     _sub(r",\s*(?:,\s*)+", ", "),
     _sub(r"(?<=\d)\s*[x×X*]\s*(?=\d)", "x"),
     _sub(r"(?<![\w.])\.(?=\d)", "0."),
-    lambda text: re.sub(r"\b(\d{1,2})\s*%", lambda found: f"0.{int(found[1]):02d}", text),
+    lambda text: re.sub(r"\b(\d{1,2})\s*%", lambda found: f"{int(found[1]) / 100:g}", text),
     _sub(rf"\b(\d+|{_WORD})\s*[*x]\s*((?:{_WORD})?\[[^\[\]]*\])", r"\2*\1"),
     _sub(r"(\])\s*(?:\^|\*\*|[x×])?\s*(\d+)", r"\1*\2"),
     _sub(rf"(\d)\s*[(\[/.=]\s*({_WORD})\s*[)\]]?", r"\1:\2"),

@@ -79,7 +79,11 @@ def test_mistakes_are_answered(typed: str, meant: str, capsys: pytest.CaptureFix
     said, shown = answered(shlex.split(typed), capsys)
     suggested = set() if meant.startswith("- ") else set(shlex.split(meant))
     wrong = [word for word in shlex.split(typed) if word not in suggested]
-    assert "^" in said or not wrong or any(word.partition("=")[0].lstrip("-").removeprefix("no-")[:9] in said for word in wrong)
+    assert (
+        "^" in said
+        or not wrong
+        or any(word.partition("=")[0].lstrip("-").removeprefix("no-")[:9] in said for word in wrong)
+    )
     if meant.startswith("- "):
         assert meant.removeprefix("- ") in said
         assert shown.endswith("--help")

@@ -91,6 +91,8 @@ def _equation(maths: doc.Maths, width: int) -> list[str]:
 def _work(work: doc.Work, width: int) -> list[str]:
     """In columns if they fit; otherwise each line as compactly as it can be."""
     lines = work.all_lines
+    if not lines:
+        return []
     texts = [_texts(line) for line in lines]
     middles, results = (max(len(text[column]) for text in texts) for column in (1, 2))
     behind = len(GAP) + middles + (len(_EQUALS) if middles else 0) + results

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from nncost.dims import Dim, is_symbolic
-from nncost.documents.document import Block, Document, Paragraph, Section
+from nncost.documents.document import Block, Document, Paragraph, Section, Work
 from nncost.errors import Instead, OptionError, QuantityError
 from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
@@ -46,6 +46,7 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
 }
 """The title and the content of each topic but ``time``."""
 _NO_LOSS = "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
+_NOTHING = Paragraph("None: there is nothing to add up here.")
 _NO_OPTIMIZER = "No optimizer is named, so no parameter is updated."
 
 
@@ -97,7 +98,8 @@ def _section(context: Context, topic: Topic) -> Section:
     if topic.head == "update" and context.counted.optimizer == NO_OPTIMIZER:
         return Section(title, (Paragraph(_NO_OPTIMIZER),))
     is_flops = topic.quantity == "flops" and topic.head in PHASES
-    return Section(title, tuple(flops(context, topic.head) if is_flops else content(context, topic)))
+    blocks = flops(context, topic.head) if is_flops else content(context, topic)
+    return Section(title, tuple(_NOTHING if isinstance(block, Work) and not block.lines else block for block in blocks))
 
 
 def _introduction(context: Context) -> Section:

@@ -50,7 +50,7 @@ def answer(error: Exception, arguments: Sequence[str]) -> str:
     """Return what is wrong, what is accepted and the next command, without any character that a terminal would act on."""
     text, instead = _explained(error, arguments)
     text = printable(text, "\n")
-    if instead is not None and len(shown := written(instead)) <= MAX_SHOWN:
+    if instead is not None and len(shown := written(instead)) <= MAX_SHOWN and shown.isprintable():
         return f"{text}\nTry:  {shown}"
     if "nncost " in text:
         return text

@@ -46,7 +46,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pyarrow pytest pytest-xdist onnxruntime safetensors transformers
+	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo

@@ -49,7 +49,7 @@ def test_paths_and_strangers_as_sources(tmp_path: Path) -> None:
     assert nncost.count(path).parameters.total == 13_002
     with pytest.raises(nncost.NncostError, match=r"cannot count a builtins\.int"):
         nncost.count(784)
-    assert "13002 parameters" in repr(nncost.count(path))
+    assert "13,002 parameters" in repr(nncost.count(path))
 
 
 def test_quantities_by_path() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nncost.shown import show_by
 from nncost.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ _ELSEWHERE = {
     "lowers": "nncost.frontends.lowering",
 }  # fmt: skip
 """Names that ``nncost.api`` does not define."""
+
+show_by({
+    "Report": "nncost.views.report:report_document", "Prediction": "nncost.views.predict:predict_document",
+    "Measurement": "nncost.views.measure:measure_document", "Training": "nncost.views.train:train_document",
+    "Formula": "nncost.views.formula:one_formula_document", "Profile": "nncost.views.calibrate:calibrate_document",
+})  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

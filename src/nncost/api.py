@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from nncost.dims import symbol
 from nncost.errors import OptionError
 from nncost.frontends.arguments import arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
+from nncost.names import nearest
 from nncost.pipeline.choices import CHOICES, chosen
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import Settings, refuse
+from nncost.pipeline.settings import CountSettings, Settings, refuse
 from nncost.report import Report
 
 if TYPE_CHECKING:
@@ -51,21 +52,37 @@ def count(
     allocator: str = "exact",
     fits: int | str | None = None,
 ) -> Report:
-    """Count everything a network computes, exactly.
+    """Count everything a network computes, exactly: parameters, operations, activations, bytes.
 
-    ``source`` is a spec such as ``"784-16-16-10"``, the path of a file, a ``torch.nn.Module`` or a
-    Graph. ``inputs`` are one tensor, a tuple (positional), a dict (keyword) or ``nncost.Inputs``; a
-    shape such as ``(1, 3, 224, 224)`` or ``"1x128:int64"`` stands for a tensor anywhere. ``batch`` and
-    ``examples`` are numbers or names of symbols; ``symbols`` bind names to numbers. ``loss`` and
-    ``optimizer`` are names (``"none"`` leaves them out); ``accumulate`` micro-batches of ``batch``
-    examples make one step; ``freeze`` takes layer paths or patterns. ``dtype`` is the type of
-    parameters and activations. Without ``reuse`` every layer of a module is analysed, also one of many
-    that are alike; the report is the same. ``learn`` lets operators of a module run alone to see which workspace
-    they take (True: all, False: none, None: cheap ones). ``allocator`` is ``"exact"`` or ``"cuda"`` (peaks of memory in the blocks
-    of PyTorch's caching allocator); ``fits`` is a size such as ``"8GiB"``: the report then says which batch
-    is the largest whose step takes no more.
+    ``source`` is a spec such as ``"784-16-16-10"``, the path of a file (ONNX, a Hugging Face configuration, a checkpoint,
+    ``"net.py:build"``), a ``torch.nn.Module`` or a Graph. ``inputs`` are those of its call: one tensor, a tuple (positional), a
+    dict (by name) or ``nncost.Inputs``; a shape such as ``(1, 3, 224, 224)`` or ``"1x128:int64"`` stands for a tensor anywhere.
+    A spec says its own.
 
-    Raise an NncostError for anything that does not fit.
+    - ``batch``: examples in a batch; a number, or the name of a symbol such as ``"B"``
+    - ``symbols``: sizes by name, ``{"h": 128}``; a name without a size stays a symbol, and amounts are formulas in it
+    - ``loss``, ``optimizer``: names such as ``"cross_entropy"`` and ``"adam"``, ``"none"`` for neither; of a module also a
+      callable, a class or an instance. A spec has ``"squared_error"`` and ``"sgd"``, others the forward pass only
+    - ``backward``: ``"auto"``, PyTorch's own of a module, or ``"derived"``, always nncost's
+    - ``mode``: ``"train"`` or ``"inference"`` for dropout and batch norm; None: train where there is a loss
+    - ``examples``, ``epochs``: with them the report has the whole run, ``report.run``
+    - ``accumulate``: so many micro-batches of ``batch`` examples make one step
+    - ``freeze``: paths or patterns of layers that are not trained, ``"dense.1"`` or ``["conv.*"]``
+    - ``taps``: ``"dense"``, or ``"valid"``, which leaves out products with a convolution's padding
+    - ``convention``: what a flop is, such as ``"torch"`` or ``"fvcore"``; None: mul + add + div + sqrt + cmp + functions
+    - ``dtype``: of parameters and activations, which decides the bytes; None: float32, or a module's own
+    - ``bias``, ``activation``: of widths such as ``784-16-10``: ``"all"``, ``"hidden"``, ``"none"``; a name such as ``"relu"``
+    - ``reuse``: False analyses each layer of a module, also one of many that are alike; the report is the same
+    - ``learn``: whether operators of a module run alone to see which workspace they take: all, none, or (None) cheap ones
+    - ``allocator``: ``"exact"``, or ``"cuda"`` for peaks of memory in the blocks of PyTorch's caching allocator
+    - ``fits``: bytes, or a size such as ``"8GiB"``: the report says which batch is the largest whose step takes no more
+
+    Return a :class:`Report`: ``report.parameters.total``, ``report.forward.mul``, ``report.step.flops``;
+    ``print(report)`` shows its table, ``report.to_pandas()`` and ``report.to_dict()`` hand it on.
+
+    Raise SpecError, SourceError or ShapeError for a source that cannot be read or does not fit its inputs, OptionError or
+    SymbolError for a value that is not accepted, MissingExtraError for a package that is not installed: each an
+    NncostError.
     """
     given = {name: value for name, value in locals().items() if name not in ("source", "fits")}
     read, settings = _source(source), settings_of(**given)
@@ -79,32 +96,51 @@ def count(
 
 
 def formula(
-    source: Any, quantity: str = "parameters.total", *, at: Mapping[str, int] | None = None, **settings: Any
+    source: Any,
+    quantity: str = "parameters.total",
+    *,
+    at: Mapping[str, int] | None = None,
+    inputs: Any = None,
+    **settings: Unpack[CountSettings],
 ) -> Formula:
-    """The closed form of a quantity in every symbol of the source.
+    """Return the closed form of a quantity in every symbol of the source.
 
-    ``quantity`` is a path such as ``"parameters.total"`` or ``"forward.mul"``; ``at`` gives sizes at
-    which the value is wanted; ``settings`` are those of :func:`count`.
+    ``quantity`` is a path such as ``"parameters.total"``, ``"forward.mul"`` or ``"memory.step_peak"`` (bytes); ``at`` gives
+    sizes at which its value is wanted, ``{"h": 128}``. ``source``, ``inputs`` and ``settings`` are those of :func:`count`.
+
+    Raise QuantityError for a quantity there is none of, SymbolError for a symbol that the formula does not have, and
+    whatever :func:`count` raises.
     """
     from nncost.dims.formula import formula_of
 
-    report = report_on(_source(source), settings_of(**settings))
+    report = report_on(_source(source), settings_of(inputs, **settings))
     return formula_of(quantity, report.quantity(quantity), at)
 
 
-def explain(source: Any, topic: str | None = None, *, why: str | None = None, **settings: Any) -> Document:
-    """The worked arithmetic of a topic (parameters, forward, backward, update, run, time) or of one quantity.
+def explain(
+    source: Any,
+    topic: str | None = None,
+    *,
+    why: str | None = None,
+    inputs: Any = None,
+    **settings: Unpack[CountSettings],
+) -> Document:
+    """Return the worked arithmetic of a topic or of one quantity, layer by layer; ``print`` shows its text.
 
-    With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs
-    from ours. ``settings`` are those of :func:`count`. Printing the result shows the text.
+    ``topic`` is parameters, forward, backward, update, run, time or a quantity such as ``"forward.mul"``; None: all.
+    With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs from ours.
+    ``source``, ``inputs`` and ``settings`` are those of :func:`count`.
+
+    Raise OptionError for another topic, and whatever :func:`count` raises.
     """
     from nncost.explaining import explain_source, explain_why
 
+    chosen = settings_of(inputs, **settings)
     if why is not None:
         if topic is not None:
             raise OptionError(f"why={why!r} explains all of the forward pass and takes no topic, received {topic!r}.")
-        return explain_why(_source(source), why, settings_of(**settings))
-    return explain_source(_source(source), topic, settings_of(**settings))
+        return explain_why(_source(source), why, chosen)
+    return explain_source(_source(source), topic, chosen)
 
 
 def run(
@@ -119,14 +155,14 @@ def run(
     bias: str = "all",
     activation: str = "sigmoid",
 ) -> dict[str, Any]:
-    """Return the outputs of the very graph that is counted, as NumPy arrays by name.
+    """Run the very graph that is counted and return its outputs, as NumPy arrays by name.
 
     ``source`` is a spec, an ONNX file or a Graph. Parameters are those of the file, or initial values that ``seed``
     decides. ``inputs`` are one array, a tuple (positional) or a dict (by name); None, or a shape such as ``"8x784"``
     in place of an array, stands for random numbers that ``seed`` decides. The first axis of an array is the batch.
     Outputs are named as in the file; that of a spec is ``y``. ``mode`` is ``"inference"`` (None) or ``"train"``:
     dropout and the batch's own statistics, which change no parameter. ``dtype`` is ``"float64"``, ``"float32"``
-    (None) or ``"float16"``; ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
+    (None) or ``"float16"``; ``batch``, ``symbols``, ``bias`` and ``activation`` are those of :func:`count`.
 
     Raise OptionError, ShapeError or SymbolError for inputs that do not fit, SourceError for what cannot be run.
     """
@@ -152,14 +188,22 @@ _NOT_MEASURED = {
 """Settings of a count that seconds, and measured steps, do not depend on."""
 
 
-def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any = None, **settings: Any) -> Prediction:
-    """Seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
+def predict(
+    source: Any,
+    inputs: Any = None,
+    *,
+    on: str = "this",
+    progress: Callable[[str, int, int], None] | None = None,
+    **settings: Unpack[CountSettings],
+) -> Prediction:
+    """Return the seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
 
     ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``.
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
-    named; ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while operators are timed.
+    named; ``source``, ``inputs`` and ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while
+    operators are timed.
 
-    Raise OptionError if the device is unknown or this machine is not calibrated.
+    Raise OptionError if the device is unknown or this machine is not calibrated, and whatever :func:`count` raises.
     """
     chosen = settings_of(inputs, **settings)
     refuse(chosen, _NOT_PREDICTED, "a prediction")
@@ -172,11 +216,19 @@ def predict(source: Any, inputs: Any = None, *, on: str = "this", progress: Any 
     return predict_here(_source(source), chosen, progress)
 
 
-def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings: Any) -> Measurement:
-    """Run real steps on a copy of the source in PyTorch: predicted, measured and their ratio, for seconds and memory.
+def measure(
+    source: Any,
+    inputs: Any = None,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+    **settings: Unpack[CountSettings],
+) -> Measurement:
+    """Run real steps on a copy of the source in PyTorch: predicted, measured and their ratio, for seconds and bytes.
 
-    ``settings`` are those of :func:`count`; specs and ONNX files are built as modules. ``progress(what, done, of)``
-    is called on the way. Raise SourceError for what cannot run, MissingExtraError without PyTorch.
+    ``source``, ``inputs`` and ``settings`` are those of :func:`count`; specs and ONNX files are built as modules.
+    ``progress(what, done, of)`` is called on the way.
+
+    Raise SourceError for what cannot run, MissingExtraError without PyTorch, and whatever :func:`count` raises.
     """
     from nncost.timing.measure.measure import measure as measured
 
@@ -185,11 +237,13 @@ def measure(source: Any, inputs: Any = None, *, progress: Any = None, **settings
     return measured(_source(source), chosen, progress)
 
 
-def calibrate(*, fresh: bool = False, progress: Any = None) -> Profile:
+def calibrate(*, fresh: bool = False, progress: Callable[[str, int, int], None] | None = None) -> Profile:
     """Measure this machine once (at most 5 minutes), so that :func:`predict` knows it; its profile is kept.
 
-    Goes on where an earlier calibration was stopped, unless ``fresh``. Raise MissingExtraError without PyTorch,
-    OptionError where the profile cannot be written.
+    It goes on where an earlier calibration was stopped, unless ``fresh``. ``progress(what, done, of)`` is called on the way.
+    Rates are in flops and bytes per second, overheads in seconds.
+
+    Raise MissingExtraError without PyTorch, OptionError where the profile cannot be written.
     """
     from nncost.timing.calibration.calibrate import calibrate as calibrated
 
@@ -221,14 +275,22 @@ def train(
     activation: str = "sigmoid",
     dtype: str | None = None,
 ) -> Training:
-    """Train a network from a spec on a table: a CSV, Parquet or NPZ file, or a pair of arrays (examples, targets).
+    """Train a network on a table; predict what that costs, and measure it.
 
-    ``target`` is the column to be learned, ``ignore`` names columns that are no inputs; ``task`` and ``loss`` are
-    recognised unless named. None stands for 10 epochs, batches of 32, ``"adam"`` at its own learning rate, the seed
-    0, a fifth of the rows for the test, and a tenth for validation with ``patience``; where a training is resumed,
-    for what it was started with. ``engine`` is ``"auto"``, ``"torch"`` or ``"numpy"``; ``save`` and ``resume`` are
-    folders. ``symbols``, ``freeze``, ``bias``, ``activation`` and ``dtype`` are those of :func:`count`.
+    ``source`` is a spec, ``data`` a CSV, Parquet or NPZ file, or a pair of arrays: examples, one per row, and targets.
 
+    - ``target``: the column to be learned; ``ignore``: columns that are no inputs
+    - ``task``: ``"classification"`` or ``"regression"``; ``loss``: a name; both are recognised unless named
+    - ``epochs`` (10), ``batch`` (32), ``optimizer`` (``"adam"``), ``learning_rate`` (that of the optimizer), ``seed`` (0)
+    - ``test_share``, ``validation_share``: shares of the rows, a fifth, and a tenth with ``patience``
+    - ``patience``: so many epochs without a lower validation loss end the training
+    - ``engine``: ``"torch"``, ``"numpy"``, or ``"auto"``, PyTorch where it is installed
+    - ``save``: a folder for weights, network, results and checkpoints; ``resume``: one to go on with
+    - ``symbols``, ``freeze``, ``bias``, ``activation``, ``dtype``: those of :func:`count`
+
+    None stands for the value in brackets or, where a training is resumed, for what it was started with.
+
+    Return a Training: ``training.test_accuracy``, ``training.history``; ``print(training)`` shows what the command prints.
     Ctrl-C saves and raises KeyboardInterrupt. Raise an NncostError for anything that does not fit.
     """
     training = train_until_interrupted(**locals())
@@ -284,6 +346,7 @@ def settings_of(
     **others: Any,
 ) -> Settings:
     """The settings behind the keywords of :func:`count`, each checked here, at the edge."""
+    _check_names(others)
     bindings, given = _bindings(symbols), arguments_of(inputs)
     others = {name: chosen(name, value) if name in CHOICES else value for name, value in others.items()}
     load = LoadOptions(
@@ -307,6 +370,16 @@ def settings_of(
         load=load,
         **others,
     )
+
+
+def _check_names(others: Mapping[str, Any]) -> None:
+    """Raise TypeError for a keyword that is no setting."""
+    accepted = ("inputs", *CountSettings.__annotations__)
+    for name in others:
+        if name not in accepted:
+            close = nearest(name, accepted)
+            hint = "" if close is None else f" Did you mean {close!r}?"
+            raise TypeError(f"there is no setting {name!r}.{hint} There are: {', '.join(accepted)}.")
 
 
 def _truth(name: str, value: object) -> bool:

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nncost.counting.conventions import Convention
-from nncost.counting.memory.memory import AMOUNTS, Candidate, Memory, TimelineRow
+from nncost.counting.memory.memory import AMOUNTS, Memory
 from nncost.counting.quantities import ALL
-from nncost.dims import Dim, Shape, add_all, is_symbolic, tidy
-from nncost.errors import Instead, QuantityError
+from nncost.dims import Dim, Shape, add_all
+from nncost.errors import Instead, MissingExtraError, QuantityError
 from nncost.ir.graph import PHASES
 from nncost.names import nearest
 from nncost.records import field, record
-from nncost.version import __version__
+from nncost.report_data import report_data, row_table
+from nncost.shown import Shown, document_of
+from nncost.units import counted, one_line
 
 if TYPE_CHECKING:
     from nncost.counting.storage import Storage
+    from nncost.documents.document import Document
 
-SCHEMA = "nncost.report/1"
+_NOTHING: Mapping[str, Dim] = {}
 
 
-class Totals(Mapping[str, Dim]):
-    """Amounts by quantity, also as attributes (``report.forward.mul``); absent ones are zero."""
+class Amounts(Mapping[str, Dim]):
+    """Amounts by quantity, also as attributes (``counts.mul``); those that are not in it are zero.
 
-    def __init__(self, amounts: Mapping[str, Dim], convention: Convention) -> None:
+    It holds, and lists, what is not zero: ``"exp" in counts`` is False where ``counts["exp"]`` is 0.
+    """
+
+    __slots__ = ("_amounts",)
+
+    def __init__(self, amounts: Mapping[str, Dim] = _NOTHING) -> None:
         self._amounts = {name: amount for name, amount in amounts.items() if amount != 0}
-        if convention.weights:
-            flops = add_all(weight * self._amounts.get(name, 0) for name, weight in convention.weights.items())
-            if flops != 0:
-                self._amounts["flops"] = flops
 
     def __getitem__(self, name: str) -> Dim:
         if name in self._amounts:
@@ -38,6 +42,9 @@ class Totals(Mapping[str, Dim]):
             return 0
         raise KeyError(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._amounts
+
     def __iter__(self) -> Iterator[str]:
         return iter(name for name in (*ALL, "flops") if name in self._amounts)
 
@@ -45,10 +52,25 @@ class Totals(Mapping[str, Dim]):
         return len(self._amounts)
 
     def __getattr__(self, name: str) -> Dim:
-        try:
+        if name in ALL or name == "flops":
             return self[name]
-        except KeyError:
-            raise AttributeError(f"no quantity {name!r}; there are {', '.join((*ALL, 'flops'))}") from None
+        raise AttributeError(f"no quantity {name!r}; there are {', '.join((*ALL, 'flops'))}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)})"
+
+
+class Totals(Amounts):
+    """The amounts of a phase or a step, with its flops by the convention (``report.forward.flops``)."""
+
+    __slots__ = ()
+
+    def __init__(self, amounts: Mapping[str, Dim], convention: Convention) -> None:
+        super().__init__(amounts)
+        if convention.weights:
+            flops = add_all(weight * self[name] for name, weight in convention.weights.items())
+            if flops != 0:
+                self._amounts["flops"] = flops
 
 
 @record
@@ -70,21 +92,23 @@ class ParameterCounts:
 
 @record
 class ReportRow:
-    """One layer and operation in one phase.
+    """One layer and operation in one phase; ``counts`` answer 0 for a quantity that there is none of.
 
-    ``times`` is how often a repeated layer stands there; ``inside`` holds the counts of the
-    operations within, where there is more than one.
+    ``output`` is the shape of what the layer returns, the batch included: in the forward phase, where it is known.
+    ``times`` is how often a repeated layer stands there; ``inside`` holds the counts of the operations within, where
+    there is more than one.
     """
 
     path: str
     op: str
     phase: str
-    counts: Mapping[str, Dim]
+    counts: Amounts
     weights: Dim = 0
     biases: Dim = 0
     other: Dim = 0
     times: Dim = 1
-    inside: Mapping[str, Mapping[str, Dim]] = field(default_factory=dict)
+    inside: Mapping[str, Amounts] = field(default_factory=dict)
+    output: Shape | None = None
 
     @property
     def parameters(self) -> Dim:
@@ -114,8 +138,13 @@ class Source:
 
 
 @record
-class Report:
-    """All counts of one source under one setting."""
+class Report(Shown):
+    """All counts of one source under one setting: what ``nncost.count`` returns.
+
+    ``report.parameters.total``, ``report.forward.mul``, ``report.step.flops``, ``report.memory.step_peak`` are exact
+    amounts: whole numbers of any size, or formulas (SymPy) where sizes are symbols. ``rows`` are the layers, ``outputs``
+    the shapes of what they return, in the order in which they end. ``print(report)`` shows what ``nncost count`` prints.
+    """
 
     source: Source
     settings: Mapping[str, Any]
@@ -129,11 +158,13 @@ class Report:
     notes: Sequence[str] = ()
     run: Run | None = None
     storage: Storage | None = None
+    outputs: Mapping[str, Shape] = field(default_factory=dict)
     memory: Memory = field(kw_only=True)
 
     def __repr__(self) -> str:
         kind = "" if self.complete else ", incomplete"
-        return f"<Report of {self.source.name[:60]}: {self.parameters.total} parameters, {self.step.flops} flops a step{kind}>"
+        amounts = f"{counted(self.parameters.total, 'parameter')}, {counted(self.step.flops, 'flop')} a step"
+        return f"<Report of {one_line(self.source.name)}: {amounts}{kind}>"
 
     @property
     def complete(self) -> bool:
@@ -199,35 +230,39 @@ class Report:
             raise QuantityError(f"memory.{name} is not known for this source", hint=reason)
         return amount
 
+    def table(
+        self, *, by: str = "layer", depth: int | None = None, expand: bool = False, shapes: bool = True
+    ) -> Document:
+        """Return the report as a document, which prints as ``nncost count`` shows it.
+
+        ``by`` groups its rows: ``"layer"``, ``"op"``, ``"phase"`` or ``"memory"`` (the timeline); of a checkpoint
+        ``"layer"``, ``"dtype"`` or ``"tensor"``. ``depth`` cuts the layers' paths to so many names, ``expand`` opens equal
+        layers and shows the operations inside each; without ``shapes`` there are no output shapes.
+        ``report.table().render("markdown")`` is the same as Markdown, ``"latex"`` as LaTeX.
+
+        Raise OptionError for another ``by``.
+        """
+        return cast("Document", document_of(self, by=by, depth=depth, expand=expand, shapes=shapes))
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with a row per layer, operation and phase: what ``nncost count --csv`` prints.
+
+        Its columns: ``path``, ``op``, ``phase``, ``output`` (such as ``"1x16"``), ``times``, ``parameters``,
+        ``weights``, ``biases``, ``other``, and each quantity that some row has. Amounts are whole numbers; those that do
+        not fit into 64 bits, and formulas, are Python objects.
+
+        Raise MissingExtraError without pandas.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise MissingExtraError("a table of pandas", "pandas", "pandas") from error
+        titles, lines = row_table(self)
+        return DataFrame(lines, columns=titles)
+
     def to_dict(self) -> dict[str, Any]:
-        """Exactly the JSON that ``nncost count --json`` prints."""
-        result: dict[str, Any] = {
-            "schema": SCHEMA,
-            "nncost": __version__,
-            "source": {
-                "kind": self.source.kind,
-                "name": self.source.name,
-                "inputs": {name: [plain(dim) for dim in shape] for name, shape in self.source.inputs.items()},
-            },
-            "settings": {name: plain(value) for name, value in self.settings.items()},
-            "complete": self.complete,
-            "unknown": [dict(item) for item in self.unknown],
-            "parameters": _parameters(self.parameters),
-            "neurons": plain(self.neurons),
-            "totals": _totals(self.totals),
-            "memory": _memory(self.memory),
-            "rows": [_row(row) for row in self.rows],
-        }
-        if self.estimated:
-            result["estimated"] = list(self.estimated)
-        if self.notes:
-            result["notes"] = list(self.notes)
-        result["free"] = dict(self.free)
-        if self.storage is not None:
-            result["storage"] = _storage(self.storage)
-        if self.run is not None:
-            result["run"] = _run(self.run)
-        return result
+        """Return the report as plain data: exactly the JSON that ``nncost count --json`` prints (docs/report.md)."""
+        return report_data(self)
 
 
 def quantity_paths() -> list[str]:
@@ -250,90 +285,3 @@ def quantity_hint() -> str:
         f"Quantities: parameters.{{{','.join(ParameterCounts.__match_args__)}}}, neurons, "
         f"{{{','.join((*PHASES, 'step'))}}}.{{{','.join((*ALL, 'flops'))}}}, memory.{{{','.join(AMOUNTS)}}}."
     )
-
-
-def plain(value: Any) -> Any:
-    """A size as JSON holds it: an integer of any size, or a formula as text."""
-    if hasattr(value, "free_symbols") or (is_symbolic(value) and hasattr(value, "is_Integer")):
-        return str(tidy(value))
-    return value
-
-
-def _parameters(counts: ParameterCounts) -> dict[str, Any]:
-    amounts: dict[str, Any] = {name: plain(getattr(counts, name)) for name in ParameterCounts.__match_args__}
-    if counts.active == counts.total:
-        del amounts["active"]
-    return amounts
-
-
-def _totals(totals: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
-    return {phase: {name: plain(amount) for name, amount in counts.items()} for phase, counts in totals.items()}
-
-
-def _memory(memory: Memory) -> dict[str, Any]:
-    """Every quantity (null where it is not known), where the peak is, the timeline, and what there is to say."""
-    result: dict[str, Any] = {name: plain(getattr(memory, name)) for name in AMOUNTS if name != "reserved_peak"}
-    result |= {"step_peak_at": memory.step_peak_at, "step_peak_phase": memory.step_peak_phase}
-    result |= {"allocator": memory.allocator, "exact": memory.exact, "notes": list(memory.notes)}
-    if memory.reserved_peak is not None:
-        result["reserved_peak"] = memory.reserved_peak
-    if memory.candidates:
-        result["candidates"] = [_known(candidate) for candidate in memory.candidates]
-    if memory.fits is not None:
-        fit = memory.fits
-        result["fits"] = {"bytes": fit.bytes, "batch": fit.batch, "step_peak": fit.peak}
-    result["timeline"] = [_known(row) for row in memory.timeline]
-    return result
-
-
-def _known(item: Candidate | TimelineRow) -> dict[str, Any]:
-    """Fields that are known, by name."""
-    fields = ((name, getattr(item, name)) for name in item.__match_args__)
-    return {name: plain(value) for name, value in fields if value is not None}
-
-
-def _row(row: ReportRow) -> dict[str, Any]:
-    result: dict[str, Any] = {"path": row.path, "op": row.op, "phase": row.phase}
-    if row.times != 1:
-        result["times"] = plain(row.times)
-    if row.parameters != 0:
-        result["parameters"] = plain(row.parameters)
-        result |= {
-            name: plain(amount)
-            for name, amount in (("weights", row.weights), ("biases", row.biases), ("other", row.other))
-            if amount != 0
-        }
-    result["counts"] = {name: plain(amount) for name, amount in row.counts.items()}
-    if row.inside:
-        result["inside"] = {
-            op: {name: plain(amount) for name, amount in counts.items()} for op, counts in row.inside.items()
-        }
-    return result
-
-
-def _run(run: Run) -> dict[str, Any]:
-    result = {
-        "examples": plain(run.examples), "epochs": run.epochs, "batch": plain(run.batch), "steps": plain(run.steps),
-        "totals": _totals(run.totals),
-    }  # fmt: skip
-    return result | ({"assumes": run.assumes} if run.assumes else {})
-
-
-def _storage(storage: Storage) -> dict[str, Any]:
-    bits = storage.bits_per_weight
-    result: dict[str, Any] = {"bytes": storage.bytes}
-    if bits is not None:
-        result |= {"bits_per_weight": float(bits), "formula": storage.formula}
-    result["dtypes"] = {
-        dtype: {"tensors": t.tensors, "parameters": t.parameters, "bytes": t.bytes}
-        | ({"buffers": t.buffers} if t.buffers else {})
-        for dtype, t in storage.dtypes.items()
-    }
-    result["tensors"] = [
-        {
-            "name": t.name, "dtype": t.dtype, "shape": [plain(dim) for dim in t.shape], "role": t.role,
-            "elements": plain(t.elements), "bytes": t.bytes,
-        }
-        for t in storage.tensors
-    ]  # fmt: skip
-    return result

@@ -1,4 +1,4 @@
-"""Numbers as people read them: exact at any size, with thousands separators, or cut to fit a column."""
+"""Numbers as people read them: exact at any size, with thousands separators, or rounded to fit a column."""
 
 from __future__ import annotations
 
@@ -59,19 +59,62 @@ _SHOWN_WHOLE = 100 * _THOUSAND
 
 
 def compact(amount: Dim) -> str:
-    """At most six characters where possible: ``12,960``, ``829.4k``, ``4.089G``; cut, not rounded up."""
+    """At most six characters where possible: ``12,960``, ``829.4k``, ``4.090G``; rounded to four digits."""
     if is_symbolic(amount):
         return str(tidy(amount))
     if amount < 0:
         return f"−{compact(-amount)}"
-    text = grouped(amount)
     if amount < _SHOWN_WHOLE:
-        return text
-    leading, *groups = text.split(",")
-    if len(groups) >= len(_PREFIXES):
-        digits = leading + groups[0]
-        return f"{digits[0]}.{digits[1]}e{3 * len(groups) + len(leading) - 1}"
-    return f"{leading}.{(groups[0] + groups[1] if len(groups) > 1 else groups[0])[: 4 - len(leading)]}{_PREFIXES[len(groups)]}"
+        return grouped(amount)
+    digits, power = _rounded(amount, _COMPACT_DIGITS)
+    if power // 3 < len(_PREFIXES):
+        whole = power % 3 + 1
+        return f"{digits[:whole]}.{digits[whole:]}{_PREFIXES[power // 3]}"
+    digits, power = _rounded(amount, 2)
+    return f"{digits[0]}.{digits[1]}e{power}"
+
+
+def _rounded(amount: int, kept: int) -> tuple[str, int]:
+    """The first ``kept`` digits of a number, rounded, and the power of ten of the first of them."""
+    power = max(0, int(amount.bit_length() * _LOG10_OF_2) - 1)
+    while amount >= 10 ** (power + 1):
+        power += 1
+    unit = 10 ** (power + 1 - kept)
+    digits = str((2 * amount + unit) // (2 * unit))
+    return (digits, power) if len(digits) == kept else (digits[:kept], power + 1)
+
+
+_COMPACT_DIGITS = 4
+_LOG10_OF_2 = 0.30102
+"""A little less than log₁₀ 2, so that a number of so many bits has at least as many digits."""
+_IRREGULAR = {"axis": "axes", "epoch": "epochs", "index": "indices"}
+
+
+def noun(amount: object, singular: str, plural: str = "") -> str:
+    """The word for so many of a thing: ``step`` for one, otherwise ``steps``, ``batches``, ``queries``."""
+    if amount == 1:
+        return singular
+    if plural or singular in _IRREGULAR:
+        return plural or _IRREGULAR[singular]
+    if singular.endswith(("s", "x", "ch", "sh")):
+        return f"{singular}es"
+    if singular.endswith("y") and singular[-2] not in "aeiou":
+        return f"{singular[:-1]}ies"
+    return f"{singular}s"
+
+
+def counted(amount: Dim, singular: str, plural: str = "") -> str:
+    """So many of a thing: ``1 step``, ``12,960 weights``, ``B*h weights``."""
+    return f"{exact(amount)} {noun(amount, singular, plural)}"
+
+
+_NAME_LENGTH = 60
+
+
+def one_line(name: str) -> str:
+    """A source's name on one line, its first 60 characters."""
+    text = " ".join(name.split())
+    return text if len(text) <= _NAME_LENGTH else f"{text[:_NAME_LENGTH]}…"
 
 
 _SMALL_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))

@@ -109,4 +109,4 @@ def test_optimizer_equations(optimizer: str) -> None:
 
 def test_mathematics() -> None:
     assert mathematics("m̂/(√v̂ + ε)") == r"\hat{m}/(\surd \hat{v} + \varepsilon )"
-    assert mathematics("p − η·sign(β₁·m)") == r"p - \eta \cdot \operatorname{sign}(\beta _1\cdot m)"
+    assert mathematics("p − η·sign(β₁·m)") == r"p - \eta \cdot \operatorname{sign}(\beta _{1}\cdot m)"

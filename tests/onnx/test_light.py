@@ -51,6 +51,16 @@ def test_macs_equal_those_of_inferred_shapes(name: str) -> None:
     assert total == FIGURES[name][1]
 
 
+@pytest.mark.parametrize("name", ["resnet50", "shufflenet", "squeezenet"])
+def test_output_shapes_are_the_inferred_ones(name: str) -> None:
+    graph = onnx.shape_inference.infer_shapes(onnx.load(light(name))).graph
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.value_info, *graph.output)}
+    inferred = {node.name: tuple(shapes[node.output[0]]) for node in graph.node if node.output[0] in shapes}
+    found = {row.path: row.output for row in nncost.count(str(light(name))).rows}
+    assert len(found) > 50
+    assert {path: inferred[path] for path in found} == found
+
+
 def test_roles() -> None:
     """ResNet-50's 53 batch norms: 26,560 scales, shifts, means and variances each."""
     parameters = nncost.count(str(light("resnet50"))).parameters

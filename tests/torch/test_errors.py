@@ -126,8 +126,8 @@ COMMANDS = [
     ("Net", "1x3x8x8 --optimizer lbfgs", "LBFGS has no fixed cost", ""),
     ("Net", "1x3x8x8 --freeze nope", "freeze='nope' matches no layer", "block.0, head"),
     ("Net", "1x3x8x8 --loss sum --freeze *", "nothing is trained", ""),
-    ("Net", "1x3x8x8 --set B=3", "no symbol 'B'", "Their symbols: none"),
-    ("Net", "Bx3x8x8 --set C=3", "no symbol 'C'", "Their symbols: B"),
+    ("Net", "1x3x8x8 --symbol B=3", "no symbol 'B'", "Their symbols: none"),
+    ("Net", "Bx3x8x8 --symbol C=3", "no symbol 'C'", "Their symbols: B"),
     ("Net", "1x3x2x2", "", "in layer 'block.0'"),
 ]
 

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_the_command_of_the_issue(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^ +predicted +measured +ratio$", out, re.MULTILINE)
     for title in ("operations of a step", "seconds of a step", "seconds of the run", "memory of a step"):
         assert re.search(rf"^{title} .+\d\.\d\d$", out, re.MULTILINE), title
-    assert len(re.findall(r"^epoch +\d+/20  loss \d\.\d{4}  accuracy \d+\.\d %", talk, re.MULTILINE)) == 20
+    assert len(re.findall(r"^epoch +\d+/20  loss \d\.\d{4}  training accuracy \d+\.\d %", talk, re.MULTILINE)) == 20
     assert "1,438 for training, 359 for the test" in talk
     assert "a step," in talk.split("epoch  1/20")[0]
 
@@ -77,7 +78,7 @@ def test_options_arrive(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         "seed": "7", "test_share": "0.3", "validation_share": "0.25", "patience": "2", "task": "classification",
     }  # fmt: skip
     given = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", value)]
-    arguments = ["train", "2-h-3", "--set", "h=4", "--data", path, "--target", "kind", "--ignore", "b", "--json"]
+    arguments = ["train", "2-h-3", "--symbol", "h=4", "--data", path, "--target", "kind", "--ignore", "b", "--json"]
     code, out, _ = said(capsys, *arguments, "--engine", "numpy", "--freeze", "dense.1", *given)
     assert code == 0
     told = json.loads(out)
@@ -110,7 +111,7 @@ def test_a_spec_from_standard_input(tmp_path: Path) -> None:
         ([*BLOBS, "--data", "{blobs}", "--task", "magic"], "unknown task 'magic'"),
         ([*BLOBS, "--data", "{blobs}", "--resume", "none"], "no training to resume at none"),
         ([*BLOBS, "--data", "{blobs}", "--wrong"], "No such option"),
-        ([*BLOBS, "--data", "{blobs}", "--set", "h"], "--set takes NAME=N"),
+        ([*BLOBS, "--data", "{blobs}", "--symbol", "h"], "--symbol takes NAME=N"),
     ],
 )
 def test_wrong_usage_is_one_message(tmp_path: Path, arguments: list[str], fragment: str) -> None:
@@ -140,7 +141,19 @@ def test_ctrl_c_saves_and_says_where(tmp_path: Path, number: int) -> None:
         out, talk = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert "interrupted after" in out
-    assert "go on with  --resume 3-8-relu-3-softmax-training" in talk
+    words = shlex.split(talk[talk.index("Next: ") + len("Next: ") :])
+    assert sorted(words) == sorted(
+        [
+            "nncost",
+            *BLOBS,
+            "--epochs",
+            "1000000",
+            "--data",
+            str(tmp_path / "t.csv"),
+            "--resume",
+            "3-8-relu-3-softmax-training",
+        ]
+    )
     assert "Traceback" not in talk
     told = json.loads((tmp_path / "3-8-relu-3-softmax-training" / "training.json").read_text())
     done = nncost_process([*BLOBS, "--data", "t.csv", "--resume", "3-8-relu-3-softmax-training",

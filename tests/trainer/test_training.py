@@ -235,7 +235,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
         ("3-3", {"test_share": 0.001}, "too few for test_share"),
         ("3-3", {"patience": 2, "validation_share": 0}, "needs rows for it"),
         ("3-3", {"dtype": "float16"}, "float32 or float64"),
-        ("3-h-3", {}, "For example: --set h=128"),
+        ("3-h-3", {}, "For example: --symbol h=128"),
         ("3-3-", {}, "3-3-"),
         ("3x3, dense 3", {}, "needs a vector"),
         ("3, relu, relu", {}, "no parameter to train"),

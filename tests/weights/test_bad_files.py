@@ -324,7 +324,7 @@ def test_shards(tmp_path: Path) -> None:
     report = count(_sharded(tmp_path, places))
     assert [row.path for row in report.rows] == ["l.0", "l.2", "l.10"]
     assert (report.parameters.total, report.parameters.bytes) == (15, 24 + 12 + 12)
-    assert any("1 tensors in these files are not in the index" in note for note in report.notes)
+    assert any("1 tensor in these files is not in the index" in note for note in report.notes)
     refused(_sharded(tmp_path, places | {"x": "b.safetensors"}), "holds the tensor 'x'")
     refused(_sharded(tmp_path, places | {"x": "c.safetensors"}), "'c.safetensors' of .* is not there")
 

@@ -110,7 +110,9 @@ def shape_of(parameter: Parameter) -> tuple[int, ...]:
     """A parameter's shape in numbers. Raise SymbolError if a size is a symbol."""
     for dim in parameter.tensor.shape:
         if is_symbolic(dim):
-            raise SymbolError(f"{parameter.path} has a size {dim} without a number.", hint="Bind it, e.g. --set h=128.")
+            raise SymbolError(
+                f"{parameter.path} has a size {dim} without a number.", hint="Bind it, e.g. --symbol h=128."
+            )
     return cast("tuple[int, ...]", tuple(parameter.tensor.shape))
 
 

@@ -15,9 +15,11 @@ LAYER = "layer"
 _GROUPINGS: Mapping[str, str] = {
     "layers": LAYER, "module": LAYER, "path": LAYER, "name": LAYER, "operation": "op", "operations": "op", "ops": "op", "kind": "op",
     "operator": "op", "type": "op", "phases": "phase", "pass": "phase", "timeline": "memory", "causes": "cause", "dtypes": "dtype",
-    "tensors": "tensor",
+    "tensors": "tensor", "layer": LAYER, "op": "op", "phase": "phase", "memory": "memory", "cause": "cause", "dtype": "dtype",
+    "tensor": "tensor",
 }  # fmt: skip
 """What else the rows of a table are grouped by."""
+_SHOWN = 60
 _CUT, _OPENED = (LAYER, "memory"), (LAYER, "op")
 """Groupings whose rows have paths, and those whose rows have operations inside."""
 
@@ -59,32 +61,45 @@ def _given(command: click.Command, arguments: Sequence[str]) -> list[tuple[click
     return found
 
 
+def spelled(by: str) -> str:
+    """The name of a grouping that a text means; the text itself if it means none."""
+    return meant(by, dict.fromkeys(_GROUPINGS.values()), _GROUPINGS) or by
+
+
 def grouping(by: str, accepted: Collection[str], elsewhere: str = "") -> str:
     """The grouping that a text means. Raise OptionError for none; ``elsewhere`` says what other sources have."""
-    found = meant(by, accepted, {also: name for also, name in _GROUPINGS.items() if name in accepted})
-    if found is None:
-        try:
-            check_choice("grouping", by, tuple(accepted), _GROUPINGS)
-        except OptionError as error:
-            error.hint = f"{error.hint} {elsewhere}".rstrip()
-            raise
-    assert found is not None
+    found = spelled(by)
+    try:
+        check_choice("grouping", found, tuple(accepted), _GROUPINGS)
+    except OptionError as error:
+        error.hint = f"{error.hint} {elsewhere}".rstrip()
+        error.instead = Instead(by, error.instead.accepted) if error.instead else None
+        raise
     return found
 
 
 def check_table(
-    form: str | None, *, by: str, depth: int | None = None, expand: bool = False, rows: bool = False
+    form: str | None,
+    *,
+    by: str,
+    depth: str | None = None,
+    expand: bool = False,
+    rows: bool = False,
+    shapes: bool = False,
 ) -> None:
     """Raise OptionError for an option about the rows of a table that this table, or this format, does not have."""
-    asked = {"--by": by != LAYER, "--depth": depth is not None, "--expand": expand, "--rows": rows}
-    if form == "json":
-        for option in [option for option, is_given in asked.items() if is_given]:
-            raise OptionError(
-                f"{option} is about the rows of a table; --json is the whole result.", instead=Instead(option, "")
-            )
-    if depth is not None and by not in _CUT:
-        raise OptionError(f"--depth cuts the paths of layers; rows by {by} have none.", instead=Instead("--depth", ""))
-    if expand and by not in _OPENED:
+    by = spelled(by)
+    asked = {"--by": by != LAYER, "--depth": depth is not None, "--expand": expand, "--rows": rows, "--shapes": shapes}
+    given = [option for option, is_given in asked.items() if is_given]
+    if form == "json" and given:
         raise OptionError(
-            f"--expand shows what is inside of layers; rows by {by} hide nothing.", instead=Instead("--expand", "")
+            f"{given[0]} is about the rows of a table; --json is the whole result.", instead=Instead(given[0], "")
         )
+    for option, groupings, what in (
+        ("--depth", _CUT, "cuts the paths of layers"), ("--expand", _OPENED, "shows what is inside of layers"),
+        ("--shapes", (LAYER,), "shows what layers return"),
+    ):  # fmt: skip
+        if option in given and by not in groupings:
+            raise OptionError(
+                f"{option} {what}; that does not change rows by {by[:_SHOWN]}.", instead=Instead(option, "")
+            )

@@ -13,7 +13,6 @@ from nncost.cli.options import count_options, format_options, keywords, levels, 
 from nncost.errors import Instead, OptionError
 
 if TYPE_CHECKING:
-    from nncost.documents.document import Document
     from nncost.report import Report
 
 HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a PyTorch module, or - for standard input.
@@ -43,7 +42,10 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
     "--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase, memory; dtype, tensor."
 )
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
-@click.option("--expand", is_flag=True, help="Show the operations inside each layer.")
+@click.option("--expand", is_flag=True, help="Open equal layers, and show the operations inside each.")
+@click.option(
+    "--shapes", is_flag=True, help="Show what each layer returns, also where that leaves no room for other columns."
+)
 @click.option("--fits", metavar="BYTES", help="Also the largest batch whose step takes no more, e.g. 8GiB.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options
@@ -53,21 +55,25 @@ def command(
     by: str,
     depth: str | None,
     expand: bool,
+    shapes: bool,
     fits: str | None,
     allow_unknown: bool,
     **options: Any,
 ) -> int:
     """Count a source and show the report."""
     from nncost.api import count
+    from nncost.cli.command import command_line
+    from nncost.views.report import report_csv, report_document
 
-    shown = levels(depth)
-    report = count(source_text(source), fits=fits, **keywords(**options))
+    check_table(form, by=by, depth=depth, expand=expand, shapes=shapes)
+    text, shown = source_text(source), levels(depth)
+    report = count(text, fits=fits, **keywords(**options))
     by = _grouping(report, by, expand)
-    check_table(form, by=by, depth=shown, expand=expand)
+    chosen: dict[str, Any] = {"by": by, "depth": shown, "expand": expand, "shapes": shapes or None}
     own: dict[str, Callable[[], Any]] = {"json": report.to_dict}
     if by == "layer" and depth is None and not expand:
-        own["csv"] = lambda: _csv(report)
-    show(form, lambda: _document(report, by, shown, expand), **own)
+        own["csv"] = lambda: report_csv(report)
+    show(form, lambda: report_document(report, **chosen, command=command_line(text)), **own)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
 
 
@@ -84,19 +90,3 @@ def _grouping(report: Report, by: str, expand: bool) -> str:
     if expand:
         raise OptionError("a checkpoint has no operations to show.", instead=Instead("--expand", ""))
     return grouping(by, STORED, "A checkpoint has no operations.")
-
-
-def _document(report: Report, by: str, depth: int | None, expand: bool) -> Document:
-    if report.storage is not None:
-        from nncost.views.checkpoint import checkpoint_document
-
-        return checkpoint_document(report, by=by, depth=depth)
-    from nncost.views.count import count_document
-
-    return count_document(report, by=by, depth=depth, expand=expand)
-
-
-def _csv(report: Report) -> str:
-    from nncost.views.csv import report_csv
-
-    return report_csv(report)

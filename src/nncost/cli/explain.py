@@ -8,7 +8,7 @@ import click
 
 from nncost.cli.options import count_options, format_options, keywords, show, source_text
 
-HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or one quantity; all topics without it.
+HELP = """Work out the numbers of SOURCE, layer by layer. TOPIC is a topic or one quantity; all topics without it.
 
 \b
   nncost explain 784-16-16-10                    everything
@@ -25,13 +25,13 @@ HELP = """Work out the numbers of SOURCE, layer by layer. QUANTITY is a topic or
 
 @click.command("explain", help=HELP)
 @click.argument("source")
-@click.argument("quantity", required=False)
+@click.argument("topic", required=False)
 @format_options("csv", json="Its blocks as JSON.")
 @click.option("--why", metavar="NAME", help="Where another tool's number differs: a convention such as fvcore.")
 @count_options
-def command(source: str, quantity: str | None, form: str | None, why: str | None, **options: Any) -> None:
+def command(source: str, topic: str | None, form: str | None, why: str | None, **options: Any) -> None:
     """Explain a source."""
     from nncost.api import explain
 
-    explanation = explain(source_text(source), quantity, why=why, **keywords(**options))
+    explanation = explain(source_text(source), topic, why=why, **keywords(**options))
     show(form, lambda: explanation)

@@ -8,6 +8,7 @@ import click
 
 from nncost.cli.contradictions import LAYER, check_table
 from nncost.cli.options import count_options, format_options, keywords, show, size, source_text
+from nncost.views import MAX_ROWS
 
 HELP = """Run the real step of SOURCE and show predicted · measured · ratio: seconds, memory, layers.
 
@@ -21,13 +22,12 @@ HELP = """Run the real step of SOURCE and show predicted · measured · ratio: s
 A copy of the network runs in PyTorch on random inputs; specs and ONNX files are built as modules.
 Ratios are predicted ÷ measured. Seconds are predicted once the machine is calibrated: nncost calibrate.
 """
-MOST_ROWS = 20
 
 
 @click.command("measure", help=HELP)
 @click.argument("source")
 @format_options()
-@click.option("--rows", "limit", metavar="N", help="Layers to show (default 20).")
+@click.option("--rows", "limit", metavar="N", help=f"Layers to show (default {MAX_ROWS}).")
 @count_options
 def command(source: str, form: str | None, limit: str | None, **options: Any) -> int:
     """Measure a source and show it beside the prediction."""
@@ -35,7 +35,7 @@ def command(source: str, form: str | None, limit: str | None, **options: Any) ->
     from nncost.cli.progress import progress_bar
     from nncost.views.measure import measure_document
 
-    rows = MOST_ROWS if limit is None else int(size(limit, "--rows", symbolic=False))
+    rows = MAX_ROWS if limit is None else int(size(limit, "--rows", symbolic=False))
     check_table(form, by=LAYER, rows=limit is not None)
     with progress_bar("measuring") as progress:
         measurement = measure(source_text(source), progress=progress, **keywords(**options))

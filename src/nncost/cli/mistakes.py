@@ -139,6 +139,8 @@ def _without(arguments: Sequence[str], option: str) -> list[str] | None:
     if not _command(arguments):
         return None
     command = LazyGroup.named(arguments[0])
+    twins = next((list(each.opts) for each in command.params if option in each.opts), [option])
+    option = next((name for name in twins if any(arg.partition("=")[0] == name for arg in arguments)), option)
     forms = [option] if any(arg.partition("=")[0] == option for arg in arguments) else [f"--no-{option[2:]}"]
     flags = [
         name
@@ -235,7 +237,11 @@ def _one_source(error: click.UsageError, arguments: Sequence[str]) -> tuple[str,
                 value,
                 *arguments[place + 1 :],
             ]
-    words = [word for word in (given.get("source"), given.get("quantity"), *extra) if isinstance(word, str)]
+    words = [
+        word
+        for word in (given.get("source"), given.get("quantity"), given.get("topic"), *extra)
+        if isinstance(word, str)
+    ]
     rest = list(arguments[1:])
     for word in words:
         rest.remove(word)

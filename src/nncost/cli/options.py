@@ -30,7 +30,7 @@ NARROWEST, WIDEST = 60, 200
 
 _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
-    click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
+    click.option("--symbol", "--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."),
     click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE", help="Input of a file or module, as 1x3x224x224 or ids=1x128:int64; repeatable."),
     click.option("--loss", metavar="NAME", help=f"{accepted_text('loss')}; own for a model that computes one."),
     click.option("--optimizer", metavar="NAME", help=f"{accepted_text('optimizer')}; all of torch.optim for a module."),
@@ -122,7 +122,7 @@ def keywords(
     symbolic = ("batch", "examples")
     given |= {name: size(value, f"--{name}", name in symbolic) for name, value in numbers.items() if value is not None}
     if symbols:
-        given["symbols"] = assignments(symbols, "--set")
+        given["symbols"] = assignments(symbols, "--symbol")
     if inputs:
         given["inputs"] = inputs_of(inputs)
     if no_bias or bias is not None:

@@ -40,13 +40,18 @@ def command(
 ) -> int:
     """Predict a source and show the seconds."""
     from nncost.api import predict
+    from nncost.cli.command import command_line
     from nncost.views.predict import BY, predict_document
 
-    shown, by = levels(depth), grouping(by, BY)
-    check_table(form, by=by, depth=shown)
+    check_table(form, by=by, depth=depth)
+    shown, by, text = levels(depth), grouping(by, BY), source_text(source)
     with _progress(on) as progress:
-        prediction = predict(source_text(source), on=on, progress=progress, **keywords(**options))
-    show(form, lambda: predict_document(prediction, by=by, depth=shown), json=prediction.to_dict)
+        prediction = predict(text, on=on, progress=progress, **keywords(**options))
+    show(
+        form,
+        lambda: predict_document(prediction, by=by, depth=shown, command=command_line(text)),
+        json=prediction.to_dict,
+    )
     return 0 if prediction.complete or allow_unknown else EXIT_INCOMPLETE
 
 

@@ -61,7 +61,9 @@ _SHARES = ("learning_rate", "test_share", "validation_share")
 @click.option("--engine", metavar="NAME", help=f"{', '.join(ENGINES)} (default auto: PyTorch if it is installed).")
 @click.option("--save", metavar="FOLDER", help="Write weights, network, results and a checkpoint each epoch.")
 @click.option("--resume", metavar="FOLDER", help="Go on with a training of --save.")
-@click.option("--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable.")
+@click.option(
+    "--symbol", "--set", "symbols", multiple=True, metavar="NAME=N", help="Give a symbol a value; repeatable."
+)
 @click.option("--freeze", multiple=True, metavar="LAYER", help="Layers that are not trained; repeatable.")
 @click.option("--bias", metavar="WHICH", help=f"{accepted_text('bias', 'all')}: biases of widths such as 64-32-10.")
 @click.option(
@@ -74,6 +76,7 @@ _SHARES = ("learning_rate", "test_share", "validation_share")
 def command(source: str, data: str | None, form: str | None, **options: Any) -> int:
     """Train and show the result."""
     from nncost.api import train_until_interrupted
+    from nncost.cli.command import command_line
     from nncost.documents import PLAIN
     from nncost.views.train import decided_document, train_document
 
@@ -83,13 +86,17 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
     def on_start(prepared: PreparedTraining) -> None:
         click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
 
+    text = source_text(source)
     with _progress() as on_step:
         training = train_until_interrupted(
-            source_text(source), data, on_step=on_step, on_start=on_start, **_keywords(options)
+            text, data, on_step=on_step, on_start=on_start, **_keywords(options)
         )  # fmt: skip
     show(form, lambda: train_document(training), json=training.to_dict)
     if training.interrupted:
-        click.echo(f"nncost: saved; go on with  --resume {_folder(training.files[0])}", err=True)
+        command = command_line(text, without=("save", "resume", "form"))
+        if command is not None:
+            again = command.next("train", "--resume", _folder(training.files[0]))
+            click.echo(f"nncost: saved. {again.lead} {again.command}", err=True)
         return EXIT_INTERRUPTED
     return 0
 
@@ -111,7 +118,7 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
     if "seed" in given:
         given["seed"] = 0 if given["seed"] == "0" else size(given["seed"], "--seed", symbolic=False)
     if "symbols" in given:
-        given["symbols"] = assignments(given["symbols"], "--set")
+        given["symbols"] = assignments(given["symbols"], "--symbol")
     return given
 
 

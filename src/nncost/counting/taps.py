@@ -41,6 +41,20 @@ class ValidTaps:
             return None if share is None else [("add", _scaled(node.inputs[0].elements, share))]
         return None
 
+    def axes_of(self, node: Node) -> list[Axis] | None:
+        """The padded axes that a contraction or a fold sums along; None where there is no padding."""
+        if isinstance(node.op, ops.Fold):
+            return self._folded_axes(node)
+        if not isinstance(node.op, ops.Contract):
+            return None
+        for tensor in node.inputs:
+            window = self._window_behind(tensor)
+            axes = None if window is None else self._windowed_axes(window)
+            if axes is not None:
+                return axes
+        fold = self._fold_ahead(node.outputs[0])
+        return None if fold is None else self._folded_axes(fold)
+
     def _contraction(self, node: Node, op: ops.Contract) -> list[tuple[Quantity, Dim]] | None:
         for tensor, letters in zip(node.inputs, op.terms, strict=False):
             window = self._window_behind(tensor)
@@ -98,7 +112,9 @@ def _axes(
         values = (positions[axis], taps[number], op.strides[number], op.dilations[number], before[axis], length[axis])
         for value in values:
             if is_symbolic(value):
-                raise SymbolError(f"--taps valid needs numbers, received the size {value}", hint="Bind it with --set.")
+                raise SymbolError(
+                    f"--taps valid needs numbers, received the size {value}", hint="Bind it with --symbol."
+                )
         result.append(values)
     return result
 
@@ -113,8 +129,13 @@ def _scaled(total: Dim, axes: Sequence[Axis]) -> Dim:
     """``total`` taps reduced to those that meet an element: exact, axis by axis."""
     for axis in axes:
         positions, taps, *_ = axis
-        total = total // (positions * taps) * sum(_valid_positions(axis))
+        total = total // (positions * taps) * valid_pairs(axis)
     return total
+
+
+def valid_pairs(axis: Axis) -> int:
+    """Return how many pairs of a position and a tap meet an element of the unpadded axis."""
+    return sum(_valid_positions(axis))
 
 
 def _touched(outputs: Dim, axes: Sequence[Axis], *, keeps_taps: bool) -> Dim:

@@ -15,14 +15,20 @@ from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbo
 from nncost.errors import Instead, SymbolError
 from nncost.names import nearest
 from nncost.records import record
+from nncost.shown import Shown
 
 _COMPARED = 8
 """SymPy compares each formula with each other; more of them stand as they are."""
 
 
 @record
-class Formula:
-    """A quantity in every symbol of its source."""
+class Formula(Shown):
+    """A quantity in every symbol of its source: what ``nncost.formula`` returns.
+
+    ``expanded``, ``factored`` and ``leading`` (the terms of highest degree) are SymPy expressions, or whole numbers where
+    there are no symbols; ``value`` is that ``at`` given sizes. :meth:`python`, :meth:`latex` and :meth:`mathml` write it;
+    ``print`` shows what ``nncost formula`` prints.
+    """
 
     quantity: str
     expanded: Dim
@@ -31,6 +37,9 @@ class Formula:
     symbols: tuple[str, ...]
     value: Dim | None = None
     at: Mapping[str, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Formula of {self.quantity}: {self.expanded}>"
 
     def python(self) -> str:
         """A Python function on integers, exact at any size."""

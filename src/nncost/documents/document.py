@@ -8,7 +8,7 @@ from typing import TypeGuard, Union
 from nncost.dims import Dim
 from nncost.documents import PLAIN, renderer
 from nncost.records import record
-from nncost.units import exact
+from nncost.units import exact, one_line
 
 
 @record
@@ -61,6 +61,26 @@ class Note:
 
 
 @record
+class Shell:
+    """A command that can be pasted into a shell, behind a ``lead`` such as ``Next:``."""
+
+    lead: str
+    words: tuple[str, ...]
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """The words as a shell reads them."""
+        from shlex import quote
+
+        return tuple(map(quote, self.words))
+
+    @property
+    def command(self) -> str:
+        """The command on one line."""
+        return " ".join(self.quoted)
+
+
+@record
 class Heading:
     """The title of the blocks below it, inside a section."""
 
@@ -103,7 +123,8 @@ class Table:
 
     ``align`` holds ``l`` or ``r`` per column; without it the first column stands left and the others right. ``groups``
     are titles above the titles, one per column, equal ones side by side. ``total`` is a last row, set apart. Where a page
-    is too narrow, the columns of the groups in ``optional`` are left out, one group after the other.
+    is too narrow, the columns of the groups in ``optional`` are left out, one group after the other;
+    before that, and before numbers are shortened, the columns titled ``spare`` are.
     """
 
     header: tuple[str, ...]
@@ -112,6 +133,7 @@ class Table:
     groups: tuple[str, ...] = ()
     total: tuple[Cell, ...] | None = None
     optional: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
 
     @property
     def alignment(self) -> str:
@@ -137,7 +159,7 @@ class Facts:
     pairs: tuple[tuple[str, Cell], ...]
 
 
-Block = Union[Paragraph, Note, Heading, Equation, Work, Table, Facts]
+Block = Union[Paragraph, Note, Shell, Heading, Equation, Work, Table, Facts]
 
 
 @record
@@ -165,5 +187,10 @@ class Document:
         return renderer(form)(self, width)
 
     def __str__(self) -> str:
-        """The text that a pipe receives."""
-        return self.render()
+        """The text that a pipe receives, as ``print`` wants it: without the end of its last line."""
+        return self.render().removesuffix("\n")
+
+    def __repr__(self) -> str:
+        """One line: the title and the sections."""
+        titles = ", ".join(section.title for section in self.sections if section.title)
+        return f"<Document {one_line(self.title)!r}{f': {titles}' if titles else ''}>"

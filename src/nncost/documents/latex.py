@@ -69,6 +69,8 @@ def _block(block: doc.Block) -> str:
     match block:
         case doc.Paragraph(text=text) | doc.Note(text=text):
             return escaped(text)
+        case doc.Shell():
+            return rf"{escaped(block.lead)} \texttt{{{escaped(block.command)}}}"
         case doc.Heading(text=text):
             return rf"\paragraph{{{escaped(text)}}}\mbox{{}}"
         case doc.Equation(maths=maths):

@@ -32,6 +32,8 @@ def _block(block: doc.Block, level: str) -> str:
     match block:
         case doc.Paragraph(text=text) | doc.Note(text=text):
             return escaped(text)
+        case doc.Shell():
+            return f"{escaped(block.lead)}\n\n```sh\n{block.command}\n```"
         case doc.Heading(text=text):
             return f"{level} {escaped(text)}"
         case doc.Equation(maths=maths):

@@ -48,7 +48,7 @@ def _belongs(previous: doc.Block | None, block: doc.Block) -> bool:
     """Return whether no blank line stands between two blocks."""
     return isinstance(previous, doc.Heading) or (
         isinstance(block, (doc.Equation, doc.Note)) and type(block) is type(previous)
-    )
+    ) or (isinstance(block, doc.Shell) and isinstance(previous, (doc.Note, doc.Shell)))  # fmt: skip
 
 
 def _block(block: doc.Block, previous: doc.Block | None, width: int | None) -> list[Styled]:
@@ -58,6 +58,8 @@ def _block(block: doc.Block, previous: doc.Block | None, width: int | None) -> l
             return [Styled(line) for line in wrapped(abbreviated(text), room)]
         case doc.Note(text=text, is_warning=is_warning):
             return [Styled(line, "bold red" if is_warning else "dim") for line in wrapped(abbreviated(text), room)]
+        case doc.Shell():
+            return [Styled(line, "dim") for line in _shell(block, width)]
         case doc.Heading(text=text):
             return [Styled(line, "bold") for line in wrapped(text, room)]
         case doc.Equation(maths=maths):
@@ -85,6 +87,18 @@ def _equation(maths: doc.Maths, width: int) -> list[str]:
     """An equation keeps the spaces before its side remark if it fits."""
     line = _EQUATION_INDENT + abbreviated(maths.text)
     return [line] if len(line) <= width else wrapped(line.strip(), width, _EQUATION_INDENT, _EQUATION_INDENT)
+
+
+def _shell(shell: doc.Shell, width: int | None) -> Iterator[str]:
+    """A command on one line; on a page that is too narrow it goes on behind a backslash, as a shell reads it."""
+    line = shell.lead
+    for word in shell.quoted:
+        if width is not None and line.strip() and len(line) + len(word) + len("  \\") > width:
+            yield f"{line} \\"
+            line = f"{GAP}{word}"
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
 
 
 # ------------------------------------------------------------------- worked lines

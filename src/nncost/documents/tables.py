@@ -43,6 +43,9 @@ def table_lines(table: Table, width: int | None) -> list[Styled]:
     if table.alignment[-1] == "l":
         return _with_text(table, width or PAGE)
     lines = list(grid(table, exact))
+    if width is not None and table.spare and _width(lines) > width:
+        table = _only(table, [i for i, title in enumerate(table.titles) if title not in table.spare])
+        lines = list(grid(table, exact))
     return lines if width is None or _width(lines) <= width else _narrowed(table, width)
 
 

@@ -1,7 +1,8 @@
 """Accounts: every row of the ledger as formulas in a card's letters, checked against the ledger's numbers.
 
-Each region of the step's graph is counted on its own and compared with its card; the sum over a
-layer must then equal the ledger's row. Where either differs, the row is kept without a formula.
+Each item of the step is counted on its own and compared with its card; the sum over a layer must then equal the
+ledger's row. Where no card fits, the sizes of its operations are multiplied; where that differs, too, the row is kept
+as it is.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from functools import lru_cache
 from itertools import combinations
 
 from nncost.counting.quantities import TRAFFIC, Quantity
-from nncost.dims import Dim, add_all, same, sum_over, tidy
+from nncost.dims import Dim, Shape, add_all, same, substitute, tidy
+from nncost.explaining.arithmetic import Term, Terms, bare, terms_of
 from nncost.explaining.cards import readings
-from nncost.explaining.cards.card import INPUT, Reading
+from nncost.explaining.cards.card import BATCH, INPUT, Reading
 from nncost.explaining.cards.fan_in import read_fan_in
 from nncost.explaining.derivation import (
     Counts,
     backward,
-    constant_tensors,
     count_item,
     forward,
     gradient_parts,
@@ -27,16 +28,12 @@ from nncost.explaining.derivation import (
     put_in,
     trace,
 )
+from nncost.explaining.executed import Executed, Loops, Place, executed, summed_over
 from nncost.ir import ops
-from nncost.ir.graph import Item, Node, Phase, Region, Tensor
-from nncost.ir.layers import Recurrent
-from nncost.ir.ops import operation_name
+from nncost.ir.graph import Item, Node, Phase, Region
+from nncost.ir.layers import MatMul, Operation, Recurrent
 from nncost.pipeline.count import Counted
 from nncost.records import field, record, replace
-
-Loops = tuple[ops.Repeat, ...]
-Place = tuple[str, str, Phase]
-"""Path, operation and phase: a row of the ledger."""
 
 _REMEMBERED = 4096
 """So many kinds and sizes of layers are kept: each is worked out once."""
@@ -48,8 +45,8 @@ _FEW_GRADIENTS = 4
 class Entry:
     """What one layer does in one phase, ``times`` times: formulas in letters and the amounts they give.
 
-    ``part`` names the gradient; without a ``reading`` there are amounts only. ``family`` are the
-    loops over an index on which the sizes depend.
+    ``part`` names the gradient; without a ``reading`` there are ``terms`` only, products of sizes, of the ``works``
+    that were done. ``family`` are the loops over an index on which the sizes depend.
     """
 
     place: Place
@@ -59,6 +56,8 @@ class Entry:
     amounts: Counts
     times: Dim = 1
     family: Loops = ()
+    terms: Terms = field(default_factory=dict)
+    works: tuple[Executed, ...] = ()
 
     def total(self, quantity: Quantity) -> Dim:
         """The amount of one quantity over all repetitions."""
@@ -67,10 +66,12 @@ class Entry:
 
 @record
 class Accounts:
-    """All entries in the order of execution, and the operation each layer is named after."""
+    """All entries in the order of execution, the operation each layer is named after, what ran, and where cards fit."""
 
     entries: tuple[Entry, ...]
     main_operation: Mapping[str, str] = field(default_factory=dict)
+    executed: Sequence[Executed] = ()
+    with_cards: frozenset[Place] = frozenset()
 
     def of(self, phase: Phase, quantity: Quantity | None = None) -> list[Entry]:
         """The entries of a phase that have some of a quantity."""
@@ -80,38 +81,60 @@ class Accounts:
 
 def accounts_of(counted: Counted, *, valid_taps: bool) -> Accounts:
     """The accounts of one micro-batch."""
-    items = counted.step.graph.items
-    matcher = _CardMatcher(counted, constant_tensors(items), valid_taps)
+    works = executed(counted)
+    matcher = _CardMatcher(counted, works, valid_taps)
     by_place: dict[Place, list[Entry]] = defaultdict(list)
-    for item, loops in walk_layers(items, ()):
-        for entry in matcher.entries(item, loops):
-            by_place[entry.place].append(entry)
+    for work in works:
+        by_place[work.place] += matcher.entries(work)
+    meaning = counted.model.trace.meaning if counted.model.trace is not None else {}
+    if meaning:
+        by_place = {place: [_meant(entry, meaning) for entry in given] for place, given in by_place.items()}
     rows = _ledger_rows(counted)
     entries: list[Entry] = []
     for place in dict.fromkeys((*by_place, *rows)):
-        entries += _checked(place, by_place.get(place, []), rows.get(place, {}))
+        entries += _checked(place, _gathered(by_place.get(place, [])), rows.get(place, {}))
     main: dict[str, str] = {}
     for entry in entries:
-        if entry.place[2] == "forward":
+        if entry.place[2] in ("forward", "loss"):
             main.setdefault(entry.place[0], entry.place[1])
-    return Accounts(tuple(entries), main)
+    with_cards = frozenset(entry.place for entry in entries if entry.reading is not None)
+    return Accounts(tuple(entries), main, works, with_cards)
 
 
-def walk_layers(items: Sequence[Item], loops: Loops) -> Iterator[tuple[Item, Loops]]:
-    """Regions and single nodes with the loops around them; regions are not entered."""
-    for item in items:
-        if isinstance(item, Node) and isinstance(item.op, ops.Repeat):
-            yield from walk_layers(item.op.body.items, (*loops, item.op))
-        else:
-            yield item, loops
+def _meant(entry: Entry, meaning: Mapping[Dim, Dim]) -> Entry:
+    """The entry with what its symbols stand for."""
+
+    def put(size: Dim | Shape) -> Dim | Shape:
+        return tuple(map(put, size)) if isinstance(size, tuple) else substitute(size, meaning)
+
+    amounts = {name: substitute(amount, meaning) for name, amount in entry.amounts.items()}
+    terms = {name: (bare(amount),) for name, amount in amounts.items() if name in entry.terms}
+    reading = None if entry.reading is None else replace(entry.reading, sizes=tuple(map(put, entry.reading.sizes)))
+    return replace(entry, reading=reading, amounts=amounts, terms=terms)
 
 
 def _ledger_rows(counted: Counted) -> dict[Place, Counts]:
     found: dict[Place, dict[Quantity, list[Dim]]] = {}
     for row in counted.ledger.rows:
-        if row.quantity not in TRAFFIC:
+        if row.quantity not in (*TRAFFIC, "flops"):
             found.setdefault((row.path, row.op, row.phase), {}).setdefault(row.quantity, []).append(row.amount)
     return {place: {name: add_all(parts) for name, parts in counts.items()} for place, counts in found.items()}
+
+
+def _gathered(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one row; those without a card are one, where the first of them stands."""
+    plain = [entry for entry in entries if entry.reading is None and not entry.family]
+    if len(plain) < 2:
+        return list(entries)
+    terms: dict[Quantity, list[Term]] = {}
+    for entry in plain:
+        for name, given in entry.terms.items():
+            terms.setdefault(name, []).extend(replace(term, times=term.times * entry.times) for term in given)
+    amounts = {name: add_all(term.amount * term.times for term in given) for name, given in terms.items()}
+    works = tuple(work for entry in plain for work in entry.works)
+    together = replace(plain[0], amounts=amounts, terms=terms, works=works, times=1)
+    rest = [entry for entry in entries if entry.reading is not None or entry.family or entry is plain[0]]
+    return [together if entry is plain[0] else entry for entry in rest]
 
 
 def _checked(place: Place, entries: list[Entry], row: Counts) -> list[Entry]:
@@ -129,64 +152,110 @@ def _equal(left: Dim, right: Dim) -> bool:
 
 
 class _CardMatcher:
-    """Finds the card, the wanted gradients and the amounts of each item."""
+    """Finds the card, the wanted gradients and the amounts of each item; items of one kernel are worked out once."""
 
-    def __init__(self, counted: Counted, constants: set[Tensor], valid_taps: bool) -> None:
-        self.constants, self.valid_taps = constants, valid_taps
+    def __init__(self, counted: Counted, works: Sequence[Executed], valid_taps: bool) -> None:
+        self.valid_taps, self.batch = valid_taps, counted.model.batch
         self.trained = {parameter.path for parameter in counted.step.gradients}
-        self.known: dict[tuple[str, str], dict[Reading, None]] = defaultdict(dict)
-        for item, _ in walk_layers(counted.model.graph.items, ()):
-            if isinstance(item, Region):
-                self.known[item.path, item.layer.name] |= dict.fromkeys(readings(item))
+        self.known: dict[str, dict[str, dict[Reading, None]]] = defaultdict(lambda: defaultdict(dict))
+        for work in works:
+            if work.place[2] == "forward":
+                for item in _opened(work.item):
+                    name = item.layer.name if isinstance(item, Region) else work.place[1]
+                    for reading in readings(item):
+                        self.known[work.place[0]][name][reading] = None
+        self.found: dict[object, list[Entry]] = {}
 
-    def entries(self, item: Item, loops: Loops) -> list[Entry]:
-        amounts = count_item(item, self.constants, valid_taps=self.valid_taps)
-        name = item.layer.name if isinstance(item, Region) else operation_name(item.op)
-        place: Place = (item.path, name, item.phase)
-        whole = Entry(place, "", None, {}, amounts, *repetition(loops))
+    def entries(self, work: Executed) -> list[Entry]:
+        """Return what an item does, with the place of its layer and its repetitions."""
+        path, _, phase = work.place
+        known = self._candidates(work) if phase == "backward" else ()
+        key = work.item, phase, known, path in self.trained
+        if key not in self.found:
+            self.found[key] = self._worked_out(work, known)
+        return [replace(e, place=work.place, times=work.times, family=work.family) for e in self.found[key]]
+
+    def _candidates(self, work: Executed) -> tuple[Reading, ...]:
+        """The forward readings that a backward item may be the gradient of."""
+        path = work.place[0]
+        layers = self.known[path]
+        if isinstance(work.item, Region) and work.item.layer.name in layers and work.item.phase == "backward":
+            return tuple(layers[work.item.layer.name])
+        own = dict.fromkeys(reading for origin in work.origins for reading in readings(origin))
+        if own or not (len(layers) == 1 or _is_product(work.item)):
+            return tuple(own)
+        return tuple(dict.fromkeys(reading for by_name in layers.values() for reading in by_name))
+
+    def _worked_out(self, work: Executed, known: Sequence[Reading]) -> list[Entry]:
+        item, phase = work.item, work.place[2]
+        amounts = count_item(item, set(work.constants), valid_taps=self.valid_taps)
+        if phase != "forward" and item.phase == "forward":  # a kernel of the forward pass that ran later
+            amounts = {name: amount for name, amount in amounts.items() if name != "activations"}
+        whole = Entry(work.place, "", None, {}, amounts)
         if not amounts and isinstance(item, Node):
             return []
-        if item.phase == "forward":
-            return [_explained(whole, self.known[whole.place[:2]])]
-        shared = read_fan_in(item)
-        if item.phase == "backward" and not shared:
-            return self._backward(whole)
-        return [_explained(whole, shared or readings(item))]
+        shared = read_fan_in(item) if phase == "backward" else ()
+        found = self._gradients(whole, known, item) if phase == "backward" and not shared else None
+        if found is None and phase != "backward":
+            own = dict.fromkeys((*readings(item), *self.known[work.place[0]].get(work.place[1], ())))
+            found = _explained(whole, self._likeliest_first(own))
+        if found is None:
+            found = _explained(whole, shared or self._likeliest_first(readings(item)))
+        return found or self._in_parts(work, known) or [self._plain(whole, work)]
 
-    def _backward(self, whole: Entry) -> list[Entry]:
-        path, name, _ = whole.place
-        for reading in self.known[path, name]:
-            for wanted, arriving in _choices(reading, path in self.trained):
+    def _likeliest_first(self, given: Iterable[Reading]) -> list[Reading]:
+        """The readings with as many examples as the batch has, then the others."""
+        return sorted(given, key=lambda reading: not same(reading.size_of(BATCH, self.batch), self.batch))
+
+    def _plain(self, whole: Entry, work: Executed) -> Entry:
+        return replace(whole, terms=terms_of(work, whole.amounts, valid_taps=self.valid_taps), works=(work,))
+
+    def _in_parts(self, work: Executed, known: Sequence[Reading]) -> list[Entry] | None:
+        """The parts of a named operation that holds a layer with a card."""
+        item = work.item
+        if not isinstance(item, Region) or not isinstance(item.layer, Operation):
+            return None
+        found = [entry for inner in item.items for entry in self._worked_out(replace(work, item=inner), known)]
+        return found if any(entry.reading is not None for entry in found) else None
+
+    def _gradients(self, whole: Entry, known: Sequence[Reading], item: Item) -> list[Entry] | None:
+        trained = whole.place[0] in self.trained and not _with_weights(item)
+        for reading in self._likeliest_first(known):
+            for wanted, arriving in _choices(reading, trained):
                 if _agree(_backward_at(reading, wanted, arriving), whole.amounts):
                     return [
                         replace(whole, part=part, reading=reading, formulas=formulas, amounts=amounts)
                         for part, formulas, amounts in _parts_at(reading, wanted, arriving)
                     ]
-        return [whole]
+        return None
 
 
-def _explained(whole: Entry, candidates: Iterable[Reading]) -> Entry:
+def _opened(item: Item) -> Iterator[Item]:
+    """The item and, if it is no more than a named operation, what is inside it."""
+    yield item
+    if isinstance(item, Region) and isinstance(item.layer, Operation):
+        for inner in item.items:
+            yield from _opened(inner)
+
+
+def _is_product(item: Item) -> bool:
+    """Return whether an item is a product or a sum, of which frameworks compose the gradients of layers with weights."""
+    nodes = [inner for inner in _opened(item) if isinstance(inner, Node) and not isinstance(inner.op, ops.Move)]
+    sums = len(nodes) == 1 and isinstance(nodes[0].op, ops.Reduce) and nodes[0].op.function == "sum"
+    return sums or _with_weights(item) or any(isinstance(node.op, ops.Contract) for node in nodes)
+
+
+def _with_weights(item: Item) -> bool:
+    """Return whether one operand is learned: such a product in a backward pass gives the gradient of an input."""
+    return isinstance(item, Region) and isinstance(item.layer, MatMul) and item.layer.learned
+
+
+def _explained(whole: Entry, candidates: Iterable[Reading]) -> list[Entry] | None:
     """The entry with the first reading whose formulas give its amounts."""
     for reading in candidates:
         if _agree(_forward_at(reading), whole.amounts):
-            return replace(whole, reading=reading, formulas=forward(reading.card))
-    return whole
-
-
-def repetition(loops: Loops) -> tuple[Dim, Loops]:
-    """How often the inside of some loops runs, and the loops whose index its sizes depend on."""
-    times: Dim = 1
-    for loop in loops:
-        times = times * loop.times if loop.index is None else times
-    return times, tuple(loop for loop in loops if loop.index is not None)
-
-
-def summed_over(amount: Dim, family: Loops) -> Dim:
-    """Return the sum of an amount over the indices of a family of loops."""
-    for loop in reversed(family):
-        assert loop.index is not None
-        amount = sum_over(amount, loop.index, loop.start, loop.last)
-    return amount
+            return [replace(whole, reading=reading, formulas=forward(reading.card))]
+    return None
 
 
 @lru_cache(maxsize=_REMEMBERED)

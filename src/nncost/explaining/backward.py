@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import Dim, add_all, tidy
 from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph
+from nncost.explaining.card_steps import GRADIENT, steps_of
 from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
@@ -21,7 +22,9 @@ from nncost.explaining.phase import (
     formula,
     formula_table,
     letters_line,
+    operations_table,
     plain_note,
+    steps_table,
     sums,
 )
 from nncost.explaining.topics import Topic
@@ -40,7 +43,8 @@ def backward(context: Context, topic: Topic) -> list[Block]:
         content += [*_derivatives(context), *_chain_rule(context)]
     for card in cards_of(entries):
         content += _card(card, quantities)
-    content += [*plain_note(entries), *batch_note(context, added_up="add" in quantities)]
+    content += operations_table(entries, quantities)
+    content += [*plain_note(entries, quantities), *batch_note(context, added_up="add" in quantities)]
     content += sums(context, "backward", quantities) or [
         Paragraph(f"{topic.path} is 0." if quantity else "Nothing to compute.")
     ]
@@ -85,7 +89,10 @@ def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
         for name in (name for name in quantities if name in counts):
             rows.append((part or "all", name, formula(card, counts[name]), why))
             why = ""
-    return content + explained(("gradient", "quantity", "formula", "why"), rows)
+    content += explained(("gradient", "quantity", "formula", "why"), rows)
+    before, steps = steps_of(card)
+    are_gradients = all(step.name.startswith(GRADIENT) for step in steps)
+    return content if are_gradients and len(steps) > 1 else content + steps_table(card, steps, quantities, before)
 
 
 # ------------------------------------------------------------------- what is not computed

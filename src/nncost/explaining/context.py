@@ -12,15 +12,6 @@ from nncost.pipeline.settings import Settings
 from nncost.records import record
 from nncost.report import Report
 
-WORDS: dict[str, str] = {
-    "mul": "multiplications", "add": "additions", "div": "divisions", "sqrt": "square roots", "cmp": "comparisons",
-    "exp": "exponentials", "log": "logarithms", "tanh": "tanh functions", "sigmoid": "sigmoid functions",
-    "erf": "error functions", "sin": "sines", "cos": "cosines", "atan": "arc tangents", "pow": "powers",
-    "random": "random numbers", "int_ops": "integer operations", "macs": "multiplications inside sums of products",
-    "activations": "activations", "derivatives": "derivatives", "read_bytes": "bytes read",
-    "write_bytes": "bytes written", "flops": "flops",
-}  # fmt: skip
-
 
 @record
 class Context:
@@ -36,12 +27,6 @@ class Context:
     def micro_batches(self) -> int:
         """How many batches make up one step."""
         return self.settings.accumulate
-
-
-def in_words(quantity: str) -> str:
-    """Return ``Multiplications`` for ``mul``."""
-    words = WORDS[quantity]
-    return words[0].upper() + words[1:]
 
 
 def chosen(all_of_them: Sequence[Quantity], quantity: str | None) -> list[Quantity]:

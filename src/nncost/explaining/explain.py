@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from nncost.dims import Dim, is_symbolic
+from nncost.dims import is_symbolic
 from nncost.documents.document import Block, Document, Paragraph, Section, Work
 from nncost.errors import Instead, OptionError, QuantityError
 from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
+from nncost.explaining.cards.card import BATCH
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import tidied, written
+from nncost.explaining.formulas import quoting, tidied, written
 from nncost.explaining.forward import forward, loss
+from nncost.explaining.memory import memory
 from nncost.explaining.neurons import neurons
 from nncost.explaining.parameters import parameters
 from nncost.explaining.phase import flops
 from nncost.explaining.run import run
-from nncost.explaining.topics import NEURONS, PARAMETERS, RUN, STEP, TIME, TOPICS, Topic, parse
+from nncost.explaining.shapes import shapes
+from nncost.explaining.short_answer import FEW_LAYERS, has_answer, is_empty, short_answer, widths
+from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, SHAPES, STEP, TIME, TOPICS, Topic, parse
 from nncost.explaining.update import step, update
+from nncost.explaining.words import listed
 from nncost.ir.graph import PHASES, Graph
-from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.count import count_source
@@ -31,10 +35,9 @@ _TITLE = 200
 """Characters of a name that a title shows."""
 CHECKPOINT = "weights"
 """The kind of source that holds only parameters."""
-_FEW_LAYERS = 8
-"""Up to this many layers are listed one by one at the start."""
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
+    SHAPES: ("Shapes", shapes),
     PARAMETERS: ("Parameters", parameters),
     NEURONS: ("Neurons", neurons),
     "forward": ("Forward pass", forward),
@@ -43,6 +46,7 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
     "update": ("Update", update),
     STEP: ("One step together", step),
     RUN: ("The whole run", run),
+    MEMORY: ("Memory of one step", memory),
 }
 """The title and the content of each topic but ``time``."""
 _NO_LOSS = "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
@@ -56,7 +60,7 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     Raise QuantityError for an unknown topic, and another NncostError for a source that cannot be explained.
     """
     asked = None if topic is None else parse(topic)
-    if asked is not None and asked.head == RUN and settings.examples is None:
+    if asked is not None and asked[0].head == RUN and settings.examples is None:
         raise QuantityError(
             "a run needs the number of examples.",
             hint="For example: --examples 60000 --epochs 10",
@@ -67,9 +71,31 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
         raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])
     accounts = accounts_of(counted, valid_taps=settings.taps == "valid")
     context = Context(source, settings, counted, report_on(source, settings), accounts)
-    wanted = [asked] if asked is not None else _all_topics(context)
-    sections = [_introduction(context), *(_section(context, each) for each in wanted)]
+    wanted = list(asked) if asked is not None else _all_topics(context)
+    if len(wanted) > 1:
+        wanted = [each for each in wanted if not is_empty(context, each)]
+    with quoting(ambiguous := ambiguous_symbols(context)):
+        sections = [_introduction(context, wanted), *(_section(context, each) for each in wanted)]
+    if ambiguous:
+        sections[0] = Section("", (*sections[0].blocks, Paragraph(_QUOTED.format(listed(ambiguous)))))
     return Document(f"{_short(context.report.source.name)}, worked out", tuple(sections))
+
+
+_QUOTED = (
+    "In quotes stand the sizes that the source itself names {}; without quotes they are letters of this explanation."
+)
+
+
+def ambiguous_symbols(context: Context) -> list[str]:
+    """Return the names of sizes in the source that its cards use for something else."""
+    letters: set[str] = set()
+    symbols: set[str] = set()
+    for entry in context.accounts.entries:
+        if entry.reading is not None:
+            letters |= set(entry.reading.card.letters)
+            symbols |= {str(s) for value in entry.reading.values for s in getattr(value, "free_symbols", ())}
+    own_meaning = {BATCH} if str(context.counted.model.batch) == BATCH else set()
+    return sorted((letters & symbols) - own_meaning)
 
 
 def _short(name: str) -> str:
@@ -102,7 +128,7 @@ def _section(context: Context, topic: Topic) -> Section:
     return Section(title, tuple(_NOTHING if isinstance(block, Work) and not block.lines else block for block in blocks))
 
 
-def _introduction(context: Context) -> Section:
+def _introduction(context: Context, topics: Sequence[Topic]) -> Section:
     settings, batch = context.report.settings, context.counted.model.batch
     size = tidied(batch).text
     examples = f"{size} example{'' if batch == 1 else 's'}" if not is_symbolic(batch) else f"{size} examples"
@@ -111,7 +137,8 @@ def _introduction(context: Context) -> Section:
         text = f"The forward pass of {batches}{examples}, without training."
     else:
         text = f"One training step on {batches}{examples}: loss {settings['loss']}, optimizer {settings['optimizer']}."
-    content = [Paragraph(text), *_chain(context)]
+    answer = [Paragraph(short_answer(context, topics))] if has_answer(topics) else []
+    content = [*answer, Paragraph(text), *_chain(context)]
     content += [Paragraph(note) for note in context.report.notes]
     if not context.report.complete:
         unknown = ", ".join(f"{item['op']} ({item['path']})" for item in context.report.unknown)
@@ -121,14 +148,8 @@ def _introduction(context: Context) -> Section:
 
 def _chain(context: Context) -> list[Paragraph]:
     """How to read the widths of a network of dense layers."""
-    sizes: list[tuple[Dim, Dim]] = []
-    for entry in context.accounts.of("forward"):
-        if entry.place[1] == "dense" and entry.reading is not None and entry.times == 1 and not entry.family:
-            narrow, wide = entry.reading.values[-2:]
-            sizes.append((narrow, wide))
-        elif entry.place[1] not in ACTIVATIONS and entry.place[1] != "softmax":
-            return []
-    if not 1 <= len(sizes) <= _FEW_LAYERS:
+    sizes = widths(context)
+    if not 1 <= len(sizes) <= FEW_LAYERS:
         return []
     steps = ", ".join(f"{written(narrow).text}→{written(wide).text}" for narrow, wide in sizes)
     layers = "1 layer" if len(sizes) == 1 else f"{len(sizes)} layers"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic, tidy
@@ -33,6 +35,20 @@ class Dialect:
     ceiling: Callable[[str], str]
     total: Callable[[str, str, str, str], str]
     brackets: tuple[str, str]
+    quoted: Callable[[str], str]
+
+
+_quoted: ContextVar[frozenset[str]] = ContextVar("quoted", default=frozenset())
+
+
+@contextmanager
+def quoting(names: Collection[str]) -> Iterator[None]:
+    """Meanwhile, write these symbols of a source in quotes: explanations use the same letters for something else."""
+    token = _quoted.set(frozenset(names))
+    try:
+        yield
+    finally:
+        _quoted.reset(token)
 
 
 UNICODE = Dialect(
@@ -47,6 +63,7 @@ UNICODE = Dialect(
     ceiling=lambda inner: f"⌈{inner}⌉",
     total=lambda index, first, last, inner: f"Σ[{index}={first}…{last}] {inner}",
     brackets=("(", ")"),
+    quoted=lambda name: f"‘{name}’",
 )
 
 
@@ -71,20 +88,27 @@ LATEX = Dialect(
     ceiling=lambda inner: rf"\lceil {inner} \rceil",
     total=lambda index, first, last, inner: rf"\sum_{{{index}={first}}}^{{{last}}} {inner}",
     brackets=(r"\left(", r"\right)"),
+    quoted=lambda name: rf"\text{{`}}{name}\text{{'}}",
 )
 
 
 _SIGNS = {
     "←": r"\leftarrow ", "−": "-", "·": r"\cdot ", "×": r"\times ", "⊙": r"\odot ", "√": r"\surd ", "∂": r"\partial ",
     "η": r"\eta ", "μ": r"\mu ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\varepsilon ",
-    "λ": r"\lambda ", "σ": r"\sigma ", "Σ": r"\sum ", "₁": "_1", "₂": "_2", "²": "^2", "ᵀ": r"^{\mathsf T}",
-    "≈": r"\approx ", "…": r"\dots ", "→": r"\to ",
+    "λ": r"\lambda ", "σ": r"\sigma ", "Σ": r"\sum ", "ᵀ": r"^{\mathsf T}", "ᵗ": "^t",
+    "∞": r"\infty ", "′": "'", "≈": r"\approx ", "…": r"\dots ", "→": r"\to ",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]{2,})*|,? then as [a-z]+")
 
 
+_RAISED = {ord(raised): plain for raised, plain in zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)}
+_LOWERED = {ord(lowered): plain for lowered, plain in zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)}
+
+
 def mathematics(text: str) -> str:
     """Return Unicode mathematics as LaTeX: signs by their names, words upright, hats above their letters."""
+    text = re.sub("[⁻⁰¹²³⁴-⁹]+", lambda found: f"^{{{found[0].translate(_RAISED)}}}", text)
+    text = re.sub("[₀-₉]+", lambda found: f"_{{{found[0].translate(_LOWERED)}}}", text)
     text = re.sub("(.)\u0302", r"\\hat{\1}", unicodedata.normalize("NFD", text))
     pieces = re.split(r"(\\hat\{.\})", text)
     return "".join(
@@ -143,7 +167,8 @@ class _Writer:
         if dim in self.values:
             return self._value(self.values[dim])
         if dim.is_Symbol:
-            return d.name(dim.name), _ATOM
+            name = d.name(dim.name)
+            return (d.quoted(name) if dim.name in _quoted.get() and not dim.is_Dummy else name), _ATOM
         if dim.is_Add:
             return self._sum(dim), _SUM
         if dim.is_Mul or dim.is_Pow or dim.is_Rational:

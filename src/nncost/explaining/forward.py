@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from nncost.counting.quantities import ALL, Quantity
 from nncost.documents.document import Block, Equation, Heading, Paragraph
 from nncost.explaining.accounts import Entry
+from nncost.explaining.card_steps import steps_of
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.formulas import tidied
-from nncost.explaining.phase import SHOWN, batch_note, cards_of, formula_table, letters_line, plain_note, sums
+from nncost.explaining.phase import (
+    SHOWN,
+    batch_note,
+    cards_of,
+    formula_table,
+    letters_line,
+    operations_table,
+    plain_note,
+    steps_table,
+    sums,
+)
 from nncost.explaining.topics import Topic
 
 
@@ -27,7 +38,9 @@ def forward(context: Context, topic: Topic) -> list[Block]:
     for card in cards_of(entries):
         content += [Heading(card.title), *map(Equation, card.equations)]
         content += [letters_line(card), *formula_table(card, formulas_of(card), quantities)]
-    content += [*plain_note(entries), *batch_note(context)] if entries else []
+        content += steps_table(card, steps_of(card)[0], quantities)
+    content += operations_table(entries, quantities)
+    content += [*plain_note(entries, quantities), *batch_note(context)] if entries else []
     content += sums(context, "forward", quantities) or _nothing(topic)
     if quantity is None:
         content += _closing(context)
@@ -69,8 +82,9 @@ def loss(context: Context, topic: Topic) -> list[Block]:
             Paragraph("Its value and its gradient at the output, where the backward pass starts, are both counted.")
         )
         content += formula_table(card, formulas_of(card), quantities)
+        content += steps_table(card, steps_of(card)[0], quantities)
         if card.title == "cross_entropy" and "exp" not in formulas_of(card):
             content.append(Paragraph(_FUSED))
-    content += batch_note(context)
+    content += [*operations_table(entries, quantities), *batch_note(context)]
     content += sums(context, "loss", quantities) or _nothing(topic)
     return content

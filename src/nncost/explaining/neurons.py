@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nncost.dims import Dim, Shape, add_all
 from nncost.documents.document import Block, Line, Paragraph
-from nncost.explaining.accounts import Loops, repetition, summed_over, walk_layers
 from nncost.explaining.context import Context
+from nncost.explaining.executed import Executed, summed_over
 from nncost.explaining.formulas import multiplied, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered
@@ -14,10 +14,8 @@ from nncost.ir.graph import Region
 
 def neurons(context: Context, topic: Topic) -> list[Block]:
     """Return the neurons of each layer and of the network."""
-    lines: list[tuple[Line, Dim]] = []
-    for item, loops in walk_layers(context.counted.model.graph.items, ()):
-        if isinstance(item, Region) and _neurons(item) != 0:
-            lines.append(_line(item, loops))
+    forward = (work for work in context.accounts.executed if work.place[2] == "forward" and work.is_layer)
+    lines = [_line(work, work.item) for work in forward if isinstance(work.item, Region) and _neurons(work.item) != 0]
     rule = Paragraph(
         "Neurons are the outputs of dense, convolution and recurrent layers for one example. "
         "Input nodes are not neurons: they are given, not computed."
@@ -25,12 +23,11 @@ def neurons(context: Context, topic: Topic) -> list[Block]:
     return [rule, gathered(lines)]
 
 
-def _line(region: Region, loops: Loops) -> tuple[Line, Dim]:
-    times, family = repetition(loops)
+def _line(work: Executed, region: Region) -> tuple[Line, Dim]:
     inside = _neurons(region)
-    total = summed_over(inside * times, family)
-    numbers = None if times == 1 else multiplied(times, written(inside), loose=False)
-    return Line(region.path, None, numbers, tidied(total)), total
+    total = summed_over(inside * work.times, work.family)
+    numbers = None if work.times == 1 else multiplied(work.times, written(inside), loose=False)
+    return Line(work.place[0], None, numbers, tidied(total)), total
 
 
 def _neurons(region: Region) -> Dim:

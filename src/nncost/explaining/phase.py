@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from nncost.counting.conventions import convention_named
@@ -9,12 +10,16 @@ from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
 from nncost.dims import Dim, add_all
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.accounts import Entry
+from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.cards.card import BATCH, Card
-from nncost.explaining.context import Context, in_words
-from nncost.explaining.derivation import Counts, letters_of
-from nncost.explaining.formulas import multiplied, tidied, written
+from nncost.explaining.context import Context
+from nncost.explaining.derivation import Counts, letters_of, simplest
+from nncost.explaining.expressions import named
+from nncost.explaining.formulas import joined, multiplied, tidied, written
+from nncost.explaining.steps import Step, steps_of_item
+from nncost.explaining.words import in_words
 from nncost.explaining.working import gathered, summed, work
-from nncost.ir.graph import Phase
+from nncost.ir.graph import Item, Phase
 
 SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
 """The quantities a whole section works out; others are explained when they are asked for."""
@@ -40,6 +45,69 @@ def formula_table(card: Card, counts: Counts, quantities: Sequence[Quantity]) ->
     """Return quantity, formula and reason of the quantities that the layer has."""
     rows = [(name, formula(card, counts[name]), card.why.get(name, "")) for name in quantities if name in counts]
     return explained(("quantity", "formula", "why"), rows)
+
+
+def steps_table(
+    card: Card, steps: Sequence[Step], quantities: Sequence[Quantity], earlier: Sequence[Step] = ()
+) -> list[Block]:
+    """Return what the layer computes, operation by operation, with what each step takes; nothing for a single step.
+
+    What the steps read of ``earlier`` ones stands before them.
+    """
+    rows = [(step, taken) for step in steps if (taken := _taken(step, quantities, letters_of(card))) is not None]
+    kept = [(step, Maths("kept", r"\text{kept}")) for step in _read(earlier, [step for step, _ in rows])]
+    lines = tuple((_equation(step), taken) for step, taken in (*kept, *rows))
+    return [Table(("operation by operation", "takes"), lines, align="ll")] if rows and len(lines) > 1 else []
+
+
+def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -> list[Block]:
+    """Return what the operations without a card compute, each kind once: per value, or with the numbers of the first."""
+    rows: dict[tuple[str | Maths, ...], Maths] = {}
+    for entry in entries:
+        for done in entry.works:
+            for step in steps_of_item(done):
+                taken = _per_value(step, done.item, quantities) or _taken(step, quantities)
+                if taken is not None:
+                    rows.setdefault((entry.place[1], _equation(step)), taken)
+    lines = tuple((*row, taken) for row, taken in rows.items())
+    return [Table(("operations of", "computes", "takes"), lines, align="lll")] if rows else []
+
+
+def _per_value(step: Step, item: Item, quantities: Sequence[Quantity]) -> Maths | None:
+    """``2 mul, 1 add per value`` if every quantity is a whole number for each value of the result."""
+    if not item.outputs:
+        return None
+    times = {name: whole_quotient(amount, item.outputs[0].elements) for name, amount in step.counts.items()}
+    if None in times.values() or step.times != 1:
+        return None
+    parts = [f"{times[name]} {name}" for name in quantities if times.get(name)]
+    text = f"{', '.join(parts)} per value"
+    return Maths(text, rf"\text{{{text}}}") if parts else None
+
+
+def _taken(step: Step, quantities: Sequence[Quantity], letters: Sequence[Dim] = ()) -> Maths | None:
+    """What a step takes of the quantities; None if nothing."""
+    costs = [
+        joined(
+            [written(simplest(step.counts[name] * step.times), letters), Maths(name, rf"\text{{{name}}}")], " ", r"\;"
+        )
+        for name in quantities
+        if name in step.counts
+    ]
+    return joined(costs, ", ", r",\; ") if costs else None
+
+
+def _read(earlier: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
+    """The earlier steps that later ones read, also by way of one another."""
+    found: list[Step] = []
+    for step in reversed(earlier):
+        if any(re.search(rf"{step.name}(?![₀-₉])", later.expression.text) for later in (*steps, *found)):
+            found.insert(0, step)
+    return found
+
+
+def _equation(step: Step) -> Maths:
+    return joined([named(step.name).maths, step.expression], " = ", " = ")
 
 
 def explained(header: tuple[str, ...], rows: Sequence[tuple[str | Maths, ...]]) -> list[Block]:
@@ -120,9 +188,16 @@ def batch_note(context: Context, *, added_up: bool = False) -> list[Block]:
     return [Paragraph(text + vanished if added_up else text)]
 
 
-def plain_note(entries: Sequence[Entry]) -> list[Block]:
-    """Return which layers are shown without a formula."""
-    names = list(dict.fromkeys(entry.place[1] for entry in entries if entry.reading is None))
-    if not names:
-        return []
-    return [Paragraph(f"Shown without a formula, with the counts of the ledger: {', '.join(names)}.")]
+def plain_note(entries: Sequence[Entry], quantities: Sequence[Quantity]) -> list[Block]:
+    """Return which layers' amounts are shown as they are, without the arithmetic behind them."""
+    names = [e.place[1] for e in entries if e.reading is None and any(is_not_shown(e, name) for name in quantities)]
+    text = f"The arithmetic of these is not shown, only their counts: {', '.join(dict.fromkeys(names))}."
+    return [Paragraph(text)] if names else []
+
+
+def is_not_shown(entry: Entry, quantity: Quantity) -> bool:
+    """Return whether an entry's amount of a quantity stands there without any arithmetic."""
+    if entry.reading is not None or entry.amounts.get(quantity, 0) == 0:
+        return False
+    terms = entry.terms.get(quantity)
+    return not terms or not all(term.is_worked_out for term in terms)

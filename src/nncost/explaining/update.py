@@ -1,23 +1,23 @@
-"""The optimizer's update, the whole step and the whole run."""
+"""The optimizer's update, and the whole step."""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
 
 from nncost.counting.conventions import convention_named
-from nncost.counting.quantities import PRIMITIVE, TRAFFIC
-from nncost.dims import Dim, symbol, tidy
-from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Work
-from nncost.explaining.context import Context, chosen, in_words
-from nncost.explaining.derivation import Counts, count_item, put_in
-from nncost.explaining.formulas import mathematics, multiplied, tidied, written
-from nncost.explaining.phase import traffic
+from nncost.counting.quantities import PRIMITIVE, TRAFFIC, Quantity
+from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table, Work
+from nncost.explaining.arithmetic import whole_quotient
+from nncost.explaining.context import Context, chosen
+from nncost.explaining.derivation import put_in
+from nncost.explaining.expressions import named
+from nncost.explaining.formulas import joined, multiplied, tidied
+from nncost.explaining.phase import sums, traffic
 from nncost.explaining.topics import Topic
+from nncost.explaining.update_rules import letter_n, steps_of_rule, textbook, updates_as_run
+from nncost.explaining.words import in_words
 from nncost.explaining.working import summed
-from nncost.ir.builder import Builder
 from nncost.ir.graph import PHASES
-from nncost.ir.layers import Update
-from nncost.ir.training.optimizers import OPTIMIZERS
 
 
 def update(context: Context, topic: Topic) -> list[Block]:
@@ -25,46 +25,46 @@ def update(context: Context, topic: Topic) -> list[Block]:
     quantity, name = topic.quantity, context.counted.optimizer
     for name_of_bytes in chosen(TRAFFIC, quantity) if quantity is not None else ():
         return [Heading(f"{in_words(name_of_bytes)} ({topic.path})"), *traffic(context, "update", name_of_bytes)]
+    if context.counted.model.trace is not None:
+        return [*updates_as_run(context, quantity), *_sums(context, quantity)]
     content: list[Block] = [
         Paragraph(f"The optimizer {name} moves every parameter p by its derivative g:"),
-        *(Equation(Maths(part.strip(), mathematics(part.strip()))) for part in OPTIMIZERS[name].formula.split(";")),
+        *textbook(name),
+        *_steps(name, chosen(PRIMITIVE, quantity)),
     ]
     if quantity is None:
         content.append(
             Paragraph("Numbers that are the same for the whole step, such as the learning rate η, are free.")
         )
-    return [*content, *_sums(context, name, quantity)]
+    return [*content, *_sums(context, quantity)]
 
 
-@cache
-def each(optimizer: str) -> tuple[Dim, Counts]:
-    """Return the letter n and what an update of n parameters takes."""
-    n = symbol("n")
-    rule = OPTIMIZERS[optimizer]
-    b = Builder(phase="update")
-    p, g = b.input((n,)), b.input((n,))
-    states = [b.input((n,)) for _ in rule.states]
-    with b.region(Update(optimizer), p, g, *states) as region:
-        new, new_states = rule.update(b, p, g, states)
-        region.returns(new, *new_states)
-    return n, count_item(b.items[-1], set())
+def _steps(optimizer: str, quantities: Sequence[Quantity]) -> list[Block]:
+    """Each assignment with the operations in it, for one parameter."""
+    rows = []
+    for step in steps_of_rule(optimizer):
+        counts = {name: put_in(amount, {letter_n(): 1}) for name, amount in step.counts.items()}
+        taken = ", ".join(f"{counts[name]} {name}" for name in quantities if name in counts)
+        if taken:
+            rows.append((joined([named(step.name).maths, step.expression], " ← ", r" \leftarrow "), taken))
+    return [Table(("operation by operation", "takes per parameter"), tuple(rows), align="ll")] if len(rows) > 1 else []
 
 
-def _sums(context: Context, optimizer: str, quantity: str | None) -> list[Block]:
-    n, counts = each(optimizer)
+def _sums(context: Context, quantity: str | None) -> list[Block]:
+    """So many operations per parameter, if that is a whole number; otherwise layer by layer."""
     trained = context.report.backward.derivatives
     content: list[Block] = []
     for name in chosen(PRIMITIVE, quantity):
         total = context.report.update[name]
         if total == 0:
             continue
-        per_parameter = put_in(counts.get(name, 0), {n: 1})
-        line = Line("all parameters", None, None, tidied(total))
-        if put_in(counts.get(name, 0), {n: trained}) == total or tidy(per_parameter * trained - total) == 0:
-            one = written(per_parameter)
-            numbers = multiplied(per_parameter, tidied(trained), loose=" " in tidied(trained).text)
-            formula = Maths(f"{one.text} per parameter", rf"{one.latex} \text{{ per parameter}}")
-            line = Line("all parameters", formula, numbers, tidied(total))
+        times = whole_quotient(total, trained)
+        if times is None:
+            content += sums(context, "update", [name])
+            continue
+        numbers = multiplied(times, tidied(trained), loose=" " in tidied(trained).text)
+        formula = Maths(f"{times} per parameter", rf"{times} \text{{ per parameter}}")
+        line = Line("all parameters", formula, numbers, tidied(total))
         content += [Heading(f"{in_words(name)} (update.{name})"), Work((line,))]
     return content or [
         Paragraph("Nothing is trained, so nothing is computed." if quantity is None else f"update.{quantity} is 0.")

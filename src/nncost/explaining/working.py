@@ -9,16 +9,18 @@ from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all, is_symbolic
 from nncost.documents.document import Line, Maths, Work
 from nncost.explaining.accounts import Accounts, Entry
+from nncost.explaining.arithmetic import added_up
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
 from nncost.explaining.formulas import is_sum, multiplied, tidied, written
+from nncost.layer_paths import pattern_of, together
 from nncost.records import record, replace
 
 MERGED_FROM = 4
 """From this many equal layers on, they share one line."""
-_NAMED_TOGETHER = 6
-"""Up to this many layers of one parent are all named."""
 _LISTED = 3
+_NAME = re.compile("[A-Za-z]{2}")
+"""What a name must have to say what a layer is: ``0`` and ``n12`` do not."""
 
 
 @record
@@ -47,8 +49,9 @@ def merged(entries: Sequence[Entry], quantity: Quantity | None = None) -> list[L
     groups: dict[object, list[Entry]] = {}
     for number, entry in enumerate(entries):
         path, operation, phase = entry.place
-        letters = (entry.reading, entry.part) if entry.reading is not None else number
-        groups.setdefault((operation, phase, letters, entry.family, _kind(path)), []).append(entry)
+        terms = tuple((name, tuple(given)) for name, given in entry.terms.items())
+        letters: object = (entry.reading, entry.part) if entry.reading is not None else terms or number
+        groups.setdefault((operation, phase, letters, entry.family, kind(path)), []).append(entry)
     result: list[tuple[int, Layers]] = []
     for members in groups.values():
         by_path: dict[str, list[Entry]] = {}
@@ -68,13 +71,10 @@ def _together(entries: Sequence[Entry]) -> Entry:
 
 
 def named(paths: Sequence[str], suffix: str = "") -> str:
-    """``dense.3 … dense.50 (48 alike)`` for many layers, or the few names there are."""
-    if len(paths) <= _LISTED:
-        return ", ".join(paths) + suffix
-    parents, names = zip(*(path.rpartition(".")[::2] for path in paths), strict=True)
-    if len(set(parents)) == 1 and not any(name.isdigit() for name in names) and len(paths) <= _NAMED_TOGETHER:
-        together = ", ".join(names)
-        return f"{parents[0]}.({together}){suffix}" if parents[0] else together + suffix
+    """Return ``layers.0-31.mlp ×32``, or ``n1 … n30 (7 alike)`` for layers whose numbers are no names of their own."""
+    names = [name for name, _ in together(paths)]
+    if len(names) <= _LISTED:
+        return ", ".join(names) + suffix + (f" ×{len(paths):,}" if len(paths) > 1 else "")
     ordered = sorted(paths, key=_place)
     return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
 
@@ -84,17 +84,17 @@ def _place(path: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", path)]
 
 
-def _kind(path: str) -> str:
-    """What must agree for layers to share a line: the path without its numbers and a last name of its own."""
-    parent, _, name = path.rpartition(".")
-    return re.sub(r"\d+", "", path if name.isdigit() else parent)
+def kind(path: str) -> object:
+    """Return what must agree for layers to share a line: the path without its numbers, or without all its digits."""
+    pattern = pattern_of(path)
+    return pattern if None in pattern else re.sub(r"\d+", "", path)
 
 
 def gathered(lines: Sequence[tuple[Line, Dim]]) -> Work:
     """Return lines with their sum; many equal ones share a line."""
     groups: dict[object, list[int]] = {}
     for number, (line, _) in enumerate(lines):
-        groups.setdefault((line.formula, line.numbers, line.result, _kind(line.label)), []).append(number)
+        groups.setdefault((line.formula, line.numbers, line.result, kind(line.label)), []).append(number)
     result: dict[int, Line] = {}
     for numbers in groups.values():
         if len(numbers) < MERGED_FROM:
@@ -109,9 +109,9 @@ def _many(members: Sequence[tuple[Line, Dim]]) -> Line:
     formula = None if line.formula is None else multiplied(count, line.formula, loose=_loose(line.formula))
     one = line.numbers or line.result
     total = tidied(add_all(amount for _, amount in members))
-    return Line(
-        named([member.label for member, _ in members]), formula, multiplied(count, one, loose=_loose(one)), total
-    )
+    paths, suffixes = zip(*(member.label.partition(" ")[::2] for member, _ in members), strict=True)
+    label = named(paths, f" {suffixes[0]}".rstrip())
+    return Line(label, formula, multiplied(count, one, loose=_loose(one)), total)
 
 
 def _loose(maths: Maths) -> bool:
@@ -135,7 +135,11 @@ def _line(accounts: Accounts, layers: Layers, quantity: Quantity) -> Line:
 def label(accounts: Accounts, layers: Layers) -> str:
     """Return the layers' names, with the operation and the gradient if the names alone are ambiguous."""
     path, operation, phase = layers.entry.place
-    suffix = f" {operation}" if operation != accounts.main_operation.get(path) and phase != "loss" else ""
+    main = accounts.main_operation.get(path, operation)
+    is_told = main.lower() in path.lower() or _NAME.search(path.rpartition(".")[2])
+    suffix = "" if is_told or phase == "loss" else f" {main}"
+    suffix += f" {operation}" if operation != main and phase != "update" else ""
+    suffix += " other operations" if layers.entry.reading is None and layers.entry.place in accounts.with_cards else ""
     card = layers.entry.reading.card if layers.entry.reading is not None else None
     if layers.entry.part and card is not None and len(trace(card).labelled) > 1:
         suffix += f" {layers.entry.part}"
@@ -143,9 +147,13 @@ def label(accounts: Accounts, layers: Layers) -> str:
 
 
 def _derived(entry: Entry, quantity: Quantity) -> tuple[Maths | None, Maths | None]:
-    """The formula in letters and with numbers put in."""
+    """The formula in letters and with numbers put in; sizes alone without a card."""
     if entry.reading is None:
-        return None, None
+        terms = entry.terms.get(quantity, ())
+        numbers = added_up(terms) if terms else None
+        if numbers is None or entry.times == 1:
+            return None, numbers
+        return None, multiplied(entry.times, numbers, loose=len(terms) > 1 and " + " in numbers.text)
     letters = letters_of(entry.reading.card)
     values = dict(zip(letters, entry.reading.values, strict=True))
     one = {

@@ -84,7 +84,8 @@ class Model:
     trace's products do not show (recurrent layers).
     ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.
     ``active_parameters`` are those that one token uses if a router chooses among experts.
-    ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
+    ``layer_outputs`` are the shapes of what the layers that ran return, in the order in which they end (None: the graph
+    tells them). ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
     the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
     the source does.
     """
@@ -99,6 +100,7 @@ class Model:
     notes: tuple[str, ...] = ()
     trace: Trace | None = None
     layers: Mapping[str, str] | None = None
+    layer_outputs: Mapping[str, Shape] | None = None
     recurrent_neurons: Dim = 0
     batch_neurons: bool = False
     trained: tuple[Parameter, ...] = ()

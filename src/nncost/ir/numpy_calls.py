@@ -90,7 +90,7 @@ def integers(shape: Shape) -> tuple[int, ...]:
     """The sizes as numbers. Raise SymbolError for a size that is a symbol."""
     for dim in shape:
         if is_symbolic(dim):
-            raise SymbolError(f"cannot run a graph whose size {dim} is a symbol", hint="Bind it, e.g. --set h=128.")
+            raise SymbolError(f"cannot run a graph whose size {dim} is a symbol", hint="Bind it, e.g. --symbol h=128.")
     return cast("tuple[int, ...]", tuple(shape))
 
 

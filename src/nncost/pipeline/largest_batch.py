@@ -123,7 +123,7 @@ def _refuse_symbols(free: set[str]) -> None:
     name = min(free)
     raise OptionError(
         f"fits needs numbers for every size but the batch; {', '.join(sorted(free))} is a symbol.",
-        hint=f"For example: --set {name}=128",
+        hint=f"For example: --symbol {name}=128",
     )
 
 

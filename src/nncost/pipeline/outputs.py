@@ -20,6 +20,7 @@ from nncost.ir.graph import Graph, Item, Tensor, walk
 from nncost.pipeline.choices import INFERENCE
 from nncost.pipeline.settings import Settings, check, load_options
 from nncost.records import replace
+from nncost.units import counted
 
 Array = Any
 DTYPES = ("float64", "float32", "float16")
@@ -139,7 +140,7 @@ def _given(graph: Graph, given: Inputs) -> dict[Tensor, Array]:
     known = {tensor.name or f"input.{number}": tensor for number, tensor in enumerate(graph.inputs)}
     accepted = f"Its inputs: {', '.join(f'{name} {shape_text(x.shape)}' for name, x in known.items()) or 'none'}."
     if len(given.args) > len(known):
-        raise OptionError(f"{len(given.args)} inputs for a network that takes {len(known)}.", hint=accepted)
+        raise OptionError(f"{counted(len(given.args), 'input')} for a network that takes {len(known)}.", hint=accepted)
     by_name: dict[str, Any] = dict(zip(known, given.args, strict=False))
     for name, value in given.kwargs.items():
         if name not in known:

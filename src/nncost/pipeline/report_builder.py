@@ -9,12 +9,13 @@ from typing import Any
 from nncost.counting.conventions import Convention
 from nncost.counting.ledger import Row
 from nncost.counting.quantities import ALL
-from nncost.dims import Dim, add_all
+from nncost.dims import Dim, Shape, add_all
 from nncost.frontends.model import Model
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Item, Parameter, Region
 from nncost.ir.ops import operation_name
-from nncost.report import ParameterCounts, ReportRow, Totals
+from nncost.pipeline.output_shapes import OutputShapes
+from nncost.report import Amounts, ParameterCounts, ReportRow, Totals
 
 FLOPS = "flops"
 
@@ -90,7 +91,7 @@ _Place = tuple[str, str, str]
 """Path, operation and phase of a report row."""
 
 
-def report_rows(rows: Sequence[Row], model: Model) -> list[ReportRow]:
+def report_rows(rows: Sequence[Row], model: Model, shapes: OutputShapes) -> list[ReportRow]:
     """Rows by place; forward in the order of the network, the other phases in the order they run."""
     graph = model.graph
     ops_by_path, times = layers_of(model), _times_by_path(graph.items)
@@ -112,7 +113,13 @@ def report_rows(rows: Sequence[Row], model: Model) -> list[ReportRow]:
 
     amounts = _RowAmounts()
     return [
-        _report_row(place, amounts.of(place[1], places[place]), roles.get(place, {}), times.get(place[0], 1))
+        _report_row(
+            place,
+            amounts.of(place[1], places[place]),
+            roles.get(place, {}),
+            times.get(place[0], 1),
+            shapes.of(*place[:2]) if place[2] == "forward" else None,
+        )
         for place in sorted(places, key=position)
     ]
 
@@ -121,9 +128,9 @@ def report_rows(rows: Sequence[Row], model: Model) -> list[ReportRow]:
 class _RowAmounts:
     """The counts of a report row and of the operations inside, worked out once for layers that are alike."""
 
-    known: dict[Any, tuple[dict[str, Dim], dict[str, dict[str, Dim]]]] = field(default_factory=dict)
+    known: dict[Any, tuple[Amounts, dict[str, Amounts]]] = field(default_factory=dict)
 
-    def of(self, op: str, rows: Sequence[Row]) -> tuple[dict[str, Dim], dict[str, dict[str, Dim]]]:
+    def of(self, op: str, rows: Sequence[Row]) -> tuple[Amounts, dict[str, Amounts]]:
         """Amounts by quantity, and by operation where there are several."""
         key = (op, tuple([(row.inner, row.quantity, row.amount) for row in rows]))
         found = self.known.get(key)
@@ -136,19 +143,20 @@ class _RowAmounts:
 
 def _report_row(
     place: _Place,
-    counts: tuple[dict[str, Dim], dict[str, dict[str, Dim]]],
+    counts: tuple[Amounts, dict[str, Amounts]],
     roles: Mapping[str, Sequence[Dim]],
     times: Dim,
+    output: Shape | None,
 ) -> ReportRow:
     weights, biases, other = (add_all(roles[role]) if role in roles else 0 for role in ("weight", "bias", "other"))
-    return ReportRow(*place, counts[0], weights, biases, other, times, counts[1])
+    return ReportRow(*place, counts[0], weights, biases, other, times, counts[1], output)
 
 
-def _amounts(rows: Iterable[Row]) -> dict[str, Dim]:
+def _amounts(rows: Iterable[Row]) -> Amounts:
     parts: dict[str, list[Dim]] = {}
     for row in rows:
         parts.setdefault(row.quantity, []).append(row.amount)
-    return {name: add_all(parts[name]) for name in ALL if name in parts}
+    return Amounts({name: add_all(parts[name]) for name in ALL if name in parts})
 
 
 def _times_by_path(items: Sequence[Item], times: Dim = 1) -> dict[str, Dim]:

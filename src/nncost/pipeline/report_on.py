@@ -13,6 +13,7 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.pipeline.choices import INFERENCE, TRAIN
 from nncost.pipeline.count import Counted, count_source, no_collection
 from nncost.pipeline.ledgers import added, derivatives, multiplied
+from nncost.pipeline.output_shapes import output_shapes
 from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
 from nncost.pipeline.settings import Settings
 from nncost.report import Report, Run, Source
@@ -36,14 +37,15 @@ def _report_on(source: Any, settings: Settings) -> Report:
     )
     model = counted.model
     rows = [*ledger.rows, *derivatives(counted.step.gradients, layers_of(model))]
-    storage = _storage(model.graph.parameters)
+    storage, shapes = _storage(model.graph.parameters), output_shapes(model)
     return Report(
         source=Source(model.kind, model.name, model.inputs),
         settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
         parameters=parameter_counts(model.graph.parameters, model.active_parameters),
         neurons=ledger.neurons,
         totals=totals_of(rows, convention),
-        rows=report_rows([row for row in rows if row.quantity != FLOPS], counted.model),
+        rows=report_rows([row for row in rows if row.quantity != FLOPS], model, shapes),
+        outputs=shapes.by_layer,
         unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),

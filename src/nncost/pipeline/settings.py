@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim
@@ -14,6 +14,29 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.choices import INFERENCE, TRAIN, check_choice
 from nncost.records import field, record, replace
+
+
+class CountSettings(TypedDict, total=False):
+    """The keywords of ``nncost.count`` that other functions take, too."""
+
+    batch: int | str | None
+    symbols: Mapping[str, int] | None
+    loss: Any
+    optimizer: Any
+    backward: str
+    mode: str | None
+    examples: int | str | None
+    epochs: int
+    accumulate: int
+    freeze: str | Sequence[str]
+    taps: str
+    convention: str | None
+    dtype: str | None
+    bias: str
+    activation: str
+    reuse: bool
+    learn: bool | None
+    allocator: str
 
 
 @record

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nncost.records import field, record
-from nncost.report import plain
+from nncost.report_data import plain
+from nncost.shown import Shown, document_of
+from nncost.units import one_line, seconds_text
+
+if TYPE_CHECKING:
+    from nncost.documents.document import Document
 
 SCHEMA = "nncost.prediction/1"
 TIMED_PHASES = ("forward", "backward", "update")
@@ -82,8 +87,10 @@ class PredictedRun:
 
 
 @record
-class Prediction:
-    """Seconds of one step on one device. ``seconds`` has forward, backward, update and step, and run where there is one.
+class Prediction(Shown):
+    """Seconds of one step on one device: what ``nncost.predict`` returns; ``print`` shows what the command prints.
+
+    ``seconds["step"].value`` is expected, between ``low`` and ``high``. ``seconds`` has forward, backward, update and step, and run where there is one.
 
     The loss belongs to ``forward`` (its value) and ``backward`` (its gradient). ``mfu`` is the share of the
     device's peak that the step's contractions reach; ``joules`` the energy of one step (None where unknown).
@@ -103,10 +110,23 @@ class Prediction:
     unknown: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
 
+    def __repr__(self) -> str:
+        step = seconds_text(self.seconds["step"].value)
+        return (
+            f"<Prediction of {one_line(self.source)} on {self.device.get('name', 'this')}: {step} a step, {self.label}>"
+        )
+
     @property
     def complete(self) -> bool:
         """Whether the time of every operation is in it."""
         return not self.unknown
+
+    def table(self, *, by: str = "layer", depth: int | None = None) -> Document:
+        """Return the prediction as a document, with rows ``by`` layer, op, phase or cause and paths cut to ``depth`` names.
+
+        Raise OptionError for another ``by``.
+        """
+        return cast("Document", document_of(self, by=by, depth=depth))
 
     def to_dict(self) -> dict[str, Any]:
         """Exactly the JSON that ``nncost predict --json`` prints."""

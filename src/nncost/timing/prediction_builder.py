@@ -36,7 +36,7 @@ def prediction_of(
     step = seconds["step"].value
     flops, memory = FLOPS_PER_PRODUCT * int(report.step.macs), memory_of(report, capacity)
     if memory.get("fits") is False:
-        notes = (*notes, f"the batch that fits:  nncost count SOURCE --fits {capacity}")
+        notes = (*notes, f"the step does not fit; a count with fits={capacity} says which batch does.")
     return Prediction(
         source=report.source.name, device=device, label=label, settings=report.settings, seconds=seconds, rows=rows,
         memory=memory, run=run,
@@ -77,6 +77,7 @@ def memory_of(report: Report, capacity: int | None) -> dict[str, Any]:
         peak = memory.reserved_peak  # What the device's allocator holds was asked for.
     if isinstance(peak, int):
         found |= {"peak_bytes": peak, "peak_at": memory.step_peak_at if training else "", "exact": memory.exact}
+        found["peak_phase"] = memory.step_peak_phase if training else ""
     if capacity is not None:
         found["capacity_bytes"] = capacity
         if isinstance(peak, int):

@@ -133,6 +133,6 @@ def _check_numbers(report: Report) -> None:
             names = ", ".join(sorted(str(symbol) for symbol in size.free_symbols))
             raise SymbolError(
                 f"a prediction needs numbers; these sizes have none: {names}.",
-                hint="For example: --batch 32 --set h=128",
-                instead=Instead("", " ".join(f"--set {name}=128" for name in names.split(", "))),
+                hint="For example: --batch 32 --symbol h=128",
+                instead=Instead("", " ".join(f"--symbol {name}=128" for name in names.split(", "))),
             )

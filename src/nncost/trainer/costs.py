@@ -21,9 +21,10 @@ from nncost.trainer.tables.table import Array
 
 @record
 class Costs:
-    """``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes measured while a step ran."""
+    """``trainable`` are the parameters in training. ``planned_steps`` are those of all epochs; ``executed`` are the operations and bytes measured while a step ran."""
 
     parameters: int
+    trainable: int
     planned_steps: int
     predicted: Amounts
     predicted_by: str
@@ -71,7 +72,8 @@ def costs_of(
     notes: list[str] = []
     if isinstance(engine, NumpyEngine):
         _add_executed(network, engine, examples, batch, loss, dtype, predicted, measured, notes)
-    return Costs(int(report.parameters.total), steps, predicted, estimate.by, measured, notes)
+    total, trainable = int(report.parameters.total), int(report.parameters.trainable)
+    return Costs(total, trainable, steps, predicted, estimate.by, measured, notes)
 
 
 def _add_executed(

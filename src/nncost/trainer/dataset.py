@@ -11,6 +11,7 @@ from nncost.records import record
 from nncost.trainer.tables import Column, Table
 from nncost.trainer.tables.csv_text import decimal_comma, shown
 from nncost.trainer.tables.table import MISSING_LABELS, Array, names_of
+from nncost.units import counted
 
 
 @record
@@ -66,12 +67,12 @@ def _refuse_text(table: Table, columns: Sequence[Column]) -> None:
     if first.odds + first.empties < table.rows:
         raise SourceError(
             f"{first.odd.place} of {table.path}, column {first.name!r}: {shown(first.odd)} is not a number"
-            f" ({first.odds:,} such cell{'' if first.odds == 1 else 's'}).",
+            f" ({counted(first.odds, 'such cell')}).",
             hint=hint,
         )
     text = [column.name for column in odd]
     raise SourceError(
-        f"{table.path} has {len(text):,} column{'' if len(text) == 1 else 's'} of text: {names_of(text)}; "
+        f"{table.path} has {counted(len(text), 'column')} of text: {names_of(text)}; "
         f"column {first.name!r} begins with {shown(first.odd)}.",
         hint=hint,
     )
@@ -86,7 +87,7 @@ def _refuse_missing(table: Table, columns: Sequence[Column]) -> None:
     cells = sum(column.empties for column in lacking)
     raise SourceError(
         f"{first.empty.place} of {table.path}, column {first.name!r}: the value is missing. "
-        f"In all {cells:,} missing in {len(lacking):,} column{'' if len(lacking) == 1 else 's'}: "
+        f"In all {cells:,} missing in {counted(len(lacking), 'column')}: "
         f"{names_of([column.name for column in lacking])}.",
         hint="Fill them in or remove the rows, or leave the columns out with --ignore NAME.",
     )

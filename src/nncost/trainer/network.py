@@ -17,6 +17,7 @@ from nncost.pipeline.settings import Settings, load_options
 from nncost.records import replace
 from nncost.trainer.tables.table import Array, names_of
 from nncost.trainer.task import CLASSIFICATION, Task
+from nncost.units import counted
 
 SPEC = "spec"
 UNBOUNDED = frozenset({"leaky_relu"})
@@ -71,7 +72,7 @@ def network_of(source: Any, settings: Settings) -> Network:
         unbound = [dim for dim in tensor.shape if is_symbolic(dim)]
         if unbound:
             raise SymbolError(
-                f"a network that is trained needs numbers, received {unbound[0]}.", hint="For example: --set h=128"
+                f"a network that is trained needs numbers, received {unbound[0]}.", hint="For example: --symbol h=128"
             )
     for node in walk(graph.items):
         if isinstance(node.op, (ops.Opaque, ops.Algorithm)):
@@ -155,7 +156,7 @@ def check_width(network: Network, names: tuple[str, ...], target: str) -> None:
         shape = "" if len(network.inputs) == 1 else f" ({shape_text(network.inputs)})"
         few = len(names) < wanted
         raise ShapeError(
-            f"the table has {len(names):,} column{'' if len(names) == 1 else 's'} beside the target {target!r}, "
+            f"the table has {counted(len(names), 'column')} beside the target {target!r}, "
             f"the network takes {wanted:,}{shape}: {names_of(list(names))}.",
             hint=f"Begin the spec with {len(names)}"
             + (", or add columns." if few else ", or leave columns out with --ignore NAME."),

@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nncost.records import field, record
+from nncost.shown import Shown
 from nncost.timing.prediction import Amounts, ratios
 from nncost.trainer.progress import Epoch
 from nncost.trainer.scores import Score
+from nncost.units import counted, one_line
 
 SCHEMA = "nncost.training/1"
 
 
 @record
-class Training:
-    """A finished or interrupted training. ``test`` is None if it was interrupted or no rows were kept for the test."""
+class Training(Shown):
+    """A finished or interrupted training: what ``nncost.train`` returns; ``print`` shows what the command prints.
+
+    ``history`` has an entry per epoch. ``test`` is None if it was interrupted or no rows were kept for the test.
+    """
 
     source: str
     engine: str
@@ -38,6 +43,11 @@ class Training:
     notes: Sequence[str] = ()
     predicted_by: str = ""
     scaling: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        epochs = counted(len(self.history), "epoch")
+        accuracy = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.1%}"
+        return f"<Training of {one_line(self.source)}: {epochs}{accuracy}>"
 
     @property
     def test_accuracy(self) -> float | None:

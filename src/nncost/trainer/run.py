@@ -31,6 +31,7 @@ from nncost.trainer.settings import DTYPES, TrainingSettings, training_settings
 from nncost.trainer.tables import Table, read_table
 from nncost.trainer.tables.arrays import table_of
 from nncost.trainer.writing import write_results
+from nncost.units import counted
 
 FIXED = ("target", "task", "ignore", "batch", "optimizer", "seed", "test_share", "validation_share", "loss")
 """Settings that a training keeps when it is resumed."""
@@ -171,7 +172,7 @@ def _continued(
         )
     if state.epoch >= settings.epochs:
         raise TrainingError(
-            f"the training in {checkpoint.path} has finished its {state.epoch} epochs.",
+            f"the training in {checkpoint.path} has finished its {counted(state.epoch, 'epoch')}.",
             hint=f"Go on with more:  --epochs {2 * state.epoch}",
         )
     return state

@@ -7,6 +7,7 @@ import numpy as np
 from nncost.errors import OptionError, SourceError
 from nncost.records import record
 from nncost.trainer.tables.table import Array
+from nncost.units import counted, noun
 
 
 @record
@@ -41,5 +42,7 @@ def split_rows(classes: Array | None, rows: int, *, test: float, validation: flo
     train, held, kept = (np.sort(np.concatenate(part)) for part in parts)
     for name, share, chosen in (("test_share", test, kept), ("validation_share", validation, held)):
         if share > 0 and not len(chosen):
-            raise SourceError(f"{rows:,} rows are too few for {name} {share:g}: it holds no row.")
+            raise SourceError(
+                f"{counted(rows, 'row')} {noun(rows, 'is', 'are')} too few for {name} {share:g}: it holds no row."
+            )
     return Split(train, held, kept)

@@ -9,6 +9,7 @@ from nncost.pipeline.choices import check_choice
 from nncost.records import record
 from nncost.trainer.tables import Column
 from nncost.trainer.tables.table import SHOWN_TEXT, Array, names_of, shortened
+from nncost.units import counted
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
@@ -67,8 +68,8 @@ def _check_outputs(name: str, labels: tuple[str, ...], units: int) -> None:
     if units == 1:
         hint += " To learn the number itself: --task regression."
     raise ShapeError(
-        f"the target {name!r} has {classes:,} classes ({names_of(list(labels))}), "
-        f"the network has {units:,} output{'' if units == 1 else 's'}.",
+        f"the target {name!r} has {counted(classes, 'class')} ({names_of(list(labels))}), "
+        f"the network has {counted(units, 'output')}.",
         hint=hint,
     )
 
@@ -90,7 +91,7 @@ def _amounts(column: Column, units: int, *, named: bool) -> Task:
     if units != 1:
         distinct = len(np.unique(column.numbers))
         raise ShapeError(
-            f"the target {column.name!r} is a number ({distinct:,} different values), the network has {units:,} outputs.",
+            f"the target {column.name!r} is a number ({counted(distinct, 'different value')}), the network has {units:,} outputs.",
             hint="A number needs a last layer of width 1, such as …-1."
             + ("" if named else " To learn the values as classes: --task classification."),
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_ROWS = 20
+"""Rows of a table of seconds, unless another number is asked for."""
+
 
 def shortened(name: str, limit: int = 200) -> str:
     """Return a source's name as titles show it: its first ``limit`` characters."""

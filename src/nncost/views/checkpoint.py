@@ -9,16 +9,20 @@ from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
 from nncost.errors import OptionError
 from nncost.report import Report
-from nncost.units import exact
+from nncost.units import counted, exact
 from nncost.views import cut_path
-from nncost.views.count import parameters_fact, summed
+from nncost.views.command import Command
+from nncost.views.count import parameters_fact
+from nncost.views.layers import summed
 
 BY = ("layer", "dtype", "tensor")
 _ROLES = {"weights": "weight", "biases": "bias", "other": "other", "buffers": "buffer"}
 _Column = tuple[str, Callable[[Sequence[StoredTensor]], Dim]]
 
 
-def checkpoint_document(report: Report, *, by: str = "layer", depth: int | None = None) -> Document:
+def checkpoint_document(
+    report: Report, *, by: str = "layer", depth: int | None = None, command: Command | None = None
+) -> Document:
     """Return the tables of a checkpoint, with rows ``by`` layer, dtype or tensor. Raise OptionError for another ``by``."""
     storage = report.storage
     assert storage is not None
@@ -28,6 +32,8 @@ def checkpoint_document(report: Report, *, by: str = "layer", depth: int | None 
     if by != "dtype":
         blocks += [Heading(by.capitalize()), _table(_groups(storage, by, depth))]
     blocks += [Heading("Stored as"), _types(storage), *(Note(f"Note: {note}") for note in report.notes)]
+    if command is not None:
+        blocks.append(command.next("count", "--by", "layer" if by == "tensor" else "tensor"))
     return Document(report.source.name, (Section("", tuple(blocks)),))
 
 
@@ -36,7 +42,7 @@ def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
     facts = [parameters_fact(p)]
     if p.buffers != 0:
         facts.append(("buffers", f"{exact(p.buffers)} (state and constants, not parameters)"))
-    facts.append(("tensors", f"{exact(len(storage.tensors))}   ({exact(storage.bytes)} bytes)"))
+    facts.append(("tensors", f"{exact(len(storage.tensors))}   ({counted(storage.bytes, 'byte')})"))
     if bits is not None:
         formula = f"{BITS} · {exact(storage.parameter_bytes)} / {exact(storage.parameters)}"
         facts.append(("bits", f"{decimal(bits)} per parameter  =  {formula}"))

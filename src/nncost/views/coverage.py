@@ -6,11 +6,12 @@ from typing import Any
 
 from nncost.documents.document import Document, Facts, Section, Table
 from nncost.frontends.operators import TREATMENTS, UNKNOWN, Coverage
+from nncost.units import counted
 
 
 def coverage_document(coverage: Coverage) -> Document:
     """Return how many overloads are treated in which way, by namespace."""
-    title = f"{coverage.framework} {coverage.version}: {len(coverage.operators)} overloads of operators"
+    title = f"{coverage.framework} {coverage.version}: {counted(len(coverage.operators), 'overload')} of operators"
     rows = tuple((name, *coverage.amounts(name).values()) for name in coverage.namespaces)
     table = Table(("namespace", *TREATMENTS), rows, total=("total", *coverage.amounts().values()))
     return Document(title, (Section("", (table, Facts(tuple(TREATMENTS.items())))),))

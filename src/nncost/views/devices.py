@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nncost.documents.document import Block, Document, Facts, Heading, Note, Number, Paragraph, Section, Table
+from nncost.documents.document import Block, Document, Facts, Heading, Note, Number, Section, Shell, Table
 from nncost.timing.devices.catalogue import device_folders
 from nncost.timing.devices.device import VECTOR, Device
 from nncost.timing.devices.profile_store import Stored, identity_of
@@ -24,8 +24,8 @@ def devices_document(profiles: Sequence[Stored], devices: Sequence[Device]) -> D
     table = Table(header, tuple(map(_row, devices)))
     machines = [block for stored in profiles for block in _machine(stored)]
     blocks: tuple[Block, ...] = (
-        *(machines or [Paragraph("none yet:  nncost calibrate")]), Heading("Catalogue: dense peaks in Tflop/s, memory, bandwidth, rated power"), table,
-        Note("Sources, aliases and reliability of one:  nncost devices NAME"),
+        *(machines or [Note("None yet."), Shell("Next:", ("nncost", "calibrate"))]), Heading("Catalogue: dense peaks in Tflop/s, memory, bandwidth, rated power"), table,
+        *(Shell("One of them, with its sources:", ("nncost", "devices", device.name)) for device in devices[:1]),
         Note("Your own, as TOML files in:"), *(Note(f"  {folder}") for folder in device_folders()),
     )  # fmt: skip
     return Document("Calibrated machines", (Section("", blocks),), main=table)

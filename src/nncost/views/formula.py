@@ -16,6 +16,11 @@ def formula_document(formulas: Sequence[Formula]) -> Document:
     return Document("", (Section("", tuple(blocks)),))
 
 
+def one_formula_document(formula: Formula) -> Document:
+    """Return one formula."""
+    return formula_document([formula])
+
+
 def _blocks(formula: Formula) -> list[Block]:
     facts: list[tuple[str, Cell]] = [("formula", formula.expanded)]
     if not formula.symbols:

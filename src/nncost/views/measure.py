@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Section, Table
+from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, Number, Section, Shell, Table
 from nncost.timing.measure.measure import MeasuredRow, Measurement
 from nncost.timing.prediction import TIMED_PHASES
-from nncost.units import exact
-from nncost.views import shortened
+from nncost.units import counted, exact
+from nncost.views import MAX_ROWS, shortened
 from nncost.views.cells import ratio, seconds, size
 
 _PERCENT = 100
 _COLUMNS = ("predicted", "measured", "ratio")
 
 
-def measure_document(measurement: Measurement, *, limit: int) -> Document:
+def measure_document(measurement: Measurement, *, limit: int = MAX_ROWS) -> Document:
     """Return the measurement with the ``limit`` layers that take longest."""
     settings = measurement.settings
     title = (
         f"{shortened(measurement.source)}, batch {settings['batch']}, {settings['loss']}, {settings['optimizer']}: "
-        f"{measurement.steps} steps"
+        f"{counted(measurement.steps, 'step')}"
     )
     layers = _layers(measurement.rows, limit)
     blocks: list[Block] = [_phases(measurement), layers, Facts(tuple(_facts(measurement)))]
     blocks += [Note(f"Note: {note}") for note in measurement.notes]
+    blocks += [] if measurement.predicted["seconds"] else [Shell("Next:", ("nncost", "calibrate"))]
     return Document(title, (Section("", tuple(blocks)),), main=layers)
 
 
@@ -58,8 +59,8 @@ def _facts(measurement: Measurement) -> Iterator[tuple[str, str]]:
     operations = measurement.operations
     if "logged_macs" in operations:
         text = (
-            f"{exact(operations['counted_macs'])} products counted, {exact(operations['logged_macs'])} "
-            f"in the logs of oneDNN and MKL ({operations['logged_calls']} calls)"
+            f"{counted(operations['counted_macs'], 'product')} counted, {exact(operations['logged_macs'])} "
+            f"in the logs of oneDNN and MKL ({counted(operations['logged_calls'], 'call')})"
         )
         if operations.get("unreadable"):
             text += f", without those of {', '.join(operations['unreadable'])}, whose calls say no sizes"

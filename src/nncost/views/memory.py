@@ -10,7 +10,7 @@ from nncost.documents.document import Block, Heading, Note, Table
 from nncost.errors import OptionError
 from nncost.records import replace
 from nncost.report import Report
-from nncost.units import exact
+from nncost.units import counted, exact, noun
 from nncost.views import cut_path
 
 PEAK = "◄ peak"
@@ -65,7 +65,7 @@ def _place(memory: Memory) -> str:
 def _amount(amount: Dim) -> str:
     if is_largest(amount):
         return f"the largest of {len(parts_of(amount))} formulas"
-    return f"{exact(amount)} bytes"
+    return counted(amount, "byte")
 
 
 def size_text(amount: int) -> str:
@@ -78,7 +78,7 @@ def _in_units(amount: int, step: int, names: Sequence[str]) -> str:
     while power + 1 < len(names) and amount % step == 0:
         amount //= step
         power += 1
-    return f"{exact(amount)} {names[power]}"
+    return f"{exact(amount)} {names[power] if power else noun(amount, 'byte')}"
 
 
 def timeline_blocks(report: Report, depth: int | None = None) -> list[Block]:

@@ -8,17 +8,18 @@ from typing import Any
 from nncost.documents.document import Block, Cell, Document, Facts, Note, Section, Table
 from nncost.pipeline.choices import check_choice
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
-from nncost.units import bytes_text, grouped, rate_text, seconds_text
-from nncost.views import cut_path, shortened
+from nncost.units import bytes_text, counted, grouped, rate_text, seconds_text
+from nncost.views import MAX_ROWS, cut_path, shortened
 from nncost.views.cells import seconds, share
+from nncost.views.command import Command
 
 BY = ("layer", "op", "phase", "cause")
-MAX_ROWS = 20
-"""Rows of a table; the others are added up in one line."""
 _WORDS = {"page_faults": "page faults"}
 
 
-def predict_document(prediction: Prediction, *, by: str = "layer", depth: int | None = None) -> Document:
+def predict_document(
+    prediction: Prediction, *, by: str = "layer", depth: int | None = None, command: Command | None = None
+) -> Document:
     """Return the prediction with rows ``by`` layer, op, phase or cause; ``depth`` cuts paths to so many names.
 
     Raise OptionError for another ``by``.
@@ -26,6 +27,8 @@ def predict_document(prediction: Prediction, *, by: str = "layer", depth: int | 
     table = _rows_table(prediction, by, depth)
     blocks: list[Block] = [_phase_table(prediction), Facts(tuple(_facts(prediction))), table]
     blocks += [Note(f"Note: {note}", is_warning=not prediction.complete) for note in prediction.notes]
+    if command is not None and prediction.memory.get("fits") is False:
+        blocks.append(command.next("count", "--fits", str(prediction.memory["capacity_bytes"])))
     return Document(_title(prediction), (Section("", tuple(blocks)),), main=table)
 
 
@@ -61,14 +64,15 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
         found.append(("energy", f"{prediction.joules:.3g} J a step if the device draws its rated power"))
     run = prediction.run
     if run is not None:
-        batch = f"{grouped(run.steps)} step{'' if run.steps == 1 else 's'} of {grouped(run.batch)}"
+        batch = f"{counted(run.steps, 'step')} of {grouped(run.batch)}"
         found.append(("run", f"{batch}: {seconds_text(prediction.seconds['run'].value)}"))
     return found
 
 
 def _memory(memory: Mapping[str, Any]) -> str:
     about = "" if memory["exact"] else "about "
-    where = f", in {memory['peak_at']}" if memory["peak_at"] else ""
+    place = dict.fromkeys(filter(None, (memory["peak_at"], memory["peak_phase"])))
+    where = f", in {' '.join(place)}" if place else ""
     text = f"{about}{bytes_text(memory['peak_bytes'])} at the peak{where}"
     if "fits" in memory:
         text += f": {'fits' if memory['fits'] else 'does NOT fit'} into {bytes_text(memory['capacity_bytes'])}"

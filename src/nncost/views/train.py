@@ -9,7 +9,7 @@ from nncost.documents.document import NONE, Block, Cell, Document, Facts, Note, 
 from nncost.timing.prediction import ratios
 from nncost.trainer.outcome import Training
 from nncost.trainer.progress import Epoch, Progress
-from nncost.units import compact, seconds_text
+from nncost.units import compact, counted, exact, seconds_text
 from nncost.views.cells import ratio, seconds, size
 
 if TYPE_CHECKING:
@@ -47,11 +47,14 @@ def _decisions(prepared: PreparedTraining) -> Iterator[tuple[str, str]]:
     yield "rows", ", ".join(f"{len(part):,} for {name}" for name, part in parts.items() if len(part))
     labels = list(examples.task.labels)
     more = "" if len(labels) <= _SHOWN_LABELS else f" … {labels[-1]}"
-    classes = f"{len(labels)} classes: {', '.join(labels[:_SHOWN_LABELS])}{more}"
+    classes = f"{counted(len(labels), 'class')}: {', '.join(labels[:_SHOWN_LABELS])}{more}"
     yield "task", classes if labels else f"a number, {examples.target}"
+    frozen = costs.parameters - costs.trainable
+    in_training = f"{exact(costs.trainable)} in training, {exact(frozen)} frozen" if frozen else "all in training"
+    yield "parameters", f"{exact(costs.parameters)} ({in_training})"
     yield "engine", f"{prepared.engine.name}, {prepared.dtype}"
     update = f"{settings.optimizer} at the learning rate {settings.learning_rate:g}, loss {prepared.loss}"
-    yield "training", f"{settings.epochs} epochs in batches of {settings.batch}, {update}"
+    yield "training", f"{counted(settings.epochs, 'epoch')} in batches of {exact(settings.batch)}, {update}"
     if costs.predicted_step is not None:
         run = seconds_text(costs.predicted["seconds"]["run"])
         yield "predicted", f"{seconds_text(costs.predicted_step)} a step, {run} in all ({costs.predicted_by})"
@@ -64,10 +67,16 @@ def epoch_line(progress: Progress, epoch: Epoch) -> str:
     if epoch.validation_loss is not None:
         parts.append(f"validation loss {epoch.validation_loss:.4f}")
     if epoch.accuracy is not None:
-        parts.append(f"accuracy {_percent(epoch.accuracy)}")
+        parts.append(accuracy_text(epoch))
     if progress.step < progress.steps:
         parts.append(f"{seconds_text(progress.seconds_left)} left")
     return "  ".join(parts)
+
+
+def accuracy_text(epoch: Epoch) -> str:
+    """The accuracy of an epoch, and of which rows it is."""
+    rows = "training" if epoch.validation_loss is None else "validation"
+    return "" if epoch.accuracy is None else f"{rows} accuracy {_percent(epoch.accuracy)}"
 
 
 def _percent(share: float) -> str:
@@ -85,7 +94,7 @@ def train_document(training: Training) -> Document:
 
 
 def _result(training: Training) -> list[str]:
-    epochs = f"{len(training.history)} epoch{'' if len(training.history) == 1 else 's'}, {training.steps:,} steps"
+    epochs = f"{counted(len(training.history), 'epoch')}, {counted(training.steps, 'step')}"
     if training.interrupted:
         return [f"interrupted after {epochs}"]
     lines = [f"stopped early after {epochs}" if training.stopped_early else f"trained {epochs}"]
@@ -94,7 +103,7 @@ def _result(training: Training) -> list[str]:
     test = training.test
     if test is None:
         return [*lines, "no rows were kept for a test"]
-    rows = f"({training.rows['test']:,} rows)"
+    rows = f"({counted(training.rows['test'], 'row')})"
     if test.accuracy is not None:
         return [*lines, f"test accuracy {_percent(test.accuracy)} {rows}"]
     determined = "" if test.r2 is None else f", R² {test.r2:.3f}"

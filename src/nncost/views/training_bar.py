@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from nncost.trainer.progress import Progress
 from nncost.units import seconds_text
+from nncost.views.train import accuracy_text
 
 SECONDS_BETWEEN_UPDATES = 0.1
 
@@ -28,7 +29,7 @@ def live() -> Iterator[Callable[[Progress], None]]:
             nonlocal last, accuracy
             finished = progress.finished
             if finished is not None and finished.accuracy is not None:
-                accuracy = f"  accuracy {finished.accuracy:.1%}"
+                accuracy = f"  {accuracy_text(finished)}"
             now = time.monotonic()
             if now - last < SECONDS_BETWEEN_UPDATES and progress.step < progress.steps:
                 return

@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(
 def test_devices_lists_machines_and_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["devices"]) == 0
     shown = capsys.readouterr().out
-    assert "none yet:  nncost calibrate" in shown
+    assert "None yet.\nNext: nncost calibrate\n" in shown
     assert re.search(r"^h100 .*989", shown, re.MULTILINE)
     assert max(len(line) for line in shown.splitlines() if not line.startswith("  /")) <= 80
     assert "/devices" in shown

@@ -127,7 +127,7 @@ def test_forward_alone_has_zeros_and_says_so() -> None:
 def test_a_symbol_needs_a_number() -> None:
     with pytest.raises(nncost.NncostError, match="these sizes have none: h") as raised:
         nncost.predict("784-h-10", on="h100")
-    assert "--set" in str(raised.value)
+    assert "--symbol" in str(raised.value)
     assert nncost.predict("784-h-10", on="h100", symbols={"h": 16}).seconds["step"].value > 0
     with pytest.raises(nncost.NncostError, match="number of examples"):
         nncost.predict("784-16-10", on="h100", examples="N")

@@ -42,7 +42,7 @@ total        4,608  9,672   4,896        +288
 
 
 def test_a_worked_table() -> None:
-    assert str(nncost.explain(network().eval(), inputs=(1, 3, 8, 8), why="fvcore")) == FVCORE
+    assert f"{nncost.explain(network().eval(), inputs=(1, 3, 8, 8), why='fvcore')}\n" == FVCORE
 
 
 def rows_of(explanation: Document) -> list[tuple[Cell, ...]]:

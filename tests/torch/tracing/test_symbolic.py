@@ -115,7 +115,7 @@ def test_a_model_that_fixes_a_size_says_so_and_is_counted_at_a_number(make: Any)
     assert report.source.inputs["input"] == (13, 4)
     assert report.forward.macs == nncost.count(make(), (13, 4)).forward.macs > 0
     assert "branches on a size" in report.notes[-1]
-    assert "Counted at B=13; --set gives others." in report.notes[-1]
+    assert "Counted at B=13; --symbol gives others." in report.notes[-1]
 
 
 def test_rows_that_the_data_decide_are_symbols_with_a_range() -> None:
@@ -143,7 +143,7 @@ def test_control_flow_that_depends_on_values_needs_values() -> None:
 
 
 def test_a_derived_backward_pass_needs_numbers() -> None:
-    with pytest.raises(SymbolError, match=r"needs sizes in numbers, received B\.\nFor example: --set B=32"):
+    with pytest.raises(SymbolError, match=r"needs sizes in numbers, received B\.\nFor example: --symbol B=32"):
         nncost.count(nn.Linear(4, 3), ("B", 4), loss="sum", backward="derived")
     bound = nncost.count(nn.Linear(4, 3), ("B", 4), symbols={"B": 8}, loss="sum", backward="derived")
     assert bound.backward.macs == 8 * 4 * 3

@@ -61,7 +61,7 @@ def _check(graph: Graph, values: Mapping[Parameter, Array]) -> None:
         for dim in tensor.shape:
             if is_symbolic(dim):
                 raise SymbolError(
-                    f"cannot write a network whose size {dim} is a symbol.", hint="Bind it, e.g. --set h=128."
+                    f"cannot write a network whose size {dim} is a symbol.", hint="Bind it, e.g. --symbol h=128."
                 )
     for parameter in graph.parameters:
         if parameter not in values or np.shape(values[parameter]) != shape_of(parameter):

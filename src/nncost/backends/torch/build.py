@@ -108,7 +108,7 @@ def _check(graph: Graph) -> None:
             if is_symbolic(dim):
                 raise SymbolError(
                     f"cannot run a network whose size {dim} is a symbol.",
-                    hint="Bind it, e.g. --set h=128 or --batch 32.",
+                    hint="Bind it, e.g. --symbol h=128 or --batch 32.",
                 )
 
 

@@ -22,7 +22,7 @@ from nncost.ir.graph import Node, Tensor
 def repeat(scope: Scope, node: Node, op: ops.Repeat) -> None:
     """A stack of layers is written out, a loop over values stays one."""
     if op.index is not None or is_symbolic(op.times):
-        raise SymbolError(f"cannot run {op.times} repetitions.", hint="Bind the symbol, e.g. --set l=4.")
+        raise SymbolError(f"cannot run {op.times} repetitions.", hint="Bind the symbol, e.g. --symbol l=4.")
     scanned = node.inputs[op.carried : op.carried + op.scanned]
     if any(tensor in scope.parameters for tensor in scanned):
         _unrolled(scope, node, op)

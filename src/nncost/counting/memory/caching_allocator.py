@@ -188,7 +188,7 @@ def with_blocks(memory: Memory, timeline: Timeline, resident: Sequence[Dim]) -> 
     if symbolic is not None:
         raise OptionError(
             f"allocator cuda rounds numbers to blocks, received a tensor of {symbolic} bytes.",
-            hint="Give every symbol a value, e.g. --batch 32 --set h=128, or leave --allocator out for the formula.",
+            hint="Give every symbol a value, e.g. --batch 32 --symbol h=128, or leave --allocator out for the formula.",
         )
     found = simulate(timeline, [int(size) for size in resident])
     return replace(

@@ -13,6 +13,7 @@ from nncost.frontends.model import Model
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.step import StepGraph
 from nncost.records import record, replace
+from nncost.units import counted
 
 EXACT, CUDA = "exact", "cuda"
 ALLOCATORS = (EXACT, CUDA)
@@ -70,6 +71,11 @@ def memory_of(
     return memory
 
 
+def allocations_of(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int) -> Timeline | None:
+    """Return the allocations of a step, or None where they are not known."""
+    return _timeline(model, step, kernels, accumulate)[0]
+
+
 def _timeline(model: Model, step: StepGraph, kernels: KernelsOf, accumulate: int) -> tuple[Timeline | None, list[str]]:
     """The step's allocations and what they leave out, or the reason why there are none."""
     if model.trace is not None:
@@ -116,8 +122,10 @@ def _unknown_workspace(timeline: Timeline) -> list[str]:
     names = list(dict.fromkeys(timeline.unknown_workspace))
     shown = ", ".join(names[:UNLEARNED_SHOWN]) + (" …" if len(names) > UNLEARNED_SHOWN else "")
     if any(is_symbolic(a.bytes) for a in timeline.allocations):
-        return [f"The workspace of {len(names)} operators has no formula, so a peak at numbers is higher: {shown}."]
-    return [f"The workspace of {len(names)} operators is not known here, so a peak may be higher: {shown}."]
+        return [
+            f"The workspace of {counted(len(names), 'operator')} has no formula, so a peak at numbers is higher: {shown}."
+        ]
+    return [f"The workspace of {counted(len(names), 'operator')} is not known here, so a peak may be higher: {shown}."]
 
 
 def _resident(model: Model, step: StepGraph, *, is_known: bool) -> Resident:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from nncost.counting.memory.memory import Candidate, TimelineRow
 from nncost.dims import Dim, largest
@@ -38,6 +39,32 @@ def events(timeline: Timeline) -> Iterator[tuple[bool, Allocation]]:
     for event in listed:
         moment, number = divmod(event, count)
         yield moment % 2 == _TAKE, allocations[number]
+
+
+def at_peak(timeline: Timeline, *, forward: bool = False) -> list[Allocation]:
+    """Return what is allocated when a step (or its ``forward`` pass) holds the most. Sizes must be numbers."""
+    live: dict[Allocation, None] = {}
+    held, most, found = 0, 0, list[Allocation]()
+    for is_taken, allocation in events(timeline):
+        size = cast("int", allocation.bytes)
+        if not is_taken:
+            held -= size
+            del live[allocation]
+            continue
+        held += size
+        live[allocation] = None
+        if held > most and (allocation.phase == "forward" or not forward):
+            most, found = held, list(live)
+    return found
+
+
+def kept_for_backward(timeline: Timeline) -> list[Allocation]:
+    """Return the values of the forward pass that are there when the next phase begins; nothing if there is none."""
+    later = [allocation.born for allocation in timeline.allocations if allocation.phase != "forward"]
+    if not later:
+        return []
+    values = (a for a in timeline.allocations if a.phase == "forward" and a.kind == "value")
+    return [a for a in values if a.dies is None or a.dies > min(later)]
 
 
 def workspace_of(timeline: Timeline) -> Dim:

@@ -64,6 +64,10 @@ class Reading:
         """One size per letter."""
         return tuple(product(size) if isinstance(size, tuple) else size for size in self.sizes)
 
+    def size_of(self, letter: str, default: Dim) -> Dim:
+        """The size in place of a letter, or the default if the card does not have the letter."""
+        return dict(zip(self.card.letters, self.values, strict=True)).get(letter, default)
+
 
 Reader = Callable[[Region], tuple[Reading, ...]]
 """The readings a region may have; the first whose numbers equal the ledger's is shown."""

@@ -29,29 +29,33 @@ def read_matmul(region: Region) -> tuple[Reading, ...]:
 
 
 def _read(x: Tensor, width_in: Dim, width_out: Dim, *, bias: bool) -> tuple[Reading, ...]:
+    """A matrix has one example in each row, or one position of an example."""
     if x.rank <= 2:
-        return (Reading(dense_card(bias, positions=False), (product(x.shape[:-1]), width_in, width_out)),)
+        sizes = (product(x.shape[:-1]), width_in, width_out)
+        return tuple(Reading(dense_card(bias, rows), sizes) for rows in (BATCH, "R"))
     batch, *positions, _ = x.shape
-    return (Reading(dense_card(bias, positions=True), (batch, tuple(positions), width_in, width_out)),)
+    return (Reading(dense_card(bias, f"{BATCH}T"), (batch, tuple(positions), width_in, width_out)),)
+
+
+_ROWS = ROWS | {"T": "positions of each example", "R": "rows: the positions of all examples"}
 
 
 @cache
-def dense_card(bias: bool, *, positions: bool) -> Card:
-    """The card of a dense layer."""
+def dense_card(bias: bool, rows: str) -> Card:
+    """The card of a dense layer on ``rows``: B examples, B examples of T positions, or R rows."""
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
-        rows = (sizes[BATCH], sizes["T"]) if positions else (sizes[BATCH],)
-        x = b.input((*rows, sizes["N"]))
+        x = b.input((*(sizes[letter] for letter in rows), sizes["N"]))
         weight = b.parameter((sizes["M"], sizes["N"]), "weight", "weight")
         shift = b.parameter((sizes["M"],), "bias", "bias") if bias else None
         dense(b, x, weight, shift)
         return labelled(x, weight, shift)
 
-    rows = "B·T rows" if positions else "B examples"
+    counted = "B examples" if rows == BATCH else f"{'·'.join(rows)} rows"
     text = "b_j + " if bias else ""
     return Card(
         title="dense layer" if bias else "dense layer without biases",
-        letters=ROWS | ({"T": "positions of each example"} if positions else {}) | {"N": "inputs", "M": "neurons"},
+        letters={letter: _ROWS[letter] for letter in rows} | {"N": "inputs", "M": "neurons"},
         build=build,
         equations=(
             Maths(
@@ -74,8 +78,8 @@ def dense_card(bias: bool, *, positions: bool) -> Card:
             else "each of the M sums has N products: N − 1 additions",
         },
         why_backward={
-            WEIGHTS: f"one product δ_j·x_i per weight; then the {rows} are added up",
-            BIASES: f"δ itself, a copy; only the {rows} are added up",
+            WEIGHTS: f"one product δ_j·x_i per weight; then the {counted} are added up",
+            BIASES: f"δ itself, a copy; only the {counted} are added up",
             INPUT: "each of the N inputs gathers from M neurons: M products, M − 1 additions",
         },
         parameters="one weight per pair of an input and a neuron"

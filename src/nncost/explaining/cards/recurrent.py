@@ -14,14 +14,14 @@ from nncost.ir.layers import Recurrent
 from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent_layer
 
 _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
-    "rnn": (Maths("h_t = tanh(W·x_t + b + U·h_t−1 + c)", r"h_t = \tanh(W x_t + b + U h_{t-1} + c)"),),
+    "rnn": (Maths("h_t = tanh(W·x_t + b + U·h_t−1 + d)", r"h_t = \tanh(W x_t + b + U h_{t-1} + d)"),),
     "lstm": (
-        Maths("(i, f, g, o) = W·x_t + b + U·h_t−1 + c", r"(i, f, g, o) = W x_t + b + U h_{t-1} + c"),
+        Maths("(i, f, g, o) = W·x_t + b + U·h_t−1 + d", r"(i, f, g, o) = W x_t + b + U h_{t-1} + d"),
         Maths("c_t = σ(f)⊙c_t−1 + σ(i)⊙tanh(g)", r"c_t = \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(g)"),
         Maths("h_t = σ(o)⊙tanh(c_t)", r"h_t = \sigma(o) \odot \tanh(c_t)"),
     ),
     "gru": (
-        Maths("(r, z, n) = W·x_t + b,  (r', z', n') = U·h_t−1 + c", r"(r, z, n) = W x_t + b, \quad (r', z', n') = U h_{t-1} + c"),
+        Maths("(r, z, n) = W·x_t + b,  (r', z', n') = U·h_t−1 + d", r"(r, z, n) = W x_t + b, \quad (r', z', n') = U h_{t-1} + d"),
         Maths("m = tanh(n + σ(r + r')⊙n')", r"m = \tanh(n + \sigma(r + r') \odot n')"),
         Maths("h_t = (1 − u)⊙m + u⊙h_t−1    with u = σ(z + z')", r"h_t = (1 - u) \odot m + u \odot h_{t-1}, \qquad u = \sigma(z + z')"),
     ),
@@ -55,7 +55,7 @@ def recurrent_card(kind: str, directions: int, biases: int) -> Card:
             )
             cells.append(weights)
             mark = "'" * direction
-            labelled |= {f"∂L/∂{name}{mark}": t for name, t in zip("WUbc", weights.tensors(), strict=False)}
+            labelled |= {f"∂L/∂{name}{mark}": t for name, t in zip("WUbd", weights.tensors(), strict=False)}
         recurrent_layer(b, kind, x, cells, reverse=(False, True)[:directions])
         return labelled
 

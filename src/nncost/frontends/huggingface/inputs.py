@@ -11,6 +11,7 @@ from nncost.dims import Dim, Shape, is_symbolic, shape_text, substitute, symbol
 from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.huggingface.default_inputs import context_length, default_sizes
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
+from nncost.units import counted
 
 REPLACES = {"input_ids": ("inputs_embeds",), "decoder_input_ids": ("decoder_inputs_embeds", "labels")}
 """An input of the right makes the one of the left unnecessary."""
@@ -162,7 +163,7 @@ def _named(options: LoadOptions, parameters: Mapping[str, Any]) -> Iterator[tupl
 def _check_shape(name: str, shape: Shape, rank: int | None) -> None:
     if rank is not None and len(shape) != rank:
         raise OptionError(
-            f"the input {name} has {rank} sizes, received {shape_text(shape)}.",
+            f"the input {name} has {counted(rank, 'size')}, received {shape_text(shape)}.",
             hint=f"For example:  --input {name}={AXES.get(rank, 'x'.join('1' * rank))}",
         )
     if any(not is_symbolic(dim) and dim < 1 for dim in shape):
@@ -180,7 +181,9 @@ def _check_bindings(options: LoadOptions, used: set[str]) -> None:
     for name in options.symbols:
         if name not in used and name not in options.named_elsewhere:
             known = ", ".join(sorted(used)) or "none"
-            raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
+            raise SymbolError(
+                f"--symbol {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}."
+            )
 
 
 # ------------------------------------------------------------------- names

@@ -22,6 +22,7 @@ from nncost.frontends.onnx.values import (
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Role, Tensor
+from nncost.units import counted
 
 
 class Walk(Protocol):
@@ -158,7 +159,7 @@ class Call:
     def axis(self, axis: int, rank: int) -> int:
         """An axis counted from the front. Raise ShapeError if there is no such axis."""
         if not -rank <= axis < rank:
-            raise ShapeError(f"there is no axis {axis} in {rank} axes.")
+            raise ShapeError(f"there is no axis {axis} in {counted(rank, 'axis', 'axes')}.")
         return axis % rank
 
     def axes(self, axes: list[int], rank: int) -> tuple[int, ...]:

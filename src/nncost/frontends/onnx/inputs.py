@@ -12,6 +12,7 @@ from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
 from nncost.records import record, replace
+from nncost.units import counted
 
 Sizes = tuple[Dim | None, ...]
 
@@ -106,7 +107,7 @@ def _check_bindings(graph: Any, options: LoadOptions) -> None:
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
-            raise SymbolError(f"--set {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+            raise SymbolError(f"--symbol {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 
 
 def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
@@ -119,7 +120,9 @@ def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
         return dict(options.inputs)
     names = [value.name for value in filed]
     if len(args) > len(names):
-        raise OptionError(f"{len(args)} shapes for a model with {len(names)} inputs.", hint=_known(names))
+        raise OptionError(
+            f"{counted(len(args), 'shape')} for a model with {counted(len(names), 'input')}.", hint=_known(names)
+        )
     in_order = {name: shape_of(value) for name, value in zip(names, args, strict=False)}
     named = {name: shape for name, shape in options.inputs.items() if name}
     for name in in_order.keys() & named.keys():

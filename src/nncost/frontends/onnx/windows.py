@@ -11,6 +11,7 @@ from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.library.windows import halves, same_padding
 from nncost.ir.library.windows import overhang as overhang_of
 from nncost.records import record
+from nncost.units import counted
 
 Padding = list[tuple[Dim, Dim]]
 
@@ -85,7 +86,7 @@ def _per_axis(call: Call, name: str, count: int, default: int | None, *, least: 
     if not numbers:
         return None if default is None else [default] * count
     if len(numbers) != count:
-        raise SourceError(f"the attribute {name!r} must have {count} numbers, received {len(numbers)}.")
+        raise SourceError(f"the attribute {name!r} must have {counted(count, 'number')}, received {len(numbers)}.")
     if min(numbers) < least:
         raise SourceError(f"the attribute {name!r} must have numbers of at least {least}, received {numbers}.")
     return numbers

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from nncost.dims import substitute
 from nncost.errors import OptionError, SourceError, SymbolError
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.frontends.torch.allocation.timeline import timeline_of
@@ -69,7 +70,7 @@ def _counted_with_numbers(module: nn.Module, given: Inputs, options: LoadOptions
     batch = options.batch if options.batch is None else numbers.get(str(options.batch), options.batch)
     chosen = ", ".join(f"{name}={number}" for name, number in numbers.items())
     conditions = "; ".join(branched.conditions) or "a size was fixed"
-    note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --set gives others."
+    note = f"{type(module).__name__} branches on a size ({conditions}), so there is no formula. Counted at {chosen}; --symbol gives others."
     model = load_module(module, replace(options, given=_bound(given, numbers), batch=batch, symbols={}))
     return replace(model, notes=(*model.notes, note))
 
@@ -91,7 +92,9 @@ def _check_bindings(given: Inputs, options: LoadOptions) -> None:
     for name in options.symbols:
         if name not in used and name not in options.named_elsewhere:
             known = ", ".join(sorted(used)) or "none"
-            raise SymbolError(f"--set {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}.")
+            raise SymbolError(
+                f"--symbol {name}=…: the inputs have no symbol {name!r}.", hint=f"Their symbols: {known}."
+            )
 
 
 def _check_numbers(given: Inputs, module: nn.Module, options: LoadOptions) -> None:
@@ -100,7 +103,7 @@ def _check_numbers(given: Inputs, module: nn.Module, options: LoadOptions) -> No
     if names:
         raise SymbolError(
             f"the derived backward pass of a module needs sizes in numbers, received {', '.join(names)}.",
-            hint=f"For example: --set {names[0]}=32; or PyTorch's own backward pass, without --backward.",
+            hint=f"For example: --symbol {names[0]}=32; or PyTorch's own backward pass, without --backward.",
         )
 
 
@@ -131,7 +134,8 @@ def derived_model(module: nn.Module, given: Inputs, options: LoadOptions) -> Mod
     shapes = described(given, module, options.batch)
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, "squared_error", "none",
-        layers=_layers(traced.step.names), recurrent_neurons=sum(apart.values()), batch_neurons=True,
+        layers=_layers(traced.step.names), layer_outputs=traced.tracer.layer_outputs,
+        recurrent_neurons=sum(apart.values()), batch_neurons=True,
     )  # fmt: skip
 
 
@@ -164,6 +168,7 @@ def _model(module: nn.Module, given: Inputs, options: LoadOptions, traced: Trace
     return Model(
         "torch", type(module).__name__, graph, batch_of(shapes), shapes, _named(traced.step.loss),
         optimizer_name(optimizer), trace=Trace(tuple(items), meaning), trained=trained, layers=layers,
+        layer_outputs={path: tuple(substitute(dim, meaning) for dim in shape) for path, shape in traced.tracer.layer_outputs.items()},
         notes=(*traced.notes, *communication(traced.step.names), *([MERGED] if traced.step.sparse and optimizer != "none" else [])), recurrent_neurons=sum(apart.values()), batch_neurons=True, timeline=timeline,
         state_bytes=state_bytes, input_bytes=input_bytes,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import HDF5, damaged, opened
 from nncost.ir.graph import Role
 from nncost.records import replace
+from nncost.units import counted, noun
 
 _MAX_OBJECTS = 1_000_000
 _STRUCTURE = frozenset({"layers", "_layer_checkpoint_dependencies", "model_weights", "vars"})
@@ -34,7 +35,8 @@ def read(path: str) -> Contents:
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, OverflowError) as error:
             raise damaged(path, HDF5, error) from None
     kept = [entry for entry in stored if entry.name.split("/")[0] not in _STATE]
-    notes = (f"{len(stored) - len(kept)} tensors of the optimizer are left out.",) if len(kept) < len(stored) else ()
+    out = len(stored) - len(kept)
+    notes = (f"{counted(out, 'tensor')} of the optimizer {noun(out, 'is', 'are')} left out.",) if out else ()
     return Contents(tuple(_named(kept)), notes)
 
 

@@ -11,6 +11,7 @@ from nncost.frontends.weights import pytorch, safetensors_file
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import damaged, opened, unique_json
 from nncost.frontends.weights.safetensors_file import natural
+from nncost.units import counted, noun
 
 _MAX_INDEX = 64 * 2**20
 _HINT = 'An index is {"weight_map": {"tensor name": "file in the same folder", …}}.'
@@ -33,12 +34,14 @@ def read(path: str) -> Contents:
     if missing:
         raise SourceError(
             f"{path!r} says that {places[missing[0]]!r} holds the tensor {missing[0]!r}, but it does not "
-            f"({len(missing)} such tensors).",
+            f"({counted(len(missing), 'such tensor')}).",
             hint="Index and shards must belong together: download all of them again.",
         )
-    notes = [f"Counted from {len(shards)} files that the index names."]
+    notes = [f"Counted from {counted(len(shards), 'file')} that the index names."]
     if unnamed:
-        notes.append(f"{unnamed} tensors in these files are not in the index and are not counted.")
+        notes.append(
+            f"{counted(unnamed, 'tensor')} in these files {noun(unnamed, 'is', 'are')} not in the index and not counted."
+        )
     return Contents(tuple(found[name] for name in sorted(found, key=natural)), tuple(notes))
 
 

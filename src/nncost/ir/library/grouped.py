@@ -48,7 +48,7 @@ def sums_by_group(b: Builder, left: Tensor, right: Tensor, groups: Dim) -> Tenso
 def _parts(rows: Dim, groups: Dim) -> list[tuple[int, Dim]]:
     """How many groups have how many rows: at most two kinds, one row apart; empty groups are left out."""
     if not isinstance(groups, int):
-        raise SymbolError("rows are shared among a number of groups only.", hint="Bind it with --set.")
+        raise SymbolError("rows are shared among a number of groups only.", hint="Bind it with --symbol.")
     if is_symbolic(rows):
         return [(groups, exact_divide(rows, groups))]
     each, larger = divmod(rows, groups)

@@ -137,7 +137,7 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
         TorchForm("SGD", {"momentum": MOMENTUM, "nesterov": True}, ("momentum_buffer",)),
     ),
     "adam": Optimizer(
-        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  p ← p − η·m̂/(√v̂ + ε)", 0.003,
+        _adam, ("first", "second"), "m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;  m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ);  p ← p − η·m̂/(√v̂ + ε)", 0.003,
         TorchForm("Adam", {}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
     ),
     "adamw": Optimizer(

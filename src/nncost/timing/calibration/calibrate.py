@@ -16,6 +16,7 @@ from nncost.timing import Progress, check_torch
 from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.devices.profile_store import save_profile
+from nncost.units import counted
 
 SCHEMA = "nncost.calibration/1"
 ENGINE = "torch"
@@ -122,7 +123,7 @@ def _profile(done: Mapping[str, Any], here: Mapping[str, Any]) -> Profile:
 
 
 def _name(here: Mapping[str, Any]) -> str:
-    return f"{here['cpu']}, {here['threads']} thread{'' if here['threads'] == 1 else 's'}"
+    return f"{here['cpu']}, {counted(here['threads'], 'thread')}"
 
 
 def _per_operation(seen: Sequence[Any]) -> dict[str, float]:

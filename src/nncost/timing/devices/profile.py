@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nncost.records import field, record
+from nncost.shown import Shown
 
 
 @record
@@ -18,8 +19,8 @@ class Rate:
 
 
 @record
-class Profile:
-    """One calibrated machine.
+class Profile(Shown):
+    """One calibrated machine: what ``nncost.calibrate`` returns; ``print`` shows what the command prints.
 
     ``fingerprint`` says what was measured: cpu, cores, threads, memory_bytes, libraries, date. ``contraction``
     and ``convolution`` hold flops (2 a product) per second by flops of the call; ``bandwidth`` bytes (read
@@ -40,6 +41,9 @@ class Profile:
     cold: float
     spread: float
     references: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Profile of {self.name}, calibrated with {self.engine}>"
 
     @property
     def peak_flops_per_second(self) -> float:

@@ -19,6 +19,7 @@ from nncost.records import record
 from nncost.timing.devices.fingerprint import differences, fingerprint
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.validation import faults_in
+from nncost.units import counted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -183,4 +184,4 @@ def _file_name(profile: Profile) -> str:
 def identity_of(fields: Mapping[str, Any]) -> str:
     """A machine's processor with its cores, as a title: ``Intel(R) Xeon(R) Processor, 2 cores``."""
     cores = fields.get("cores", "?")
-    return f"{fields.get('cpu', 'unknown processor')}, {cores} core{'' if cores == 1 else 's'}"
+    return f"{fields.get('cpu', 'unknown processor')}, {counted(cores, 'core')}"

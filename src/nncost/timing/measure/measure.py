@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from nncost.errors import OptionError, SourceError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.records import field, record, replace
 from nncost.report import Report
+from nncost.shown import Shown, document_of
 from nncost.timing import Progress, check_torch
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.prediction import Amounts, Prediction, ratios
-from nncost.units import bytes_text
+from nncost.units import bytes_text, counted, one_line, seconds_text
+
+if TYPE_CHECKING:
+    from nncost.documents.document import Document
 
 SCHEMA = "nncost.measurement/1"
 WARM_UP = 3
@@ -36,8 +40,11 @@ class MeasuredRow:
 
 
 @record
-class Measurement:
-    """Seconds and bytes of a step, as predicted and as measured, and their ratios (predicted ÷ measured).
+class Measurement(Shown):
+    """Seconds and bytes of a step, as predicted and as measured, and their ratios: what ``nncost.measure`` returns.
+
+    ``measured["seconds"]["step"]`` and ``predicted["memory"]["step_peak"]`` are floats and bytes; ``ratio`` is
+    predicted ÷ measured. ``print`` shows what the command prints.
 
     ``noise`` is how much the two halves of the steps differ, ``drift`` how far fixed reference work varied meanwhile.
     ``operations`` are the products that were counted and those that the libraries' own logs say ran.
@@ -53,6 +60,14 @@ class Measurement:
     noise: float = 0.0
     drift: float = 0.0
     notes: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        step = seconds_text(self.measured["seconds"]["step"])
+        return f"<Measurement of {one_line(self.source)}: {step} a step, {counted(self.steps, 'step')}>"
+
+    def table(self, *, rows: int = 20) -> Document:
+        """Return the measurement as a document, with so many ``rows`` of layers, those that take longest first."""
+        return cast("Document", document_of(self, limit=rows))
 
     @property
     def ratio(self) -> dict[str, dict[str, float]]:
@@ -129,7 +144,7 @@ def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Predic
         return predict_here(source, settings, tell), []
     except OptionError as error:
         reason = error.message.removeprefix("cannot predict for this machine: ").rstrip(".")
-        return None, [f"Times are not predicted, as {reason}:  nncost calibrate"]
+        return None, [f"Times are not predicted, as {reason}."]
 
 
 def _measured(
@@ -156,6 +171,7 @@ def _measured(
         "seconds": seconds,
         "memory": {"step_allocated": peak, "step_peak": peak + resident},
     }
+    notes = [*notes, *_why_memory_differs(report, memory)]
     rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
     return Measurement(
         report.source.name, report.settings, len(steps), _predicted(memory, prediction), measured, rows, operations,
@@ -217,6 +233,18 @@ def _memory_of(subject: Any, settings: Settings, report: Report) -> dict[str, in
         return {}
     amounts = {"step_allocated": found.memory.step_allocated, "step_peak": found.memory.step_peak}
     return {name: amount for name, amount in amounts.items() if isinstance(amount, int)}
+
+
+def _why_memory_differs(report: Report, memory: Mapping[str, int]) -> Iterator[str]:
+    """Why a count and a prediction of the source name another peak than that of the module which runs."""
+    peak, predicted = report.memory.step_peak, memory.get("step_peak")
+    if isinstance(peak, int) and predicted not in (None, peak):
+        yield (
+            f"nncost count and predict name a peak of {bytes_text(peak)}, the least that the graph of a "
+            f"{report.source.kind} can do with: each value goes after its last use, and what a layer computes inside takes "
+            "nothing. The module that PyTorch runs here also holds what its operators take inside, its copies, and what "
+            "its optimizer makes on the way."
+        )
 
 
 def _rows(measured: Mapping[tuple[str, str], float], prediction: Prediction | None) -> list[MeasuredRow]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from nncost.errors import SourceError
 from nncost.trainer.tables.table import MISSING, Array, Cell, Column, Table, names_of, shortened
+from nncost.units import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINE = 4_000_000
@@ -157,8 +158,7 @@ def _check_widths(path: str, chunk: Sequence[tuple[int, list[str]]], width: int)
     for line, row in chunk:
         if len(row) != width:
             raise SourceError(
-                f"line {line:,} of {path} has {len(row):,} cell{'' if len(row) == 1 else 's'}, "
-                f"the first line has {width:,}.",
+                f"line {line:,} of {path} has {counted(len(row), 'cell')}, the first line has {width:,}.",
                 hint="Is the file cut off, or does a text hold the delimiter without quotes?",
             )
 

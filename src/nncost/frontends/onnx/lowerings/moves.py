@@ -15,6 +15,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
 from nncost.ir.library.borders import Border, pad_with_border
+from nncost.units import counted
 
 
 @lowers("Concat")
@@ -37,7 +38,7 @@ def _split(call: Call) -> Lowered:
     axis = call.axis(call.attributes.integer("axis", 0), len(value.shape))
     sizes = _split_sizes(call, value.shape[axis])
     if len(sizes) != len(call.node.output):
-        raise ShapeError(f"{len(sizes)} sizes for {len(call.node.output)} outputs.")
+        raise ShapeError(f"{counted(len(sizes), 'size')} for {counted(len(call.node.output), 'output')}.")
     if isinstance(value, Known):
         pieces = np.split(value.values, np.cumsum(sizes)[:-1].astype(int), axis=axis)
         return tuple(Known(piece, value.dtype, value.static) for piece in pieces)

@@ -222,8 +222,11 @@ class _BlockTracer(Tracer):
 
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.blocks is None:
-            return forward(*args, **kwargs)
-        return self.blocks.run_layer(layer, path, forward, args, kwargs)
+            result = forward(*args, **kwargs)
+        else:
+            result = self.blocks.run_layer(layer, path, forward, args, kwargs)
+        self.note_output(path, result)
+        return result
 
     def backward_begins(self, graph: AutogradGraph) -> None:
         """Blocks that are replaced must keep their parameters to themselves."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from nncost.dims import Shape
+from nncost.errors import SymbolError
 from nncost.frontends.torch.errors import check_types
 from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import OTHER_VIEWS, Handling, OperatorInfo, written_to
@@ -47,6 +49,7 @@ class Tracer(Consumer):
     """Notes operators in ``records``: lists of signature, path and phase, and blocks of them.
 
     With ``log``, every call is kept with its tensors. ``only_fake``: operators on real tensors are not noted.
+    ``layer_outputs`` are the shapes of what layers return, in the order in which they end.
     """
 
     repeats = True
@@ -56,6 +59,7 @@ class Tracer(Consumer):
         self.records: list[Any] = []
         self.signatures: dict[Any, CallSignature] = {}
         self.uses: dict[tuple[str, str, str], None] = {}
+        self.layer_outputs: dict[str, Shape] = {}
         self.written: dict[int, Any] = {}
         self.log = log
         self._only_fake = only_fake
@@ -143,6 +147,20 @@ class Tracer(Consumer):
         return found, arguments
 
     # ---------------------------------------------------------------- notes
+    def note_output(self, path: str, result: Any) -> None:
+        """A layer has returned: note the shape of the first tensor in its result."""
+        if self.attribution.in_backward:
+            return  # it runs again, for activations that were not kept
+        with torch._C.DisableTorchFunction():
+            shape = _shape_of(next(iter(tensors_in(result)), None), self.sizes)
+        if shape is not None:
+            self.end_layer(path, shape)
+
+    def end_layer(self, path: str, shape: Shape) -> None:
+        """Note the shape of what a layer returned, which ended behind all others so far."""
+        self.layer_outputs.pop(path, None)
+        self.layer_outputs[path] = shape
+
     def _note_view(self, info: OperatorInfo, args: Any, kwargs: Any, result: Any) -> None:
         self.attribution.note_view(tensors_in(result))
         if self.log is not None:
@@ -219,6 +237,16 @@ def _results(info: OperatorInfo, args: Any, result: Any) -> Outputs | None:
         return outputs_like(result)
     position = info.written[0]
     return Outputs(torch.Tensor, argument=position) if position < len(args) and args[position] is result else None
+
+
+def _shape_of(tensor: torch.Tensor | None, sizes: Sizes | None) -> Shape | None:
+    """The shape in our sizes; None without a tensor, and if a size has no formula."""
+    if tensor is None or (sizes is None and not all(type(dim) is int for dim in tensor.shape)):
+        return None
+    try:
+        return tuple([plain(dim, sizes) for dim in tensor.shape])
+    except SymbolError:
+        return None
 
 
 def _outputs(result: Any, sizes: Sizes | None) -> tuple[Any, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.autograd.function import BackwardCFunction
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from nncost.dims import Shape
 from nncost.frontends.torch.step.fake_tensors import FakeTensors, Layout, is_marked, layout_of
 from nncost.frontends.torch.step.functions import hooks_refused
 from nncost.frontends.torch.step.leaves import Contribution, autograd_graph, contributions_to
@@ -22,6 +23,14 @@ from nncost.frontends.torch.tracing.equal_blocks.equality import Held, numbers_u
 from nncost.frontends.torch.tracing.equal_blocks.templates import BackwardTemplate, BlockTensor, Template
 from nncost.frontends.torch.tracing.paths import below, relative
 from nncost.frontends.torch.tracing.tracer import Tracer
+
+
+class _Notes(NamedTuple):
+    """What a tracer notes of a part of a step: its records, uses and layers' outputs."""
+
+    records: list[Any]
+    uses: dict[tuple[str, str, str], None]
+    layer_outputs: dict[str, Shape]
 
 
 class Analysis:
@@ -41,16 +50,16 @@ class Analysis:
             self.running = False
 
     @contextmanager
-    def _apart(self) -> Iterator[tuple[list[Any], dict[tuple[str, str, str], None]]]:
-        """Give the records and uses of what runs meanwhile, which do not reach those of the run."""
+    def _apart(self) -> Iterator[_Notes]:
+        """Give the records, uses and layers' outputs of what runs meanwhile, which do not reach those of the run."""
         tracer = self._tracer
-        outer, apart = (tracer.records, tracer.uses), (list[Any](), dict[tuple[str, str, str], None]())
-        tracer.records, tracer.uses = apart
+        outer, apart = (tracer.records, tracer.uses, tracer.layer_outputs), _Notes([], {}, {})
+        tracer.records, tracer.uses, tracer.layer_outputs = apart
         try:
             with self.undisturbed():
                 yield apart
         finally:
-            tracer.records, tracer.uses = outer
+            tracer.records, tracer.uses, tracer.layer_outputs = outer
 
     def template(
         self, layer: nn.Module, path: str, forward: Callable[..., Any], given: Any, *, is_shared: bool = False
@@ -64,7 +73,7 @@ class Analysis:
         args, kwargs = tree_unflatten(inner, structure)
         observed = Observed(list(layer.modules()))
         try:
-            with self._apart() as (calls, used), observed.watched(), hooks_refused(layer):
+            with self._apart() as (calls, used, ended), observed.watched(), hooks_refused(layer):
                 result = forward(*args, **kwargs)
             environment = observed.environment()
         except (Exception, Unprovable) as error:
@@ -92,6 +101,7 @@ class Analysis:
             layer, path, relative(calls, path), [(below(n, path), o, a) for n, o, a in used], outputs, out_structure,
             contributions, inputs, made, {} if is_shared else parameters, environment,
             self._last_layer(made, path), shared, sum(map(len, contributions[: len(apart)])),
+            {below(name, path): shape for name, shape in ended.items()},
         )  # fmt: skip
 
     def _last_layer(self, made: list[torch.Tensor], path: str) -> str:
@@ -143,7 +153,7 @@ class Analysis:
             if g is not None and output.requires_grad
         ]
         wanted = [t for t in template.inner_inputs if t.requires_grad]
-        with self._apart() as (calls, _), _contributed(template.contributions) as contributed:
+        with self._apart() as (calls, _, _), _contributed(template.contributions) as contributed:
             found = torch.autograd.grad(
                 [output for output, _ in pairs], [*wanted, *template.parameters.values()], [g for _, g in pairs],
                 allow_unused=True, retain_graph=True,

@@ -54,6 +54,8 @@ class Replays:
             template.places.add(path)
             for name, operator, argument in template.uses:
                 tracer.uses[joined(path, name), operator, argument] = None
+            for name, output in template.layer_outputs.items():
+                tracer.end_layer(joined(path, name), output)
         tensors = {id(leaf): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}.values()
         # An input comes once for each gradient of it, so that autograd adds them one by one, as it would.
         given = (*tensors, *template.shared)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
+from nncost.dims import Shape
 from nncost.frontends.torch.step.fake_tensors import Layout, layout_of
 from nncost.frontends.torch.step.leaves import Contribution
 from nncost.frontends.torch.step.provenance import Provenance
@@ -49,7 +50,7 @@ class Template:
     """A block that ran: its calls with relative paths, its outputs, its graph for the backward pass, what it read.
 
     ``shared`` are the parameters that all of its kind use, as the calls of one layer do; their contributions come after
-    ``own_contributions`` to inputs.
+    ``own_contributions`` to inputs. ``layer_outputs`` are the shapes of what the layers inside return.
     """
 
     layer: nn.Module
@@ -66,6 +67,7 @@ class Template:
     last_layer: str
     shared: list[torch.Tensor]
     own_contributions: int
+    layer_outputs: dict[str, Shape]
     is_confirmed: bool = False
     places: set[str] = field(default_factory=set)
     equal: list[Call] = field(default_factory=list)

@@ -39,7 +39,7 @@ CHOICES = {
 }  # fmt: skip
 NAMES = ["h", "n", "B", "L", "l", "k", "x", "N", "c", "w"]
 TOPICS = ["parameters", "neurons", "forward", "loss", "backward", "update", "step", "run", "forward.mul", "backward.add", "step.flops", "parameters.bytes",
-          "update.mul", "loss.div", "run.step.mul", "forward.read_bytes", "backward.derivatives", "Forward", "weights", "colour", "forward.", ".", "totals.step.add"]  # fmt: skip
+          "update.mul", "loss.div", "run.step.mul", "forward.read_bytes", "backward.derivatives", "Forward", "weights", "colour", "shapes", "memory", "macs", "memory.step_peak", "flops", "forward.", ".", "totals.step.add"]  # fmt: skip
 QUANTITIES = [
     *TOPICS,
     "parameters.total",

@@ -233,6 +233,20 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "error" not in shown
 
 
+def test_json_is_whole_whatever_the_rows(capsys: Capture) -> None:
+    whole = printed_json(["784-16-10"], capsys)
+    for options in (["--by", "op"], ["--depth", "1"], ["--expand"], ["--shapes"]):
+        assert run(["count", "784-16-10", "--json", *options]) == 0
+        shown = capsys.readouterr()
+        assert shown.out == whole
+        assert f"nncost: {options[0]}: about the rows of a table" in shown.err
+
+
+def printed_json(arguments: list[str], capsys: Capture) -> str:
+    assert run(["count", *arguments, "--json"]) == 0
+    return capsys.readouterr().out
+
+
 def test_only_options_are_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["count", "json", "--csv"]) == 2
     assert "contradicts" not in capsys.readouterr().err

@@ -87,14 +87,12 @@ def check_table(
     rows: bool = False,
     shapes: bool = False,
 ) -> None:
-    """Raise OptionError for an option about the rows of a table that this table, or this format, does not have."""
+    """Raise OptionError for an option about rows that this table does not have; say so if the format has no table."""
     by = spelled(by)
     asked = {"--by": by != LAYER, "--depth": depth is not None, "--expand": expand, "--rows": rows, "--shapes": shapes}
     given = [option for option, is_given in asked.items() if is_given]
     if form == "json" and given:
-        raise OptionError(
-            f"{given[0]} is about the rows of a table; --json is the whole result.", instead=Instead(given[0], "")
-        )
+        click.echo(f"nncost: {', '.join(given)}: about the rows of a table; --json is the whole result.", err=True)
     for option, groupings, what in (
         ("--depth", _CUT, "cuts the paths of layers"), ("--expand", _OPENED, "shows what is inside of layers"),
         ("--shapes", (LAYER,), "shows what layers return"),

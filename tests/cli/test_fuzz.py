@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import pytest
 
 from nncost.cli.main import run
+from nncost.explaining import time_here, time_instructions
 from nncost.frontends.choices import ACTIVATION_NAMES
 from tests.spec.test_hostile import BIG, WORDS, composed, mutated, plausible
 
@@ -124,6 +125,18 @@ def command(rng: random.Random) -> list[str]:
         ]
         return ["count", source(rng), *options(rng, own)]
     if kind < 0.6:
+        if rng.random() < 0.05:
+            own = [
+                ["--batch", value(rng, NUMBERS[:6])],
+                ["--dtype", value(rng, CHOICES["dtype"])],
+                ["--examples", "100"],
+            ]
+            return [
+                "explain",
+                rng.choice(["3-2", "8-4:relu-2", "4, dense 3, softmax", "3-h", "4-5*2-1"]),
+                "time",
+                *options(rng, own),
+            ]
         topic = [value(rng, TOPICS)] if rng.random() < 0.8 else []
         return [
             "explain",
@@ -191,7 +204,13 @@ def check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return printed.err
 
 
-def test_any_command_is_answered_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_command_is_answered_or_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        time_instructions.shutil, "which", lambda name: None
+    )  # valgrind takes seconds, and other tests run it
+    monkeypatch.setattr(time_here, "STEP_SECONDS", 0.0)
     codes: dict[str, int] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

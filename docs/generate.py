@@ -12,7 +12,6 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import symbol
-from nncost.dims.formula import formula_of
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, TREATMENTS, UNKNOWN
@@ -25,6 +24,7 @@ from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.notation.formula import formula_of
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
 

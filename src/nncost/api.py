@@ -18,8 +18,8 @@ from nncost.report import Report
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
-    from nncost.dims.formula import Formula
     from nncost.documents.document import Document
+    from nncost.notation.formula import Formula
     from nncost.timing.devices.profile import Profile
     from nncost.timing.measure.measure import Measurement
     from nncost.timing.prediction import Prediction
@@ -111,7 +111,7 @@ def formula(
     Raise QuantityError for a quantity there is none of, SymbolError for a symbol that the formula does not have, and
     whatever :func:`count` raises.
     """
-    from nncost.dims.formula import formula_of
+    from nncost.notation.formula import formula_of
 
     report = report_on(_source(source), settings_of(inputs, **settings))
     return formula_of(quantity, report.quantity(quantity), at)

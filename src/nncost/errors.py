@@ -77,22 +77,22 @@ class SpecError(NncostError):
         self.length = max(1, length)
 
     def __str__(self) -> str:
-        line, column = self._visible_line()
+        line, column = self.excerpt(self._LINE_WIDTH)
         caret = " " * column + "^" * max(1, min(self.length, len(line) - column))
         lines = [self.message, f"  {line}", f"  {caret}"]
         if self.hint is not None:
             lines.append(self.hint)
         return "\n".join(lines)
 
-    def _visible_line(self) -> tuple[str, int]:
-        """The line the fault is on, cut to the terminal's width, and the caret's column in it."""
+    def excerpt(self, width: int) -> tuple[str, int]:
+        """Return at most ``width`` characters of the line that the fault is on, and its column in them."""
         start = self.spec.rfind("\n", 0, self.position) + 1
         end = self.spec.find("\n", start)
         line = self.spec[start : len(self.spec) if end < 0 else end]
         line = printable(line)
         column = self.position - start
-        first = max(0, column - self._LINE_WIDTH // 2)
-        return line[first : first + self._LINE_WIDTH], column - first
+        first = max(0, min(column - width // 2, len(line) - width))
+        return line[first : first + width], column - first
 
 
 class SourceError(NncostError):

@@ -50,7 +50,11 @@ def ratio(numerator: int, denominator: int) -> str:
 
 def exact(amount: Dim) -> str:
     """``12,960``; a formula for a symbolic amount; a giant without its middle, which JSON and CSV hold."""
-    return str(tidy(amount)) if is_symbolic(amount) else abbreviated(grouped(amount))
+    if not is_symbolic(amount):
+        return abbreviated(grouped(amount))
+    from nncost.notation.written import tidied
+
+    return tidied(amount).text
 
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")

@@ -8,9 +8,9 @@ import pytest
 
 from nncost.documents import latex, markdown
 from nncost.documents.document import Document, Equation, Heading, Line, Maths, Paragraph, Section, Table, Work
-from nncost.explaining.formulas import mathematics
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.notation.written import mathematics
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 
 SPECS = [
@@ -74,7 +74,7 @@ def test_latex_escapes_text() -> None:
     text = latex.escaped(NASTY)
     assert text.startswith(r"a\_b \& 50\% of \$x\$ \# \{y\} \textbackslash{}z \textasciitilde{} \textasciicircum{}")
     assert text.isascii()
-    assert latex.escaped("x̂ = δ·xᵀ") == r"$\hat x$ = $\delta$$\cdot$x$^{\mathsf T}$"
+    assert latex.escaped("x̂ = δ·xᵀ") == r"$\hat{x}$ = $\delta \cdot x^{\mathsf{T}}$"
 
 
 def test_markdown_escapes_text() -> None:

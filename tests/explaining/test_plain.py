@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nncost.documents import latex, markdown, plain
-from nncost.documents.tables import PAGE
+from nncost.documents.page import PAGE
 from nncost.units import abbreviated, grouped, ratio
 from tests.explaining.explained import CNN, GPT, explained, result_of, sums
 

@@ -10,10 +10,10 @@ from nncost.explaining.card_steps import steps_of
 from nncost.explaining.cards.card import Card
 from nncost.explaining.derivation import backward, forward, trace
 from nncost.explaining.expressions import SUM, function, named, number
-from nncost.explaining.formulas import written
 from nncost.explaining.steps import NOT_STEPS, Step
 from nncost.explaining.update_rules import letter_n, per_parameter, steps_of_rule
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.notation.written import written
 from nncost.pipeline.count import count_source
 from tests.explaining.explained import settings_of
 from tests.explaining.test_cards import TEMPLATES, spec_of

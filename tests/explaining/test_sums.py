@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nncost.dims import tidy
-from nncost.explaining.formulas import written
+from nncost.notation.written import written
 from nncost.pipeline.report_on import report_on
 from tests.explaining.explained import CNN, GPT, explained, number, result_of, settings_of, sums
 

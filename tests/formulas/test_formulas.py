@@ -67,7 +67,7 @@ def test_partial_values_stay_formulas() -> None:
 
 def test_latex_and_mathml() -> None:
     formula = nncost.formula("784-h-10", "forward.mul", batch="B")
-    assert formula.latex() == "794 B h"
+    assert formula.latex() == r"794 \cdot B \cdot h"
     assert formula.mathml().startswith('<math xmlns="http://www.w3.org/1998/Math/MathML">')
     assert "<mn>794</mn>" in formula.mathml()
 

@@ -53,7 +53,7 @@ def test_the_timeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert "One step" not in text
     symbolic = printed(capsys, "784-h-10", "--by", "memory")
     assert "dense.1 backward" in symbolic
-    assert "3144*h" in symbolic
+    assert "3,144·h" in symbolic
 
 
 def test_the_timeline_cut_to_a_depth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +85,7 @@ def test_quantities_by_path() -> None:
 def test_formulas(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["formula", "784-16-16-10", "memory.step_peak", "--batch", "B", "--at", "B=64"]) == 0
     text = capsys.readouterr().out
-    assert "Max(3240*B + 104020, 3432*B + 52692)" in text
+    assert "max(3,240·B + 104,020; 3,432·B + 52,692)" in text
     assert f"{max(3240 * 64 + 104_020, 3432 * 64 + 52_692):,}" in text
     formula = nncost.formula("784-16-16-10", "memory.step_peak", batch="B")
     scope: dict[str, Any] = {}

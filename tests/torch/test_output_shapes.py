@@ -118,3 +118,11 @@ def test_of_odd_layers() -> None:
     report = nncost.count(Oddities(), (2, 6))
     assert dict(report.outputs) == {"twice": (4, 2, 6), "": (4, 2, 6)}
     assert {row.path: row.output for row in report.rows} == {"": (4, 2, 6), "twice": (4, 2, 6), "lent": None}
+
+
+def test_a_nested_tensor_has_no_shape() -> None:
+    for layout in (torch.strided, torch.jagged):
+        nested = torch.nested.nested_tensor([torch.zeros(2, 6), torch.zeros(3, 6)], layout=layout)
+        report = nncost.count(nn.Sequential(nn.Linear(6, 4)), nested)
+        assert report.forward.mul == 5 * 6 * 4
+        assert dict(report.outputs) == {}

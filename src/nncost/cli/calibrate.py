@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nncost.cli.messages import say
 from nncost.cli.options import format_options, show
 
 HELP = """Measure this machine once, so that nncost predict knows it. Takes up to 5 minutes.
@@ -34,5 +35,5 @@ def command(fresh: bool, form: str | None) -> int:
         profile, path = calibrate(progress, fresh=fresh)
     show(form, lambda: calibrate_document(profile), json=lambda: {"schema": "nncost.profile/1", **asdict(profile)})
     if form != "json":
-        click.echo(f"kept in {path}", err=True)
+        say(f"kept in {path}")
     return 0

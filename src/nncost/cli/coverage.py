@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nncost.cli.options import format_options, show
+from nncost.cli.terminal import put
 from nncost.frontends import registry
 from nncost.names import meant
 from nncost.pipeline.choices import check_choice
@@ -33,7 +34,7 @@ def command(framework: str, unknown: bool, form: str | None) -> None:
     check_choice("framework", found := meant(framework, known, _ALSO) or framework, known, _ALSO)
     coverage = registry.coverage(found)
     if unknown and form is None:
-        click.echo("\n".join(coverage.names(UNKNOWN)))
+        put("\n".join((*coverage.names(UNKNOWN), "")))
         return
     build = unknown_document if unknown else coverage_document
     show(form, lambda: build(coverage), json=lambda: coverage_data(coverage, unknown=unknown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nncost.cli.messages import say
 from nncost.cli.options import format_options, show
 
 HELP = """Calibrated machines first, then the catalogue of accelerators that nncost predict --on NAME accepts.
@@ -13,7 +14,7 @@ HELP = """Calibrated machines first, then the catalogue of accelerators that nnc
   nncost devices h100          everything known of one device, with its source
   nncost devices --json        all figures as JSON
 
-A TOML file in the folder devices/ of nncost's cache or configuration adds a device: docs/devices.md.
+A TOML file in the folder devices/ of nncost's cache or configuration adds a device: nncost docs devices.
 """
 
 
@@ -32,5 +33,5 @@ def command(name: str | None, form: str | None) -> None:
         return
     profiles, devices = stored_profiles(), catalogue()
     for fault in profile_faults():
-        click.echo(f"nncost: {fault}", err=True)
+        say(f"nncost: {fault}")
     show(form, lambda: devices_document(profiles, devices), json=lambda: devices_json(profiles, devices))

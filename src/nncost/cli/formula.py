@@ -36,7 +36,7 @@ MAIN = (
 def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> None:
     """Print formulas."""
     from nncost.api import settings_of
-    from nncost.dims.formula import formula_of
+    from nncost.notation.formula import formula_of
     from nncost.pipeline.report_on import report_on
     from nncost.views.formula import formula_document
 

@@ -11,14 +11,21 @@ import signal
 import sys
 import traceback
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from nncost.cli.contradictions import check_given
-from nncost.cli.mistakes import answer, no_command
+from nncost.cli.help import HelpContext
+from nncost.cli.messages import fail, say
+from nncost.cli.mistakes import next_command, no_command, what_is_wrong
+from nncost.cli.terminal import plain_forms
+from nncost.documents.document import Shell
 from nncost.errors import NncostError
 from nncost.names import meant
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 MAX_MESSAGE = 500
 EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
@@ -33,11 +40,15 @@ _COMMANDS = {
     "devices": "Calibrated machines and the catalogue of accelerators.",
     "train": "Train a spec on a table, and see how right the prediction was.",
     "coverage": "Which operators of a framework are counted.",
+    "docs": "The documents, one page per topic.",
+    "completion": "What makes a shell complete commands, options and values.",
 }
 
 
 _SOURCE = re.compile(r"[^A-Za-z]")
 """What no command has in its name, and each source: a digit, a hyphen, a dot."""
+COMPLETE = "_NNCOST_COMPLETE"
+"""The variable in which a shell says that it wants a completion."""
 _VERBOSE = click.Option(
     ["--verbose"], is_flag=True, expose_value=False, help="Show the whole traceback of what a model or a file raises."
 )
@@ -45,6 +56,8 @@ _VERBOSE = click.Option(
 
 class LazyGroup(click.Group):
     """Commands whose modules are imported when they are used."""
+
+    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -57,6 +70,11 @@ class LazyGroup(click.Group):
         command = self.named(cmd_name)
         if _VERBOSE not in command.params:
             command.params.append(_VERBOSE)
+            command.context_class = HelpContext
+        if ctx.resilient_parsing:  # as in a completion
+            from nncost.cli.completion import completable
+
+            completable(command)
         return command
 
     @staticmethod
@@ -69,11 +87,20 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         return cast("click.Command", import_module(f"nncost.cli.{name}").command)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin like that, without importing them, and the options."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is named first; a source in its place is counted. Raise OptionError for what contradicts itself."""
         args = self.spelled_out(args)
+        if ctx.resilient_parsing and args[0] not in _COMMANDS:  # a completion says nothing of mistakes
+            return "count", self.get_command(ctx, "count"), args
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
             raise no_command(args[0], args, self.names())
         name, command, rest = super().resolve_command(ctx, args)
@@ -127,20 +154,30 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
+    with plain_forms():
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     if sys.stdout is None:
         return _failed("standard output is closed.")
+    if COMPLETE in os.environ:
+        from nncost.cli.completion import complete
+
+        return complete(commands, os.environ[COMPLETE])
     try:
         result: Any = commands.main(arguments, prog_name="nncost", standalone_mode=False)
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
         _show_traceback(error, arguments)
-        return _failed(answer(error, _given(arguments)))
+        return _failed(error, next_command(error, _given(arguments)))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
-        return _failed(answer(error, _given(arguments)))
+        return _failed(what_is_wrong(error, _given(arguments)), next_command(error, _given(arguments)))
     except (KeyboardInterrupt, click.Abort):
+        say("nncost: interrupted.")
         return EXIT_INTERRUPTED
     except Exception as error:
         _show_traceback(error, arguments)
@@ -165,7 +202,7 @@ def _given(arguments: list[str] | None) -> list[str]:
 def _show_traceback(error: Exception, arguments: list[str] | None) -> None:
     """Show where an exception comes from, if that was asked for."""
     if "--verbose" in _given(arguments):
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo("".join(traceback.format_exception(error)), file=sys.stderr)
 
 
 def _raised_by_model(error: Exception, place: str) -> str:
@@ -196,6 +233,6 @@ def _discard_output() -> None:
     os.close(nowhere)
 
 
-def _failed(message: str) -> int:
-    click.echo(f"nncost: error: {message}", err=True)
+def _failed(message: str | NncostError, following: Shell | None = None) -> int:
+    fail(message, following)
     return EXIT_USAGE

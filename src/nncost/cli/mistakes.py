@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 
 import click
 
+from nncost.documents.document import Shell
 from nncost.errors import Instead, NncostError, OptionError
-from nncost.names import meant, nearest, printable
+from nncost.names import meant, nearest
 
 MAX_SHOWN = 400
 """Characters of a command that is shown again."""
@@ -46,21 +45,19 @@ _VALUES = {
 """A value of each option that suits any source of numbers."""
 
 
-def answer(error: Exception, arguments: Sequence[str]) -> str:
-    """Return what is wrong, what is accepted and the next command, without any character that a terminal would act on."""
+def what_is_wrong(error: click.ClickException, arguments: Sequence[str]) -> str:
+    """Return what is wrong with a command line."""
+    return _explained(error, arguments)[0]
+
+
+def next_command(error: Exception, arguments: Sequence[str]) -> Shell | None:
+    """Return the command that was meant or, if the error names none, the one that shows the help."""
     text, instead = _explained(error, arguments)
-    text = printable(text, "\n")
-    if instead is not None and len(shown := written(instead)) <= MAX_SHOWN and shown.isprintable():
-        return f"{text}\nTry:  {shown}"
-    if "nncost " in text:
-        return text
-    return f"{text}\nHelp:  {' '.join(['nncost', *_command(arguments), '--help'])}"
-
-
-def written(arguments: Sequence[str]) -> str:
-    """Return a command as a shell takes it."""
-    words = ["nncost", *arguments]
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    if instead is not None:
+        shown = Shell("Try:", ("nncost", *instead))
+        if len(shown.command) <= MAX_SHOWN and shown.command.isprintable():
+            return shown
+    return None if "nncost " in text else Shell("Help:", ("nncost", *_command(arguments), "--help"))
 
 
 def no_command(name: str, arguments: Sequence[str], commands: Sequence[str]) -> OptionError:

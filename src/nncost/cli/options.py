@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nncost.cli.terminal import has_colour, page_width, put
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import inputs_of
@@ -24,9 +25,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from nncost.documents.document import Document
-
-NARROWEST, WIDEST = 60, 200
-"""Columns of a terminal between which the output follows it."""
 
 _OPTIONS = (
     click.option("--batch", metavar="N|NAME", help="Examples in a batch, or a symbol such as B."),
@@ -82,19 +80,10 @@ def show(form: str | None, document: Callable[[], Document], **own: Callable[[],
             import json
 
             found = json.dumps(found)
-        click.echo(found.removesuffix("\n"))
+        put(found.removesuffix("\n") + "\n")
         return
-    suits = TERMINAL if sys.stdout.isatty() else PLAIN
-    click.echo(document().render(form or suits, page_width(sys.stdout)), nl=False)
-
-
-def page_width(stream: IO[str]) -> int | None:
-    """Return the columns of a terminal, from 60 to 200, and None for anything that is no terminal."""
-    if not stream.isatty():
-        return None
-    from shutil import get_terminal_size
-
-    return min(max(get_terminal_size().columns, NARROWEST), WIDEST)
+    suits = TERMINAL if has_colour(sys.stdout) else PLAIN
+    put(document().render(form or suits, page_width(sys.stdout), sys.stdout.encoding))
 
 
 def levels(depth: str | None) -> int | None:

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
+from nncost.cli.messages import say
 from nncost.timing import Progress
 
 
@@ -35,5 +34,5 @@ class _Lines:
 
     def __call__(self, what: str, done: int, of: int) -> None:
         if what != self._last:
-            click.echo(f"{what} …", err=True)
+            say(f"{what} …")
             self._last = what

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nncost.cli.main import EXIT_INTERRUPTED
-from nncost.cli.options import assignments, format_options, page_width, show, size, source_text
+from nncost.cli.messages import say, say_document
+from nncost.cli.options import assignments, format_options, show, size, source_text
+from nncost.documents.document import Document, Section
 from nncost.errors import OptionError
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.pipeline.choices import accepted_text
@@ -77,14 +79,13 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
     """Train and show the result."""
     from nncost.api import train_until_interrupted
     from nncost.cli.command import command_line
-    from nncost.documents import PLAIN
     from nncost.views.train import decided_document, train_document
 
     if data is None:
         raise OptionError("nncost train needs a table.", hint="For example: --data examples/digits.csv --target digit")
 
     def on_start(prepared: PreparedTraining) -> None:
-        click.echo(decided_document(prepared).render(PLAIN, page_width(sys.stderr)), nl=False, err=True)
+        say_document(decided_document(prepared))
 
     text = source_text(source)
     with _progress() as on_step:
@@ -96,7 +97,8 @@ def command(source: str, data: str | None, form: str | None, **options: Any) -> 
         command = command_line(text, without=("save", "resume", "form"))
         if command is not None:
             again = command.next("train", "--resume", _folder(training.files[0]))
-            click.echo(f"nncost: saved. {again.lead} {again.command}", err=True)
+            say("nncost: saved.")
+            say_document(Document("", (Section("", (again,)),)))
         return EXIT_INTERRUPTED
     return 0
 
@@ -136,7 +138,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
     def line(progress: Progress) -> None:
         if progress.finished is not None:
-            click.echo(epoch_line(progress, progress.finished), err=True)
+            say(epoch_line(progress, progress.finished))
 
     if not sys.stderr.isatty():
         yield line

@@ -1,7 +1,7 @@
 """One document model and its renderers, found by the name of their format.
 
-A renderer is a function of a document and a width in columns (None for a pipe)
-that returns text ending in a newline. To add a format, write one and enter it in ``FORMATS``: every command then has
+A renderer is a function of a document, a width in columns (None for a pipe) and the encoding of the output (None for one
+that has every character). It returns text ending in a newline. To add a format, write one and enter it in ``FORMATS``: every command then has
 an option of that name.
 """
 

@@ -11,7 +11,7 @@ from nncost.documents.document import NONE, Cell, Document, Maths, Number, Table
 from nncost.errors import OptionError
 
 
-def render(document: Document, width: int | None = None) -> str:
+def render(document: Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the main table, or else the first one, without its total. Raise OptionError if there is no table."""
     blocks = (block for section in document.sections for block in section.blocks)
     table = document.main or next((block for block in blocks if isinstance(block, Table)), None)

@@ -123,8 +123,7 @@ class Table:
 
     ``align`` holds ``l`` or ``r`` per column; without it the first column stands left and the others right. ``groups``
     are titles above the titles, one per column, equal ones side by side. ``total`` is a last row, set apart. Where a page
-    is too narrow, the columns of the groups in ``optional`` are left out, one group after the other;
-    before that, and before numbers are shortened, the columns titled ``spare`` are.
+    is too narrow for every digit of every column, the columns titled ``spare`` are left out; no others ever are.
     """
 
     header: tuple[str, ...]
@@ -132,7 +131,6 @@ class Table:
     align: str = ""
     groups: tuple[str, ...] = ()
     total: tuple[Cell, ...] | None = None
-    optional: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
 
     @property
@@ -178,13 +176,14 @@ class Document:
     sections: tuple[Section, ...]
     main: Table | None = None
 
-    def render(self, form: str = PLAIN, width: int | None = None) -> str:
+    def render(self, form: str = PLAIN, width: int | None = None, encoding: str | None = None) -> str:
         """Return the document in a format of ``FORMATS``, ending in a newline, in lines of at most ``width`` columns.
 
-        Without a width prose has the width of a page and tables keep every digit, as in a pipe. Raise KeyError for an
-        unknown format and OptionError if the format cannot hold the document.
+        Without a width prose has the width of a page and tables keep every digit, as in a pipe. In plain text,
+        characters that the ``encoding`` lacks have a plain form. Raise KeyError for an unknown format and OptionError
+        if the format cannot hold the document.
         """
-        return renderer(form)(self, width)
+        return renderer(form)(self, width, encoding)
 
     def __str__(self) -> str:
         """The text that a pipe receives, as ``print`` wants it: without the end of its last line."""

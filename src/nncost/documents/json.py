@@ -11,7 +11,7 @@ from nncost.documents.document import Document
 SCHEMA = "nncost.document/1"
 
 
-def render(document: Document, width: int | None = None) -> str:
+def render(document: Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the title and the sections with their blocks; each object names its ``kind``."""
     return json.dumps({"schema": SCHEMA, **_fields(document)}) + "\n"
 

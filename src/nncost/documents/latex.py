@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from nncost.dims import tidy
 from nncost.documents import document as doc
+from nncost.documents.narrow import side_by_side
+from nncost.documents.page import Page
+from nncost.documents.tex import escaped, in_ascii
+from nncost.notation.written import tidied
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "“": "``", "”": "''", "’": "'", "–": "--", "—": "---", "…": r"\dots{}",
-}  # fmt: skip
-_SYMBOLS = {
-    "·": r"\cdot", "×": r"\times", "−": "-", "→": r"\to", "←": r"\leftarrow", "≈": r"\approx", "≥": r"\ge", "≤": r"\le",
-    "∂": r"\partial", "Σ": r"\Sigma", "√": r"\surd", "½": r"\tfrac12", "⊙": r"\odot", "⌈": r"\lceil", "⌉": r"\rceil",
-    "⌊": r"\lfloor", "⌋": r"\rfloor", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
-    "η": r"\eta", "λ": r"\lambda", "μ": r"\mu", "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "φ": r"\varphi",
-    "µ": r"\mu", "÷": r"\div", "◄": r"\triangleleft", "ᵀ": r"^{\mathsf T}", "ᵢ": "_i", "₁": "_1", "₂": "_2",
-}  # fmt: skip
-_SYMBOLS |= {digit: f"^{number}" for number, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
-_HAT = "\u0302"
 _ROWS = 36
-"""Worked lines in one table, which LaTeX does not break over pages."""
+"""Rows in one table, which LaTeX does not break over pages."""
 _LONG = 70
 """Characters of a line that fit on a page."""
+_APART = "·×+−="
+"""Signs that have space around them."""
 
 
-def render(document: doc.Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the whole fragment; tables and worked lines have the width of their cells."""
     parts = [r"% Needs \usepackage{amsmath,booktabs} in the preamble."]
     parts += [rf"\section*{{{escaped(document.title)}}}"] if document.title else []
@@ -36,33 +27,6 @@ def render(document: doc.Document, width: int | None = None) -> str:
         parts += [rf"\subsection*{{{escaped(section.title)}}}"] if section.title else []
         parts += [_block(block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Return text with every special character and every sign outside ASCII as a command."""
-    return "".join(_character(character) for character in _hats(text))
-
-
-def _hats(text: str) -> list[str]:
-    """Characters, each with a hat that stands over it."""
-    result: list[str] = []
-    for character in unicodedata.normalize("NFC", text):
-        if character == _HAT and result:
-            result[-1] += character
-        else:
-            result.append(character)
-    return result
-
-
-def _character(character: str) -> str:
-    if character in _SPECIAL:
-        return _SPECIAL[character]
-    if character in _SYMBOLS:
-        return f"${_SYMBOLS[character]}$"
-    decomposed = unicodedata.normalize("NFD", character)
-    if decomposed.endswith(_HAT):
-        return rf"$\hat {decomposed[0]}$"
-    return character if character.isascii() else f"[U+{ord(character[0]):04X}]"
 
 
 def _block(block: doc.Block) -> str:
@@ -74,7 +38,7 @@ def _block(block: doc.Block) -> str:
         case doc.Heading(text=text):
             return rf"\paragraph{{{escaped(text)}}}\mbox{{}}"
         case doc.Equation(maths=maths):
-            return f"\\[\n{maths.latex}\n\\]"
+            return f"\\[\n{in_ascii(maths.latex)}\n\\]"
         case doc.Work():
             return _work(block)
         case doc.Table():
@@ -86,51 +50,103 @@ def _block(block: doc.Block) -> str:
 
 # ------------------------------------------------------------------- worked lines and tables
 def _work(work: doc.Work) -> str:
-    """Each line in columns: label, formula, numbers and result; tables that fit on a page."""
-    rows = [row for line in work.lines for row in _rows(line)]
+    """Each line in columns: label, formula, numbers and result; in tables that fit on a page."""
+    short = _short(work.all_lines)
+    rows = [row for line in work.lines for row in _rows(line, line in short)]
     if work.total is not None:
         rows[-1] += r" \hline"
-        rows += _rows(work.total)
+        rows += _rows(work.total, work.total in short)
     pages = [rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS)]
     return "\n\n".join(_tabular(r"@{}l@{\quad}l@{}l@{}r@{}", page) for page in pages)
 
 
+def _short(lines: Sequence[doc.Line]) -> set[doc.Line]:
+    """The lines that stand beside each other in columns: all but the longest, which would make the columns too wide."""
+    kept = sorted(set(lines), key=lambda line: sum(_sizes(line)))
+    while kept and sum(map(max, zip(*map(_sizes, kept), strict=True))) > _LONG:
+        kept.pop()
+    return set(kept)
+
+
+def _sizes(line: doc.Line) -> list[int]:
+    """About how wide the columns of a line are, in letters; TeX sets signs apart."""
+    texts = (maths.text if maths else "" for maths in (line.formula, line.numbers, line.result))
+    return [len(line.label), *(len(text) + sum(map(text.count, _APART)) for text in texts)]
+
+
 def _tabular(columns: str, rows: Sequence[str]) -> str:
-    body = "\n".join(rows)
+    """A table; a row that begins like an option of the line end before it is set apart from it."""
+    body = "\n".join(f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rows)
     return f"\\begin{{flushleft}}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{flushleft}}"
 
 
-def _rows(line: doc.Line) -> list[str]:
+def _rows(line: doc.Line, is_short: bool) -> list[str]:
     """One row; if it is long, the label and each step of the sum have a row of their own."""
     cells, joint = [], ""
     for maths in (line.formula, line.numbers, line.result):
-        cells.append("" if maths is None else f"${joint}{maths.latex}$")
+        cells.append("" if maths is None else f"${joint}{in_ascii(maths.latex)}$")
         joint = joint if maths is None else "{} = "
-    if len(_texts(line)) <= _LONG:
+    if is_short:
         return [" & ".join([escaped(line.label), *cells]) + r" \\"]
     label = rf"\multicolumn{{4}}{{@{{}}l@{{}}}}{{{escaped(line.label)}}} \\"
     return [label, *(rf" & \multicolumn{{3}}{{l@{{}}}}{{{cell}}} \\" for cell in cells if cell)]
 
 
-def _texts(line: doc.Line) -> str:
-    return line.label + "".join(maths.text for maths in (line.formula, line.numbers, line.result) if maths is not None)
-
-
 def _table(table: doc.Table) -> str:
-    """Columns of their own width; a last one of text is a paragraph."""
-    is_text = table.alignment[-1] == "l" and len(table.header) > 1 and all(isinstance(r[-1], str) for r in table.rows)
-    columns = table.alignment[:-1] + (r"p{0.5\linewidth}" if is_text else table.alignment[-1])
-    rows = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
-    total = [] if table.total is None else [r"\midrule", " & ".join(map(_cell, table.total)) + r" \\"]
-    header = " & ".join(map(escaped, table.titles)) + r" \\"
-    return _tabular(f"@{{}}{columns}@{{}}", [r"\toprule", header, r"\midrule", *rows, *total, r"\bottomrule"])
+    """Columns of their own width, as many as stand side by side; formulas in a list; a last one of text is a paragraph."""
+    if any(doc.is_formula(cell) for row in table.all_rows for cell in row):
+        return _pages(rf"@{{}}ll{_paragraph(0)}@{{}}", [], list(_formulas(table)), [])
+    if table.alignment[-1] == "l" and len(table.header) > 1:
+        texts = [[len(doc.text_of(cell)) for cell in row] for row in (table.header, *table.all_rows)]
+        *others, last = map(max, zip(*texts, strict=True))
+        is_long = sum(others) + last > _LONG
+        return _columns(table, table.alignment[:-1] + (_paragraph(sum(others)) if is_long else "l"))
+    return "\n\n".join(_columns(part, part.alignment) for part in side_by_side(table, Page(_LONG)))
+
+
+def _paragraph(beside: int) -> str:
+    """A column of text that takes what is left of a line, but at least half of it."""
+    return rf"p{{{max(0.5, 1 - beside / _LONG - 0.1):.2f}\linewidth}}" if beside else r"p{0.5\linewidth}"
+
+
+def _formulas(table: doc.Table) -> Iterator[str]:
+    """Yield a row per amount that is not 0: formulas do not fit side by side."""
+    for name, *cells in table.all_rows:
+        shown = name
+        for title, cell in zip(table.titles[1:], cells, strict=True):
+            if cell != 0:
+                yield _row((shown, title, cell))
+                shown = ""
+
+
+def _columns(table: doc.Table, columns: str) -> str:
+    total = [] if table.total is None else [r"\midrule", _row(table.total)]
+    header = [*_groups(table), _row(table.header)]
+    return _pages(f"@{{}}{columns}@{{}}", header, [_row(row) for row in table.rows], total)
+
+
+def _groups(table: doc.Table) -> Iterator[str]:
+    """Yield the line with the titles of groups, each over its columns."""
+    if any(table.groups):
+        groups = [(title, len(list(same))) for title, same in groupby(table.groups[1:])]
+        yield " & ".join(["", *(rf"\multicolumn{{{n}}}{{r}}{{{escaped(title)}}}" for title, n in groups)]) + r" \\"
+
+
+def _pages(columns: str, header: Sequence[str], rows: Sequence[str], total: Sequence[str]) -> str:
+    """One table, or several of them if it is longer than a page."""
+    pages = [list(rows[first : first + _ROWS]) for first in range(0, len(rows), _ROWS)] or [[]]
+    pages[-1] += total
+    head = [*header, r"\midrule"] if header else []
+    return "\n\n".join(_tabular(columns, [r"\toprule", *head, *page, r"\bottomrule"]) for page in pages)
+
+
+def _row(cells: Sequence[doc.Cell]) -> str:
+    return " & ".join(map(_cell, cells)) + r" \\"
 
 
 def _cell(cell: doc.Cell) -> str:
     if isinstance(cell, doc.Maths):
-        return f"${cell.latex}$"
+        return f"${in_ascii(cell.latex)}$"
     if doc.is_formula(cell):
-        import sympy
-
-        return f"${sympy.latex(tidy(cell))}$"
+        return f"${tidied(cell).latex}$"
     return escaped(doc.text_of(cell))

@@ -10,7 +10,7 @@ from nncost.documents import document as doc
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 
-def render(document: doc.Document, width: int | None = None) -> str:
+def render(document: doc.Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the whole document; lines are as long as their paragraphs."""
     parts = [f"# {escaped(document.title)}"] if document.title else []
     for section in document.sections:

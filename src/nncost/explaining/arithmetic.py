@@ -12,9 +12,9 @@ from nncost.dims import Dim, Shape, add_all, is_symbolic, product, same
 from nncost.documents.document import Maths
 from nncost.explaining.derivation import Counts, count_item
 from nncost.explaining.executed import Executed
-from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Region
+from nncost.notation.written import joined, multiplied, tidied, written
 from nncost.records import record, replace
 
 

@@ -12,7 +12,6 @@ from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.derivation import gradient_parts, trace
-from nncost.explaining.formulas import tidied, written
 from nncost.explaining.parameters import derivatives
 from nncost.explaining.phase import (
     SHOWN,
@@ -28,6 +27,7 @@ from nncost.explaining.phase import (
     sums,
 )
 from nncost.explaining.topics import Topic
+from nncost.notation.written import tidied, written
 from nncost.units import ratio
 
 

@@ -11,13 +11,13 @@ from functools import cache
 
 from nncost.explaining.cards.card import Card
 from nncost.explaining.derivation import Traced, constant_tensors, letters_of, trace
-from nncost.explaining.formulas import written
 from nncost.explaining.steps import Step, Writer
 from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Item, Node, Region, Tensor, walk
 from nncost.ir.layers import Loss
+from nncost.notation.written import written
 
 _NAMES = "tuwqr"
 """Letters for the results of steps; the first that means nothing else on the card is taken."""

@@ -12,7 +12,6 @@ from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import quoting, tidied, written
 from nncost.explaining.forward import forward, loss
 from nncost.explaining.memory import memory
 from nncost.explaining.neurons import neurons
@@ -27,6 +26,7 @@ from nncost.explaining.words import listed
 from nncost.ir.graph import PHASES, Graph
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
+from nncost.notation.written import quoting, tidied, written
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any, cast
 from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, is_symbolic
 from nncost.documents.document import Maths
-from nncost.explaining.formulas import mathematics
+from nncost.notation.written import mathematics
 from nncost.records import field, record
 from nncost.units import grouped
 

@@ -10,7 +10,6 @@ from nncost.explaining.accounts import Entry
 from nncost.explaining.card_steps import steps_of
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
-from nncost.explaining.formulas import tidied
 from nncost.explaining.phase import (
     SHOWN,
     batch_note,
@@ -23,6 +22,7 @@ from nncost.explaining.phase import (
     sums,
 )
 from nncost.explaining.topics import Topic
+from nncost.notation.written import tidied
 
 
 def forward(context: Context, topic: Topic) -> list[Block]:

@@ -10,13 +10,13 @@ from nncost.dims import Dim, add_all, is_largest, is_symbolic, parts_of, product
 from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Table
 from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.losses import NO_LOSS
+from nncost.notation.written import joined, multiplied, tidied, written
 
 _BEFORE = ("parameters", "buffers", "optimizer_state", "inputs", "resident")
 _PEAKS = ("forward_peak", "forward_allocated", "step_peak", "step_allocated", "reserved_peak")
@@ -32,7 +32,7 @@ def memory(context: Context, topic: Topic) -> list[Block]:
         content += _before(context)
     if training and wanted in (None, "activations"):
         content += _kept(context)
-    if training and wanted in (None, "gradients"):
+    if training and (wanted == "gradients" or (wanted is None and context.report.memory.gradients != 0)):
         content += _gradients(context)
     if wanted in (None, "workspace"):
         content += _workspace(context)
@@ -158,14 +158,19 @@ def _moment(context: Context, name: str, held: Sequence[Allocation]) -> str:
     if not held:
         return "Nothing is taken on top of what is there."
     last = max(held, key=lambda allocation: allocation.born)
-    where = last.path if last.path == last.phase else f"{last.path} {last.phase}".strip()
+    where = _layer(last.path, last.phase)
     whole = "step" if name == "step" else "forward pass"
     return f"The {whole} holds the most in {where}. What is there at that moment, by the layer that took it:"
 
 
+def _layer(path: str, phase: str) -> str:
+    """``dense.1 forward``; a phase that is no layer's has its name alone."""
+    return path if path == phase else f"{path} {phase}".strip()
+
+
 def _candidates(context: Context) -> list[Block]:
     """Which moment is the peak depends on the symbols: all that it may be."""
-    rows = tuple((f"{c.path} {c.phase}".strip(), tidied(c.bytes)) for c in context.report.memory.candidates)
+    rows = tuple((_layer(c.path, c.phase), tidied(c.bytes)) for c in context.report.memory.candidates)
     text = "Which moment needs the most depends on the symbols; it is one of these:"
     return [Paragraph(text), Table(("moment", "bytes"), rows, align="ll")] if rows else []
 

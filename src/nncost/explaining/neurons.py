@@ -6,10 +6,10 @@ from nncost.dims import Dim, Shape, add_all
 from nncost.documents.document import Block, Line, Paragraph
 from nncost.explaining.context import Context
 from nncost.explaining.executed import Executed, summed_over
-from nncost.explaining.formulas import multiplied, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered
 from nncost.ir.graph import Region
+from nncost.notation.written import multiplied, tidied, written
 
 
 def neurons(context: Context, topic: Topic) -> list[Block]:

@@ -10,13 +10,13 @@ from nncost.documents.document import Block, Equation, Heading, Line, Maths, Par
 from nncost.explaining.accounts import Entry
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import blocks, letters_of, put_in
-from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
 from nncost.ir.dtypes import DTYPE_BYTES
 from nncost.ir.graph import Parameter, Role
+from nncost.notation.written import joined, multiplied, tidied, written
 
 _ROLES: tuple[tuple[Role, str, str], ...] = (
     ("weight", "weights", "Weights"),

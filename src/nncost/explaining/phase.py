@@ -15,11 +15,11 @@ from nncost.explaining.cards.card import BATCH, Card
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
 from nncost.explaining.expressions import named
-from nncost.explaining.formulas import joined, multiplied, tidied, written
 from nncost.explaining.steps import Step, steps_of_item
 from nncost.explaining.words import in_words
 from nncost.explaining.working import gathered, summed, work
 from nncost.ir.graph import Item, Phase
+from nncost.notation.written import joined, multiplied, tidied, written
 
 SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
 """The quantities a whole section works out; others are explained when they are asked for."""

@@ -6,10 +6,10 @@ from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import Dim, is_symbolic
 from nncost.documents.document import Block, Heading, Line, Maths, Paragraph, Table, Work
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import joined, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.words import in_words
 from nncost.ir.graph import PHASES
+from nncost.notation.written import joined, tidied, written
 from nncost.pipeline.report_on import report_on
 from nncost.records import replace
 from nncost.report import Report, Run

@@ -10,11 +10,11 @@ from nncost.documents.document import Block, Cell, Heading, Line, Maths, Paragra
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import count_item
 from nncost.explaining.executed import Executed
-from nncost.explaining.formulas import joined, tidied, written
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import MERGED_FROM, gathered, kind, named
 from nncost.ir.graph import Region, Tensor, walk
 from nncost.ir.layers import AdaptivePool, Conv, ConvTranspose, Dense, GlobalPool, MatMul, Pool
+from nncost.notation.written import joined, tidied, written
 from nncost.records import record
 
 Windowed = Conv | Pool

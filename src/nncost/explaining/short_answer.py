@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import Dim, add_all, is_largest, is_symbolic, parts_of, shape_text, tidy
 from nncost.explaining.context import Context
-from nncost.explaining.formulas import tidied, written
 from nncost.explaining.topics import MEMORY, NEURONS, PARAMETERS, RUN, SHAPES, STEP, TIME, Topic
 from nncost.explaining.words import listed, some
 from nncost.ir.library.activations import ACTIVATIONS
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
+from nncost.notation.written import tidied, written
 from nncost.units import bytes_text, ratio
 
 FEW_LAYERS = 8

@@ -15,10 +15,10 @@ from nncost.documents.document import Maths
 from nncost.explaining.derivation import Counts, count_item
 from nncost.explaining.executed import Executed
 from nncost.explaining.expressions import FORMS, Piece, call, function, named, number, subscript, tuple_of
-from nncost.explaining.formulas import written
 from nncost.ir import ops
 from nncost.ir.graph import Item, Node, Region, Tensor, walk
 from nncost.ir.training.optimizers import DECAY, FIRST_CORRECTION, RATE, SECOND_CORRECTION
+from nncost.notation.written import written
 from nncost.records import record, replace
 
 _LONG = 44

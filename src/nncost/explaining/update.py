@@ -11,13 +11,13 @@ from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import put_in
 from nncost.explaining.expressions import named
-from nncost.explaining.formulas import joined, multiplied, tidied
 from nncost.explaining.phase import sums, traffic
 from nncost.explaining.topics import Topic
 from nncost.explaining.update_rules import letter_n, steps_of_rule, textbook, updates_as_run
 from nncost.explaining.words import in_words
 from nncost.explaining.working import summed
 from nncost.ir.graph import PHASES
+from nncost.notation.written import joined, multiplied, tidied
 
 
 def update(context: Context, topic: Topic) -> list[Block]:

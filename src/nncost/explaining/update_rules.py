@@ -12,12 +12,12 @@ from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import constant_tensors, count_item, put_in
 from nncost.explaining.executed import Executed
-from nncost.explaining.formulas import mathematics
 from nncost.explaining.steps import NOT_STEPS, Step, Writer, steps_of_item
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region
 from nncost.ir.layers import Update
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.notation.written import mathematics
 
 _STATES = {"first": "m", "second": "v", "velocity": "v", "square": "v", "total": "s", "momentum": "m"}
 """How the formulas of the optimizers write their states."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nncost.dims import Dim
-from nncost.explaining.formulas import tidied
+from nncost.notation.written import tidied
 
 WORDS: Mapping[str, str] = {
     "mul": "multiplications", "add": "additions", "div": "divisions", "sqrt": "square roots", "cmp": "comparisons",

@@ -12,8 +12,8 @@ from nncost.explaining.accounts import Accounts, Entry
 from nncost.explaining.arithmetic import added_up
 from nncost.explaining.cards.card import BATCH
 from nncost.explaining.derivation import letters_of, put_in, simplest, trace
-from nncost.explaining.formulas import is_sum, multiplied, tidied, written
 from nncost.layer_paths import pattern_of, together
+from nncost.notation.written import is_sum, multiplied, tidied, written
 from nncost.records import record, replace
 
 MERGED_FROM = 4

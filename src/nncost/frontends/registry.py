@@ -10,7 +10,7 @@ from importlib import import_module
 from os.path import isdir, isfile
 from typing import TYPE_CHECKING, Any
 
-from nncost.errors import SourceError
+from nncost.errors import MissingExtraError, SourceError
 from nncost.frontends.front_end import Covered, FrontEnd, Observable
 from nncost.frontends.model import LoadOptions, Model
 
@@ -71,11 +71,11 @@ def covered() -> dict[str, Covered]:
 
 
 def coverage(kind: str) -> Coverage:
-    """Return how a front end treats its framework's operators. Raise SourceError if the framework is not installed."""
+    """Return how a front end treats its framework's operators. Raise MissingExtraError without the framework."""
     try:
         return covered()[kind].coverage()
-    except ImportError as error:
-        raise SourceError(f"{kind} is not installed ({error}).", hint=f"pip install 'nncost[{kind}]'") from error
+    except ImportError:
+        raise MissingExtraError("listing the operators", kind, kind) from None
 
 
 def endings() -> tuple[str, ...]:

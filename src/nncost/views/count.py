@@ -106,7 +106,7 @@ def _warnings(report: Report) -> list[Note]:
 
         own = [name for item in report.unknown if (name := rule_name(report.source.kind, item["op"]))][:1]
         texts += [
-            f'Say what it computes with @nncost.lowers("{name}"): docs/own-operators.md shows how.' for name in own
+            f'Say what it computes with @nncost.lowers("{name}"): nncost docs own-operators shows how.' for name in own
         ]
     if report.estimated:
         texts.append(f"Estimated, not exact: {', '.join(_estimated(report.estimated))}")

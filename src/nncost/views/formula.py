@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.dims import Dim
-from nncost.dims.formula import Formula
-from nncost.documents.document import Block, Cell, Document, Facts, Heading, Maths, Paragraph, Section
+from nncost.documents.document import Block, Cell, Document, Facts, Heading, Paragraph, Section
+from nncost.notation.formula import Formula
+from nncost.notation.written import written
 from nncost.units import exact
 
 
@@ -22,21 +22,14 @@ def one_formula_document(formula: Formula) -> Document:
 
 
 def _blocks(formula: Formula) -> list[Block]:
-    facts: list[tuple[str, Cell]] = [("formula", formula.expanded)]
+    facts: list[tuple[str, Cell]] = [("formula", written(formula.expanded))]
     if not formula.symbols:
         hint = "A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."
         return [Heading(formula.quantity), Facts(tuple(facts)), Paragraph(hint)]
     if str(formula.factored) != str(formula.expanded):
-        facts.append(("factored", _maths(formula.factored)))
-    facts.append(("leading term", _maths(formula.leading)))
+        facts.append(("factored", written(formula.factored)))
+    facts.append(("leading term", written(formula.leading)))
     if formula.at:
         sizes = ", ".join(f"{name}={exact(value)}" for name, value in formula.at.items())
         facts.append((f"at {sizes}", "" if formula.value is None else formula.value))
     return [Heading(formula.quantity), Facts(tuple(facts))]
-
-
-def _maths(form: Dim) -> Maths:
-    """The form as it is, without expanding it."""
-    import sympy
-
-    return Maths(str(form), sympy.latex(form))

@@ -113,7 +113,7 @@ def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], g
     """Return a table of names with amounts, and the totals of its columns."""
     total = (add_all(amounts[i] for _, amounts in rows) for i in range(len(header) - 1))
     lines = tuple((name, *amounts) for name, amounts in rows)
-    return Table(header, lines, groups=groups, total=("total", *total), optional=("update", "backward"))
+    return Table(header, lines, groups=groups, total=("total", *total))
 
 
 def _with_column(table: Table, title: str, cells: Sequence[str], *, is_spare: bool) -> Table:
@@ -129,7 +129,6 @@ def _with_column(table: Table, title: str, cells: Sequence[str], *, is_spare: bo
         "ll" + table.alignment[1:],
         (table.groups[0], "", *table.groups[1:]),
         second(table.total, ""),
-        table.optional,
         (title,) if is_spare else (),
     )
 

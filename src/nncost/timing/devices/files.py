@@ -15,7 +15,7 @@ ENTRY = "accelerator"
 MAX_FILE_BYTES = 4_000_000
 """A larger file is no list of devices."""
 _SHOWN_FAULT = 120
-_HINT = "docs/devices.md shows what a device file holds."
+_HINT = "What a device file holds:  nncost docs devices"
 
 
 def read_devices(path: Path) -> list[Device]:

@@ -16,7 +16,7 @@ def read(path: str, target: str | None) -> Table:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise MissingExtraError("Reading Parquet", "pyarrow", "train") from None
+        raise MissingExtraError("reading Parquet", "pyarrow", "train") from None
     try:
         content = parquet.read_table(path, memory_map=False)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -240,8 +240,8 @@ def _results(info: OperatorInfo, args: Any, result: Any) -> Outputs | None:
 
 
 def _shape_of(tensor: torch.Tensor | None, sizes: Sizes | None) -> Shape | None:
-    """The shape in our sizes; None without a tensor, and if a size has no formula."""
-    if tensor is None or (sizes is None and not all(type(dim) is int for dim in tensor.shape)):
+    """The shape in our sizes; None without a tensor, of a nested one, and if a size has no formula."""
+    if tensor is None or tensor.is_nested or (sizes is None and not all(type(dim) is int for dim in tensor.shape)):
         return None
     try:
         return tuple([plain(dim, sizes) for dim in tensor.shape])

@@ -36,6 +36,7 @@ class Dialect:
     total: Callable[[str, str, str, str], str]
     brackets: tuple[str, str]
     quoted: Callable[[str], str]
+    largest: Callable[[str], str]
 
 
 _quoted: ContextVar[frozenset[str]] = ContextVar("quoted", default=frozenset())
@@ -64,6 +65,7 @@ UNICODE = Dialect(
     total=lambda index, first, last, inner: f"Σ[{index}={first}…{last}] {inner}",
     brackets=("(", ")"),
     quoted=lambda name: f"‘{name}’",
+    largest=lambda inner: f"max({inner})",
 )
 
 
@@ -89,6 +91,7 @@ LATEX = Dialect(
     total=lambda index, first, last, inner: rf"\sum_{{{index}={first}}}^{{{last}}} {inner}",
     brackets=(r"\left(", r"\right)"),
     quoted=lambda name: rf"\text{{`}}{name}\text{{'}}",
+    largest=lambda inner: rf"\max({inner})",
 )
 
 
@@ -193,9 +196,11 @@ class _Writer:
             index, first, last = (self.whole(part) for part in dim.limits[0])
             return d.total(index, first, last, self._held(dim.function, _PRODUCT)), _PRODUCT
         if isinstance(dim, sympy.floor):
-            return d.floor(self.whole(dim.args[0])), _ATOM
+            return d.floor(self.whole(sympy.together(dim.args[0]))), _ATOM
         if isinstance(dim, sympy.ceiling):
-            return d.ceiling(self.whole(dim.args[0])), _ATOM
+            return d.ceiling(self.whole(sympy.together(dim.args[0]))), _ATOM
+        if isinstance(dim, sympy.Max):
+            return d.largest("; ".join(map(self.whole, sorted(dim.args, key=str)))), _ATOM
         return d.name(str(dim)), _ATOM
 
     def _held(self, dim: Any, tightness: int) -> str:

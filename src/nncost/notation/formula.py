@@ -14,6 +14,7 @@ import sympy
 from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import Instead, SymbolError
 from nncost.names import nearest
+from nncost.notation.written import written
 from nncost.records import record
 from nncost.shown import Shown
 
@@ -49,8 +50,8 @@ class Formula(Shown):
         return f"def {name}({arguments}):\n    return {python_integer(self.expanded)}"
 
     def latex(self) -> str:
-        """LaTeX mathematics."""
-        return str(sympy.latex(self.expanded))
+        """The formula in LaTeX."""
+        return written(self.expanded).latex
 
     def mathml(self) -> str:
         """Presentation MathML."""

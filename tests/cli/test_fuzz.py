@@ -218,7 +218,7 @@ def test_any_command_is_answered_or_refused(
             arguments = command(random.Random(f"{SEED} {number}"))
             try:
                 said = check(arguments, capsys)
-                if shown := re.findall(r"^Try: nncost (.+)$", said, re.MULTILINE):
+                if shown := re.findall(r"^Try: +nncost (.+)$", said, re.MULTILINE):
                     check(shlex.split(shown[-1]), capsys)
             except BaseException as error:
                 error.add_note(f"example {number}: nncost {shlex.join(arguments)[:2_000]!r}")

@@ -100,7 +100,7 @@ def answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[
     assert printed.out == ""
     assert printed.err.startswith("nncost: error: ")
     said, _, shown = printed.err.rstrip().rpartition("\n")
-    form = re.fullmatch(r"(?:Try|Help): nncost (.+)", shown)
+    form = re.fullmatch(r"(?:Try|Help): +nncost (.+)", shown)
     assert form is not None, printed.err
     return said, form[1]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from nncost.documents.document import Shell
-from nncost.errors import Instead, NncostError, OptionError
+from nncost.errors import Instead, MissingExtraError, NncostError, OptionError
 from nncost.names import meant, nearest
 
 MAX_SHOWN = 400
@@ -57,7 +57,9 @@ def next_command(error: Exception, arguments: Sequence[str]) -> Shell | None:
         shown = Shell("Try:", ("nncost", *instead))
         if len(shown.command) <= MAX_SHOWN and shown.command.isprintable():
             return shown
-    return None if "nncost " in text else Shell("Help:", ("nncost", *_command(arguments), "--help"))
+    if "nncost " in text or isinstance(error, MissingExtraError):
+        return None  # its hint is a command
+    return Shell("Help:", ("nncost", *_command(arguments), "--help"))
 
 
 def no_command(name: str, arguments: Sequence[str], commands: Sequence[str]) -> OptionError:

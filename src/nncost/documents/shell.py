@@ -28,6 +28,7 @@ def shell_lines(shell: Shell, page: Page) -> Iterator[str]:
         if not page.fits(columns(line) + columns(f" {_BACKSLASH}")):
             *parts, line = _parts(word, page.room)
             yield from (f"{part}{_BACKSLASH}" for part in parts)
+    yield line
 
 
 def _parts(word: str, room: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 _LONGEST = 100
@@ -36,6 +37,17 @@ def nearest(
 def printable(text: str, kept: str = "") -> str:
     """Text of anybody as a terminal may show it: control characters, marks of direction and broken ones replaced."""
     return "".join(character if character.isprintable() or character in kept else "�" for character in text)
+
+
+_ACTED_ON = re.compile(
+    r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\x1b(?!\[[0-9;]*m)"
+)
+"""Control characters, marks of direction and broken ones; of sequences that begin with an escape all but colours."""
+
+
+def harmless(text: str) -> str:
+    """A whole page without the characters that a terminal would act on, wherever a name on it came from; colours stay."""
+    return _ACTED_ON.sub("�", text)
 
 
 def _plain(name: str) -> str:

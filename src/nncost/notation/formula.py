@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import sympy
 
-from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
+from nncost.dims import Dim, factored, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import Instead, SymbolError
 from nncost.names import nearest
 from nncost.notation.written import written
@@ -96,10 +96,10 @@ def _factored(expression: Any) -> Dim:
     """The shortest of the factored and collected forms."""
     if expression.has(sympy.Sum) or is_largest(expression):
         return cast("Dim", expression)
-    candidates = [sympy.factor(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
+    candidates = [factored(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
     if expression.free_symbols:
         main = max(expression.free_symbols, key=lambda free: (expression.count(free), str(free)))
-        candidates.append(sympy.collect(expression, main, sympy.factor))
+        candidates.append(sympy.collect(expression, main, factored))
     return cast("Dim", min(candidates, key=lambda form: (sympy.count_ops(form), len(str(form)))))
 
 

@@ -30,7 +30,7 @@ class Arguments:
         for argument in layer.arguments:
             key, value = argument.key, argument.value
             name = argument_named((key or value).text, flags if key is None else (*positional, *options, *flags))
-            if name in flags and (key is None or value.text.lower() in (*_YES, *_NO)):
+            if name is not None and name in flags and (key is None or value.text.lower() in (*_YES, *_NO)):
                 self._set_flag(name, key is None or value.text.lower() in _YES)
             elif key is None and waiting:
                 self._words[waiting.pop(0)] = value

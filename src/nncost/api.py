@@ -13,7 +13,7 @@ from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.names import nearest
 from nncost.pipeline.choices import CHOICES, chosen
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import CountSettings, Settings
+from nncost.pipeline.settings import CountSettings, Settings, refuse
 from nncost.report import Report
 
 if TYPE_CHECKING:
@@ -174,6 +174,20 @@ def run(
     return run_source(_source(source), settings, whole("seed", seed, least=0))
 
 
+_NOT_PREDICTED = {
+    "convention": "A convention says what a flop is; seconds do not depend on it.",
+    "taps": "Libraries compute the products with padding, too.",
+}
+_NOT_MEASURED = {
+    **_NOT_PREDICTED,
+    **dict.fromkeys(
+        ("examples", "epochs", "accumulate"), "Single steps on one batch are measured; nncost predict adds up a run."
+    ),
+    "allocator": "Bytes are those that PyTorch's allocator gave out.",
+}
+"""Settings of a count that seconds, and measured steps, do not depend on."""
+
+
 def predict(
     source: Any,
     inputs: Any = None,
@@ -192,6 +206,7 @@ def predict(
     Raise OptionError if the device is unknown or this machine is not calibrated, and whatever :func:`count` raises.
     """
     chosen = settings_of(inputs, **settings)
+    refuse(chosen, _NOT_PREDICTED, "a prediction")
     from nncost.timing.predict import THIS, predict_named
 
     if on != THIS:
@@ -217,7 +232,9 @@ def measure(
     """
     from nncost.timing.measure.measure import measure as measured
 
-    return measured(_source(source), settings_of(inputs, **settings), progress)
+    chosen = settings_of(inputs, **settings)
+    refuse(chosen, _NOT_MEASURED, "a measurement")
+    return measured(_source(source), chosen, progress)
 
 
 def calibrate(*, fresh: bool = False, progress: Callable[[str, int, int], None] | None = None) -> Profile:

@@ -17,30 +17,62 @@ A message says what was received, what is accepted and, where there is one, the 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from nncost.names import printable
+
+
+class Instead(NamedTuple):
+    """What was received, whole, and what would be accepted in its place.
+
+    An option that should not be there has nothing in its place, and one that is missing has nothing received.
+    """
+
+    received: str
+    accepted: str
+
 
 class NncostError(Exception):
-    """Base of all errors; ``code`` is stable and may be relied on by programs."""
+    """Base of all errors; ``code`` is stable and may be relied on by programs.
+
+    ``instead`` is what would work in the place of the value that was received; the command line shows the whole command.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, instead: Instead | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.instead = instead
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
 
 
 class SpecError(NncostError):
-    """A spec that cannot be read; ``position`` is the zero-based column of the fault."""
+    """A spec that cannot be read; ``position`` is the zero-based column of the fault, ``corrected`` a spec that may be meant.
+
+    ``is_unreadable`` is a text that is no sentence of the language.
+    """
 
     code = "spec"
     _LINE_WIDTH = 76
 
-    def __init__(self, message: str, spec: str, position: int, *, length: int = 1, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        spec: str,
+        position: int,
+        *,
+        length: int = 1,
+        hint: str | None = None,
+        corrected: str | None = None,
+        is_unreadable: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.spec = spec
+        self.corrected, self.is_unreadable = corrected, is_unreadable
         self.position = max(0, min(position, len(spec)))
         self.length = max(1, length)
 
@@ -57,7 +89,7 @@ class SpecError(NncostError):
         start = self.spec.rfind("\n", 0, self.position) + 1
         end = self.spec.find("\n", start)
         line = self.spec[start : len(self.spec) if end < 0 else end]
-        line = "".join(character if character.isprintable() else "�" for character in line)
+        line = printable(line)
         column = self.position - start
         first = max(0, min(column - width // 2, len(line) - width))
         return line[first : first + width], column - first

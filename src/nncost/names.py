@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
+_LONGEST = 100
+"""Characters of a text that is compared with names."""
 _NOTHING: Mapping[str, str] = {}
 
 
 def meant(text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING) -> str | None:
     """The accepted name that a text means: whatever its case and separators, or ``also`` another name; None if none."""
+    accepted = tuple(accepted)
+    if text in accepted:
+        return text
     plain = _plain(text)
-    for name in accepted:
-        if text == name:
-            return name
     for name in (*accepted, *also):
         if _plain(name) == plain:
             return also.get(name, name)
     return None
 
 
-def nearest(text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING) -> str | None:
-    """The accepted name that a text comes close to; None if it comes close to none."""
+def nearest(
+    text: str, accepted: Iterable[str], also: Mapping[str, str] = _NOTHING, *, likeness: float = 0.6
+) -> str | None:
+    """The accepted name that a text comes close to; None if it comes close to none. A ``likeness`` of 1 is equality."""
     from difflib import get_close_matches
 
     names = {_plain(name): also.get(name, name) for name in (*also, *accepted)}
-    close = get_close_matches(_plain(text), list(names), 1, cutoff=0.5)
+    text = text[:_LONGEST]
+    close = get_close_matches(_plain(text), list(names), 1, cutoff=likeness)
     return names[close[0]] if close else None
+
+
+def printable(text: str, kept: str = "") -> str:
+    """Text of anybody as a terminal may show it: control characters, marks of direction and broken ones replaced."""
+    return "".join(character if character.isprintable() or character in kept else "�" for character in text)
+
+
+_ACTED_ON = re.compile(
+    r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\x1b(?!\[[0-9;]*m)"
+)
+"""Control characters, marks of direction and broken ones; of sequences that begin with an escape all but colours."""
+
+
+def harmless(text: str) -> str:
+    """A whole page without the characters that a terminal would act on, wherever a name on it came from; colours stay."""
+    return _ACTED_ON.sub("�", text)
 
 
 def _plain(name: str) -> str:

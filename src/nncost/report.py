@@ -9,8 +9,9 @@ from nncost.counting.conventions import Convention
 from nncost.counting.memory.memory import AMOUNTS, Memory
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all
-from nncost.errors import MissingExtraError, QuantityError
+from nncost.errors import Instead, MissingExtraError, QuantityError
 from nncost.ir.graph import PHASES
+from nncost.names import nearest
 from nncost.records import field, record
 from nncost.report_data import report_data, row_table
 from nncost.shown import Shown, document_of
@@ -217,7 +218,10 @@ class Report(Shown):
             head, _, rest = rest.partition(".")
         if head in totals and (rest in ALL or rest == "flops"):
             return totals[head][rest]
-        raise QuantityError(f"unknown quantity {path!r}", hint=quantity_hint())
+        close = nearest(path, quantity_paths(), _ALSO)
+        hint = quantity_hint() if close is None else f"Did you mean {close!r}? {quantity_hint()}"
+        instead = None if close is None else Instead(path, close)
+        raise QuantityError(f"unknown quantity {path[:60]!r}", hint=hint, instead=instead)
 
     def _memory(self, name: str) -> Dim:
         amount = getattr(self.memory, name)
@@ -259,6 +263,20 @@ class Report(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data: exactly the JSON that ``nncost count --json`` prints (docs/report.md)."""
         return report_data(self)
+
+
+def quantity_paths() -> list[str]:
+    """The paths of the quantities of one step."""
+    paths = [f"parameters.{name}" for name in ParameterCounts.__match_args__]
+    return [*paths, "neurons", *(f"{phase}.{name}" for phase in (*PHASES, "step") for name in (*ALL, "flops"))]
+
+
+_ALSO = {
+    "weights": "parameters.weights", "biases": "parameters.biases", "size": "parameters.bytes", "gradients": "backward.derivatives",
+    **{f"{phase}.{also}": f"{phase}.{name}"
+       for phase in (*PHASES, "step") for also, name in (("multiplications", "mul"), ("additions", "add"), ("divisions", "div"))},
+}  # fmt: skip
+"""What else people ask for; only for suggestions."""
 
 
 def quantity_hint() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nncost.dims import Dim, is_symbolic, tidy
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 
 _CHUNK_DIGITS = 3_000
 """Python converts at most 4,300 digits at once; a multiple of three keeps the separators aligned."""
@@ -195,4 +195,25 @@ def bytes_of(name: str, value: object) -> int:
         if size > 0:
             return size
     shown = repr(value)[:60]
-    raise OptionError(f"{name} takes a number of bytes, received {shown}", hint="For example: 8GiB, 500 MB or 1000000.")
+    raise OptionError(
+        f"{name} takes a number of bytes, received {shown}",
+        hint="For example: 8GiB, 500 MB or 1000000.",
+        instead=Instead(value, "8GiB") if isinstance(value, str) and value else None,
+    )
+
+
+_WHOLE = re.compile(r"(\d[\d_,']*)(?:\.0+)?(?:([kKmMgG])|[eE]\+?(\d))?\s*\Z", re.ASCII)
+"""Whole numbers as people write them: ``1_000``, ``60,000``, ``16.0``, ``4k``, ``1e3``."""
+_LETTERS = str.maketrans("oOlI", "0011")
+_POWERS = {"": 0, "k": 3, "m": 6, "g": 9}
+
+
+def whole_meant(text: str) -> str | None:
+    """The digits of the whole number that a text means; None if it means none."""
+    if len(text) > _MOST_SIZE_DIGITS:
+        return None
+    match = _WHOLE.match(text) or (_WHOLE.match(text.translate(_LETTERS)) if text[:1].isdigit() else None)
+    if match is None:
+        return None
+    power = int(match[3]) if match[3] else _POWERS[(match[2] or "").lower()]
+    return re.sub(r"[_,']", "", match[1]) + "0" * power

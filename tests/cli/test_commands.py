@@ -109,7 +109,7 @@ BAD = [
     (["count", "784-"], "^"),
     (["count", "784-16-16-1o.5"], "^"),
     (["count", "3x32x32, conv"], "needs OUT"),
-    (["count", "3x32x32, convolution 3"], "Did you mean 'conv'"),
+    (["count", "3x32x32, convolutoin 3"], "Did you mean 'conv'"),
     (["count", "missing.onnx"], "no file"),
     (["count", "model.pt"], "no file"),
     (["count", "model.xyz"], "unknown kind"),

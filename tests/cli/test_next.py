@@ -112,7 +112,7 @@ def test_of_an_onnx_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         [],
         ["--loss", "cross_entropy", "--optimizer", "adamw", "--no-reuse", "--no-learn", "--mode", "train"],
-        ["--backward", "derived"],
+        ["--loss", "cross_entropy", "--backward", "derived"],
     ],
     ids=" ".join,
 )

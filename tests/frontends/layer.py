@@ -107,7 +107,9 @@ class Read:
         if front_end == "spec":
             settings["batch"] = self.layer.x[0]
         inputs = self._shape() if front_end == "torch" else None
-        return nncost.count(self.source(front_end), inputs, backward="derived", **settings)
+        if settings.get("loss", "none") != "none":
+            settings["backward"] = "derived"
+        return nncost.count(self.source(front_end), inputs, **settings)
 
     def _shape(self) -> TensorShape:
         return TensorShape(self.layer.x, "float32" if self.layer.rows is None else "int64")

@@ -18,7 +18,7 @@ MALFORMED = [
     ("# nothing", 9, "cannot read the spec: the spec ends here"),
     ("3-4 5", 4, "cannot read the spec: received '5'"),
     ("3, dense 4;", 10, "cannot read the spec: received ';'"),
-    ("a/b-3", 1, "cannot read the spec: received '/'"),
+    ("3/b-3", 1, "cannot read the spec: received '/'"),
     ("٣-٤", 0, "cannot read the spec: received '٣'"),
     ("3\x00-4", 1, "cannot read the spec: received '\\x00'"),
     ("3, [dense 3", 11, "cannot read the spec: the spec ends here"),

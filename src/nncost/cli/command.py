@@ -20,7 +20,7 @@ def command_line(source: str, *, without: Collection[str] | None = None) -> Comm
     Its options are those that decide what is counted or, ``without`` some, all others.
     """
     text = source.strip()
-    if "\n" in text or len(text) > _LONGEST:
+    if not text.isprintable() or len(text) > _LONGEST:
         return None
     context = click.get_current_context()
     names = {option.name for option in (_shared() if without is None else context.command.params)}

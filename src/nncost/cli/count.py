@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nncost.cli.contradictions import check_table, grouping
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
+from nncost.errors import Instead, OptionError
+
+if TYPE_CHECKING:
+    from nncost.report import Report
 
 HELP = """Count parameters, operations and bytes of SOURCE: a spec, a file, a PyTorch module, or - for standard input.
 
@@ -60,11 +65,28 @@ def command(
     from nncost.cli.command import command_line
     from nncost.views.report import report_csv, report_document
 
-    text = source_text(source)
+    check_table(form, by=by, depth=depth, expand=expand, shapes=shapes)
+    text, shown = source_text(source), levels(depth)
     report = count(text, fits=fits, **keywords(**options))
-    chosen: dict[str, Any] = {"by": by, "depth": levels(depth), "expand": expand, "shapes": shapes or None}
+    by = _grouping(report, by, expand)
+    chosen: dict[str, Any] = {"by": by, "depth": shown, "expand": expand, "shapes": shapes or None}
     own: dict[str, Callable[[], Any]] = {"json": report.to_dict}
     if by == "layer" and depth is None and not expand:
         own["csv"] = lambda: report_csv(report)
     show(form, lambda: report_document(report, **chosen, command=command_line(text)), **own)
     return 0 if report.complete or allow_unknown else EXIT_INCOMPLETE
+
+
+def _grouping(report: Report, by: str, expand: bool) -> str:
+    """What the rows are grouped by. Raise OptionError for what rows of this source do not have."""
+    if report.storage is None:
+        from nncost.views.count import BY
+
+        return grouping(
+            by, BY, "Rows by dtype or tensor are those of a checkpoint." if by in ("dtype", "tensor") else ""
+        )
+    from nncost.views.checkpoint import BY as STORED
+
+    if expand:
+        raise OptionError("a checkpoint has no operations to show.", instead=Instead("--expand", ""))
+    return grouping(by, STORED, "A checkpoint has no operations.")

@@ -7,6 +7,10 @@ import click
 from nncost.cli.options import format_options, show
 from nncost.cli.terminal import put
 from nncost.frontends import registry
+from nncost.names import meant
+from nncost.pipeline.choices import check_choice
+
+_ALSO = {"pytorch": "torch"}
 
 HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
@@ -18,7 +22,7 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", type=click.Choice(list(registry.covered())), default=next(iter(registry.covered())))
+@click.argument("framework", default=next(iter(registry.covered())))
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
 @format_options(json="As JSON.")
 def command(framework: str, unknown: bool, form: str | None) -> None:
@@ -26,7 +30,9 @@ def command(framework: str, unknown: bool, form: str | None) -> None:
     from nncost.frontends.operators import UNKNOWN
     from nncost.views.coverage import coverage_data, coverage_document, unknown_document
 
-    coverage = registry.coverage(framework)
+    known = tuple(registry.covered())
+    check_choice("framework", found := meant(framework, known, _ALSO) or framework, known, _ALSO)
+    coverage = registry.coverage(found)
     if unknown and form is None:
         put("\n".join((*coverage.names(UNKNOWN), "")))
         return

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nncost.cli.options import assignments, count_options, format_options, keywords, show, source_text
+from nncost.errors import Instead, SymbolError
 
 HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quantities without it.
 
@@ -48,6 +49,13 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
         names = set(map(str, getattr(amount, "free_symbols", ())))
         wanted = values if quantity else {name: value for name, value in values.items() if name in names}
         formulas.append(formula_of(path, amount, wanted))
+    if unused := [name for name in values if not any(name in formula.symbols for formula in formulas)]:
+        known = ", ".join(dict.fromkeys(name for formula in formulas for name in formula.symbols))
+        raise SymbolError(
+            f"--at {unused[0]}=…: no formula has the symbol {unused[0]!r}.",
+            hint=f"Symbols: {known or 'none'}.",
+            instead=None if known else Instead("--at", ""),
+        )
     show(
         form,
         lambda: formula_document(formulas),

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from nncost.cli.contradictions import check_given
 from nncost.cli.help import HelpContext
-from nncost.cli.messages import fail, say, usage_message
+from nncost.cli.messages import fail, say
+from nncost.cli.mistakes import next_command, no_command, what_is_wrong
 from nncost.cli.terminal import plain_forms
-from nncost.errors import NncostError, OptionError
-from nncost.names import nearest
+from nncost.documents.document import Shell
+from nncost.errors import NncostError
+from nncost.names import meant
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -64,7 +67,7 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        command = cast("click.Command", import_module(f"nncost.cli.{cmd_name}").command)
+        command = self.named(cmd_name)
         if _VERBOSE not in command.params:
             command.params.append(_VERBOSE)
             command.context_class = HelpContext
@@ -73,6 +76,16 @@ class LazyGroup(click.Group):
 
             completable(command)
         return command
+
+    @staticmethod
+    def names() -> list[str]:
+        """The names of all commands."""
+        return list(_COMMANDS)
+
+    @staticmethod
+    def named(name: str) -> click.Command:
+        """The command of that name, imported now."""
+        return cast("click.Command", import_module(f"nncost.cli.{name}").command)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that begin like that, without importing them, and the options."""
@@ -84,21 +97,26 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named first; a source in its place is counted. Raise OptionError for two formats."""
+        """The command that is named first; a source in its place is counted. Raise OptionError for what contradicts itself."""
+        args = self.spelled_out(args)
         if ctx.resilient_parsing and args[0] not in _COMMANDS:  # a completion says nothing of mistakes
             return "count", self.get_command(ctx, "count"), args
-        from nncost.documents import FORMATS
-
-        formats = list(dict.fromkeys(arg for arg in args if arg.startswith("--") and arg[2:] in FORMATS))
-        if len(formats) > 1:
-            raise OptionError(f"{formats[0]} contradicts {formats[1]}: a result has one format.")
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
-            if _SOURCE.search(args[0]):
-                return "count", self.get_command(ctx, "count"), args
-            close = nearest(args[0], _COMMANDS)
-            hint = "" if close is None else f" Did you mean {close!r}?"
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint} Commands: {', '.join(_COMMANDS)}.", ctx)
-        return super().resolve_command(ctx, args)
+            raise no_command(args[0], args, self.names())
+        name, command, rest = super().resolve_command(ctx, args)
+        assert command is not None
+        check_given(command, rest)
+        return name, command, rest
+
+    @staticmethod
+    def spelled_out(args: list[str]) -> list[str]:
+        """The arguments with the command's own name, and with ``count`` before a source that stands alone."""
+        if not args or args[0].startswith("-"):
+            return args
+        named = meant(args[0], _COMMANDS)
+        if named is None and _SOURCE.search(args[0]):
+            return ["count", *args]
+        return [named or args[0], *args[1:]]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -152,12 +170,12 @@ def _run(arguments: list[str] | None) -> int:
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
         _show_traceback(error, arguments)
-        return _failed(error)
+        return _failed(error, next_command(error, _given(arguments)))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
-        return _failed(usage_message(error))
+        return _failed(what_is_wrong(error, _given(arguments)), next_command(error, _given(arguments)))
     except (KeyboardInterrupt, click.Abort):
         say("nncost: interrupted.")
         return EXIT_INTERRUPTED
@@ -177,9 +195,13 @@ def _run(arguments: list[str] | None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _given(arguments: list[str] | None) -> list[str]:
+    return LazyGroup.spelled_out(sys.argv[1:] if arguments is None else arguments)
+
+
 def _show_traceback(error: Exception, arguments: list[str] | None) -> None:
     """Show where an exception comes from, if that was asked for."""
-    if "--verbose" in (sys.argv[1:] if arguments is None else arguments):
+    if "--verbose" in _given(arguments):
         click.echo("".join(traceback.format_exception(error)), file=sys.stderr)
 
 
@@ -211,6 +233,6 @@ def _discard_output() -> None:
     os.close(nowhere)
 
 
-def _failed(message: str | NncostError) -> int:
-    fail(message)
+def _failed(message: str | NncostError, following: Shell | None = None) -> int:
+    fail(message, following)
     return EXIT_USAGE

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from nncost.cli.options import count_options, format_options, keywords, show, source_text
+from nncost.cli.contradictions import LAYER, check_table
+from nncost.cli.options import count_options, format_options, keywords, show, size, source_text
 from nncost.views import MAX_ROWS
 
 HELP = """Run the real step of SOURCE and show predicted · measured · ratio: seconds, memory, layers.
@@ -26,15 +27,17 @@ Ratios are predicted ÷ measured. Seconds are predicted once the machine is cali
 @click.command("measure", help=HELP)
 @click.argument("source")
 @format_options()
-@click.option("--rows", "limit", type=click.IntRange(1), default=MAX_ROWS, show_default=True, help="Layers to show.")
+@click.option("--rows", "limit", metavar="N", help=f"Layers to show (default {MAX_ROWS}).")
 @count_options
-def command(source: str, form: str | None, limit: int, **options: Any) -> int:
+def command(source: str, form: str | None, limit: str | None, **options: Any) -> int:
     """Measure a source and show it beside the prediction."""
     from nncost.api import measure
     from nncost.cli.progress import progress_bar
     from nncost.views.measure import measure_document
 
+    rows = MAX_ROWS if limit is None else int(size(limit, "--rows", symbolic=False))
+    check_table(form, by=LAYER, rows=limit is not None)
     with progress_bar("measuring") as progress:
         measurement = measure(source_text(source), progress=progress, **keywords(**options))
-    show(form, lambda: measure_document(measurement, limit=limit), json=measurement.to_dict)
+    show(form, lambda: measure_document(measurement, limit=rows), json=measurement.to_dict)
     return 0

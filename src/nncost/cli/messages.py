@@ -9,19 +9,28 @@ import click
 from nncost.cli.terminal import has_colour, page_width
 from nncost.documents import PLAIN
 from nncost.documents.characters import plainly
-from nncost.documents.document import Document
+from nncost.documents.document import Document, Shell
 from nncost.documents.lines import GAP, columns, wrapped
+from nncost.documents.page import Page
+from nncost.documents.shell import shell_lines
 from nncost.errors import NncostError, SpecError
+from nncost.names import printable
 
 _HEAD = "nncost: error: "
 _MARK = 76
 """Columns of a spec that are shown around a fault, where no terminal is narrower."""
 
 
-def fail(message: str | NncostError) -> None:
-    """Write an error to standard error, in lines that fit a terminal."""
+def fail(message: str | NncostError, following: Shell | None = None) -> None:
+    """Write an error to standard error, in lines that fit a terminal, with the command that is ``following``.
+
+    What a terminal would act on is replaced, whoever wrote it.
+    """
     stream = sys.stderr
-    text = "\n".join(_lines(message, page_width(stream), stream.encoding))
+    page = Page(page_width(stream), stream.encoding)
+    text = printable("\n".join(_lines(message, page.width, stream.encoding)), "\n")
+    if following is not None:
+        text = "\n".join([text, *shell_lines(following, page)])
     shown = click.style(_HEAD, fg="red", bold=True) + text.removeprefix(_HEAD) if has_colour(stream) else text
     click.echo(shown, file=stream, color=True)
 
@@ -36,13 +45,6 @@ def say_document(document: Document) -> None:
     """Write a document to standard error, as plain text."""
     stream = sys.stderr
     click.echo(document.render(PLAIN, page_width(stream), stream.encoding), file=stream, nl=False)
-
-
-def usage_message(error: click.ClickException) -> str:
-    """Return what is wrong with the command line, and where it is explained."""
-    context = getattr(error, "ctx", None)
-    path = "nncost" if context is None else context.command_path
-    return f"{error.format_message()}\nHelp:  {path} --help"
 
 
 def _lines(message: str | NncostError, width: int | None, encoding: str | None) -> list[str]:

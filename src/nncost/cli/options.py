@@ -11,11 +11,14 @@ import click
 
 from nncost.cli.terminal import has_colour, page_width, put
 from nncost.documents import FORMATS, PLAIN, TERMINAL
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import inputs_of
-from nncost.pipeline.choices import accepted_text
+from nncost.pipeline.choices import accepted_text, chosen
+from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
+_SHOWN = 60
+_SOME = 128
 MAX_STANDARD_INPUT = 4_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -101,8 +104,8 @@ def keywords(
     **others: Any,
 ) -> dict[str, Any]:
     """Return the keywords of ``nncost.count`` that the options stand for."""
-    if no_bias and bias not in (None, "none"):
-        raise OptionError(f"--no-bias contradicts --bias {bias}.")
+    if no_bias and bias is not None and chosen("bias", bias) != "none":
+        raise OptionError(f"--no-bias contradicts --bias {bias[:_SHOWN]}.", instead=Instead("--bias", ""))
     given = {name: value for name, value in others.items() if value not in (None, ())}
     numbers = {"batch": batch, "examples": examples, "epochs": epochs, "accumulate": accumulate}
     symbolic = ("batch", "examples")
@@ -122,10 +125,17 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not _NAME.match(name):
-            raise OptionError(f"{option} takes NAME=N, received {text!r}", hint=f"For example: {option} h=128")
+            written = re.fullmatch(r"([A-Za-z_]\w*)(?:\s*[:=]\s*(\d+))?", text)
+            instead = None if written is None else Instead(text, f"{written[1]}={written[2] or _SOME}")
+            raise OptionError(
+                f"{option} takes NAME=N, received {_shown(text)}",
+                hint=f"For example: {option} h={_SOME}",
+                instead=instead,
+            )
         number = size(value, f"{option} {name}", symbolic=False)
         assert isinstance(number, int)
-        result[name] = number
+        if result.setdefault(name, number) != number:
+            raise OptionError(f"{option} gives {name} two values: {result[name]} and {number}.")
     return result
 
 
@@ -138,7 +148,15 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
     elif symbolic and _NAME.match(text):
         return text
     kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
-    raise OptionError(f"{option} takes {kinds}, received {text[:60]!r}")
+    close = whole_meant(text.removeprefix("-"))
+    instead = None if close is None else Instead(text, close if close.strip("0") else "1")
+    if text.isdigit() and len(text) > MAX_DIGITS:
+        kinds = f"{kinds} of at most {MAX_DIGITS:,} digits"
+    raise OptionError(f"{option} takes {kinds}, received {_shown(text)}", instead=instead)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}… ({len(text):,} characters)"
 
 
 def source_text(source: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nncost.cli.contradictions import check_table, grouping
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, format_options, keywords, levels, show, source_text
 
@@ -40,9 +41,10 @@ def command(
     """Predict a source and show the seconds."""
     from nncost.api import predict
     from nncost.cli.command import command_line
-    from nncost.views.predict import predict_document
+    from nncost.views.predict import BY, predict_document
 
-    shown, text = levels(depth), source_text(source)
+    check_table(form, by=by, depth=depth)
+    shown, by, text = levels(depth), grouping(by, BY), source_text(source)
     with _progress(on) as progress:
         prediction = predict(text, on=on, progress=progress, **keywords(**options))
     show(

@@ -12,6 +12,7 @@ from typing import TextIO
 import click
 
 from nncost.documents.characters import error_handler
+from nncost.names import harmless
 
 NARROWEST, WIDEST = 40, 200
 """Columns of a terminal between which the output follows it."""
@@ -41,8 +42,8 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def put(text: str) -> None:
-    """Write a result to standard output, as it is."""
-    click.echo(text, file=sys.stdout, nl=False, color=True)
+    """Write a result to standard output, without what a terminal would act on."""
+    click.echo(harmless(text), file=sys.stdout, nl=False, color=True)
 
 
 @contextmanager

@@ -157,6 +157,21 @@ def largest(dims: Sequence[Dim]) -> Dim:
     return distinct[0] if len(distinct) == 1 else cast("Dim", sympy.Max(*distinct, evaluate=False))
 
 
+_FACTORED_BITS = 256
+
+
+def factored(expression: Any) -> Any:
+    """Return a SymPy expression as a product; of giant numbers only what all terms share is taken out.
+
+    To factor a polynomial with them SymPy looks for primes of their size, which takes minutes.
+    """
+    import sympy
+
+    if any(int(number).bit_length() > _FACTORED_BITS for number in expression.atoms(sympy.Integer)):
+        return sympy.factor_terms(expression)
+    return sympy.factor(expression)
+
+
 def shape_text(shape: Shape) -> str:
     """A shape as specs and options write it: ``3x32x32``; ``scalar`` for none."""
     return "x".join(str(dim) if not is_symbolic(dim) or str(dim).isalnum() else f"({dim})" for dim in shape) or "scalar"

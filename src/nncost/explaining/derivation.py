@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import TRAFFIC, Quantity
-from nncost.dims import Dim, add_all, is_symbolic
+from nncost.dims import Dim, add_all, factored, is_symbolic
 from nncost.explaining.cards.card import INPUT, Card
 from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
@@ -139,9 +139,9 @@ def simplest(formula: Dim) -> Dim:
     import sympy
 
     expanded = sympy.expand(formula)
-    factored = sympy.factor(expanded)
-    plain = factored.as_coeff_Mul()[0] > 0 and len(str(factored)) <= len(str(expanded)) + _TOLERANCE
-    best = factored if plain else expanded
+    short = factored(expanded)
+    plain = short.as_coeff_Mul()[0] > 0 and len(str(short)) <= len(str(expanded)) + _TOLERANCE
+    best = short if plain else expanded
     return int(best) if best.is_Integer else cast("Dim", best)
 
 

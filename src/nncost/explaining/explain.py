@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from nncost.dims import is_symbolic
-from nncost.documents.document import Block, Document, Paragraph, Section
-from nncost.errors import OptionError, QuantityError
+from nncost.documents.document import Block, Document, Paragraph, Section, Work
+from nncost.errors import Instead, OptionError, QuantityError
 from nncost.explaining.accounts import accounts_of
 from nncost.explaining.backward import backward
 from nncost.explaining.cards.card import BATCH
@@ -50,6 +50,7 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Context, Topic], list[Block]]]] = {
 }
 """The title and the content of each topic but ``time``."""
 _NO_LOSS = "No loss is named, so there is nothing to differentiate. Name one, for example with --loss squared_error."
+_NOTHING = Paragraph("None: there is nothing to add up here.")
 _NO_OPTIMIZER = "No optimizer is named, so no parameter is updated."
 
 
@@ -60,7 +61,11 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     """
     asked = None if topic is None else parse(topic)
     if asked is not None and asked[0].head == RUN and settings.examples is None:
-        raise QuantityError("a run needs the number of examples.", hint="For example: --examples 60000 --epochs 10")
+        raise QuantityError(
+            "a run needs the number of examples.",
+            hint="For example: --examples 60000 --epochs 10",
+            instead=Instead("", "--examples 60000 --epochs 10"),
+        )
     counted = count_source(source, settings)
     if counted.model.kind == CHECKPOINT:
         raise OptionError("there is no arithmetic to explain in a checkpoint.", hint=counted.model.notes[0])
@@ -119,7 +124,8 @@ def _section(context: Context, topic: Topic) -> Section:
     if topic.head == "update" and context.counted.optimizer == NO_OPTIMIZER:
         return Section(title, (Paragraph(_NO_OPTIMIZER),))
     is_flops = topic.quantity == "flops" and topic.head in PHASES
-    return Section(title, tuple(flops(context, topic.head) if is_flops else content(context, topic)))
+    blocks = flops(context, topic.head) if is_flops else content(context, topic)
+    return Section(title, tuple(_NOTHING if isinstance(block, Work) and not block.lines else block for block in blocks))
 
 
 def _introduction(context: Context, topics: Sequence[Topic]) -> Section:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import is_symbolic
 from nncost.documents.document import Block, Paragraph, Section, Table
 from nncost.errors import NncostError, SymbolError
 from nncost.explaining.context import Context
-from nncost.explaining.time_here import Measured, is_small, measured_step, peak_flops_per_second
+from nncost.explaining.time_here import RUNS, Measured, is_small, measured_step, peak_flops_per_second
 from nncost.explaining.time_instructions import MOST_FLOPS, TOOL, Network, instructions_of_step
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record, replace
@@ -27,6 +28,9 @@ EXAMPLES, EPOCHS = 60_000, 10
 """The run of the example if none was named: the training images of MNIST, ten times."""
 _MANY = 64
 """A batch in which the work on each example outweighs what a step costs anyway."""
+_SILENCE = 3.0
+_PATIENCE = 2.0
+"""Seconds that steps of another batch than the one that was asked for may take."""
 _NAMED = 0.005
 """Causes of a smaller part of a step are left out."""
 _LARGE = ((1.0, ""), (1e3, "thousand"), (1e6, "million"), (1e9, "billion"), (1e12, "trillion"))
@@ -58,7 +62,7 @@ def time(context: Context) -> Section:
     check_finite(operations)
     tried = _tried(context, operations)
     with _saying("running some steps"):
-        steps = {batch: _step(context, batch, measure=batch in tried) for batch in sorted({_batch(report), *tried})}
+        steps = _steps(context, tried)
     step = steps[_batch(report)]
     content = [*_arithmetic(report, operations), *_step_sentences(step, operations, report), *_run(report, step)]
     content += _instructions(context, operations) if _batch(report) in tried else []
@@ -88,6 +92,18 @@ def _tried(context: Context, operations: int) -> list[int]:
     peak, *kept = map(_whole, sizes)
     growing, batch = max(0, peak - sum(kept)), _batch(report)
     return [n for n in {batch, *BATCHES} if is_small(operations * n // batch, sum(kept) + growing * n // batch)]
+
+
+def _steps(context: Context, tried: list[int]) -> dict[int, Step]:
+    """The batch that was asked for and some others, the smaller ones first, as long as a reader waits."""
+    asked, steps, per_example = _batch(context.report), {}, 0.0
+    for batch in sorted({asked, *tried}, key=lambda batch: (batch != asked, batch)):
+        if batch != asked and per_example * batch * RUNS > _PATIENCE:
+            continue
+        steps[batch] = _step(context, batch, measure=batch in tried)
+        measured = steps[batch].measured
+        per_example = measured.seconds / batch if measured is not None else per_example
+    return dict(sorted(steps.items()))
 
 
 def _step(context: Context, batch: int, *, measure: bool) -> Step:
@@ -191,8 +207,10 @@ def _instructions(context: Context, operations: int) -> list[Block]:
         context.source, _batch(context.report), counted.loss, counted.optimizer, load.bias, load.activation
     )
     with _saying(f"counting machine instructions with {TOOL}"):
-        one = instructions_of_step(network)
-        many = None if one is None else instructions_of_step(replace(network, batch=network.batch + _MANY))
+        one = instructions_of_step(network, operations)
+        larger = operations * (network.batch + _MANY) // network.batch
+        is_quick = one is not None and larger <= MOST_FLOPS
+        many = instructions_of_step(replace(network, batch=network.batch + _MANY), larger) if is_quick else None
     if one is None:
         return []
     text = (
@@ -248,14 +266,19 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
 
 @contextmanager
 def _saying(text: str) -> Iterator[None]:
-    """On a terminal, say what is going on meanwhile."""
+    """Say what is going on meanwhile: at once on a terminal, elsewhere only if it lasts."""
     shown = sys.stderr is not None and sys.stderr.isatty()
+    later = Timer(_SILENCE, lambda: print(f"nncost: {text} …", file=sys.stderr, flush=True))  # noqa: T201 - talk
+    later.daemon = True
     if shown:
         sys.stderr.write(f"nncost: {text} …\r")
         sys.stderr.flush()
+    elif sys.stderr is not None:
+        later.start()
     try:
         yield
     finally:
+        later.cancel()
         if shown:
             sys.stderr.write("\x1b[2K\r")
             sys.stderr.flush()

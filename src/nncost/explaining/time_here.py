@@ -18,8 +18,11 @@ PRODUCT_CALLS = 20
 STEP_SECONDS = 0.25
 """Steps are repeated for this time, but at most ``MOST_STEPS`` times."""
 MOST_STEPS = 400
-_FEWEST_STEPS = 5
+_FEWEST_STEPS, _FEWEST_LONG_STEPS = 5, 2
 _WARM_STEPS = 3
+_LONG_STEP = 0.3
+"""Steps of more seconds are warm after two, and alike in two more."""
+RUNS = _FEWEST_STEPS + _WARM_STEPS
 MOST_FLOPS = 10**10
 """A step of more operations is not measured: it could take longer than a reader waits."""
 MOST_BYTES = 10**9
@@ -73,10 +76,13 @@ def measured_step(source: str | Graph, settings: Settings, batch: int) -> Measur
 
 def _undisturbed(step: Callable[[], object]) -> float:
     """The first quartile: what else the machine does makes steps longer, never shorter."""
-    for _ in range(_WARM_STEPS):
-        step()
+    for done in range(_WARM_STEPS):
+        last = _seconds(step)
+        if done and last > _LONG_STEP:
+            break
+    fewest = _FEWEST_STEPS if last <= _LONG_STEP else _FEWEST_LONG_STEPS
     seconds: list[float] = []
-    while len(seconds) < _FEWEST_STEPS or (sum(seconds) < STEP_SECONDS and len(seconds) < MOST_STEPS):
+    while len(seconds) < fewest or (sum(seconds) < STEP_SECONDS and len(seconds) < MOST_STEPS):
         seconds.append(_seconds(step))
     return sorted(seconds)[len(seconds) // 4]
 

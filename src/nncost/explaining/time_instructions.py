@@ -27,10 +27,12 @@ from nncost.pipeline.settings import Settings
 from nncost.records import record
 
 TOOL = "valgrind"
-TIMEOUT_SECONDS = 60
-STEPS = 25
+TIMEOUT_SECONDS = 20
+STEPS, FEWEST_STEPS = 25, 3
 MOST_FLOPS = 2 * 10**7
 """A step of more operations would keep valgrind busy for longer than a reader waits."""
+_FLOPS_OF_A_RUN = 5 * 10**7
+"""Operations of all steps together that valgrind is through with in some two seconds."""
 _TOTAL = re.compile(r"I\s+refs:\s+([\d,]+)")
 _CODE = "import sys; from nncost.explaining.time_instructions import run_steps; run_steps(*sys.argv[1:])"
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -48,19 +50,23 @@ class Network:
     activation: str
 
 
-def instructions_of_step(network: Network) -> int | None:
-    """Return the machine instructions of one step run by NumPy, or None if they cannot be counted here. Cached on disk."""
+def instructions_of_step(network: Network, flops: int = 0) -> int | None:
+    """Return the machine instructions of one step run by NumPy, or None if they cannot be counted here. Cached on disk.
+
+    Of a step of many ``flops`` fewer are run.
+    """
     if shutil.which(TOOL) is None:
         return None
     path = _path(network)
     known = read_json(path)
     if isinstance(known, dict) and isinstance(known.get("instructions"), int):
         return int(known["instructions"])
+    few = max(FEWEST_STEPS, min(STEPS, _FLOPS_OF_A_RUN // max(flops, 1)))
     with ThreadPoolExecutor(2) as pool:
-        once, twice = pool.map(lambda steps: _counted(network, steps), (STEPS, 2 * STEPS))
+        once, twice = pool.map(lambda steps: _counted(network, steps), (few, 2 * few))
     if once is None or twice is None or twice <= once:
         return None
-    found = (twice - once) // STEPS
+    found = (twice - once) // few
     _remember(path, found)
     return found
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from nncost.counting.memory.memory import AMOUNTS
 from nncost.counting.quantities import ALL
-from nncost.errors import QuantityError
+from nncost.errors import Instead, QuantityError
 from nncost.explaining.words import WORDS
 from nncost.ir.graph import PHASES
+from nncost.names import nearest
 from nncost.records import record
 from nncost.report import ParameterCounts
 
@@ -45,6 +45,10 @@ _OTHER_WORDS: Mapping[str, str] = {words.replace(" ", ""): name for name, words 
 """Other words for quantities."""
 _KINDS = ("weights", "biases", "buffers")
 """Kinds of parameters that are asked for by their names alone."""
+_ALSO = {
+    "gradients": "backward", "training": STEP, "inference": "forward", "optimizer": "update", "epochs": RUN, "units": NEURONS,
+}  # fmt: skip
+"""What else people ask for; only for suggestions."""
 
 
 @record
@@ -74,7 +78,12 @@ def parse(topic: str) -> tuple[Topic, ...]:
     head, _, rest = path.partition(".")
     found = _topic(_HEADS.get(head, head), _OTHER_WORDS.get(rest, rest))
     if found is None:
-        raise QuantityError(f"cannot explain {topic!r}: there is no such topic or quantity.", hint=_hint(topic))
+        close = nearest(topic, _accepted(), _ALSO)
+        raise QuantityError(
+            f"cannot explain {topic[:60]!r}: there is no such topic or quantity.",
+            hint=_hint(close),
+            instead=None if close is None else Instead(topic, close),
+        )
     return (found,)
 
 
@@ -91,14 +100,17 @@ def _topic(head: str, rest: str) -> Topic | None:
     return None
 
 
-def _hint(topic: str) -> str:
+def _accepted() -> list[str]:
     paths = [f"{PARAMETERS}.{name}" for name in ParameterCounts.__match_args__]
     paths += [f"{phase}.{name}" for phase in (*PHASES, STEP) for name in COUNTS]
     paths += [f"{MEMORY}.{name}" for name in AMOUNTS]
-    close = get_close_matches(topic, [*TOPICS, NEURONS, TIME, *COUNTS, *paths], 1)
+    return [*TOPICS, NEURONS, TIME, *COUNTS, *paths]
+
+
+def _hint(close: str | None) -> str:
     phases = ", ".join((*PHASES, STEP))
     return (
-        (f"Did you mean {close[0]!r}? " if close else "")
+        (f"Did you mean {close!r}? " if close else "")
         + f"Topics: {', '.join((*TOPICS, NEURONS, TIME))}. "
         + f"Quantities: {', '.join(COUNTS)}, in all phases or as PHASE.NAME with PHASE one of {phases} (or run.PHASE); "
         + f"{PARAMETERS}.NAME with NAME one of {', '.join(ParameterCounts.__match_args__)}; "

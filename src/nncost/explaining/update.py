@@ -66,7 +66,9 @@ def _sums(context: Context, quantity: str | None) -> list[Block]:
         formula = Maths(f"{times} per parameter", rf"{times} \text{{ per parameter}}")
         line = Line("all parameters", formula, numbers, tidied(total))
         content += [Heading(f"{in_words(name)} (update.{name})"), Work((line,))]
-    return content or [Paragraph(f"update.{quantity} is 0.")]
+    return content or [
+        Paragraph("Nothing is trained, so nothing is computed." if quantity is None else f"update.{quantity} is 0.")
+    ]
 
 
 def step(context: Context, topic: Topic) -> list[Block]:

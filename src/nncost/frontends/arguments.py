@@ -10,12 +10,13 @@ from operator import index
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic, symbol
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.model import Inputs, TensorShape
 
 _TEXT = re.compile(r"([A-Za-z0-9_]+(?:x[0-9A-Za-z_]+)*)?(?::([a-z0-9_]+))?")
 _SEVERAL_SIZES = re.compile(r":|[A-Za-z0-9_]x[0-9]|[0-9]x[A-Za-z_]")
 MAX_DIGITS = 1_000
+_MOST_AXES = 8
 
 
 def arguments_of(inputs: Any) -> Inputs | None:
@@ -160,7 +161,9 @@ def parsed(text: str) -> TensorShape:
     """``"1x128:int64"``. Raise OptionError with an example."""
     match = _TEXT.fullmatch(text)
     if match is None or not text:
-        raise OptionError(f"a shape is written as 1x3x224x224 or 1x128:int64, received {text[:60]!r}")
+        sizes_meant = re.findall(r"\w+", text)[:_MOST_AXES]
+        instead = Instead(text, "x".join(sizes_meant)) if len(sizes_meant) > 1 and len(text) < MAX_DIGITS else None
+        raise OptionError(f"a shape is written as 1x3x224x224 or 1x128:int64, received {text[:60]!r}", instead=instead)
     sizes, dtype = match.groups()
     return TensorShape(tuple(size(piece) for piece in sizes.split("x")) if sizes else (), dtype)
 

@@ -6,7 +6,8 @@ from nncost.ir.library.activations import ACTIVATIONS
 
 ACTIVATION_NAMES = (*ACTIVATIONS, "softmax", "log_softmax", "none")
 ACTIVATION_ALIASES = {
-    "swish": "silu", "linear": "none", "identity": "none", "logistic": "sigmoid", "hswish": "hardswish", "lrelu": "leaky_relu",
+    "swish": "silu", "linear": "none", "identity": "none", "no": "none", "logistic": "sigmoid", "hswish": "hardswish",
+    "hsigmoid": "hardsigmoid", "lrelu": "leaky_relu", "leaky": "leaky_relu", "gelu_new": "gelu_tanh", "rectifier": "relu",
 }  # fmt: skip
 """What else activations are called."""
 BIASES = ("all", "hidden", "none")

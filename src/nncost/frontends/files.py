@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nncost.errors import SourceError
+from nncost.errors import Instead, SourceError
 
 
 def read_bytes(path: str, limit: int) -> bytes:
@@ -17,7 +17,19 @@ def read_bytes(path: str, limit: int) -> bytes:
             raise SourceError(f"{path!r} has {size:,} bytes, more than the {limit:,} this format allows.")
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise SourceError(f"there is no file {path!r}.", hint="Check the path; a spec looks like 784-16-10.") from None
+        raise _missing(path) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {path!r}: {reason}.") from None
+
+
+def _missing(path: str) -> SourceError:
+    """What to say of a file that is not there: the nearest one that is, or the folder that is missing."""
+    from nncost.frontends.nearby import nearest_file
+
+    close = nearest_file(path, (Path(path).suffix.lower() or path,))
+    if close is not None:
+        return SourceError(f"there is no file {path!r}.", hint=f"Did you mean {close!r}?", instead=Instead(path, close))
+    folder = Path(path).parent
+    missing = "" if folder.is_dir() else f"There is no folder {str(folder)!r} either. "
+    return SourceError(f"there is no file {path!r}.", hint=f"{missing}Check the path; a spec looks like 784-16-10.")

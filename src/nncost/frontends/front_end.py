@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -13,13 +14,19 @@ if TYPE_CHECKING:
     from nncost.ir.call_log import CallLog, Instrumentation
 
 
+WIDTHS_ONLY = dict.fromkeys(("bias", "activation"), "It applies to widths such as 784-16-10.")
+TRACED_ONLY = dict.fromkeys(("reuse", "learn"), "It applies to modules, which are run to be counted.")
+STATED = dict.fromkeys(("batch", "symbols", "inputs", "dtype"), "It has its sizes and types already.")
+"""Keywords of ``nncost.count`` that only some kinds of sources have a use for, with what is said of others."""
+
+
 class FrontEnd(Protocol):
     """The reader of one kind of source. Subclass it; only ``kind`` and ``load`` have no default.
 
     ``kind`` is the name of the source's kind in reports, ``endings`` are those of its files. A kind that
     ``trains_by_default`` is counted with its default loss and optimizer although none is named. The model of a
     ``traced`` kind is a framework's own step: it has no formula of its memory in the batch. A kind that is not
-    ``shaped_by_inputs`` states its shapes itself and is refused with others.
+    ``shaped_by_inputs`` states its shapes itself and is refused with others. ``title`` is what a message calls a source.
     """
 
     kind: ClassVar[str]
@@ -27,6 +34,11 @@ class FrontEnd(Protocol):
     trains_by_default: ClassVar[bool] = False
     traced: ClassVar[bool] = False
     shaped_by_inputs: ClassVar[bool] = True
+    title: ClassVar[str] = ""
+
+    def unused(self) -> Mapping[str, str]:
+        """Return the keywords of ``nncost.count`` that change nothing for this kind of source, each with the reason."""
+        return WIDTHS_ONLY if self.traced else {**WIDTHS_ONLY, **TRACED_ONLY}
 
     def matches(self, source: object) -> bool:
         """Return whether it reads this source; must not import the framework, and never raises."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nncost.dims import Dim
-from nncost.frontends.front_end import FrontEnd
+from nncost.frontends.front_end import STATED, FrontEnd
 from nncost.frontends.model import LoadOptions, Model
 from nncost.ir.graph import Graph
 
@@ -14,7 +15,12 @@ class SourceFrontEnd(FrontEnd):
     """Counts a graph as it stands: its batch is the first size of its first input."""
 
     kind: ClassVar[str] = "graph"
+    title: ClassVar[str] = "a graph"
     shaped_by_inputs: ClassVar[bool] = False
+
+    def unused(self) -> Mapping[str, str]:
+        """Return also what a graph has already."""
+        return {**super().unused(), **STATED}
 
     def matches(self, source: object) -> bool:
         """Return whether it is a Graph."""

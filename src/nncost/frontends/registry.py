@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from os.path import isdir
+from os.path import isdir, isfile
 from typing import TYPE_CHECKING, Any
 
 from nncost.errors import MissingExtraError, SourceError
@@ -24,11 +24,15 @@ ENTRY_POINTS = "nncost.front_ends"
 """The group of entry points under which another package names its front ends."""
 _WIDTHS = re.compile(r"\w+(-(\w+(:\w+)?(\*\w+)?|\.\.\.))+")
 """Widths such as ``784-16:relu-10``, which nothing but a folder can be too: for these no other front end is imported."""
+_NO_FILE = re.compile(r"\A\s*[a-z]{2,6}://", re.IGNORECASE)
+"""The beginning of an address; three dots are those of a family of widths. Neither is the path of a file, whatever its end."""
 
 
 def front_end_for(source: object) -> FrontEnd:
     """Return the front end that reads a source. Raise SourceError if there is none."""
     if isinstance(source, str) and _WIDTHS.fullmatch(source) and not isdir(source):  # noqa: PTH112 - never raises
+        return _built_in("spec")
+    if isinstance(source, str) and (_NO_FILE.search(source) or "..." in source) and not isfile(source):  # noqa: PTH113 - as above
         return _built_in("spec")
     for room in BUILT_IN:
         if (front_end := _built_in(room)).matches(source):
@@ -37,13 +41,11 @@ def front_end_for(source: object) -> FrontEnd:
         if _asked(front_end, source):
             return front_end
     if isinstance(source, str):
-        known = ", ".join(ending for front_end in _all() for ending in front_end.endings)
-        hint = f"Accepted: {known}, or a spec such as 784-16-10."
-        if ".." in source:
-            hint = "A family of widths has three dots between hyphens:  h0-h1-...-hl"
-        elif source.endswith(".ipynb"):
-            hint = "Count the module that the notebook makes, in a cell of it:  nncost.count(module, inputs)"
-        raise SourceError(f"{source!r} looks like a file of an unknown kind.", hint=hint)
+        from nncost.frontends.unread import unread
+
+        raise unread(source, endings()) or SourceError(
+            f"{source!r} is no source.", hint=f"Accepted: {', '.join(endings())}, or a spec such as 784-16-10."
+        )
     if isinstance(source, type):
         raise SourceError(f"{source.__qualname__} is a class, not a network.", hint=f"Make one: {source.__name__}()")
     raise SourceError(
@@ -74,6 +76,11 @@ def coverage(kind: str) -> Coverage:
         return covered()[kind].coverage()
     except ImportError:
         raise MissingExtraError("listing the operators", kind, kind) from None
+
+
+def endings() -> tuple[str, ...]:
+    """Return the endings of all files that are read."""
+    return tuple(ending for front_end in _all() for ending in front_end.endings)
 
 
 def _all() -> Iterator[FrontEnd]:

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import sympy
 
-from nncost.dims import Dim, is_largest, is_symbolic, largest, substitute, symbol, tidy
-from nncost.errors import SymbolError
+from nncost.dims import Dim, factored, is_largest, is_symbolic, largest, substitute, symbol, tidy
+from nncost.errors import Instead, SymbolError
+from nncost.names import nearest
 from nncost.notation.written import written
 from nncost.records import record
 from nncost.shown import Shown
@@ -84,7 +85,9 @@ def _value(expanded: Dim, names: Sequence[str], at: Mapping[str, int]) -> Dim:
     unknown = [name for name in at if name not in names]
     if unknown:
         known = ", ".join(names) or "none: it is a number"
-        raise SymbolError(f"the formula has no symbol {unknown[0]!r}.", hint=f"Its symbols: {known}.")
+        close = nearest(unknown[0], names) or (names[0] if len(names) == 1 else None)
+        instead = None if close is None else Instead(unknown[0], close)
+        raise SymbolError(f"the formula has no symbol {unknown[0]!r}.", hint=f"Its symbols: {known}.", instead=instead)
     result = substitute(expanded, {symbol(name): number for name, number in at.items()})
     return cast("Dim", result.doit()) if is_symbolic(result) else result  # type: ignore[union-attr]
 
@@ -93,10 +96,10 @@ def _factored(expression: Any) -> Dim:
     """The shortest of the factored and collected forms."""
     if expression.has(sympy.Sum) or is_largest(expression):
         return cast("Dim", expression)
-    candidates = [sympy.factor(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
+    candidates = [factored(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
     if expression.free_symbols:
         main = max(expression.free_symbols, key=lambda free: (expression.count(free), str(free)))
-        candidates.append(sympy.collect(expression, main, sympy.factor))
+        candidates.append(sympy.collect(expression, main, factored))
     return cast("Dim", min(candidates, key=lambda form: (sympy.count_ops(form), len(str(form)))))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.memory.step import ALLOCATORS
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES, BIASES
 from nncost.ir.dtypes import CHOSEN_DTYPES
 from nncost.ir.training.losses import LOSSES, NO_LOSS
@@ -14,6 +14,7 @@ from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 from nncost.names import meant, nearest
 
 TRAIN, INFERENCE = "train", "inference"
+_LONGEST = 60
 CHOICES: Mapping[str, Sequence[str]] = {
     "loss": (*LOSSES, NO_LOSS),
     "optimizer": (*OPTIMIZERS, NO_OPTIMIZER),
@@ -28,15 +29,29 @@ CHOICES: Mapping[str, Sequence[str]] = {
 }
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "loss": {
-        "mse": "squared_error", "mse_loss": "squared_error", "l2": "squared_error", "ce": "cross_entropy",
-        "bce": "binary_cross_entropy", "bce_with_logits": "binary_cross_entropy_with_logits",
+        "mse": "squared_error", "mse_loss": "squared_error", "mean_squared_error": "squared_error", "l2": "squared_error",
+        "l2_loss": "squared_error", "quadratic": "squared_error", "ce": "cross_entropy", "ce_loss": "cross_entropy",
+        "cross_entropy_loss": "cross_entropy", "softmax_cross_entropy": "cross_entropy", "categorical_cross_entropy": "cross_entropy",
+        "sparse_categorical_cross_entropy": "cross_entropy", "bce": "binary_cross_entropy", "bce_loss": "binary_cross_entropy",
+        "bce_with_logits": "binary_cross_entropy_with_logits", "bce_with_logits_loss": "binary_cross_entropy_with_logits",
+        "no": NO_LOSS, "off": NO_LOSS,
     },
-    "optimizer": {"sgd_momentum": "momentum", "sgdm": "momentum", "sgd_nesterov": "nesterov", "nag": "nesterov"},
-    "mode": {"training": TRAIN, "eval": INFERENCE, "evaluation": INFERENCE, "test": INFERENCE, "infer": INFERENCE},
+    "optimizer": {
+        "sgd_momentum": "momentum", "sgd_with_momentum": "momentum", "sgdm": "momentum", "sgd_nesterov": "nesterov", "nag": "nesterov",
+        "gd": "sgd", "gradient_descent": "sgd", "no": NO_OPTIMIZER, "off": NO_OPTIMIZER,
+    },
+    "mode": {
+        "training": TRAIN, "eval": INFERENCE, "evaluation": INFERENCE, "test": INFERENCE, "infer": INFERENCE, "predict": INFERENCE,
+    },
+    "bias": {"yes": "all", "true": "all", "on": "all", "no": "none", "false": "none", "off": "none"},
+    "taps": {"all": "dense", "full": "dense", "no_padding": "valid"},
+    "allocator": {"caching": "cuda", "gpu": "cuda"},
     "activation": ACTIVATION_ALIASES,
     "dtype": {
         "fp32": "float32", "f32": "float32", "float": "float32", "single": "float32", "fp64": "float64", "f64": "float64",
-        "double": "float64", "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16",
+        "double": "float64", "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16", "brain_float": "bfloat16",
+        "fp8": "float8", "float8_e4m3": "float8", "float8_e5m2": "float8",
+        **{f"{library}.{name}": name for library in ("torch", "np", "numpy", "jnp", "tf") for name in CHOSEN_DTYPES},
     },
 }  # fmt: skip
 """What else people call the values of a setting."""
@@ -49,16 +64,32 @@ def chosen(name: str, value: object) -> object:
     return meant(value, CHOICES[name], ALIASES.get(name, {})) or value
 
 
-def check_choice(name: str, value: object, accepted: Sequence[str] | None = None) -> None:
+def check_choice(
+    name: str, value: object, accepted: Sequence[str] | None = None, also: Mapping[str, str] | None = None
+) -> None:
     """Raise OptionError for a value that the setting does not have; None stands for its default.
 
-    ``accepted`` are the values, if they are not those of ``CHOICES``.
+    ``accepted`` are the values and ``also`` their other names, if they are not those of ``CHOICES`` and ``ALIASES``.
     """
+    also = ALIASES.get(name, {}) if also is None else also
     accepted = CHOICES[name] if accepted is None else accepted
     if value is not None and value not in accepted:
-        close = nearest(value, accepted, ALIASES.get(name, {})) if isinstance(value, str) else None
+        close = (
+            nearest(value, accepted, {key: name for key, name in also.items() if name in accepted})
+            if isinstance(value, str)
+            else None
+        )
         hint = "" if close is None else f"Did you mean {close!r}? "
-        raise OptionError(f"unknown {name} {value!r}", hint=f"{hint}Accepted: {', '.join(accepted)}.")
+        raise OptionError(
+            f"unknown {name} {_shown(value)}",
+            hint=f"{hint}Accepted: {', '.join(accepted)}.",
+            instead=Instead(value, close or accepted[0]) if isinstance(value, str) and value else None,
+        )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def accepted_text(name: str, default: str | None = None) -> str:

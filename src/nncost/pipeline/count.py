@@ -11,15 +11,19 @@ from typing import Any
 from nncost.counting.conventions import Convention, convention_named
 from nncost.counting.ledger import KernelsOf, Ledger, Row, count_graph
 from nncost.dims import Dim, exact_divide, is_symbolic
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model, matches
 from nncost.ir.graph import Graph, Parameter
 from nncost.ir.training.losses import LOSSES, NO_LOSS, final_softmax
 from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.ir.training.step import StepGraph, accumulation_graph, training_step
+from nncost.names import nearest
 from nncost.pipeline.settings import Settings, check_names, load_options
 from nncost.records import record, replace
+
+_LISTED, _SHOWN = 500, 60
+"""Characters of a list of layers, and of what was received, in a message."""
 
 
 @record
@@ -93,6 +97,7 @@ def count_source(source: Any, settings: Settings) -> Counted:
         loss, optimizer = _training_of(model, settings)
         step = training_step(model.graph, loss=loss, optimizer=optimizer, accumulate=settings.accumulate)
         ledger = count_graph(step.graph, valid_taps=valid, kernels=kernels)
+    _check_training(settings, loss)
     if model.batch_neurons:
         ledger = _per_example(ledger, model.batch)
     ledger = replace(ledger, neurons=ledger.neurons + model.recurrent_neurons)
@@ -100,6 +105,18 @@ def count_source(source: Any, settings: Settings) -> Counted:
     flops, convention = _flops(named, source, options, model, loss)
     ledger = replace(ledger, rows=(*ledger.rows, *flops))
     return Counted(model, step, ledger, count_graph(additions), loss, optimizer, convention, kernels)
+
+
+def _check_training(settings: Settings, loss: str) -> None:
+    """Raise OptionError for a setting of the backward pass where there is none."""
+    plain = Settings()
+    for name in ("backward", "accumulate"):
+        if loss == NO_LOSS and getattr(settings, name) != getattr(plain, name):
+            raise OptionError(
+                f"{name} is about gradients, and without a loss there are none.",
+                hint=f"Name a loss, for example --loss squared_error, or leave --{name} out.",
+                instead=Instead(f"--{name}", ""),
+            )
 
 
 def _flops(
@@ -130,7 +147,11 @@ def _training_of(model: Model, settings: Settings) -> tuple[str, str]:
             loss = "cross_entropy" if final_softmax(model.graph) is not None else "squared_error"
     if loss == NO_LOSS:
         if optimizer not in (None, NO_OPTIMIZER):
-            raise OptionError("an optimizer needs a loss, received loss none", hint=f"Losses: {', '.join(LOSSES)}.")
+            raise OptionError(
+                "an optimizer needs a loss, received loss none",
+                hint=f"Losses: {', '.join(LOSSES)}.",
+                instead=Instead("--loss", ""),
+            )
         return loss, NO_OPTIMIZER
     return loss, optimizer or model.default_optimizer
 
@@ -146,6 +167,13 @@ def _frozen(graph: Graph, patterns: Sequence[str]) -> Graph:
 
     parameters = tuple(replace(p, trainable=False) if hit(p) else p for p in graph.parameters)
     if unused:
-        known = ", ".join(dict.fromkeys(p.path for p in graph.parameters)) or "none"
-        raise OptionError(f"freeze={min(unused)!r} matches no layer.", hint=f"Layers with parameters: {known[:500]}.")
+        raise _no_layer(min(unused), list(dict.fromkeys(p.path for p in graph.parameters)))
     return replace(graph, parameters=parameters)
+
+
+def _no_layer(pattern: str, paths: Sequence[str]) -> OptionError:
+    close = nearest(pattern, paths)
+    hint = "" if close is None else f"Did you mean {close!r}? "
+    hint += f"Layers with parameters: {', '.join(paths)[:_LISTED] or 'none'}."
+    instead = Instead(pattern, close or paths[0]) if paths else None
+    return OptionError(f"freeze={pattern[:_SHOWN]!r} matches no layer.", hint=hint, instead=instead)

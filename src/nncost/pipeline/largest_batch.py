@@ -9,7 +9,7 @@ from typing import Any, cast
 from nncost.counting.memory.memory import Fit
 from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim, is_symbolic, substitute, symbol
-from nncost.errors import NncostError, OptionError
+from nncost.errors import Instead, NncostError, OptionError
 from nncost.frontends.registry import front_end_for
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
@@ -30,7 +30,11 @@ def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Rep
     """
     batch = settings.load.batch
     if report.memory.step_peak is None and (batch is None or not is_symbolic(batch)):
-        raise OptionError("fits needs the peak of a step, which is not known here.", hint=report.memory.notes[0])
+        raise OptionError(
+            "fits needs the peak of a step, which is not known here.",
+            hint=report.memory.notes[0],
+            instead=Instead("--fits", ""),
+        )
     counted = _Counted(source, settings)
     answer = _by_formula(source, settings, limit)
     if answer is None or (answer and counted(answer) > limit) or counted(answer + 1) <= limit:

@@ -15,7 +15,7 @@ from nncost.pipeline.count import Counted, count_source, no_collection
 from nncost.pipeline.ledgers import added, derivatives, multiplied
 from nncost.pipeline.output_shapes import output_shapes
 from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
-from nncost.pipeline.settings import Settings, check
+from nncost.pipeline.settings import Settings
 from nncost.report import Report, Run, Source
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def report_on(source: Any, settings: Settings) -> Report:
 
 
 def _report_on(source: Any, settings: Settings) -> Report:
-    check(settings)
     counted = count_source(source, settings)
     convention = counted.convention
     k = settings.accumulate

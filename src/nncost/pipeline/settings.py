@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Training
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
-from nncost.pipeline.choices import TRAIN, check_choice
+from nncost.pipeline.choices import INFERENCE, TRAIN, check_choice
 from nncost.records import field, record, replace
 
 
@@ -58,7 +58,9 @@ class Settings:
 
 
 def load_options(source: Any, settings: Settings) -> LoadOptions:
-    """How a source is read under the settings."""
+    """How a source is read under the settings. Raise OptionError for a value that no source has, or this one no use for."""
+    check(settings)
+    _check_use(source, settings)
     steps = Training(settings.loss, settings.optimizer, settings.backward, settings.mode, tuple(settings.freeze))
     return replace(settings.load, training=_is_training(source, settings), steps=steps)
 
@@ -75,8 +77,55 @@ def check(settings: Settings) -> None:
             raise OptionError(f"{name} must be at least 1, received {number}")
     if settings.examples is None and settings.epochs != 1:
         raise OptionError(
-            "epochs needs examples: the number of training examples.", hint="For example: --examples 60000"
+            "epochs needs examples: the number of training examples.",
+            hint="For example: --examples 60000",
+            instead=Instead("", "--examples 60000"),
         )
+
+
+def _check_use(source: Any, settings: Settings) -> None:
+    """Raise OptionError for a setting that changes nothing for a source of this kind."""
+    front_end = registry.front_end_for(source)
+    unused = front_end.unused()
+    for name in _given(settings, trains=front_end.trains_by_default):
+        if name in unused:
+            option = _OPTIONS.get(name, f"--{name}")
+            raise OptionError(
+                f"{name} does not apply to {front_end.title or f'a source of the kind {front_end.kind}'}.",
+                hint=unused[name], instead=Instead(option, ""),
+            )  # fmt: skip
+
+
+def refuse(settings: Settings, reasons: Mapping[str, str], who: str) -> None:
+    """Raise OptionError for a setting that changes nothing about what a command gives, with its reason."""
+    for name in _given(settings, trains=True):
+        if name in reasons:
+            raise OptionError(
+                f"{name} changes nothing about {who}.", hint=reasons[name], instead=Instead(f"--{name}", "")
+            )
+
+
+_OPTIONS = {"symbols": "--set", "inputs": "--input"}
+"""Options of the command line that are not called as their keyword."""
+
+
+def _given(settings: Settings, *, trains: bool) -> Iterator[str]:
+    """The keywords of ``nncost.count`` that differ from what holds without them."""
+    without = {} if trains else {"loss": NO_LOSS, "optimizer": NO_OPTIMIZER, "mode": INFERENCE}
+    for record_given, plain in ((settings.load, LoadOptions()), (settings, Settings())):
+        for name in _KEYWORDS:
+            value = getattr(record_given, name, None)
+            if not isinstance(value, (str, int, type(None))) and name not in _EMPTY:
+                yield name  # an object of a framework's own, or a symbol
+            elif value not in (getattr(plain, name, None), without.get(name)) and value != _EMPTY.get(name):
+                yield name
+
+
+_EMPTY: Mapping[str, object] = {"symbols": {}, "inputs": {}, "freeze": []}
+_KEYWORDS = (
+    "batch", "symbols", "inputs", "loss", "optimizer", "backward", "mode", "examples", "epochs", "accumulate", "freeze", "taps",
+    "convention", "dtype", "bias", "activation", "allocator", "reuse", "learn",
+)  # fmt: skip
 
 
 def check_names(settings: Settings) -> None:

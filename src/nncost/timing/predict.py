@@ -7,6 +7,7 @@ from typing import Any
 from nncost.errors import OptionError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
+from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
 from nncost.timing.devices.profile_store import load_profiles, this_profile, why_no_profile
 from nncost.timing.from_profile import predict_with_profile
@@ -24,9 +25,9 @@ def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
     """
     measured = next((profile for profile in load_profiles() if profile.name.lower() == str(name).lower()), None)
     if measured is not None:
-        return predict_with_profile(report_on(source, settings), measured)
+        return predict_with_profile(counted(source, settings), measured)
     device = device_named(name)
-    return predict_on(report_on(source, settings), device)
+    return predict_on(counted(source, settings), device)
 
 
 def predict_this(source: Any, settings: Settings) -> Prediction:
@@ -34,7 +35,15 @@ def predict_this(source: Any, settings: Settings) -> Prediction:
     profile = this_profile()
     if profile is None:
         raise not_calibrated()
-    return predict_with_profile(report_on(source, settings), profile)
+    return predict_with_profile(counted(source, settings), profile)
+
+
+def counted(source: Any, settings: Settings) -> Report:
+    """What a source computes. Raise OptionError for a checkpoint, which computes nothing."""
+    report = report_on(source, settings)
+    if report.storage is not None:
+        raise OptionError("a checkpoint holds parameters, not operations: there are no seconds.", hint=report.notes[0])
+    return report
 
 
 def not_calibrated() -> OptionError:

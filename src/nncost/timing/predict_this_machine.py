@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.timing import Progress
 from nncost.timing.devices.profile import Profile
 from nncost.timing.devices.profile_store import this_profile
 from nncost.timing.from_profile import calibrated
-from nncost.timing.predict import THIS, not_calibrated, predict_this
+from nncost.timing.predict import THIS, counted, not_calibrated, predict_this
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
@@ -50,7 +49,7 @@ def predict_by_replay(
     from nncost.timing.replay.timing_cache import TimingCache
     from nncost.timing.runnable import subject_of, trained_with
 
-    report = report_on(source, settings)
+    report = counted(source, settings)
     with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import OptionError, SymbolError
+from nncost.errors import Instead, OptionError, SymbolError
 from nncost.records import record, replace
 from nncost.report import Report, ReportRow
 
@@ -134,4 +134,5 @@ def _check_numbers(report: Report) -> None:
             raise SymbolError(
                 f"a prediction needs numbers; these sizes have none: {names}.",
                 hint="For example: --batch 32 --symbol h=128",
+                instead=Instead("", " ".join(f"--symbol {name}=128" for name in names.split(", "))),
             )

@@ -12,7 +12,8 @@ from typing import cast
 
 from nncost.counting.conventions.convention import CannotCount, Convention, Counted, Tool
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
+from nncost.names import nearest
 
 __all__ = ["CONVENTIONS", "CannotCount", "Convention", "Counted", "Tool", "convention_named", "for_every_source"]
 
@@ -62,6 +63,10 @@ def convention_named(name: str) -> Convention:
     try:
         return CONVENTIONS[name]
     except KeyError:
+        close = nearest(name, CONVENTIONS)
+        hint = "" if close is None else f"Did you mean {close!r}? "
         raise OptionError(
-            f"unknown convention {name!r}", hint=f"Known conventions: {', '.join(CONVENTIONS)}."
+            f"unknown convention {name[:60]!r}",
+            hint=f"{hint}Known conventions: {', '.join(CONVENTIONS)}.",
+            instead=None if close is None else Instead(name, close),
         ) from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from os.path import isdir
-from pathlib import Path
+from os.path import isdir, lexists
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nncost.frontends.front_end import FrontEnd
@@ -13,21 +12,22 @@ from nncost.frontends.model import LoadOptions, Model
 if TYPE_CHECKING:
     from nncost.ir.call_log import CallLog, Instrumentation
 
+CONFIG = "config.json"
+
 
 class SourceFrontEnd(FrontEnd):
     """Builds the network of a configuration with transformers, without weights, and counts it as a module."""
 
     kind: ClassVar[str] = "huggingface"
+    title: ClassVar[str] = "a configuration"
     endings: ClassVar[tuple[str, ...]] = (".json",)
     traced: ClassVar[bool] = True
 
     def matches(self, source: object) -> bool:
-        """Return whether it is a JSON file or a folder; of ``.`` and ``..`` only one with a configuration."""
+        """Return whether it is a JSON file or a folder with a configuration."""
         if super().matches(source):
             return True
-        if not isinstance(source, str) or not isdir(source):  # noqa: PTH112 - false for a spec too long to be a path
-            return False
-        return bool(source.strip("./\\")) or (Path(source) / "config.json").exists()
+        return isinstance(source, str) and isdir(source) and lexists(f"{source}/{CONFIG}")  # noqa: PTH112 - false for a spec too long to be a path
 
     def load(self, source: str, options: LoadOptions) -> Model:
         """Build the network and trace it."""

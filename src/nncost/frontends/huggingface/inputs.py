@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from nncost.dims import Dim, Shape, is_symbolic, shape_text, substitute, symbol
-from nncost.errors import OptionError, SourceError, SymbolError
+from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.huggingface.default_inputs import context_length, default_sizes
 from nncost.frontends.model import Inputs, LoadOptions, TensorShape
 from nncost.units import counted
@@ -239,6 +239,7 @@ def full_name(name: str, main: str, accepted: Sequence[str]) -> str:
     raise OptionError(
         f"the model has no input {name[:60]!r}.",
         hint=f"{meant}Its inputs: {', '.join(accepted)}. Short names: {', '.join(short) or 'none'}.",
+        instead=Instead(name, close[0]) if close else None,
     )
 
 

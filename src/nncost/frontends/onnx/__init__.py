@@ -12,6 +12,7 @@ class SourceFrontEnd(FrontEnd):
     """Translates the operators of an ONNX file into a graph."""
 
     kind: ClassVar[str] = "onnx"
+    title: ClassVar[str] = "an ONNX file"
     endings: ClassVar[tuple[str, ...]] = (".onnx",)
 
     def load(self, source: str, options: LoadOptions) -> Model:

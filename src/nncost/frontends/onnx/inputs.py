@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
-from nncost.errors import OptionError, SourceError, SymbolError
+from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
@@ -139,7 +139,12 @@ def _overridden(filed: list[FileInput], shapes: Mapping[str, Shape]) -> list[Fil
                 f"a shape without a name needs a model with one input, this one has {len(names)}.", hint=_known(names)
             )
         if name and name not in names:
-            raise OptionError(f"the model has no input {name!r}.", hint=_known(names, name))
+            close = (*get_close_matches(name, names, 1), *(names if len(names) == 1 else ()), "")[0]
+            raise OptionError(
+                f"the model has no input {name!r}.",
+                hint=_known(names, name),
+                instead=Instead(name, close) if close else None,
+            )
         if any(not is_symbolic(dim) and dim < 1 for dim in shape):
             raise OptionError(f"sizes are at least 1, received {shape_text(shape)}.")
         chosen[name or names[0]] = shape

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
-from nncost.frontends.front_end import FrontEnd
+from nncost.frontends.front_end import TRACED_ONLY, FrontEnd
 from nncost.frontends.model import LoadOptions, Model
 
-_LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]+\.[A-Za-z][A-Za-z0-9]*$")
+_LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]*[^/\\,\s.]\.[A-Za-z][A-Za-z0-9]*$")
 
 
 class SourceFrontEnd(FrontEnd):
     """Builds the network of a spec such as ``784-16-16-10``, written out or in a file ``net.nncost``."""
 
     kind: ClassVar[str] = "spec"
+    title: ClassVar[str] = "a spec"
     endings: ClassVar[tuple[str, ...]] = (".nncost",)
     trains_by_default: ClassVar[bool] = True
     shaped_by_inputs: ClassVar[bool] = False
+
+    def unused(self) -> Mapping[str, str]:
+        """Return what only modules have a use for; how a spec is written decides about ``bias`` and ``activation``."""
+        return TRACED_ONLY
 
     def matches(self, source: object) -> bool:
         """Return whether it is any text but the path of another kind of file."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lark import Lark
 
 _SIZES = re.compile(r"\s*[0-9]+(x[0-9]+)*\s*")
+MAX_SHOWN = 200
+"""Characters of a spec that is shown again as it may be meant."""
 MAX_LENGTH, MAX_DEPTH, MAX_ITEMS = 1_000_000, 40, 10_000
 """Characters in a spec, brackets inside brackets, items between separators; far above any real network."""
 
@@ -118,7 +120,9 @@ def parse(text: str) -> Spec:
     if len(text) > MAX_LENGTH:
         raise SpecError(f"a spec may have {MAX_LENGTH:,} characters, received {len(text):,}", text, MAX_LENGTH)
     if not text.strip():
-        raise SpecError("the spec is empty", text, 0, hint="Write layer widths, for example:  784-16-16-10")
+        raise SpecError(
+            "the spec is empty", text, 0, hint="Write layer widths:  784-16-16-10", corrected="784-16-16-10"
+        )
     _check_extent(text)
     return _plain_widths(text) or parse_by_grammar(text)
 
@@ -180,10 +184,14 @@ def _syntax_error(text: str, error: Any) -> SpecError:
         _readable(name) for name in (getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     )
     hint = f"Accepted here: {', '.join(dict.fromkeys(accepted))}." if accepted else "Examples: nncost count --help"
-    if _SIZES.fullmatch(text):
+    corrected = None
+    if _SIZES.fullmatch(text) and len(text) <= MAX_SHOWN:
         widths = text.strip().replace("x", "-")
-        hint = f"Widths stand between hyphens:  {widths if '-' in widths else f'{widths}-16-10'}"
-    return SpecError(f"cannot read the spec: {received}", text, position, hint=hint)
+        corrected = widths if "-" in widths else f"{widths}-16-10"
+        hint = f"Widths stand between hyphens:  {corrected}"
+    return SpecError(
+        f"cannot read the spec: {received}", text, position, hint=hint, corrected=corrected, is_unreadable=True
+    )
 
 
 _TERMINALS = {

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from nncost.dims import Dim, shape_text
 from nncost.frontends.spec.arguments import Arguments
 from nncost.frontends.spec.grammar import Layer, Word
+from nncost.frontends.spec.layer_names import layer_named, layer_near
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.dense import dense
-from nncost.names import meant, nearest
+from nncost.names import meant
 from nncost.records import record
 
 MAX_LAYERS, MAX_SYMBOLIC_LAYERS = 2_000, 400
@@ -100,7 +101,7 @@ def layer(
 
 def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
     """Emit one layer. Raise SpecError under the layer's name for what does not fit."""
-    kind = _kind(context, node)
+    kind = _kind(context, x, node)
     context.begin_layer(node.name)
     arguments = Arguments(context.sizes, node, kind.positional, kind.options, kind.flags)
     with context.builder.layer(kind.name):
@@ -109,28 +110,42 @@ def build_layer(context: Context, x: Tensor, node: Layer) -> Tensor:
     return y
 
 
-def _kind(context: Context, node: Layer) -> LayerKind:
-    name = meant(node.name.text, LAYERS, ALIASES)
-    if name is None:
-        close = nearest(node.name.text, LAYERS, ALIASES)
-        hint = f"Did you mean {close!r}? " if close else ""
+_SAID_TWICE = ("activation", "act", "layer")
+
+
+def _kind(context: Context, x: Tensor, node: Layer) -> LayerKind:
+    """The kind of a layer. Raise SpecError for a name that is none, or that tells another number of axes than the input has."""
+    word = node.name
+    found = layer_named(word.text, LAYERS)
+    if found is None:
+        close = layer_near(word.text, LAYERS)
+        hint = f"Layers: {', '.join(LAYERS)}, residual[…]."
+        if word.text.isdigit():
+            raise context.sizes.error(
+                f"{word.text} is a number, not a layer", word,
+                hint=f"A layer of {word.text} outputs is dense {word.text}. {hint}", meant=f"dense {word.text}",
+            )  # fmt: skip
+        if meant(word.text, _SAID_TWICE) and node.arguments:
+            close = ""  # what stands behind it is the layer
+        hint = f"Did you mean {close!r}? {hint}" if close else hint
+        raise context.sizes.error(f"unknown layer {word.text!r}", word, hint=hint, meant=close)
+    if found.axes is not None and x.rank > 2 and x.rank != found.axes + 2:
         raise context.sizes.error(
-            f"unknown layer {node.name.text!r}", node.name, hint=f"{hint}Layers: {', '.join(LAYERS)}, residual[…]."
-        )
-    return LAYERS[name]
-
-
-ALIASES = {
-    "linear": "dense", "fc": "dense", "conv2d": "conv", "conv1d": "conv", "swish": "silu", "bn": "batchnorm", "ln": "layernorm",
-    "maxpool2d": "maxpool", "avgpool2d": "avgpool", "batchnorm2d": "batchnorm", "batchnorm1d": "batchnorm",
-}  # fmt: skip
+            f"{word.text} has {found.axes} spatial axes, its input {shape_text(x.shape[1:])} has {x.rank - 2}", word,
+            hint=f"{found.name} takes the axes of its input.", meant=found.name,
+        )  # fmt: skip
+    return LAYERS[found.name]
 
 
 def needs(a: Arguments, x: Tensor, rank: Sequence[int], form: str, context: Context) -> None:
     """Raise SpecError if the input has another number of axes than the layer takes."""
     if x.rank not in rank:
+        kind = layer_named(a.layer.name.text, LAYERS)
+        example = "" if kind is None else f"For example:  {LAYERS[kind.name].examples[0]}"
         raise context.sizes.error(
-            f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}", a.layer.name
+            f"{a.layer.name.text} needs an input of the form {form}, received {shape_text(x.shape[1:])}",
+            a.layer.name,
+            hint=example or None,
         )
 
 

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from nncost.dims import Dim, Shape, same_shape, shape_text
 from nncost.errors import NncostError, SpecError
 from nncost.frontends.spec.grammar import Block, CommaForm, Item, Layer, Word
-from nncost.frontends.spec.layers import Context, build_layer
+from nncost.frontends.spec.layer_names import layer_named
+from nncost.frontends.spec.layers import LAYERS, Context, build_layer
 from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
+from nncost.names import meant, nearest
 
+BLOCKS = ("residual",)
+_BLOCK_ALIASES = {"skip": "residual", "res": "residual", "shortcut": "residual", "residual_block": "residual"}
 MAX_UNROLLED = 500
 """Repetitions that are written out where a block never keeps its shape."""
 
@@ -50,10 +54,11 @@ class SequenceBuilder:
                 return build_layer(context, x, what)
             if what.name is None:
                 return self._items(context, x, what.items)
-            if what.name.text != "residual":
+            if meant(what.name.text, BLOCKS, _BLOCK_ALIASES) is None:
                 raise context.sizes.error(
-                    f"unknown block {what.name.text!r}", what.name, hint="Blocks: […] and residual[…]."
-                )
+                    f"unknown block {what.name.text!r}", what.name, hint="Blocks: […] and residual[…].",
+                    meant=nearest(what.name.text, BLOCKS, _BLOCK_ALIASES) or "",
+                )  # fmt: skip
             return self._residual(context, x, what)
         except SpecError:
             raise
@@ -116,4 +121,5 @@ def _starts_with_embedding(items: Sequence[Item]) -> bool:
     first = items[0].what
     if isinstance(first, Block):
         return _starts_with_embedding(first.items)
-    return first.name.text == "embedding"
+    found = layer_named(first.name.text, LAYERS)
+    return found is not None and found.name == "embedding"

@@ -6,11 +6,15 @@ import re
 from collections.abc import Mapping
 
 from nncost.dims import Dim, Shape, is_symbolic, symbol
-from nncost.errors import SpecError, SymbolError
+from nncost.errors import Instead, SpecError, SymbolError
 from nncost.frontends.spec.grammar import Word
+from nncost.names import nearest
+from nncost.units import whole_meant
 
 MAX_DIGITS, MAX_NAMES, MAX_NAME_LENGTH = 1_000, 100, 100
 """Digits of a number, open symbols of a spec, characters of a symbol: formulas stay readable and quick."""
+MAX_CORRECTED = 2_000
+"""Characters of a spec that is shown again as it may be meant."""
 _NUMBER = re.compile(r"[0-9]+\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -23,9 +27,20 @@ class Sizes:
         self.bindings = bindings
         self.used: dict[str, None] = {}
 
-    def error(self, message: str, word: Word, *, hint: str | None = None) -> SpecError:
-        """An error with a caret under the word."""
-        return SpecError(message, self.spec, word.position, length=len(word.text), hint=hint)
+    def error(
+        self,
+        message: str,
+        word: Word,
+        *,
+        hint: str | None = None,
+        meant: str | None = None,
+        corrected: str | None = None,
+    ) -> SpecError:
+        """An error with a caret under the word; ``meant`` is what would be right in its place, or ``corrected`` the whole spec."""
+        start, end = word.position, word.position + len(word.text)
+        if meant is not None and len(self.spec) <= MAX_CORRECTED and self.spec[start:end] == word.text:
+            corrected = f"{self.spec[:start]}{meant}{self.spec[end:]}"
+        return SpecError(message, self.spec, start, length=len(word.text), hint=hint, corrected=corrected)
 
     def size(self, word: Word, what: str = "a size") -> Dim:
         """A number ≥ 1 or a symbol."""
@@ -40,7 +55,8 @@ class Sizes:
         elif _NUMBER.match(value):
             number = self._number(value, word)
         else:
-            raise self.error(f"{what} must be a whole number, received {word.text!r}", word)
+            message = f"{what} must be a whole number, received {word.text!r}"
+            raise self.error(message, word, meant=whole_meant(value))
         if number < minimum:
             raise self.error(f"{what} must be at least {minimum}, received {number}", word)
         return number
@@ -61,8 +77,13 @@ class Sizes:
         """Raise SymbolError if a binding names no symbol of the spec."""
         for name in self.bindings:
             if name not in self.used and name not in extra:
-                known = ", ".join(self.used) or "none"
-                raise SymbolError(f"--set {name}=…: the source has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+                known, close = ", ".join(self.used) or "none", nearest(name, self.used)
+                instead = None if close is None else Instead(name, close)
+                raise SymbolError(
+                    f"--set {name}=…: the source has no symbol {name!r}.",
+                    hint=f"Its symbols: {known}.",
+                    instead=instead,
+                )
 
     def _dim(self, text: str, word: Word, what: str) -> Dim:
         if _NUMBER.match(text):
@@ -71,7 +92,8 @@ class Sizes:
                 raise self.error(f"{what} must be at least 1, received {text}", word)
             return number
         if not _NAME.match(text):
-            raise self.error(f"{what} must be a whole number or a name, received {word.text!r}", word)
+            message = f"{what} must be a whole number or a name, received {word.text!r}"
+            raise self.error(message, word, meant=whole_meant(text) if text == word.text else None)
         if len(text) > MAX_NAME_LENGTH:
             raise self.error(f"a name may have {MAX_NAME_LENGTH} characters, received {len(text):,}", word)
         self.used[text] = None

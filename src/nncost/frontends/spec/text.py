@@ -2,29 +2,92 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import OptionError, SourceError
+from nncost.errors import Instead, NncostError, OptionError, SpecError
+from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.spec.grammar import CommaForm, parse
 from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
+from nncost.frontends.unread import model_name, unread
 from nncost.ir.builder import Builder
 from nncost.ir.training.losses import final_softmax
+
+_COMMENT = re.compile(r"#[^\n]*")
+_NUMBER = re.compile(r"(?<![A-Za-z])\d+")
+MAX_CORRECTIONS = 8
+"""Mistakes of one spec that are corrected one after another."""
 
 
 def load(source: str, options: LoadOptions) -> Model:
     """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
-    if source.strip() in (".", ".."):
-        raise SourceError(
-            f"{source.strip()!r} is a folder.", hint="Name the file itself:  nncost count folder/model.onnx"
-        )
-    source = respelled(source)
+    spelled = respelled(source)
+    if source[:1].isalpha() and not options.symbols and (known := model_name(source.strip())):
+        raise known
+    try:
+        return _built(spelled, options)
+    except SpecError as error:
+        other = unread(source, registry.endings())
+        if other is not None:
+            raise other from None
+        if len(source) == len(spelled):
+            error.spec = source
+        corrected = _corrected(error, spelled, options)
+        error.instead = None if corrected is None or not source else Instead(source, corrected)
+        raise
+
+
+def _corrected(error: SpecError, spelled: str, options: LoadOptions) -> str | None:
+    """A spec that can be counted and may be meant; None if there is none."""
+    for first in _candidates(error, spelled):
+        spec: str | None = first
+        for _ in range(MAX_CORRECTIONS):
+            if spec is None:
+                break
+            try:
+                _built(spec, options)
+            except SpecError as further:
+                spec = further.corrected
+            except NncostError:
+                break
+            else:
+                return _tidy(spec) if first == error.corrected or _holds(spec, spelled) else None
+    return None
+
+
+def _tidy(spec: str) -> str:
+    """The spec with a blank behind each comma and none before it."""
+    return re.sub(r"\s*,\s*", ", ", re.sub(r"\s*=\s*", "=", " ".join(spec.split())))
+
+
+def _candidates(error: SpecError, spelled: str) -> Iterator[str]:
+    """What the error suggests; for a text that cannot be read, guesses."""
+    if error.corrected is not None:
+        yield error.corrected
+    elif error.is_unreadable:
+        from nncost.frontends.spec.guesses import guesses
+
+        yield from guesses(spelled)
+
+
+def _holds(spec: str, text: str) -> bool:
+    """Whether a guess holds the numbers of the text that it is a guess at."""
+    before, after = _NUMBER.findall(text), _NUMBER.findall(spec)
+    return len(set(before) - set(after)) <= 1 or "".join(before) == "".join(after)
+
+
+def _built(source: str, options: LoadOptions) -> Model:
     spec = parse(source)
     if options.given is not None or options.inputs:
         raise OptionError(
-            "--input does not apply to a spec.", hint="The input shape is the first item of the spec itself."
+            "--input does not apply to a spec.",
+            hint="The input shape is the first item of the spec itself.",
+            instead=Instead("--input", ""),
         )
     sizes = Sizes(source, options.symbols)
     batch = _bound(options)
@@ -42,7 +105,9 @@ def load(source: str, options: LoadOptions) -> Model:
     graph = builder.graph(output)
     return Model(
         kind="spec",
-        name=" ".join(source.split()) if isinstance(spec, CommaForm) else "".join(source.split()),
+        name=" ".join(_COMMENT.sub(" ", source).split())
+        if isinstance(spec, CommaForm)
+        else "".join(_COMMENT.sub("", source).split()),
         graph=graph,
         batch=batch,
         inputs={tensor.name: tensor.shape for tensor in graph.inputs},
@@ -60,6 +125,14 @@ def _bound(options: LoadOptions) -> Dim:
 
 def _refuse_widths_options(options: LoadOptions) -> None:
     if options.bias != "all":
-        raise OptionError("--bias applies to widths such as 784-16-10.", hint="Write bias=no behind a layer instead.")
+        raise OptionError(
+            "--bias applies to widths such as 784-16-10.",
+            hint="Write bias=no behind a layer instead.",
+            instead=Instead("--bias", ""),
+        )
     if options.activation != "sigmoid":
-        raise OptionError("--activation applies to widths such as 784-16-10.", hint="Write the activation as a layer.")
+        raise OptionError(
+            "--activation applies to widths such as 784-16-10.",
+            hint="Write the activation as a layer.",
+            instead=Instead("--activation", ""),
+        )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from itertools import chain, count
 
 from nncost.dims import Dim, indexed, product, substitute, symbol
-from nncost.errors import SpecError, SymbolError
+from nncost.errors import Instead, OptionError, SpecError, SymbolError
 from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES
 from nncost.frontends.model import BiasChoice
 from nncost.frontends.spec.grammar import Dots, Width, Widths, Word
 from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
+from nncost.frontends.spec.misplaced import attached, check_names
 from nncost.frontends.spec.sizes import Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -41,9 +42,9 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
     if isinstance(first, Dots):
         raise SpecError("a network cannot start with ...", context.sizes.spec, first.position, length=3)
     if first.activation is not None or first.count is not None:
-        raise context.sizes.error("the first item is the input, which has no activation and no count", first.size)
-    for place in range(len(spec.widths)):
-        _check_width(context.sizes, spec.widths, place)
+        message = "the first item is the input, which has no activation and no count"
+        raise context.sizes.error(message, first.size, corrected=attached(spec.widths) if first.count is None else None)
+    check_names(context.sizes, spec.widths)
     expanded = _expand_numbered(context.sizes, spec.widths)
     family = next((i for i, width in enumerate(expanded) if isinstance(width, Dots)), None)
     inputs, steps = (
@@ -60,52 +61,6 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
         has_bias = bias == "all" or (bias == "hidden" and number < len(steps) - 1)
         x = _layers(context, x, step, has_bias, first.size)
     return x
-
-
-def _check_width(sizes: Sizes, widths: Sequence[Width | Dots], place: int) -> None:
-    """Raise SpecError for the name of an activation or a layer where a width stands, unless it is a size that is bound."""
-    width = widths[place]
-    if isinstance(width, Dots) or width.size.text in sizes.bindings:
-        return
-    activation = meant(width.size.text, ACTIVATION_NAMES, ACTIVATION_ALIASES)
-    if activation not in (None, "none"):
-        hint = f"Write it behind a width:  {_attached(widths)}" if place > 0 else None
-        raise sizes.error(f"{width.size.text} is an activation, not a width", width.size, hint=hint)
-    if width.size.text.lower() in _LAYERS:
-        raise sizes.error(
-            f"{width.size.text} is a layer, not a width", width.size,
-            hint="Layers stand between commas, behind the shape of an input:  784, dense 128, dropout 0.1, dense 10",
-        )  # fmt: skip
-
-
-_LAYERS = {
-    "dropout",
-    "flatten",
-    "conv",
-    "conv2d",
-    "dense",
-    "batchnorm",
-    "layernorm",
-    "maxpool",
-    "avgpool",
-    "lstm",
-    "gru",
-    "embedding",
-    "attention",
-}
-"""Layers that are named most often in place of a width."""
-
-
-def _attached(widths: Sequence[Width | Dots]) -> str:
-    """The widths with the names of activations behind the widths before them."""
-    words: list[str] = []
-    for width in widths:
-        text = "..." if isinstance(width, Dots) else width.size.text
-        if words and meant(text, ACTIVATION_NAMES, ACTIVATION_ALIASES) is not None:
-            words[-1] += f":{text}"
-        else:
-            words.append(text)
-    return "-".join(words)
 
 
 def _hidden_and_last(step: Step) -> list[Step]:
@@ -165,18 +120,15 @@ def _one_layer(b: Builder, x: Tensor, width: Dim, activation: str, bias: bool) -
 def _check_activation(sizes: Sizes, name: str, word: Word | None) -> str:
     """The activation of that name, as people may write it. Raise SpecError, or OptionError for the option's."""
     found = meant(name, ACTIVATION_NAMES, ACTIVATION_ALIASES)
-    if found is None:
-        position = word.position if word is not None else 0
-        message = f"unknown activation {name!r}"
-        close = nearest(name, ACTIVATION_NAMES, ACTIVATION_ALIASES)
-        hint = f"Did you mean {close}? " if close is not None else ""
-        hint += f"Activations: {', '.join(ACTIVATION_NAMES)}."
-        if word is None:
-            from nncost.errors import OptionError
-
-            raise OptionError(f"--activation: {message}", hint=hint)
-        raise SpecError(message, sizes.spec, position, length=len(word.text), hint=hint)
-    return found
+    if found is not None:
+        return found
+    close = nearest(name, ACTIVATION_NAMES, ACTIVATION_ALIASES)
+    hint = f"Did you mean {close}? " if close is not None else ""
+    hint += f"Activations: {', '.join(ACTIVATION_NAMES)}."
+    if word is not None:
+        raise sizes.error(f"unknown activation {name!r}", word, hint=hint, meant=close)
+    instead = None if close is None else Instead(name, close)
+    raise OptionError(f"--activation: unknown activation {name!r}", hint=hint, instead=instead)
 
 
 def _steps(context: Context, widths: Sequence[Width | Dots], activation: str) -> tuple[tuple[Dim, ...], list[Step]]:

@@ -24,6 +24,7 @@ class SourceFrontEnd(FrontEnd):
     """Counts a module by tracing its own step."""
 
     kind: ClassVar[str] = "torch"
+    title: ClassVar[str] = "a module"
     endings: ClassVar[tuple[str, ...]] = (".py",)
     traced: ClassVar[bool] = True
 

@@ -8,7 +8,6 @@ standard error, because standard output holds the report. Afterwards the search 
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -21,10 +20,11 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from nncost.errors import MissingExtraError, NncostError, SourceError
+from nncost.errors import Instead, MissingExtraError, NncostError, SourceError
 from nncost.frontends.arguments import arguments_of
 from nncost.frontends.files import read_bytes
 from nncost.frontends.model import LoadOptions
+from nncost.frontends.nearby import entry_points_of, gives_inputs, parsed
 from nncost.records import replace
 from nncost.user_code import last_lines
 
@@ -77,16 +77,19 @@ def _importable(folder: str) -> Iterator[None]:
 
 def _no_attribute(path: str) -> SourceError:
     """A file without the name of an entry point: the names in it, read without running it."""
-    code = read_bytes(path, MAX_CODE_BYTES)
-    try:
-        defined = [node.name for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    except (SyntaxError, ValueError):
-        defined = []
-    names = [name for name in defined if not name.startswith("_")][:MAX_NAMES]
-    listed = f"It defines: {', '.join(names)}. " if names else ""
+    read_bytes(path, MAX_CODE_BYTES)
+    tree = parsed(path)
+    names = [] if tree is None else entry_points_of(tree)
+    shape = "" if tree is not None and names and gives_inputs(tree, names[0]) else " --input 1x3x224x224"
+    listed = (
+        f"In it: {', '.join(names[:MAX_NAMES])}. "
+        if names
+        else f"Nothing in it can be called without arguments. {ACCEPTED} "
+    )
+    shown = f"nncost count {path}:{names[0] if names else 'build'}{shape}"
     return SourceError(
         f"{path!r} is Python code; say which function or class in it makes the module.",
-        hint=f"{listed}For example:  nncost count {path}:{names[-1] if names else 'build'} --input 1x3x224x224",
+        hint=f"{listed}For example:  {shown}",
     )
 
 
@@ -146,6 +149,7 @@ def _attribute(module: ModuleType, dotted: str, place: str) -> Any:
             raise SourceError(
                 f"there is no {dotted!r} in {place!r}.",
                 hint=f"{meant}It defines: {listed}." if names else f"It defines no function or class. {ACCEPTED}",
+                instead=Instead(f"{place}:{dotted}", f"{place}:{close[0]}") if close else None,
             ) from None
     return found
 

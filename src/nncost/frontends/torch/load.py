@@ -83,8 +83,6 @@ def _check_options(module: nn.Module, options: LoadOptions) -> None:
             f"the module computes in {own}, received dtype {options.dtype}.",
             hint=f"Convert it: module.to(torch.{options.dtype})",
         )
-    if (options.bias, options.activation) != (LoadOptions().bias, LoadOptions().activation):
-        raise OptionError("--bias and --activation apply to widths such as 784-16-10, not to a module.")
 
 
 def _check_bindings(given: Inputs, options: LoadOptions) -> None:

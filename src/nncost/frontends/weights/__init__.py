@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nncost.frontends.front_end import FrontEnd
 from nncost.frontends.model import LoadOptions, Model
+
+NO_OPERATIONS = (
+    "A checkpoint holds parameters, not operations, so only parameters and bytes are counted. "
+    "Operations follow from the architecture:  nncost count config.json  or  nncost count model.onnx"
+)
 
 
 class SourceFrontEnd(FrontEnd):
     """Counts the parameters that a checkpoint holds: no network, so no operations."""
 
     kind: ClassVar[str] = "weights"
+    title: ClassVar[str] = "a checkpoint"
     endings: ClassVar[tuple[str, ...]] = (
         ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
     )  # fmt: skip
+
+    def unused(self) -> Mapping[str, str]:
+        """Return everything that is about operations."""
+        return dict.fromkeys(
+            ("batch", "symbols", "inputs", "loss", "optimizer", "backward", "mode", "examples", "epochs", "accumulate", "taps",
+             "convention", "dtype", "bias", "activation", "allocator", "reuse", "learn"), NO_OPERATIONS,
+        )  # fmt: skip
 
     def load(self, source: str, options: LoadOptions) -> Model:
         """Read the headers of the file."""

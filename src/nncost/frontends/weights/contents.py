@@ -45,11 +45,6 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
-def printable(text: str) -> str:
-    """Text of a file as a terminal may show it: control characters and broken ones replaced."""
-    return "".join(character if character.isprintable() else "�" for character in text)
-
-
 def dtype_name(stored: str) -> str:
     """Return ``float32`` for ``F32``; block formats such as ``Q4_K`` keep the name their files give them."""
     return _NAMES.get(stored, stored)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from nncost.errors import OptionError, SourceError
+from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.weights.contents import Contents, Entry, printable
+from nncost.frontends.weights import NO_OPERATIONS
+from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.roles import is_packed, role_of
 from nncost.ir.graph import Graph, Parameter, Tensor
+from nncost.names import printable
 
 READERS: Mapping[str, str] = {
     ".safetensors.index.json": "shards", ".bin.index.json": "shards", ".safetensors": "safetensors_file", ".gguf": "gguf_file",
@@ -17,19 +19,14 @@ READERS: Mapping[str, str] = {
     ".ckpt": "pytorch",
 }  # fmt: skip
 """The module that reads each ending."""
-NO_OPERATIONS = (
-    "A checkpoint holds parameters, not operations, so only parameters and bytes are counted. "
-    "Operations follow from the architecture:  nncost count config.json  or  nncost count model.onnx"
-)
 
 
 def load(source: str, options: LoadOptions) -> Model:
     """A graph of the parameters in the file at ``source``, without operations.
 
-    Raise SourceError for a file that is damaged or not what its ending says, OptionError for settings
-    that need operations, MissingExtraError without the package of its format.
+    Raise SourceError for a file that is damaged or not what its ending says, MissingExtraError without the package
+    of its format.
     """
-    _check(options)
     contents = read(source)
     if not contents.entries:
         raise SourceError(f"there are no tensors in {source!r}.")
@@ -51,18 +48,6 @@ def read(source: str) -> Contents:
     ending = next(ending for ending in READERS if source.lower().endswith(ending))
     contents: Contents = import_module(f"nncost.frontends.weights.{READERS[ending]}").read(source)
     return contents
-
-
-def _check(options: LoadOptions) -> None:
-    given = {
-        "batch": options.batch is not None,
-        "symbols": bool(options.symbols),
-        "inputs": bool(options.inputs),
-        "loss or mode=train": options.training,
-    }
-    refused = [name for name, is_given in given.items() if is_given]
-    if refused:
-        raise OptionError(f"{refused[0]} does not apply to a checkpoint.", hint=NO_OPERATIONS)
 
 
 def _parameters(contents: Contents) -> Iterator[Parameter]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from nncost.frontends.weights.contents import printable
 from nncost.frontends.weights.torch_names import MAPPINGS, Described, Global, is_accepted, rebuilt, storage_named
+from nncost.names import printable
 
 _MAX_OPERATIONS = 4_000_000
 """Some 30 to 50 per tensor."""

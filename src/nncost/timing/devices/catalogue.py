@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from nncost.cache import FOLDER_VARIABLE, cache_folder
-from nncost.errors import OptionError, SourceError
+from nncost.errors import Instead, OptionError, SourceError
 from nncost.timing.devices.device import Device
 from nncost.timing.devices.files import read_devices
 
@@ -37,7 +37,11 @@ def device_named(name: str) -> Device:
     known = [each for device in devices for each in (device.name, *device.aliases)]
     close = get_close_matches(name.lower(), known, _CLOSE)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
-    raise OptionError(f"unknown device {name[:60]!r}", hint=f"{hint}All devices:  nncost devices")
+    raise OptionError(
+        f"unknown device {name[:60]!r}",
+        hint=f"{hint}All devices:  nncost devices",
+        instead=Instead(name, close[0]) if close else None,
+    )
 
 
 def device_folders() -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nncost.errors import SourceError
-from nncost.frontends.weights.contents import printable
+from nncost.names import printable
 from nncost.trainer.tables.table import Table
 
 _PARQUET, _ZIP, _GZIP = b"PAR1", b"PK\x03\x04", b"\x1f\x8b"

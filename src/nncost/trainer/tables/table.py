@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nncost.errors import SourceError
+from nncost.names import printable
 from nncost.records import record
 
 Array = Any
@@ -77,5 +78,5 @@ def names_of(names: Sequence[str]) -> str:
 
 def shortened(text: str) -> str:
     """A text that fits a message, without control characters."""
-    text = "".join(character if character.isprintable() else "�" for character in text)
+    text = printable(text)
     return text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 1]}…"

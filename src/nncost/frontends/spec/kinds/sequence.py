@@ -17,6 +17,18 @@ MAX_RECURRENT_LAYERS = 64
 """Layers of one recurrent network, each of which is written out; far above any real one."""
 
 
+_HEADS = (12, 8, 4, 2, 1)
+"""Numbers of heads for an example."""
+
+
+def _divisor(number: int, below: int) -> int:
+    """The largest divisor of a number that is not above another, as far as that is quick to see."""
+    return next((d for d in range(min(below, _FEW), 0, -1) if number % d == 0), 1)
+
+
+_FEW = 1_000
+
+
 @layer("embedding", ["v", "d"], examples=["T, embedding V D"])
 def _embedding(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Rows of a table of V vectors of D; the input shape is the sequence length."""
@@ -37,13 +49,16 @@ def _attention(c: Context, x: Tensor, a: Arguments) -> Tensor:
     """Self-attention with its query, key, value and output projections."""
     needs(a, x, (3,), "sequence x width", c)
     b, width = c.builder, x.shape[-1]
-    heads = c.sizes.integer(a.required("heads", "attention heads=12 causal"), "heads")
-    groups, bias = a.integer("kv_heads", heads), a.yes_or_no("bias", True)
     number = number_or_none(width)
+    fitting = next(heads for heads in _HEADS if number is None or number % heads == 0)
+    heads = c.sizes.integer(a.required("heads", f"attention heads={fitting} causal"), "heads")
+    groups, bias = a.integer("kv_heads", heads), a.yes_or_no("bias", True)
     if number is not None and number % heads:
-        raise c.sizes.error(f"heads={heads} does not divide the width {number}", a.required("heads", ""))
+        message = f"heads={heads} does not divide the width {number}"
+        raise c.sizes.error(message, a.required("heads", ""), meant=str(_divisor(number, heads)))
     if heads % groups:
-        raise c.sizes.error(f"kv_heads={groups} does not divide heads={heads}", a.required("kv_heads", ""))
+        message = f"kv_heads={groups} does not divide heads={heads}"
+        raise c.sizes.error(message, a.required("kv_heads", ""), meant=str(_divisor(heads, groups)))
     shared_width = exact_divide(width, heads) * groups
     projected: list[Tensor] = []
     for name, size, count in (("query", width, heads), ("key", shared_width, groups), ("value", shared_width, groups)):

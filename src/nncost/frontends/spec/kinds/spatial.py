@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 from nncost.dims import Dim, exact_divide, is_symbolic, shape_text
 from nncost.frontends.spec.arguments import Arguments
@@ -11,7 +12,10 @@ from nncost.frontends.spec.sizes import number_or_none
 from nncost.ir.graph import Tensor
 from nncost.ir.library import conv
 from nncost.ir.library.windows import halves, same_padding
+from nncost.names import nearest
 
+NO_PADDING = ("valid", "none", "no")
+"""What no padding is called elsewhere."""
 IMAGE = "CxL, CxHxW or CxDxHxW"
 
 
@@ -28,7 +32,8 @@ def kernel_sizes(a: Arguments, axes: int, example: str) -> list[Dim]:
     if len(sizes) == 1:
         return sizes * axes
     if len(sizes) != axes:
-        raise a.sizes.error(f"the kernel has {len(sizes)} sizes for {axes} spatial axes", word)
+        meant = "x".join(word.text.split("x")[:axes]) if len(sizes) > axes else None
+        raise a.sizes.error(f"the kernel has {len(sizes)} sizes for {axes} spatial axes", word, meant=meant)
     return sizes
 
 
@@ -38,7 +43,15 @@ def padding_widths(
     """``pad=1``, ``pad=1x2`` or ``pad=same`` (output = ⌈input/stride⌉, the odd element behind)."""
     axes = len(kernel)
     word = a.word("pad")
-    if word is None or word.text != "same":
+    if word is not None and word.text.lower() in NO_PADDING:
+        return [(0, 0)] * axes
+    if word is not None and word.text.isalpha() and word.text not in a.sizes.bindings and word.text.lower() != "same":
+        close = nearest(word.text, ("same", "valid"))
+        raise a.sizes.error(
+            f"pad must be a whole number, received {word.text!r}", word,
+            hint="Accepted: a number, one for each axis (1x2), same or valid.", meant=close,
+        )  # fmt: skip
+    if word is None or word.text.lower() != "same":
         return [(width, width) for width in a.per_axis("pad", axes, 0, minimum=0)]
     widths: list[tuple[Dim, Dim]] = []
     for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
@@ -73,7 +86,8 @@ def _check_groups(c: Context, a: Arguments, groups: int, *channels: Dim) -> None
     for count in channels:
         number = number_or_none(count)
         if number is not None and number % groups:
-            raise c.sizes.error(f"groups={groups} does not divide {number} channels", a.word("groups") or a.layer.name)
+            message = f"groups={groups} does not divide {number} channels"
+            raise c.sizes.error(message, a.word("groups") or a.layer.name, meant=str(gcd(groups, number)))
 
 
 @layer(

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.model import LoadOptions
 from nncost.frontends.torch.step.named_losses import class_rows, output_tensors, sum_of, takes_classes, value_of
 from nncost.ir.training.losses import LOSSES, NO_LOSS
+from nncost.names import nearest
 
 PREFERRED = (
     "logits", "prediction_logits", "last_hidden_state", "logits_per_image", "pooler_output", "reconstruction", "out"
@@ -92,8 +93,14 @@ def loss_value(output: Any, loss: Any, target: Target) -> torch.Tensor:
             raise OptionError(f"the loss function returned {type(value).__name__}, not a scalar tensor.")
         return value
     if loss not in LOSSES:
-        names = ", ".join((*LOSSES, OWN_LOSS, NO_LOSS))
-        raise OptionError(f"unknown loss {loss!r}", hint=f"Accepted: {names}, or a function of the model's output.")
+        names = (*LOSSES, OWN_LOSS, NO_LOSS)
+        close = nearest(loss, names) if isinstance(loss, str) else None
+        hint = "" if close is None else f"Did you mean {close!r}? "
+        raise OptionError(
+            f"unknown loss {loss!r}",
+            hint=f"{hint}Accepted: {', '.join(names)}, or a function of the model's output.",
+            instead=None if close is None else Instead(loss, close),
+        )
     if loss == "sum":
         return sum_of(output)
     tensor = _with_classes(primary(output)) if takes_classes(loss) else primary(output)

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.frontends.torch.step.distributed import held_as
 from nncost.frontends.torch.step.fake_module import Stored
 from nncost.frontends.torch.step.fake_tensors import is_fake
 from nncost.ir.training.optimizers import LION_BETA_1, LION_BETA_2, OPTIMIZERS, Optimizer
+from nncost.names import nearest
 
 LATE_STEP = 1000
 """A step of the middle of a run: optimizers that warm up (RAdam) are past it."""
@@ -96,9 +97,12 @@ def optimizer_of_one(optimizer: Any, parameter: torch.Tensor, original: torch.Te
     else:
         cls, options = optimizer, {}
     if not callable(cls):
+        close = nearest(optimizer, known_optimizers()) if isinstance(optimizer, str) else None
+        hint = "" if close is None else f"Did you mean {close!r}? "
         raise OptionError(
             f"unknown optimizer {optimizer!r}",
-            hint=f"Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
+            hint=f"{hint}Accepted: {', '.join(known_optimizers())}, none, a class or an optimizer.",
+            instead=None if close is None else Instead(optimizer, close),
         )
     _refuse(getattr(cls, "__name__", ""))
     return _plain_loop(cls([parameter], **options))

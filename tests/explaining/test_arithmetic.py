@@ -19,6 +19,7 @@ from nncost.frontends.arguments import inputs_of
 from nncost.ir.graph import PHASES
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
+from tests.explaining.explained import CNN
 
 ROOT = Path(__file__).parents[2]
 LENET = f"{ROOT / 'examples' / 'lenet.py'}:build"
@@ -169,3 +170,19 @@ def test_neurons_and_a_recurrent_module(tmp_path: Path) -> None:
     text = str(explain(source, inputs=inputs, loss="cross_entropy", optimizer="sgd"))
     assert check_arithmetic(explain(source, inputs=inputs, loss="cross_entropy", optimizer="sgd")) > 10
     assert "h′ = σ(t₂[4])·tanh(c′)" in text
+
+
+@pytest.mark.parametrize("quantity", ["read_bytes", "write_bytes"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [*FILES[:1], ("784-16-10", {"batch": 3}), ("5x4, lstm 3, [dense 3, relu]*4, dense 2", {}), (CNN, {})],
+)
+def test_bytes_are_worked_out(name: str, settings: dict[str, Any], quantity: str) -> None:
+    explanation = explain(name, quantity, **settings)
+    check_arithmetic(explanation)
+    report = report_on(name, settings_of(**settings))
+    for heading, work in works(explanation):
+        if "step" not in heading:
+            phase = heading.partition("(")[2].partition(".")[0]
+            assert value_of((work.total or work.lines[0]).result.text) == report.totals[phase][quantity]
+            assert all(line.numbers is not None for line in work.lines), heading

@@ -16,8 +16,9 @@ from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
 from nncost.explaining.expressions import named
 from nncost.explaining.steps import Step, steps_of_item
+from nncost.explaining.traffic import traffic
 from nncost.explaining.words import in_words
-from nncost.explaining.working import gathered, summed, work
+from nncost.explaining.working import summed, work
 from nncost.ir.graph import Item, Phase
 from nncost.notation.written import joined, multiplied, tidied, written
 
@@ -145,25 +146,6 @@ def _sum(context: Context, phase: Phase, quantity: Quantity) -> list[Block]:
     line = Line("adding up gradients", None, multiplied(context.micro_batches - 1, once, loose=False), tidied(added))
     total = add_all([*(entry.total(quantity) * micro_batches for entry in entries), added])
     return [summed((*worked.lines, line), total)]
-
-
-def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
-    """Return the report's rows: bytes depend on a layer's neighbours, so there are no formulas."""
-    rows = [row for row in context.report.rows if row.phase == phase and row.counts.get(quantity, 0) != 0]
-    if not rows:
-        return []
-    amounts: dict[str, list[Dim]] = {}
-    for row in rows:
-        amounts.setdefault(f"{row.path} {row.op}", []).append(row.counts[quantity])
-    sizes = {name: add_all(parts) for name, parts in amounts.items()}
-    rule = (
-        "Every distinct input of a layer is read once and every output that another layer uses is written once; "
-        f"each value is a {context.settings.load.dtype}, unless it is an index."
-    )
-    return [
-        Paragraph(rule),
-        gathered([(Line(name, None, None, tidied(size)), size) for name, size in sizes.items()]),
-    ]
 
 
 def flops(context: Context, phase: str) -> list[Block]:

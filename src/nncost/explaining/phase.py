@@ -31,10 +31,27 @@ def cards_of(entries: Iterable[Entry]) -> list[Card]:
     return list(dict.fromkeys(entry.reading.card for entry in entries if entry.reading is not None))
 
 
-def letters_line(card: Card) -> Paragraph:
-    """``N inputs; M neurons; B examples in the batch``."""
+def letters_line(card: Card, shown: Iterable[Maths]) -> Paragraph:
+    """``N inputs; M neurons; B examples in the batch``, and what else stands in the equations that are shown."""
+    text = " ".join(maths.text for maths in shown)
     ordered = sorted(card.letters.items(), key=lambda pair: pair[0] == BATCH)
-    return Paragraph("; ".join(f"{letter} {meaning}" for letter, meaning in ordered) + ".")
+    others = [(name, meaning) for name, meaning in (*card.symbols.items(), _GRADIENT) if stands_in(name, text)]
+    known = dict(ordered)
+    parts = [*ordered, *((name, meaning) for name, meaning in others if name not in known)]
+    return Paragraph("; ".join(f"{name} {meaning}" for name, meaning in parts) + ".")
+
+
+_GRADIENT = ("g", "gradient of the layer's output")
+_LETTER = r"[^\W\d_]|\u0302"
+"""A letter of any alphabet, or the hat above one."""
+
+
+def stands_in(symbol: str, text: str) -> bool:
+    """Return whether a symbol stands in mathematics by itself, not as a part of a word and not explained there."""
+    if not symbol[0].isalpha():
+        return symbol in text
+    explained = re.search(rf"with {symbol} = ", text)
+    return not explained and re.search(rf"(?<![^\W\d_]){symbol}(?!{_LETTER})", text.replace("ᵀ", " ")) is not None
 
 
 def formula(card: Card, dim: Dim) -> Maths:

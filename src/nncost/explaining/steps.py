@@ -23,7 +23,7 @@ from nncost.records import record, replace
 
 _LONG = 44
 """Characters of an expression from which on it gets a name of its own."""
-_STEP_CONSTANTS = {RATE: "η", DECAY: "ηλ", FIRST_CORRECTION: "(1 − β₁ᵗ)", SECOND_CORRECTION: "(1 − β₂ᵗ)"}
+_STEP_CONSTANTS = {RATE: "η", DECAY: "η·λ", FIRST_CORRECTION: "(1 − β₁ᵗ)", SECOND_CORRECTION: "(1 − β₂ᵗ)"}
 """How the formulas of optimizers write the numbers that a run sets anew."""
 STATES = ("h", "c")
 """What recurrent layers carry from step to step."""

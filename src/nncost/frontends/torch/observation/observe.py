@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from nncost.errors import SourceError
+from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import LoadOptions, Training
 from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
@@ -36,9 +36,12 @@ def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrument
     observer = Observer(module, instrumentation)
     try:
         step = run_step(module, given, options, observer, settings)
-    except NEEDS_VALUES:
+    except NEEDS_VALUES as error:
         if not has_values(given):
-            raise
+            raise OptionError(
+                f"{type(module).__name__} asks for values of tensors while another tool watches it, and shapes have none.",
+                hint="Give it tensors, in Python, or choose a convention that needs no tool:  --convention torch",
+            ) from error
         observer = Observer(module, instrumentation)
         step = run_step(module, given, options, observer, replace(settings, real=True))
     events = observer.used_by(step.output) if instrumentation.composed else observer.events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from nncost.frontends.spec import grammar, sizes
 from nncost.frontends.spec import layers as layer_limits
 from nncost.frontends.spec import sequence as comma_form
 from nncost.frontends.spec.kinds import layer_table, pool, sequence
+from nncost.frontends.spec.layer_names import ALIASES as LAYER_ALIASES
+from nncost.frontends.spec.layer_names import ARGUMENTS as ARGUMENT_ALIASES
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
 from nncost.notation.formula import formula_of
+from nncost.pipeline.choices import ALIASES as VALUE_ALIASES
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
 
@@ -81,6 +84,28 @@ def coverage_torch() -> list[str]:
 def _table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def other_names() -> list[str]:
+    """What layers, their arguments and the values of options are called elsewhere."""
+    rows = [*_named("layer", LAYER_ALIASES), *((f"`{name}=`", _codes(also)) for name, also in ARGUMENT_ALIASES.items())]
+    rows += [
+        row
+        for option, aliases in VALUE_ALIASES.items()
+        if option != "activation"
+        for row in _named(f"--{option}", aliases)
+    ]
+    return _table(["name", "also"], iter(rows))
+
+
+def _named(what: str, aliases: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys(aliases.values()):
+        shown = f"`{name}`" if what == "layer" else f"`{what} {name}`"
+        yield shown, _codes([also for also, meant in aliases.items() if meant == name and "." not in also])
+
+
+def _codes(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _amounts(ledger: Ledger, phase: str) -> str:
@@ -181,7 +206,7 @@ def learning_rates() -> list[str]:
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
-    "conventions": conventions, "layers": layers, "limits": limits, "coverage_torch": coverage_torch,
+    "conventions": conventions, "layers": layers, "other_names": other_names, "limits": limits, "coverage_torch": coverage_torch,
     "learning_rates": learning_rates,
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from nncost.dims import symbol
 from nncost.errors import OptionError
-from nncost.frontends.arguments import arguments_of, shapes_of, whole
+from nncost.frontends.arguments import MAX_NAME_LENGTH, arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.names import nearest
 from nncost.pipeline.choices import CHOICES, chosen
@@ -392,7 +392,7 @@ def _size(name: str, value: object, bindings: Mapping[str, int]) -> Dim:
     """A whole number, or the symbol of that name unless it is bound."""
     if not isinstance(value, str):
         return whole(name, value)
-    if not (value.isascii() and value.isidentifier()):
+    if not (value.isascii() and value.isidentifier() and len(value) <= MAX_NAME_LENGTH):
         raise OptionError(f"{name} must be a whole number or a name such as B, received {value[:60]!r}")
     return bindings[value] if value in bindings else symbol(value)
 

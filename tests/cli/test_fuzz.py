@@ -14,6 +14,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -226,3 +227,33 @@ def test_any_command_is_answered_or_refused(
             codes[said[:14]] = codes.get(said[:14], 0) + 1
     assert codes.get("", 0) > EXAMPLES // 10  # Many are answered, many refused.
     assert codes.get("nncost: error:", 0) > EXAMPLES // 10
+
+
+MANY = "-".join(f"n{number}" for number in range(100))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["formula", MANY], ["formula", "cxhxw, " + ", ".join(["conv m 3 stride=2 pad=1", "maxpool 2"] * 8)], ["formula", f"h-w-{BIG[:300]}*2"],
+        ["explain", f"nx{BIG[:300]}x3xk, selu"], ["explain", f"1x{BIG}x3, adaptive_avgpool 2"], ["explain", f"1x3x3, lrn {BIG}"],
+        ["explain", "h0-h1-...-hl", "run", "--examples", "10", "--batch", "7" * 200], ["explain", "3xhxw, maxpool 2, avgpool 2"],
+        ["explain", "3-2", "--freeze", "*"], ["explain", "784-16-16-10", "time", "--dtype", "x"], ["predict", "-".join(["3"] * 2_000), "--on", "a100"],
+        ["count", "4, " + "residual[" * 39 + "dense 4" + "]" * 39, "--expand", "--latex"], ["count", "784-h-10", "--batch", "x" * 100_000],
+        ["count", "784-10", "--batch", BIG, "--examples", BIG, "--epochs", BIG, "--accumulate", BIG, "--json"], ["count", "3" * 1_000_000],
+        ["count", "784-10", "--fits", "9" * 30 + "PiB"], ["count", "[" * 100_000], ["formula", "784-h-10", "--at", f"h={BIG}"],
+        ["predict", "784-10", "--on", "a100", "--examples", BIG], ["explain", "3-2", "time", "--examples", BIG, "--epochs", BIG],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)  # fmt: skip
+def test_hostile_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of these took minutes, ended in a traceback, or would if a limit were missing."""
+    check(arguments, capsys)
+
+
+def test_names_of_files_tell_a_terminal_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net\x1b]0;owned\x07\u202e.nncost"
+    path.write_text("784-16-10")
+    for command in ("count", "explain", "formula"):
+        for form in ([], ["--markdown"], ["--latex"]):
+            check([command, str(path), *form], capsys)

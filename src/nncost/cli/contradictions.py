@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 import click
 
-from nncost.documents import FORMATS
 from nncost.errors import Instead, OptionError
 from nncost.names import meant
 from nncost.pipeline.choices import check_choice
 
-LAYER = "layer"
+LAYER, FORM = "layer", "form"
+"""The usual grouping, and the parameter that all options of formats set."""
 _GROUPINGS: Mapping[str, str] = {
     "layers": LAYER, "module": LAYER, "path": LAYER, "name": LAYER, "operation": "op", "operations": "op", "ops": "op", "kind": "op",
     "operator": "op", "type": "op", "phases": "phase", "pass": "phase", "timeline": "memory", "causes": "cause", "dtypes": "dtype",
@@ -26,13 +26,15 @@ _CUT, _OPENED = (LAYER, "memory"), (LAYER, "op")
 
 def check_given(command: click.Command, arguments: Sequence[str]) -> None:
     """Raise OptionError for two formats, for an option that is given twice, and for a switch in both positions."""
-    formats = list(dict.fromkeys(arg for arg in arguments if arg.startswith("--") and arg[2:] in FORMATS))
+    formats = list(dict.fromkeys(option for parameter, option in _given(command, arguments) if parameter.name == FORM))
     if len(formats) > 1:
         raise OptionError(
             f"{formats[0]} contradicts {formats[1]}: a result has one format.", instead=Instead(formats[1], "")
         )
     seen: dict[str | None, str] = {}
     for parameter, option in _given(command, arguments):
+        if parameter.name == FORM:
+            continue
         before = seen.setdefault(parameter.name, option)
         if before != option:
             raise OptionError(f"{before} contradicts {option}.", instead=Instead(option, ""))
@@ -56,7 +58,7 @@ def _given(command: click.Command, arguments: Sequence[str]) -> list[tuple[click
             written = next((arg for arg in waiting if arg in names), names[0])
             if written in waiting:
                 waiting.remove(written)
-            if id(parameter) in once and parameter.name != "form":
+            if id(parameter) in once:
                 found.append((parameter, written))
     return found
 

@@ -207,9 +207,10 @@ def _accepted_by(name: str, arguments: Sequence[str]) -> list[str] | None:
 
     if name in _WITH_A_TABLE:
         return None
+    command = LazyGroup.named(name)
     try:
-        LazyGroup.named(name).make_context(name, list(arguments))
-    except (click.ClickException, NncostError):
+        command.make_parser(click.Context(command)).parse_args(list(arguments))
+    except click.ClickException:
         return None
     return [name, *arguments]
 

@@ -12,7 +12,7 @@ import click
 from nncost.cli.terminal import has_colour, page_width, put
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import Instead, OptionError
-from nncost.frontends.arguments import inputs_of
+from nncost.frontends.arguments import MAX_NAME_LENGTH, inputs_of
 from nncost.pipeline.choices import accepted_text, chosen
 from nncost.units import whole_meant
 
@@ -20,7 +20,7 @@ MAX_DIGITS = 1_000
 _SHOWN = 60
 _SOME = 128
 MAX_STANDARD_INPUT = 4_000_000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}\Z")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def size(text: str, option: str, symbolic: bool) -> int | str:
     kinds = "a whole number ≥ 1 or a name" if symbolic else "a whole number ≥ 1"
     close = whole_meant(text.removeprefix("-"))
     instead = None if close is None else Instead(text, close if close.strip("0") else "1")
+    if symbolic and len(text) > MAX_NAME_LENGTH and text.isidentifier():
+        kinds = f"{kinds} of at most {MAX_NAME_LENGTH} characters"
     if text.isdigit() and len(text) > MAX_DIGITS:
         kinds = f"{kinds} of at most {MAX_DIGITS:,} digits"
     raise OptionError(f"{option} takes {kinds}, received {_shown(text)}", instead=instead)

@@ -157,19 +157,27 @@ def largest(dims: Sequence[Dim]) -> Dim:
     return distinct[0] if len(distinct) == 1 else cast("Dim", sympy.Max(*distinct, evaluate=False))
 
 
-_FACTORED_BITS = 256
+_FACTORED_BITS, _FACTORED_ATOMS = 256, 12
 
 
-def factored(expression: Any) -> Any:
-    """Return a SymPy expression as a product; of giant numbers only what all terms share is taken out.
+def is_hard_to_factor(expression: Any) -> bool:
+    """Whether a SymPy expression has giant numbers or many variables, so that to factor it takes minutes.
 
-    To factor a polynomial with them SymPy looks for primes of their size, which takes minutes.
+    SymPy looks for primes as large as the numbers of a polynomial, and for a polynomial in each variable by itself; a
+    rounded quotient is a variable, too.
     """
     import sympy
 
-    if any(int(number).bit_length() > _FACTORED_BITS for number in expression.atoms(sympy.Integer)):
-        return sympy.factor_terms(expression)
-    return sympy.factor(expression)
+    if len(expression.atoms(sympy.Symbol, sympy.Function, sympy.Indexed)) > _FACTORED_ATOMS:
+        return True
+    return any(int(number).bit_length() > _FACTORED_BITS for number in expression.atoms(sympy.Integer))
+
+
+def factored(expression: Any) -> Any:
+    """Return a SymPy expression as a product; of one that is hard to factor only what all terms share is taken out."""
+    import sympy
+
+    return sympy.factor_terms(expression) if is_hard_to_factor(expression) else sympy.factor(expression)
 
 
 def shape_text(shape: Shape) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from nncost.counting.quantities import Quantity
@@ -155,7 +156,7 @@ def number(value: Any, size: Callable[[Dim], Maths]) -> Piece:
         maths = size(_without_floats(value))
         is_atom = re.fullmatch(r"[\w⌈⌊]+", maths.text)
         return Piece(maths, ATOM if is_atom else SUM if " " in maths.text else QUOTIENT)
-    if math.isinf(value) or math.isnan(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return named({math.inf: "∞", -math.inf: "−∞"}.get(value, "nan"))
     text = _digits(value)
     return Piece(
@@ -163,10 +164,11 @@ def number(value: Any, size: Callable[[Dim], Maths]) -> Piece:
     )
 
 
-def _digits(value: float) -> str:
-    """``0.7071``, ``4,096``, ``2·10⁻⁵``."""
-    if float(value).is_integer() and abs(value) < _LARGE:
-        return grouped(int(value))
+def _digits(number: float) -> str:
+    """``0.7071``, ``4,096``, ``2·10⁻⁵``; whole numbers of any size."""
+    if abs(number) < _LARGE and float(number).is_integer():
+        return grouped(int(number))
+    value = Decimal(number) if isinstance(number, int) else number
     text = f"{value:.{_DIGITS}g}"
     text = f"{value:.{_DIGITS_NEAR_ONE}g}" if text == "1" else text
     digits, power, exponent = text.partition("e")

@@ -60,6 +60,7 @@ def time(context: Context) -> Section:
         raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
     operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
     check_finite(operations)
+    check_finite(1 if report.run is None else _whole(report.run.steps))
     tried = _tried(context, operations)
     with _saying("running some steps"):
         steps = _steps(context, tried)

@@ -17,6 +17,8 @@ _TEXT = re.compile(r"([A-Za-z0-9_]+(?:x[0-9A-Za-z_]+)*)?(?::([a-z0-9_]+))?")
 _SEVERAL_SIZES = re.compile(r":|[A-Za-z0-9_]x[0-9]|[0-9]x[A-Za-z_]")
 MAX_DIGITS = 1_000
 _MOST_AXES = 8
+MAX_NAME_LENGTH = 100
+"""Characters of a symbol: formulas stay readable and quick."""
 
 
 def arguments_of(inputs: Any) -> Inputs | None:
@@ -142,7 +144,7 @@ def size(value: Any) -> Dim:
     if isinstance(value, str):
         if value.isdigit() and value.isascii() and len(value) <= MAX_DIGITS:
             value = int(value)
-        elif value.isascii() and value.isidentifier():
+        elif value.isascii() and value.isidentifier() and len(value) <= MAX_NAME_LENGTH:
             return symbol(value)
         else:
             raise OptionError(f"a size is a whole number or a name such as B, received {value[:60]!r}")

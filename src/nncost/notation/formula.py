@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import sympy
 
-from nncost.dims import Dim, factored, is_largest, is_symbolic, largest, substitute, symbol, tidy
+from nncost.dims import Dim, factored, is_hard_to_factor, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import Instead, SymbolError
 from nncost.names import nearest
 from nncost.notation.written import written
@@ -96,6 +96,8 @@ def _factored(expression: Any) -> Dim:
     """The shortest of the factored and collected forms."""
     if expression.has(sympy.Sum) or is_largest(expression):
         return cast("Dim", expression)
+    if is_hard_to_factor(expression):
+        return cast("Dim", factored(expression))
     candidates = [factored(expression), sympy.collect(expression, sorted(expression.free_symbols, key=str))]
     if expression.free_symbols:
         main = max(expression.free_symbols, key=lambda free: (expression.count(free), str(free)))

@@ -10,7 +10,7 @@ from nncost.errors import SymbolError
 from nncost.ir.training.losses import NO_LOSS
 from nncost.report import Report
 from nncost.timing.prediction import Label, PredictedRow, PredictedRun, Prediction, Seconds
-from nncost.timing.row_cost import FLOPS_PER_PRODUCT, Work
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT, Work, check_finite
 
 NOTHING = Seconds(0.0, 0.0, 0.0)
 _HALF = 0.5
@@ -32,6 +32,7 @@ def prediction_of(
     seconds = phase_seconds(rows)
     run = _run(report)
     if run is not None:
+        check_finite(run.steps)
         seconds["run"] = seconds["step"] * run.steps
     step = seconds["step"].value
     flops, memory = FLOPS_PER_PRODUCT * int(report.step.macs), memory_of(report, capacity)

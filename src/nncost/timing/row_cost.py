@@ -121,7 +121,7 @@ def check_finite(amount: int) -> None:
     """Raise OptionError for a count beyond what a time can be worked out for."""
     if amount.bit_length() > MOST_BITS:
         raise OptionError(
-            f"this network is too large for a prediction: a count has more than {MOST_BITS} bits.",
+            f"this is too large for a prediction: a count has more than {MOST_BITS} bits.",
             hint="nncost count gives its exact counts.",
         )
 

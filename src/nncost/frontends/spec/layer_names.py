@@ -28,7 +28,7 @@ ALIASES: Mapping[str, str] = {
 _AXES = re.compile(r"_?([123])d", re.IGNORECASE)
 _OF_ANY_AXES = ("batchnorm", "instancenorm", "conv", "conv_transpose", "maxpool", "avgpool", "global_avgpool", "global_maxpool",
                 "adaptive_avgpool", "adaptive_maxpool")  # fmt: skip
-_ARGUMENTS: Mapping[str, Collection[str]] = {
+ARGUMENTS: Mapping[str, Collection[str]] = {
     "kernel": ("kernel_size", "k", "ks", "filter_size", "window", "pool_size"), "stride": ("strides", "s"),
     "pad": ("padding", "pads"), "out": ("out_channels", "filters", "channels", "features", "output_size"),
     "n": ("out_features", "units", "out", "features", "width", "output_dim"), "h": ("hidden_size", "hidden", "units"),
@@ -70,5 +70,5 @@ def argument_named(text: str, accepted: Iterable[str]) -> str | None:
     """The argument that a word means, of those that a layer has."""
     names = tuple(accepted)
     return meant(
-        text, names, {alias: name for name in names for alias in _ARGUMENTS.get(name, ()) if alias not in names}
+        text, names, {alias: name for name in names for alias in ARGUMENTS.get(name, ()) if alias not in names}
     )

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from nncost.dims import Dim, Shape, is_symbolic, symbol
 from nncost.errors import Instead, SpecError, SymbolError
+from nncost.frontends.arguments import MAX_NAME_LENGTH
 from nncost.frontends.spec.grammar import Word
 from nncost.names import nearest
 from nncost.units import whole_meant
 
-MAX_DIGITS, MAX_NAMES, MAX_NAME_LENGTH = 1_000, 100, 100
+MAX_DIGITS, MAX_NAMES = 1_000, 100
 """Digits of a number, open symbols of a spec, characters of a symbol: formulas stay readable and quick."""
 MAX_CORRECTED = 2_000
 """Characters of a spec that is shown again as it may be meant."""

@@ -9,7 +9,7 @@ from itertools import chain, count
 from nncost.dims import Dim, indexed, product, substitute, symbol
 from nncost.errors import Instead, OptionError, SpecError, SymbolError
 from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES
-from nncost.frontends.model import BiasChoice
+from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.frontends.spec.grammar import Dots, Width, Widths, Word
 from nncost.frontends.spec.layers import MAX_LAYERS, Context, affine
 from nncost.frontends.spec.misplaced import attached, check_names
@@ -45,6 +45,12 @@ def build_widths(context: Context, spec: Widths, batch: Dim, bias: BiasChoice, a
         message = "the first item is the input, which has no activation and no count"
         raise context.sizes.error(message, first.size, corrected=attached(spec.widths) if first.count is None else None)
     check_names(context.sizes, spec.widths)
+    if activation != LoadOptions().activation and all(isinstance(w, Width) and w.activation for w in spec.widths[1:]):
+        raise OptionError(
+            "--activation changes nothing: every layer names its own.",
+            hint="It is that of layers without one, as in 784-16:relu-10.",
+            instead=Instead("--activation", ""),
+        )
     expanded = _expand_numbered(context.sizes, spec.widths)
     family = next((i for i, width in enumerate(expanded) if isinstance(width, Dots)), None)
     inputs, steps = (

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from nncost.errors import SourceError
+from nncost.errors import OptionError, SourceError
 from nncost.frontends.model import LoadOptions, Training
 from nncost.frontends.torch.inputs import check_names, has_values
 from nncost.frontends.torch.observation.observer import Observer
 from nncost.frontends.torch.step.run import StepSettings, run_step
 from nncost.frontends.torch.step.signals import NEEDS_VALUES
-from nncost.frontends.torch.tracing.trace import GIVE_TENSORS
 from nncost.ir.call_log import CallLog, Instrumentation
 from nncost.records import replace
 
@@ -39,10 +38,9 @@ def observe(module: nn.Module, options: LoadOptions, instrumentation: Instrument
         step = run_step(module, given, options, observer, settings)
     except NEEDS_VALUES as error:
         if not has_values(given):
-            name = type(module).__name__
-            raise SourceError(
-                f"{name}, seen as another tool does, needs the values of its inputs, and only shapes are given ({error}).",
-                hint=GIVE_TENSORS,
+            raise OptionError(
+                f"{type(module).__name__} asks for values of tensors while another tool watches it, and shapes have none.",
+                hint="Give it tensors, in Python, or choose a convention that needs no tool:  --convention torch",
             ) from error
         observer = Observer(module, instrumentation)
         step = run_step(module, given, options, observer, replace(settings, real=True))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from nncost.documents.document import Shell
-from nncost.errors import Instead, MissingExtraError, NncostError, OptionError
+from nncost.errors import Instead, MissingExtraError, NncostError, OptionError, SourceError
 from nncost.names import meant, nearest
 
 MAX_SHOWN = 400
@@ -57,8 +57,8 @@ def next_command(error: Exception, arguments: Sequence[str]) -> Shell | None:
         shown = Shell("Try:", ("nncost", *instead))
         if len(shown.command) <= MAX_SHOWN and shown.command.isprintable():
             return shown
-    if "nncost " in text or isinstance(error, MissingExtraError):
-        return None  # its hint is a command
+    if "nncost " in text or isinstance(error, (MissingExtraError, SourceError)):
+        return None  # its hint is a command, or it is about a file or a model, not about the command
     return Shell("Help:", ("nncost", *_command(arguments), "--help"))
 
 

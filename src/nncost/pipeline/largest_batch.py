@@ -35,6 +35,8 @@ def with_fit(report: Report, source: Any, settings: Settings, limit: int) -> Rep
             hint=report.memory.notes[0],
             instead=Instead("--fits", ""),
         )
+    if "batch" in front_end_for(source).unused():
+        raise _stays(report)
     counted = _Counted(source, settings)
     answer = _by_formula(source, settings, limit)
     if answer is None or (answer and counted(answer) > limit) or counted(answer + 1) <= limit:
@@ -102,10 +104,14 @@ def _formula(source: Any, settings: Settings) -> Peak | None:
 def _check_batch(report: Report, batch: Dim) -> None:
     """Raise OptionError if the source was counted at another batch than the one asked for."""
     if report.settings["batch"] != batch:
-        raise OptionError(
-            f"fits cannot choose the batch of this source: it stays {report.settings['batch']}.",
-            hint="Give the shape of an input whose first size is the batch, e.g. --input 1x3x224x224.",
-        )
+        raise _stays(report)
+
+
+def _stays(report: Report) -> OptionError:
+    return OptionError(
+        f"fits cannot choose the batch of this source: it stays {report.settings['batch']}.",
+        hint="Give the shape of an input whose first size is the batch, e.g. --input 1x3x224x224.",
+    )
 
 
 def _number(amount: Dim) -> int:

@@ -13,7 +13,7 @@ from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
 from nncost.frontends import registry
 from nncost.frontends.arguments import shapes_of
 from nncost.frontends.front_end import Runnable
-from nncost.frontends.model import Inputs, Model, TensorShape
+from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.ir import ops
 from nncost.ir.execute import prepare
 from nncost.ir.graph import Graph, Item, Tensor, walk
@@ -72,7 +72,8 @@ def _loaded(source: Any, settings: Settings) -> tuple[Graph, Sequence[str]]:
 def _own_model(source: Any, settings: Settings) -> Model:
     """A source that states its shapes, at the batch of the array it is given unless a batch is named."""
     given = settings.load.given
-    bare = replace(settings, load=replace(settings.load, given=None, inputs={}))
+    own = LoadOptions().dtype if isinstance(source, Graph) else settings.load.dtype  # a graph has its types already
+    bare = replace(settings, load=replace(settings.load, given=None, inputs={}, dtype=own))
     model = registry.load(source, load_options(source, bare))
     leaves = [] if given is None else [*given.args, *given.kwargs.values()]
     if bare.load.batch is None and len(leaves) == 1:

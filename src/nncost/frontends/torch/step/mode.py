@@ -274,7 +274,7 @@ class StepMode(TorchDispatchMode):
         try:
             return self._fakes.compute(func, args, kwargs, self._way_to_run(func, args))
         except NEEDS_VALUES:  # also of a composite that is not marked so, such as is_nonzero
-            result = NotImplemented if info.by_data else self.values.computed(func, args, kwargs)
+            result = self.values.computed(func, args, kwargs) if info.composite else NotImplemented
             if result is NotImplemented:
                 self.refused = func
                 raise

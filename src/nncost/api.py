@@ -127,7 +127,8 @@ def explain(
 ) -> Document:
     """Return the worked arithmetic of a topic or of one quantity, layer by layer; ``print`` shows its text.
 
-    ``topic`` is parameters, forward, backward, update, run, time or a quantity such as ``"forward.mul"``; None: all.
+    ``topic`` is shapes, parameters, neurons, forward, loss, backward, update, step, run, memory, time, or a quantity:
+    ``"mul"`` in every phase, ``"forward.mul"``, ``"memory.step_peak"``; None: all.
     With ``why``, the name of a convention such as ``"fvcore"``, instead a table of where its number differs from ours.
     ``source``, ``inputs`` and ``settings`` are those of :func:`count`.
 

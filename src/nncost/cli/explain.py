@@ -20,6 +20,9 @@ HELP = """Work out the numbers of SOURCE, layer by layer. TOPIC is a topic or on
   nncost explain "3x32x32, conv 16 3x3, relu" forward.mul --latex
   nncost explain 784-16-16-10 time               why it takes so long here, and what would help
   nncost explain gpt2/config.json --why fvcore   where another tool's number comes from
+
+Topics: shapes, parameters, forward, loss, backward, update, step, run, memory, neurons, time. Quantities: mul, add, flops and so on in
+all phases, or by their path in the JSON, as forward.mul and memory.step_peak.
 """
 
 

@@ -8,7 +8,7 @@ from nncost.counting.quantities import ALL, Quantity
 from nncost.dims import Dim, add_all, tidy
 from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph
 from nncost.explaining.card_steps import GRADIENT, steps_of
-from nncost.explaining.cards.card import INPUT, WEIGHTS, Card
+from nncost.explaining.cards.card import INPUT, WEIGHTS, Card, Reading
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import forward as formulas_of
 from nncost.explaining.derivation import gradient_parts, trace
@@ -99,32 +99,48 @@ def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
 # ------------------------------------------------------------------- what is not computed
 def _first_layers(context: Context) -> list[Block]:
     """Layers that compute a weight gradient more often than the gradient of their input."""
-    often: dict[str, dict[str, list[Dim]]] = {}
+    often: dict[tuple[str, Reading], dict[str, list[Dim]]] = {}
     for entry in context.accounts.of("backward", "mul"):
         if entry.reading is not None and INPUT in trace(entry.reading.card).labelled:
-            often.setdefault(entry.place[0], {}).setdefault(entry.part, []).append(entry.times)
-    for path, parts in often.items():
+            parts = often.setdefault((entry.place[0], entry.reading), {})
+            parts.setdefault(entry.part, []).append(entry.times)
+    for (path, reading), parts in often.items():
         with_weights, with_input = (add_all(parts.get(part, ())) for part in (WEIGHTS, INPUT))
         if with_weights != 0 and tidy(with_weights - with_input) == 1:
-            return [Paragraph(_spared(context, path, repeated=with_weights != 1))]
+            return [Paragraph(_spared(context, path, reading, repeated=with_weights != 1))]
     return []
 
 
-def _spared(context: Context, path: str, *, repeated: bool) -> str:
+def _spared(context: Context, path: str, reading: Reading, *, repeated: bool) -> str:
     layer = f"The first {path}" if repeated else path
-    text = f"{layer} has no {INPUT}: no one needs the derivative of the network's input, so it is not computed."
-    products = [e for e in context.accounts.of("backward", "mul") if e.place[0] == path and e.part == WEIGHTS]
+    reason = "nothing before it is trained" if _is_behind_frozen(context, path) else (
+        "no one needs the derivative of the network's input"
+    )  # fmt: skip
+    text = f"{layer} has no {INPUT}: {reason}, so it is not computed."
+    products = [
+        entry
+        for entry in context.accounts.of("backward", "mul")
+        if (entry.place[0], entry.reading, entry.part) == (path, reading, WEIGHTS)
+    ]
     amount = tidied(products[0].amounts["mul"]).text
     return f"{text} That saves {amount} multiplications, as many as its {WEIGHTS} takes."
+
+
+def _is_behind_frozen(context: Context, path: str) -> bool:
+    """Return whether a layer with parameters comes before this one: then it is frozen."""
+    learned = {p.path for p in context.counted.model.graph.parameters if p.role != "buffer"}
+    paths = [entry.place[0] for entry in context.accounts.of("forward")]
+    return path in paths and any(before in learned for before in paths[: paths.index(path)])
 
 
 def _reused(context: Context) -> list[Block]:
     saved = [card.saved for card in cards_of(context.accounts.of("backward")) if card.saved]
     if not saved:
         return []
+    others = "among others " if any(e.reading is None for e in context.accounts.of("backward")) else ""
     return [
         Heading("What is reused"),
-        Paragraph(f"The forward pass keeps {'; '.join(dict.fromkeys(saved))}. None of it is computed again."),
+        Paragraph(f"The forward pass keeps {others}{'; '.join(dict.fromkeys(saved))}. None of it is computed again."),
     ]
 
 
@@ -134,8 +150,8 @@ def _ratio(context: Context) -> list[Block]:
         return []
     reason = (
         "A layer with weights does its forward products once more for ∂L/∂W and once more for ∂L/∂x: two for one. "
-        "But the first layer needs no ∂L/∂x, and activations add some of their own, so “twice the forward pass” is "
-        "a limit that deep, wide networks come close to, not a rule."
+        "But the first layer needs no ∂L/∂x, and activations, norms and attention add some of their own, so “twice the "
+        "forward pass” is no rule."
     )
     content: list[Block] = [Heading("Backward against forward (multiplications)")]
     if isinstance(forward, int) and isinstance(back, int):

@@ -137,7 +137,7 @@ def _introduction(context: Context, topics: Sequence[Topic]) -> Section:
         text = f"The forward pass of {batches}{examples}, without training."
     else:
         text = f"One training step on {batches}{examples}: loss {settings['loss']}, optimizer {settings['optimizer']}."
-    answer = [Paragraph(short_answer(context, topics))] if has_answer(topics) else []
+    answer = [Paragraph(short_answer(context, topics))] if has_answer(context, topics) else []
     content = [*answer, Paragraph(text), *_chain(context)]
     content += [Paragraph(note) for note in context.report.notes]
     if not context.report.complete:
@@ -152,5 +152,5 @@ def _chain(context: Context) -> list[Paragraph]:
     if not 1 <= len(sizes) <= FEW_LAYERS:
         return []
     steps = ", ".join(f"{written(narrow).text}→{written(wide).text}" for narrow, wide in sizes)
-    layers = "1 layer" if len(sizes) == 1 else f"{len(sizes)} layers"
-    return [Paragraph(f"The first number is the input, not a layer, so these are {layers}: {steps}.")]
+    layers = "this is 1 layer" if len(sizes) == 1 else f"these are {len(sizes)} layers"
+    return [Paragraph(f"The first number is the input, not a layer, so {layers}: {steps}.")]

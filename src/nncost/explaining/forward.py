@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.counting.quantities import ALL, Quantity
-from nncost.documents.document import Block, Equation, Heading, Paragraph
+from nncost.documents.document import Block, Equation, Heading, Maths, Paragraph
 from nncost.explaining.accounts import Entry
 from nncost.explaining.card_steps import steps_of
 from nncost.explaining.context import Context, chosen
@@ -22,6 +22,7 @@ from nncost.explaining.phase import (
     sums,
 )
 from nncost.explaining.topics import Topic
+from nncost.ir.training.losses import LOSSES
 from nncost.notation.written import tidied
 
 
@@ -65,6 +66,16 @@ def _closing(context: Context) -> list[Block]:
     return [Paragraph(text)]
 
 
+def _as_defined(context: Context) -> list[Block]:
+    """What a loss is that a framework computed in operations of its own."""
+    name = context.counted.loss
+    if context.counted.model.trace is None or name not in LOSSES:
+        return []
+    found = LOSSES[name]
+    text = "PyTorch computes it, and its gradient, in the operations below."
+    return [Heading(name), Equation(Maths(*found.value)), Equation(Maths(*found.gradient)), Paragraph(text)]
+
+
 _FUSED = (
     "The network ends in softmax, so p is there already. And p − t is the gradient in front of the softmax: the "
     "backward pass starts there and has no lines for that layer."
@@ -75,7 +86,7 @@ def loss(context: Context, topic: Topic) -> list[Block]:
     """Return the loss's value and its gradient at the output."""
     quantities = chosen(SHOWN if topic.quantity is None else ALL, topic.quantity)
     entries = context.accounts.of("loss")
-    content: list[Block] = []
+    content: list[Block] = _as_defined(context)
     for card in cards_of(entries):
         content += [Heading(card.title), *map(Equation, card.equations), letters_line(card, card.equations)]
         content.append(

@@ -20,6 +20,7 @@ from nncost.notation.written import joined, multiplied, tidied, written
 
 _BEFORE = ("parameters", "buffers", "optimizer_state", "inputs", "resident")
 _PEAKS = ("forward_peak", "forward_allocated", "step_peak", "step_allocated", "reserved_peak")
+_COUNTERS = "What the optimizer keeps beside copies of the parameters are numbers of steps, one for each tensor."
 _NUMBER_BYTES = (4, 8, 2, 1)
 """Widths of a number that an input may have, the likeliest first."""
 
@@ -52,7 +53,10 @@ def _before(context: Context) -> list[Block]:
     lines += [_state(context), _inputs(context)]
     known = [line for line in lines if line[1] != 0]
     explanation = "What is there before the step begins, and stays: every number takes the bytes of its type."
-    return [Heading("Before the step (memory.resident)"), Paragraph(explanation), gathered(known)]
+    counters = (
+        [Paragraph(_COUNTERS)] if any(" + " in (line.numbers or line.result).text for line, _ in known[-2:-1]) else []
+    )
+    return [Heading("Before the step (memory.resident)"), Paragraph(explanation), gathered(known), *counters]
 
 
 def _stored(label: str, parameters: Sequence[Parameter], total: Dim) -> tuple[Line, Dim]:
@@ -88,16 +92,33 @@ def _inputs(context: Context) -> tuple[Line, Dim]:
     total = context.report.memory.inputs
     if total is None:
         return Line("inputs", None, None, tidied(0)), 0
-    shapes = list(context.report.source.inputs.values())
+    parts = _input_parts(context, total)
+    if parts is None:
+        return Line("inputs", None, None, tidied(total)), total
+    return Line(parts[0], None, joined(parts[1], " + ", " + "), tidied(total)), total
+
+
+def _input_parts(context: Context, total: Dim) -> tuple[str, list[Maths]] | None:
+    """What the inputs are called and each of them in numbers and bytes; None where their types are not known."""
+    step, shapes = context.counted.step, list(context.report.source.inputs.values())
+    if context.counted.model.trace is None:
+        states = sum(map(len, step.states.values()))
+        given = step.graph.inputs[: len(step.graph.inputs) - states]
+        name = "inputs and targets" if len(given) > len(shapes) else "inputs"
+        return name, [_sized(DTYPE_BYTES[tensor.dtype], tensor.shape) for tensor in given]
     for width in _NUMBER_BYTES:
-        known = add_all(width * product(shape) for shape in shapes)
-        rest = tidy(total - known)
-        if shapes and (is_symbolic(rest) or int(rest) >= 0):
-            parts = [_sized(width, shape) for shape in shapes] + ([tidied(rest)] if rest != 0 else [])
-            return Line(
-                "inputs and targets" if rest != 0 else "inputs", None, joined(parts, " + ", " + "), tidied(total)
-            ), total
-    return Line("inputs", None, None, tidied(total)), total
+        rest = tidy(total - add_all(width * product(shape) for shape in shapes))
+        if shapes and rest == 0:
+            return "inputs", [_sized(width, shape) for shape in shapes]
+        if (
+            shapes
+            and width == _NUMBER_BYTES[0]
+            and context.counted.loss != NO_LOSS
+            and not is_symbolic(rest)
+            and rest > 0
+        ):
+            return "inputs and targets", [*(_sized(width, shape) for shape in shapes), tidied(rest)]
+    return None
 
 
 def _sized(width: int, shape: Sequence[Dim]) -> Maths:
@@ -112,7 +133,10 @@ def _kept(context: Context) -> list[Block]:
     if total is None:
         return []
     kept = [] if timeline is None else kept_for_backward(timeline)
-    text = "Values of the forward pass that the loss or the backward pass will read again: until then they are held."
+    text = (
+        "Values of the forward pass that the loss or the backward pass will read again: until then they are held. Each "
+        "number is the bytes of one tensor, or of all that a layer keeps."
+    )
     if not same(add_all(a.bytes for a in kept), total):
         return [heading, Paragraph(text), summed((Line("kept", None, None, tidied(total)),), total)]
     return [heading, Paragraph(text), _by_layer(kept)]

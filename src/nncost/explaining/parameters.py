@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nncost.dims import Dim, add_all, exact_divide, is_symbolic, product, tidy
 from nncost.documents.document import Block, Equation, Heading, Line, Maths, Paragraph, Work
 from nncost.explaining.accounts import Entry
+from nncost.explaining.cards.card import Card
 from nncost.explaining.context import Context
 from nncost.explaining.derivation import blocks, letters_of, put_in
 from nncost.explaining.neurons import input_values
@@ -31,7 +32,7 @@ def parameters(context: Context, topic: Topic) -> list[Block]:
     quantity = topic.quantity
     roles = [(role, title) for role, name, title in _ROLES if quantity in (*_ALL_ROLES, name)]
     if quantity == "buffers":
-        roles = [("buffer", "Buffers: stored averages that no derivative changes")]
+        roles = [("buffer", "Buffers: stored numbers that no derivative changes")]
     content: list[Block] = _cards(context) if quantity is None else []
     for role, title in roles:
         given = [p for p in context.counted.model.graph.parameters if p.role == role]
@@ -48,8 +49,15 @@ def _cards(context: Context) -> list[Block]:
     for card in cards_of(context.accounts.of("forward")):
         if card.parameters:
             content += [Equation(equation) for equation in card.equations] if card.title == "dense layer" else []
-            content.append(Paragraph(f"{card.title[0].upper()}{card.title[1:]}: {card.parameters}."))
+            content.append(Paragraph(f"{card.title[0].upper()}{card.title[1:]}: {card.parameters}.{_letters(card)}"))
     return content or [Paragraph("Nothing here is learned: the network has no parameters.")]
+
+
+def _letters(card: Card) -> str:
+    """What the letters in the sizes of a card's parameters mean."""
+    used = {s.name for _, _, size in blocks(card) for s in getattr(size, "free_symbols", ())}
+    meanings = [f"{letter} {meaning}" for letter, meaning in card.letters.items() if letter in used]
+    return f" Here: {'; '.join(meanings)}." if meanings else ""
 
 
 # ------------------------------------------------------------------- worked lines
@@ -171,7 +179,7 @@ def _caveats(context: Context) -> list[Block]:
     result: list[Block] = []
     buffers, neurons = context.report.parameters.buffers, context.report.neurons
     if buffers != 0:
-        text = f"Besides these there are {tidied(buffers).text} buffers: stored averages, not parameters."
+        text = f"Besides these there are {tidied(buffers).text} buffers: stored numbers that are not learned, such as running averages."
         result.append(Paragraph(text))
     inputs = input_values(context)
     if inputs and neurons != 0:

@@ -75,7 +75,16 @@ def steps_table(
     rows = [(step, taken) for step in steps if (taken := _taken(step, quantities, letters_of(card))) is not None]
     kept = [(step, Maths("kept", r"\text{kept}")) for step in _read(earlier, [step for step, _ in rows])]
     lines = tuple((_equation(step), taken) for step, taken in (*kept, *rows))
-    return [Table(("operation by operation", "takes"), lines, align="ll")] if rows and len(lines) > 1 else []
+    if not rows or len(lines) < 2:
+        return []
+    pieces = any(_PIECE.search(step.expression.text) for step, _ in (*kept, *rows))
+    return [
+        Table(("operation by operation", "takes"), lines, align="ll"), *([Paragraph(_OF_PIECES)] if pieces else []),
+    ]  # fmt: skip
+
+
+_PIECE = re.compile(r"\[\d\]")
+_OF_PIECES = "[1], [2] and so on are the first and the second of the equal parts that a result is cut into."
 
 
 def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -> list[Block]:

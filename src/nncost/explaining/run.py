@@ -35,7 +35,10 @@ def _steps(context: Context, run: Run) -> list[Block]:
     content: list[Block] = [Work((Line("steps", formula, numbers, tidied(run.steps)),))]
     if accumulate != 1:
         content.append(
-            Paragraph(f"One step gathers the gradients of {accumulate} batches of {batch.text}: {size.text} examples.")
+            Paragraph(
+                f"One step gathers the gradients of {accumulate} batches of {batch.text}: {size.text} examples. The last step "
+                "of an epoch gathers what remains, so the whole run takes less than all steps times a full one."
+            )
         )
     if run.assumes:
         content.append(Paragraph(f"This assumes that {run.assumes}."))

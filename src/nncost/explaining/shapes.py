@@ -15,7 +15,7 @@ from nncost.explaining.working import MERGED_FROM, gathered, kind, named
 from nncost.ir.graph import Region, Tensor, walk
 from nncost.ir.layers import AdaptivePool, Conv, ConvTranspose, Dense, GlobalPool, MatMul, Pool
 from nncost.notation.written import joined, tidied, written
-from nncost.records import record
+from nncost.records import record, replace
 
 Windowed = Conv | Pool
 
@@ -44,31 +44,47 @@ class _Axis:
 
 def shapes(context: Context, topic: Topic) -> list[Block]:
     """Return the output shape of every layer, and the arithmetic of those that change it."""
-    shape: Shape = next(iter(context.report.source.inputs.values()), ())
-    rows = [_Row("input", shape, "")]
-    outputs = {(row.path, row.op): row.output for row in context.report.rows if row.phase == "forward"}
-    for work, region in _regions(context):
-        flat = _flattened(shape, region)
-        if flat is not None:
-            rows.append(_Row("flattened", (shape[0], product(shape[1:])), flat))
-        shape, reason = region.outputs[0].shape, _reason(region)
-        if reason != _AS_BEFORE or rows[-1].path != work.place[0]:
-            rows.append(_Row(work.place[0], outputs.get(work.place[:2]) or shape, reason, work.times))
+    rows = list(_rows(context))
     has_windows = any(isinstance(region.layer, (Conv, Pool)) for _, region in _regions(context))
     table = Table(("layer", "output", "because"), tuple(_merged(rows)), align="lll")
     return [*([Paragraph(_WINDOW_RULE)] if has_windows else []), table, *padding(context)]
+
+
+def _rows(context: Context) -> Iterator[_Row]:
+    """The input and every layer, whose last operation that changes the shape says why it has it."""
+    shape: Shape = next(iter(context.report.source.inputs.values()), ())
+    outputs = {(row.path, row.op): row.output for row in context.report.rows if row.phase == "forward"}
+    row = _Row("input", shape, "")
+    for work, region in _regions(context):
+        flat = _flattened(shape, region)
+        path, shape = work.place[0], region.outputs[0].shape
+        shown = outputs.get(work.place[:2]) or shape
+        reason = _reason(region)
+        is_another = reason == _AS_BEFORE and not same_shapes(row.shape, shown)
+        if is_another or (isinstance(region.layer, (Dense, MatMul)) and not same(shown[-1], shape[-1])):
+            reason = ""
+        if row.path == path:
+            row = row if reason in ("", _AS_BEFORE) else replace(row, shape=shown, reason=reason)
+            continue
+        yield row
+        if flat is not None:
+            yield _Row("flattened", region.inputs[0].shape, flat)
+        row = _Row(path, shown, reason, work.times)
+    yield row
 
 
 def _merged(rows: Sequence[_Row]) -> Iterator[tuple[Cell, ...]]:
     """The rows as cells; layers that differ by the numbers in their paths alone share one."""
     alike: dict[tuple[object, ...], list[_Row]] = {}
     for row in rows:
-        alike.setdefault((kind(row.path), row.shape, row.reason, row.times), []).append(row)
+        reason = "" if row.reason == _AS_BEFORE else row.reason
+        alike.setdefault((kind(row.path), row.shape, reason, row.times), []).append(row)
     for group in alike.values():
         for members in [group] if len(group) >= MERGED_FROM else [[row] for row in group]:
             name = named([row.path for row in members])
             times = "" if members[0].times == 1 else f" ×{tidied(members[0].times).text}"
-            yield name + times, shape_text(members[0].shape), members[0].reason
+            reasons = {row.reason for row in members}
+            yield name + times, shape_text(members[0].shape), reasons.pop() if len(reasons) == 1 else ""
 
 
 _AS_BEFORE = "as before"
@@ -81,7 +97,7 @@ _WINDOW_RULE = (
 def _regions(context: Context) -> Iterator[tuple[Executed, Region]]:
     """The layers of the forward pass."""
     for work in context.accounts.executed:
-        if work.place[2] == "forward" and isinstance(work.item, Region) and work.item.outputs:
+        if work.place[2] == "forward" and work.place[0] and isinstance(work.item, Region) and work.item.outputs:
             yield work, work.item
 
 
@@ -183,7 +199,8 @@ def padding(context: Context) -> list[Block]:
     counted = context.settings.taps
     text = (
         "Near the border a kernel lies on zeros of the padding. Along an axis only some pairs of a position and a tap "
-        "meet a value; all products less those of such pairs fall on zeros. "
+        "meet a value. Each line: all products, less those pairs along each axis times all else (examples, channels and "
+        "kernels). "
         + ("--taps valid leaves them out." if counted == "dense" else "They are left out here (--taps valid).")
     )
     return [Heading("Products with zeros of the padding"), Paragraph(text), gathered(lines)]

@@ -161,8 +161,8 @@ def _bytes(amount: Dim) -> str:
 
 def _shapes(context: Context) -> str:
     inputs = next(iter(context.report.source.inputs.values()), ())
-    last = [w.item.outputs[0].shape for w in context.accounts.executed if w.place[2] == "forward" and w.item.outputs]
-    return f"An input of {shape_text(inputs)} becomes an output of {shape_text(last[-1] if last else inputs)}."
+    *_, last = (inputs, *context.report.outputs.values())
+    return f"An input of {shape_text(inputs)} becomes an output of {shape_text(last)}."
 
 
 def _neurons(context: Context) -> str:
@@ -212,9 +212,10 @@ def _in_all_phases(context: Context, quantity: str) -> str:
     return f"{whole}: {listed(parts)}." if len(parts) > 1 else f"{whole}."
 
 
-def has_answer(topics: Sequence[Topic]) -> bool:
-    """Return whether the topics have a short answer of their own."""
-    return all(topic.head != TIME for topic in topics)
+def has_answer(context: Context, topics: Sequence[Topic]) -> bool:
+    """Return whether the topics have a short answer of their own: not the time, and no phase that is not there."""
+    missing = ("loss", "backward", "update") if context.counted.loss == NO_LOSS else ()
+    return all(topic.head != TIME and (topic.head not in missing or len(topics) > 1) for topic in topics)
 
 
 def is_empty(context: Context, topic: Topic) -> bool:

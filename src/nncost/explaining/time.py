@@ -257,12 +257,25 @@ def _faster(report: Report, steps: dict[int, Step]) -> list[Block]:
     single = min(known)
     gain = (known[single] / single) / (known[best] / best)
     how = "measured" if all(step.measured is not None for step in steps.values()) else "predicted"
+    if gain < _WORTH_IT:
+        text = (
+            f"Larger batches make an example no cheaper here ({how}); if that surprises, other programs may have been "
+            "busy: ask again when the machine is idle."
+        )
+        return [Paragraph(text), Table(_batch_titles(examples, epochs), rows, align="rrrr")]
     text = (
         f"To make it faster, use larger batches ({how} here): in batches of {grouped(best)} an example takes "
         f"{gain:.2g} times less time than in batches of {grouped(single)}; the number of steps, and with it what is learned, changes too."
     )
-    header = ("batch", "a step", "an example", f"{grouped(examples)} × {epochs}")
-    return [Paragraph(text), Table(header, rows, align="rrrr")]
+    return [Paragraph(text), Table(_batch_titles(examples, epochs), rows, align="rrrr")]
+
+
+def _batch_titles(examples: int, epochs: int) -> tuple[str, ...]:
+    return "batch", "a step", "an example", f"{grouped(examples)} × {epochs}"
+
+
+_WORTH_IT = 1.1
+"""From this gain on, larger batches are advised."""
 
 
 @contextmanager

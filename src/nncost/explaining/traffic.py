@@ -22,8 +22,8 @@ from nncost.records import record
 
 READ: Quantity = "read_bytes"
 _RULE = (
-    "A kernel reads every distinct input once and writes every output that another one uses once. Each line adds up these "
-    "tensors: the numbers in them, times the bytes of one."
+    "A kernel reads every distinct input once and writes every output that another one uses once; each gradient of a layer "
+    "is a kernel of its own. Each line adds up these tensors: the numbers in them, times the bytes of one."
 )
 _FEW = 16
 """Up to so many tensors of different sizes are added up in one line; more stand as their sum."""

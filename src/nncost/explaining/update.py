@@ -83,7 +83,9 @@ def step(context: Context, topic: Topic) -> list[Block]:
     for name in shown:
         content += [Heading(f"{in_words(name)} (step.{name})"), _phases(context, name)]
     if quantity is not None:
-        content.append(Paragraph(f"Each line has an explanation of its own, for example: forward.{quantity}."))
+        own = next((phase for phase in PHASES if totals[phase][quantity] != 0), None)
+        text = f"Each line has an explanation of its own, for example: {own}.{quantity}."
+        content += [Paragraph(text)] if own is not None else []
     return content
 
 

@@ -74,7 +74,7 @@ def named(paths: Sequence[str], suffix: str = "") -> str:
     """Return ``layers.0-31.mlp ×32``, or ``n1 … n30 (7 alike)`` for layers whose numbers are no names of their own."""
     names = [name for name, _ in together(paths)]
     if len(names) <= _LISTED:
-        return ", ".join(names) + suffix + (f" ×{len(paths):,}" if len(paths) > 1 else "")
+        return (", ".join(names) + suffix).strip() + (f" ×{len(paths):,}" if len(paths) > 1 else "")
     ordered = sorted(paths, key=_place)
     return f"{ordered[0]} … {ordered[-1]}{suffix} ({len(paths):,} alike)"
 

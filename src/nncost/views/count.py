@@ -78,7 +78,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if p.trainable != p.total:
         yield "trainable", f"{exact(p.trainable)} (the others are frozen)"
     if p.buffers != 0:
-        yield "buffers", f"{exact(p.buffers)} (statistics, not parameters)"
+        yield "buffers", f"{exact(p.buffers)} (kept, but not learned)"
     if _has_neurons(report):
         yield "neurons", exact(report.neurons)
     setting = f"batch {plain(settings['batch'])}, {settings['dtype']}, {settings['mode']}"

@@ -24,7 +24,7 @@ def one_formula_document(formula: Formula) -> Document:
 def _blocks(formula: Formula) -> list[Block]:
     facts: list[tuple[str, Cell]] = [("formula", written(formula.expanded))]
     if not formula.symbols:
-        hint = "A number: the source has no symbols. Write a name for a size, e.g. 784-h-10, or --batch B."
+        hint = "A number: no symbol is in it. Write a name for a size, e.g. 784-h-10, or --batch B."
         return [Heading(formula.quantity), Facts(tuple(facts)), Paragraph(hint)]
     if str(formula.factored) != str(formula.expanded):
         facts.append(("factored", written(formula.factored)))

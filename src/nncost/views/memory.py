@@ -59,7 +59,7 @@ def _place(memory: Memory) -> str:
     if memory.step_peak_at is None:
         return ""
     path, phase = memory.step_peak_at, memory.step_peak_phase
-    return f"  in {path if path == phase else f'{path} {phase}'}".rstrip()
+    return f"  in {path if path == phase else f'{path} {phase}'.strip()}"
 
 
 def _amount(amount: Dim) -> str:

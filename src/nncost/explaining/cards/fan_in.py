@@ -32,7 +32,7 @@ def fan_in_card() -> Card:
 
     return Card(
         title="add: gradients of one value",
-        letters={"E": "values that were used once more"},
+        letters={"E": "values in the whole batch that were used once more"},
         build=build,
         equations=(Maths("g = g₁ + g₂", "g = g_1 + g_2"),),
         symbols={"g": "gradients of one value"},

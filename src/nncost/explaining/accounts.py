@@ -16,7 +16,7 @@ from nncost.counting.quantities import TRAFFIC, Quantity
 from nncost.dims import Dim, Shape, add_all, same, substitute, tidy
 from nncost.explaining.arithmetic import Term, Terms, bare, terms_of
 from nncost.explaining.cards import readings
-from nncost.explaining.cards.card import BATCH, INPUT, Reading
+from nncost.explaining.cards.card import BATCH, INPUT, WEIGHTS, Reading
 from nncost.explaining.cards.fan_in import read_fan_in
 from nncost.explaining.derivation import (
     Counts,
@@ -220,8 +220,9 @@ class _CardMatcher:
 
     def _gradients(self, whole: Entry, known: Sequence[Reading], item: Item) -> list[Entry] | None:
         trained = whole.place[0] in self.trained and not _with_weights(item)
+        first = WEIGHTS if isinstance(item, Node) and isinstance(item.op, ops.Contract) else ""
         for reading in self._likeliest_first(known):
-            for wanted, arriving in _choices(reading, trained):
+            for wanted, arriving in _choices(reading, trained, first):
                 if _agree(_backward_at(reading, wanted, arriving), whole.amounts):
                     return [
                         replace(whole, part=part, reading=reading, formulas=formulas, amounts=amounts)
@@ -288,14 +289,18 @@ def _agree(left: Counts, right: Counts) -> bool:
     return all(same(left.get(name, 0), right.get(name, 0)) for name in left.keys() | right.keys())
 
 
-def _choices(reading: Reading, trained: bool) -> Iterator[tuple[frozenset[str], frozenset[int]]]:
-    """Which gradients may be wanted, the likeliest first, and of which outputs they may come."""
+def _choices(reading: Reading, trained: bool, first: str) -> Iterator[tuple[frozenset[str], frozenset[int]]]:
+    """Which gradients may be wanted, the likeliest first, and of which outputs they may come.
+
+    A product of two tensors of which none is learned is the gradient ``first``, if the layer has that.
+    """
     traced = trace(reading.card)
     labels = frozenset(traced.labelled)
     inputs = {
         label for label, t in traced.labelled.items() if all(t is not p.tensor for p in traced.builder.parameters)
     }
     likely = [labels, labels - inputs] if trained else [frozenset(inputs)]
+    likely = [frozenset({first}), *likely] if first in labels else likely
     rest = [labels, labels - inputs, labels - {INPUT}, frozenset(inputs)]
     if len(labels) <= _FEW_GRADIENTS:
         rest += [frozenset(some) for size in range(len(labels), 0, -1) for some in combinations(sorted(labels), size)]

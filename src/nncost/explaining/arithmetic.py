@@ -114,7 +114,7 @@ def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths | None:
     for form, value in ((results * terms, count * each), (results * (terms - 1), count * (each - 1))):
         if inner and same(value, amount):
             return _sized(form, shape, inner)
-    times = whole_quotient(amount, count)
+    times = None if isinstance(item.op, (ops.Algorithm, ops.Sort)) else whole_quotient(amount, count)
     return None if times is None else _sized(results * times, shape, inner)
 
 

@@ -27,6 +27,7 @@ from nncost.explaining.phase import (
     sums,
 )
 from nncost.explaining.topics import Topic
+from nncost.explaining.words import listed
 from nncost.notation.written import tidied, written
 from nncost.units import ratio
 
@@ -92,7 +93,7 @@ def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
             why = ""
     content += explained(("gradient", "quantity", "formula", "why"), rows)
     before, steps = steps_of(card)
-    are_gradients = all(step.name.startswith(GRADIENT) for step in steps)
+    are_gradients = bool(card.why_backward) and all(step.name.startswith(GRADIENT) for step in steps)
     return content if are_gradients and len(steps) > 1 else content + steps_table(card, steps, quantities, before)
 
 
@@ -104,33 +105,39 @@ def _first_layers(context: Context) -> list[Block]:
         if entry.reading is not None and INPUT in trace(entry.reading.card).labelled:
             parts = often.setdefault((entry.place[0], entry.reading), {})
             parts.setdefault(entry.part, []).append(entry.times)
-    for (path, reading), parts in often.items():
+    spared = []
+    for place, parts in often.items():
         with_weights, with_input = (add_all(parts.get(part, ())) for part in (WEIGHTS, INPUT))
         if with_weights != 0 and tidy(with_weights - with_input) == 1:
-            return [Paragraph(_spared(context, path, reading, repeated=with_weights != 1))]
-    return []
+            spared.append((place, with_weights != 1))
+    return [Paragraph(_spared(context, spared))] if spared else []
 
 
-def _spared(context: Context, path: str, reading: Reading, *, repeated: bool) -> str:
-    layer = f"The first {path}" if repeated else path
-    reason = "nothing before it is trained" if _is_behind_frozen(context, path) else (
-        "no one needs the derivative of the network's input"
-    )  # fmt: skip
-    text = f"{layer} has no {INPUT}: {reason}, so it is not computed."
-    products = [
-        entry
+def _spared(context: Context, spared: Sequence[tuple[tuple[str, Reading], bool]]) -> str:
+    names = [(f"the first {path}" if repeated else path) or "the model" for (path, _), repeated in spared]
+    products = {
+        (entry.place[0], entry.reading): entry.amounts["mul"]
         for entry in context.accounts.of("backward", "mul")
-        if (entry.place[0], entry.reading, entry.part) == (path, reading, WEIGHTS)
-    ]
-    amount = tidied(products[0].amounts["mul"]).text
-    return f"{text} That saves {amount} multiplications, as many as its {WEIGHTS} takes."
+        if entry.part == WEIGHTS and entry.reading is not None
+    }
+    reason = "no one needs the derivative of the network's input"
+    if any(_is_behind_frozen(context, path) for (path, _), _ in spared):
+        reason = "nothing before is trained"
+    verb, it = ("has", "it is") if len(names) == 1 else ("have", "they are")
+    amount = tidied(add_all(products[place] for place, _ in spared)).text
+    said = listed(names)
+    return (
+        f"{said[:1].upper() if said.startswith('the ') else said[:1]}{said[1:]} {verb} no {INPUT}: {reason}, so {it} not computed. "
+        f"That saves {amount} multiplications, as many as {'its' if len(names) == 1 else 'their'} {WEIGHTS} take{'s' if len(names) == 1 else ''}."
+    )
 
 
 def _is_behind_frozen(context: Context, path: str) -> bool:
     """Return whether a layer with parameters comes before this one: then it is frozen."""
-    learned = {p.path for p in context.counted.model.graph.parameters if p.role != "buffer"}
+    trained = {parameter.path for parameter in context.counted.step.gradients}
+    frozen = {p.path for p in context.counted.model.graph.parameters if p.role != "buffer"} - trained
     paths = [entry.place[0] for entry in context.accounts.of("forward")]
-    return path in paths and any(before in learned for before in paths[: paths.index(path)])
+    return path in paths and any(before in frozen for before in paths[: paths.index(path)])
 
 
 def _reused(context: Context) -> list[Block]:

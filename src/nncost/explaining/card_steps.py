@@ -33,6 +33,7 @@ def steps_of(card: Card) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     forward: list[Item] = [*fixed, traced.region]
     outputs = {tensor: "y" if place == 0 else f"y{place + 1}" for place, tensor in enumerate(traced.region.outputs)}
     labels = {gradient: label for label, gradient in gradients.items()}
+    outside = {i for i in backward if not (isinstance(i, Region) and i.layer == traced.region.layer)}
     writer = Writer(
         _given_names(traced),
         outputs | _loss_names(traced) | labels,
@@ -40,6 +41,7 @@ def steps_of(card: Card) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         letter=_letter(card),
         states=STATES,
         size=lambda dim: written(dim, letters_of(card)),
+        uncounted=set(walk([*outside])),
     )
     made = {tensor for node in walk(backward) for tensor in node.outputs}
     read = [tensor for node in walk(backward) for tensor in node.inputs if tensor not in made]
@@ -55,8 +57,7 @@ def _backward(traced: Traced) -> tuple[Sequence[Item], Mapping[str, Tensor]]:
     seed = b.input(output.shape, name="g")
     wanted = dict.fromkeys(traced.labelled.values(), "layer")
     gradients, _ = differentiate(b, [traced.region], [(output, seed)], wanted)
-    own = [item for item in b.items if isinstance(item, Region) and item.layer == traced.region.layer]
-    return own, {label: gradients[t] for label, t in traced.labelled.items() if t in gradients}
+    return b.items, {label: gradients[t] for label, t in traced.labelled.items() if t in gradients}
 
 
 def _given_names(traced: Traced) -> dict[Tensor, str]:

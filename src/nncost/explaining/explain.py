@@ -30,6 +30,7 @@ from nncost.notation.written import quoting, tidied, written
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
+from nncost.records import replace
 
 _TITLE = 200
 """Characters of a name that a title shows."""
@@ -74,7 +75,10 @@ def explain_source(source: str | Graph, topic: str | None, settings: Settings) -
     wanted = list(asked) if asked is not None else _all_topics(context)
     if len(wanted) > 1:
         wanted = [each for each in wanted if not is_empty(context, each)]
-    with quoting(ambiguous := ambiguous_symbols(context)):
+    ambiguous = ambiguous_symbols(context)
+    with quoting(ambiguous):
+        if ambiguous:  # what is written in the accounts is written anew
+            context = replace(context, accounts=accounts_of(counted, valid_taps=settings.taps == "valid"))
         sections = [_introduction(context, wanted), *(_section(context, each) for each in wanted)]
     if ambiguous:
         sections[0] = Section("", (*sections[0].blocks, Paragraph(_QUOTED.format(listed(ambiguous)))))
@@ -92,7 +96,7 @@ def ambiguous_symbols(context: Context) -> list[str]:
     symbols: set[str] = set()
     for entry in context.accounts.entries:
         if entry.reading is not None:
-            letters |= set(entry.reading.card.letters)
+            letters |= {*entry.reading.card.letters, *entry.reading.card.symbols}
             symbols |= {str(s) for value in entry.reading.values for s in getattr(value, "free_symbols", ())}
     own_meaning = {BATCH} if str(context.counted.model.batch) == BATCH else set()
     return sorted((letters & symbols) - own_meaning)
@@ -149,7 +153,7 @@ def _introduction(context: Context, topics: Sequence[Topic]) -> Section:
 def _chain(context: Context) -> list[Paragraph]:
     """How to read the widths of a network of dense layers."""
     sizes = widths(context)
-    if not 1 <= len(sizes) <= FEW_LAYERS:
+    if context.counted.model.kind != "spec" or not 1 <= len(sizes) <= FEW_LAYERS:
         return []
     steps = ", ".join(f"{written(narrow).text}→{written(wide).text}" for narrow, wide in sizes)
     layers = "this is 1 layer" if len(sizes) == 1 else f"these are {len(sizes)} layers"

@@ -15,7 +15,7 @@ from nncost.notation.written import mathematics
 from nncost.records import field, record
 from nncost.units import grouped
 
-CHOICE, SUM, QUOTIENT, PRODUCT, ATOM = range(5)
+CHOICE, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(6)
 """How tightly a piece of text holds together; looser pieces are put in brackets."""
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -77,10 +77,10 @@ FORMS: Mapping[str, Form] = {
     "add": Form("{} + {}", "{} + {}", SUM, (SUM, SUM)),
     "sub": Form("{} − {}", "{} - {}", SUM, (SUM, QUOTIENT)),
     "mul": Form("{}·{}", r"{} \cdot {}", PRODUCT, _PAIR),
-    "div": Form("{}/{}", "{}/{}", QUOTIENT, (PRODUCT, ATOM)),
-    "square": Form("{}²", "{}^2", ATOM, (ATOM,)),
-    "sqrt": Form("√{}", r"\sqrt{{{}}}", ATOM, (ATOM,)),
-    "pow": Form("{}^{}", "{{{}}}^{{{}}}", ATOM, (ATOM, ATOM)),
+    "div": Form("{}/{}", "{}/{}", QUOTIENT, (PRODUCT, POWER)),
+    "square": Form("{}²", "{}^2", POWER, (ATOM,)),
+    "sqrt": Form("√{}", r"\sqrt{{{}}}", POWER, (ATOM,)),
+    "pow": Form("{}^{}", "{{{}}}^{{{}}}", POWER, (ATOM, ATOM)),
     "greater": Form("{} > {}", "{} > {}", CHOICE, _SUMS),
     "greater_equal": Form("{} ≥ {}", r"{} \ge {}", CHOICE, _SUMS),
     "equal": Form("{} = {}", "{} = {}", CHOICE, _SUMS),
@@ -101,11 +101,11 @@ FORMS: Mapping[str, Form] = {
         "{3} if {1} < {0} < {2}, else 0", r"{3}\text{{ if }}{1} < {0} < {2}\text{{, else }}0", CHOICE, _SUMS
     ),
     # Operations on many elements at once.
-    "contract": Form("Σ {}·{}", r"\sum {} \cdot {}", SUM, (ATOM, ATOM)),
+    "contract": Form("Σ {}·{}", r"\sum {} \cdot {}", SUM, (POWER, POWER)),
     "sum": Form("Σ {}", r"\sum {}", SUM, (QUOTIENT,)),
     "prod": Form("Π {}", r"\prod {}", SUM, (QUOTIENT,)),
-    "largest": Form("max {}", r"\max {}", SUM, (ATOM,)),
-    "smallest": Form("min {}", r"\min {}", SUM, (ATOM,)),
+    "largest": Form("max {}", r"\max {}", SUM, (POWER,)),
+    "smallest": Form("min {}", r"\min {}", SUM, (POWER,)),
     "gather": Form("{}[{}]", r"{{{}}}_{{[{}]}}", ATOM, (ATOM, CHOICE)),
     "scatter": Form("Σ at index({})", r"\sum_{{\text{{at index}}}}({})", SUM),
     "fold": Form("Σ windows({})", r"\sum_{{\text{{windows}}}}({})", SUM),

@@ -41,6 +41,14 @@ def memory(context: Context, topic: Topic) -> list[Block]:
         is_wanted = wanted is None or wanted.startswith(name) or (name == "step" and wanted == "reserved_peak")
         if is_wanted and (name == "forward" or training):
             content += _peak(context, name, title)
+    if not content and wanted is not None:
+        amount = getattr(context.report.memory, wanted)
+        said = (
+            "It is not known here."
+            if amount is None
+            else f"It is {tidied(amount).text} bytes: there is no more to it here."
+        )
+        content = [Paragraph(said)]
     return content + [Paragraph(note) for note in context.report.memory.notes]
 
 
@@ -56,7 +64,15 @@ def _before(context: Context) -> list[Block]:
     counters = (
         [Paragraph(_COUNTERS)] if any(" + " in (line.numbers or line.result).text for line, _ in known[-2:-1]) else []
     )
-    return [Heading("Before the step (memory.resident)"), Paragraph(explanation), gathered(known), *counters]
+    if report.resident is None:
+        text = "The state of the optimizer, or the inputs, are not known here, so this is not all."
+        return [Heading("Before the step"), Paragraph(explanation), gathered(known), *counters, Paragraph(text)]
+    boxed = report.allocator != EXACT
+    in_blocks = (
+        [Paragraph(f"In the blocks of the allocator that is {tidied(report.resident).text} bytes.")] if boxed else []
+    )
+    title = "Before the step" if boxed else "Before the step (memory.resident)"
+    return [Heading(title), Paragraph(explanation), gathered(known), *counters, *in_blocks]
 
 
 def _stored(label: str, parameters: Sequence[Parameter], total: Dim) -> tuple[Line, Dim]:

@@ -50,7 +50,8 @@ def _cards(context: Context) -> list[Block]:
         if card.parameters:
             content += [Equation(equation) for equation in card.equations] if card.title == "dense layer" else []
             content.append(Paragraph(f"{card.title[0].upper()}{card.title[1:]}: {card.parameters}.{_letters(card)}"))
-    return content or [Paragraph("Nothing here is learned: the network has no parameters.")]
+    learned = any(parameter.role != "buffer" for parameter in context.counted.model.graph.parameters)
+    return content if content or learned else [Paragraph("Nothing here is learned: the network has no parameters.")]
 
 
 def _letters(card: Card) -> str:

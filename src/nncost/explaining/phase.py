@@ -19,7 +19,8 @@ from nncost.explaining.steps import Step, steps_of_item
 from nncost.explaining.traffic import traffic
 from nncost.explaining.words import in_words
 from nncost.explaining.working import summed, work
-from nncost.ir.graph import Item, Phase
+from nncost.ir import ops
+from nncost.ir.graph import Item, Node, Phase
 from nncost.notation.written import joined, multiplied, tidied, written
 
 SHOWN: tuple[Quantity, ...] = (*PRIMITIVE, "activations")
@@ -72,7 +73,7 @@ def steps_table(
 
     What the steps read of ``earlier`` ones stands before them.
     """
-    rows = [(step, taken) for step in steps if (taken := _taken(step, quantities, letters_of(card))) is not None]
+    rows = [(step, taken) for step in steps if (taken := _taken_or_told(step, quantities, card)) is not None]
     kept = [(step, Maths("kept", r"\text{kept}")) for step in _read(earlier, [step for step, _ in rows])]
     lines = tuple((_equation(step), taken) for step, taken in (*kept, *rows))
     if not rows or len(lines) < 2:
@@ -104,26 +105,39 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
 
 def _per_value(step: Step, item: Item, quantities: Sequence[Quantity]) -> Maths | None:
     """``2 mul, 1 add per value`` if every quantity is a whole number for each value of the result."""
-    if not item.outputs:
+    if not item.outputs or (isinstance(item, Node) and isinstance(item.op, (ops.Algorithm, ops.Sort))):
         return None
     times = {name: whole_quotient(amount, item.outputs[0].elements) for name, amount in step.counts.items()}
     if None in times.values() or step.times != 1:
         return None
     parts = [f"{times[name]} {name}" for name in quantities if times.get(name)]
     text = f"{', '.join(parts)} per value"
-    return Maths(text, rf"\text{{{text}}}") if parts else None
+    return Maths(text, rf"\text{{{_escaped(text)}}}") if parts else None
+
+
+def _taken_or_told(step: Step, quantities: Sequence[Quantity], card: Card) -> Maths | None:
+    """What a step takes, or that it adds up gradients, which are counted by themselves."""
+    if step.counts:
+        return _taken(step, quantities, letters_of(card))
+    return Maths("see add", r"\text{see add}") if "add" in quantities and " + " in step.expression.text else None
 
 
 def _taken(step: Step, quantities: Sequence[Quantity], letters: Sequence[Dim] = ()) -> Maths | None:
     """What a step takes of the quantities; None if nothing."""
     costs = [
         joined(
-            [written(simplest(step.counts[name] * step.times), letters), Maths(name, rf"\text{{{name}}}")], " ", r"\;"
+            [written(simplest(step.counts[name] * step.times), letters), Maths(name, rf"\text{{{_escaped(name)}}}")],
+            " ",
+            r"\;",
         )
         for name in quantities
         if name in step.counts
     ]
     return joined(costs, ", ", r",\; ") if costs else None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("_", r"\_")
 
 
 def _read(earlier: Sequence[Step], steps: Sequence[Step]) -> list[Step]:

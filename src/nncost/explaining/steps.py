@@ -28,9 +28,9 @@ _STEP_CONSTANTS = {RATE: "η", DECAY: "η·λ", FIRST_CORRECTION: "(1 − β₁�
 STATES = ("h", "c")
 """What recurrent layers carry from step to step."""
 _OPERANDS = "abcdefghijklmnopqrsuvwx"
-_CONSTANTS = {"iota": "position", "identity": "onehot"}
+_CONSTANTS = {"iota": "position", "identity": "onehot", "array": "constant"}
 _EXTREMES = {"max": "largest", "min": "smallest"}
-_MASK = "allowed"
+_MASK = "chosen"
 """How a constant choice of elements is written, such as that of a causal mask."""
 NOT_STEPS = ("activations", "derivatives", "macs", "masked_macs")
 """Quantities that are no operations: steps take none of them."""
@@ -50,7 +50,7 @@ class Writer:
     """Writes the nodes of some items as steps; ``names`` are those of the tensors that are given.
 
     ``results`` are names of tensors that must have one, ``letter`` begins the names of the others; ``states`` are those
-    of what loops carry.
+    of what loops carry; what ``uncounted`` nodes take is another row's.
     """
 
     def __init__(
@@ -62,11 +62,12 @@ class Writer:
         letter: str = "t",
         states: Sequence[str] = (),
         size: Callable[[Dim], Maths] = written,
-        first: int = 1,
+        uncounted: Collection[Node] = (),
     ) -> None:
         self.pieces: dict[Tensor, Piece] = {tensor: named(name) for tensor, name in names.items()}
         self.results, self.constants = dict(results), set(constants)
-        self.letter, self.states, self.size, self.number = letter, states, size, first
+        self.letter, self.states, self.size, self.number = letter, states, size, 1
+        self.uncounted = uncounted
         self.steps: list[Step] = []
         self._uses: Counter[Tensor] = Counter()
         self._times: Dim = 1
@@ -99,7 +100,8 @@ class Writer:
             self._node(item)
 
     def _node(self, node: Node) -> None:
-        counts = {} if isinstance(node.op, ops.Constant) else count_item(node, self.constants)
+        is_free = isinstance(node.op, ops.Constant) or node in self.uncounted
+        counts = {} if is_free else count_item(node, self.constants)
         counts = {name: amount for name, amount in counts.items() if name not in NOT_STEPS}
         if self._is_mask(node):
             self.pieces[node.outputs[0]] = named(_MASK)
@@ -123,7 +125,7 @@ class Writer:
             self.pieces[tensor] = piece
             return
         name = self.results.get(tensor) or self._next_name()
-        if piece.counts:
+        if piece.counts or piece.maths.text.count(" "):
             self.steps.append(Step(name, piece.maths, piece.counts, self._times))
         self.pieces[tensor] = named(name)
 
@@ -197,7 +199,9 @@ def steps_of_item(work: Executed) -> tuple[Step, ...]:
     """Return the steps of one item with its own numbers: its operands are a, b and so on, its results y."""
     item = work.item
     given = [tensor for tensor in dict.fromkeys(work.operands) if tensor not in work.constants]
-    names = {tensor: _OPERANDS[place % len(_OPERANDS)] for place, tensor in enumerate(given)}
+    loops = any(isinstance(node.op, ops.Repeat) for node in walk([item]))
+    letters = [letter for letter in _OPERANDS if not (loops and letter in STATES)]
+    names = {tensor: letters[place % len(letters)] for place, tensor in enumerate(given)}
     results = {tensor: "y" if place == 0 else f"y{subscript(place + 1)}" for place, tensor in enumerate(item.outputs)}
     writer = Writer(names, results, work.constants, states=STATES)
     return writer.write([*work.before, item])

@@ -14,7 +14,7 @@ from nncost.explaining.expressions import named
 from nncost.explaining.phase import sums
 from nncost.explaining.topics import Topic
 from nncost.explaining.traffic import traffic
-from nncost.explaining.update_rules import letter_n, steps_of_rule, textbook, updates_as_run
+from nncost.explaining.update_rules import is_uniform, letter_n, steps_of_rule, textbook, updates_as_run
 from nncost.explaining.words import in_words
 from nncost.explaining.working import summed
 from nncost.ir.graph import PHASES
@@ -59,7 +59,7 @@ def _sums(context: Context, quantity: str | None) -> list[Block]:
         total = context.report.update[name]
         if total == 0:
             continue
-        times = whole_quotient(total, trained)
+        times = whole_quotient(total, trained) if is_uniform(context, name) else None
         if times is None:
             content += sums(context, "update", [name])
             continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from nncost.counting.quantities import PRIMITIVE, Quantity
-from nncost.dims import Dim, symbol
+from nncost.dims import Dim, add_all, symbol
 from nncost.documents.document import Block, Equation, Maths, Paragraph, Table
 from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context, chosen
@@ -81,12 +81,11 @@ def per_parameter(optimizer: str) -> Mapping[Quantity, Dim]:
 
 # ------------------------------------------------------------------- as a framework ran it
 _AS_RUN = (
-    "PyTorch's {} changes every parameter by these operations, in this order, as it ran here. a is the tensor that each "
-    "is called on, b and c are the others; numbers that are the same for all parameters are free."
+    "PyTorch's {} changes {} by these operations, as it ran here. a is the tensor that each is called on, b and c are the "
+    "others. Numbers in them, such as the learning rate, are those of the step that was counted; they are the same for all "
+    "parameters and free."
 )
-_DIFFERENCE = (
-    "The textbook's {} computes the same from other operations, so its counts per parameter differ from PyTorch's:"
-)
+_DIFFERENCE = "Beside it the textbook's {}, without further settings, whose counts per parameter are others:"
 
 
 def updates_as_run(context: Context, quantity: str | None) -> list[Block]:
@@ -99,9 +98,27 @@ def updates_as_run(context: Context, quantity: str | None) -> list[Block]:
             taken = _per_element(work, step, alike, chosen(PRIMITIVE, quantity))
             if taken:
                 rows.append((step.expression, taken))
-    content: list[Block] = [Paragraph(_AS_RUN.format(name))] if rows else []
+    uniform = all(is_uniform(context, each) for each in PRIMITIVE)
+    what = (
+        "every parameter"
+        if uniform or not works
+        else f"the parameters of {works[0].place[0] or 'the model'}, for example,"
+    )
+    content: list[Block] = [Paragraph(_AS_RUN.format(name, what))] if rows else []
     content += [Table(("computes", "takes per parameter"), tuple(rows), align="ll")] if rows else []
-    return content + (_difference(context, name) if quantity is None else [])
+    return content + (_difference(context, name) if quantity is None and uniform else [])
+
+
+def is_uniform(context: Context, quantity: Quantity) -> bool:
+    """Return whether the update takes as much of a quantity for every parameter, whatever its layer."""
+    trained: dict[str, list[Dim]] = {}
+    for parameter in context.counted.step.gradients:
+        trained.setdefault(parameter.path, []).append(parameter.tensor.elements)
+    taken: dict[str, list[Dim]] = {}
+    for entry in context.accounts.of("update"):
+        taken.setdefault(entry.place[0], []).append(entry.total(quantity))
+    each = {whole_quotient(add_all(taken.get(path, ())), add_all(sizes)) for path, sizes in trained.items()}
+    return len(each) <= 1 and None not in each
 
 
 def _one_tensor(context: Context) -> tuple[list[Executed], int]:

@@ -10,7 +10,7 @@ from nncost.documents.document import Maths
 from nncost.explaining.cards.card import BATCH, ROWS, Card, Reading, Sizes
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
-from nncost.ir.layers import Softmax
+from nncost.ir.layers import Activation, Dropout, Softmax
 from nncost.ir.library.activations import activation, softmax
 from nncost.ir.library.sequence import dropout
 from nncost.records import record
@@ -92,6 +92,10 @@ _WHY_BACKWARD = {
 }
 
 
+def _limited(low: float, high: float) -> Maths:
+    return Maths(f"a = min(max(z, {low:g}), {high:g})".replace("-", "−"), rf"a = \min(\max(z, {low:g}), {high:g})")
+
+
 def _values(region: Region) -> tuple[bool, tuple[Dim | Shape, ...]]:
     """Whether the values are a vector of neurons, and B and their number."""
     shape = region.inputs[0].shape
@@ -104,7 +108,8 @@ def read_activation(region: Region) -> tuple[Reading, ...]:
     """B examples of M neurons, or of E values; none for a function without a card."""
     vector, values = _values(region)
     name = region.layer.name
-    return (Reading(activation_card(name, "M" if vector else "E"), values),) if name in _CURVES else ()
+    settings = region.settings(Activation).settings
+    return (Reading(activation_card(name, "M" if vector else "E", settings), values),) if name in _CURVES else ()
 
 
 def _letters(letter: str) -> dict[str, str]:
@@ -112,12 +117,12 @@ def _letters(letter: str) -> dict[str, str]:
 
 
 @cache
-def activation_card(name: str, letter: str) -> Card:
-    """The card of an elementwise activation on B·``letter`` values."""
+def activation_card(name: str, letter: str, settings: tuple[float, ...] = ()) -> Card:
+    """The card of an elementwise activation on B·``letter`` values, with its numbers if they are not the usual ones."""
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x = b.input((sizes[BATCH], sizes[letter]))
-        activation(b, name, x)
+        activation(b, name, x, *settings)
         return {INPUT: x}
 
     curve = _CURVES[name]
@@ -125,7 +130,7 @@ def activation_card(name: str, letter: str) -> Card:
         title=name,
         letters=_letters(letter),
         build=build,
-        equations=(curve.value,),
+        equations=(_limited(*settings) if name == "hardtanh" and settings else curve.value,),
         gradients=(curve.gradient,),
         why={"activations": "one per value", "cmp": "one per value"}
         | ({name: _ELEMENTARY[name]} if name in _ELEMENTARY else {}),
@@ -185,16 +190,16 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
 def read_dropout(region: Region) -> tuple[Reading, ...]:
     """B examples of E values."""
     shape = region.inputs[0].shape
-    return (Reading(dropout_card(), (shape[0], shape[1:])),)
+    return (Reading(dropout_card(region.settings(Dropout).probability), (shape[0], shape[1:])),)
 
 
 @cache
-def dropout_card() -> Card:
+def dropout_card(probability: float) -> Card:
     """The card of dropout in training."""
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x = b.input((sizes[BATCH], sizes["E"]))
-        dropout(b, x, 0.5)
+        dropout(b, x, probability)
         return {"∂L/∂x": x}
 
     return Card(

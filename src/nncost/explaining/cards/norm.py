@@ -53,19 +53,20 @@ def _sentence(scale: bool, shift: bool, each: str) -> str:
 def read_batch_norm(region: Region) -> tuple[Reading, ...]:
     """C channels of n values."""
     batch, channels, *spatial = region.inputs[0].shape
-    training = region.settings(BatchNorm).momentum is not None
-    return (Reading(batch_norm_card(training), ((batch, *spatial), channels)),)
+    layer = region.settings(BatchNorm)
+    return (Reading(batch_norm_card(layer.epsilon, layer.momentum), ((batch, *spatial), channels)),)
 
 
 @cache
-def batch_norm_card(training: bool) -> Card:
-    """The card of batch normalisation, with the batch's statistics or with stored ones."""
+def batch_norm_card(epsilon: float, momentum: float | None) -> Card:
+    """The card of batch normalisation, with the batch's statistics or (without a ``momentum``) with stored ones."""
+    training, share = momentum is not None, momentum if momentum is not None else norm.MOMENTUM
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x, channels = b.input((sizes["n"], sizes["C"])), (sizes["C"],)
         gamma, beta = b.parameter(channels, "weight", "weight"), b.parameter(channels, "bias", "bias")
         mean, variance = (b.parameter(channels, "buffer", name) for name in ("running_mean", "running_var"))
-        norm.batch_norm(b, x, gamma, beta, mean, variance)
+        norm.batch_norm(b, x, gamma, beta, mean, variance, epsilon=epsilon, momentum=share)
         return _labelled(x, gamma, beta)
 
     stored = Maths(
@@ -94,22 +95,25 @@ def batch_norm_card(training: bool) -> Card:
 def read_layer_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
     layer = region.settings(LayerNorm)
-    return _row_norm(region.inputs[0], layer.axes, centred=True, scale=layer.scale, shift=layer.shift)
+    return _row_norm(
+        region.inputs[0], layer.axes, centred=True, scale=layer.scale, shift=layer.shift, epsilon=layer.epsilon
+    )
 
 
 def read_rms_norm(region: Region) -> tuple[Reading, ...]:
     """B examples of T rows, D values in each row."""
-    return _row_norm(region.inputs[0], 1, centred=False, scale=region.settings(RMSNorm).scale, shift=False)
+    layer = region.settings(RMSNorm)
+    return _row_norm(region.inputs[0], 1, centred=False, scale=layer.scale, shift=False, epsilon=layer.epsilon)
 
 
-def _row_norm(x: Tensor, axes: int, *, centred: bool, scale: bool, shift: bool) -> tuple[Reading, ...]:
+def _row_norm(x: Tensor, axes: int, *, centred: bool, scale: bool, shift: bool, epsilon: float) -> tuple[Reading, ...]:
     (batch, *rows), width = x.shape[: x.rank - axes], product(x.shape[x.rank - axes :])
-    card = row_norm_card(centred, scale, shift, bool(rows))
+    card = row_norm_card(centred, scale, shift, bool(rows), epsilon)
     return (Reading(card, (batch, tuple(rows), width) if rows else (batch, width)),)
 
 
 @cache
-def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> Card:
+def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool, epsilon: float) -> Card:
     """The card of layer norm (``centred``) and RMS norm."""
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
@@ -117,9 +121,9 @@ def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> C
         x = b.input((*rows, sizes["D"]))
         gamma, beta = _parameters(b, (sizes["D"],), scale, shift)
         if centred:
-            norm.layer_norm(b, x, gamma, beta)
+            norm.layer_norm(b, x, gamma, beta, epsilon=epsilon)
         else:
-            norm.rms_norm(b, x, gamma)
+            norm.rms_norm(b, x, gamma, epsilon=epsilon)
         return _labelled(x, gamma, beta)
 
     root = Maths("x̂ = x/√(mean(x²) + ε)", r"\hat x = \frac{x}{\sqrt{\overline{x^2} + \varepsilon}}")
@@ -145,21 +149,21 @@ def read_group_norm(region: Region) -> tuple[Reading, ...]:
     layer = region.settings(GroupNorm)
     batch, channels, *spatial = region.inputs[0].shape
     values: tuple[Dim | Shape, ...] = (batch, channels, tuple(spatial))
-    card = group_norm_card(layer.scale, layer.shift, layer.instance)
+    card = group_norm_card(layer.scale, layer.shift, layer.instance, layer.epsilon)
     return (Reading(card, values if layer.instance else (*values, layer.groups)),)
 
 
 @cache
-def group_norm_card(scale: bool, shift: bool, instance: bool) -> Card:
+def group_norm_card(scale: bool, shift: bool, instance: bool, epsilon: float) -> Card:
     """The card of group norm and instance norm."""
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         x = b.input((sizes[BATCH], sizes["C"], sizes["S"]))
         gamma, beta = _parameters(b, (sizes["C"],), scale, shift)
         if instance:
-            norm.instance_norm(b, x, gamma, beta)
+            norm.instance_norm(b, x, gamma, beta, epsilon=epsilon)
         else:
-            norm.group_norm(b, x, sizes["G"], gamma, beta)
+            norm.group_norm(b, x, sizes["G"], gamma, beta, epsilon=epsilon)
         return _labelled(x, gamma, beta)
 
     return Card(

@@ -36,6 +36,15 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
+def _with_biases(equation: Maths, biases: int) -> Maths:
+    """An equation with the biases that there are: both, that of the inputs alone, or none."""
+    text, latex = equation.text, equation.latex
+    for place, name in enumerate("bd"):
+        if biases <= place:
+            text, latex = text.replace(f" + {name}", ""), latex.replace(f" + {name}", "")
+    return Maths(text, latex)
+
+
 def read_recurrent(region: Region) -> tuple[Reading, ...]:
     """B examples of T steps of F features, H units."""
     batch, steps, features = region.inputs[0].shape
@@ -72,7 +81,7 @@ def recurrent_card(kind: str, directions: int, biases: int) -> Card:
         title=f"{kind} in two directions" if directions == 2 else kind,
         letters=ROWS | {"T": "steps in time", "F": "features of each step", "H": "units" + both},
         build=build,
-        equations=_EQUATIONS[kind],
+        equations=tuple(_with_biases(equation, biases) for equation in _EQUATIONS[kind]),
         gradients=(
             Maths(
                 "δ runs back through time, from step T to step 1, by the same chain rule, which is not written out here",

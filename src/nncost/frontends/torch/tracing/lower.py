@@ -21,6 +21,8 @@ from nncost.ir.graph import Item, Node, Region, Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.trace import Kernel
 
+_UNKNOWN_VALUE = "constant"
+"""The name of a constant tensor whose value does not matter to a count: it stands there as ones."""
 _DTYPES = {name: dtype.name for dtype in DTYPES for name in dtype.torch}
 
 
@@ -49,7 +51,7 @@ def _kernel(signature: CallSignature) -> Kernel:
             if value.same not in tensors:
                 dtype = dtype_name(value.dtype)
                 if value.constant:
-                    tensor = builder.full(tuple(value.shape), 1.0, dtype)
+                    tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0, _UNKNOWN_VALUE))
                 else:
                     tensor = builder.input(tuple(value.shape), dtype=dtype)
                 tensors[value.same] = tensor

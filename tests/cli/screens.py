@@ -42,10 +42,11 @@ class Shown(NamedTuple):
 
     @property
     def titles(self) -> set[str]:
-        """Every word of a column's title in the tables that were shown."""
+        """Every word of a column's title in the tables that were shown; spare columns are there where there is room."""
         blocks = (b for document in self.documents for section in document.sections for b in section.blocks)
         tables = [block for block in blocks if isinstance(block, Table)]
-        return {word for table in tables for title in table.titles for word in title.split()}
+        titles = {title for table in tables for title in table.titles if title not in table.spare}
+        return {word for title in titles for word in title.split()}
 
 
 class Screen(io.TextIOWrapper):

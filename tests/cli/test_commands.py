@@ -227,31 +227,3 @@ def test_plain_output_has_no_markup() -> None:
     done = process("count", "784-16-16-10")
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
-def test_terminal_output_fits_eighty_columns() -> None:
-    import pty
-
-    for spec in ("784-16-16-10", "3x224x224, [conv 64 3x3 pad=1, relu]*2, maxpool 2, flatten, dense 1000", "784-h-10"):
-        leader, follower = pty.openpty()
-        environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm-256color"}
-        environment.pop("NO_COLOR", None)
-        with subprocess.Popen([*NNCOST, "count", spec], stdout=follower, stderr=follower, env=environment) as child:
-            os.close(follower)
-            shown = b""
-            while True:
-                try:
-                    chunk = os.read(leader, 65536)
-                except OSError:
-                    break
-                if not chunk:
-                    break
-                shown += chunk
-        os.close(leader)
-        assert child.returncode == 0
-        import re
-
-        text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
-        assert "parameters" in text
-        assert max(len(line.rstrip()) for line in text.splitlines()) <= 80, text

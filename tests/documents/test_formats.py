@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable
 from functools import cache, partial
 from io import StringIO
@@ -19,9 +20,10 @@ from nncost.cli.main import run
 from nncost.cli.terminal import page_width
 from nncost.documents import FORMATS, Format
 from nncost.documents.characters import error_handler, plainly
-from nncost.documents.document import Document, Facts, Heading, Note, Number, Section, Table
+from nncost.documents.document import Document, Facts, Heading, Note, Number, Section, Shell, Table
 from nncost.documents.lines import columns, wrapped
 from nncost.documents.page import Page
+from nncost.documents.shell import shell_lines
 from nncost.documents.tables import ROUNDED, table_lines
 from nncost.frontends.operators import Coverage, Operator
 from nncost.notation.formula import formula_of
@@ -298,7 +300,7 @@ def test_text_that_is_too_wide_is_listed_under_its_titles() -> None:
         ("layer", "theirs", "why"), (("encoder.layer", "1,234,567 multiplications", "they count " * 5),), align="lll"
     )
     lines = text(table, 30).splitlines()
-    assert lines[:3] == ["  encoder.layer", "    theirs  1,234,567", "            multiplications"]
+    assert lines[:4] == ["layer", "  encoder.layer", "    theirs  1,234,567", "            multiplications"]
     assert max(map(len, lines)) <= 30
 
 
@@ -383,3 +385,13 @@ def test_no_table_loses_a_column(table: Table, width: int, encoding: str | None)
 def test_any_table_is_well_formed_in_latex(table: Table) -> None:
     text = Document("", (Section("", (table,)),)).render("latex")
     assert_well_formed(text.replace("[U+", "["))
+
+
+@given(
+    st.lists(st.text("ab'\"$ \\-,é層", min_size=1, max_size=90), min_size=1, max_size=5),
+    st.sampled_from([40, 60, None]),
+)
+def test_a_command_on_any_page_is_what_it_was(words: list[str], width: int | None) -> None:
+    lines = list(shell_lines(Shell("Next:", ("nncost", *words)), Page(width)))
+    assert width is None or max(map(columns, lines)) <= width
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == ["Next:", "nncost", *words]

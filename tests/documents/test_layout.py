@@ -22,6 +22,7 @@ from nncost.documents.document import (
     Number,
     Paragraph,
     Section,
+    Shell,
     Table,
     Work,
 )
@@ -84,7 +85,20 @@ def document() -> Document:
     second = (Equation(maths("m ← β₁·m + (1−β₁)·g      for each parameter")), work, why, Heading("Time"), times)
     return Document(
         "A made-up network × 2",
-        (Section("", first), Section("Worked out", (*second, Note("A note."), Note("INCOMPLETE", is_warning=True)))),
+        (
+            Section("", first),
+            Section(
+                "Worked out",
+                (
+                    *second,
+                    Note("A note."),
+                    Shell(
+                        "Next:", ("nncost", "explain", "3x32x32, conv 16 3x3, relu, flatten, dense 10", "--batch", "B")
+                    ),
+                    Note("INCOMPLETE", is_warning=True),
+                ),
+            ),
+        ),
     )
 
 

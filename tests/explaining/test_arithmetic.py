@@ -19,6 +19,7 @@ from nncost.frontends.arguments import inputs_of
 from nncost.ir.graph import PHASES
 from nncost.pipeline.count import count_source
 from nncost.pipeline.report_on import report_on
+from tests.explaining.explained import CNN
 
 ROOT = Path(__file__).parents[2]
 LENET = f"{ROOT / 'examples' / 'lenet.py'}:build"
@@ -144,3 +145,44 @@ def test_every_topic(name: str, settings: dict[str, Any], topic: str, tmp_path: 
     explanation = explain(source_of(name, tmp_path) if "/" in name else name, topic, examples=100, **settings)
     check_arithmetic(explanation)
     assert len(explanation.sections) > 1
+
+
+RECURRENT = """
+from torch import nn
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.memory, self.head = nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.head(self.memory(x)[0][:, -1])
+"""
+
+
+def test_neurons_and_a_recurrent_module(tmp_path: Path) -> None:
+    path = tmp_path / "recurrent.py"
+    path.write_text(RECURRENT, encoding="utf-8")
+    source, inputs = f"{path}:Network", inputs_of(("2x5x8",))
+    for name, given in ((source, inputs), (LENET, inputs_of(("2x1x28x28",))), ("6x4, lstm 3, dense 2", None)):
+        (work,) = [work for _, work in works(explain(name, "neurons", inputs=given))]
+        assert value_of((work.total or work.lines[0]).result.text) == report_on(name, settings_of(given)).neurons
+    text = str(explain(source, inputs=inputs, loss="cross_entropy", optimizer="sgd"))
+    assert check_arithmetic(explain(source, inputs=inputs, loss="cross_entropy", optimizer="sgd")) > 10
+    assert "h′ = σ(t₂[4])·tanh(c′)" in text
+
+
+@pytest.mark.parametrize("quantity", ["read_bytes", "write_bytes"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [*FILES[:1], ("784-16-10", {"batch": 3}), ("5x4, lstm 3, [dense 3, relu]*4, dense 2", {}), (CNN, {})],
+)
+def test_bytes_are_worked_out(name: str, settings: dict[str, Any], quantity: str) -> None:
+    explanation = explain(name, quantity, **settings)
+    check_arithmetic(explanation)
+    report = report_on(name, settings_of(**settings))
+    for heading, work in works(explanation):
+        if "step" not in heading:
+            phase = heading.partition("(")[2].partition(".")[0]
+            assert value_of((work.total or work.lines[0]).result.text) == report.totals[phase][quantity]
+            assert all(line.numbers is not None for line in work.lines), heading

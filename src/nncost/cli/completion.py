@@ -85,9 +85,9 @@ def _groupings() -> Iterable[str]:
 
 
 def _topics() -> Iterable[str]:
-    from nncost.explaining.topics import NEURONS, TIME, TOPICS
+    from nncost.explaining.topics import COUNTS, NEURONS, TIME, TOPICS
 
-    return (*TOPICS, NEURONS, TIME, *(path for path in _quantities() if path not in TOPICS and path != NEURONS))
+    return dict.fromkeys((*TOPICS, NEURONS, TIME, *COUNTS, *_quantities()))
 
 
 def _quantities() -> Iterable[str]:
@@ -124,8 +124,8 @@ _VALUES: Mapping[str, Suggested | _Path] = {
     "convention": _choice("convention"), "why": _choice("convention"),
     "by": Suggested(_groupings), "predict.by": _by("predict"),
     "source": _Path("file"), "data": _Path("file"), "save": _Path("dir"), "resume": _Path("dir"),
-    "explain.quantity": Suggested(_topics), "formula.quantity": Suggested(_quantities),
-    "predict.on": Suggested(lambda: ("this", *_devices())), "devices.name": Suggested(_devices), "topic": Suggested(_documents),
+    "explain.topic": Suggested(_topics), "formula.quantity": Suggested(_quantities),
+    "predict.on": Suggested(lambda: ("this", *_devices())), "devices.name": Suggested(_devices), "docs.topic": Suggested(_documents),
     "train.loss": _trained("TRAINED_LOSSES"), "train.dtype": _trained("DTYPES"), "engine": _trained("ENGINES"),
     "task": Suggested(lambda: ("classification", "regression")),
 }  # fmt: skip

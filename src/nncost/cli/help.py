@@ -82,7 +82,7 @@ def examples(lines: Sequence[str], room: int) -> Iterator[str]:
 
 def _parts(line: str) -> tuple[str, str]:
     command, *remark = _REMARK.split(line.strip(), maxsplit=1)
-    return command, "".join(remark)
+    return command, f"# {remark[0]}" if remark else ""
 
 
 def _column(pairs: Sequence[tuple[str, str]], room: int) -> int:

@@ -79,6 +79,8 @@ def _words(text: str) -> list[tuple[str, str]]:
 
 def fitting(text: str, room: int) -> str:
     """Return the longest beginning of a long word that fits, with at least one character; at a joint if there is one."""
+    if columns(text) <= room:
+        return text
     end = next((i for i in range(1, len(text) + 1) if columns(text[:i]) > room), len(text) + 1) - 1
     joint = max(text.rfind(sign, 0, end) for sign in " ,;-/._·") + 1
     return text[: joint if joint > end // 2 else max(end, 1)]

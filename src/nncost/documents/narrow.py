@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nncost.documents.document import NONE, Table
+from nncost.documents.document import NONE, Table, is_formula
 from nncost.documents.lines import GAP, Styled, columns, left, wrapped
 from nncost.documents.page import Page
 from nncost.documents.tables import WAYS, WHOLE, Laid, Way, block, only, width_of, widths_of
@@ -126,19 +126,22 @@ def _with_names(table: Table, names: Sequence[str]) -> Table:
 def listed(table: Table, page: Page) -> Iterator[Styled]:
     """Yield one line per value that is not 0, under the name of its row: for formulas, and text that is too wide."""
     titles = [page.text(title) for title in table.titles[1:]]
+    if head := page.text(table.titles[0]):
+        yield from (Styled(line, "dim") for line in wrapped(head, page.room))
     widest = min(_TITLE, max(map(columns, titles), default=0) + len(GAP))
     for number, (name, *cells) in enumerate(table.all_rows):
         style = "bold" if number == len(table.rows) else "cyan"
         yield from (Styled(line, style) for line in wrapped(page.cell(name), page.room, GAP, GAP))
         for title, cell in zip(titles, cells, strict=True):
             if cell not in (0, "", NONE):
-                yield from map(Styled, _entry(title, page.cell(cell), widest, page))
+                whole = page.width is None and is_formula(cell)
+                yield from map(Styled, _entry(title, page.cell(cell), widest, page, whole=whole))
 
 
-def _entry(title: str, text: str, widest: int, page: Page) -> list[str]:
-    """A title with its value beside it or, where that is narrow, below it; without a page nothing is broken."""
+def _entry(title: str, text: str, widest: int, page: Page, *, whole: bool) -> list[str]:
+    """A title with its value beside it or, where that is narrow, below it; a ``whole`` one is never broken."""
     head = GAP * 2 + left(title, max(widest, columns(title) + len(GAP)))
-    if page.fits(columns(head + text)):
+    if whole or columns(head + text) <= page.room:
         return [head + text]
     if columns(head) <= page.room // 2:
         return wrapped(text, page.room, head, " " * columns(head))

@@ -15,17 +15,15 @@ _QUOTES = len("''")
 
 def shell_lines(shell: Shell, page: Page) -> Iterator[str]:
     """Yield the lead and the command."""
-    line = page.text(shell.lead)
-    for word in map(page.text, shell.words):
-        quoted = quote(word)
-        if not line.strip():
-            line += quoted
-        elif page.fits(columns(f"{line} {quoted} {_BACKSLASH}")):
-            line += f" {quoted}"
-        else:
+    line, words = page.text(shell.lead), [page.text(word) for word in shell.words]
+    for number, word in enumerate(words, 1):
+        quoted, behind = quote(word), len(f" {_BACKSLASH}") if number < len(words) else 0
+        if line and not page.fits(columns(f"{line} {quoted}") + behind):
             yield f"{line} {_BACKSLASH}"
             line = GAP + quoted
-        if not page.fits(columns(line) + columns(f" {_BACKSLASH}")):
+        else:
+            line = f"{line} {quoted}" if line else quoted
+        if not page.fits(columns(line) + behind):
             *parts, line = _parts(word, page.room)
             yield from (f"{part}{_BACKSLASH}" for part in parts)
     yield line
@@ -35,6 +33,9 @@ def _parts(word: str, room: int) -> Iterator[str]:
     """Yield a word that is longer than a line in parts, which a shell joins since no space stands between them."""
     indent = GAP
     while word:
-        part = fitting(word, room - _QUOTES - len(_BACKSLASH) - len(indent))
+        size = room - len(_BACKSLASH) - len(indent)
+        part = fitting(word, size - _QUOTES)
+        while len(part) > 1 and columns(quote(part)) > size:  # a quote itself is quoted in five characters
+            part = part[:-1]
         yield indent + quote(part)
         word, indent = word[len(part) :], ""

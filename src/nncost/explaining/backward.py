@@ -79,7 +79,8 @@ def _chain_rule(context: Context) -> list[Block]:
 def _card(card: Card, quantities: Sequence[Quantity]) -> list[Block]:
     content: list[Block] = [Heading(card.title)]
     content += [Equation(equation) for equation in card.gradients or card.equations]
-    content.append(letters_line(card))
+    shown = card.gradients or card.equations
+    content.append(letters_line(card, shown))
     labels = frozenset(trace(card).labelled)
     if not labels:
         return content + formula_table(card, formulas_of(card), quantities)

@@ -11,7 +11,7 @@ from functools import cache
 
 from nncost.explaining.cards.card import Card
 from nncost.explaining.derivation import Traced, constant_tensors, letters_of, trace
-from nncost.explaining.steps import Step, Writer
+from nncost.explaining.steps import STATES, Step, Writer
 from nncost.ir import ops
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
@@ -21,8 +21,6 @@ from nncost.notation.written import written
 
 _NAMES = "tuwqr"
 """Letters for the results of steps; the first that means nothing else on the card is taken."""
-_STATES = ("h", "c")
-"""What recurrent layers carry from step to step."""
 GRADIENT = "∂L/∂"
 
 
@@ -40,7 +38,7 @@ def steps_of(card: Card) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         outputs | _loss_names(traced) | labels,
         constant_tensors([*traced.builder.items, *backward]),
         letter=_letter(card),
-        states=_STATES,
+        states=STATES,
         size=lambda dim: written(dim, letters_of(card)),
     )
     made = {tensor for node in walk(backward) for tensor in node.outputs}

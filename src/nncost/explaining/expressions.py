@@ -106,7 +106,7 @@ FORMS: Mapping[str, Form] = {
     "prod": Form("Π {}", r"\prod {}", SUM, (QUOTIENT,)),
     "largest": Form("max {}", r"\max {}", SUM, (ATOM,)),
     "smallest": Form("min {}", r"\min {}", SUM, (ATOM,)),
-    "gather": Form("{}[{}]", r"{}_{{[{}]}}", ATOM, (ATOM, CHOICE)),
+    "gather": Form("{}[{}]", r"{{{}}}_{{[{}]}}", ATOM, (ATOM, CHOICE)),
     "scatter": Form("Σ at index({})", r"\sum_{{\text{{at index}}}}({})", SUM),
     "fold": Form("Σ windows({})", r"\sum_{{\text{{windows}}}}({})", SUM),
 }

@@ -37,7 +37,7 @@ def forward(context: Context, topic: Topic) -> list[Block]:
         )
     for card in cards_of(entries):
         content += [Heading(card.title), *map(Equation, card.equations)]
-        content += [letters_line(card), *formula_table(card, formulas_of(card), quantities)]
+        content += [letters_line(card, card.equations), *formula_table(card, formulas_of(card), quantities)]
         content += steps_table(card, steps_of(card)[0], quantities)
     content += operations_table(entries, quantities)
     content += [*plain_note(entries, quantities), *batch_note(context)] if entries else []
@@ -77,7 +77,7 @@ def loss(context: Context, topic: Topic) -> list[Block]:
     entries = context.accounts.of("loss")
     content: list[Block] = []
     for card in cards_of(entries):
-        content += [Heading(card.title), *map(Equation, card.equations), letters_line(card)]
+        content += [Heading(card.title), *map(Equation, card.equations), letters_line(card, card.equations)]
         content.append(
             Paragraph("Its value and its gradient at the output, where the backward pass starts, are both counted.")
         )

@@ -16,8 +16,9 @@ from nncost.explaining.context import Context
 from nncost.explaining.derivation import Counts, letters_of, simplest
 from nncost.explaining.expressions import named
 from nncost.explaining.steps import Step, steps_of_item
+from nncost.explaining.traffic import traffic
 from nncost.explaining.words import in_words
-from nncost.explaining.working import gathered, summed, work
+from nncost.explaining.working import summed, work
 from nncost.ir.graph import Item, Phase
 from nncost.notation.written import joined, multiplied, tidied, written
 
@@ -30,10 +31,27 @@ def cards_of(entries: Iterable[Entry]) -> list[Card]:
     return list(dict.fromkeys(entry.reading.card for entry in entries if entry.reading is not None))
 
 
-def letters_line(card: Card) -> Paragraph:
-    """``N inputs; M neurons; B examples in the batch``."""
+def letters_line(card: Card, shown: Iterable[Maths]) -> Paragraph:
+    """``N inputs; M neurons; B examples in the batch``, and what else stands in the equations that are shown."""
+    text = " ".join(maths.text for maths in shown)
     ordered = sorted(card.letters.items(), key=lambda pair: pair[0] == BATCH)
-    return Paragraph("; ".join(f"{letter} {meaning}" for letter, meaning in ordered) + ".")
+    others = [(name, meaning) for name, meaning in (*card.symbols.items(), _GRADIENT) if stands_in(name, text)]
+    known = dict(ordered)
+    parts = [*ordered, *((name, meaning) for name, meaning in others if name not in known)]
+    return Paragraph("; ".join(f"{name} {meaning}" for name, meaning in parts) + ".")
+
+
+_GRADIENT = ("g", "gradient of the layer's output")
+_LETTER = r"[^\W\d_]|\u0302"
+"""A letter of any alphabet, or the hat above one."""
+
+
+def stands_in(symbol: str, text: str) -> bool:
+    """Return whether a symbol stands in mathematics by itself, not as a part of a word and not explained there."""
+    if not symbol[0].isalpha():
+        return symbol in text
+    explained = re.search(rf"with {symbol} = ", text)
+    return not explained and re.search(rf"(?<![^\W\d_]){symbol}(?!{_LETTER})", text.replace("ᵀ", " ")) is not None
 
 
 def formula(card: Card, dim: Dim) -> Maths:
@@ -65,8 +83,10 @@ def operations_table(entries: Iterable[Entry], quantities: Sequence[Quantity]) -
     rows: dict[tuple[str | Maths, ...], Maths] = {}
     for entry in entries:
         for done in entry.works:
-            for step in steps_of_item(done):
-                taken = _per_value(step, done.item, quantities) or _taken(step, quantities)
+            steps = steps_of_item(done)
+            for step in steps:
+                each = _per_value(step, done.item, quantities) if len(steps) == 1 else None
+                taken = each or _taken(step, quantities)
                 if taken is not None:
                     rows.setdefault((entry.place[1], _equation(step)), taken)
     lines = tuple((*row, taken) for row, taken in rows.items())
@@ -143,25 +163,6 @@ def _sum(context: Context, phase: Phase, quantity: Quantity) -> list[Block]:
     line = Line("adding up gradients", None, multiplied(context.micro_batches - 1, once, loose=False), tidied(added))
     total = add_all([*(entry.total(quantity) * micro_batches for entry in entries), added])
     return [summed((*worked.lines, line), total)]
-
-
-def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
-    """Return the report's rows: bytes depend on a layer's neighbours, so there are no formulas."""
-    rows = [row for row in context.report.rows if row.phase == phase and row.counts.get(quantity, 0) != 0]
-    if not rows:
-        return []
-    amounts: dict[str, list[Dim]] = {}
-    for row in rows:
-        amounts.setdefault(f"{row.path} {row.op}", []).append(row.counts[quantity])
-    sizes = {name: add_all(parts) for name, parts in amounts.items()}
-    rule = (
-        "Every distinct input of a layer is read once and every output that another layer uses is written once; "
-        f"each value is a {context.settings.load.dtype}, unless it is an index."
-    )
-    return [
-        Paragraph(rule),
-        gathered([(Line(name, None, None, tidied(size)), size) for name, size in sizes.items()]),
-    ]
 
 
 def flops(context: Context, phase: str) -> list[Block]:

@@ -30,7 +30,7 @@ def short_answer(context: Context, topics: Sequence[Topic]) -> str:
     if quantity is not None:
         return _in_all_phases(context, quantity)
     parts = [_parameters(context), _forward(context)]
-    parts += [_backward(context)] if context.counted.loss != NO_LOSS else []
+    parts += [_derivatives(context)] if context.counted.loss != NO_LOSS else []
     return " ".join(parts)
 
 
@@ -98,12 +98,16 @@ def _per_pair(pairs: Sequence[tuple[Dim, Dim]], batch: Dim) -> str:
     return f" Per pair of neighbouring layers that is {each} = {total} multiplications."
 
 
-def _backward(context: Context) -> str:
+def _derivatives(context: Context) -> str:
     back = context.report.backward
-    text = (
+    return (
         f"The backward pass takes {some(back['mul'], 'mul')} and {some(back['add'], 'add')}, for "
         f"{some(back['derivatives'], 'derivatives')}: one per trained parameter."
     )
+
+
+def _backward(context: Context) -> str:
+    text, back = _derivatives(context), context.report.backward
     forward = context.report.forward["mul"]
     if is_symbolic(forward) or is_symbolic(back["mul"]) or forward == 0:
         return text

@@ -23,8 +23,10 @@ from nncost.records import record, replace
 
 _LONG = 44
 """Characters of an expression from which on it gets a name of its own."""
-_STEP_CONSTANTS = {RATE: "η", DECAY: "ηλ", FIRST_CORRECTION: "(1 − β₁ᵗ)", SECOND_CORRECTION: "(1 − β₂ᵗ)"}
+_STEP_CONSTANTS = {RATE: "η", DECAY: "η·λ", FIRST_CORRECTION: "(1 − β₁ᵗ)", SECOND_CORRECTION: "(1 − β₂ᵗ)"}
 """How the formulas of optimizers write the numbers that a run sets anew."""
+STATES = ("h", "c")
+"""What recurrent layers carry from step to step."""
 _OPERANDS = "abcdefghijklmnopqrsuvwx"
 _CONSTANTS = {"iota": "position", "identity": "onehot"}
 _EXTREMES = {"max": "largest", "min": "smallest"}
@@ -197,7 +199,7 @@ def steps_of_item(work: Executed) -> tuple[Step, ...]:
     given = [tensor for tensor in dict.fromkeys(work.operands) if tensor not in work.constants]
     names = {tensor: _OPERANDS[place % len(_OPERANDS)] for place, tensor in enumerate(given)}
     results = {tensor: "y" if place == 0 else f"y{subscript(place + 1)}" for place, tensor in enumerate(item.outputs)}
-    writer = Writer(names, results, work.constants)
+    writer = Writer(names, results, work.constants, states=STATES)
     return writer.write([*work.before, item])
 
 

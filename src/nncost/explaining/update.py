@@ -11,8 +11,9 @@ from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import put_in
 from nncost.explaining.expressions import named
-from nncost.explaining.phase import sums, traffic
+from nncost.explaining.phase import sums
 from nncost.explaining.topics import Topic
+from nncost.explaining.traffic import traffic
 from nncost.explaining.update_rules import letter_n, steps_of_rule, textbook, updates_as_run
 from nncost.explaining.words import in_words
 from nncost.explaining.working import summed

@@ -12,11 +12,12 @@ from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context, chosen
 from nncost.explaining.derivation import constant_tensors, count_item, put_in
 from nncost.explaining.executed import Executed
+from nncost.explaining.phase import stands_in
 from nncost.explaining.steps import NOT_STEPS, Step, Writer, steps_of_item
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region
 from nncost.ir.layers import Update
-from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.ir.training.optimizers import AS_ADAM, MOMENTUM, OPTIMIZERS, RMSPROP_ALPHA
 from nncost.notation.written import mathematics
 
 _STATES = {"first": "m", "second": "v", "velocity": "v", "square": "v", "total": "s", "momentum": "m"}
@@ -29,9 +30,22 @@ def letter_n() -> Dim:
     return symbol("n")
 
 
+_SYMBOLS = {
+    "p": "the parameter", "g": "its derivative", "m": "kept from step to step", "v": "kept from step to step",
+    "s": "kept from step to step", "η": "the learning rate", "λ": "the weight decay", "ε": "a small constant",
+    "μ": f"the momentum, {MOMENTUM}", "α": f"a constant, {RMSPROP_ALPHA}", "β₁": "a constant near 1",
+    "β₂": "a constant near 1", "t": "the number of the step",
+}  # fmt: skip
+"""What the letters in the formulas of optimizers mean."""
+
+
 def textbook(optimizer: str) -> list[Block]:
-    """Return the formulas of an optimizer."""
-    return [Equation(Maths(part, mathematics(part))) for part in OPTIMIZERS[optimizer].formula.split(";  ")]
+    """Return the formulas of an optimizer, and what their letters mean."""
+    formula = OPTIMIZERS[optimizer].formula.replace(AS_ADAM, OPTIMIZERS["adam"].formula)
+    parts = formula.split(";  ")
+    plain = formula.replace("m̂", "m").replace("v̂", "v").replace("ᵗ", " t")
+    meanings = [f"{symbol} {meaning}" for symbol, meaning in _SYMBOLS.items() if stands_in(symbol, plain)]
+    return [*(Equation(Maths(part, mathematics(part))) for part in parts), Paragraph(f"{'; '.join(meanings)}.")]
 
 
 @cache

@@ -80,6 +80,10 @@ _CURVES: Mapping[str, _Curve] = {
         ("z·min(max(z/6 + ½, 0), 1)", r"z \min(\max(z/6 + \tfrac12, 0), 1)"), ("g·da/dz, factor by factor", r"g\,\frac{da}{dz}")
     ),
 }  # fmt: skip
+_SYMBOLS = {
+    "z": "inputs", "a": "outputs", "α": "a constant", "λ": "a constant", "σ": "the sigmoid function",
+    "Φ": "the normal distribution", "φ": "its density",
+}  # fmt: skip
 _ELEMENTARY = {"sigmoid": "one sigmoid function per value", "tanh": "one tanh function per value"}
 _WHY_BACKWARD = {
     "sigmoid": "1 − a, then a·(1 − a), then times g: 1 subtraction and 2 products",
@@ -127,6 +131,7 @@ def activation_card(name: str, letter: str) -> Card:
         | ({name: _ELEMENTARY[name]} if name in _ELEMENTARY else {}),
         why_backward={INPUT: _WHY_BACKWARD.get(name, "")},
         saved=f"{name}'s {'output' if curve.saved == 'a' else 'values'} {curve.saved}",
+        symbols=_SYMBOLS,
     )
 
 
@@ -173,6 +178,7 @@ def softmax_card(logarithm: bool, layer: bool, flat: bool) -> Card:
             "activations": "one per value",
         },
         saved="softmax's output",
+        symbols={"z": "inputs", "p": "outputs, which add up to 1", "y": "outputs"},
     )
 
 
@@ -208,4 +214,5 @@ def dropout_card() -> Card:
         },
         why_backward={"∂L/∂x": "by keep, then by the constant"},
         saved="dropout's choice of values",
+        symbols={"x": "inputs", "y": "outputs", "p": "the share that is set to 0"},
     )

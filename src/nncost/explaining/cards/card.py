@@ -33,7 +33,7 @@ class Card:
     """One kind of layer with one choice of options.
 
     ``letters`` give each letter its meaning, in the order in which formulas write their factors.
-    ``why`` explains each quantity of the forward pass, ``why_backward`` each gradient. Formulas are
+    ``symbols`` say what else stands in the equations. ``why`` explains each quantity of the forward pass, ``why_backward`` each gradient. Formulas are
     not written here: they come from counting what ``build`` builds.
     """
 
@@ -47,6 +47,7 @@ class Card:
     parameters: str = ""
     saved: str = ""
     training: bool = True
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 @record

@@ -17,6 +17,7 @@ from nncost.ir.layers import Conv, ConvTranspose
 from nncost.ir.library.conv import conv, conv_transpose
 
 _GROUPED = {"G": "groups of channels"}
+_SYMBOLS = {"W": "weights", "b": "biases", "x": "inputs", "y": "outputs"}
 
 
 def read_conv(region: Region) -> tuple[Reading, ...]:
@@ -84,6 +85,7 @@ def conv_card(bias: bool, grouped: bool) -> Card:
         parameters="C·K weights in each of the M kernels, shared by all positions"
         + (", one bias per kernel" if bias else ", no biases"),
         saved="the convolutions' inputs x (for ∂L/∂W)",
+        symbols=_SYMBOLS,
     )
 
 
@@ -156,4 +158,5 @@ def conv_transpose_card(bias: bool, grouped: bool) -> Card:
         parameters="K weights per pair of an input and an output channel"
         + (", one bias per output channel" if bias else ""),
         saved="the transposed convolutions' inputs x (for ∂L/∂W)",
+        symbols=_SYMBOLS,
     )

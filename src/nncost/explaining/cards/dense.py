@@ -85,6 +85,7 @@ def dense_card(bias: bool, rows: str) -> Card:
         parameters="one weight per pair of an input and a neuron"
         + (", one bias per neuron" if bias else ", no biases"),
         saved="the dense layers' inputs x (for ∂L/∂W)",
+        symbols={"W": "weights", "b": "biases", "x": "inputs", "z": "sums", "y": "sums"},
     )
 
 
@@ -118,4 +119,5 @@ def residual_card() -> Card:
             ),
         ),
         why={"add": "one per value"},
+        symbols={"x": "what the block is given", "F": "the layers inside", "y": "the sum"},
     )

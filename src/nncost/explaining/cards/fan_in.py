@@ -35,5 +35,6 @@ def fan_in_card() -> Card:
         letters={"E": "values that were used once more"},
         build=build,
         equations=(Maths("g = g₁ + g₂", "g = g_1 + g_2"),),
+        symbols={"g": "gradients of one value"},
         why={"add": "a value used n times receives n gradients: n − 1 additions"},
     )

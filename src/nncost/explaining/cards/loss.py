@@ -12,6 +12,7 @@ from nncost.ir.graph import Region, Tensor
 from nncost.ir.library.activations import softmax
 from nncost.ir.training.losses import LOSSES, emit_loss
 
+_SYMBOLS = {"L": "the loss", "y": "outputs", "x": "outputs", "z": "outputs before the softmax", "t": "targets"}
 _WHY_FUSED = {
     "add": "p − t, and the sum over the rows",
     "log": "one per row",
@@ -52,4 +53,5 @@ def loss_card(name: str, fused: bool, flat: bool) -> Card:
         build=build,
         equations=(Maths(*loss.value), Maths(*loss.gradient)),
         why=_WHY_FUSED if fused else loss.why,
+        symbols=_SYMBOLS | ({"p": "probabilities of the classes"} if name == "cross_entropy" else {"p": "outputs"}),
     )

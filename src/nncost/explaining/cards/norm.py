@@ -24,6 +24,10 @@ _WHY = {
     "sqrt": "one per σ",
 }
 _SAVED = "the norms' x̂ and 1/σ"
+_SYMBOLS = {
+    "x": "inputs", "x̂": "normalised inputs", "y": "outputs", "γ": "learned scale", "β": "learned shift",
+    "ε": "a small constant", "σ": "the square root below the fraction line",
+}  # fmt: skip
 
 
 def _affine(scale: bool, shift: bool) -> Maths:
@@ -82,6 +86,7 @@ def batch_norm_card(training: bool) -> Card:
         },
         parameters="a scale γ and a shift β per channel; its two running averages are buffers, not parameters",
         saved=_SAVED,
+        symbols=_SYMBOLS,
         training=training,
     )
 
@@ -131,6 +136,7 @@ def row_norm_card(centred: bool, scale: bool, shift: bool, positions: bool) -> C
         why=_WHY if centred else _WHY | {"add": "the sum of the squares, and ε", "div": "the mean, and 1/σ"},
         parameters=_sentence(scale, shift, "value of a row"),
         saved=_SAVED,
+        symbols=_SYMBOLS,
     )
 
 
@@ -165,6 +171,7 @@ def group_norm_card(scale: bool, shift: bool, instance: bool) -> Card:
         why=_WHY,
         parameters=_sentence(scale, shift, "channel"),
         saved=_SAVED,
+        symbols=_SYMBOLS,
     )
 
 
@@ -196,4 +203,5 @@ def lrn_card(size: int) -> Card:
             "div": "one per value",
         },
         saved="the powers of the local response norms",
+        symbols={"x": "inputs", "y": "outputs", "k": "a constant", "α": "a constant", "β": "the exponent, a constant"},
     )

@@ -58,6 +58,7 @@ def pool_card(name: str, n: str) -> Card:
         },
         why_backward={INPUT: f"one addition per {each}" if is_maximum else f"one division per {each}{spread}"},
         saved=f"{name}'s positions of the largest values" if is_maximum else "",
+        symbols={"x": "inputs", "y": "outputs"},
     )
 
 

@@ -16,8 +16,8 @@ from nncost.ir.library.recurrent import CELLS, CellWeights, recurrent_layer
 _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
     "rnn": (Maths("h_t = tanh(W·x_t + b + U·h_t−1 + d)", r"h_t = \tanh(W x_t + b + U h_{t-1} + d)"),),
     "lstm": (
-        Maths("(i, f, g, o) = W·x_t + b + U·h_t−1 + d", r"(i, f, g, o) = W x_t + b + U h_{t-1} + d"),
-        Maths("c_t = σ(f)⊙c_t−1 + σ(i)⊙tanh(g)", r"c_t = \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(g)"),
+        Maths("(i, f, n, o) = W·x_t + b + U·h_t−1 + d", r"(i, f, n, o) = W x_t + b + U h_{t-1} + d"),
+        Maths("c_t = σ(f)⊙c_t−1 + σ(i)⊙tanh(n)", r"c_t = \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(n)"),
         Maths("h_t = σ(o)⊙tanh(c_t)", r"h_t = \sigma(o) \odot \tanh(c_t)"),
     ),
     "gru": (
@@ -25,6 +25,14 @@ _EQUATIONS: Mapping[str, tuple[Maths, ...]] = {
         Maths("m = tanh(n + σ(r + r')⊙n')", r"m = \tanh(n + \sigma(r + r') \odot n')"),
         Maths("h_t = (1 − u)⊙m + u⊙h_t−1    with u = σ(z + z')", r"h_t = (1 - u) \odot m + u \odot h_{t-1}, \qquad u = \sigma(z + z')"),
     ),
+}  # fmt: skip
+
+
+_SYMBOLS = {
+    "x": "inputs", "h": "outputs, which the next step reads", "c": "cell states", "W": "weights of the inputs",
+    "U": "weights of the step before", "b": "biases", "d": "biases of the step before", "i": "input gate", "f": "forget gate",
+    "n": "new values", "o": "output gate", "r": "reset gate", "z": "update gate", "σ": "the sigmoid function",
+    "⊙": "element by element",
 }  # fmt: skip
 
 
@@ -67,7 +75,7 @@ def recurrent_card(kind: str, directions: int, biases: int) -> Card:
         equations=_EQUATIONS[kind],
         gradients=(
             Maths(
-                "δ runs back through time, from step T to step 1, by the same chain rule",
+                "δ runs back through time, from step T to step 1, by the same chain rule, which is not written out here",
                 r"\delta_T \to \delta_{T-1} \to \dots \to \delta_1",
             ),
         ),
@@ -82,4 +90,5 @@ def recurrent_card(kind: str, directions: int, biases: int) -> Card:
         parameters=f"{gates} gates with F·H + H·H weights each"
         + (f" and {biases}·H biases" if biases else "") + both,
         saved=f"the {kind}'s gates and states of all steps",
+        symbols=_SYMBOLS,
     )  # fmt: skip

@@ -40,16 +40,17 @@ def embedding_card() -> Card:
         why_backward={WEIGHTS: "each row that was used receives its gradient: one addition per value"},
         parameters="D weights in each of the V rows of the table",
         saved="the embedding's indices",
+        symbols={"W": "the table", "y": "outputs"},
     )
 
 
 def read_attention(region: Region) -> tuple[Reading, ...]:
-    """B examples, H heads (G of keys and values), T queries, S keys, widths E and V."""
+    """B examples, H heads (G of keys and values), T queries, S keys, widths E and F."""
     query, key, value, *mask = region.inputs
     batch, heads, length, width = query.shape
     own, one_width = same(key.shape[2], length), same(value.shape[3], width)
     values: Mapping[str, Dim] = {
-        BATCH: batch, "H": heads, "T": length, "S": key.shape[2], "E": width, "V": value.shape[3], "G": key.shape[1],
+        BATCH: batch, "H": heads, "T": length, "S": key.shape[2], "E": width, "F": value.shape[3], "G": key.shape[1],
     }  # fmt: skip
     shared = not same(key.shape[1], heads)
     card = attention_card(own, one_width, region.settings(Attention).causal, bool(mask), shared=shared)
@@ -62,7 +63,7 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
 
     def build(b: Builder, sizes: Sizes) -> dict[str, Tensor]:
         batch, heads, length, width = (sizes[letter] for letter in (BATCH, "H", "T", "E"))
-        source, depth, groups = sizes.get("S", length), sizes.get("V", width), sizes.get("G", heads)
+        source, depth, groups = sizes.get("S", length), sizes.get("F", width), sizes.get("G", heads)
         query = b.input((batch, heads, length, width))
         key, value = b.input((batch, groups, source, width)), b.input((batch, groups, source, depth))
         attention(b, query, key, value, causal=causal, mask=b.input((length, source)) if mask else None)
@@ -71,30 +72,34 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
     keys = "T" if own else "S"
     optional = (
         (not own, "S", "keys"),
-        (not one_width, "V", "values of one value vector"),
+        (not one_width, "F", "values of one value vector"),
         (shared, "G", "heads of keys and values, shared among the H"),
     )
     return Card(
         title="attention" + (" (causal)" if causal else ""),
         letters=ROWS
-        | {"H": "heads", "T": "positions (queries)" if not own else "positions", "E": "values of one query or key"}
+        | {
+            "H": "heads",
+            "T": "positions (queries)" if not own else "positions",
+            "E": "values of one query or key: the layer's width over its heads",
+        }
         | {letter: meaning for there, letter, meaning in optional if there},
         build=build,
         equations=(
             Maths(
-                "S = Q·Kᵀ/√E" + ("    (later positions are masked out)" if causal else ""),
-                r"S = \frac{Q K^{\mathsf T}}{\sqrt{E}}",
+                "A = Q·Kᵀ/√E" + ("    (later positions are masked out)" if causal else ""),
+                r"A = \frac{Q K^{\mathsf T}}{\sqrt{E}}",
             ),
-            Maths("P = softmax(S),  Y = P·V", r"P = \operatorname{softmax}(S), \qquad Y = P V"),
+            Maths("P = softmax(A),  Y = P·V", r"P = \operatorname{softmax}(A), \qquad Y = P V"),
         ),
         gradients=(
             Maths(
-                "∂L/∂V = Pᵀ·g,  ∂L/∂P = g·Vᵀ,  through the softmax to ∂L/∂S",
+                "∂L/∂V = Pᵀ·g,  ∂L/∂P = g·Vᵀ,  through the softmax to ∂L/∂A",
                 r"\frac{\partial L}{\partial V} = P^{\mathsf T} g, \quad \frac{\partial L}{\partial P} = g V^{\mathsf T}",
             ),
             Maths(
-                "∂L/∂Q = ∂L/∂S·K/√E,  ∂L/∂K = (∂L/∂S)ᵀ·Q/√E",
-                r"\frac{\partial L}{\partial Q} = \frac{\partial L}{\partial S} \frac{K}{\sqrt E}, \quad \frac{\partial L}{\partial K} = \left(\frac{\partial L}{\partial S}\right)^{\mathsf T} \frac{Q}{\sqrt E}",
+                "∂L/∂Q = ∂L/∂A·K/√E,  ∂L/∂K = (∂L/∂A)ᵀ·Q/√E",
+                r"\frac{\partial L}{\partial Q} = \frac{\partial L}{\partial A} \frac{K}{\sqrt E}, \quad \frac{\partial L}{\partial K} = \left(\frac{\partial L}{\partial A}\right)^{\mathsf T} \frac{Q}{\sqrt E}",
             ),
         ),
         why={
@@ -105,4 +110,5 @@ def attention_card(own: bool, one_width: bool, causal: bool, mask: bool, *, shar
             "div": "one per score",
         },
         saved="attention's Q, K, V and P",
+        symbols={"Q": "queries", "K": "keys", "V": "values", "A": "scores", "P": "shares", "Y": "outputs"},
     )

@@ -126,6 +126,8 @@ def _lion(b: Builder, p: Tensor, g: Tensor, states: States) -> tuple[Tensor, Sta
     return _descend(b, p, direction), [_blend(b, states[0], g, LION_BETA_2)]
 
 
+AS_ADAM = "then as adam"
+"""What stands in a formula for that of adam."""
 OPTIMIZERS: Mapping[str, Optimizer] = {
     "sgd": Optimizer(_sgd, (), "p ← p − η·g", 0.1, TorchForm("SGD")),
     "momentum": Optimizer(
@@ -141,7 +143,7 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
         TorchForm("Adam", {}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
     ),
     "adamw": Optimizer(
-        _adamw, ("first", "second"), "p ← p − ηλ·p, then as adam", 0.003,
+        _adamw, ("first", "second"), f"p ← p − η·λ·p;  {AS_ADAM}", 0.003,
         TorchForm("AdamW", {"weight_decay": WEIGHT_DECAY}, ("exp_avg", "exp_avg_sq"), counts_steps=True),
     ),
     "rmsprop": Optimizer(

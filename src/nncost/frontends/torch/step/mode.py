@@ -273,9 +273,12 @@ class StepMode(TorchDispatchMode):
                 return torch.ones((), dtype=args[0].dtype, device=_CPU).item()  # an optimizer's norm: any number does
         try:
             return self._fakes.compute(func, args, kwargs, self._way_to_run(func, args))
-        except NEEDS_VALUES:
-            self.refused = func
-            raise
+        except NEEDS_VALUES:  # also of a composite that is not marked so, such as is_nonzero
+            result = NotImplemented if info.by_data else self.values.computed(func, args, kwargs)
+            if result is NotImplemented:
+                self.refused = func
+                raise
+            return self._fakes.in_place_of(result)
 
     def _on_sparse(self, func: Any, info: OperatorInfo, args: Any, kwargs: Any) -> Any:
         """An operator on sparse tensors. Raise StoredAskedError where it is not known how many values its result stores."""

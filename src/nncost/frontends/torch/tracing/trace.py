@@ -49,7 +49,7 @@ _WITHOUT_VALUES: Sequence[tuple[StepSettings | None, Sequence[str]]] = (
     (None, ()), (StepSettings(sampled=True), (SAMPLED,)), (StepSettings(exported=True), (EXPORTED,))
 )  # fmt: skip
 """How a model that looks at values runs on shapes: with a symbol for each size that they decide, with some, without."""
-_GIVE_TENSORS = (
+GIVE_TENSORS = (
     "Give tensors instead of shapes: nncost.count(module, tensors), or an entry point that returns (module, tensors)."
 )
 MERGED = "Sparse gradients are updated row by row, as many rows as were looked up: an optimizer that merges rows does less where one was looked up twice."
@@ -111,7 +111,7 @@ def _with_values(run: _Run, error: Exception) -> Traced:
     if isinstance(error, StoredAskedError):
         raise SourceError(
             f"how many values the sparse tensors of {type(run.module).__name__} store depends on the values of its inputs ({error}).",
-            hint=_GIVE_TENSORS,
+            hint=GIVE_TENSORS,
         ) from error
     for settings, said in _WITHOUT_VALUES:
         sizes = Sizes(by_data=True) if settings is None else symbols_of(run.module, run.given, run.options)
@@ -125,7 +125,7 @@ def _with_values(run: _Run, error: Exception) -> Traced:
     asked = getattr(error, "func", None) or str(error)
     raise SourceError(
         f"{type(run.module).__name__} needs the values of its inputs, and only shapes are given ({asked}{_place(error)}).",
-        hint=_GIVE_TENSORS,
+        hint=GIVE_TENSORS,
     ) from error
 
 

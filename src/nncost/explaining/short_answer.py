@@ -155,7 +155,7 @@ def _memory(context: Context) -> str:
 def _bytes(amount: Dim) -> str:
     if is_symbolic(amount):
         return f"{tidied(amount).text} bytes"
-    larger = f" ({bytes_text(float(amount))})" if amount >= _MANY else ""
+    larger = f" ({bytes_text(amount)})" if amount >= _MANY else ""
     return f"{_number(amount, 'byte')}{larger}"
 
 

@@ -241,7 +241,7 @@ MANY = "-".join(f"n{number}" for number in range(100))
         ["explain", "3-2", "--freeze", "*"], ["explain", "784-16-16-10", "time", "--dtype", "x"], ["predict", "-".join(["3"] * 2_000), "--on", "a100"],
         ["count", "4, " + "residual[" * 39 + "dense 4" + "]" * 39, "--expand", "--latex"], ["count", "784-h-10", "--batch", "x" * 100_000],
         ["count", "784-10", "--batch", BIG, "--examples", BIG, "--epochs", BIG, "--accumulate", BIG, "--json"], ["count", "3" * 1_000_000],
-        ["count", "784-10", "--fits", "9" * 30 + "PiB"], ["count", "[" * 100_000], ["formula", "784-h-10", "--at", f"h={BIG}"],
+        ["count", "784-10", "--fits", "9" * 30 + "PiB"], ["count", "[" * 100_000], ["-h*-h*-h*", "--plain"], ["count", "-x-y-z"], ["formula", "784-h-10", "--at", f"h={BIG}"],
         ["predict", "784-10", "--on", "a100", "--examples", BIG], ["explain", "3-2", "time", "--examples", "B"], ["explain", "3-2", "time", "--examples", BIG, "--epochs", BIG],
     ],
     ids=lambda arguments: " ".join(arguments)[:40],

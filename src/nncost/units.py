@@ -153,8 +153,14 @@ _RATE_UNITS = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15
 
 
 def bytes_text(amount: float) -> str:
-    """Three digits and a decimal unit, ``80.0 GB``."""
+    """Three digits and a decimal unit, ``80.0 GB``; of any size."""
+    if isinstance(amount, int) and amount.bit_length() > _FLOAT_BITS:
+        return f"{compact(amount)} {_BYTE_UNITS[0][1]}"
     return scaled(float(amount), _BYTE_UNITS)
+
+
+_FLOAT_BITS = 1_000
+"""Of whole numbers that a float holds."""
 
 
 def rate_text(per_second: float, unit: str) -> str:

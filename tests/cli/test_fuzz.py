@@ -237,12 +237,12 @@ MANY = "-".join(f"n{number}" for number in range(100))
     [
         ["formula", MANY], ["formula", "cxhxw, " + ", ".join(["conv m 3 stride=2 pad=1", "maxpool 2"] * 8)], ["formula", f"h-w-{BIG[:300]}*2"],
         ["explain", f"nx{BIG[:300]}x3xk, selu"], ["explain", f"1x{BIG}x3, adaptive_avgpool 2"], ["explain", f"1x3x3, lrn {BIG}"],
-        ["explain", "h0-h1-...-hl", "run", "--examples", "10", "--batch", "7" * 200], ["explain", "3xhxw, maxpool 2, avgpool 2"],
+        ["explain", "h0-h1-...-hl", "run", "--examples", "10", "--batch", "7" * 200], ["explain", "3xhxw, maxpool 2, avgpool 2"], ["explain", f"2x{BIG}, relu, dense {BIG}", "memory"],
         ["explain", "3-2", "--freeze", "*"], ["explain", "784-16-16-10", "time", "--dtype", "x"], ["predict", "-".join(["3"] * 2_000), "--on", "a100"],
         ["count", "4, " + "residual[" * 39 + "dense 4" + "]" * 39, "--expand", "--latex"], ["count", "784-h-10", "--batch", "x" * 100_000],
         ["count", "784-10", "--batch", BIG, "--examples", BIG, "--epochs", BIG, "--accumulate", BIG, "--json"], ["count", "3" * 1_000_000],
-        ["count", "784-10", "--fits", "9" * 30 + "PiB"], ["count", "[" * 100_000], ["formula", "784-h-10", "--at", f"h={BIG}"],
-        ["predict", "784-10", "--on", "a100", "--examples", BIG], ["explain", "3-2", "time", "--examples", BIG, "--epochs", BIG],
+        ["count", "784-10", "--fits", "9" * 30 + "PiB"], ["count", "[" * 100_000], ["-h*-h*-h*", "--plain"], ["count", "-x-y-z"], ["formula", "784-h-10", "--at", f"h={BIG}"],
+        ["predict", "784-10", "--on", "a100", "--examples", BIG], ["explain", "3-2", "time", "--examples", "B"], ["explain", "3-2", "time", "--examples", BIG, "--epochs", BIG],
     ],
     ids=lambda arguments: " ".join(arguments)[:40],
 )  # fmt: skip

@@ -110,7 +110,7 @@ def test_a_spec_from_standard_input(tmp_path: Path) -> None:
         ([*BLOBS, "--data", "{blobs}", "--seed", "-1"], "--seed takes"),
         ([*BLOBS, "--data", "{blobs}", "--task", "magic"], "unknown task 'magic'"),
         ([*BLOBS, "--data", "{blobs}", "--resume", "none"], "no training to resume at none"),
-        ([*BLOBS, "--data", "{blobs}", "--wrong"], "has no option"),
+        ([*BLOBS, "--data", "{blobs}", "--wrong"], "train has no option '--wrong'"),
         ([*BLOBS, "--data", "{blobs}", "--symbol", "h"], "--symbol takes NAME=N"),
     ],
 )

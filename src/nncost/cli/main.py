@@ -148,14 +148,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # A closed pipe ends the program silently.
-    sys.set_int_max_str_digits(0)  # Sizes have up to a thousand digits, so counts have thousands.
     sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
-    with plain_forms():
-        return _run(arguments)
+    digits = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)  # Sizes have up to a thousand digits, so counts have thousands.
+    try:
+        with plain_forms():
+            return _run(arguments)
+    finally:
+        sys.set_int_max_str_digits(digits)
 
 
 def _run(arguments: list[str] | None) -> int:

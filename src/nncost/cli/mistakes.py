@@ -163,7 +163,11 @@ def _other_option(error: click.NoSuchOption, arguments: Sequence[str]) -> tuple[
     assert error.ctx is not None
     command = error.ctx.command
     known = _options(command)
-    place = next(i for i, argument in enumerate(arguments) if argument.startswith(error.option_name))
+    letter = error.option_name.lstrip("-")  # of several behind one hyphen it may be any
+    places = [i for i, each in enumerate(arguments) if each.startswith("-") and letter in each]
+    if not places:
+        return f"{error.format_message()} Options: {', '.join(f'--{name}' for name in known)}.", None
+    place = next((i for i in places if arguments[i].startswith(error.option_name)), places[0])
     option, equals, value = arguments[place].partition("=")
     word = option.lstrip("-").lower().replace("_", "-")
     text = f"{command.name} has no option {option!r}."

@@ -17,8 +17,6 @@ from nncost.units import bytes_text, ratio
 
 FEW_LAYERS = 8
 """Up to this many layers are listed one by one."""
-_IMMENSE = 10**27
-"""Bytes from which on no larger unit has a name."""
 _MANY = 100_000
 """Bytes from which on a size is also given in a larger unit."""
 
@@ -157,7 +155,7 @@ def _memory(context: Context) -> str:
 def _bytes(amount: Dim) -> str:
     if is_symbolic(amount):
         return f"{tidied(amount).text} bytes"
-    larger = f" ({bytes_text(float(amount))})" if _MANY <= amount < _IMMENSE else ""
+    larger = f" ({bytes_text(amount)})" if amount >= _MANY else ""
     return f"{_number(amount, 'byte')}{larger}"
 
 

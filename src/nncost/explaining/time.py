@@ -56,7 +56,8 @@ class Step:
 def time(context: Context) -> Section:
     """Return the sentences, each with its numbers. Raise SymbolError if a size has no number."""
     report = context.report
-    if is_symbolic(report.settings["batch"]) or is_symbolic(report.step.flops):
+    examples = 0 if report.run is None else report.run.examples
+    if any(is_symbolic(size) for size in (report.settings["batch"], report.step.flops, examples)):
         raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
     operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
     check_finite(operations)

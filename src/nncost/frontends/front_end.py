@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDTHS_ONLY = dict.fromkeys(("bias", "activation"), "It applies to widths such as 784-16-10.")
 TRACED_ONLY = dict.fromkeys(("reuse", "learn"), "It applies to modules, which are run to be counted.")
-STATED = dict.fromkeys(("batch", "symbols", "inputs", "dtype"), "It has its sizes and types already.")
+STATED = dict.fromkeys(("symbols", "inputs"), "It has its sizes already.")
 """Keywords of ``nncost.count`` that only some kinds of sources have a use for, with what is said of others."""
 
 

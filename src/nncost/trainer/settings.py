@@ -13,7 +13,8 @@ from nncost.errors import OptionError
 from nncost.frontends.arguments import whole
 from nncost.ir.training.losses import LOSSES
 from nncost.ir.training.optimizers import OPTIMIZERS
-from nncost.pipeline.choices import check_choice
+from nncost.names import meant
+from nncost.pipeline.choices import check_choice, chosen
 from nncost.records import record
 
 ENGINES = ("auto", "torch", "numpy")
@@ -63,6 +64,10 @@ def training_settings(
     task: Any = None,
 ) -> TrainingSettings:
     """The settings behind the keywords of ``nncost.train``. Raise OptionError for a value that is not accepted."""
+    optimizer, loss = chosen("optimizer", optimizer), chosen("loss", loss)
+    engine = (
+        meant(engine, ENGINES, {"pytorch": "torch", "np": "numpy"}) or engine if isinstance(engine, str) else engine
+    )
     for name, value, accepted in (
         ("optimizer", optimizer, tuple(OPTIMIZERS)), ("engine", engine, ENGINES), ("loss", loss, TRAINED_LOSSES),
     ):  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nncost.errors import ShapeError, SourceError
+from nncost.names import meant
 from nncost.pipeline.choices import check_choice
 from nncost.records import record
 from nncost.trainer.tables import Column
@@ -28,6 +29,7 @@ class Task:
 
 def task_of(column: Column, units: int, asked: str | None) -> Task:
     """The task. Raise SourceError for a target without anything to learn, ShapeError if the network does not fit."""
+    asked = asked if asked is None else meant(asked, TASKS) or asked
     check_choice("task", asked, TASKS)
     kind = asked or _recognised(column, units)
     return _classes(column, units) if kind == CLASSIFICATION else _amounts(column, units, named=asked is not None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nncost.errors import SourceError
+from nncost.errors import Instead, SourceError
+from nncost.frontends.nearby import nearest_file
 from nncost.names import printable
 from nncost.trainer.tables.table import Table
 
 _PARQUET, _ZIP, _GZIP = b"PAR1", b"PK\x03\x04", b"\x1f\x8b"
 _BEGINNING = 4
+ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".npz")
 ACCEPTED = "CSV (comma, semicolon, tab or | between cells), Parquet and NPZ"
 
 
@@ -38,7 +40,12 @@ def _beginning(path: str) -> bytes:
     try:
         if not file.is_file():
             what = "is a folder" if file.is_dir() else "is no file" if file.exists() else "does not exist"
-            raise SourceError(f"{printable(path)} {what}.", hint=f"--data takes a file: {ACCEPTED}.")
+            close = nearest_file(path, ENDINGS)
+            raise SourceError(
+                f"{printable(path)} {what}.",
+                hint=("" if close is None else f"Did you mean {close!r}? ") + f"--data takes a file: {ACCEPTED}.",
+                instead=None if close is None else Instead(path, close),
+            )
         if file.stat().st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes).", hint=f"--data takes a file: {ACCEPTED}.")
         with file.open("rb") as opened:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nncost.errors import SourceError
-from nncost.names import printable
+from nncost.errors import Instead, SourceError
+from nncost.names import nearest, printable
 from nncost.records import record
 
 Array = Any
@@ -63,9 +63,12 @@ class Table:
         for column in self.columns:
             if column.name == name:
                 return column
+        names = [column.name for column in self.columns]
+        close = nearest(name, names)
         raise SourceError(
             f"{self.path} has no column {name[:SHOWN_TEXT]!r}.",
-            hint=f"Its columns: {names_of([column.name for column in self.columns])}.",
+            hint=("" if close is None else f"Did you mean {shortened(close)!r}? ") + f"Its columns: {names_of(names)}.",
+            instead=None if close is None else Instead(name, close),
         )
 
 

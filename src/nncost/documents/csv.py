@@ -9,6 +9,7 @@ from io import StringIO
 from nncost.dims import is_symbolic, tidy
 from nncost.documents.document import NONE, Cell, Document, Maths, Number, Table
 from nncost.errors import OptionError
+from nncost.names import printable
 
 
 def render(document: Document, width: int | None = None, encoding: str | None = None) -> str:
@@ -32,7 +33,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 def _value(cell: Cell) -> object:
     if isinstance(cell, (str, Maths)):
-        text = cell if isinstance(cell, str) else cell.text
+        text = printable(cell if isinstance(cell, str) else cell.text)
         return "" if text == NONE else text
     if isinstance(cell, Number):
         return cell.value

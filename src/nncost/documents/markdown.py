@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nncost.documents import document as doc
+from nncost.names import printable
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
@@ -20,7 +21,7 @@ def render(document: doc.Document, width: int | None = None, encoding: str | Non
 
 def escaped(text: str) -> str:
     """Return text in which no character has a meaning in Markdown."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", printable(text, "\n"))
 
 
 def _section(section: doc.Section) -> list[str]:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from nncost.dims import Dim
 from nncost.documents.characters import plainly
 from nncost.documents.document import Cell, text_of
+from nncost.names import printable
 from nncost.records import record
 from nncost.units import abbreviated, exact
 
+_KEPT = "\n\u00a0\u202f"
+"""What text may have that is no character to be shown: the ends of its lines, and spaces of other widths."""
 PAGE = 80
 """The width of prose in a pipe."""
 
@@ -28,7 +31,7 @@ class Page:
 
     def text(self, text: str) -> str:
         """Return the text as it is shown: giant numbers without their middle, no character that is lacking."""
-        return plainly(abbreviated(text), self.encoding)
+        return plainly(abbreviated(printable(text, _KEPT)), self.encoding)
 
     def cell(self, cell: Cell, amount: Callable[[Dim], str] = exact) -> str:
         """Return a cell as it is shown; ``amount`` writes integers and formulas."""

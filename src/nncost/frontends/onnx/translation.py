@@ -17,6 +17,7 @@ from nncost.frontends.onnx.values import Absent, Computed, FileConstant, Known, 
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
 from nncost.ir.graph import Node, Role, Tensor
+from nncost.names import printable
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
@@ -146,7 +147,7 @@ class Translation:
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
     def _layer(self, node: Any) -> Location:
-        name = node.name
+        name = printable(node.name)
         if not name:
             return self.builder.layer(node.op_type.lower() or "node")
         self._used_names[name] += 1

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from nncost.__main__ import EXIT_INTERRUPTED
 from nncost.cli.contradictions import check_given
 from nncost.cli.help import HelpContext
+from nncost.cli.interrupt import end_when_interrupted
 from nncost.cli.messages import fail, say
 from nncost.cli.mistakes import next_command, no_command, what_is_wrong
 from nncost.cli.terminal import plain_forms
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 MAX_MESSAGE = 500
-EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
+EXIT_USAGE, EXIT_INCOMPLETE = 2, 3
 
 _COMMANDS = {
     "count": "Parameters and every operation: forward, backward, update, run.",
@@ -148,6 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # A closed pipe ends the program silently.
+    end_when_interrupted()
     sys.exit(run(arguments))
 
 

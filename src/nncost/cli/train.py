@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nncost.cli.main import EXIT_INTERRUPTED
+from nncost.__main__ import EXIT_INTERRUPTED
 from nncost.cli.messages import say, say_document
 from nncost.cli.options import assignments, format_options, show, size, source_text
 from nncost.documents.document import Document, Section

@@ -21,7 +21,7 @@ COMMANDS: tuple[tuple[list[str], int, str], ...] = (
     ([*NNCOST, "count", "784-16-16-10"], 0, "13,002"),
     ([*MODULE, "count", "784-16-16-10", "--json"], 0, '"total": 13002'),
     ([*NNCOST, "explain", "784-16-16-10", "parameters"], 0, "12,960"),
-    ([*NNCOST, "formula", "784-h-10", "parameters"], 0, "795*h + 10"),
+    ([*NNCOST, "formula", "784-h-10", "parameters"], 0, "795·h + 10"),
     ([*NNCOST, "predict", "784-16-16-10", "--on", "h100"], 0, "H100"),
     ([*NNCOST, "devices", "h100"], 0, "80.0 GB"),
     ([*NNCOST, "docs"], 0, "cost-model"),

@@ -8,7 +8,6 @@ import click
 
 from nncost.errors import Instead, OptionError
 from nncost.names import meant
-from nncost.pipeline.choices import check_choice
 
 LAYER, FORM = "layer", "form"
 """The usual grouping, and the parameter that all options of formats set."""
@@ -71,6 +70,8 @@ def spelled(by: str) -> str:
 def grouping(by: str, accepted: Collection[str], elsewhere: str = "") -> str:
     """The grouping that a text means. Raise OptionError for none; ``elsewhere`` says what other sources have."""
     found = spelled(by)
+    from nncost.pipeline.choices import check_choice
+
     try:
         check_choice("grouping", found, tuple(accepted), _GROUPINGS)
     except OptionError as error:

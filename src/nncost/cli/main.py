@@ -20,7 +20,6 @@ from nncost.cli.contradictions import check_given
 from nncost.cli.help import HelpContext
 from nncost.cli.interrupt import end_when_interrupted
 from nncost.cli.messages import fail, say
-from nncost.cli.mistakes import next_command, no_command, what_is_wrong
 from nncost.cli.terminal import plain_forms
 from nncost.documents.document import Shell
 from nncost.errors import NncostError
@@ -104,6 +103,8 @@ class LazyGroup(click.Group):
         if ctx.resilient_parsing and args[0] not in _COMMANDS:  # a completion says nothing of mistakes
             return "count", self.get_command(ctx, "count"), args
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from nncost.cli.mistakes import no_command
+
             raise no_command(args[0], args, self.names())
         name, command, rest = super().resolve_command(ctx, args)
         assert command is not None
@@ -177,12 +178,14 @@ def _run(arguments: list[str] | None) -> int:
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
         _show_traceback(error, arguments)
-        return _failed(error, next_command(error, _given(arguments)))
+        return _failed_with_advice(error, error, arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
-        return _failed(what_is_wrong(error, _given(arguments)), next_command(error, _given(arguments)))
+        from nncost.cli.mistakes import what_is_wrong
+
+        return _failed_with_advice(what_is_wrong(error, _given(arguments)), error, arguments)
     except (KeyboardInterrupt, click.Abort):
         say("nncost: interrupted.")
         return EXIT_INTERRUPTED
@@ -200,6 +203,12 @@ def _run(arguments: list[str] | None) -> int:
     except BaseException as error:  # noqa: BLE001 - a model's SystemExit must not pass for a count
         return _failed(f"the model ended the program with {type(error).__name__}.")
     return result if isinstance(result, int) else 0
+
+
+def _failed_with_advice(message: str | NncostError, error: Exception, arguments: list[str] | None) -> int:
+    from nncost.cli.mistakes import next_command
+
+    return _failed(message, next_command(error, _given(arguments)))
 
 
 def _given(arguments: list[str] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nncost.documents.csv import csv_text
 from nncost.documents.document import Document
 from nncost.report import Report
 from nncost.report_data import row_table
@@ -33,4 +32,6 @@ def report_document(
 
 def report_csv(report: Report) -> str:
     """Return one line per layer, operation and phase, with every digit."""
+    from nncost.documents.csv import csv_text
+
     return csv_text(*row_table(report))

@@ -14,7 +14,6 @@ from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
-from nncost.frontends.unread import model_name, unread
 from nncost.ir.builder import Builder
 from nncost.ir.training.losses import final_softmax
 
@@ -27,11 +26,16 @@ MAX_CORRECTIONS = 8
 def load(source: str, options: LoadOptions) -> Model:
     """Return the graph of a spec. Raise SpecError, with a caret, for anything that does not fit."""
     spelled = respelled(source)
-    if source[:1].isalpha() and not options.symbols and (known := model_name(source.strip())):
-        raise known
+    if source[:1].isalpha() and not options.symbols:
+        from nncost.frontends.unread import model_name
+
+        if (known := model_name(source.strip())) is not None:
+            raise known
     try:
         return _built(spelled, options)
     except SpecError as error:
+        from nncost.frontends.unread import unread
+
         other = unread(source, registry.endings())
         if other is not None:
             raise other from None

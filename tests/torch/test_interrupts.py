@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,6 +44,15 @@ def press() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
     nncost.count(Deep(), SHAPE, loss="sum", optimizer="adamw")
+
+
+@pytest.fixture(autouse=True)
+def _no_callbacks() -> Iterator[None]:
+    """An interrupt inside a callback of the garbage collector, of which hypothesis has one, is lost."""
+    callbacks = list(gc.callbacks)
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = callbacks
 
 
 def interrupted_after(seconds: float, run: Callable[[], object]) -> bool:

@@ -31,7 +31,8 @@ def steps_of(card: Card) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     backward, gradients = _backward(traced)
     fixed = [i for i in traced.builder.items if isinstance(i, Node) and isinstance(i.op, ops.Constant)]
     forward: list[Item] = [*fixed, traced.region]
-    outputs = {tensor: "y" if place == 0 else f"y{place + 1}" for place, tensor in enumerate(traced.region.outputs)}
+    own = _output_name(card)
+    outputs = {tensor: own if place == 0 else f"y{place + 1}" for place, tensor in enumerate(traced.region.outputs)}
     labels = {gradient: label for label, gradient in gradients.items()}
     outside = {i for i in backward if not (isinstance(i, Region) and i.layer == traced.region.layer)}
     writer = Writer(
@@ -85,6 +86,12 @@ def _loss_names(traced: Traced) -> dict[Tensor, str]:
     if not isinstance(region.layer, Loss):
         return {effect: f"{name}′" for effect, name in zip(region.effects, ("mean", "variance"), strict=False)}
     return {region.outputs[0]: "L", list(walk([region]))[-1].outputs[0]: GRADIENT + _compared(traced)[1]}
+
+
+def _output_name(card: Card) -> str:
+    """What the equation of the card calls the output, if it has one equation only."""
+    found = re.match(r"([A-Za-z])(_\w+)? = ", card.equations[0].text) if len(card.equations) == 1 else None
+    return found[1] if found else "y"
 
 
 def _letter(card: Card) -> str:

@@ -26,8 +26,9 @@ Place = tuple[str, str, Phase]
 class Executed:
     """An item that runs ``times`` times for a layer and phase, inside loops on whose index its sizes depend.
 
-    ``operands`` are what it is given, ``constants`` tensors that cost nothing, ``before`` the nodes that make those of its kernel, ``origins`` regions
-    of the forward pass that it is known to be a gradient of. Without ``is_layer`` its neurons and activations are those of another item.
+    ``operands`` are what it is given, ``constants`` tensors that cost nothing, ``before`` the nodes that make those of
+    its kernel, ``origins`` regions of the forward pass that it is known to be a gradient of. Without ``is_layer`` its
+    outputs are not neurons.
     """
 
     item: Item

@@ -19,7 +19,6 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.notation.written import joined, multiplied, tidied, written
 
 _BEFORE = ("parameters", "buffers", "optimizer_state", "inputs", "resident")
-_PEAKS = ("forward_peak", "forward_allocated", "step_peak", "step_allocated", "reserved_peak")
 _COUNTERS = "What the optimizer keeps beside copies of the parameters are numbers of steps, one for each tensor."
 _NUMBER_BYTES = (4, 8, 2, 1)
 """Widths of a number that an input may have, the likeliest first."""

@@ -58,7 +58,7 @@ def time(context: Context) -> Section:
     report = context.report
     examples = 0 if report.run is None else report.run.examples
     if any(is_symbolic(size) for size in (report.settings["batch"], report.step.flops, examples)):
-        raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --set h=128")
+        raise SymbolError("seconds need numbers.", hint="For example: --batch 32 --symbol h=128")
     operations = sum(_whole(report.step[name]) for name in PRIMITIVE)
     check_finite(operations)
     check_finite(1 if report.run is None else _whole(report.run.steps))

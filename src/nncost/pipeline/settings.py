@@ -105,7 +105,7 @@ def refuse(settings: Settings, reasons: Mapping[str, str], who: str) -> None:
             )
 
 
-_OPTIONS = {"symbols": "--set", "inputs": "--input"}
+_OPTIONS = {"symbols": "--symbol", "inputs": "--input"}
 """Options of the command line that are not called as their keyword."""
 
 

@@ -81,7 +81,7 @@ class Sizes:
                 known, close = ", ".join(self.used) or "none", nearest(name, self.used)
                 instead = None if close is None else Instead(name, close)
                 raise SymbolError(
-                    f"--set {name}=…: the source has no symbol {name!r}.",
+                    f"--symbol {name}=…: the source has no symbol {name!r}.",
                     hint=f"Its symbols: {known}.",
                     instead=instead,
                 )
@@ -102,7 +102,7 @@ class Sizes:
             return self.bindings[text]
         if self.open_names > MAX_NAMES:
             raise self.error(
-                f"a spec may have {MAX_NAMES} symbols without a number", word, hint="Bind some, e.g. --set h=128."
+                f"a spec may have {MAX_NAMES} symbols without a number", word, hint="Bind some, e.g. --symbol h=128."
             )
         return symbol(text)
 

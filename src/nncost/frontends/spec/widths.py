@@ -204,7 +204,7 @@ def _family(
     for name in sizes.bindings:
         if (match := _MEMBER.match(name)) and match[1] == base:
             raise SymbolError(
-                f"cannot bind {name} while {end_name} is open.", hint=f"Bind {end_name} too: --set {end_name}=3"
+                f"cannot bind {name} while {end_name} is open.", hint=f"Bind {end_name} too: --symbol {end_name}=3"
             )
     end = symbol(end_name)
     sizes.used[end_name] = None

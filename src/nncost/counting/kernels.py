@@ -14,7 +14,7 @@ from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all
 from nncost.ir import ops
 from nncost.ir.autodiff import PEELED
-from nncost.ir.dtypes import DTYPE_BYTES
+from nncost.ir.dtypes import bytes_of
 from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 from nncost.records import record
@@ -149,7 +149,7 @@ def _read_by(kernel: Kernel, base: dict[Tensor, Tensor], constants: set[Tensor])
             if tensor in constants:
                 continue
             rows_only = isinstance(node.op, ops.Gather) and position == 0
-            read[source] = node.outputs[0].elements * DTYPE_BYTES[source.dtype] if rows_only else source.bytes
+            read[source] = bytes_of(node.outputs[0].elements, source.dtype) if rows_only else source.bytes
     return read
 
 

@@ -12,8 +12,8 @@ from nncost.explaining.arithmetic import whole_quotient
 from nncost.explaining.context import Context
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
-from nncost.ir.dtypes import DTYPE_BYTES
-from nncost.ir.graph import Parameter
+from nncost.ir.dtypes import whole_bytes
+from nncost.ir.graph import Parameter, Tensor
 from nncost.ir.storage import Allocation, Timeline
 from nncost.ir.training.losses import NO_LOSS
 from nncost.notation.written import joined, multiplied, tidied, written
@@ -82,8 +82,13 @@ def _stored(label: str, parameters: Sequence[Parameter], total: Dim) -> tuple[Li
     parts = []
     for dtype, given in by_type.items():
         elements = tidy(add_all(p.tensor.elements for p in given))
-        parts.append(multiplied(DTYPE_BYTES.get(dtype, 0), written(elements), loose=is_symbolic(elements)))
-    value = add_all(DTYPE_BYTES.get(p.tensor.dtype, 0) * p.tensor.elements for p in parameters)
+        each = whole_bytes(dtype)
+        parts.append(
+            written(tidy(add_all(p.tensor.bytes for p in given)))
+            if each is None
+            else multiplied(each, written(elements), loose=is_symbolic(elements))
+        )
+    value = add_all(p.tensor.bytes for p in parameters)
     numbers = joined(parts, " + ", " + ") if parts and same(value, total) else None
     return Line(label, None, numbers, tidied(total)), total
 
@@ -120,7 +125,7 @@ def _input_parts(context: Context, total: Dim) -> tuple[str, list[Maths]] | None
         states = sum(map(len, step.states.values()))
         given = step.graph.inputs[: len(step.graph.inputs) - states]
         name = "inputs and targets" if len(given) > len(shapes) else "inputs"
-        return name, [_sized(DTYPE_BYTES[tensor.dtype], tensor.shape) for tensor in given]
+        return name, [_in_bytes(tensor) for tensor in given]
     for width in _NUMBER_BYTES:
         rest = tidy(total - add_all(width * product(shape) for shape in shapes))
         if shapes and rest == 0:
@@ -134,6 +139,11 @@ def _input_parts(context: Context, total: Dim) -> tuple[str, list[Maths]] | None
         ):
             return "inputs and targets", [*(_sized(width, shape) for shape in shapes), tidied(rest)]
     return None
+
+
+def _in_bytes(tensor: Tensor) -> Maths:
+    each = whole_bytes(tensor.dtype)
+    return tidied(tensor.bytes) if each is None else _sized(each, tensor.shape)
 
 
 def _sized(width: int, shape: Sequence[Dim]) -> Maths:

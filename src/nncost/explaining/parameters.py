@@ -15,8 +15,8 @@ from nncost.explaining.neurons import input_values
 from nncost.explaining.phase import cards_of
 from nncost.explaining.topics import Topic
 from nncost.explaining.working import gathered, summed
-from nncost.ir.dtypes import DTYPE_BYTES
-from nncost.ir.graph import Parameter, Role
+from nncost.ir.dtypes import DTYPE_BITS, whole_bytes
+from nncost.ir.graph import Parameter, Role, Tensor
 from nncost.notation.written import joined, multiplied, tidied, written
 
 _ROLES: tuple[tuple[Role, str, str], ...] = (
@@ -164,15 +164,19 @@ def _together(context: Context, quantity: str | None) -> list[Block]:
 
 
 def _bytes(context: Context) -> list[Block]:
-    by_type: dict[str, list[Dim]] = {}
+    by_type: dict[str, list[Tensor]] = {}
     for parameter in context.counted.model.graph.parameters:
         if parameter.role != "buffer":
-            by_type.setdefault(parameter.tensor.dtype, []).append(parameter.tensor.elements)
+            by_type.setdefault(parameter.tensor.dtype, []).append(parameter.tensor)
     lines = []
-    for dtype, parts in by_type.items():
-        width, amount = DTYPE_BYTES[dtype], tidy(add_all(parts))
-        numbers = multiplied(width, written(amount), loose=is_symbolic(amount))
-        lines.append(Line(f"{dtype}, {width} bytes", None, numbers, tidied(width * amount)))
+    for dtype, tensors in by_type.items():
+        width, total = whole_bytes(dtype), tidied(add_all(tensor.bytes for tensor in tensors))
+        amount = tidy(add_all(tensor.elements for tensor in tensors))
+        if width is None:
+            lines.append(Line(f"{dtype}, {DTYPE_BITS[dtype]} bits", None, None, total))
+        else:
+            numbers = multiplied(width, written(amount), loose=is_symbolic(amount))
+            lines.append(Line(f"{dtype}, {width} bytes", None, numbers, total))
     return [Heading("Bytes"), summed(tuple(lines), context.report.parameters.bytes)]
 
 

@@ -14,7 +14,7 @@ from nncost.explaining.context import Context
 from nncost.explaining.derivation import constant_tensors
 from nncost.explaining.executed import Place
 from nncost.explaining.working import gathered
-from nncost.ir.dtypes import DTYPE_BYTES
+from nncost.ir.dtypes import whole_bytes
 from nncost.ir.graph import Graph, Tensor
 from nncost.notation.written import is_sum, joined, multiplied, tidied, written
 from nncost.pipeline.count import Counted
@@ -122,4 +122,4 @@ def _of_kernels(found: Kernels, quantity: Quantity, times: Dim) -> Iterator[_Mov
 
 
 def _width(tensor: Tensor) -> int:
-    return DTYPE_BYTES[tensor.dtype]
+    return whole_bytes(tensor.dtype) or 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union
 
 from nncost.dims import Dim, Shape, product
-from nncost.ir.dtypes import DTYPE_BYTES
+from nncost.ir.dtypes import bytes_of
 from nncost.ir.layers import Layer
 from nncost.ir.ops import Op
 from nncost.records import record
@@ -41,7 +41,7 @@ class Tensor:
     @property
     def bytes(self) -> Dim:
         """The bytes of all elements."""
-        return product(self.shape) * DTYPE_BYTES[self.dtype]
+        return bytes_of(product(self.shape), self.dtype)
 
 
 @record(eq=False)

@@ -357,6 +357,7 @@ def settings_of(
         inputs=shapes_of(given),
         given=given,
         dtype=str(chosen("dtype", dtype or "float32")),
+        dtype_given=dtype is not None,
         bias=cast("BiasChoice", chosen("bias", bias)),
         activation=str(chosen("activation", activation)),
         reuse=_truth("reuse", reuse),

@@ -19,6 +19,7 @@ from nncost.errors import SourceError, SymbolError
 from nncost.ir import ops
 from nncost.ir.graph import Graph, Item, Node, Parameter, Region, Tensor, walk
 from nncost.ir.layers import BatchNorm, Recurrent
+from nncost.ir.numpy_types import numpy_dtype
 from nncost.ir.shapes import summed_size
 from nncost.records import record, replace
 from nncost.units import grouped
@@ -62,10 +63,11 @@ def initialise(graph: Graph, seed: int = 0) -> dict[Parameter, Array]:
 
 
 def _read(parameter: Parameter) -> Array | None:
-    """The values that a parameter's file holds, in a type that NumPy has."""
+    """The values that a parameter's file holds, in its own type."""
     if parameter.read is None:
         return None
-    return np.asarray(parameter.read()).reshape(shape_of(parameter)).astype(_numpy_dtype(parameter.tensor.dtype))
+    values = np.asarray(parameter.read()).reshape(shape_of(parameter))
+    return values.astype(numpy_dtype(parameter.tensor.dtype), copy=False)
 
 
 def _check_memory(graph: Graph) -> None:
@@ -90,9 +92,9 @@ def random_inputs(graph: Graph, seed: int = 0) -> dict[Tensor, Array]:
 def _random_input(graph: Graph, tensor: Tensor, rng: np.random.Generator) -> Array:
     shape = cast("tuple[int, ...]", tensor.shape)
     if "float" in tensor.dtype:
-        return rng.standard_normal(shape).astype(_numpy_dtype(tensor.dtype))
+        return rng.standard_normal(shape).astype(numpy_dtype(tensor.dtype))
     limit = 2 if tensor.dtype == "bool" else _smallest_table(graph, tensor)
-    return rng.integers(0, limit, shape).astype(tensor.dtype)
+    return rng.integers(0, limit, shape).astype(numpy_dtype(tensor.dtype))
 
 
 def _smallest_table(graph: Graph, tensor: Tensor) -> int:

@@ -54,6 +54,7 @@ class LoadOptions:
 
     ``batch`` is the number of examples (None: one, or what the file says), ``symbols`` bind names
     to sizes, ``inputs`` override input shapes by name (or under ``""`` for the only one).
+    ``dtype_given``: whether the caller chose ``dtype``, so that it holds for a source that has types of its own.
     ``named_elsewhere`` are names that the batch or the examples have: a source need not have them.
     ``bias`` and ``activation`` apply to widths such as ``784-16-10``. ``given`` are a module's
     arguments as they were given, ``steps`` what it is trained with; ``reuse`` lets equal blocks be
@@ -66,6 +67,7 @@ class LoadOptions:
     inputs: Mapping[str, Shape] = field(default_factory=dict)
     training: bool = False
     dtype: str = "float32"
+    dtype_given: bool = False
     bias: BiasChoice = "all"
     activation: str = "sigmoid"
     given: Inputs | None = None

@@ -15,8 +15,8 @@ from nncost.ir.shapes import infer, stacked_shape
 Operand = Union[Tensor, float]
 Iteration = Callable[["Builder", list[Tensor], list[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 """``step(body_builder, carried, scanned) -> (carried, stacked)``: what a Repeat does once."""
-Constants = dict[tuple[float, str], Tensor]
-"""Scalar constants by value and name."""
+Constants = dict[tuple[float, str, str], Tensor]
+"""Scalar constants by value, name and type."""
 Outer = tuple[list[Item], Constants]
 """The list that a builder emitted into before, and its constants."""
 GradientRule = Callable[["Builder", Region, Sequence[Union[Tensor, None]], frozenset[Tensor]], Gradients]
@@ -112,18 +112,20 @@ class Builder:
         return tensor
 
     def parameter(
-        self, shape: Shape, role: Role, name: str, *, trainable: bool = True, read: Callable[[], Any] | None = None
-    ) -> Tensor:
+        self, shape: Shape, role: Role, name: str, *, trainable: bool = True, read: Callable[[], Any] | None = None,
+        dtype: str | None = None,
+    ) -> Tensor:  # fmt: skip
         """A learned block (or a buffer, which is never trainable) of the current layer; ``read`` gives its values."""
-        tensor = Tensor(shape, self.dtype, name)
+        tensor = Tensor(shape, dtype or self.dtype, name)
         self.parameters.append(Parameter(tensor, role, self.path, trainable and role != "buffer", read=read))
         return tensor
 
     def constant(self, value: float, name: str = "") -> Tensor:
         """A scalar constant, one node per distinct value; with a ``name``, a run may give it another."""
-        if (value, name) not in self._constants:
-            self._constants[value, name] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
-        return self._constants[value, name]
+        key = value, name, self.dtype
+        if key not in self._constants:
+            self._constants[key] = self.emit(ops.Constant("fill", (), self.dtype, value, name))
+        return self._constants[key]
 
     def full(self, shape: Shape, value: Any, dtype: str) -> Tensor:
         """A constant tensor of one value."""

@@ -73,6 +73,15 @@ class Arrays:
         """−1, 0 or 1."""
         return _object_sign(x) if x.dtype == object else np.sign(x)
 
+    def floor_quotient(self, a: Array, c: Array) -> Array:
+        """⌊a/c⌋ of whole numbers; zero by zero."""
+        return np.floor_divide(a, c)
+
+    def quotient(self, a: Array, c: Array) -> Array:
+        """``a/c`` of whole numbers, cut towards zero."""
+        down = np.floor_divide(a, c)
+        return down + ((down < 0) & (down * c != a)).astype(down.dtype)
+
     def greater(self, a: Array, c: Array) -> Array:
         """``a > c`` as Boolean values."""
         return np.greater(a, c).astype(bool)

@@ -14,9 +14,10 @@ from typing import Any, cast
 import numpy as np
 
 from nncost.ir import ops
+from nncost.ir.elementary import ARRAYS
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
-from nncost.ir.numpy_calls import Array, ArrayCall, call_of, integers, results_of
+from nncost.ir.numpy_calls import Array, ArrayCall, call_of, integers, results_of, widened
 from nncost.records import record, replace
 
 RandomSource = Callable[[tuple[int, ...]], Array]
@@ -42,7 +43,7 @@ class Program:
     named constants that a run may set anew, ``results`` the slots of the tensors that a run returns.
     """
 
-    dtype: str
+    dtype: str | None
     slots: dict[Tensor, int] = field(default_factory=dict)
     instructions: list[Instruction] = field(default_factory=list)
     constants: list[tuple[int, Array]] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Program:
             values[self.slots[tensor]] = array
         for name, value in (settings or {}).items():
             for slot in self.settings.get(name, ()):
-                values[slot] = np.asarray(value, dtype=self.dtype)
+                values[slot] = np.asarray(value, dtype=self.dtype or "float32")
         for step in self.instructions:
             result = step.call(*[values[slot] for slot in step.reads])
             if len(step.writes) == 1:
@@ -94,10 +95,13 @@ def execute(
     return {**feeds, **{tensor: np.asarray(value) for tensor, value in values.items() if value is not None}}
 
 
-def prepare(graph: Graph, random: RandomSource, *, dtype: str = "float32", update_buffers: bool = False) -> Program:
+def prepare(
+    graph: Graph, random: RandomSource, *, dtype: str | None = "float32", update_buffers: bool = False
+) -> Program:
     """Prepare a graph to be run often; a run returns its outputs.
 
-    ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants. With
+    ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants; None leaves
+    each number the type that the graph declares, sums of short floats being taken in single precision. With
     ``update_buffers`` a run writes running averages into the arrays that were fed for their buffers.
     Raise as :func:`execute`.
     """
@@ -115,6 +119,13 @@ def constants_of(
     return found
 
 
+def node_call(node: Node, functions: Any = ARRAYS) -> ArrayCall:
+    """The call of one node in the types that it declares; ``functions`` compute its elements. Raise as :func:`execute`."""
+    if functions is ARRAYS:
+        return _Preparation(None, np.random.default_rng(0).random).call(node)
+    return call_of(node.op, None, functions)
+
+
 def _fold(node: Node, call: ArrayCall, known: Environment) -> None:
     results = results_of(call, [known[tensor] for tensor in node.inputs], len(node.outputs))
     known.update(zip(node.outputs, map(np.asarray, results), strict=True))
@@ -124,7 +135,7 @@ def _fold(node: Node, call: ArrayCall, known: Environment) -> None:
 class _Preparation:
     """What all programs of one graph and of the bodies in it share; see :func:`execute`."""
 
-    dtype: str
+    dtype: str | None
     random: RandomSource
     observe: Callable[[Node], None] | None = None
     lift: Callable[[Array], Array] | None = None
@@ -143,7 +154,7 @@ class _Preparation:
                 slots.setdefault(tensor, len(slots))
             if isinstance(node.op, ops.Constant) and node.op.name:
                 program.settings.setdefault(node.op.name, []).append(slots[node.outputs[0]])
-                _fold(node, call_of(node.op, self.dtype), named)
+                _fold(node, self.call(node), named)
             elif folds(node, known):
                 _fold(node, replace(self, observe=None, lift=None).call(node), known)
             else:
@@ -168,8 +179,10 @@ class _Preparation:
         if isinstance(op, _Store):
             return _store
         if isinstance(op, ops.Random):
-            return _draw(integers(op.shape), self.random, self.dtype)
-        return _loop(op, self.program(op.body)) if isinstance(op, ops.Repeat) else call_of(op, self.dtype)
+            return _draw(integers(op.shape), self.random, self.dtype or node.outputs[0].dtype)
+        if isinstance(op, ops.Repeat):
+            return _loop(op, self.program(op.body))
+        return widened(node, call_of(op, None)) if self.dtype is None else call_of(op, self.dtype)
 
 
 def _note_last_uses(program: Program, kept: Collection[int]) -> None:

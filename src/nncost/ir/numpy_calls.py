@@ -17,6 +17,8 @@ from nncost.dims import Shape, is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.elementary import ARRAYS
+from nncost.ir.graph import Node
+from nncost.ir.numpy_types import is_own, numpy_dtype, working_dtype
 from nncost.ir.scalars import SCALARS
 
 Array = Any
@@ -31,8 +33,10 @@ _DIRECT: Mapping[str, ArrayCall] = {
 """Functions whose value is one call: the table's way around it takes longer than a small array."""
 
 
-def call_of(op: ops.Op, dtype: str) -> ArrayCall:
-    """The NumPy call of an operation; ``dtype`` is the type of floating-point constants and casts.
+def call_of(op: ops.Op, dtype: str | None, functions: Any = ARRAYS) -> ArrayCall:
+    """The NumPy call of an operation; ``dtype`` is the type of floating-point constants and casts, None the declared one.
+
+    ``functions`` is the namespace that elementwise functions compute in.
 
     Raise SymbolError for a size that is a symbol, NotImplementedError for an operation that can only be counted.
     """
@@ -40,7 +44,8 @@ def call_of(op: ops.Op, dtype: str) -> ArrayCall:
         case ops.Contract():
             return _contraction(op)
         case ops.Map(function=name):
-            return _DIRECT.get(name) or partial(SCALARS[name].value, ARRAYS)
+            direct = _DIRECT.get(name) if functions is ARRAYS else None
+            return direct or partial(SCALARS[name].value, functions)
         case ops.Reduce(function=name, axes=axes):
             return partial(_UFUNCS[name].reduce, axis=axes)
         case ops.ArgReduce(function=name, axis=axis):
@@ -74,16 +79,38 @@ def call_of(op: ops.Op, dtype: str) -> ArrayCall:
             return partial(_scatter, op)
         case ops.Sort(axis=axis):
             return partial(_sort, axis)
-        case ops.Cast(dtype=target):
-            return partial(_cast, dtype if "float" in target else target)
+        case ops.Cast(dtype=target, saturate=saturate):
+            return partial(_cast, dtype if dtype and "float" in target else target, saturate)
         case ops.Constant():
             return partial(_constant, op, dtype)
+        case ops.Algorithm(run=run) if run is not None:
+            return run
         case ops.Algorithm(name=name) | ops.Opaque(name=name):
             raise NotImplementedError(f"{name} can be counted but not run")
         case ops.Repeat() | ops.Random():
             raise AssertionError("prepared by the executor, which has the body and the random source")
         case _:
             assert_never(op)
+
+
+_AS_STORED = (ops.Move, ops.Window, ops.Gather, ops.Cast, ops.Constant, ops.Algorithm)
+"""Operations that compute nothing, or say themselves what they compute in."""
+
+
+def widened(node: Node, call: ArrayCall) -> ArrayCall:
+    """A node's call in a type that NumPy computes in, its results in the types that the graph declares."""
+    if isinstance(node.op, _AS_STORED) or all(is_own(tensor.dtype) for tensor in (*node.inputs, *node.outputs)):
+        return call
+    wide = [None if is_own(tensor.dtype) else numpy_dtype(working_dtype(tensor.dtype)) for tensor in node.inputs]
+    declared = [numpy_dtype(tensor.dtype) for tensor in node.outputs]
+
+    def run(*x: Array) -> Any:
+        given = [array if dtype is None else array.astype(dtype) for array, dtype in zip(x, wide, strict=True)]
+        results = results_of(call, given, len(declared))
+        found = [np.asarray(result).astype(dtype) for result, dtype in zip(results, declared, strict=True)]
+        return found if len(found) > 1 else found[0]
+
+    return run
 
 
 def integers(shape: Shape) -> tuple[int, ...]:
@@ -206,18 +233,27 @@ def _scatter(op: ops.Scatter, values: Array, index: Array) -> Array:
 
 
 # ------------------------------------------------------------------- types and constants
-def _cast(dtype: str, x: Array) -> Array:
+def _cast(dtype: str, saturate: bool, x: Array) -> Array:
     """Scalar objects stay what they are unless whole numbers or truth values are asked for."""
     if x.dtype != object:
-        return x.astype(dtype)
+        return _saturated(x, dtype) if saturate else x.astype(numpy_dtype(dtype))
     if "float" in dtype or "complex" in dtype:
         return x
     return np.asarray(np.frompyfunc(float, 1, 1)(x), dtype="float64").astype(dtype)
 
 
-def _constant(op: ops.Constant, dtype: str) -> Array:
+def _saturated(x: Array, dtype: str) -> Array:
+    """Values beyond the range of the type become its bounds; infinities too, NaN stays where the type has it."""
+    import ml_dtypes
+
+    target, namespace = numpy_dtype(dtype), cast("Any", ml_dtypes)
+    limits = namespace.finfo(target) if "float" in dtype else namespace.iinfo(target)
+    return np.clip(x, *(np.asarray(limit).astype(x.dtype) for limit in (limits.min, limits.max))).astype(target)
+
+
+def _constant(op: ops.Constant, dtype: str | None) -> Array:
     shape = integers(op.shape)
-    kind = dtype if "float" in op.dtype else op.dtype
+    kind = numpy_dtype(dtype if dtype and "float" in op.dtype else op.dtype)
     match op.kind:
         case "fill":
             return np.broadcast_to(np.asarray(op.value, dtype=kind), shape)

@@ -8,7 +8,7 @@ checker name each place that must learn it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from nncost.dims import Dim, Shape
@@ -202,9 +202,10 @@ class Random:
 
 @record
 class Cast:
-    """The same values in another type."""
+    """The same values in another type; with ``saturate`` those beyond its range become its largest or smallest one."""
 
     dtype: str
+    saturate: bool = False
 
 
 @record
@@ -254,20 +255,23 @@ class Algorithm:
     """A named numerical algorithm (FFT, LU …) with outputs and counts in closed form.
 
     ``counts`` maps quantities to amounts; ``note`` is :data:`ESTIMATED` if the algorithm iterates.
+    ``run`` computes the outputs from arrays, one or a sequence of them; without it, the algorithm can only be counted.
     """
 
     name: str
     outputs: tuple[TensorType, ...]
     counts: Mapping[str, Dim] = field(hash=False)
     note: str = ""
+    run: Callable[..., Any] | None = field(default=None, compare=False)
 
 
 @record
 class Opaque:
-    """An operation nncost does not know: it makes every total incomplete."""
+    """An operation nncost does not know: it makes every total incomplete; ``reason`` says why, if that is known."""
 
     name: str
     outputs: tuple[TensorType, ...]
+    reason: str = field(default="", compare=False)
 
 
 AnyMove = Union[Reshape, Transpose, Pad, Split, Concat, Stride, Broadcast, Flip]

@@ -168,6 +168,11 @@ SCALARS: Mapping[str, ScalarFunction] = {
     "or": ScalarFunction(lambda xp, a, c: a | c, {}, (None, None)),
     "xor": ScalarFunction(lambda xp, a, c: a ^ c, {}, (None, None)),
     "not": _unary(lambda xp, a: ~a, {}, None),
+    "shift_left": ScalarFunction(lambda xp, a, c: a << c, {}, (None, None)),
+    "shift_right": ScalarFunction(lambda xp, a, c: a >> c, {}, (None, None)),
+    # Quotients of whole numbers, cut towards zero or rounded down.
+    "quotient": ScalarFunction(lambda xp, a, c: xp.quotient(a, c), {"div": 1}, (None, None)),
+    "floor_quotient": ScalarFunction(lambda xp, a, c: xp.floor_quotient(a, c), {"div": 1}, (None, None)),
     "select": _choice("select"),
     # x > 0 ? a : c in one comparison: the derivative of relu and its relatives.
     "where_positive": _choice("where_positive"),

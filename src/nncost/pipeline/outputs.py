@@ -17,6 +17,7 @@ from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.ir import ops
 from nncost.ir.execute import prepare
 from nncost.ir.graph import Graph, Item, Tensor, walk
+from nncost.ir.numpy_types import numpy_dtype
 from nncost.pipeline.choices import INFERENCE
 from nncost.pipeline.settings import Settings, check, load_options
 from nncost.records import replace
@@ -46,7 +47,8 @@ def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
         feeds |= {parameter.tensor: values for parameter, values in initialise(graph, seed).items()}
         random = np.random.default_rng([seed, len(graph.inputs), RANDOM_STREAM]).random
         with np.errstate(all="ignore"):
-            values = prepare(graph, random, dtype=chosen.load.dtype).run(feeds)
+            floats = chosen.load.dtype if chosen.load.dtype_given else None
+            values = prepare(graph, random, dtype=floats).run(feeds)
     except IndexError as error:
         raise SourceError(f"the network cannot run on these inputs: {error}.") from None
     except (MemoryError, OverflowError, ValueError) as error:
@@ -129,7 +131,7 @@ def _check_operations(items: Sequence[Item]) -> None:
     for node in walk(items):
         if isinstance(node.op, ops.Opaque):
             raise SourceError(f"{node.path}: {node.op.name} is unknown, so it is neither counted nor run.")
-        if isinstance(node.op, ops.Algorithm):
+        if isinstance(node.op, ops.Algorithm) and node.op.run is None:
             raise SourceError(f"{node.path}: {node.op.name} can be counted but not run.")
         if isinstance(node.op, ops.Repeat):
             _check_operations(node.op.body.items)
@@ -182,8 +184,8 @@ def _array(name: str, tensor: Tensor, value: Any) -> Array:
         array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor without values, or of a type NumPy does not have
         raise OptionError(f"the input {name!r} is no array of numbers: {error}.") from None
-    kinds: Mapping[str, str] = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}
-    wanted = np.dtype(tensor.dtype)
-    if array.dtype.kind not in kinds.get(wanted.kind, ""):
+    kinds: Mapping[str, str] = {"f": "biufV", "i": "biu", "u": "biu", "b": "b"}
+    wanted = numpy_dtype(tensor.dtype)
+    if array.dtype != wanted and array.dtype.kind not in kinds.get(wanted.kind, "biufV"):
         raise OptionError(f"the input {name!r} takes {tensor.dtype}, received {array.dtype}.")
     return cast("Array", array.astype(wanted))

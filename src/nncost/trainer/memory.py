@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any, cast
 
-import numpy as np
-
 from nncost.ir import ops
 from nncost.ir.execute import Program
+from nncost.ir.numpy_types import numpy_dtype
 
 _VIEWS = (*ops.VIEWS, ops.Split, ops.Stride)
 
@@ -41,8 +40,8 @@ def planned_peak(program: Program, given_bytes: int, workspaces: Sequence[int]) 
     return given_bytes + peak
 
 
-def _item_bytes(dtype: str, floats: str) -> int:
-    return np.dtype(floats if "float" in dtype else dtype).itemsize
+def _item_bytes(dtype: str, floats: str | None) -> int:
+    return int(numpy_dtype(floats if floats and "float" in dtype else dtype).itemsize)
 
 
 def total_bytes(arrays: Iterable[Any]) -> int:

@@ -7,12 +7,14 @@ from typing import Any
 
 from nncost.errors import SourceError
 
-_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 6, 7, 8
+_FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS, _SPARSE = 1, 2, 3, 4, 5, 6, 7, 8, 11
 _NAMES = {
     _FLOAT: "a number",
     _INT: "a whole number",
     _STRING: "text",
     _TENSOR: "a tensor",
+    _GRAPH: "a graph",
+    _SPARSE: "a sparse tensor",
     _FLOATS: "numbers",
     _INTS: "whole numbers",
     _STRINGS: "texts",
@@ -70,6 +72,18 @@ class Attributes:
         """Texts, or None if the attribute is missing."""
         attribute = self._of(name, _STRINGS)
         return None if attribute is None else [bytes(text).decode("utf-8", "replace") for text in attribute.strings]
+
+    def graph(self, name: str) -> Any:
+        """A body. Raise SourceError if it is missing."""
+        attribute = self._of(name, _GRAPH)
+        if attribute is None:
+            raise SourceError(f"the attribute {name!r} is missing.")
+        return attribute.g
+
+    def sparse_tensor(self, name: str) -> Any:
+        """A SparseTensorProto, or None."""
+        attribute = self._of(name, _SPARSE)
+        return None if attribute is None else attribute.sparse_tensor
 
     def tensor(self, name: str) -> Any:
         """A TensorProto, or None."""

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-
-from nncost.dims import Dim, Shape, is_symbolic, product
+from nncost.dims import Dim, Shape, is_symbolic
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.attributes import Attributes
+from nncost.frontends.onnx.constants import Types
 from nncost.frontends.onnx.values import (
-    MAX_KNOWN,
     Absent,
+    Array,
     Computed,
+    Constant,
     Known,
+    Nothing,
     Stored,
+    TensorList,
     Unlowered,
     Value,
-    has_symbols,
 )
 from nncost.ir import ops
 from nncost.ir.builder import Builder
+from nncost.ir.evaluate import NoValueError
 from nncost.ir.graph import Role, Tensor
 from nncost.units import counted
+
+if TYPE_CHECKING:
+    from nncost.frontends.onnx.lowering import Lower
+    from nncost.frontends.onnx.tensors import Tensors
 
 
 class Walk(Protocol):
@@ -32,19 +40,37 @@ class Walk(Protocol):
     ``notes`` are printed with the report.
     """
 
-    builder: Builder
+    types: Types
+    folder: str
     batch_was: int | None
     batch_is: Dim
     notes: dict[str, None]
 
-    def tensor(self, value: Value, role: Role) -> Tensor:
-        """A value as a tensor of the graph; a learned constant becomes a parameter of the current layer."""
+    @property
+    def tensors(self) -> Tensors:
+        """The tensors that values become at this place."""
+
+    @property
+    def builder(self) -> Builder:
+        """The builder that emits at this place."""
+
+    def emitting(self, tensors: Tensors) -> AbstractContextManager[None]:
+        """Let nodes be emitted elsewhere for a while."""
+
+    def lowered(self, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering."""
+
+    def known_values(self, value: Value) -> Array:
+        """The values of a constant, or of what the caller's own arrays decide. Raise NoValueError without any."""
+
+    def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
+        """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
 
     def kind_of(self, node: Any) -> str:
         """A node's operation, with its domain unless that is the default one."""
 
     def output_shapes(self, node: Any) -> list[Shape | None]:
-        """The shape of each output that ONNX's own inference finds or the file states."""
+        """The shape of each output that the file states."""
 
 
 class Call:
@@ -52,11 +78,15 @@ class Call:
 
     def __init__(self, walk: Walk, node: Any, values: list[Value | None], opset: int) -> None:
         self.walk = walk
-        self.builder = walk.builder
         self.node = node
         self.values = values
         self.opset = opset
         self.attributes = Attributes(node)
+
+    @property
+    def builder(self) -> Builder:
+        """The builder that emits at this place."""
+        return self.walk.builder
 
     @property
     def name(self) -> str:
@@ -70,8 +100,16 @@ class Call:
 
     @property
     def output_shapes(self) -> list[Shape | None]:
-        """The shape of each output that ONNX's own inference finds or the file states."""
+        """The shape of each output that the file states."""
         return self.walk.output_shapes(self.node)
+
+    def wants(self, output: int) -> bool:
+        """Whether the file asks for an output."""
+        return output < len(self.node.output) and bool(self.node.output[output])
+
+    def note(self, text: str) -> None:
+        """Tell a reader something about the file."""
+        self.walk.notes[text] = None
 
     # ---------------------------------------------------------------- operands
     def has(self, position: int) -> bool:
@@ -85,17 +123,25 @@ class Call:
             raise SourceError(f"its operand {position + 1} is missing.")
         if isinstance(value, Absent):
             raise Unlowered(value.reason)
+        if isinstance(value, (TensorList, Nothing)):
+            raise Unlowered(f"operand {position + 1} is a sequence or an optional without an element")
         return value
 
-    def tensor(self, position: int, role: Role = "other") -> Tensor:
-        """A required operand as a tensor; a stored float becomes a parameter of that role."""
-        return self.walk.tensor(self.value(position), role)
+    def tensor(self, position: int, role: Role | None = None) -> Tensor:
+        """A required operand as a tensor; with a ``role`` a constant of the file becomes a parameter."""
+        value = self.value(position)
+        tensors = self.walk.tensors
+        return tensors.of(value, role or tensors.inheriting(value))
 
-    def optional(self, position: int, role: Role = "other") -> Tensor | None:
+    def constant(self, position: int) -> Tensor:
+        """A required operand as a tensor that is never a parameter: a scale, a mask, a state."""
+        return self.walk.tensors.of(self.value(position), None)
+
+    def optional(self, position: int, role: Role | None = None) -> Tensor | None:
         """An operand as a tensor, or None."""
         return self.tensor(position, role) if self.has(position) else None
 
-    def ranked(self, position: int, least: int, most: int, role: Role = "other") -> Tensor:
+    def ranked(self, position: int, least: int, most: int, role: Role | None = None) -> Tensor:
         """An operand with a number of axes in the given range. Raise ShapeError for any other."""
         rank = len(self.value(position).shape)
         if not least <= rank <= most:
@@ -103,33 +149,49 @@ class Call:
             raise ShapeError(f"operand {position + 1} must have {wanted} axes, received {rank}.")
         return self.tensor(position, role)
 
+    def is_constant(self, position: int) -> bool:
+        """Whether an operand is the same at each run."""
+        return self.has(position) and isinstance(self.values[position], Constant)
+
+    def array(self, position: int) -> Array:
+        """The values of an operand, known before any run. Raise Unlowered for those that data decide."""
+        try:
+            return self.walk.known_values(self.value(position))
+        except NoValueError:
+            raise Unlowered(f"its operand {position + 1} is computed from data") from None
+
     def integers(self, position: int) -> list[Dim]:
-        """The integers of an operand that is known before any run. Raise Unlowered for any other."""
-        value = self.value(position)
-        if not isinstance(value, Known) or "float" in value.dtype or value.values.ndim > 1:
-            raise Unlowered(f"operand {position + 1} is computed from data")
-        return cast("list[Dim]", value.values.reshape(-1).tolist())
+        """The whole numbers of an operand that is known before any run. Raise Unlowered for any other."""
+        if "float" in self.value(position).dtype or len(self.value(position).shape) > 1:
+            raise Unlowered(f"its operand {position + 1} is no list of whole numbers")
+        return cast("list[Dim]", self.array(position).reshape(-1).tolist())
 
     def numbers(self, position: int) -> list[int]:
         """Known integers without symbols: axes, pads, splits."""
         integers = self.integers(position)
         if any(is_symbolic(item) for item in integers):
-            raise Unlowered(f"operand {position + 1} is a symbol")
+            raise Unlowered(f"its operand {position + 1} is a symbol")
         return cast("list[int]", integers)
 
     def scalar(self, position: int) -> float | None:
         """The number in an operand of one element; None if it is not known."""
         value = self.value(position)
-        if isinstance(value, Stored) and all(dim == 1 for dim in value.shape):
-            return float(np.asarray(value.constant.read()).reshape(-1)[0])
-        if isinstance(value, Known) and value.values.size == 1 and not has_symbols(value):
-            return float(value.values.reshape(-1)[0])
-        return None
+        if any(dim != 1 for dim in value.shape):
+            return None
+        try:
+            number = self.walk.known_values(value).reshape(-1)[0]
+            return float(number)
+        except (NoValueError, TypeError):
+            return None
 
-    def known(self) -> list[Known] | None:
-        """All operands by value if each one is known and small, else None."""
-        known = [value for value in self.values if isinstance(value, Known)]
-        return known if known and len(known) == len(self.values) else None
+    def only(self, position: int, default: Any) -> Any:
+        """The number in an operand, or the default if it is not given. Raise Unlowered for one that data decide."""
+        if not self.has(position):
+            return default
+        values = self.array(position).reshape(-1).tolist()
+        if len(values) != 1:
+            raise ShapeError(f"operand {position + 1} must have one element, received {len(values)}.")
+        return values[0]
 
     def integers_at(self, position: int, name: str, since: int) -> list[int] | None:
         """Integers that are an attribute before an opset and an operand from it on; None if they are not given."""
@@ -144,7 +206,7 @@ class Call:
             return Stored(value.constant, shape, (*value.moves, ops.Reshape(shape)))
         if isinstance(value, Known) and all(isinstance(dim, int) for dim in shape):
             return Known(value.values.reshape(shape), value.dtype, value.static)
-        return Computed(self.builder.reshape(self.walk.tensor(value, "other"), shape))
+        return self.like(value, self.builder.reshape(self.walk.tensors.of(value, self._role(value)), shape))
 
     def transposed(self, value: Value, order: tuple[int, ...]) -> Value:
         """A value with its axes reordered."""
@@ -153,7 +215,15 @@ class Call:
             return Stored(value.constant, shape, (*value.moves, ops.Transpose(order)))
         if isinstance(value, Known):
             return Known(value.values.transpose(order), value.dtype, value.static)
-        return Computed(self.builder.transpose(self.walk.tensor(value, "other"), order))
+        return self.like(value, self.builder.transpose(self.walk.tensors.of(value, self._role(value)), order))
+
+    def _role(self, value: Value) -> Role | None:
+        return self.walk.tensors.inheriting(value)
+
+    def like(self, value: Value, tensor: Tensor) -> Computed:
+        """A tensor with the elements of a value: it comes from the same source."""
+        source = value.source if isinstance(value, Computed) else ""
+        return Computed(tensor, activation=isinstance(value, Computed) and value.activation, source=source)
 
     # ---------------------------------------------------------------- checks
     def axis(self, axis: int, rank: int) -> int:
@@ -162,14 +232,9 @@ class Call:
             raise ShapeError(f"there is no axis {axis} in {counted(rank, 'axis', 'axes')}.")
         return axis % rank
 
-    def axes(self, axes: list[int], rank: int) -> tuple[int, ...]:
+    def axes(self, axes: Sequence[int], rank: int) -> tuple[int, ...]:
         """Distinct axes counted from the front."""
         found = tuple(self.axis(axis, rank) for axis in axes)
         if len(set(found)) != len(found):
-            raise ShapeError(f"the axes {axes} name one axis twice.")
+            raise ShapeError(f"the axes {list(axes)} name one axis twice.")
         return found
-
-
-def small(shape: Shape) -> bool:
-    """Whether a constant of this shape may be followed by value."""
-    return not any(map(is_symbolic, shape)) and cast("int", product(shape)) <= MAX_KNOWN

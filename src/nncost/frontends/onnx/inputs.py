@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, symbol
+from nncost.dims import Dim, Shape, is_symbolic, same, shape_text
 from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
-from nncost.frontends.onnx.constants import FLOATS, dtype_named, type_name
+from nncost.frontends.onnx.constants import Types
+from nncost.frontends.onnx.size_names import dim_named, symbols_of
 from nncost.records import record, replace
 from nncost.units import counted
 
@@ -19,7 +20,7 @@ Sizes = tuple[Dim | None, ...]
 
 @record
 class FileInput:
-    """An input that is not a constant. A sequence, map or text has the ``shape`` None and an empty ``dtype``."""
+    """An input that is not a constant. A map or text has the ``shape`` None and an empty ``dtype``."""
 
     name: str
     shape: Sizes | None
@@ -44,7 +45,7 @@ class FileInputs:
         return {name: shape for name, shape, _ in self.tensors}
 
 
-def read_inputs(graph: Any, options: LoadOptions) -> FileInputs:
+def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     """The inputs under the caller's options.
 
     Raise OptionError for an input that is not there, SourceError for a size that is not given
@@ -52,7 +53,7 @@ def read_inputs(graph: Any, options: LoadOptions) -> FileInputs:
     """
     constants = {tensor.name for tensor in graph.initializer}
     constants.update(sparse.values.name for sparse in graph.sparse_initializer)
-    given = [_read(value, options) for value in graph.input if value.name not in constants]
+    given = [_read(value, options, types) for value in graph.input if value.name not in constants]
     _check_bindings(graph, options)
     filed = [value for value in given if value.dtype]
     overridden = _overridden(filed, _by_name(filed, options))
@@ -70,12 +71,7 @@ def read_inputs(graph: Any, options: LoadOptions) -> FileInputs:
     )
 
 
-def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
-    """A symbol of the file, or the number it is bound to."""
-    return bindings[name] if name in bindings else symbol(name)
-
-
-def _read(value: Any, options: LoadOptions) -> FileInput:
+def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
     if any(
         isinstance(text, bytes) for text in (value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim))
     ):
@@ -83,18 +79,20 @@ def _read(value: Any, options: LoadOptions) -> FileInput:
     if value.type.WhichOneof("value") != "tensor_type":
         return FileInput(value.name, None, "")
     tensor = value.type.tensor_type
-    type_ = type_name(tensor.elem_type)
-    dtype = dtype_named(type_, options.dtype) or ""
-    sizes = tuple(_size(dim, value.name, options) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
-    return FileInput(value.name, sizes, dtype, FLOATS.get(type_, ""))
+    dtype = types.coded(tensor.elem_type) or ""
+    sizes = (
+        tuple(_size(dim, f"{value.name}_{axis}", options) for axis, dim in enumerate(tensor.shape.dim))
+        if tensor.HasField("shape")
+        else None
+    )
+    return FileInput(value.name, sizes, dtype, Types().coded(tensor.elem_type) or "")
 
 
-def _size(dim: Any, name: str, options: LoadOptions) -> Dim | None:
-    if dim.HasField("dim_value"):
-        if dim.dim_value < 0:
-            raise SourceError(f"the input {name!r} has the size {dim.dim_value}.", hint=_hint(name))
-        return int(dim.dim_value) or None
-    return dim_named(dim.dim_param, options.symbols) if dim.dim_param else None
+def _size(dim: Any, own_name: str, options: LoadOptions) -> Dim:
+    """A number, what its name says, or a symbol of its own where the file says nothing (or −1)."""
+    if dim.HasField("dim_value") and dim.dim_value >= 0:
+        return int(dim.dim_value)
+    return dim_named(dim.dim_param or own_name, options.symbols)
 
 
 def _hint(name: str) -> str:
@@ -103,11 +101,23 @@ def _hint(name: str) -> str:
 
 def _check_bindings(graph: Any, options: LoadOptions) -> None:
     """A binding must name a size of an input, unless the batch or the examples have that name."""
-    names = {dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim if dim.dim_param}
+    names = _size_names(graph)
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
             raise SymbolError(f"--symbol {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
+
+
+def _size_names(graph: Any) -> set[str]:
+    """The names of the sizes, those of the symbols in them, and those that sizes without a name have here."""
+    found: set[str] = set()
+    for value in graph.input:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.dim_param:
+                found |= {dim.dim_param, *symbols_of(dim.dim_param)}
+            elif not dim.HasField("dim_value") or dim.dim_value < 0:
+                found.add(f"{value.name}_{axis}")
+    return found
 
 
 def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
@@ -145,8 +155,8 @@ def _overridden(filed: list[FileInput], shapes: Mapping[str, Shape]) -> list[Fil
                 hint=_known(names, name),
                 instead=Instead(name, close) if close else None,
             )
-        if any(not is_symbolic(dim) and dim < 1 for dim in shape):
-            raise OptionError(f"sizes are at least 1, received {shape_text(shape)}.")
+        if any(not is_symbolic(dim) and dim < 0 for dim in shape):
+            raise OptionError(f"sizes are at least 0, received {shape_text(shape)}.")
         chosen[name or names[0]] = shape
     return [replace(value, shape=chosen[value.name]) if value.name in chosen else value for value in filed]
 

@@ -32,35 +32,38 @@ def load(source: str, options: LoadOptions) -> Model:
     except ImportError:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
-    from nncost.frontends.onnx.inputs import dim_named, read_inputs
+    from nncost.frontends.onnx.constants import Types
+    from nncost.frontends.onnx.given import bind_inputs
+    from nncost.frontends.onnx.inputs import read_inputs
+    from nncost.frontends.onnx.size_names import dim_named
+    from nncost.frontends.onnx.stated import StatedTypes
     from nncost.frontends.onnx.translation import Translation
-    from nncost.frontends.onnx.unknown import Inference
-    from nncost.frontends.onnx.values import Absent, Computed
     from nncost.ir.builder import Builder
 
     model = _parsed(source)
     opsets = _opsets(model, source)
-    inputs = read_inputs(model.graph, options)
-    symbols = {str(dim) for shape in inputs.shapes.values() for dim in shape if not isinstance(dim, int)}
+    types = Types(options.dtype if options.dtype_given else None)
+    inputs = read_inputs(model.graph, options, types)
+    symbols = {
+        str(each) for shape in inputs.shapes.values() for dim in shape for each in getattr(dim, "free_symbols", ())
+    }
 
     def dim_of(name: str) -> Dim | None:
-        return dim_named(name, options.symbols) if name in symbols or name in options.symbols else None
+        dim = dim_named(name, options.symbols)
+        return dim if symbols.issuperset(map(str, getattr(dim, "free_symbols", ()))) else None
 
     builder = Builder(dtype=options.dtype, training=options.training)
-    inference = Inference(model, options.dtype, dim_of, trust_file=inputs.as_filed)
     translation = Translation(
         builder,
-        model.graph,
+        model,
+        types,
         opsets,
-        inference,
+        StatedTypes(model.graph, types, dim_of, trusted=inputs.as_filed),
         batch_was=inputs.batch_was,
         batch_is=inputs.batch,
         folder=str(Path(source).parent),
     )
-    for name, shape, dtype in inputs.tensors:
-        translation.bind(name, Computed(builder.input(shape, dtype=dtype, name=name)))
-    for name in inputs.others:
-        translation.bind(name, Absent(f"the input {name!r} is no tensor of numbers"))
+    bind_inputs(translation, inputs, options)
     for node in model.graph.node:
         translation.translate(node)
     outputs = translation.outputs(output.name for output in model.graph.output)
@@ -89,8 +92,6 @@ def _parsed(source: str) -> Any:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError, TypeError) as error:
         raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
-    if not model.graph.node:
-        raise SourceError(f"{source!r} holds no ONNX graph: there are no nodes in it.")
     if not model.graph.output:
         raise SourceError(f"the graph in {source!r} has no output.")
     return model
@@ -114,4 +115,6 @@ def _opsets(model: Any, source: str) -> dict[str, int]:
 
 def _type_notes(inputs: FileInputs, options: LoadOptions) -> list[str]:
     other = sorted(inputs.float_types - {options.dtype})
-    return [f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}."] if other else []
+    if not other or not options.dtype_given:
+        return []
+    return [f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}."]

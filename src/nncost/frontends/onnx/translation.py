@@ -2,124 +2,133 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any
 
-from nncost.dims import Dim, Shape
+from nncost.dims import Dim, Shape, is_symbolic
 from nncost.errors import NncostError, ShapeError, SourceError, SymbolError
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.constants import tensor_value
-from nncost.frontends.onnx.lowering import Lowered, full_name, lowering_for
-from nncost.frontends.onnx.unknown import Inference, captured_names
-from nncost.frontends.onnx.values import Absent, Computed, FileConstant, Known, Stored, Unlowered, Value, has_symbols
+from nncost.frontends.onnx.constants import Types
+from nncost.frontends.onnx.folding import ConstantNode, constant_outputs, value_of
+from nncost.frontends.onnx.functions import Functions
+from nncost.frontends.onnx.lowering import Lower, Lowered, full_name, lowering_for
+from nncost.frontends.onnx.scope import Scope
+from nncost.frontends.onnx.stated import StatedTypes
+from nncost.frontends.onnx.tensors import Tensors
+from nncost.frontends.onnx.values import (
+    Absent,
+    Array,
+    Computed,
+    Constant,
+    Nothing,
+    TensorList,
+    Unlowered,
+    Value,
+)
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
-from nncost.ir.graph import Node, Role, Tensor
+from nncost.ir.dtypes import COMPLEX_DTYPES
+from nncost.ir.evaluate import NoValueError, Values
+from nncost.ir.graph import Node, Tensor
 from nncost.names import printable
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
+MAX_NODES = 1_000_000
+"""Nodes that are translated of one file, those of unrolled loops and of functions each time they are called."""
+MAX_DEPTH = 64
+"""Bodies and functions inside each other."""
 
 
 class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
     ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``folder`` is
-    where the file lies, beside files that hold its values.
+    where the file lies, beside files that hold its values; ``given`` are the caller's own arrays by tensor.
     """
 
     def __init__(
         self,
         builder: Builder,
-        graph: Any,
+        model: Any,
+        types: Types,
         opsets: Mapping[str, int],
-        inference: Inference,
+        stated: StatedTypes,
         *,
         batch_was: int | None,
         batch_is: Dim,
         folder: str,
     ) -> None:
-        self.builder = builder
-        self.opsets = opsets
+        self.types, self.folder = types, folder
         self.batch_was, self.batch_is = batch_was, batch_is
-        self.names: dict[str, Value] = {}
         self.notes: dict[str, None] = {}
-        self._inference = inference
-        self._folder = folder
-        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
-        self._parameters: dict[FileConstant, Tensor] = {}
-        self._used_names: Counter[str] = Counter()
-        for sparse in graph.sparse_initializer:
-            self.names[sparse.values.name] = Absent("a sparse constant")
+        self.tensors = Tensors(builder)
+        self.scope = Scope(model.graph, types, folder, opsets)
+        self.given: dict[Tensor, Array] = {}
+        self._values: tuple[Builder, int, Values] | None = None
+        self._functions = Functions(model.functions)
+        self._stated = stated
+        self._translated = 0
+        self._depth = 0
 
-    # ---------------------------------------------------------------- names
-    def value(self, name: str) -> Value:
-        """What a name stands for. Raise SourceError if nothing produces it."""
-        found = self.names.get(name)
-        if found is None:
-            proto = self._initializers.get(name)
-            if proto is None:
-                raise SourceError(
-                    f"it reads {name!r}, which no node before it produces.",
-                    hint="The nodes of an ONNX file must stand in execution order, without cycles.",
-                )
-            found = self.names[name] = tensor_value(proto, name, self.builder.dtype, self._folder)
-        return found
+    @property
+    def builder(self) -> Builder:
+        """The builder that emits at this place."""
+        return self.tensors.builder
 
-    def bind(self, name: str, value: Value) -> None:
-        """Let a name stand for a value. Raise SourceError if it already stands for another."""
-        if name in self.names or name in self._initializers:
-            raise SourceError(f"{name!r} is produced twice.")
-        self.names[name] = value
+    @contextmanager
+    def emitting(self, tensors: Tensors) -> Iterator[None]:
+        """Let nodes be emitted elsewhere for a while."""
+        before, self.tensors = self.tensors, tensors
+        try:
+            yield
+        finally:
+            self.tensors = before
 
-    def tensor(self, value: Value, role: Role) -> Tensor:
-        """A value as a tensor of the graph; a learned constant becomes a parameter of the current layer."""
-        if isinstance(value, Computed):
-            return value.tensor
-        if isinstance(value, Stored):
-            return self._stored(value, role)
-        if isinstance(value, Known):
-            return self._constant(value)
-        raise Unlowered(value.reason)
+    # ---------------------------------------------------------------- values
+    def known_values(self, value: Value) -> Array:
+        """The values of a constant, or of what the caller's own arrays decide. Raise NoValueError without any."""
+        if isinstance(value, Constant):
+            return value_of(self, value)
+        if not isinstance(value, Computed) or not self.given:
+            raise NoValueError("it depends on data")
+        return self._computed_values().of(value.tensor)
 
-    def _stored(self, value: Stored, role: Role) -> Tensor:
-        constant = value.constant
-        if constant not in self._parameters:
-            self._parameters[constant] = (
-                self.builder.parameter(constant.shape, role, constant.name, read=constant.read)
-                if constant.learned
-                else self.builder.emit(ops.Constant("array", constant.shape, constant.dtype, constant.read))
-            )
-        tensor = self._parameters[constant]
-        for move in value.moves:
-            tensor = self.builder.emit(move, tensor)
-        return tensor
-
-    def _constant(self, known: Known) -> Tensor:
+    def _computed_values(self) -> Values:
         b = self.builder
-        if known.shape == () and "float" in known.dtype:
-            return b.constant(float(known.values))
-        if known.shape == ():
-            return b.full((), known.values.item(), known.dtype)
-        if has_symbols(known):
-            parts = [b.full((1,), item, known.dtype) for item in known.values.flat]
-            return b.reshape(b.emit(ops.Concat(0), *parts), known.shape)
-        return b.emit(ops.Constant("array", known.shape, known.dtype, known.values))
+        if self._values is None or self._values[0] is not b or self._values[1] > len(b.items):
+            self._values = b, 0, Values(self.given)
+        _, seen, values = self._values
+        if seen == 0:
+            values.known.update(
+                (p.tensor, p.read()) for p in b.parameters if p.read is not None and not is_symbolic(p.tensor.bytes)
+            )
+        values.add(b.items[seen:])
+        self._values = b, len(b.items), values
+        return values
 
     def outputs(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """The graph's outputs as tensors by name; one that is not a tensor is left out."""
-        found = {}
+        """The graph's outputs as tensors by name, the elements of a sequence under ``name.0``, ``name.1`` and so on.
+
+        One that is not a tensor of numbers is an unknown operation.
+        """
+        found: dict[str, Tensor] = {}
         for name in names:
             self.builder.origin = f"the output {name!r}"
-            if not self._is_bound(name):
+            if not self.scope.has(name):
                 raise SourceError(f"the graph's output {name!r} is produced by no node.")
-            value = self.value(name)
-            if not isinstance(value, Absent):
-                found[name] = self.tensor(value, "other")
-        if not found:
-            raise SourceError("no output of the graph is a tensor of numbers.")
+            value = self.scope.value(name)
+            if isinstance(value, TensorList):
+                found.update((f"{name}.{n}", self._output(item)) for n, item in enumerate(value.items))
+            elif not isinstance(value, Nothing):
+                found[name] = self._output(value)
         return found
+
+    def _output(self, value: Value) -> Tensor:
+        if isinstance(value, Absent):
+            return self.builder.emit(ops.Opaque("output", (((), self.builder.dtype),), value.reason))
+        return self.tensors.of(value, None)
 
     # ---------------------------------------------------------------- nodes
     def translate(self, node: Any) -> None:
@@ -127,22 +136,29 @@ class Translation:
         results = list(node.output)
         if bytes in map(type, (node.op_type, node.domain, node.name, *node.input, *results)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
+        self._translated += 1
+        if self._translated > MAX_NODES:
+            raise SourceError(
+                f"the file runs more than {MAX_NODES:,} nodes, those of its loops and functions included."
+            )
         kind = self.kind_of(node)
-        self.builder.origin = f"onnx.{kind} {node.name or ', '.join(results)}".strip()
+        self.builder.origin = f"onnx.{kind} {printable(node.name or ', '.join(results))}".strip()
         try:
-            values = [self.value(name) if name else None for name in node.input]
+            values = [self.scope.value(name) if name else None for name in node.input]
             with self._layer(node):
-                outputs = self._lowered(node, values)
-                if outputs is None:
-                    outputs = self._unknown(node, kind)
-            for name, value in zip_longest(results, outputs[: len(results)]):
-                if name:
-                    self.bind(name, value or Absent(f"output {name!r} of {kind}"))
+                outputs = self._translated_outputs(node, kind, values)
+                for name, value in zip_longest(results, outputs[: len(results)]):
+                    if name:
+                        self.scope.bind(name, value or self._missing(node, name, kind))
         except (ShapeError, SourceError, SymbolError) as error:
+            if self._depth and error.message.startswith("onnx."):
+                raise
             raise type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint) from error
         except NncostError:
             raise
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except RecursionError:
+            raise SourceError(f"{self.builder.origin}: the file's graphs lie too deep inside each other.") from None
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
             # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
@@ -150,75 +166,146 @@ class Translation:
         name = printable(node.name)
         if not name:
             return self.builder.layer(node.op_type.lower() or "node")
-        self._used_names[name] += 1
-        if self._used_names[name] > 1:
-            name = f"{name}.{self._used_names[name]}"
+        self.scope.layers[name] += 1
+        if self.scope.layers[name] > 1:
+            name = f"{name}.{self.scope.layers[name]}"
         return self.builder.scope(name)
 
-    def _lowered(self, node: Any, values: list[Value | None]) -> list[Value] | None:
-        """The outputs of a node that has a lowering; None for an unknown one."""
-        domain = _domain(node)
-        opset = self.opsets.get(domain)
-        if opset is None:
-            if not domain:
-                raise SourceError("the file does not say which opset it uses.", hint="opset_import is missing.")
-            return None
-        lower = lowering_for(domain, node.op_type, opset)
-        if lower is None or any(isinstance(value, Computed) and not value.certain for value in values):
-            return None
-        items = self.builder.items
-        before = len(items)
-        try:
-            return _as_values(lower(Call(self, node, values, opset)))
-        except NotImplementedError:  # Unlowered, or what a user's rule leaves unknown.
-            # Scalar constants are shared with later layers, so they stay.
-            items[before:] = [
-                item for item in items[before:] if isinstance(item, Node) and isinstance(item.op, ops.Constant)
-            ]
-            return None
+    def _missing(self, node: Any, name: str, kind: str) -> Value:
+        """An output that its lowering does not produce: unknown if anything reads it."""
+        if name not in self.scope.used:
+            return Absent(f"output {name!r} of {kind}, which nothing reads")
+        found = self._stated.type_of(name) or ((), self.builder.dtype)
+        opaque = ops.Opaque(kind, (found,), f"its output {printable(name)!r}")
+        return Computed(self.builder.emit(opaque), self._stated.type_of(name) is not None)
 
-    def _unknown(self, node: Any, kind: str) -> list[Value]:
-        """An Opaque with the shapes ONNX's own inference finds; its float constants are parameters still."""
-        operands = self._operands(node)
-        kept = [v for v in operands.values() if isinstance(v, Computed) or (isinstance(v, Stored) and v.learned)]
-        tensors = [self.tensor(value, "other") for value in kept]
-        types = self._output_types(node)
-        opaque = ops.Opaque(kind, tuple(((), self.builder.dtype) if found is None else found for found in types))
+    def _translated_outputs(self, node: Any, kind: str, values: list[Value | None]) -> list[Value]:
+        domain = _domain(node)
+        opset = self.scope.opsets.get(domain)
+        local = self._functions.of_file(node)
+        if local is not None:
+            return self._inlined(local, node, values)
+        if opset is None and not domain:
+            raise SourceError("the file does not say which opset it uses.", hint="opset_import is missing.")
+        lower = None if opset is None else lowering_for(domain, node.op_type, opset)
+        if lower is None or opset is None:
+            body = None if opset is None else self._functions.of_standard(domain, node.op_type, opset)
+            if body is not None:
+                return self._inlined(body, node, values)
+            return self._unknown(node, kind, values, "nncost has no rule for it")
+        try:
+            return self._known_outputs(lower, Call(self, node, values, opset), values)
+        except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.
+            return self._unknown(node, kind, values, str(unknown))
+
+    def _known_outputs(self, lower: Lower, call: Call, values: Sequence[Value | None]) -> list[Value]:
+        """The outputs of a node that has a lowering. Raise NotImplementedError if it leaves them unknown."""
+        operands = [value for value in values if value is not None]
+        if any(isinstance(value, Computed) and not value.certain for value in operands):
+            raise Unlowered("the shape of an operand is unknown")
+        b = self.builder
+        before, floats = len(b.items), b.dtype
+        b.dtype = _working_type(operands) or floats
+        try:
+            if all(isinstance(value, Constant) for value in operands):
+                found = constant_outputs(ConstantNode(self, lower, call, b.path), operands)
+                if found is not None:
+                    return found
+            return self.lowered(lower, call)
+        except NotImplementedError:
+            self._take_back(before)
+            raise
+        finally:
+            b.dtype = floats
+
+    def _take_back(self, before: int) -> None:
+        """Drop what a lowering emitted before it gave up; constants may be shared with later layers, so they stay."""
+        items = self.builder.items
+        gone = items[before:]
+        items[before:] = [item for item in gone if isinstance(item, Node) and isinstance(item.op, ops.Constant)]
+        self.tensors.forget([item for item in gone if item not in items[before:]])
+
+    def lowered(self, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering; a tensor is an activation if it comes from one or from a parameter."""
+        tensors = self.tensors
+        before, tensors.used_parameter = tensors.used_parameter, False
+        try:
+            made = lower(call)
+            inherits = tensors.used_parameter or any(
+                isinstance(value, Computed) and value.activation for value in call.values
+            )
+        finally:
+            tensors.used_parameter = before
+        return [_as_value(value, inherits) for value in (made if isinstance(made, (tuple, list)) else (made,))]
+
+    # ---------------------------------------------------------------- bodies and functions
+    def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
+        """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
+        inner = Scope(graph, self.types, self.folder, self.scope.opsets, self.scope)
+        if len(graph.input) != len(values):
+            raise SourceError(f"its {name} has {len(graph.input)} inputs, for which {len(values)} values are given.")
+        for formal, value in zip(graph.input, values, strict=True):
+            inner.bind(formal.name, value)
+        return self._run_in(inner, graph.node, [output.name for output in graph.output])
+
+    def _inlined(self, function: Any, node: Any, values: list[Value | None]) -> list[Value]:
+        """The outputs of a function of the file or of the standard, translated node by node."""
+        inner = Scope(function, self.types, self.folder, self._functions.opsets(function, self.scope.opsets))
+        for formal, value in zip_longest(function.input, values[: len(function.input)]):
+            inner.bind(formal, Nothing() if value is None else value)
+        return self._run_in(inner, self._functions.nodes(function, node), list(function.output))
+
+    def _run_in(self, scope: Scope, nodes: Iterable[Any], outputs: Sequence[str]) -> list[Value]:
+        if self._depth >= MAX_DEPTH:
+            raise SourceError(f"graphs and functions lie more than {MAX_DEPTH} deep inside each other.")
+        before, self.scope = self.scope, scope
+        origin, self._depth = self.builder.origin, self._depth + 1
+        try:
+            for node in nodes:
+                self.translate(node)
+            return [scope.value(name) for name in outputs]
+        finally:
+            self.scope, self._depth, self.builder.origin = before, self._depth - 1, origin
+
+    # ---------------------------------------------------------------- unknown operations
+    def _unknown(self, node: Any, kind: str, values: Sequence[Value | None], reason: str) -> list[Value]:
+        """An Opaque with the shapes that the file states; its float constants are parameters still."""
+        kept = [
+            value for value in values
+            if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)
+        ]  # fmt: skip
+        tensors = [self.tensors.of(value, "other") for value in kept]
+        types = [self._stated.type_of(name) for name in node.output]
+        opaque = ops.Opaque(
+            kind, tuple(((), self.builder.dtype) if found is None else found for found in types), reason
+        )
         outputs = self.builder.emit_many(opaque, *tensors)
         return [Computed(t, found is not None) for t, found in zip(outputs, types, strict=True)]
 
-    def _output_types(self, node: Any) -> list[ops.TensorType | None]:
-        """Return the shape and type of each output as ONNX's own inference finds them; None if it does not."""
-        certain = {n: v for n, v in self._operands(node).items() if not isinstance(v, Computed) or v.certain}
-        return self._inference.types(node, certain)
-
     def output_shapes(self, node: Any) -> list[Shape | None]:
-        """Return the shape of each output that ONNX's own inference finds or the file states, else None."""
-        return [None if found is None else found[0] for found in self._output_types(node)]
+        """Return the shape of each output that the file states, else None."""
+        types = (self._stated.type_of(name) for name in node.output)
+        return [None if found is None else found[0] for found in types]
 
     def kind_of(self, node: Any) -> str:
         """Return a node's operation, with its domain unless that is the default one."""
         return full_name(_domain(node), node.op_type)
 
-    def _operands(self, node: Any) -> dict[str, Value]:
-        names = dict.fromkeys((*(name for name in node.input if name), *captured_names(node)))
-        return {name: self.value(name) for name in names if self._is_bound(name)}
 
-    def _is_bound(self, name: str) -> bool:
-        return name in self.names or name in self._initializers
+def _as_value(value: Any, activation: bool) -> Value:
+    if value is None:
+        return Absent("")
+    return Computed(value, activation=activation) if isinstance(value, Tensor) else value
 
 
-def _as_values(lowered: Lowered) -> list[Value]:
-    several = lowered if isinstance(lowered, tuple) else (lowered,)
-    return [
-        Absent("an output that its rule leaves out")
-        if value is None
-        else Computed(value)
-        if isinstance(value, Tensor)
-        else value
-        for value in several
-    ]
+def _working_type(operands: Sequence[Value]) -> str | None:
+    """The type that a node computes in: that of its first float operand, else of its first number."""
+    types = [value.dtype for value in operands if value.dtype not in ("", "bool") and value.dtype not in COMPLEX_DTYPES]
+    return next((dtype for dtype in types if "float" in dtype), types[0] if types else None)
 
 
 def _domain(node: Any) -> str:
     return "" if node.domain in DEFAULT_DOMAINS else str(node.domain)
+
+
+__all__ = ["Lowered", "Translation"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.records import record
 
+if TYPE_CHECKING:
+    from nncost.frontends.onnx.folding import ConstantNode
+
 Array = Any
 MAX_KNOWN = 4096
-"""Elements of the largest constant whose values are followed; shapes and axes have a handful."""
+"""Elements of the largest constant that is followed by value from node to node; shapes and axes have a handful."""
 
 
 class Unlowered(NotImplementedError):  # noqa: N818 - not an error: the node becomes an unknown operation
@@ -23,10 +26,16 @@ class Unlowered(NotImplementedError):  # noqa: N818 - not an error: the node bec
 
 @record(eq=False)
 class Computed:
-    """A tensor of the graph under construction; not ``certain`` if its shape is unknown."""
+    """A tensor of the graph under construction; not ``certain`` if its shape is unknown.
+
+    ``activation``: whether it depends on a float that the network is given, or on a parameter, and not on positions
+    and masks only. ``source`` is what made it, which decides what an addition or a factor behind it is (see ``roles``).
+    """
 
     tensor: Tensor
     certain: bool = True
+    activation: bool = True
+    source: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -41,7 +50,7 @@ class Computed:
 
 @record(eq=False)
 class Known:
-    """A small constant with its values: Python integers and symbols as objects, or float64, or bool.
+    """A small constant with its values: an array of its type, or objects (whole numbers and symbols) if it has symbols.
 
     ``static`` values come only from the file; others depend on the shapes of the inputs.
     """
@@ -58,12 +67,11 @@ class Known:
 
 @record(eq=False)
 class FileConstant:
-    """A constant of the file whose values stay there; ``learned`` ones are parameters once a layer uses them."""
+    """A constant of the file whose values stay there until ``read`` is called."""
 
     name: str
     shape: Shape
     dtype: str
-    learned: bool
     read: Callable[[], Array]
 
 
@@ -80,10 +88,15 @@ class Stored:
         """The constant's dtype."""
         return self.constant.dtype
 
-    @property
-    def learned(self) -> bool:
-        """Whether it is a parameter once a layer uses it."""
-        return self.constant.learned
+
+@record(eq=False)
+class Derived:
+    """An output of a node that reads constants only: computed once it is known what it is needed for."""
+
+    node: ConstantNode
+    output: int
+    shape: Shape
+    dtype: str
 
 
 @record(eq=False)
@@ -92,21 +105,45 @@ class Absent:
 
     reason: str
     shape: Shape = ()
+    dtype: str = ""
 
 
-Value = Union[Computed, Known, Stored, Absent]
+@record(eq=False)
+class TensorList:
+    """A sequence of ONNX: so many values, each with its own shape."""
+
+    items: tuple[Value, ...]
+    dtype: str = "float32"
+    shape: Shape = ()
+
+
+@record(eq=False)
+class Nothing:
+    """An optional of ONNX without an element."""
+
+    shape: Shape = ()
+    dtype: str = ""
+
+
+Value = Union[Computed, Known, Stored, Derived, Absent, TensorList, Nothing]
+Constant = (Known, Stored, Derived)
+"""Values that are the same at each run."""
 
 
 def known_integers(values: Array, *, dtype: str = "int64", static: bool = True) -> Known:
-    """Integers or symbols as a constant; symbols that became numbers turn into Python integers."""
-    return Known(plain(np.asarray(values, dtype=object)), dtype, static)
+    """Whole numbers or symbols as a constant; symbols that became numbers turn into numbers."""
+    return Known(plain(np.asarray(values)), dtype, static)
 
 
 def plain(values: Array) -> Array:
-    """Each element as a Python integer or a symbolic expression."""
+    """An array of numbers, or of numbers and symbols as objects where a symbol is left."""
+    if values.dtype != object:
+        return values
+    found = [value if isinstance(value, (int, float)) else substitute(value, {}) for value in values.flat]
+    if all(isinstance(value, (int, np.integer)) and -(2**63) <= value < 2**63 for value in found):
+        return np.asarray(found, dtype=np.int64).reshape(values.shape)
     result = np.empty(values.shape, dtype=object)
-    for index, value in np.ndenumerate(values):
-        result[index] = int(value) if isinstance(value, (int, np.integer)) else substitute(value, {})
+    result.reshape(-1)[:] = found
     return result
 
 

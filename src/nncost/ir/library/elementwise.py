@@ -6,10 +6,12 @@ arc cosine with the arc tangent of two coordinates (Abramowitz and Stegun 1964, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 
 from nncost.ir.builder import Builder
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
 
@@ -88,6 +90,26 @@ def _asin(b: Builder, x: Tensor) -> Tensor:
 
 def _acos(b: Builder, x: Tensor) -> Tensor:
     return b.map("atan2", _other_leg(b, x), x)
+
+
+def remainder(b: Builder, x: Tensor, y: Tensor, *, cut: bool = False) -> Tensor:
+    """x − y·⌊x/y⌋, which has the sign of y, or ``cut`` x − y·trunc(x/y) with that of x: 1 div, 1 mul, 1 add."""
+    whole = x.dtype in INTEGER_DTYPES
+    with b.region(Operation("remainder"), x, y) as region:
+        if whole:
+            quotient = b.map("quotient" if cut else "floor_quotient", x, y)
+        else:
+            quotient = b.map("trunc" if cut else "floor", b.map("div", x, y))
+        region.returns(b.map("sub", x, b.map("mul", y, quotient)))
+    return region.outputs[0]
+
+
+def is_infinite(b: Builder, x: Tensor, *, above: bool = True, below: bool = True) -> Tensor:
+    """Whether an element is ∞ (``above``) or −∞ (``below``): 1 cmp; nothing where neither is asked for."""
+    if not above and not below:
+        return b.full(x.shape, False, "bool")
+    bound = b.full((), math.inf if above else -math.inf, x.dtype)
+    return b.map("equal", b.map("abs", x) if above and below else x, bound)
 
 
 COMPOSED: Mapping[str, Compute] = {

@@ -29,6 +29,22 @@ def pixel_unshuffle(b: Builder, x: Tensor, r: int) -> Tensor:
     return b.reshape(moved, (*batch, channels * r * r, rows, columns))
 
 
+def depth_to_space(b: Builder, x: Tensor, r: int) -> Tensor:
+    """``(B, r²·C, H, W)`` gives ``(B, C, H·r, W·r)``: the channels of one place stand apart from each other."""
+    batch, channels, height, width = x.shape
+    inner = exact_divide(channels, r * r)
+    parted = b.reshape(x, (batch, r, r, inner, height, width))
+    return b.reshape(b.transpose(parted, (0, 3, 4, 1, 5, 2)), (batch, inner, height * r, width * r))
+
+
+def space_to_depth(b: Builder, x: Tensor, r: int) -> Tensor:
+    """``(B, C, H·r, W·r)`` gives ``(B, r²·C, H, W)``, the reverse of :func:`depth_to_space`."""
+    batch, channels, height, width = x.shape
+    rows, columns = exact_divide(height, r), exact_divide(width, r)
+    parted = b.reshape(x, (batch, channels, rows, r, columns, r))
+    return b.reshape(b.transpose(parted, (0, 3, 5, 1, 2, 4)), (batch, channels * r * r, rows, columns))
+
+
 def channel_shuffle(b: Builder, x: Tensor, groups: int) -> Tensor:
     """``(B, g·C, …)``: group by group becomes channel by channel."""
     parted = b.reshape(x, (x.shape[0], groups, exact_divide(x.shape[1], groups), *x.shape[2:]))

@@ -1,4 +1,4 @@
-"""Nodes that make constants: their values stay in the file or are known from the start."""
+"""Nodes that make constants, tell sizes or change types: their values stay in the file or are known from the start."""
 
 from __future__ import annotations
 
@@ -7,141 +7,179 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, is_symbolic, product
+from nncost.dims import Dim, is_symbolic, product
 from nncost.errors import ShapeError, SourceError
-from nncost.frontends.onnx.call import Call, small
-from nncost.frontends.onnx.constants import FLOATS, dtype_named, known_array, tensor_value, type_name
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.constants import known_array, tensor_value
+from nncost.frontends.onnx.folding import is_small
 from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.sparse import sparse_value
 from nncost.frontends.onnx.values import (
     MAX_KNOWN,
     Absent,
-    Computed,
+    Constant,
     FileConstant,
     Known,
     Stored,
     Unlowered,
     Value,
-    has_symbols,
     known_integers,
 )
 from nncost.ir import ops
+from nncost.ir.dtypes import INTEGER_DTYPES
+from nncost.ir.graph import Tensor
+
+_EIGHT_BIT_FLOATS = ("float8_", "float4_")
 
 
 @lowers("Constant")
 def _constant(call: Call) -> Value:
-    name, given, dtype = call.node.output[0], call.attributes, call.builder.dtype
+    name, given, types = call.node.output[0], call.attributes, call.walk.types
+    floats = types.named("FLOAT") or "float32"
     if "value" in given:
-        return tensor_value(given.tensor("value"), name, dtype)
+        return tensor_value(given.tensor("value"), name, types, call.walk.folder)
+    if "sparse_value" in given:
+        return sparse_value(given.sparse_tensor("sparse_value"), types, call.walk.folder)
     if "value_float" in given:
-        return known_array(np.asarray(given.number("value_float", 0.0)), dtype)
+        return known_array(np.asarray(given.number("value_float", 0.0)), floats)
     if "value_int" in given:
-        return known_integers(np.asarray(given.integer("value_int", 0), dtype=object))
+        return known_array(np.asarray(given.integer("value_int", 0)), "int64")
     if "value_ints" in given:
-        return known_integers(np.asarray(given.integers("value_ints"), dtype=object))
+        return known_array(np.asarray(given.integers("value_ints"), dtype=np.int64), "int64")
     if "value_floats" in given:
-        numbers = given.numbers("value_floats")
-        return _stored(name, (len(numbers),), dtype, lambda: np.asarray(numbers))
-    return Absent(f"the constant {name!r} holds no plain numbers")
-
-
-def _stored(name: str, shape: Shape, dtype: str, read: object) -> Stored:
-    return Stored(FileConstant(name, shape, dtype, True, read), shape)  # type: ignore[arg-type]
+        numbers = np.asarray(given.numbers("value_floats"), dtype=np.float32)
+        return Stored(FileConstant(name, numbers.shape, floats, lambda: numbers), numbers.shape)
+    if "value_string" in given or "value_strings" in given:
+        return Absent(f"the constant {name!r} holds text")
+    raise SourceError(f"the constant {name!r} holds no value.")
 
 
 @lowers("ConstantOfShape")
 def _constant_of_shape(call: Call) -> Lowered:
-    """A tensor of one value. If its shape is in the file too, floats are weights whose values were left out."""
+    """A tensor of one value. If its shape is in the file too, floats may be weights whose values were left out."""
     shape, value = tuple(call.integers(0)), call.value(0)
     if any(not is_symbolic(dim) and dim < 0 for dim in shape):
         raise ShapeError(f"it makes a tensor with a negative size: {list(shape)}.")
     dtype, fill = _fill(call)
-    static = isinstance(value, Known) and value.static
-    if "float" in dtype and shape and static:
-        return _stored(call.node.output[0], shape, dtype, lambda: np.broadcast_to(np.float64(fill()), shape))
-    if small(shape) and ("float" not in dtype or not shape):
-        return known_array(np.full(shape, fill()), dtype, static=static)
-    return call.builder.full(shape, fill(), dtype)
+    if "float" in dtype and shape and isinstance(value, Known) and value.static:
+        return Stored(FileConstant(call.node.output[0], shape, dtype, lambda: np.broadcast_to(fill(), shape)), shape)
+    return call.builder.full(shape, fill().item(), dtype)
 
 
-def _fill(call: Call) -> tuple[str, Callable[[], float]]:
+def _fill(call: Call) -> tuple[str, Callable[[], np.ndarray]]:
     """The type, and the one value, which weights never ask for."""
-    proto, name, floats = call.attributes.tensor("value"), call.node.output[0], call.builder.dtype
+    proto, name, types, folder = call.attributes.tensor("value"), call.node.output[0], call.walk.types, call.walk.folder
     if proto is None:
-        return floats, lambda: 0.0
-    type_ = type_name(proto.data_type)
-    dtype = dtype_named(type_, floats)
+        floats = types.named("FLOAT") or "float32"
+        return floats, lambda: np.zeros((), dtype=floats)
+    dtype = types.coded(proto.data_type)
     if dtype is None:
-        raise Unlowered(f"a constant of {type_.lower()} values")
+        raise Unlowered("it makes text")
     if math.prod(proto.dims) != 1:
         raise SourceError(f"the attribute 'value' must hold one element, its shape is {list(proto.dims)}.")
-    # What reads the value holds no call, which would keep the whole file and its graph alive.
-    return dtype, lambda: _only_element(tensor_value(proto, name, floats))
 
+    def fill() -> np.ndarray:
+        # What reads the value holds no call, which would keep the whole file and its graph alive.
+        value = tensor_value(proto, name, types, folder)
+        array = value.constant.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0
+        return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
 
-def _only_element(value: Value) -> float:
-    array = value.constant.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0.0
-    return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
+    return dtype, fill
 
 
 @lowers("Shape")
 def _shape(call: Call) -> Value:
     """The sizes of a tensor: known before any run, though some may be symbols."""
     value = call.value(0)
-    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(value.shape))
-    return _sizes(list(value.shape[start:end]), static=not isinstance(value, Computed))
+    rank = len(value.shape)
+    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", rank)
+    return _sizes(
+        list(value.shape[slice(start, end).indices(rank)[0] : max(0, slice(start, end).indices(rank)[1])]), value
+    )
 
 
 @lowers("Size")
 def _size(call: Call) -> Value:
     value = call.value(0)
-    return known_integers(np.asarray(product(value.shape), dtype=object), static=not isinstance(value, Computed))
+    return known_integers(np.asarray(product(value.shape), dtype=object), static=isinstance(value, Constant))
 
 
-def _sizes(dims: list[Dim], *, static: bool) -> Known:
+def _sizes(dims: list[Dim], value: Value) -> Known:
     values = np.empty(len(dims), dtype=object)
     values[:] = dims
-    return known_integers(values, static=static)
+    return known_integers(values, static=isinstance(value, Constant))
 
 
 @lowers("Range", since=11)
-def _range(call: Call) -> Value:
-    known = call.known()
-    if known is None or len(known) != 3 or any("float" in value.dtype or value.shape for value in known):
-        raise Unlowered("a range computed from data")
-    start, stop, step = (value.values.item() for value in known)
-    if any(is_symbolic(item) for item in (start, stop, step)):
-        return _symbolic_range(call, start, stop, step)
-    if step == 0 or len(range(start, stop, step)) > MAX_KNOWN:
-        raise Unlowered("a long range")
-    return _sizes(list(range(start, stop, step)), static=all(value.static for value in known))
+def _range(call: Call) -> Lowered:
+    """Start, start + step and so on: one number for each step on the way to the limit."""
+    start, limit, step = (call.only(n, None) for n in range(3))
+    dtype = call.value(0).dtype
+    b = call.builder
+    if any(is_symbolic(item) for item in (start, limit, step) if not isinstance(item, float)):
+        if step != 1:
+            raise Unlowered("a range in steps of more than one, of symbols")
+        counter = b.emit(ops.Constant("iota", (limit - start,), dtype))
+        return counter if start == 0 else b.map("add", counter, b.full((), start, dtype))
+    if step == 0:
+        raise SourceError("the steps of the range are zero.")
+    count = max(0, math.ceil((limit - start) / step))
+    if count <= MAX_KNOWN and is_small((count,)) and call.is_constant(0):
+        return known_array(start + np.arange(count, dtype=np.int64) * step, dtype)
+    counter = b.emit(ops.Constant("iota", (count,), dtype))
+    return b.map("add", b.map("mul", counter, b.full((), step, dtype)), b.full((), start, dtype))
 
 
-def _symbolic_range(call: Call, start: Dim, stop: Dim, step: Dim) -> Value:
-    if start != 0 or step != 1:
-        raise Unlowered("a range of symbols")
-    return Computed(call.builder.emit(ops.Constant("iota", (stop,), "int64")))
-
-
-@lowers("Cast")
+@lowers("Cast", "CastLike", "BitCast")
 def _cast(call: Call) -> Lowered:
-    """Another type; all floats are of one type here, so that changes among them are no operation."""
-    value, type_ = call.value(0), type_name(call.attributes.integer("to", 0))
-    dtype = dtype_named(type_, call.builder.dtype)
-    if dtype is None:
-        raise Unlowered(f"values as {type_.lower()}")
-    if isinstance(value, Stored) and value.learned and type_ in FLOATS:
-        return value
-    if isinstance(value, Known) and not _symbolic_float(value, dtype):
-        return known_array(value.values, dtype, static=value.static)
+    """The same values in another type (BitCast: the same bits); free."""
+    value = call.value(0)
+    dtype = call.value(1).dtype if call.node.op_type == "CastLike" else _named(call, "to")
     x = call.tensor(0)
-    return x if x.dtype == dtype else call.builder.emit(ops.Cast(dtype), x)
+    if call.node.op_type == "BitCast":
+        return _same_bits(call, x, dtype)
+    if x.dtype == dtype:
+        return call.like(value, x if not call.is_constant(0) else call.builder.map("identity", x))
+    saturate = dtype.startswith(_EIGHT_BIT_FLOATS) and call.attributes.flag("saturate", True)
+    return call.like(value, call.builder.emit(ops.Cast(dtype, saturate), _cut(call, x, dtype)))
 
 
-def _symbolic_float(value: Known, dtype: str) -> bool:
-    """Whether a symbol would have to become a float or a Boolean."""
-    return has_symbols(value) and (dtype == "bool" or "float" in dtype)
+def _cut(call: Call, x: Tensor, dtype: str) -> Tensor:
+    """A float that becomes a whole number is cut towards zero, also as a small one that NumPy would round."""
+    return call.builder.map("trunc", x) if "float" in x.dtype and dtype in INTEGER_DTYPES - {"bool"} else x
+
+
+def _named(call: Call, attribute: str) -> str:
+    dtype = call.walk.types.coded(call.attributes.integer(attribute, 0))
+    if dtype is None:
+        raise Unlowered("it makes text")
+    return dtype
+
+
+def _same_bits(call: Call, x: Tensor, dtype: str) -> Tensor:
+    from nncost.ir.dtypes import DTYPE_BITS
+    from nncost.ir.library.conversions import same_bits
+
+    if DTYPE_BITS[dtype] != DTYPE_BITS[x.dtype]:
+        raise ShapeError(f"{x.dtype} and {dtype} do not have the same number of bits.")
+    return same_bits(call.builder, x, dtype)
 
 
 @lowers("Identity")
 def _identity(call: Call) -> Value:
-    return call.value(0)
+    value = call.values[0] if call.values else None
+    if value is None:
+        raise SourceError("its operand is missing.")
+    return value
+
+
+@lowers("EyeLike")
+def _eye_like(call: Call) -> Tensor:
+    """Ones on a diagonal of a matrix like the operand: a constant."""
+    shape = call.value(0).shape
+    if len(shape) != 2 or any(map(is_symbolic, shape)):
+        raise Unlowered("a diagonal of a matrix whose size is not known")
+    rows, columns = (int(dim) for dim in shape)
+    dtype = _named(call, "dtype") if "dtype" in call.attributes else call.value(0).dtype
+    offset = call.attributes.integer("k", 0)
+    return call.builder.emit(ops.Constant("array", shape, dtype, lambda: np.eye(rows, columns, offset)))

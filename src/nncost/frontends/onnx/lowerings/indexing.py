@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-import numpy as np
-
 from nncost.dims import is_symbolic
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Known, Stored, Unlowered, has_symbols
+from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, has_symbols
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import sequence
@@ -24,13 +22,12 @@ def _gather(call: Call) -> Lowered:
     axis = call.axis(call.attributes.integer("axis", 0), len(table.shape))
     if isinstance(index, Known):
         _check_index(index, table.shape[axis])
-        if isinstance(table, Known) and not has_symbols(index):
-            taken = np.take(table.values, index.values.astype(np.int64), axis=axis)
-            return Known(np.asarray(taken, dtype=table.values.dtype), table.dtype, table.static and index.static)
-    is_embedding = isinstance(table, Stored) and table.learned and axis == 0 and len(table.shape) == 2
-    if is_embedding and not isinstance(index, (Known, Stored)):
-        return sequence.embedding(call.builder, call.tensor(1), call.tensor(0, "weight"))
-    return call.builder.emit(ops.Gather(axis), call.tensor(0), call.tensor(1))
+    is_table = isinstance(table, (Stored, Derived)) and "float" in table.dtype and len(table.shape) > 1
+    if is_table and not call.is_constant(1):
+        if axis == 0 and len(table.shape) == 2:
+            return sequence.embedding(call.builder, call.constant(1), call.tensor(0, "weight"))
+        return call.builder.emit(ops.Gather(axis), call.tensor(0, "weight"), call.constant(1))
+    return call.like(table, call.builder.emit(ops.Gather(axis), call.tensor(0), call.constant(1)))
 
 
 def _check_index(index: Known, length: object) -> None:

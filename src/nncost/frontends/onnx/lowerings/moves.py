@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
-
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Known, Unlowered, known_integers
+from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
@@ -24,11 +22,6 @@ def _concat(call: Call) -> Lowered:
         raise SourceError("it has no operands.")
     rank = len(call.value(0).shape)
     axis = call.axis(call.attributes.integer("axis", 1), rank)
-    known = call.known()
-    if known is not None and "float" not in known[0].dtype:
-        static = all(value.static for value in known)
-        joined = np.concatenate([value.values for value in known], axis=axis)
-        return known_integers(joined, dtype=known[0].dtype, static=static)
     return call.builder.concat([call.tensor(position) for position in range(len(call.values))], axis)
 
 
@@ -39,10 +32,8 @@ def _split(call: Call) -> Lowered:
     sizes = _split_sizes(call, value.shape[axis])
     if len(sizes) != len(call.node.output):
         raise ShapeError(f"{counted(len(sizes), 'size')} for {counted(len(call.node.output), 'output')}.")
-    if isinstance(value, Known):
-        pieces = np.split(value.values, np.cumsum(sizes)[:-1].astype(int), axis=axis)
-        return tuple(Known(piece, value.dtype, value.static) for piece in pieces)
-    return call.builder.emit_many(ops.Split(axis, sizes), call.tensor(0))
+    pieces = call.builder.emit_many(ops.Split(axis, sizes), call.tensor(0))
+    return tuple(call.like(value, piece) for piece in pieces)
 
 
 def _split_sizes(call: Call, length: Dim) -> tuple[Dim, ...]:
@@ -65,15 +56,10 @@ def _slice(call: Call) -> Lowered:
     value = call.value(0)
     rank = len(value.shape)
     starts, ends, axes, steps = _slice_bounds(call, rank)
-    if isinstance(value, Known):
-        index = [slice(None)] * rank
-        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-            index[axis] = slice(start, end if step > 0 or end >= -value.values.shape[axis] else None, step)
-        return Known(np.asarray(value.values[tuple(index)]), value.dtype, value.static)
     x = call.tensor(0)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         x = _sliced(call, x, axis, start, end, step)
-    return x
+    return call.like(value, x)
 
 
 def _slice_bounds(call: Call, rank: int) -> tuple[list[int], list[int], tuple[int, ...], list[int]]:
@@ -103,9 +89,6 @@ def _sliced(call: Call, x: Tensor, axis: int, start: int, end: int, step: int) -
         first, behind = _crop(length, start, end)
     if first != 0 or behind != 0:
         x = b.pad(x, axis, -first, -behind)
-    size = x.shape[axis]
-    if not is_symbolic(size) and size < 1:
-        raise ShapeError(f"it leaves {size} elements of axis {axis} of {shape_text(call.value(0).shape)}.")
     return x if abs(step) == 1 else b.emit(ops.Stride(axis, abs(step)), x)
 
 
@@ -157,7 +140,7 @@ def _pad(call: Call) -> Tensor:
 
 def _check_padded(shape: Shape, before: list[int], after: list[int]) -> None:
     sizes = [low + dim + high for low, dim, high in zip(before, shape, after, strict=True)]
-    if any(not is_symbolic(size) and size < 1 for size in sizes):
+    if any(not is_symbolic(size) and size < 0 for size in sizes):
         raise ShapeError(f"pads {before} and {after} leave nothing of {shape_text(shape)}.")
 
 
@@ -165,6 +148,6 @@ def _check_padded(shape: Shape, before: list[int], after: list[int]) -> None:
 def _tile(call: Call) -> Tensor:
     """Each axis repeated as a whole."""
     x, repeats = call.tensor(0), call.integers(1)
-    if len(repeats) != x.rank or any(not is_symbolic(times) and times < 1 for times in repeats):
+    if len(repeats) != x.rank or any(not is_symbolic(times) and times < 0 for times in repeats):
         raise ShapeError(f"repeats {repeats} do not fit {shape_text(x.shape)}.")
     return shuffles.tile(call.builder, x, repeats)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from nncost.dims import product
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Known, known_integers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
@@ -38,8 +34,6 @@ def _reduction(name: str, since: int, reduce: Reduction) -> Callable[[Call], Low
     def lower(call: Call) -> Lowered:
         value = call.value(0)
         axes, keep = _axes(call, len(value.shape), since), call.attributes.flag("keepdims", True)
-        if name == "ReduceProd" and isinstance(value, Known) and "float" not in value.dtype and len(value.shape) == 1:
-            return _product(value, axes, keep)
         x = call.tensor(0)
         if not axes:
             return x
@@ -48,14 +42,6 @@ def _reduction(name: str, since: int, reduce: Reduction) -> Callable[[Call], Low
         return region.outputs[0]
 
     return lower
-
-
-def _product(value: Known, axes: tuple[int, ...], keep: bool) -> Known:
-    """The number of elements of a shape, known with its symbols."""
-    if not axes:
-        return value
-    total = product(value.values)
-    return known_integers(np.asarray([total] if keep else total, dtype=object), static=value.static)
 
 
 _REDUCTIONS: Mapping[str, Reduction] = {

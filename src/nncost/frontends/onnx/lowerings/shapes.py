@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same, shape_text, substitute
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
-from nncost.frontends.onnx.values import Computed, Known, Value
-from nncost.ir.library.shuffles import pixel_shuffle
+from nncost.frontends.onnx.values import Value
+from nncost.ir.graph import Tensor
+from nncost.ir.library import shuffles
 
 
 @lowers("Reshape")
@@ -23,7 +22,7 @@ def _reshape(call: Call) -> Value:
     value = call.value(0)
     target: list[Dim] = list(call.attributes.integers("shape") or []) if call.opset < 5 else call.integers(1)
     allow_zero = call.attributes.flag("allowzero", False)
-    if isinstance(value, Computed):
+    if not call.is_constant(0):
         target = _with_new_batch(call, value.shape, target)
     shape = _resolved(value.shape, target, allow_zero=allow_zero)
     if not same(product(shape), product(value.shape)):
@@ -106,22 +105,16 @@ def _expand(call: Call) -> Value:
     """Broadcast to a shape; sizes of one give way on both sides."""
     value = call.value(0)
     shape = common_shape([value.shape, tuple(call.integers(1))])
-    if isinstance(value, Known) and not any(is_symbolic(dim) for dim in shape) and product(shape) == value.values.size:
-        return call.reshaped(value, shape)
-    return Computed(call.builder.broadcast(call.tensor(0), shape))
+    return call.like(value, call.builder.broadcast(call.tensor(0), shape))
 
 
 @lowers("DepthToSpace")
-def _depth_to_space(call: Call) -> Value:
+def _depth_to_space(call: Call) -> Tensor:
     """``(B, C·s², H, W) → (B, C, H·s, W·s)``."""
     x, size = call.ranked(0, 4, 4), _block(call)
-    if call.attributes.text("mode", "DCR") == "CRD":
-        return Computed(pixel_shuffle(call.builder, x, size))
-    batch, channels, height, width = x.shape
-    inner = exact_divide(channels, size * size)
-    parted = call.builder.reshape(x, (batch, size, size, inner, height, width))
-    moved = call.builder.transpose(parted, (0, 3, 4, 1, 5, 2))
-    return Computed(call.builder.reshape(moved, (batch, inner, height * size, width * size)))
+    if _depth_first(call):
+        return shuffles.depth_to_space(call.builder, x, size)
+    return shuffles.pixel_shuffle(call.builder, x, size)
 
 
 def _block(call: Call) -> int:
@@ -131,13 +124,17 @@ def _block(call: Call) -> int:
     return size
 
 
+def _depth_first(call: Call) -> bool:
+    mode = call.attributes.text("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        raise ShapeError(f"mode is DCR or CRD, received {mode!r}.")
+    return mode == "DCR"
+
+
 @lowers("SpaceToDepth")
-def _space_to_depth(call: Call) -> Value:
+def _space_to_depth(call: Call) -> Tensor:
     """``(B, C, H·s, W·s) → (B, s²·C, H, W)``."""
     x, size = call.ranked(0, 4, 4), _block(call)
-    batch, channels, height, width = x.shape
-    rows, columns = exact_divide(height, size), exact_divide(width, size)
-    moved = call.builder.reshape(x, (batch, channels, rows, size, columns, size))
-    depth_first = call.attributes.text("mode", "DCR") == "DCR"
-    moved = call.builder.transpose(moved, (0, 3, 5, 1, 2, 4) if depth_first else (0, 1, 3, 5, 2, 4))
-    return Computed(call.builder.reshape(moved, (batch, cast("int", channels) * size * size, rows, columns)))
+    if _depth_first(call):
+        return shuffles.space_to_depth(call.builder, x, size)
+    return shuffles.pixel_unshuffle(call.builder, x, size)

@@ -1,0 +1,97 @@
+"""What a constant of the file is, told by what it is used for, not by its type.
+
+Numbers that activations are multiplied by in a contraction, a convolution, a norm or a look-up are parameters, and so
+are the biases added to their results. Masks, tables of rotary positions, initial states, scales and constants of
+shape arithmetic are not. Where a file writes a norm or a bias as plain arithmetic, the operation before it decides.
+"""
+
+from __future__ import annotations
+
+from nncost.dims import Shape
+from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.values import Array, Computed, Derived, Stored, Value
+from nncost.ir.evaluate import NoValueError
+from nncost.ir.graph import Role, Tensor
+
+LAYER, SCORES, NORMAL, DEVIATION = "layer", "scores", "normal", "deviation"
+"""What makes a value: a learned layer, a product of two activations, a division by a deviation, a deviation."""
+MAX_DISTINCT = 4
+"""Different numbers in a mask: zero, one, the lowest number, minus infinity."""
+MAX_READ = 2**22
+"""Elements of the largest constant that is read to see whether it is a mask."""
+
+
+def product_of(call: Call, tensor: Tensor, *, learned: bool) -> Computed:
+    """The result of a contraction, which says where it comes from."""
+    activation = learned or any(isinstance(value, Computed) and value.activation for value in call.values)
+    return Computed(tensor, activation=activation, source=LAYER if learned else SCORES)
+
+
+def is_learned(call: Call, position: int, other: int) -> bool:
+    """Whether an operand of a contraction is a weight: a constant of the file that activations are multiplied by.
+
+    A sum of one term is no layer: it is how exporters multiply positions by the frequencies of a rotary table.
+    """
+    value, partner = call.value(position), call.value(other)
+    if not isinstance(value, (Stored, Derived)) or not value.shape:
+        return False
+    if call.walk.tensors.inherited or not isinstance(partner, Computed):
+        return call.walk.tensors.inherited is not None
+    is_outer_product = value.shape[-2 if position and len(value.shape) > 1 else -1] == 1
+    return partner.activation or not bool(is_outer_product)
+
+
+def factor_role(call: Call, position: int) -> Role | None:
+    """Whether a factor is the scale of a norm, or one per channel, or just a constant."""
+    value, partner = call.values[position], call.values[1 - position]
+    if not _is_candidate(value, partner):
+        return None
+    assert isinstance(value, (Stored, Derived))
+    assert isinstance(partner, Computed)
+    if partner.source == NORMAL:
+        return "weight"
+    plain = partner.source in ("input", SCORES) or not is_vector(value.shape)
+    return None if plain or not partner.activation else "weight"
+
+
+def addend_role(call: Call, position: int) -> Role | None:
+    """Whether an addend is a bias, a table of positions, or a mask."""
+    value, partner = call.values[position], call.values[1 - position]
+    if not _is_candidate(value, partner):
+        return None
+    assert isinstance(value, (Stored, Derived))
+    assert isinstance(partner, Computed)
+    if partner.source in ("input", DEVIATION) or not partner.activation:
+        return None
+    if is_vector(value.shape) and partner.source != SCORES:
+        return "bias"
+    return None if _is_mask(call, value) else "other"
+
+
+def _is_candidate(value: Value | None, partner: Value | None) -> bool:
+    return (
+        isinstance(value, (Stored, Derived))
+        and isinstance(partner, Computed)
+        and "float" in value.dtype
+        and any(dim != 1 for dim in value.shape)
+    )
+
+
+def is_vector(shape: Shape) -> bool:
+    """Whether only one axis is longer than one."""
+    return sum(dim != 1 for dim in shape) == 1
+
+
+def _is_mask(call: Call, value: Stored | Derived) -> bool:
+    """Whether a constant holds only a few different numbers, which is read where it lies in the file itself."""
+    try:
+        values = call.walk.known_values(value)
+    except NoValueError:
+        return True
+    return _distinct(values) <= MAX_DISTINCT
+
+
+def _distinct(values: Array) -> int:
+    import numpy as np
+
+    return len(np.unique(np.asarray(values).reshape(-1)[:MAX_READ].astype(np.float64)))

@@ -1,0 +1,77 @@
+"""The names of a graph of the file: its own, those of the graph around it, and its constants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nncost.errors import SourceError
+from nncost.frontends.onnx.constants import Types, tensor_value
+from nncost.frontends.onnx.sparse import sparse_value
+from nncost.frontends.onnx.values import Value
+
+
+class Scope:
+    """What the names of one graph stand for; ``used`` are those that something reads."""
+
+    def __init__(
+        self, graph: Any, types: Types, folder: str, opsets: Mapping[str, int], outer: Scope | None = None
+    ) -> None:
+        self.opsets = opsets
+        self.outer = outer
+        self.values: dict[str, Value] = {}
+        self.layers: Counter[str] = Counter()
+        self.used: set[str] = used_names(graph.node) | {_name(output) for output in graph.output}
+        self._types, self._folder = types, folder
+        self._initializers = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
+        for sparse in getattr(graph, "sparse_initializer", ()):
+            self.values[sparse.values.name] = sparse_value(sparse, types, folder)
+
+    def value(self, name: str) -> Value:
+        """What a name stands for. Raise SourceError if nothing produces it."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope._own(name)
+            if found is not None:
+                return found
+            scope = scope.outer
+        raise SourceError(
+            f"it reads {name!r}, which no node before it produces.",
+            hint="The nodes of an ONNX file must stand in execution order, without cycles.",
+        )
+
+    def _own(self, name: str) -> Value | None:
+        found = self.values.get(name)
+        if found is None and name in self._initializers:
+            found = self.values[name] = tensor_value(self._initializers[name], name, self._types, self._folder)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether a name stands for something here or outside."""
+        return name in self.values or name in self._initializers or (self.outer is not None and self.outer.has(name))
+
+    def bind(self, name: str, value: Value) -> None:
+        """Let a name stand for a value. Raise SourceError if it already stands for another."""
+        if name in self.values or name in self._initializers:
+            raise SourceError(f"{name!r} is produced twice.")
+        self.values[name] = value
+
+
+def used_names(nodes: Iterable[Any]) -> set[str]:
+    """The names that nodes read, in the bodies of their loops and branches too."""
+    found: set[str] = set()
+    for node in nodes:
+        found.update(node.input)
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs) if attribute.type in GRAPH_TYPES else ():
+                found |= used_names(body.node) | {_name(output) for output in body.output}
+    return found
+
+
+def _name(output: Any) -> str:
+    return output if isinstance(output, str) else str(output.name)
+
+
+GRAPH_TYPES = (5, 10)
+"""AttributeProto.GRAPH and GRAPHS."""

@@ -1,0 +1,87 @@
+"""The names that a file has for sizes: symbols, or expressions of symbols such as ``past + new``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from nncost.dims import Dim, floor_divide, symbol
+
+MAX_LENGTH = 200
+_FUNCTIONS = ("floor", "ceiling", "ceil", "Max", "max", "Min", "min")
+
+
+def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
+    """Return what a size of that name is: a number that it is bound to, an expression of symbols, or a symbol.
+
+    A name that is no expression is a symbol as it stands, whatever characters it has.
+    """
+    if name in bindings:
+        return bindings[name]
+    if name.isidentifier() or len(name) > MAX_LENGTH:
+        return symbol(name)
+    try:
+        found = _value(ast.parse(name, mode="eval").body, bindings)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, TypeError):
+        return symbol(name)
+    return _as_size(found, name)
+
+
+def symbols_of(name: str) -> set[str]:
+    """Return the names of the symbols that a size consists of: itself, or those of the expression it is."""
+    return {str(each) for each in getattr(dim_named(name, {}), "free_symbols", ())}
+
+
+def _as_size(value: Any, name: str) -> Dim:
+    """A whole number or an expression. Whatever is neither is a symbol of that name."""
+    if isinstance(value, int):
+        return value if value >= 0 else symbol(name)
+    import sympy
+
+    if isinstance(value, sympy.Expr):
+        return value if value.free_symbols else symbol(name)
+    return symbol(name)
+
+
+def _value(node: ast.expr, bindings: Mapping[str, int]) -> Any:
+    import sympy
+
+    match node:
+        case ast.Constant(value=int() as number) if not isinstance(number, bool) and abs(number) < 2**63:
+            return sympy.Integer(number)
+        case ast.Name(id=name):
+            return sympy.Integer(bindings[name]) if name in bindings else symbol(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, bindings)
+        case ast.BinOp(left=left, op=operator, right=right):
+            return _of_two(operator, _value(left, bindings), _value(right, bindings))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS and arguments:
+            return _of_function(name, [_value(argument, bindings) for argument in arguments])
+        case _:
+            raise ValueError("no expression of sizes")
+
+
+def _of_two(operator: ast.operator, left: Any, right: Any) -> Any:
+    match operator:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.Div():
+            return left / right
+        case ast.FloorDiv():
+            return floor_divide(left, right)
+        case _:
+            raise ValueError("no operator of sizes")
+
+
+def _of_function(name: str, values: list[Any]) -> Any:
+    import sympy
+
+    if name in ("floor", "ceiling", "ceil"):
+        (value,) = values
+        return floor_divide(value, 1) if name == "floor" else -floor_divide(-value, 1)
+    return (sympy.Max if name.lower() == "max" else sympy.Min)(*values)

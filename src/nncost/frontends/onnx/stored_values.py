@@ -1,0 +1,75 @@
+"""The numbers of a tensor, from the file itself or from one beside it that lies in the same folder."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nncost.errors import SourceError
+from nncost.frontends.onnx.values import Array
+
+_EXTERNAL = 1
+"""TensorProto.EXTERNAL."""
+_INT64, _INT64_BYTES = 7, 8
+"""TensorProto.INT64 and the bytes of one."""
+
+
+def has_values_elsewhere(proto: Any) -> bool:
+    """Whether a tensor's values lie in another file."""
+    return bool(proto.data_location == _EXTERNAL)
+
+
+def read_values(proto: Any, name: str, folder: str) -> Array:
+    """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
+    if has_values_elsewhere(proto):
+        held = type(proto)(dims=proto.dims, data_type=proto.data_type)
+        held.raw_data = _external_bytes(proto, name, folder)
+        proto = held
+    elif proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
+        # Shapes come by the hundred; this is what the general way below does for them.
+        return np.frombuffer(proto.raw_data, dtype="<i8").reshape(tuple(proto.dims))
+    from onnx import numpy_helper
+
+    try:
+        return numpy_helper.to_array(proto)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type: {error}.") from None
+
+
+def _external_bytes(proto: Any, name: str, folder: str) -> bytes:
+    """The bytes of a tensor in another file. Raise SourceError for a file that is missing, too short or elsewhere."""
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    location = entries.get("location", "")
+    try:
+        offset, length = int(entries.get("offset") or 0), entries.get("length")
+        path = _inside(folder, location)
+        size = path.stat().st_size
+        count = size - offset if length is None else int(length)
+        _check_range(offset, count, size)
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(count)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(
+            f"the values of {name!r} lie in the file {location[:100]!r} beside the model, which cannot be read: {reason}."
+        ) from None
+
+
+def _check_range(offset: int, count: int, size: int) -> None:
+    if offset < 0 or count < 0 or offset + count > size:
+        raise ValueError(f"it has {size} bytes, of which {count} from {offset} on are asked for")
+
+
+def _inside(folder: str, location: str) -> Path:
+    """The path of a file below the model's folder. Raise ValueError for any other, links included."""
+    base = Path(folder or ".").resolve()
+    path = (base / location).resolve()
+    if not location or not path.is_relative_to(base) or path == base:
+        raise ValueError("it does not lie in the model's folder")
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path

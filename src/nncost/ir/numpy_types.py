@@ -1,0 +1,44 @@
+"""NumPy's types by the names of ours; those that NumPy lacks come from the package ``ml_dtypes``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nncost.errors import MissingExtraError
+from nncost.ir.dtypes import COMPLEX_DTYPES
+
+Array = Any
+OWN = frozenset(
+    {"float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool"}
+    | (COMPLEX_DTYPES - {"complex32"})
+)
+"""Types that NumPy computes in itself."""
+WIDER = {"float16": "float32", "bfloat16": "float32"}
+"""What sums and products of short floats are accumulated in, as libraries do."""
+
+
+@lru_cache(maxsize=64)
+def numpy_dtype(name: str) -> Any:
+    """Return NumPy's type of that name; ``float8`` is the one with four bits of exponent."""
+    if name in OWN:
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise MissingExtraError(f"numbers of the type {name}", "ml_dtypes", "onnx") from None
+    return np.dtype(getattr(ml_dtypes, {"float8": "float8_e4m3fn"}.get(name, name)))
+
+
+def working_dtype(name: str) -> str:
+    """Return the type that NumPy computes in for numbers of a type: float32 for short floats, int32 for short integers."""
+    if name in OWN and name != "float16":
+        return name
+    return "float32" if "float" in name else "int32"
+
+
+def is_own(name: str) -> bool:
+    """Whether NumPy has the type, and sums in it are exact enough: half floats are summed in single ones."""
+    return name in OWN and name != "float16"

@@ -63,6 +63,9 @@ class Walk(Protocol):
     def known_values(self, value: Value) -> Array:
         """The values of a constant, or of what the caller's own arrays decide. Raise NoValueError without any."""
 
+    def named_size(self, name: str) -> Dim:
+        """A symbol that the walk itself makes, or the number that the caller binds its name to."""
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
 
@@ -198,6 +201,14 @@ class Call:
         if self.opset < since:
             return self.attributes.integers(name)
         return self.numbers(position) if self.has(position) else None
+
+    def sequence(self, position: int) -> TensorList:
+        """A required operand that is a sequence. Raise Unlowered for any other."""
+        value = self.values[position] if position < len(self.values) else None
+        if not isinstance(value, TensorList):
+            reason = value.reason if isinstance(value, Absent) else "it is no sequence"
+            raise Unlowered(f"its operand {position + 1}: {reason}")
+        return value
 
     # ---------------------------------------------------------------- moves that keep constants lazy
     def reshaped(self, value: Value, shape: Shape) -> Value:

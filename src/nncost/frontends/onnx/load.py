@@ -34,7 +34,7 @@ def load(source: str, options: LoadOptions) -> Model:
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.constants import Types
     from nncost.frontends.onnx.given import bind_inputs
-    from nncost.frontends.onnx.inputs import read_inputs
+    from nncost.frontends.onnx.inputs import check_bindings, read_inputs
     from nncost.frontends.onnx.size_names import dim_named
     from nncost.frontends.onnx.stated import StatedTypes
     from nncost.frontends.onnx.translation import Translation
@@ -62,10 +62,12 @@ def load(source: str, options: LoadOptions) -> Model:
         batch_was=inputs.batch_was,
         batch_is=inputs.batch,
         folder=str(Path(source).parent),
+        bindings=options.symbols,
     )
     bind_inputs(translation, inputs, options)
     for node in model.graph.node:
         translation.translate(node)
+    check_bindings(model.graph, options, translation.made_symbols)
     outputs = translation.outputs(output.name for output in model.graph.output)
     return Model(
         kind="onnx",
@@ -77,6 +79,7 @@ def load(source: str, options: LoadOptions) -> Model:
         default_optimizer="none",
         notes=(*translation.notes, *_type_notes(inputs, options)),
         outputs=tuple(outputs),
+        nested_outputs=translation.nested_outputs,
     )
 
 

@@ -7,7 +7,7 @@ shape arithmetic are not. Where a file writes a norm or a bias as plain arithmet
 
 from __future__ import annotations
 
-from nncost.dims import Shape
+from nncost.dims import Dim, Shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.values import Array, Computed, Derived, Stored, Value
 from nncost.ir.evaluate import NoValueError
@@ -37,8 +37,8 @@ def is_learned(call: Call, position: int, other: int) -> bool:
         return False
     if call.walk.tensors.inherited or not isinstance(partner, Computed):
         return call.walk.tensors.inherited is not None
-    is_outer_product = value.shape[-2 if position and len(value.shape) > 1 else -1] == 1
-    return partner.activation or not bool(is_outer_product)
+    summed: Dim = value.shape[-2 if position and len(value.shape) > 1 else -1]
+    return bool(partner.activation or summed != 1)
 
 
 def factor_role(call: Call, position: int) -> Role | None:

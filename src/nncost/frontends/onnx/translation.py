@@ -13,8 +13,9 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import Types
 from nncost.frontends.onnx.folding import ConstantNode, constant_outputs, value_of
 from nncost.frontends.onnx.functions import Functions
-from nncost.frontends.onnx.lowering import Lower, Lowered, full_name, lowering_for
+from nncost.frontends.onnx.lowering import FOLLOWS_BODIES, Lower, full_name, lowering_for
 from nncost.frontends.onnx.scope import Scope
+from nncost.frontends.onnx.size_names import dim_named
 from nncost.frontends.onnx.stated import StatedTypes
 from nncost.frontends.onnx.tensors import Tensors
 from nncost.frontends.onnx.values import (
@@ -59,6 +60,7 @@ class Translation:
         batch_was: int | None,
         batch_is: Dim,
         folder: str,
+        bindings: Mapping[str, int],
     ) -> None:
         self.types, self.folder = types, folder
         self.batch_was, self.batch_is = batch_was, batch_is
@@ -66,6 +68,9 @@ class Translation:
         self.tensors = Tensors(builder)
         self.scope = Scope(model.graph, types, folder, opsets)
         self.given: dict[Tensor, Array] = {}
+        self.made_symbols: set[str] = set()
+        self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
+        self._bindings = bindings
         self._values: tuple[Builder, int, Values] | None = None
         self._functions = Functions(model.functions)
         self._stated = stated
@@ -120,8 +125,12 @@ class Translation:
                 raise SourceError(f"the graph's output {name!r} is produced by no node.")
             value = self.scope.value(name)
             if isinstance(value, TensorList):
-                found.update((f"{name}.{n}", self._output(item)) for n, item in enumerate(value.items))
-            elif not isinstance(value, Nothing):
+                parts = {f"{name}.{n}": self._output(item) for n, item in enumerate(value.items)}
+                self.nested_outputs[name] = tuple(parts)
+                found |= parts
+            elif isinstance(value, Nothing):
+                self.nested_outputs[name] = None
+            else:
                 found[name] = self._output(value)
         return found
 
@@ -207,7 +216,7 @@ class Translation:
         before, floats = len(b.items), b.dtype
         b.dtype = _working_type(operands) or floats
         try:
-            if all(isinstance(value, Constant) for value in operands):
+            if all(isinstance(value, Constant) for value in operands) and call.name not in FOLLOWS_BODIES:
                 found = constant_outputs(ConstantNode(self, lower, call, b.path), operands)
                 if found is not None:
                     return found
@@ -239,6 +248,11 @@ class Translation:
         return [_as_value(value, inherits) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
+    def named_size(self, name: str) -> Dim:
+        """A symbol that the walk itself makes, or the number that the caller binds its name to."""
+        self.made_symbols.add(name)
+        return dim_named(name, self._bindings)
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
         inner = Scope(graph, self.types, self.folder, self.scope.opsets, self.scope)
@@ -306,6 +320,3 @@ def _working_type(operands: Sequence[Value]) -> str | None:
 
 def _domain(node: Any) -> str:
     return "" if node.domain in DEFAULT_DOMAINS else str(node.domain)
-
-
-__all__ = ["Lowered", "Translation"]

@@ -86,10 +86,11 @@ def contracted_shape(op: ops.Contract, left: Shape, right: Shape) -> Shape:
             raise ShapeError(f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}")
         for letter, dim in zip(letters, shape, strict=True):
             if not same(sizes.setdefault(letter, dim), dim):
-                raise ShapeError(
+                message = (
                     f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}: "
                     f"index {letter!r} is {sizes[letter]} on one side and {dim} on the other"
                 )
+                raise ShapeError.of_sizes(message, sizes[letter], dim)
     return tuple(sizes[letter] for letter in output)
 
 

@@ -41,7 +41,7 @@ class Walk(Protocol):
     """
 
     types: Types
-    folder: str
+    file: str
     batch_was: int | None
     batch_is: Dim
     notes: dict[str, None]
@@ -219,14 +219,15 @@ class Call:
             return Known(value.values.reshape(shape), value.dtype, value.static)
         return self.like(value, self.builder.reshape(self.walk.tensors.of(value, self._role(value)), shape))
 
-    def transposed(self, value: Value, order: tuple[int, ...]) -> Value:
-        """A value with its axes reordered."""
+    def transposed(self, value: Value, order: tuple[int, ...], role: Role | None = None) -> Value:
+        """A value with its axes reordered; a constant that nodes compute is computed for this ``role``."""
         if isinstance(value, Stored):
             shape = tuple(value.shape[axis] for axis in order)
             return Stored(value.constant, shape, (*value.moves, ops.Transpose(order)))
         if isinstance(value, Known):
             return Known(value.values.transpose(order), value.dtype, value.static)
-        return self.like(value, self.builder.transpose(self.walk.tensors.of(value, self._role(value)), order))
+        tensor = self.walk.tensors.of(value, role or self._role(value))
+        return self.like(value, self.builder.transpose(tensor, order))
 
     def _role(self, value: Value) -> Role | None:
         return self.walk.tensors.inheriting(value)

@@ -102,10 +102,16 @@ def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
     return FileInput(value.name, sizes, dtype, Types().coded(tensor.elem_type) or "")
 
 
+_UNKNOWN = -1
+"""What exporters write for a size that is not known."""
+
+
 def _size(dim: Any, own_name: str, options: LoadOptions) -> Dim:
     """A number, what its name says, or a symbol of its own where the file says nothing (or −1)."""
     if dim.HasField("dim_value") and dim.dim_value >= 0:
         return int(dim.dim_value)
+    if dim.HasField("dim_value") and dim.dim_value < _UNKNOWN:
+        raise SourceError(f"the input {own_name.rpartition('_')[0]!r} has the size {dim.dim_value}.")
     return dim_named(dim.dim_param or own_name, options.symbols)
 
 

@@ -79,11 +79,13 @@ def _is_candidate(value: Value | None, partner: Value | None) -> bool:
 
 def is_vector(shape: Shape) -> bool:
     """Whether only one axis is longer than one."""
-    return sum(dim != 1 for dim in shape) == 1
+    return len([dim for dim in shape if dim != 1]) == 1
 
 
 def _is_mask(call: Call, value: Stored | Derived) -> bool:
     """Whether a constant holds only a few different numbers, which is read where it lies in the file itself."""
+    if isinstance(value, Stored) and value.constant.elsewhere:
+        return False
     try:
         values = call.walk.known_values(value)
     except NoValueError:

@@ -45,8 +45,8 @@ MAX_DEPTH = 64
 class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
-    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``folder`` is
-    where the file lies, beside files that hold its values; ``given`` are the caller's own arrays by tensor.
+    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
+    the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Translation:
         *,
         batch_was: int | None,
         batch_is: Dim,
-        folder: str,
+        file: str,
         bindings: Mapping[str, int],
     ) -> None:
-        self.types, self.folder = types, folder
+        self.types, self.file = types, file
         self.batch_was, self.batch_is = batch_was, batch_is
         self.notes: dict[str, None] = {}
         self.tensors = Tensors(builder)
-        self.scope = Scope(model.graph, types, folder, opsets)
+        self.scope = Scope(model.graph, types, file, opsets)
         self.given: dict[Tensor, Array] = {}
         self.made_symbols: set[str] = set()
         self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
@@ -162,7 +162,10 @@ class Translation:
         except (ShapeError, SourceError, SymbolError) as error:
             if self._depth and error.message.startswith("onnx."):
                 raise
-            raise type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint) from error
+            named = type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint)
+            if isinstance(named, ShapeError) and isinstance(error, ShapeError):
+                named.sizes = error.sizes
+            raise named from error
         except NncostError:
             raise
         except RecursionError:
@@ -255,7 +258,7 @@ class Translation:
 
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
-        inner = Scope(graph, self.types, self.folder, self.scope.opsets, self.scope)
+        inner = Scope(graph, self.types, self.file, self.scope.opsets, self.scope)
         if len(graph.input) != len(values):
             raise SourceError(f"its {name} has {len(graph.input)} inputs, for which {len(values)} values are given.")
         for formal, value in zip(graph.input, values, strict=True):
@@ -264,7 +267,7 @@ class Translation:
 
     def _inlined(self, function: Any, node: Any, values: list[Value | None]) -> list[Value]:
         """The outputs of a function of the file or of the standard, translated node by node."""
-        inner = Scope(function, self.types, self.folder, self._functions.opsets(function, self.scope.opsets))
+        inner = Scope(function, self.types, self.file, self._functions.opsets(function, self.scope.opsets))
         for formal, value in zip_longest(function.input, values[: len(function.input)]):
             inner.bind(formal, Nothing() if value is None else value)
         return self._run_in(inner, self._functions.nodes(function, node), list(function.output))

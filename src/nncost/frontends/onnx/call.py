@@ -37,13 +37,14 @@ class Walk(Protocol):
     """What a lowering needs to know of the walk over the file's nodes.
 
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
-    ``notes`` are printed with the report.
+    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be.
     """
 
     types: Types
     file: str
     batch_was: int | None
     batch_is: Dim
+    trusting: bool
     notes: dict[str, None]
 
     @property

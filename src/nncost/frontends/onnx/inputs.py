@@ -12,7 +12,7 @@ from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import Types
 from nncost.frontends.onnx.nested_inputs import elements_of, is_nested
-from nncost.frontends.onnx.size_names import dim_named, symbols_of
+from nncost.frontends.onnx.size_names import dim_named, says_something, symbols_of
 from nncost.records import record, replace
 from nncost.units import counted
 
@@ -112,7 +112,7 @@ def _size(dim: Any, own_name: str, options: LoadOptions) -> Dim:
         return int(dim.dim_value)
     if dim.HasField("dim_value") and dim.dim_value < _UNKNOWN:
         raise SourceError(f"the input {own_name.rpartition('_')[0]!r} has the size {dim.dim_value}.")
-    return dim_named(dim.dim_param or own_name, options.symbols)
+    return dim_named(dim.dim_param if says_something(dim.dim_param) else own_name, options.symbols)
 
 
 def _hint(name: str) -> str:
@@ -133,7 +133,7 @@ def _size_names(graph: Any) -> set[str]:
     found: set[str] = set()
     for value in graph.input:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.dim_param:
+            if says_something(dim.dim_param):
                 found |= {dim.dim_param, *symbols_of(dim.dim_param)}
             elif not dim.HasField("dim_value") or dim.dim_value < 0:
                 found.add(f"{value.name}_{axis}")

@@ -12,6 +12,7 @@ from nncost.records import replace
 if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.frontends.onnx.inputs import FileInputs
+    from nncost.frontends.onnx.open_sizes import FollowingSize
 
 MAX_FOLLOWING = 32
 """Sizes that a file leaves open and its weights tell."""
@@ -31,24 +32,33 @@ def load(source: str, options: LoadOptions) -> Model:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.model_file import opsets_of, read_model
-    from nncost.frontends.onnx.open_sizes import following
+    from nncost.frontends.onnx.open_sizes import FollowingSize, following
 
     model = read_model(source)
-    opsets, found = opsets_of(model, source), dict[str, int]()
+    opsets, found = opsets_of(model, source), dict[str, FollowingSize]()
     for _ in range(MAX_FOLLOWING):
         try:
-            return _translated(model, source, opsets, options, found)
+            return _translated(model, source, opsets, options, found, trusting=False)
         except ShapeError as error:
-            follows = following(error, {**options.symbols, **found})
-            if follows is None:
-                raise
-            found |= follows
-    return _translated(model, source, opsets, options, found)
+            size = following(error, {**options.symbols, **dict.fromkeys(found, 0)})
+            if size is None:
+                if error.sizes is None:
+                    raise
+                break
+            found[size.name] = size
+    return _translated(model, source, opsets, options, found, trusting=True)
 
 
 def _translated(
-    model: Any, source: str, opsets: Mapping[str, int], options: LoadOptions, found: Mapping[str, int]
+    model: Any,
+    source: str,
+    opsets: Mapping[str, int],
+    options: LoadOptions,
+    found: Mapping[str, FollowingSize],
+    *,
+    trusting: bool,
 ) -> Model:
+    """The model with the sizes that were ``found`` so far; ``trusting`` that sizes which may be equal are equal."""
     from nncost.frontends.onnx.constants import Types
     from nncost.frontends.onnx.given import bind_inputs
     from nncost.frontends.onnx.inputs import check_bindings, read_inputs
@@ -56,7 +66,7 @@ def _translated(
     from nncost.frontends.onnx.translation import Translation
     from nncost.ir.builder import Builder
 
-    bound = replace(options, symbols={**options.symbols, **found})
+    bound = replace(options, symbols={**options.symbols, **{name: size.value for name, size in found.items()}})
     types = Types(options.dtype if options.dtype_given else None)
     inputs = read_inputs(model.graph, bound, types)
     builder = Builder(dtype=options.dtype, training=options.training)
@@ -70,6 +80,7 @@ def _translated(
         batch_is=inputs.batch,
         file=source,
         bindings=bound.symbols,
+        trusting=trusting,
     )
     bind_inputs(translation, inputs, options)
     for node in model.graph.node:
@@ -105,8 +116,8 @@ def _sizes_in(inputs: FileInputs, options: LoadOptions) -> Any:
     return dim_of
 
 
-def _notes(inputs: FileInputs, options: LoadOptions, found: Mapping[str, int]) -> list[str]:
-    notes = [f"The size {name} is {size}, as the weights behind it say." for name, size in found.items()]
+def _notes(inputs: FileInputs, options: LoadOptions, found: Mapping[str, FollowingSize]) -> list[str]:
+    notes = [size.note for size in found.values()]
     other = sorted(inputs.float_types - {options.dtype})
     if other and options.dtype_given:
         notes.append(f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}.")

@@ -29,6 +29,11 @@ def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
     return _as_size(found) if len(name) <= MAX_LENGTH and _is_size(found) else _quoted(name)
 
 
+def says_something(name: str) -> bool:
+    """Whether a size has a name, and not just a sign such as ``?`` that several sizes have."""
+    return any(character.isalnum() for character in name)
+
+
 def symbols_of(name: str) -> set[str]:
     """Return the names of the symbols that a size consists of: itself, or those of the expression it is."""
     return {str(each) for each in getattr(dim_named(name, {}), "free_symbols", ())}

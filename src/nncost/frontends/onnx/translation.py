@@ -46,7 +46,8 @@ class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
     ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
-    the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor.
+    the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor; ``trusting``: sizes that
+    are equal for some values of their symbols are taken to be equal.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Translation:
         batch_is: Dim,
         file: str,
         bindings: Mapping[str, int],
+        trusting: bool = False,
     ) -> None:
         self.types, self.file = types, file
         self.batch_was, self.batch_is = batch_was, batch_is
@@ -71,6 +73,7 @@ class Translation:
         self.made_symbols: set[str] = set()
         self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
         self._bindings = bindings
+        self.trusting = trusting
         self._values: tuple[Builder, int, Values] | None = None
         self._functions = Functions(model.functions)
         self._stated = stated

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from tests.onnx.models import OPSET, make_model, node
 
@@ -29,9 +29,12 @@ class Example:
 
     def model(self) -> onnx.ModelProto:
         types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")}
-        return make_model(
+        model = make_model(
             self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
         )
+        domains = sorted({node.domain for node in self.nodes} - {""})
+        model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in domains)
+        return model
 
 
 def weights(*shape: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nncost.dims import Shape, is_symbolic, product
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.tensors import Tensors
 from nncost.frontends.onnx.values import MAX_KNOWN, NOT_MADE, Array, Computed, Derived, Known, Value, known_integers
 from nncost.ir import ops
@@ -58,7 +59,7 @@ def _constant(node: ConstantNode, output: int, value: Value, values: Values, *, 
     if not isinstance(value, Computed):
         return value
     tensor = value.tensor
-    if known and is_small(tensor.shape) and not ("float" in tensor.dtype and tensor.shape):
+    if known and is_small(tensor.shape) and (tensor.dtype in SIZES or not tensor.shape):
         try:
             return known_value(values.of(tensor), tensor.dtype, static=static)
         except NoValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from nncost.errors import SourceError
@@ -47,16 +47,16 @@ def _aligned(call: Call, left: Value, right: Value) -> Value:
 
 
 # ------------------------------------------------------------------- two operands
-def _source(call: Call, function: str) -> str:
+def source_of(call: Call, function: str, values: Sequence[Value | None]) -> str:
     """Where a result comes from: norms are divisions by a deviation; numbers change nothing about their other operand."""
-    sources = [value.source if isinstance(value, Computed) else "" for value in call.values if value is not None]
+    sources = [value.source if isinstance(value, Computed) else "" for value in values if value is not None]
     if function in ("mul", "div") and DEVIATION in sources[1 if function == "div" else 0 :]:
-        others = [value for value in call.values if isinstance(value, Computed) and value.source != DEVIATION]
+        others = [value for value in values if isinstance(value, Computed) and value.source != DEVIATION]
         return NORMAL if others else DEVIATION
-    computed = [value for value in call.values if isinstance(value, Computed)]
+    computed = [value for value in values if isinstance(value, Computed)]
     if len(computed) == 1:
         kept = computed[0].source
-        if all(value is computed[0] or not value or all(d == 1 for d in value.shape) for value in call.values):
+        if all(value is computed[0] or not value or all(d == 1 for d in value.shape) for value in values):
             return "" if kept == "input" else kept
         return NORMAL if kept == NORMAL and function == "mul" else SCORES if kept == SCORES else ""
     return SCORES if SCORES in sources and function in ("add", "mul", "div") else ""
@@ -64,7 +64,7 @@ def _source(call: Call, function: str) -> str:
 
 def _chain(function: str, role_of: RoleOf | None = None) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
-        source = _source(call, function)
+        source = source_of(call, function, call.values)
         made = reduce(lambda x, y: call.builder.map(function, x, y), operands(call, role_of))
         if len(call.values) == 1:
             made = call.builder.map("identity", made)
@@ -91,7 +91,7 @@ for _name, _function, _role in (
 @lowers("Div")
 def _div(call: Call) -> Lowered:
     """A quotient; of whole numbers it is cut towards zero."""
-    source = _source(call, "div")
+    source = source_of(call, "div", call.values)
     left, right = operands(call)
     function = "quotient" if left.dtype in INTEGER_DTYPES else "div"
     return from_source(call, call.builder.map(function, left, right), source)

@@ -8,6 +8,7 @@ from typing import Literal
 from nncost.dims import is_symbolic
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, has_symbols
 from nncost.ir import ops
@@ -22,7 +23,7 @@ def _gather(call: Call) -> Lowered:
     axis = call.axis(call.attributes.integer("axis", 0), len(table.shape))
     if isinstance(index, Known):
         _check_index(index, table.shape[axis])
-    is_table = isinstance(table, (Stored, Derived)) and "float" in table.dtype and len(table.shape) > 1
+    is_table = isinstance(table, (Stored, Derived)) and table.dtype not in SIZES and len(table.shape) > 1
     if is_table and not call.is_constant(1):
         if isinstance(table, Stored) and not table.moves:
             call.walk.tensors.looked_up.append(table.constant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self, Union, cast
@@ -298,6 +299,8 @@ def _scaled(factor: float, number: int, inverse: bool) -> float:
     """``factor·number`` or ``factor/number``; beyond the floats, a number that is counted but never run."""
     try:
         return factor / number if inverse else factor * number
+    except ZeroDivisionError:  # A mean of no elements.
+        return math.nan
     except OverflowError:
         return 0.0 if inverse else number
 

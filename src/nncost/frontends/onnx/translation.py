@@ -33,7 +33,7 @@ from nncost.frontends.onnx.values import (
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
 from nncost.ir.dtypes import COMPLEX_DTYPES
-from nncost.ir.evaluate import NoValueError, Values
+from nncost.ir.evaluate import MAX_GIVEN_BYTES, NoValueError, Values
 from nncost.ir.graph import Node, Tensor
 from nncost.names import printable
 
@@ -108,7 +108,7 @@ class Translation:
     def _computed_values(self) -> Values:
         b = self.builder
         if self._values is None or self._values[0] is not b or self._values[1] > len(b.items):
-            self._values = b, 0, Values(self.given)
+            self._values = b, 0, Values(self.given, MAX_GIVEN_BYTES)
         _, seen, values = self._values
         if seen == 0:
             values.known.update(

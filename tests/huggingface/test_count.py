@@ -13,7 +13,7 @@ import nncost
 from tests.huggingface.architectures import CASES
 
 CONFIGS = Path(__file__).parent / "configs"
-MIXTURES = ["mixtral", "qwen3_moe", "gpt_oss", "deepseek_v3"]
+MIXTURES = ["mixtral", "qwen3_moe", "gpt_oss", "dbrx", "deepseek_v3"]
 
 
 def saved(name: str, folder: Path) -> str:

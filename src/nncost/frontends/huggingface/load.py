@@ -10,6 +10,7 @@ from nncost.errors import SourceError
 from nncost.frontends import registry
 from nncost.frontends.huggingface.config import building, number_format
 from nncost.frontends.huggingface.config import read as read_config
+from nncost.frontends.huggingface.even_shares import share_evenly
 from nncost.frontends.huggingface.experts import active_parameters
 from nncost.frontends.huggingface.inputs import inputs_of
 from nncost.frontends.huggingface.model_class import configuration_class, model_class
@@ -97,6 +98,7 @@ def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, rea
         module = found._from_config(config, dtype=getattr(torch, options.dtype))
     if not real:
         _without_memory(module)
+        share_evenly(module)
     return module.train(options.training), named
 
 

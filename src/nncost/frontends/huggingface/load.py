@@ -14,6 +14,7 @@ from nncost.frontends.huggingface.even_shares import share_evenly
 from nncost.frontends.huggingface.experts import active_parameters
 from nncost.frontends.huggingface.inputs import inputs_of
 from nncost.frontends.huggingface.model_class import configuration_class, model_class
+from nncost.frontends.huggingface.quantization.apply import pack, quantization_of
 from nncost.frontends.huggingface.transformers import as_source_error, quiet, transformers
 from nncost.frontends.model import Inputs, LoadOptions, Model
 from nncost.records import replace
@@ -65,7 +66,8 @@ def runnable(source: str, options: LoadOptions, *, real: bool) -> Iterator[tuple
 
 
 def _with_inputs(options: LoadOptions, inputs: Inputs) -> LoadOptions:
-    return replace(options, given=inputs, inputs={}, symbols={}, batch=None)
+    own = LoadOptions().dtype  # the module has its types already
+    return replace(options, given=inputs, inputs={}, symbols={}, batch=None, dtype=own)
 
 
 def build(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any, Inputs, tuple[str, ...]]:
@@ -75,11 +77,15 @@ def build(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any
     """
     values = read_config(source)
     library = transformers()
+    quantization = quantization_of(values, options, real=real)
+    options = replace(options, dtype=quantization.dtype)
     with quiet(), as_source_error("build", source):
         module, named = _module(source, values, options, real=real)
         _check_sizes(source, module)
+        packed = pack(module, quantization)
         inputs, notes = inputs_of(module, options)
-    return module, inputs, (_origin(module, values, named, library.__version__), *_notes(values, options), *notes)
+    said = (_origin(module, values, named, library.__version__), *packed, *_notes(values, options))
+    return module, inputs, (*said, *notes)
 
 
 def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, real: bool) -> tuple[Any, bool]:
@@ -153,8 +159,6 @@ def _notes(values: Mapping[str, Any], options: LoadOptions) -> Iterator[str]:
     named = number_format(values)
     if named and named != options.dtype:
         yield f"The configuration says {named[:30]}; bytes are counted in {options.dtype}."
-    if values.get("quantization_config"):
-        yield "quantization_config is not applied: parameters are those of the network before quantization."
     if values.get("auto_map"):
         yield "auto_map is not used: the code is that of transformers."
     dropped = [name for name in RANDOM_IN_TRAINING if values.get(name)]

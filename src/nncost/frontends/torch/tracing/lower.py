@@ -53,7 +53,7 @@ def _kernel(signature: CallSignature) -> Kernel:
                 if value.constant:
                     tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0, _UNKNOWN_VALUE))
                 else:
-                    tensor = builder.input(tuple(value.shape), dtype=dtype)
+                    tensor = builder.input(tuple(value.shape), dtype=dtype, packed=value.packed)
                 tensors[value.same] = tensor
                 if value.parameter:
                     learned.add(tensor)

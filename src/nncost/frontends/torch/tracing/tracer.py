@@ -19,6 +19,7 @@ from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import OTHER_VIEWS, Handling, OperatorInfo, written_to
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.packing import keep_packed
 from nncost.frontends.torch.step.plain_results import plain_result
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
@@ -86,6 +87,7 @@ class Tracer(Consumer):
             result = self.compute(func, args, kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_provenance(result, provenance_of(args[0]))
+            keep_packed([args[0]], [result])
             self._note_view(info, args, kwargs, result)
         return result
 
@@ -99,7 +101,9 @@ class Tracer(Consumer):
             result = self.compute(func, args, kwargs)
         else:
             result = fast.view(func, args, kwargs)
-        self._note_provenance(found, info, result, view=True)
+        results = self._note_provenance(found, info, result, view=True)
+        if found.parameter is not None:
+            keep_packed(found.tensors, results)
         self._note_view(info, args, kwargs, result)
         return result
 

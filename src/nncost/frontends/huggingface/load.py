@@ -77,9 +77,9 @@ def build(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any
     """
     values = read_config(source)
     library = transformers()
-    quantization = quantization_of(values, options, real=real)
-    options = replace(options, dtype=quantization.dtype)
     with quiet(), as_source_error("build", source):
+        quantization = quantization_of(values, options, real=real)
+        options = replace(options, dtype=quantization.dtype)
         module, named = _module(source, values, options, real=real)
         _check_sizes(source, module)
         packed = pack(module, quantization)

@@ -13,6 +13,7 @@ from nncost.frontends.huggingface.quantization.scheme import (
     NotAppliedError,
     Rule,
     Scheme,
+    ending,
     group,
     number,
     patterns,
@@ -37,8 +38,7 @@ def _gptq(values: Values) -> Scheme:
         raise NotAppliedError("its layers have settings of their own (dynamic)")
     bits = number(values, "bits", None, (2, 3, 4, 8))
     packing = Blocks(bits, 1, group(values), HALF, bits, WORD, input_bytes=4)
-    inside = [name for part in values.get("modules_in_block_to_quantize") or () for name in part]
-    only = patterns({"modules_in_block_to_quantize": inside}, "modules_in_block_to_quantize")
+    only = tuple(ending(name) for part in values.get("modules_in_block_to_quantize") or () for name in part)
     return Scheme((Rule(packing, (LINEAR, TURNED, EXPERTS), only),), in_blocks=True)
 
 
@@ -99,7 +99,7 @@ def _hqq(values: Values) -> Scheme:
     keep = patterns(values, "skip_modules") if "skip_modules" in values else ("lm_head",)
     if "weight_quant_params" in settings:
         return Scheme((Rule(_hqq_packing(settings)),), keep, keeps_head=False)
-    rules = tuple(Rule(_hqq_packing(own), only=patterns({"": [name]}, "")) for name, own in settings.items() if own)
+    rules = tuple(Rule(_hqq_packing(own), only=(ending(name),)) for name, own in settings.items() if own)
     return Scheme(rules, keep, keeps_head=False)
 
 

@@ -47,10 +47,10 @@ class Scheme:
         """How the matrices of a layer are packed; None if they are not."""
         if self.in_blocks and not re.search(r"\.\d+\.", layer):
             return None
-        if (exactly_matches if self.is_regular else is_kept)(layer, self.keep):
+        if (is_named if self.is_regular else is_kept)(layer, self.keep):
             return None
         for rule in self.rules:
-            if kind in rule.kinds and (not rule.only or exactly_matches(layer, rule.only)):
+            if kind in rule.kinds and (not rule.only or is_named(layer, rule.only)):
                 return rule.packing
         return None
 
@@ -61,12 +61,14 @@ def is_kept(layer: str, patterns: Iterable[str]) -> bool:
     return any(re.match(rf"(?:{key}){boundary}", layer) or layer.endswith(key) for key in patterns)
 
 
-def exactly_matches(layer: str, patterns: Iterable[str]) -> bool:
-    """Whether a layer is named by its name or its end, or by an expression behind ``re:``."""
-    return any(
-        re.match(key[3:], layer) if key.startswith("re:") else layer == key or layer.endswith(f".{key}")
-        for key in patterns
-    )
+def is_named(layer: str, patterns: Iterable[str]) -> bool:
+    """Whether a layer is meant by its name, or by an expression behind ``re:``."""
+    return any(re.match(key[3:], layer) if key.startswith("re:") else layer == key for key in patterns)
+
+
+def ending(name: str) -> str:
+    """The expression for layers whose name ends with that of a part, as ``self_attn.q_proj``."""
+    return rf"re:(?:.*\.)?{re.escape(name)}$"
 
 
 # ------------------------------------------------------------------- reading

@@ -54,7 +54,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
         "fp32": "float32", "f32": "float32", "float": "float32", "single": "float32", "fp64": "float64", "f64": "float64",
         "double": "float64", "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16", "brain_float": "bfloat16",
         "fp8": "float8", "float8_e4m3": "float8", "float8_e5m2": "float8",
-        **{f"{library}.{name}": name for library in ("torch", "np", "numpy", "jnp", "tf") for name in (*CHOSEN_DTYPES, *WEIGHTS_ONLY)},
+        **{f"{library}.{name}": name for library in ("torch", "np", "numpy", "jnp", "tf") for name in CHOSEN_DTYPES},
     },
 }  # fmt: skip
 """What else people call the values of a setting."""

@@ -24,7 +24,10 @@ _KINDS = {"Linear": (LINEAR, EXPERTS)}
 
 
 def compressed_tensors(values: Mapping[str, Any]) -> Scheme:
-    """The rules of all groups. Raise NotAppliedError for what is not known of a group."""
+    """Groups of layers, each packed in a way of its own, integers or floats.
+
+    Raise NotAppliedError for what is not known of a group.
+    """
     groups, written = values.get("config_groups"), values.get("format")
     if not isinstance(groups, dict) or values.get("dequantize") or written in (None, "dense"):
         raise NotAppliedError("it has no groups of compressed layers")

@@ -82,12 +82,13 @@ def _fp8(values: Values) -> Scheme:
 
 
 def _by_rows(scale_bytes: int) -> Callable[[Values], Scheme]:
-    """Numbers of 8 bits with a scale for each output."""
+    """The reader of a method whose numbers of 8 bits have a scale for each output."""
 
     def scheme(values: Values) -> Scheme:
         keep = patterns(values, "modules_to_not_convert")
         return Scheme((Rule(Blocks(8, scale_bytes=scale_bytes)),), keep, keeps_head=not keep)
 
+    scheme.__doc__ = f"Numbers of 8 bits; each output has a scale in float{scale_bytes * 8}."
     return scheme
 
 

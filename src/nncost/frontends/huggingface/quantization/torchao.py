@@ -20,7 +20,10 @@ _OLD = {"int8_weight_only": _INT8, "int8_dynamic_activation_int8_weight": _INT8,
 
 
 def torchao(values: Mapping[str, Any]) -> Scheme:
-    """Linear layers, each weight packed alike. Raise NotAppliedError for settings that are not known."""
+    """int8 or float8 by outputs, int4 by groups; of linear layers only.
+
+    Raise NotAppliedError for settings that are not known.
+    """
     if values.get("include_input_output_embeddings"):
         raise NotAppliedError("it packs embeddings too")
     keep = patterns(values, "modules_to_not_convert")

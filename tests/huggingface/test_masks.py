@@ -37,8 +37,6 @@ OWN: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"num_key_value_heads": 4}, "deepseek_v3": {"num_key_value_heads": 4}, "phi": {"partial_rotary_factor": 0.5},
 }  # fmt: skip
 """What a family wants besides."""
-TAKEN_APART = ("deepseek_v2", "deepseek_v3")
-"""Keys and values of different widths: no fused kernel of a CPU takes them, and PyTorch multiplies, masks and adds."""
 FAMILIES = {json.loads(path.read_text())["model_type"]: path for path in sorted(FOLDER.glob("*.json"))}
 Seen = list[tuple[tuple[int, ...], Any, bool]]
 
@@ -131,5 +129,5 @@ def test_same_masks(family: str, length: int, tmp_path: Path, monkeypatch: pytes
     seen, report = as_it_is_counted(path, length, monkeypatch)
     assert seen[: len(expected)] == expected
     assert report.complete
-    if any(is_causal for _, _, is_causal in expected) and length > 1 and family not in TAKEN_APART:
+    if any(is_causal for _, _, is_causal in expected) and length > 1:
         assert report.forward.masked_macs > 0

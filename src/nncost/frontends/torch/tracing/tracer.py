@@ -31,6 +31,7 @@ from nncost.frontends.torch.step.provenance import (
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.call_signature import CallSignature, TracedDescription
+from nncost.frontends.torch.tracing.causal import HIDDEN, CausalProducts
 from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.rewrites import Rewrites
 
@@ -62,6 +63,7 @@ class Tracer(Consumer):
         self.uses: dict[tuple[str, str, str], None] = {}
         self.layer_outputs: dict[str, Shape] = {}
         self.written: dict[int, Any] = {}
+        self.causal = CausalProducts()
         self.log = log
         self._only_fake = only_fake
         # An optimizer may have made its tensors before it is seen; a module's all come from operators that are.
@@ -69,7 +71,7 @@ class Tracer(Consumer):
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Functions are rewritten before PyTorch takes them apart."""
-        return (Rewrites(),)
+        return (Rewrites(self.causal, lambda: self.sizes),)
 
     # ---------------------------------------------------------------- operators
     def decomposition(self, func: Any, info: OperatorInfo) -> Callable[..., Any] | None:
@@ -115,6 +117,9 @@ class Tracer(Consumer):
         place = self.attribution.place_of(found.tensors)
         if place[1] == "backward":
             _add_context(info, arguments)
+        hidden = self.causal.of_operator(info.name, backward=place[1] == "backward")
+        if hidden is not None:
+            arguments.append((HIDDEN, hidden))
         key = (func, tuple(arguments))
         signature = self.signatures.get(key)
         if signature is None or signature.results is None:

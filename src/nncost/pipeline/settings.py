@@ -104,7 +104,7 @@ def _weights_only(dtype: str, front_end: FrontEnd) -> OptionError:
     return OptionError(
         f"{dtype} is a format of weights, which --dtype takes for a Hugging Face configuration, not for {front_end.title or 'this source'}.",
         hint=f"Accepted: {', '.join(CHOSEN_DTYPES)}.",
-        instead=Instead(dtype, "bfloat16"),
+        instead=Instead(dtype, CHOSEN_DTYPES[0]),
     )
 
 

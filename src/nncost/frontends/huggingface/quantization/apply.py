@@ -20,7 +20,6 @@ from nncost.frontends.huggingface.quantization.scheme import (
     is_kept,
 )
 from nncost.frontends.model import LoadOptions
-from nncost.frontends.torch.step.packing import set_packed
 from nncost.frontends.weight_formats import WEIGHT_FORMATS
 from nncost.ir.dtypes import BITS_PER_BYTE
 from nncost.records import record
@@ -79,6 +78,8 @@ def _stated(values: Mapping[str, Any]) -> str:
 
 def pack(module: Any, quantization: Quantization) -> tuple[str, ...]:
     """Note on the parameters what they take; what a reader should know of it. Packed weights are not trained."""
+    from nncost.frontends.torch.step.packing import set_packed
+
     scheme, said = quantization.scheme, quantization.said
     if scheme is None:
         if not said:

@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 import nncost  # noqa: E402
+from nncost.dims import substitute, symbol  # noqa: E402
 from nncost.frontends.huggingface.load import build  # noqa: E402
 from nncost.frontends.huggingface.transformers import quiet, transformers  # noqa: E402
 from nncost.frontends.model import LoadOptions, TensorShape  # noqa: E402
@@ -118,6 +119,16 @@ def test_worked_by_hand() -> None:
         report = nncost.count(module, {"input_ids": ids, "use_cache": False})
         assert report.forward.masked_macs == 2 * 2 * 4 * 120 * 2 * 8 == 30_720
         assert (report.forward.add, report.forward.cmp) == (656_000, 7_936)
+
+
+@pytest.mark.parametrize("shape", [(33, 2_048), ("B", 16), ("B", "T"), (1, 70_000)])
+def test_large_and_symbolic_sizes(shape: Any, tmp_path: Path) -> None:
+    """Whether positions are those of one sequence is asked, however many there are."""
+    report = nncost.count(str(small("llama", tmp_path)), shape)
+    batch, length = (dim if isinstance(dim, int) else symbol(dim) for dim in shape)
+    hidden = report.forward.masked_macs - 2 * 4 * batch * length * (length - 1) * 8
+    assert substitute(hidden, {symbol("B"): 5, symbol("T"): 9}) == 0
+    assert not any("torch.export" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

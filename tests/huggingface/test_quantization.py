@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("transformers")
 
 import nncost
+from nncost.dims import substitute, symbol
 from nncost.errors import OptionError, SourceError
 from nncost.frontends.weight_formats import WEIGHT_FORMATS
 from tests.huggingface.architectures import CASES
@@ -123,6 +124,20 @@ def test_alike_layers_of_other_bits(tmp_path: Path) -> None:
     assert once.forward.read_bytes == each.forward.read_bytes
     rows = {row.path: row.counts["read_bytes"] for row in each.rows if row.path.endswith("mlp.up_proj")}
     assert rows["model.layers.0.mlp.up_proj"] == rows["model.layers.2.mlp.up_proj"] < rows["model.layers.1.mlp.up_proj"]
+
+
+def test_a_head_that_is_the_table_of_tokens_stays(tmp_path: Path) -> None:
+    given = {"quant_method": "fp8", "modules_to_not_convert": ["none"]}
+    tied = counted(tmp_path, given, case=SIZES | {"tie_word_embeddings": True})
+    own = counted(tmp_path, given)
+    assert tied.parameters.total == own.parameters.total - 64 * 128
+    assert tied.parameters.bytes == own.parameters.bytes - (64 * 128 + 4)  # an own head is packed, as nothing keeps it
+
+
+def test_symbols(tmp_path: Path) -> None:
+    """Bytes that are read, as a formula in the batch, are those at each number."""
+    formulas, numbers = counted(tmp_path, AWQ, inputs=("B", 8)), counted(tmp_path, AWQ, inputs=(3, 8))
+    assert substitute(formulas.forward.read_bytes, {symbol("B"): 3}) == numbers.forward.read_bytes
 
 
 def test_packed_weights_are_not_trained(tmp_path: Path) -> None:

@@ -29,7 +29,16 @@ class Matrices:
 
 
 def matrices_of(module: Any) -> Iterator[Matrices]:
-    """Those of linear layers, and those that groups of experts hold in one tensor."""
+    """Those of linear layers, and those that groups of experts hold in one tensor; no table of an embedding is one."""
+    import torch
+
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, torch.nn.Embedding)}
+    for found in _all_of(module):
+        if id(found.parameter) not in tables:
+            yield found
+
+
+def _all_of(module: Any) -> Iterator[Matrices]:
     import torch
     from transformers.pytorch_utils import Conv1D
 

@@ -119,6 +119,9 @@ def test_worked_by_hand() -> None:
         report = nncost.count(module, {"input_ids": ids, "use_cache": False})
         assert report.forward.masked_macs == 2 * 2 * 4 * 120 * 2 * 8 == 30_720
         assert (report.forward.add, report.forward.cmp) == (656_000, 7_936)
+        trained = nncost.count(module, {"input_ids": ids, "use_cache": False}, loss="sum").memory
+        assert trained is not None
+        assert trained.step_allocated == 180_360
 
 
 @pytest.mark.parametrize("shape", [(33, 2_048), ("B", 16), ("B", "T"), (1, 70_000)])

@@ -13,7 +13,7 @@ from nncost.cli.terminal import has_colour, page_width, put
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import MAX_NAME_LENGTH, inputs_of
-from nncost.pipeline.choices import accepted_text, chosen
+from nncost.pipeline.choices import WEIGHTS_ONLY, accepted_text, chosen
 from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
@@ -41,7 +41,7 @@ _OPTIONS = (
     click.option("--no-bias", is_flag=True, help="The same as --bias none."),
     click.option("--activation", metavar="NAME", help=f"Activation of widths such as 784-16-10: {accepted_text('activation', 'sigmoid')}."),
     click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
-    click.option("--dtype", metavar="NAME", help=f"{accepted_text('dtype', 'float32')}: sets the bytes."),
+    click.option("--dtype", metavar="NAME", help=f"{accepted_text('dtype', 'float32')}: sets the bytes; {', '.join(WEIGHTS_ONLY)} those of a configuration's weights."),
     click.option("--convention", metavar="NAME", help=f"What a flop is: {accepted_text('convention', 'nncost')}."),
     click.option("--backward", metavar="NAME", help=f"{accepted_text('backward', 'auto')}."),
     click.option("--allocator", metavar="NAME", help=f"{accepted_text('allocator', 'exact')}: peaks of memory, exact or in blocks of PyTorch's caching allocator."),

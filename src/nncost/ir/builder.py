@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from fractions import Fraction
 from typing import Any, Self, Union, cast
 
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same_shape
@@ -106,9 +107,11 @@ class Builder:
         self._constants: Constants = {}
 
     # ---------------------------------------------------------------- leaves
-    def input(self, shape: Shape, *, dtype: str | None = None, name: str = "") -> Tensor:
+    def input(
+        self, shape: Shape, *, dtype: str | None = None, name: str = "", packed: Fraction | None = None
+    ) -> Tensor:
         """A tensor the caller supplies: one batch of examples, targets, a gradient."""
-        tensor = Tensor(shape, dtype or self.dtype, name)
+        tensor = Tensor(shape, dtype or self.dtype, name, packed)
         self.inputs.append(tensor)
         return tensor
 
@@ -139,7 +142,10 @@ class Builder:
 
     def emit_many(self, op: ops.Op, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Append an operation and return all its outputs."""
-        outputs = tuple([Tensor(shape, dtype) for shape, dtype in infer(op, inputs)])
+        packed = inputs[0].packed if inputs else None
+        if packed is not None and not isinstance(op, (*ops.VIEWS, *ops.PIECES)):
+            packed = None
+        outputs = tuple([Tensor(shape, dtype, "", packed) for shape, dtype in infer(op, inputs)])
         self.items.append(Node(op, inputs, outputs, self.path, self.phase, self.origin))
         return outputs
 

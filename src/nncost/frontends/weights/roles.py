@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nncost.frontends.weights.contents import Entry
+from nncost.frontends.weights.contents import Beside, Entry
 from nncost.ir.graph import Role
 
 BIAS = re.compile(r"(.*bias|bias_[ih]h_l\d+(_reverse)?|beta)\Z")
@@ -34,8 +34,8 @@ _NUMBER = re.compile(r"(float|bfloat|complex|u?int|qu?int|bool|[A-Z])")
 _MATRIX_AXES = 2
 
 
-def role_of(entry: Entry) -> Role:
-    """The role the format tells, or the one that name, type and number of axes tell."""
+def role_of(entry: Entry) -> Role | Beside:
+    """The role that is known, or the one that name, type and number of axes tell."""
     if entry.role is not None:
         return entry.role
     *parents, last = entry.name.lower().split(".")
@@ -49,9 +49,9 @@ def role_of(entry: Entry) -> Role:
     return "weight" if last in FACTORS or last.startswith("weight") or len(entry.shape) >= _MATRIX_AXES else "other"
 
 
-def is_packed(entry: Entry, role: Role) -> bool:
-    """Whether one stored integer may hold several weights."""
-    return role == "weight" and entry.dtype in _PACKED
+def may_be_packed(entry: Entry) -> bool:
+    """Whether one stored integer may hold several weights, and nothing tells how many."""
+    return not entry.packed and entry.dtype in _PACKED and role_of(entry) == "weight"
 
 
 def _is_mask(entry: Entry) -> bool:

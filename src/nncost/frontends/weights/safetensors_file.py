@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import prod
+from pathlib import Path
+from typing import Any
 
 from nncost.errors import MissingExtraError
 from nncost.frontends.weights.contents import Contents, Entry, dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
+from nncost.records import replace
 
 _LENGTH_BYTES = 8
 _MAX_HEADER = 32 * 2**20
 """Some 300,000 tensors; the format's own limit is 100,000,000 bytes."""
 _BITS = re.compile(r"\d+")
+_DESCRIBING = re.compile(r"(?:_shape|\.shape|\.quant_state\.bitsandbytes__(?:nf4|fp4))\Z")
+_MAX_VALUE = 4096
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -29,11 +35,27 @@ def read(path: str) -> Contents:
         header = file.read(length)
     try:
         with safe_open(path, framework="np") as content:
-            unique_json(header)
+            described = unique_json(header)
             entries = [_entry(name, content.get_slice(name)) for name in content.keys()]  # noqa: SIM118
+            metadata = content.metadata() or {}
+        entries = _with_values(path, entries, described, _LENGTH_BYTES + length)
     except (SafetensorError, ValueError, OSError) as error:
         raise damaged(path, SAFETENSORS, error) from None
-    return Contents(tuple(sorted(entries, key=lambda entry: natural(entry.name))))
+    return Contents(tuple(sorted(entries, key=lambda entry: natural(entry.name))), metadata=metadata)
+
+
+def _with_values(path: str, entries: list[Entry], described: Mapping[str, Any], start: int) -> list[Entry]:
+    """The entries; those that describe other tensors with their bytes, which are a few."""
+    describing = [
+        number for number, entry in enumerate(entries) if _DESCRIBING.search(entry.name) and entry.bytes <= _MAX_VALUE
+    ]
+    if describing:
+        with Path(path).open("rb") as file:
+            for number in describing:
+                entry = entries[number]
+                file.seek(start + described[entry.name]["data_offsets"][0])
+                entries[number] = replace(entry, value=file.read(entry.bytes))
+    return entries
 
 
 def _entry(name: str, tensor: object) -> Entry:

@@ -10,6 +10,7 @@ from nncost.errors import SourceError
 from nncost.frontends.weights import pytorch, safetensors_file
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import damaged, opened, unique_json
+from nncost.frontends.weights.folders import is_inside
 from nncost.frontends.weights.safetensors_file import natural
 from nncost.units import counted, noun
 
@@ -74,12 +75,6 @@ def _shard_path(index: str, name: str) -> str:
     shard = folder / name
     if not shard.exists():
         raise SourceError(f"the shard {name!r} of {index!r} is not there.", hint=f"Download it into {str(folder)!r}.")
-    if shard.resolve().parent not in _own_folders(folder):
+    if not is_inside(shard, folder):
         raise SourceError(f"the shard {name!r} of {index!r} is a link out of its folder.", hint=_HINT)
     return str(Path(index).parent / name)
-
-
-def _own_folders(folder: Path) -> tuple[Path, ...]:
-    """The folder; in the Hugging Face cache, ``snapshots/<revision>`` links to the ``blobs`` of the same model."""
-    own = folder.resolve()
-    return (own, own.parent.parent / "blobs") if own.parent.name == "snapshots" else (own,)

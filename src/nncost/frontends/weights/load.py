@@ -12,6 +12,7 @@ from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.quantized.recognize import recognized
 from nncost.frontends.weights.quantized.settings import settings_beside
 from nncost.frontends.weights.roles import may_be_packed, role_of
+from nncost.frontends.weights.training import without_optimizer
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.names import printable
 from nncost.units import counted, noun
@@ -51,7 +52,7 @@ def read(source: str) -> Contents:
     """The tensors of a file, by the reader of its ending."""
     ending = next(ending for ending in READERS if source.lower().endswith(ending))
     contents: Contents = import_module(f"nncost.frontends.weights.{READERS[ending]}").read(source)
-    return recognized(contents, settings_beside(source, contents.metadata))
+    return recognized(without_optimizer(contents), settings_beside(source, contents.metadata))
 
 
 def _parameters(contents: Contents) -> Iterator[Parameter]:

@@ -7,6 +7,9 @@ calls are not made at all, so PyTorch is not needed.
 from __future__ import annotations
 
 import re
+import sys
+from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from nncost.records import record
@@ -42,9 +45,20 @@ _HARMLESS = {
     "_codecs.encode", "builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice", "builtins.bytearray",
     "builtins.int", "builtins.float", "builtins.list", "builtins.tuple", "builtins.bool", "builtins.str", "datetime.datetime",
     "numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
-    "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "pathlib.PosixPath", "pathlib.Path",
+    "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.random._pickle.__randomstate_ctor",
+    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._pickle.__generator_ctor", "numpy.random._mt19937.MT19937",
+    "numpy.random._pcg64.PCG64", "numpy.random._philox.Philox", "numpy.random._sfc64.SFC64", "numpy.random.bit_generator.SeedSequence",
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence", "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "copyreg._reconstructor", "copy_reg._reconstructor", "builtins.object",
+    "argparse.Namespace", "types.SimpleNamespace", "collections.deque", "decimal.Decimal", "fractions.Fraction", "uuid.UUID",
+    "pathlib.PosixPath", "pathlib.Path", "pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib.PureWindowsPath",
+    "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone",
 }  # fmt: skip
-"""Values that hold no tensors. They are named, never made."""
+"""Values of Python, PyTorch and NumPy beside the tensors. They are named, never made."""
+_CLASS = re.compile(r"_*[A-Z]\w*\Z")
+_CODE = frozenset({"__builtin__", "copy_reg", "torch", "torchvision", "torchaudio", "numpy"}) | sys.stdlib_module_names
+"""Where a name that is not listed above is refused: these modules hold what an attack needs."""
+_WRAPPED = "torch._utils._rebuild_wrapper_subclass"
+_TYPE = re.compile(r"(?:b?float|complex|u?int|qu?int|bool|bits)\d\w*\Z")
 _STORAGE_CLASS = re.compile(r"torch\.(?:storage\.|cuda\.)?(\w+)Storage\Z")
 
 
@@ -53,14 +67,6 @@ class Global:
     """A name from a pickle."""
 
     name: str
-
-
-@record(eq=False)
-class Described:
-    """A value that is not made: its name and, where it has any, its parts."""
-
-    name: str
-    parts: Any = ()
 
 
 @record
@@ -84,16 +90,62 @@ class TensorRecord:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
+    @property
+    def span(self) -> int:
+        """Elements from its first to its last in the storage."""
+        if not prod(self.shape):
+            return 0
+        return 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+
+    @property
+    def stored(self) -> int:
+        """Elements that are stored: an axis that repeats has one of them."""
+        elements = prod(size for size, step in zip(self.shape, self.stride, strict=True) if step or not size)
+        return min(elements, self.span)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of those."""
+        return self.stored * self.item_bytes
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there are numbers between its own, of which it has none."""
+        return self.stored < self.span
+
+
+@dataclass(slots=True, eq=False)
+class Object:
+    """A value that is not made: the name of its class or of what makes it, and its parts by their names or numbers."""
+
+    name: str
+    parts: dict[Any, Any] = field(default_factory=dict)
+
+
+@record(eq=False)
+class WrapperRecord:
+    """A tensor of a class of its own that is made of others, as quantized ones are; ``shape`` is what the network sees."""
+
+    name: str
+    shape: tuple[int, ...]
+    parts: Any
+
 
 def is_accepted(module: str, name: str) -> bool:
     """Whether a pickle may name it."""
     full = f"{module}.{name.replace('.', '/')}".replace("__builtin__.", "builtins.")
     storage = _STORAGE_CLASS.match(full)
     return (
-        full in MAPPINGS or full in _REBUILDERS or full in _WRAPPERS or full in _HARMLESS or full == _SPARSE
+        full in MAPPINGS or full in _REBUILDERS or full in _WRAPPERS or full in _HARMLESS or full in (_SPARSE, _WRAPPED)
         or (storage is not None and storage[1] in _STORAGES)
-        or (module == "torch" and name in _TYPES)
+        or (module == "torch" and (name in _TYPES or _TYPE.match(name) is not None))
+        or is_foreign(module, name)
     )  # fmt: skip
+
+
+def is_foreign(module: str, name: str) -> bool:
+    """Whether it is a class of another package, as settings and quantized tensors are: described, like all others."""
+    return module.partition(".")[0] not in _CODE and all(map(_CLASS.match, name.split(".")))
 
 
 def rebuilt(name: str, arguments: tuple[Any, ...]) -> Any:
@@ -102,13 +154,17 @@ def rebuilt(name: str, arguments: tuple[Any, ...]) -> Any:
         storage, offset, shape, stride, *rest = arguments
         return _tensor(storage, offset, shape, stride, rest[2] if name.endswith("_v3") else None)
     if name == "torch._tensor._rebuild_from_type_v2":
-        function, _, inner, _ = arguments
+        function, kind, inner, state = arguments
+        if function.name == _WRAPPED:
+            return WrapperRecord(kind.name, tuple(map(_size, inner[2])), state)
         return rebuilt(function.name, inner)
+    if name.endswith("._reconstructor"):
+        return Object(arguments[0].name)
     if name in _WRAPPERS:
         return arguments[0]
     if name == _SPARSE:
         return _sparse(arguments[1])
-    return Described(name, arguments)
+    return Object(name, dict(enumerate(arguments)))
 
 
 def storage_named(reference: Any) -> StorageRecord:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nncost.frontends.weights.quantized import bitsandbytes, codebooks, columns, groups, scaled
+from nncost.frontends.weights.quantized import bitsandbytes, codebooks, columns, groups, scaled, torchao
 from nncost.frontends.weights.quantized.family import Family
 
 FAMILIES: tuple[Family, ...] = (
-    *columns.FAMILIES, *codebooks.FAMILIES, *groups.FAMILIES, *bitsandbytes.FAMILIES, *scaled.FAMILIES,
+    *columns.FAMILIES, *codebooks.FAMILIES, *groups.FAMILIES, *torchao.FAMILIES, *bitsandbytes.FAMILIES, *scaled.FAMILIES,
 )  # fmt: skip
 ALONE = frozenset({
     "qzeros", "weight_scale", "weight_scale_inv", "weight_scale_2", "weight_global_scale", "weight_zero_point", "weight_g_idx",

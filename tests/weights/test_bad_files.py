@@ -139,7 +139,7 @@ HUGE_LIST, HUGE_TEXTS = struct.pack("<IQ", 4, 10**18), struct.pack("<IQ", 8, 10*
     ("options", "message"),
     [
         ({"tensor_count": 10**18}, "claims 1,000,000,000,000,000,000 tensors"), ({"tensor_count": 5}, "ends within"),
-        ({"field_count": 2**63}, "ends within|a name claims|twice"), ({"version": 1}, "version 1"), ({"version": 99}, "version 99"),
+        ({"field_count": 2**63}, "ends within|a name claims|twice"), ({"version": 0}, "version 0"), ({"version": 99}, "version 99"),
         ({"field_count": 1, "fields": _field(b"k", 9, HUGE_LIST)}, "more than are left"),
         ({"field_count": 1, "fields": _field(b"k", 9, HUGE_TEXTS)}, "texts are accepted"),
         ({"field_count": 1, "fields": _field(b"k", 8, struct.pack("<Q", 2**63))}, "more than are left"),
@@ -164,9 +164,16 @@ def test_big_endian_gguf(tmp_path: Path) -> None:
     assert count(raw_gguf(tmp_path, [(b"a.weight", (8, 4), F32, 0)], data=128, order=">")).parameters.total == 32
 
 
-def test_a_missing_part(tmp_path: Path) -> None:
-    path = gguf_file(tmp_path, "net-00001-of-00002.gguf", a=gguf.GGMLQuantizationType.F16)
-    refused(path, r"1 of them are not there: .*net-00002-of-00002\.gguf")
+def test_version_1_of_gguf(tmp_path: Path) -> None:
+    """Its lengths have four bytes."""
+    field = struct.pack("<I", 1) + b"k" + struct.pack("<III", 8, 3, 0)[:8] + b"abc"
+    tensor = struct.pack("<I", 8) + b"a.weight" + struct.pack("<III", 2, 32, 4) + struct.pack("<IQ", F32, 0)
+    content = b"GGUF" + struct.pack("<III", 1, 1, 1) + field + tensor
+    (tmp_path / "a.gguf").write_bytes(content + bytes(-len(content) % 32) + bytes(512))
+    p = count(tmp_path / "a.gguf").parameters
+    assert (p.total, p.bytes) == (128, 512)
+    (tmp_path / "a.gguf").write_bytes(content)
+    refused(tmp_path / "a.gguf", "ends at byte")
 
 
 # ------------------------------------------------------------------- zip: NumPy and PyTorch

@@ -117,8 +117,9 @@ def test_settings_beside_the_weights(what: str, protocol: int, tmp_path: Path) -
     assert count(tmp_path / "a.pt").parameters.total == 210
 
 
-def test_tensors_in_settings_are_not_lost(tmp_path: Path) -> None:
-    torch.save(SimpleNamespace(net=MODEL, table=np.zeros((3, 4), "f4")), tmp_path / "a.pt")
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_tensors_in_settings_are_not_lost(protocol: int, tmp_path: Path) -> None:
+    torch.save(SimpleNamespace(net=MODEL, table=np.zeros((3, 4), "f4")), tmp_path / "a.pt", pickle_protocol=protocol)
     report = count(tmp_path / "a.pt")
     assert (report.parameters.total, report.parameters.bytes) == (222, 888)
     assert [tensor.name for tensor in report.storage.tensors] == ["net.weight", "net.bias", "table"]

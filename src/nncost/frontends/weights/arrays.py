@@ -14,18 +14,17 @@ _TYPES = {
 }  # fmt: skip
 _STATE_PARTS = 5
 """Version, shape, type, order and numbers."""
+_BUFFER_PARTS = 4
+"""Numbers, type, shape and order."""
 
 
 def array_of(value: Any) -> tuple[tuple[int, ...], str, int] | None:
     """Return shape, type and bytes of an array of numbers; None for anything else."""
-    if not isinstance(value, Object) or not value.name.endswith("multiarray._reconstruct"):
-        return None
-    state = value.parts.get("state")
-    if not isinstance(state, tuple) or len(state) != _STATE_PARTS or not isinstance(state[2], Object):
-        return None
-    shape, name, numbers = state[1], state[2].parts.get(0), state[4]
+    shape, kind, numbers = _parts(value) if isinstance(value, Object) else (None, None, None)
+    name = kind.parts.get(0) if isinstance(kind, Object) else None
     if (
-        name not in _TYPES
+        not isinstance(name, str)
+        or name not in _TYPES
         or not isinstance(shape, tuple)
         or not all(isinstance(size, int) and size >= 0 for size in shape)
     ):
@@ -35,8 +34,18 @@ def array_of(value: Any) -> tuple[tuple[int, ...], str, int] | None:
     return (shape, dtype, stored) if _length(numbers) == stored else None
 
 
+def _parts(value: Object) -> tuple[Any, Any, Any]:
+    """Shape, type and numbers, as protocols before 5 and protocol 5 write them."""
+    state = value.parts.get("state")
+    if value.name.endswith("multiarray._reconstruct") and isinstance(state, tuple) and len(state) == _STATE_PARTS:
+        return state[1], state[2], state[4]
+    if value.name.endswith("numeric._frombuffer") and len(value.parts) == _BUFFER_PARTS:
+        return value.parts.get(2), value.parts.get(1), value.parts.get(0)
+    return None, None, None
+
+
 def _length(numbers: Any) -> int | None:
     """Bytes of the numbers. Protocols before 3 have them as text, which is encoded."""
     if isinstance(numbers, Object) and numbers.name == "_codecs.encode":
         numbers = numbers.parts.get(0)
-    return len(numbers) if isinstance(numbers, (bytes, str)) else None
+    return len(numbers) if isinstance(numbers, (bytes, bytearray, str)) else None

@@ -9,9 +9,12 @@ from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model, Stored
 from nncost.frontends.weights import NO_OPERATIONS
 from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.model_folder import checkpoint_in
+from nncost.frontends.weights.parts import INDEX, Read
 from nncost.frontends.weights.quantized.recognize import recognized
 from nncost.frontends.weights.quantized.settings import settings_beside
 from nncost.frontends.weights.roles import may_be_packed, role_of
+from nncost.frontends.weights.shards import read_part
 from nncost.frontends.weights.training import without_optimizer
 from nncost.ir.graph import Graph, Parameter, Tensor
 from nncost.names import printable
@@ -23,6 +26,8 @@ READERS: Mapping[str, str] = {
     ".ckpt": "pytorch",
 }  # fmt: skip
 """The module that reads each ending."""
+_IN_PARTS = frozenset({"safetensors_file", "pytorch"})
+"""Readers of files that may be one of several."""
 
 
 def load(source: str, options: LoadOptions) -> Model:
@@ -50,9 +55,17 @@ def load(source: str, options: LoadOptions) -> Model:
 
 def read(source: str) -> Contents:
     """The tensors of a file, by the reader of its ending."""
-    ending = next(ending for ending in READERS if source.lower().endswith(ending))
-    contents: Contents = import_module(f"nncost.frontends.weights.{READERS[ending]}").read(source)
-    return recognized(without_optimizer(contents), settings_beside(source, contents.metadata))
+    path = checkpoint_in(source) or source
+    reader = _reader(path)
+    read_one: Read = import_module(f"nncost.frontends.weights.{reader}").read
+    contents = read_part(path, read_one) if reader in _IN_PARTS else read_one(path)
+    return recognized(without_optimizer(contents), settings_beside(path, contents.metadata))
+
+
+def _reader(path: str) -> str:
+    if INDEX.search(path):
+        return "shards"
+    return next(READERS[ending] for ending in READERS if path.lower().endswith(ending))
 
 
 def _parameters(contents: Contents) -> Iterator[Parameter]:

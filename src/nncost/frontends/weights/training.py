@@ -78,9 +78,10 @@ def _is_state(name: str, part: Any) -> bool:
 
 def is_optimizer(value: Any) -> bool:
     """Whether a value is what ``Optimizer.state_dict()`` returns, or several of it."""
-    if isinstance(value, dict):
-        return "param_groups" in value and "state" in value
-    return isinstance(value, (list, tuple)) and bool(value) and all(map(is_optimizer, value))
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    return bool(several) and all(
+        isinstance(each, dict) and {"param_groups", "state"} <= each.keys() for each in several
+    )
 
 
 def without_optimizer(contents: Contents) -> Contents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import isdir
+from os.path import isdir, isfile
 from typing import ClassVar
 
 from nncost.frontends.front_end import FrontEnd
@@ -24,6 +24,7 @@ class SourceFrontEnd(FrontEnd):
     title: ClassVar[str] = "a checkpoint"
     endings: ClassVar[tuple[str, ...]] = (
         ".safetensors.index.json", ".bin.index.json", ".safetensors", ".gguf", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".bin", ".ckpt",
+        ".npy", ".keras", ".msgpack", ".tflite", ".index",
     )  # fmt: skip
 
     def matches(self, source: object) -> bool:
@@ -36,7 +37,7 @@ class SourceFrontEnd(FrontEnd):
             from nncost.frontends.weights.parts import INDEX
 
             return INDEX.search(source) is not None
-        return isdir(source) and _holds_one(source)  # noqa: PTH112 - never raises
+        return isfile(f"{source}.index") or (isdir(source) and _holds_one(source))  # noqa: PTH112, PTH113 - they never raise
 
     def unused(self) -> Mapping[str, str]:
         """Return everything that is about operations."""

@@ -9,7 +9,7 @@ from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model, Stored
 from nncost.frontends.weights import NO_OPERATIONS
 from nncost.frontends.weights.contents import Contents, Entry
-from nncost.frontends.weights.model_folder import checkpoint_in
+from nncost.frontends.weights.model_folder import checkpoint_in, index_of
 from nncost.frontends.weights.parts import INDEX, Read
 from nncost.frontends.weights.quantized.recognize import recognized
 from nncost.frontends.weights.quantized.settings import settings_beside
@@ -23,7 +23,7 @@ from nncost.units import counted, noun
 READERS: Mapping[str, str] = {
     ".safetensors.index.json": "shards", ".bin.index.json": "shards", ".safetensors": "safetensors_file", ".gguf": "gguf_file",
     ".npz": "npz", ".h5": "keras_h5", ".hdf5": "keras_h5", ".pt": "pytorch", ".pth": "pytorch", ".bin": "pytorch",
-    ".ckpt": "pytorch",
+    ".ckpt": "pytorch", ".npy": "npy", ".keras": "keras_archive", ".msgpack": "flax", ".tflite": "tflite", ".index": "tensorflow",
 }  # fmt: skip
 """The module that reads each ending."""
 _IN_PARTS = frozenset({"safetensors_file", "pytorch"})
@@ -55,7 +55,7 @@ def load(source: str, options: LoadOptions) -> Model:
 
 def read(source: str) -> Contents:
     """The tensors of a file, by the reader of its ending."""
-    path = checkpoint_in(source) or source
+    path = checkpoint_in(source) or index_of(source) or source
     reader = _reader(path)
     read_one: Read = import_module(f"nncost.frontends.weights.{reader}").read
     contents = read_part(path, read_one) if reader in _IN_PARTS else read_one(path)

@@ -34,6 +34,11 @@ def checkpoint_in(folder: str) -> str | None:
     return None if name is None else str(Path(folder) / name)
 
 
+def index_of(prefix: str) -> str | None:
+    """Return TensorFlow's index of a checkpoint that was named without an ending; None if there is none. It never raises."""
+    return f"{prefix}{_TF_INDEX}" if not isfile(prefix) and isfile(f"{prefix}{_TF_INDEX}") else None  # noqa: PTH113
+
+
 def _index(names: list[str]) -> str | None:
     """The index that is no variant's, and of safetensors before PyTorch's own."""
     indexes = [name for name in names if INDEX.search(name)]

@@ -32,6 +32,8 @@ _NEVER_LEARNED = frozenset({"bool", "int64", "uint64", "uint32"})
 _PACKED = frozenset({"int32", "int16", "int8", "uint8", "uint16"})
 _NUMBER = re.compile(r"(float|bfloat|complex|u?int|qu?int|bool|[A-Z])")
 _MATRIX_AXES = 2
+_STATISTICS = "batch_stats"
+"""Where Flax keeps running averages."""
 
 
 def role_of(entry: Entry) -> Role | Beside:
@@ -40,7 +42,13 @@ def role_of(entry: Entry) -> Role | Beside:
         return entry.role
     *parents, last = entry.name.lower().split(".")
     parent = parents[-1] if parents else ""
-    if BUFFERS & {last, parent} or entry.dtype in _NEVER_LEARNED or not _NUMBER.match(entry.dtype) or _is_mask(entry):
+    if (
+        BUFFERS & {last, parent}
+        or _STATISTICS in parents
+        or entry.dtype in _NEVER_LEARNED
+        or not _NUMBER.match(entry.dtype)
+        or _is_mask(entry)
+    ):
         return "buffer"
     if OTHER & {last, parent}:
         return "other"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nncost.counting.storage import BITS, Storage, StoredTensor, StoredType, decimal, grouped, together
 from nncost.dims import Dim, add_all, shape_text
@@ -54,23 +54,31 @@ def _facts(report: Report, storage: Storage) -> list[tuple[str, str]]:
         ("packed", f"{exact(t.parameters)} parameters by {name}, {_bits(t)} each")
         for name, t in storage.formats.items()
     ]
-    return facts + _beside(storage)
+    return [*facts, *_beside(storage)]
 
 
-def _beside(storage: Storage) -> list[tuple[str, str]]:
-    """What belongs to quantized weights, and the bits with it."""
+def _beside(storage: Storage) -> Iterator[tuple[str, str]]:
+    """What belongs to quantized weights, and the bits with it; an optimizer's state, where there is nothing else."""
+    if storage.optimizer:
+        yield (
+            "optimizer",
+            f"{_amount(storage.optimizer)}   ({counted(_bytes(storage.optimizer), 'byte')}: its state, no parameters)",
+        )
     apart, bits = storage.quantization, storage.bits_with_quantization
     if not apart:
-        return []
-    names = list(dict.fromkeys(tensor.name.rpartition(".")[2] for tensor in apart))
+        return
+    last = (tensor.name.rpartition(".")[2] for tensor in apart)
+    names = list(dict.fromkeys(name for name in last if not name.isdigit()))
     shown = ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")
-    numbers = add_all(tensor.elements for tensor in apart)
-    text = f"{exact(numbers)} in {counted(len(apart), 'tensor')}: {shown}   ({counted(storage.quantization_bytes, 'byte')}; no parameters)"
-    facts = [("quantization", text)]
+    size = counted(storage.quantization_bytes, "byte")
+    yield "quantization", f"{_amount(apart)}{f': {shown}' if shown else ''}   ({size}; no parameters)"
     if bits is not None:
         formula = f"{BITS} · ({exact(storage.parameter_bytes)} + {exact(storage.quantization_bytes)}) / {exact(storage.parameters)}"
-        facts.append(("bits with it", f"{decimal(bits)} per parameter  =  {formula}"))
-    return facts
+        yield "bits with it", f"{decimal(bits)} per parameter  =  {formula}"
+
+
+def _amount(tensors: Sequence[StoredTensor]) -> str:
+    return f"{exact(add_all(tensor.elements for tensor in tensors))} in {counted(len(tensors), 'tensor')}"
 
 
 def _bits(stored: StoredType) -> str:
@@ -104,10 +112,11 @@ def _types(storage: Storage) -> Table:
     ]
     columns += [column for column in beside if column[1](storage.tensors) != 0]
     table = _filled(groups, [*columns, ("bytes", _bytes)])
+    if storage.bits_per_weight is None:
+        return table
     bits = [together(tensors).bits_per_weight for tensors in groups.values()]
     cells = ["" if each is None else decimal(each) for each in bits]
-    total = "" if storage.bits_per_weight is None else decimal(storage.bits_per_weight)
-    return _with_last(table, "bits per weight", cells, total)
+    return _with_last(table, "bits per weight", cells, decimal(storage.bits_per_weight))
 
 
 def _with_last(table: Table, title: str, cells: Sequence[str], total: str) -> Table:

@@ -87,6 +87,8 @@ def is_optimizer(value: Any) -> bool:
 def without_optimizer(contents: Contents) -> Contents:
     """Return contents without what names that hold a whole path say is an optimizer's; where it is all there is, as its state."""
     entries = contents.entries
+    if any(entry.role == "optimizer" for entry in entries):
+        return contents
     states = [entry for entry in entries if entry.name.split(".")[0].lower() in _FLAT_OPTIMIZER]
     if (states and len(states) == len(entries)) or _are_states(entries):
         return as_state(contents)

@@ -103,6 +103,18 @@ def test_a_folder_with_several_indexes(tmp_path: Path) -> None:
     assert count(tmp_path).parameters.total == TOTAL
 
 
+def test_a_folder_that_leads_elsewhere(tmp_path: Path) -> None:
+    for folder in ("inside", "away/variables"):
+        (tmp_path / folder).mkdir(parents=True)
+    _sharded(tmp_path / "away")
+    (tmp_path / "inside/model.safetensors.index.json").symlink_to(tmp_path / "away/model.safetensors.index.json")
+    refused(tmp_path / "inside", "a link out of its folder")
+    (tmp_path / "away/variables/variables.index").write_bytes(b"x" * 99)
+    (tmp_path / "inside/saved_model.pb").write_bytes(b"x")
+    (tmp_path / "inside/variables").symlink_to(tmp_path / "away/variables")
+    refused(tmp_path / "inside", "a link out of its folder")
+
+
 def test_folders_of_others(tmp_path: Path) -> None:
     """One with a configuration is counted as that; several sets of parts, or one whole file, are named."""
     safetensors(tmp_path, A)

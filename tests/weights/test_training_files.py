@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import collections
 import enum
+import warnings
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,14 +136,90 @@ def test_old_protocols(protocol: int, new: bool, tmp_path: Path) -> None:
 
 def test_references_that_are_none(tmp_path: Path) -> None:
     torch.save(MODEL, tmp_path / "a.pt", pickle_protocol=0)
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "a.pt") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(tmp_path / "b.pt", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content.replace(b"<class 'torch.FloatStorage'>", b"__import__('os')"))
     refused(tmp_path / "b.pt", "refers to something that is no storage")
+
+
+def test_shapes_without_numbers(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.empty(100, 100, device="meta"), "a.bias": torch.zeros(3)}, tmp_path / "a.pt")
+    report = count(tmp_path / "a.pt")
+    assert (report.parameters.total, report.parameters.bytes) == (10_003, 12)
+    assert any("1 tensor was on the device meta" in note for note in report.notes)
+
+
+def test_scales_of_channels(tmp_path: Path) -> None:
+    """A quantized tensor of PyTorch's own, with a scale and a zero point for each row."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        weight = torch.quantize_per_channel(torch.zeros(8, 4), torch.ones(8), torch.zeros(8), 0, torch.qint8)
+        torch.save(
+            {"a.weight": weight, "b.weight": torch.quantize_per_tensor(torch.zeros(3, 4), 0.1, 0, torch.qint8)},
+            tmp_path / "a.pt",
+        )
+    report = count(tmp_path / "a.pt")
+    assert (report.parameters.total, report.parameters.bytes) == (44, 44)
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        stored = sum(member.file_size for member in archive.infolist() if "/data/" in member.filename)
+    assert report.storage.bytes == stored
+    assert len(report.storage.quantization) == 2
+
+
+def test_tensors_of_classes_of_their_own(tmp_path: Path) -> None:
+    """As torchao saves them: a tensor of 4 × 8 of two tensors, of which the larger holds its numbers in halves of bytes."""
+    content = b"\x80\x02}X\x08\0\0\0a.weightctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_wrapper_subclass\n"
+    content += b"cother.package\nInt4Tensor\n(Nctorch\nbfloat16\nK\x04K\x08\x86t}("
+    for name, kind, shape, key in ((b"qdata", b"Byte", (4, 4), b"0"), (b"scale", b"Float", (4, 1), b"1")):
+        rows, columns = shape
+        content += (
+            b"X"
+            + len(name).to_bytes(4, "little")
+            + name
+            + b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\n"
+            + kind
+            + b"Storage\nV"
+            + key
+        )
+        content += (
+            b"\nVcpu\nK"
+            + bytes([rows * columns])
+            + b"tQK\0K"
+            + bytes([rows])
+            + b"K"
+            + bytes([columns])
+            + b"\x86K"
+            + bytes([columns])
+            + b"K\x01\x86\x89}tR"
+        )
+    content += b"utRs."
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/data.pkl", content)
+        archive.writestr("a/data/0", bytes(16))
+        archive.writestr("a/data/1", bytes(16))
+    report = count(tmp_path / "a.pt")
+    assert (report.parameters.total, report.parameters.bytes) == (32, 16)
+    assert report.storage.quantization_bytes == 16
+    assert report.storage.formats["other"].bits_per_weight == 4
+
+
+def test_values_that_are_shared_too_often(tmp_path: Path) -> None:
+    """A list of a million values under five hundred names takes a small file and no long time."""
+    content = b"\x80\x02}q\0(" + b"K\0](" + b"N" * 1_000_000 + b"eq\x01"
+    content += b"".join(b"M" + number.to_bytes(2, "little") + b"h\x01" for number in range(1, 500)) + b"u."
+    named = (
+        b"\x80\x02}q\0(Vx\n]("
+        + b"N" * 1_000_000
+        + b"eq\x01"
+        + b"".join(b"Vn%d\nh\x01" % number for number in range(500))
+        + b"u."
+    )
+    for pickle in (content, named):
+        with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+            archive.writestr("a/data.pkl", pickle)
+        refused(tmp_path / "a.pt", "no tensors|shared more than")
 
 
 # ------------------------------------------------------------------- one storage, many views

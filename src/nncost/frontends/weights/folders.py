@@ -13,6 +13,15 @@ def is_inside(path: Path, folder: Path) -> bool:
         return False
 
 
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether a file lies in the folder or in one inside it, also after links are followed. It need not be there."""
+    try:
+        real = path.resolve()
+        return real.is_relative_to(folder.resolve()) or real.parent in _own_folders(folder)
+    except (OSError, RuntimeError):
+        return False
+
+
 def _own_folders(folder: Path) -> tuple[Path, ...]:
     """The folder; in the Hugging Face cache, ``snapshots/<revision>`` links to the ``blobs`` of the same model."""
     own = folder.resolve()

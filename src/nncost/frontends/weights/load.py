@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions, Model, Stored
 from nncost.frontends.weights import NO_OPERATIONS
 from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.folders import is_below
 from nncost.frontends.weights.model_folder import checkpoint_in, index_of
 from nncost.frontends.weights.parts import INDEX, Read
 from nncost.frontends.weights.quantized.recognize import recognized
@@ -55,11 +57,18 @@ def load(source: str, options: LoadOptions) -> Model:
 
 def read(source: str) -> Contents:
     """The tensors of a file, by the reader of its ending."""
-    path = checkpoint_in(source) or index_of(source) or source
+    path = _inside(source, checkpoint_in(source)) or index_of(source) or source
     reader = _reader(path)
     read_one: Read = import_module(f"nncost.frontends.weights.{reader}").read
     contents = read_part(path, read_one) if reader in _IN_PARTS else read_one(path)
     return recognized(without_optimizer(contents), settings_beside(path, contents.metadata))
+
+
+def _inside(folder: str, path: str | None) -> str | None:
+    """The path of a file in a folder. Raise SourceError if it is a link out of it."""
+    if path is not None and not is_below(Path(path), Path(folder)):
+        raise SourceError(f"{path!r} is a link out of its folder.", hint="Name the file itself.")
+    return path
 
 
 def _reader(path: str) -> str:

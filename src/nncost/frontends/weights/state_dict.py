@@ -10,11 +10,16 @@ from typing import Any
 from nncost.frontends.weights.arrays import array_of
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.overlaps import Counted, counted_once, extent
-from nncost.frontends.weights.torch_names import Object, StorageRecord, TensorRecord, WrapperRecord
+from nncost.frontends.weights.torch_names import Object, ShapeRecord, StorageRecord, TensorRecord, WrapperRecord
 from nncost.frontends.weights.training import Chosen, as_state, chosen
-from nncost.units import counted
+from nncost.units import counted, noun
 
 _MAX_DEPTH = 32
+_MAX_NAMED = 12
+_MAX_STEPS = 3_000_000
+"""Some ten for each tensor of the largest checkpoints."""
+_NUMBERS = frozenset({"numbers", "qdata", "data", "_data", "int_data", "packed_weight", "float8_data", "_packed"})
+"""What classes of quantized tensors call the numbers themselves."""
 _PAIRS = "_x2"
 """The end of a type of which two numbers share an element."""
 _Check = Callable[[StorageRecord], None]
@@ -27,66 +32,89 @@ class _Found:
     tensors: list[tuple[str, TensorRecord]] = field(default_factory=list)
     wrappers: dict[int, WrapperRecord] = field(default_factory=dict)
     arrays: list[Entry] = field(default_factory=list)
+    without_numbers: int = 0
 
 
 def contents_of(value: Any, check: _Check) -> Contents:
     """The entries of a described value; ``check`` raises ValueError for a storage the file does not hold."""
-    choice = chosen(value, _has_tensors)
-    found = _found(choice.value)
-    _check_storages([*found.tensors, *_tensors_of(choice)], check)
+    walk = _Walk()
+    choice = chosen(value, walk.has_tensors)
+    found = _found(choice.value, walk)
+    _check_storages([*found.tensors, *_tensors_of(choice, walk)], check)
     once, exact = counted_once(found.tensors)
     entries: list[Entry] = []
     tied: list[tuple[str, str]] = []
     for position, (name, tensor) in enumerate(found.tensors):
         entry = _entry(name, tensor, once[position], found.wrappers.get(position), tied)
         entries += [] if entry is None else [entry]
-    contents = Contents((*entries, *found.arrays), (*_left_out(choice), *_tied_note(tied), *_bound_note(exact)))
+    contents = Contents(
+        (*entries, *found.arrays),
+        (*_left_out(choice, walk), *_tied_note(tied), *_bound_note(exact), *_shapes_note(found)),
+    )
     return as_state(contents) if choice.state_only and contents.entries else contents
 
 
-def _found(value: Any) -> _Found:
-    """All tensors with their dotted names, in order. A container that stands there twice is entered once."""
+def _found(value: Any, walk: _Walk) -> _Found:
+    """All tensors with their dotted names, in order."""
     found = _Found()
-    for name, item in _leaves(value):
+    for name, item in walk.leaves(value):
         if isinstance(item, TensorRecord):
             found.tensors.append((name or "tensor", item))
         elif isinstance(item, WrapperRecord):
-            _add_wrapper(name, item, found)
+            _add_wrapper(name, item, found, walk)
+        elif isinstance(item, ShapeRecord):
+            found.arrays.append(Entry(name or "tensor", item.shape, item.dtype, 0))
+            found.without_numbers += 1
         elif (array := array_of(item)) is not None and array[0]:
             found.arrays.append(Entry(name or "array", *array))
     return found
 
 
-def _add_wrapper(name: str, wrapper: WrapperRecord, found: _Found) -> None:
-    """The parts of a tensor that is made of others: the largest holds its numbers, the others belong to them."""
-    parts = _found(wrapper.parts).tensors
+def _add_wrapper(name: str, wrapper: WrapperRecord, found: _Found, walk: _Walk) -> None:
+    """The parts of a tensor that is made of others: one named so, or the largest, holds its numbers; the others belong to them."""
+    parts = _found(wrapper.parts, walk).tensors
     if not parts:
         raise ValueError(f"the tensor {name[:200]!r} of the class {wrapper.name[:100]} has no numbers")
-    largest = max(range(len(parts)), key=lambda number: parts[number][1].bytes)
+    largest = max(range(len(parts)), key=lambda number: (_last(parts[number][0]) in _NUMBERS, parts[number][1].bytes))
     for number, (part, tensor) in enumerate(parts):
         found.wrappers[len(found.tensors)] = wrapper if number == largest else WrapperRecord(wrapper.name, (), None)
         found.tensors.append((name if number == largest else f"{name}.{part}", tensor))
 
 
-def _has_tensors(value: Any) -> bool:
-    return any(isinstance(item, (TensorRecord, WrapperRecord)) or array_of(item) for _, item in _leaves(value))
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
-def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
-    seen: set[int] = set()
-    waiting: list[tuple[str, Any, int]] = [("", value, 0)]
-    while waiting:
-        name, item, depth = waiting.pop()
-        children = _children(item)
-        if children is None:
-            yield name, item
-        if children is None or id(item) in seen:
-            continue
-        if depth > _MAX_DEPTH:
-            raise ValueError(f"its values are nested more than {_MAX_DEPTH} deep")
-        seen.add(id(item))
-        named = [(f"{name}.{key}" if name else str(key), child, depth + 1) for key, child in children]
-        waiting.extend(reversed(named))
+class _Walk:
+    """Goes through values; all its ways together have so many steps, for a small file can share a large list often."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def has_tensors(self, value: Any) -> bool:
+        """Whether there are tensors in a value."""
+        kinds = (TensorRecord, WrapperRecord, ShapeRecord)
+        return any(isinstance(item, kinds) or array_of(item) for _, item in self.leaves(value))
+
+    def leaves(self, value: Any) -> Iterator[tuple[str, Any]]:
+        """What is no container, with its dotted name, in order. A container that stands there twice is entered once."""
+        seen: set[int] = set()
+        waiting: list[tuple[str, Any, int]] = [("", value, 0)]
+        while waiting:
+            name, item, depth = waiting.pop()
+            self.steps += 1
+            if self.steps > _MAX_STEPS:
+                raise ValueError(f"its values are shared more than {_MAX_STEPS:,} times")
+            children = _children(item)
+            if children is None:
+                yield name, item
+            if children is None or id(item) in seen:
+                continue
+            if depth > _MAX_DEPTH:
+                raise ValueError(f"its values are nested more than {_MAX_DEPTH} deep")
+            seen.add(id(item))
+            named = [(f"{name}.{key}" if name else str(key), child, depth + 1) for key, child in children]
+            waiting.extend(reversed(named))
 
 
 def _children(item: Any) -> list[tuple[Any, Any]] | None:
@@ -97,8 +125,8 @@ def _children(item: Any) -> list[tuple[Any, Any]] | None:
     return list(enumerate(item)) if isinstance(item, (list, tuple)) else None
 
 
-def _tensors_of(choice: Chosen) -> list[tuple[str, TensorRecord]]:
-    return [each for name, part in choice.left_out for each in _found({name: part}).tensors]
+def _tensors_of(choice: Chosen, walk: _Walk) -> list[tuple[str, TensorRecord]]:
+    return [each for name, part in choice.left_out for each in _found({name: part}, walk).tensors]
 
 
 def _check_storages(tensors: Sequence[tuple[str, TensorRecord]], check: _Check) -> None:
@@ -138,16 +166,18 @@ def _entry(
     return Entry(name, wrapper.shape, dtype, size, packed=package, stored_shape=stored)
 
 
-def _left_out(choice: Chosen) -> Iterator[str]:
+def _left_out(choice: Chosen, walk: _Walk) -> Iterator[str]:
     if choice.left_out:
-        names = ", ".join(f"{name[:40]} ({counted(_bytes(part), 'byte')})" for name, part in choice.left_out)
+        shown = choice.left_out[:_MAX_NAMED]
+        names = ", ".join(f"{name[:40]} ({counted(_bytes(part, walk), 'byte')})" for name, part in shown)
+        names += f" and {len(choice.left_out) - len(shown)} more" if len(choice.left_out) > len(shown) else ""
         counted_here = f"Counted are the tensors under {choice.key!r}; left out: " if choice.key else "Left out: "
         yield f"{counted_here}{names}."
 
 
-def _bytes(part: Any) -> int:
+def _bytes(part: Any, walk: _Walk) -> int:
     """What a part takes, each storage once."""
-    found = _found(part)
+    found = _found(part, walk)
     once, _ = counted_once(found.tensors)
     return sum(once[number].elements * tensor.item_bytes for number, (_, tensor) in enumerate(found.tensors)) + sum(
         array.bytes for array in found.arrays
@@ -159,6 +189,12 @@ def _tied_note(tied: list[tuple[str, str]]) -> Iterator[str]:
         name, first = tied[0]
         more = f" and {len(tied) - 1} more" if len(tied) > 1 else ""
         yield f"Tied, so counted once: {name} is {first}{more}."
+
+
+def _shapes_note(found: _Found) -> Iterator[str]:
+    if found.without_numbers:
+        count = found.without_numbers
+        yield f"{counted(count, 'tensor')} {noun(count, 'was', 'were')} on the device meta: the file has the shape and no numbers."
 
 
 def _bound_note(exact: bool) -> Iterator[str]:

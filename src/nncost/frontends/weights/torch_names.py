@@ -32,8 +32,8 @@ _TYPES = _NEWER | dict(_STORAGES.values())
 MAPPINGS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict"})
 _REBUILDERS = {
     "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
-    "torch._utils._rebuild_qtensor",
 }  # fmt: skip
+_QUANTIZED, _META = "torch._utils._rebuild_qtensor", "torch._utils._rebuild_meta_tensor_no_storage"
 _WRAPPERS = {
     "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.nn.parameter.Parameter",
     "torch._tensor._rebuild_from_type_v2",
@@ -123,6 +123,14 @@ class Object:
 
 
 @record(eq=False)
+class ShapeRecord:
+    """A tensor of which the file has no numbers: it was on the device ``meta``."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@record(eq=False)
 class WrapperRecord:
     """A tensor of a class of its own that is made of others, as quantized ones are; ``shape`` is what the network sees."""
 
@@ -136,7 +144,7 @@ def is_accepted(module: str, name: str) -> bool:
     full = f"{module}.{name.replace('.', '/')}".replace("__builtin__.", "builtins.")
     storage = _STORAGE_CLASS.match(full)
     return (
-        full in MAPPINGS or full in _REBUILDERS or full in _WRAPPERS or full in _HARMLESS or full in (_SPARSE, _WRAPPED)
+        full in MAPPINGS or full in _REBUILDERS or full in _WRAPPERS or full in _HARMLESS or full in (_SPARSE, _WRAPPED, _QUANTIZED, _META)
         or (storage is not None and storage[1] in _STORAGES)
         or (module == "torch" and (name in _TYPES or _TYPE.match(name) is not None))
         or is_foreign(module, name)
@@ -150,6 +158,11 @@ def is_foreign(module: str, name: str) -> bool:
 
 def rebuilt(name: str, arguments: tuple[Any, ...]) -> Any:
     """Return what a call of an accepted name describes. Raise TypeError or ValueError for arguments that do not fit."""
+    if name == _QUANTIZED:
+        return _quantized(arguments)
+    if name == _META:
+        dtype, shape, *_ = arguments
+        return ShapeRecord(dtype.name.removeprefix("torch."), tuple(map(_size, shape)))
     if name in _REBUILDERS:
         storage, offset, shape, stride, *rest = arguments
         return _tensor(storage, offset, shape, stride, rest[2] if name.endswith("_v3") else None)
@@ -185,6 +198,17 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, dtype: Any) -> T
         name = dtype.name.removeprefix("torch.")
         item_bytes = _TYPES[name]
     return TensorRecord(storage, name, item_bytes, _size(offset), tuple(map(_size, shape)), tuple(map(_size, stride)))
+
+
+def _quantized(arguments: tuple[Any, ...]) -> Any:
+    """A quantized tensor; one with a scale for each channel is made of its numbers, scales and zero points."""
+    storage, offset, shape, stride, parameters, *_ = arguments
+    numbers = _tensor(storage, offset, shape, stride, None)
+    channels = [part for part in parameters if isinstance(part, TensorRecord)]
+    if not channels:
+        return numbers
+    named = zip(("scales", "zero_points"), channels, strict=False)
+    return WrapperRecord("torch.per_channel", numbers.shape, {"numbers": numbers, **dict(named)})
 
 
 def _sparse(parts: Any) -> dict[str, Any]:

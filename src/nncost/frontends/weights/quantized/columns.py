@@ -6,6 +6,7 @@ from nncost.frontends.weights.quantized.family import BITS, Family, Layer, Shape
 
 _WORD = 32
 _MATRIX = 2
+_AWQ_BITS = 4
 _GROUPS = (64, 32, 128)
 """Group sizes of MLX, its default first."""
 _MX_GROUPS = {32 * 4: 4, 16 * 4: 4, 32 * 8: 8}
@@ -30,10 +31,14 @@ def _gptq(layer: Layer) -> Shape | None:
 
 
 def _awq(layer: Layer) -> Shape | None:
-    """Words along the outputs: ``qweight`` has in × out·bits/32, ``scales`` groups × out."""
+    """Words along the outputs: ``qweight`` has in × out·bits/32, ``scales`` groups × out; turned for products with vectors."""
     shape, scales = layer.weight.shape, layer.shape("scales")
-    if layer.weight.dtype != "int32" or not scales or len(shape) < _MATRIX or shape[-1] >= scales[-1]:
+    if layer.weight.dtype != "int32" or not scales or len(shape) < _MATRIX:
         return None
+    if shape[-1] >= scales[-1]:
+        zeros = layer.shape("qzeros")
+        is_turned = zeros is not None and shape[:-1] == scales[:-1] == zeros[:-1]
+        return widened(shape, -1, _WORD // _AWQ_BITS) if is_turned else None
     return (*shape[:-2], scales[-1], shape[-2]) if shape[-1] * _WORD % scales[-1] == 0 else None
 
 

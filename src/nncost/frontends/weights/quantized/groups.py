@@ -9,7 +9,7 @@ from nncost.frontends.weights.quantized.family import Family, Layer, Shape
 _HQQ = (
     "scale", "zero", "nbits", "group_size", "shape", "axis", "packing", "view_as_float", "unpack_view_dtype", "compute_dtype",
     "quant_zero", "quant_scale", "stores_quant_config", "channel_wise", "optimize", "round_zero", "offload_meta",
-    "encoded_state_dict", "scale_q", "zero_q", "meta_scale", "meta_zero", "stored",
+    "encoded_state_dict", "scale_q", "zero_q", "meta.scale", "meta.zero",
 )  # fmt: skip
 _QUANTO = ("_scale", "_shift", "_zeropoint")
 _MATRIX = 2
@@ -18,7 +18,7 @@ _IN_A_BYTE = {1: 8, 2: 4, 4: 2, 8: 1}
 
 def _hqq(layer: Layer) -> Shape | None:
     """Rows of a group's size, several packed into one; there is a scale for each group."""
-    packed, scale = layer.weight.shape, layer.shape("scale")
+    packed, scale = layer.weight.shape, layer.shape("scale") or layer.shape("meta.scale")
     stated = layer.sizes("shape")
     if stated is not None:
         return stated

@@ -90,11 +90,14 @@ class _Walk:
 
     def __init__(self) -> None:
         self.steps = 0
+        self.known: dict[int, bool] = {}
 
     def has_tensors(self, value: Any) -> bool:
         """Whether there are tensors in a value."""
         kinds = (TensorRecord, WrapperRecord, ShapeRecord)
-        return any(isinstance(item, kinds) or array_of(item) for _, item in self.leaves(value))
+        if id(value) not in self.known:
+            self.known[id(value)] = any(isinstance(item, kinds) or array_of(item) for _, item in self.leaves(value))
+        return self.known[id(value)]
 
     def leaves(self, value: Any) -> Iterator[tuple[str, Any]]:
         """What is no container, with its dotted name, in order. A container that stands there twice is entered once."""
@@ -105,10 +108,11 @@ class _Walk:
             self.steps += 1
             if self.steps > _MAX_STEPS:
                 raise ValueError(f"its values are shared more than {_MAX_STEPS:,} times")
+            if id(item) in seen:
+                continue
             children = _children(item)
             if children is None:
                 yield name, item
-            if children is None or id(item) in seen:
                 continue
             if depth > _MAX_DEPTH:
                 raise ValueError(f"its values are nested more than {_MAX_DEPTH} deep")

@@ -58,7 +58,11 @@ def chosen(value: Any, has_tensors: HasTensors) -> Chosen:
         left_out += [(name, part) for name, part in parts.items() if name not in kept]
         wrapper = next((name for name in _MODEL if isinstance(kept.get(name), dict)), None)
         if wrapper is None or is_optimizer(kept[wrapper]):
-            others = {name: part for name, part in value.items() if name not in parts or name in kept}
+            others = (
+                value
+                if len(kept) == len(parts)
+                else {name: part for name, part in value.items() if name not in parts or name in kept}
+            )
             return Chosen(others, key, tuple(left_out))
         left_out += [(name, part) for name, part in kept.items() if name != wrapper]
         value, key = kept[wrapper], f"{key}.{wrapper}".strip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from nncost.frontends.weights.torch_names import Object
+from nncost.frontends.weights.described import Object
 
 _TYPES = {
     "f2": ("float16", 2), "f4": ("float32", 4), "f8": ("float64", 8), "i1": ("int8", 1), "i2": ("int16", 2), "i4": ("int32", 4),

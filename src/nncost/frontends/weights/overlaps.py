@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nncost.frontends.weights.torch_names import TensorRecord
+from nncost.frontends.weights.described import TensorRecord
 from nncost.records import record
 
 _MAX_MARKED = 2**20

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from nncost.frontends.weights.torch_names import MAPPINGS, Global, Object, is_accepted, rebuilt, storage_named
+from nncost.frontends.weights.accepted_names import MAPPINGS, is_accepted
+from nncost.frontends.weights.described import Global, Object
+from nncost.frontends.weights.torch_names import rebuilt, storage_named
 from nncost.names import printable
 
 _MAX_OPERATIONS = 4_000_000

@@ -12,10 +12,10 @@ from zipfile import ZIP_STORED, ZipFile
 from nncost.errors import SourceError
 from nncost.frontends.weights.archive import archive, beginning
 from nncost.frontends.weights.contents import Contents
+from nncost.frontends.weights.described import StorageRecord
 from nncost.frontends.weights.files import HEAD_BYTES, PICKLE, ZIP, damaged, kind_of, opened
 from nncost.frontends.weights.pickle_values import PickleBytes, RefusedError, described_value
 from nncost.frontends.weights.state_dict import contents_of
-from nncost.frontends.weights.torch_names import StorageRecord
 
 _MAX_PICKLE = 64 * 2**20
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

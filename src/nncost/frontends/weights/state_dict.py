@@ -9,15 +9,13 @@ from typing import Any
 
 from nncost.frontends.weights.arrays import array_of
 from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.described import ShapeRecord, StorageRecord, TensorRecord, WrapperRecord
 from nncost.frontends.weights.overlaps import Counted, counted_once, extent
-from nncost.frontends.weights.torch_names import Object, ShapeRecord, StorageRecord, TensorRecord, WrapperRecord
 from nncost.frontends.weights.training import Chosen, as_state, chosen
+from nncost.frontends.weights.walk import Walk
 from nncost.units import counted, noun
 
-_MAX_DEPTH = 32
 _MAX_NAMED = 12
-_MAX_STEPS = 3_000_000
-"""Some ten for each tensor of the largest checkpoints."""
 _NUMBERS = frozenset({"numbers", "qdata", "data", "_data", "int_data", "packed_weight", "float8_data", "_packed"})
 """What classes of quantized tensors call the numbers themselves."""
 _PAIRS = "_x2"
@@ -37,7 +35,7 @@ class _Found:
 
 def contents_of(value: Any, check: _Check) -> Contents:
     """The entries of a described value; ``check`` raises ValueError for a storage the file does not hold."""
-    walk = _Walk()
+    walk = Walk()
     choice = chosen(value, walk.has_tensors)
     found = _found(choice.value, walk)
     _check_storages([*found.tensors, *_tensors_of(choice, walk)], check)
@@ -54,7 +52,7 @@ def contents_of(value: Any, check: _Check) -> Contents:
     return as_state(contents) if choice.state_only and contents.entries else contents
 
 
-def _found(value: Any, walk: _Walk) -> _Found:
+def _found(value: Any, walk: Walk) -> _Found:
     """All tensors with their dotted names, in order."""
     found = _Found()
     for name, item in walk.leaves(value):
@@ -70,7 +68,7 @@ def _found(value: Any, walk: _Walk) -> _Found:
     return found
 
 
-def _add_wrapper(name: str, wrapper: WrapperRecord, found: _Found, walk: _Walk) -> None:
+def _add_wrapper(name: str, wrapper: WrapperRecord, found: _Found, walk: Walk) -> None:
     """The parts of a tensor that is made of others: one named so, or the largest, holds its numbers; the others belong to them."""
     parts = _found(wrapper.parts, walk).tensors
     if not parts:
@@ -85,51 +83,7 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-class _Walk:
-    """Goes through values; all its ways together have so many steps, for a small file can share a large list often."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.known: dict[int, bool] = {}
-
-    def has_tensors(self, value: Any) -> bool:
-        """Whether there are tensors in a value."""
-        kinds = (TensorRecord, WrapperRecord, ShapeRecord)
-        if id(value) not in self.known:
-            self.known[id(value)] = any(isinstance(item, kinds) or array_of(item) for _, item in self.leaves(value))
-        return self.known[id(value)]
-
-    def leaves(self, value: Any) -> Iterator[tuple[str, Any]]:
-        """What is no container, with its dotted name, in order. A container that stands there twice is entered once."""
-        seen: set[int] = set()
-        waiting: list[tuple[str, Any, int]] = [("", value, 0)]
-        while waiting:
-            name, item, depth = waiting.pop()
-            self.steps += 1
-            if self.steps > _MAX_STEPS:
-                raise ValueError(f"its values are shared more than {_MAX_STEPS:,} times")
-            if id(item) in seen:
-                continue
-            children = _children(item)
-            if children is None:
-                yield name, item
-                continue
-            if depth > _MAX_DEPTH:
-                raise ValueError(f"its values are nested more than {_MAX_DEPTH} deep")
-            seen.add(id(item))
-            named = [(f"{name}.{key}" if name else str(key), child, depth + 1) for key, child in children]
-            waiting.extend(reversed(named))
-
-
-def _children(item: Any) -> list[tuple[Any, Any]] | None:
-    if isinstance(item, dict):
-        return list(item.items())
-    if isinstance(item, Object):
-        return None if array_of(item) else list(item.parts.items())
-    return list(enumerate(item)) if isinstance(item, (list, tuple)) else None
-
-
-def _tensors_of(choice: Chosen, walk: _Walk) -> list[tuple[str, TensorRecord]]:
+def _tensors_of(choice: Chosen, walk: Walk) -> list[tuple[str, TensorRecord]]:
     return [each for name, part in choice.left_out for each in _found({name: part}, walk).tensors]
 
 
@@ -170,7 +124,7 @@ def _entry(
     return Entry(name, wrapper.shape, dtype, size, packed=package, stored_shape=stored)
 
 
-def _left_out(choice: Chosen, walk: _Walk) -> Iterator[str]:
+def _left_out(choice: Chosen, walk: Walk) -> Iterator[str]:
     if choice.left_out:
         shown = choice.left_out[:_MAX_NAMED]
         names = ", ".join(f"{name[:40]} ({counted(_bytes(part, walk), 'byte')})" for name, part in shown)
@@ -179,7 +133,7 @@ def _left_out(choice: Chosen, walk: _Walk) -> Iterator[str]:
         yield f"{counted_here}{names}."
 
 
-def _bytes(part: Any, walk: _Walk) -> int:
+def _bytes(part: Any, walk: Walk) -> int:
     """What a part takes, each storage once."""
     found = _found(part, walk)
     once, _ = counted_once(found.tensors)

@@ -15,16 +15,14 @@ from nncost.errors import SourceError
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import damaged, opened
 from nncost.frontends.weights.folders import is_inside
-from nncost.frontends.weights.sorted_table import entries
-from nncost.frontends.weights.wire import fields, messages, number_in, varint
-from nncost.records import record, replace
+from nncost.frontends.weights.tensorflow_bundle import Bundle, bundles_in
+from nncost.frontends.weights.wire import fields, messages, varint
+from nncost.records import replace
 from nncost.units import counted, noun
 
 INDEX = ".index"
 _MAX_INDEX = 256 * 2**20
 _MAX_GRAPH = 64 * 2**20
-_MAX_AXES = 254
-_MAX_SIZE = 2**63
 _TYPES = {
     1: ("float32", 4), 2: ("float64", 8), 3: ("int32", 4), 4: ("uint8", 1), 5: ("int16", 2), 6: ("int8", 1), 8: ("complex64", 8),
     9: ("int64", 8), 10: ("bool", 1), 11: ("qint8", 1), 12: ("quint8", 1), 13: ("qint32", 4), 14: ("bfloat16", 2),
@@ -45,18 +43,6 @@ _SLOT = re.compile(
 )
 
 
-@record
-class _Bundle:
-    """An entry of the index: its type by number, its shape, and where its bytes are."""
-
-    kind: int
-    shape: tuple[int, ...]
-    shard: int
-    offset: int
-    size: int
-    in_slices: bool
-
-
 def read(path: str) -> Contents:
     """Return the variables that an index names. Raise SourceError for a damaged one, or for data that does not fit it."""
     with opened(path) as (file, size):
@@ -64,7 +50,7 @@ def read(path: str) -> Contents:
             raise SourceError(f"{path!r} has {size:,} bytes; an index of TensorFlow has at most {_MAX_INDEX:,}.")
         content = memoryview(file.read(_MAX_INDEX))
     try:
-        shards, bundles = _bundles(content)
+        shards, bundles = bundles_in(content)
         missing = _check_data(path, shards, bundles)
         names = _full_names(path, shards, bundles.get(_GRAPH))
         found = [_entry(name, bundle) for name, bundle in bundles.items() if bundle.kind != _TEXT]
@@ -80,30 +66,7 @@ def read(path: str) -> Contents:
     return Contents(tuple(_named(entry, names) for entry in kept), notes)
 
 
-def _bundles(content: memoryview) -> tuple[int, dict[str, _Bundle]]:
-    """The number of data files, and the entries by name; those of slices repeat what the whole says."""
-    shards, bundles = 0, {}
-    for key, value in entries(content):
-        if not key:
-            shards = number_in(value, 1)
-        elif key[0]:
-            bundles[key.decode("utf-8")] = _bundle(value)
-    if not 0 < shards < _MAX_INDEX:
-        raise ValueError("it has no header")
-    return shards, bundles
-
-
-def _bundle(value: memoryview) -> _Bundle:
-    shape = tuple(
-        number_in(axis, 1) for found in messages(value, 2) for axis in messages(found, 2)
-    )  # fmt: skip
-    if len(shape) > _MAX_AXES or any(size >= _MAX_SIZE for size in shape):
-        raise ValueError("a shape in it is negative or too large")
-    kind, shard, offset, size = (number_in(value, number) for number in (1, 3, 4, 5))
-    return _Bundle(kind, shape, shard, offset, size, any(True for number, _ in fields(value) if number == 7))
-
-
-def _entry(name: str, bundle: _Bundle) -> Entry:
+def _entry(name: str, bundle: Bundle) -> Entry:
     if bundle.kind not in _TYPES:
         raise ValueError(f"the variable {name[:200]!r} has the unknown type {bundle.kind}")
     dtype, width = _TYPES[bundle.kind]
@@ -117,7 +80,7 @@ def _data_file(path: str, shard: int, shards: int) -> Path:
     return Path(f"{path.removesuffix(INDEX)}.data-{shard:05}-of-{shards:05}")
 
 
-def _check_data(path: str, shards: int, bundles: Mapping[str, _Bundle]) -> int:
+def _check_data(path: str, shards: int, bundles: Mapping[str, Bundle]) -> int:
     """The number of data files that are not there; those that are hold all that the index says."""
     ends: dict[int, int] = {}
     for bundle in bundles.values():
@@ -134,7 +97,7 @@ def _check_data(path: str, shards: int, bundles: Mapping[str, _Bundle]) -> int:
     return missing
 
 
-def _full_names(path: str, shards: int, graph: _Bundle | None) -> dict[str, str]:
+def _full_names(path: str, shards: int, graph: Bundle | None) -> dict[str, str]:
     """What Keras calls the variables, by their keys, as the graph of objects says; nothing where it cannot be read."""
     if graph is None or not 0 < graph.size <= _MAX_GRAPH:
         return {}
@@ -164,7 +127,7 @@ def _names_in(graph: memoryview) -> Iterator[tuple[str, str]]:
                 yield parts[3], parts[2]
 
 
-def _is_state(name: str, bundles: Mapping[str, _Bundle]) -> bool:
+def _is_state(name: str, bundles: Mapping[str, Bundle]) -> bool:
     """Whether an optimizer keeps it: by its path, or as a slot beside a variable."""
     if _TRAINED in name:
         return False

@@ -70,6 +70,17 @@ def test_a_part_that_only_an_index_knows(tmp_path: Path) -> None:
     assert count(tmp_path / "one.bin").parameters.total == 6
 
 
+def test_an_index_that_is_a_link_outside(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    safetensors(tmp_path / "inside", A, "one.safetensors")
+    places = dict.fromkeys(A, "one.safetensors") | dict.fromkeys(B, "two.safetensors")
+    (tmp_path / "away.json").write_text(json.dumps({"weight_map": places}))
+    (tmp_path / "inside/model.safetensors.index.json").symlink_to(tmp_path / "away.json")
+    report = count(tmp_path / "inside/one.safetensors")
+    assert report.parameters.total == HALF
+    assert not any("away" in note or "index" in note for note in report.notes)
+
+
 def test_parts_that_do_not_belong_together(tmp_path: Path) -> None:
     for number in (1, 2):
         safetensors(tmp_path, A, f"model-0000{number}-of-00002.safetensors")

@@ -71,7 +71,8 @@ def index_naming(path: str, names_it: Callable[[str, str], bool]) -> str | None:
             indexes = sorted(entry.name for _, entry in zip(range(_MAX_SEEN), found, strict=False) if INDEX.search(entry.name))  # fmt: skip
     except OSError:
         return None
-    return next((str(folder / index) for index in indexes if names_it(str(folder / index), name)), None)
+    own = (str(folder / index) for index in indexes if is_inside(folder / index, folder))
+    return next((index for index in own if names_it(index, name)), None)
 
 
 def _note(names: Sequence[str], there: Sequence[str]) -> str:

@@ -102,10 +102,11 @@ class Model:
     trace's products do not show (recurrent layers).
     ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.
     ``active_parameters`` are those that one token uses if a router chooses among experts.
+    ``stored`` are the tensors of a checkpoint.
     ``layer_outputs`` are the shapes of what the layers that ran return, in the order in which they end (None: the graph
     tells them). ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
     the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
-    the source does. ``stored`` are the tensors of a checkpoint.
+    the source does.
     """
 
     kind: str
@@ -123,11 +124,11 @@ class Model:
     batch_neurons: bool = False
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
+    stored: tuple[Stored, ...] = ()
     timeline: Timeline | None = None
     state_bytes: Dim = 0
     input_bytes: Dim = 0
     outputs: tuple[str, ...] = ()
-    stored: tuple[Stored, ...] = ()
 
 
 def matches(pattern: str, layer: str, leaf: str) -> bool:

@@ -80,6 +80,8 @@ LAYERS: dict[str, tuple[Fraction | int, Callable[[int, int], Tensors]]] = {
     "HQQ along the other axis": (4, lambda o, i: {"W_q": ("U8", (32, o * i // 64)), "scale": ("F32", (1, o * i // 64)), "shape": ("I64", (2,), struct.pack("<2q", o, i))}),
     "HQQ with its settings apart": (4, lambda o, i: {"W_q": ("U8", (o * i // 2 // 64, 64)), "meta.scale": ("F32", (o * i // 64, 1)), "meta.zero": ("F32", (o * i // 64, 1))}),
     "Quanto": (8, lambda o, i: {"weight._data": ("I8", (o, i)), "weight._scale": ("F16", (o, 1)), "input_scale": ("F16", ())}),
+    "Quanto of 4 bits": (4, lambda o, i: {"weight._data._data": ("U8", (o * i // 64, 32)), "weight._scale": ("F32", (o * i // 32, 1)), "weight._shift": ("F32", (o * i // 32, 1))}),
+    "Quanto of 2 bits": (2, lambda o, i: {"weight._data._data": ("U8", (o * i // 128, 32)), "weight._scale": ("F32", (o * i // 32, 1)), "weight._shift": ("F32", (o * i // 32, 1))}),
     "MLX": (4, lambda o, i: {"weight": ("U32", (o, i // 8)), "scales": ("BF16", (o, i // 64)), "biases": ("BF16", (o, i // 64))}),
     "MLX, MXFP4": (4, lambda o, i: {"weight": ("U32", (o, i // 8)), "scales": ("U8", (o, i // 32))}),
     "torchao": (8, lambda o, i: {"_weight_qdata": ("I8", (o, i)), "_weight_scale": ("F32", (o, 1)), "_weight_zero_point": ("I8", (o, 1))}),
@@ -224,6 +226,19 @@ def test_scales_whose_weights_are_elsewhere(tmp_path: Path) -> None:
 def test_learned_scales_stay_parameters(tmp_path: Path) -> None:
     tensors: Tensors = {"q.weight": ("F16", (4, 4)), "q.scales": ("F16", (4,)), "q.weight_scale": ("F16", (4,))}
     assert count(described(tmp_path, tensors)).parameters.total == 24
+
+
+def test_shapes_that_state_dicts_hold(tmp_path: Path) -> None:
+    """HQQ along the other axis, and an odd number of weights of bitsandbytes: only small tensors beside them say the shape."""
+    state = torch.tensor(list(_state(5, 3)), dtype=torch.uint8)
+    tensors = {
+        "a.W_q": torch.zeros(32, 128, dtype=torch.uint8), "a.scale": torch.zeros(1, 128), "a.zero": torch.zeros(1, 128), "a.shape": torch.tensor([128, 64]),
+        "b.weight": torch.zeros(8, 1, dtype=torch.uint8), "b.weight.absmax": torch.zeros(1), "b.weight.quant_map": torch.zeros(16),
+        "b.weight.quant_state.bitsandbytes__nf4": state,
+    }  # fmt: skip
+    torch.save(tensors, tmp_path / "a.pt")
+    report = count(tmp_path / "a.pt")
+    assert (report.parameters.total, report.parameters.bytes) == (128 * 64 + 15, 32 * 128 + 8)
 
 
 def test_quantized_state_dicts_of_pytorch(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import prod
 from typing import Literal
@@ -20,6 +21,8 @@ _NAMES = {
 
 
 Content = bytes
+_DESCRIBING = re.compile(r"(?:_shape|\.shape|\.quant_state\.bitsandbytes__(?:nf4|fp4))\Z")
+_MAX_VALUE = 4096
 
 Beside = Literal["quantization", "optimizer"]
 """What stands beside the parameters of a network and is no part of it: scales, zero points and the like; an optimizer's state."""
@@ -57,6 +60,11 @@ class Contents:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def describes(entry: Entry) -> bool:
+    """Whether it is one of the small tensors that say the shapes of others, whose values are read."""
+    return entry.bytes <= _MAX_VALUE and _DESCRIBING.search(entry.name) is not None
 
 
 def dtype_name(stored: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import MissingExtraError
-from nncost.frontends.weights.contents import Contents, Entry, dtype_name
+from nncost.frontends.weights.contents import Contents, Entry, describes, dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
 from nncost.records import replace
 
@@ -17,8 +17,6 @@ _LENGTH_BYTES = 8
 _MAX_HEADER = 32 * 2**20
 """Some 300,000 tensors; the format's own limit is 100,000,000 bytes."""
 _BITS = re.compile(r"\d+")
-_DESCRIBING = re.compile(r"(?:_shape|\.shape|\.quant_state\.bitsandbytes__(?:nf4|fp4))\Z")
-_MAX_VALUE = 4096
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -46,9 +44,7 @@ def read(path: str) -> Contents:
 
 def _with_values(path: str, entries: list[Entry], described: Mapping[str, Any], start: int) -> list[Entry]:
     """The entries; those that describe other tensors with their bytes, which are a few."""
-    describing = [
-        number for number, entry in enumerate(entries) if _DESCRIBING.search(entry.name) and entry.bytes <= _MAX_VALUE
-    ]
+    describing = [number for number, entry in enumerate(entries) if describes(entry)]
     if describing:
         with Path(path).open("rb") as file:
             for number in describing:

@@ -8,11 +8,13 @@ from math import prod
 from typing import Any
 
 from nncost.frontends.weights.arrays import array_of
-from nncost.frontends.weights.contents import Contents, Entry
+from nncost.frontends.weights.contents import Contents, Entry, describes
 from nncost.frontends.weights.described import ShapeRecord, StorageRecord, TensorRecord, WrapperRecord
 from nncost.frontends.weights.overlaps import Counted, counted_once, extent
+from nncost.frontends.weights.quantized.family import is_plausible
 from nncost.frontends.weights.training import Chosen, as_state, chosen
 from nncost.frontends.weights.walk import Walk
+from nncost.records import replace
 from nncost.units import counted, noun
 
 _MAX_NAMED = 12
@@ -21,6 +23,8 @@ _NUMBERS = frozenset({"numbers", "qdata", "data", "_data", "int_data", "packed_w
 _PAIRS = "_x2"
 """The end of a type of which two numbers share an element."""
 _Check = Callable[[StorageRecord], None]
+_Read = Callable[[StorageRecord, int, int], bytes]
+"""Some bytes of a storage, from a place, so many."""
 
 
 @dataclass(slots=True)
@@ -33,8 +37,12 @@ class _Found:
     without_numbers: int = 0
 
 
-def contents_of(value: Any, check: _Check) -> Contents:
-    """The entries of a described value; ``check`` raises ValueError for a storage the file does not hold."""
+def contents_of(value: Any, check: _Check, read: _Read) -> Contents:
+    """The entries of a described value.
+
+    ``check`` raises ValueError for a storage the file does not hold; ``read`` gives some bytes of one, for the few small
+    tensors that describe others, or none.
+    """
     walk = Walk()
     choice = chosen(value, walk.has_tensors)
     found = _found(choice.value, walk)
@@ -44,6 +52,8 @@ def contents_of(value: Any, check: _Check) -> Contents:
     tied: list[tuple[str, str]] = []
     for position, (name, tensor) in enumerate(found.tensors):
         entry = _entry(name, tensor, once[position], found.wrappers.get(position), tied)
+        if entry is not None and describes(entry) and not tensor.has_gaps:
+            entry = replace(entry, value=read(tensor.storage, extent(tensor)[0], entry.bytes))
         entries += [] if entry is None else [entry]
     contents = Contents(
         (*entries, *found.arrays),
@@ -114,14 +124,17 @@ def _entry(
     stored = tensor.shape if whole else (once.elements,)
     shape, dtype = stored, tensor.dtype
     if dtype.endswith(_PAIRS):
-        shape, dtype = (*shape[:-1], 2 * shape[-1]), dtype.removesuffix(_PAIRS)
+        shape, dtype = (*shape[:-1], 2 * (shape or (1,))[-1]), dtype.removesuffix(_PAIRS)
     size = once.elements * tensor.item_bytes
     if wrapper is None:
         return Entry(name, shape, dtype, size)
     package = wrapper.name.partition(".")[0]
     if wrapper.parts is None:
         return Entry(name, shape, dtype, size, "quantization", package)
-    return Entry(name, wrapper.shape, dtype, size, packed=package, stored_shape=stored)
+    entry = Entry(name, wrapper.shape, dtype, size, packed=package, stored_shape=stored)
+    if prod(wrapper.shape) and not is_plausible(entry, wrapper.shape):
+        raise ValueError(f"the tensor {name[:200]!r} claims {prod(wrapper.shape):,} numbers in {size:,} bytes")
+    return entry
 
 
 def _left_out(choice: Chosen, walk: Walk) -> Iterator[str]:

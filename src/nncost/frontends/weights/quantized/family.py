@@ -84,6 +84,6 @@ def widened(shape: Shape, axis: int, factor: int) -> Shape:
 
 
 def is_plausible(weight: Entry, shape: Shape) -> bool:
-    """Whether a weight then takes between half a bit and four bytes: any file may lie about what it packs."""
+    """Whether a weight then takes between half a bit and eight bytes: any file may lie about what it packs."""
     elements = prod(shape)
-    return elements > 0 and elements <= 2 * BITS * weight.bytes and weight.bytes <= 4 * elements
+    return elements > 0 and elements <= 2 * BITS * weight.bytes and weight.bytes <= BITS * elements

@@ -33,18 +33,24 @@ def _hqq(layer: Layer) -> Shape | None:
 
 
 def _quanto(layer: Layer) -> Shape | None:
-    """Bytes with a scale for each row; with a shift they are packed, and only the configuration says how many."""
-    if "._scale" not in layer.data:
+    """A byte for each weight, and a scale for each row."""
+    is_byte = layer.weight.dtype.startswith(("int8", "float8"))
+    return layer.weight.shape if is_byte and "._scale" in layer.data else None
+
+
+def _quanto_packed(layer: Layer) -> Shape | None:
+    """Rows of groups, two or four packed into one; there is a scale for each group."""
+    packed, scale = layer.weight.shape, layer.shape("._scale")
+    if scale is None or len(packed) != _MATRIX or len(scale) != _MATRIX or layer.weight.dtype != "uint8":
         return None
-    if "._shift" not in layer.data and "._zeropoint" not in layer.data:
-        return layer.weight.shape if layer.weight.dtype.startswith(("int8", "float8")) else None
+    if scale[1] == 1:
+        return (scale[0] * packed[1],)
     bits = layer.settings.bits
-    if bits not in _IN_A_BYTE or layer.weight.dtype != "uint8":
-        return None
-    return (layer.weight.elements * _IN_A_BYTE[bits],)
+    return (layer.weight.elements * _IN_A_BYTE[bits],) if bits in _IN_A_BYTE else None
 
 
 FAMILIES = (
     Family("HQQ", "W_q", _HQQ, _hqq),
     Family("Quanto", "._data", tuple(f".{name}" for name in _QUANTO), _quanto),
+    Family("Quanto", "._data._data", tuple(f".{name}" for name in _QUANTO), _quanto_packed),
 )

@@ -55,6 +55,12 @@ class Walk(Protocol):
     def builder(self) -> Builder:
         """The builder that emits at this place."""
 
+    def scratch(self) -> Tensors:
+        """Tensors of a builder in which nothing was emitted yet, to compute constants in."""
+
+    def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering, emitted elsewhere."""
+
     def emitting(self, tensors: Tensors) -> AbstractContextManager[None]:
         """Let nodes be emitted elsewhere for a while."""
 

@@ -42,16 +42,17 @@ def constant_outputs(node: ConstantNode, operands: Sequence[Value]) -> list[Valu
 
     Small whole numbers and single floats are known by value, everything else is put off, as it may be learned.
     """
-    scratch = Tensors(Builder(dtype=node.walk.builder.dtype), parameters=False)
-    with node.walk.emitting(scratch):
-        outputs = node.walk.lowered(node.lower, node.call)
-    made = list(walk(scratch.builder.items))
-    if any(isinstance(each.op, (ops.Random, ops.Opaque)) for each in made):
+    scratch = node.walk.scratch()
+    outputs = node.walk.lowered_in(scratch, node.lower, node.call)
+    items = scratch.builder.items
+    if not items:
+        return outputs
+    if any(isinstance(each.op, (ops.Random, ops.Opaque)) for each in walk(items)):
         return None
     known = all(isinstance(value, Known) for value in operands)
     static = known and all(value.static for value in operands if isinstance(value, Known))
     values = Values()
-    values.add(scratch.builder.items)
+    values.add(items)
     return [_constant(node, n, value, values, known=known, static=static) for n, value in enumerate(outputs)]
 
 

@@ -77,6 +77,7 @@ class Translation:
         self._bindings = bindings
         self.trusting = trusting
         self._values: tuple[Builder, int, Values] | None = None
+        self._scratch: Tensors | None = None
         self._functions = Functions(model.functions)
         self._stated = stated
         self._translated = 0
@@ -93,6 +94,21 @@ class Translation:
         before, self.tensors = self.tensors, tensors
         try:
             yield
+        finally:
+            self.tensors = before
+
+    def scratch(self) -> Tensors:
+        """Tensors of a builder in which nothing was emitted yet, to compute constants in."""
+        if self._scratch is None or self._scratch.builder.items:
+            self._scratch = Tensors(Builder(), parameters=False)
+        self._scratch.builder.dtype = self.builder.dtype
+        return self._scratch
+
+    def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering, emitted elsewhere."""
+        before, self.tensors = self.tensors, tensors
+        try:
+            return self.lowered(lower, call)
         finally:
             self.tensors = before
 

@@ -123,8 +123,8 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
     """Return ``("h=128", "L=12")`` as a dict. Raise OptionError for anything else."""
     result: dict[str, int] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not _NAME.match(name):
+        name, equals, value = text.rpartition("=")
+        if not equals or not (_NAME.match(name) or _is_odd_name(name)):
             written = re.fullmatch(r"([A-Za-z_]\w*)(?:\s*[:=]\s*(\d+))?", text)
             instead = None if written is None else Instead(text, f"{written[1]}={written[2] or _SOME}")
             raise OptionError(
@@ -137,6 +137,12 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
         if result.setdefault(name, number) != number:
             raise OptionError(f"{option} gives {name} two values: {result[name]} and {number}.")
     return result
+
+
+def _is_odd_name(name: str) -> bool:
+    """Whether a file may call a size so: ``batch size``, ``unk.1``; a slip such as ``h =128`` is none."""
+    plain = name.isprintable() and name == name.strip() and "=" not in name and len(name) <= MAX_NAME_LENGTH
+    return plain and any(map(str.isalpha, name))
 
 
 def size(text: str, option: str, symbolic: bool) -> int | str:

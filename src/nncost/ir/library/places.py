@@ -141,7 +141,7 @@ def _quantity(dtype: str, quantity: str) -> str:
 
 
 def _put(meeting: Meeting, rows: Array, at: Array, updates: Array) -> Array:
-    result = rows.copy()
+    result = rows.astype(np.result_type(rows, updates) if updates.dtype == object else rows.dtype)
     if meeting == "set":
         result[at] = updates
     else:

@@ -10,7 +10,7 @@ from tests.onnx.models import node
 
 MICROSOFT = "com.microsoft"
 IMAGE = (1, 2, 5, 4)
-UP, DOWN = np.float32([1, 1, 2, 1.5]), np.float32([1, 1, 0.65, 0.85])
+UP, DOWN = np.float32([1, 1, 2, 1.5]), np.float32([1, 1, 0.65, 0.9])
 RESIZING = [
     *(one("Resize", "x - s", {"s": scale}, x=IMAGE, mode="nearest", nearest_mode=rounding, coordinate_transformation_mode=way, reference="onnx", label=f"{rounding},{way},{scale[2]}")
       for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil") for way in ("half_pixel", "asymmetric", "align_corners") for scale in (UP, DOWN)),

@@ -36,7 +36,10 @@ class ConstantNode:
 
 
 def constant_outputs(node: ConstantNode, operands: Sequence[Value]) -> list[Value] | None:
-    """Return the outputs of a node on constants: by value where they are small, else put off; None for random ones."""
+    """Return the outputs of a node on constants; None for random ones.
+
+    Small whole numbers and single floats are known by value, everything else is put off, as it may be learned.
+    """
     scratch = Tensors(Builder(dtype=node.walk.builder.dtype), parameters=False)
     with node.walk.emitting(scratch):
         outputs = node.walk.lowered(node.lower, node.call)
@@ -54,7 +57,7 @@ def _constant(node: ConstantNode, output: int, value: Value, values: Values, *, 
     if not isinstance(value, Computed):
         return value
     tensor = value.tensor
-    if known and is_small(tensor.shape):
+    if known and is_small(tensor.shape) and not ("float" in tensor.dtype and tensor.shape):
         try:
             return known_value(values.of(tensor), tensor.dtype, static=static)
         except NoValueError:

@@ -7,7 +7,7 @@ shape arithmetic are not. Where a file writes a norm or a bias as plain arithmet
 
 from __future__ import annotations
 
-from nncost.dims import Shape
+from nncost.dims import Dim, Shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.values import Array, Computed, Derived, Stored, Value
 from nncost.ir.evaluate import NoValueError
@@ -37,8 +37,8 @@ def is_learned(call: Call, position: int, other: int) -> bool:
         return False
     if call.walk.tensors.inherited or not isinstance(partner, Computed):
         return call.walk.tensors.inherited is not None
-    is_outer_product = value.shape[-2 if position and len(value.shape) > 1 else -1] == 1
-    return partner.activation or not bool(is_outer_product)
+    summed: Dim = value.shape[-2 if position and len(value.shape) > 1 else -1]
+    return bool(partner.activation or summed != 1)
 
 
 def factor_role(call: Call, position: int) -> Role | None:
@@ -79,11 +79,13 @@ def _is_candidate(value: Value | None, partner: Value | None) -> bool:
 
 def is_vector(shape: Shape) -> bool:
     """Whether only one axis is longer than one."""
-    return sum(dim != 1 for dim in shape) == 1
+    return len([dim for dim in shape if dim != 1]) == 1
 
 
 def _is_mask(call: Call, value: Stored | Derived) -> bool:
     """Whether a constant holds only a few different numbers, which is read where it lies in the file itself."""
+    if isinstance(value, Stored) and value.constant.elsewhere:
+        return False
     try:
         values = call.walk.known_values(value)
     except NoValueError:

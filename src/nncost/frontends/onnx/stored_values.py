@@ -1,4 +1,4 @@
-"""The numbers of a tensor, from the file itself or from one beside it that lies in the same folder."""
+"""The numbers of a tensor, from the model's file itself or from one beside it that lies in the same folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
+from nncost.frontends.onnx.light_copy import OWN_FILE
 from nncost.frontends.onnx.values import Array
 
 _EXTERNAL = 1
@@ -22,11 +23,11 @@ def has_values_elsewhere(proto: Any) -> bool:
     return bool(proto.data_location == _EXTERNAL)
 
 
-def read_values(proto: Any, name: str, folder: str) -> Array:
+def read_values(proto: Any, name: str, file: str) -> Array:
     """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
     if has_values_elsewhere(proto):
         held = type(proto)(dims=proto.dims, data_type=proto.data_type)
-        held.raw_data = _external_bytes(proto, name, folder)
+        held.raw_data = _external_bytes(proto, name, file)
         proto = held
     elif proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
         # Shapes come by the hundred; this is what the general way below does for them.
@@ -39,19 +40,19 @@ def read_values(proto: Any, name: str, folder: str) -> Array:
         raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type: {error}.") from None
 
 
-def _external_bytes(proto: Any, name: str, folder: str) -> bytes:
+def _external_bytes(proto: Any, name: str, file: str) -> bytes:
     """The bytes of a tensor in another file. Raise SourceError for a file that is missing, too short or elsewhere."""
     entries = {entry.key: entry.value for entry in proto.external_data}
     location = entries.get("location", "")
     try:
         offset, length = int(entries.get("offset") or 0), entries.get("length")
-        path = _inside(folder, location)
+        path = Path(file) if location == OWN_FILE else _inside(Path(file).parent, location)
         size = path.stat().st_size
         count = size - offset if length is None else int(length)
         _check_range(offset, count, size)
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(count)
+        with path.open("rb") as opened:
+            opened.seek(offset)
+            return opened.read(count)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(
@@ -64,9 +65,9 @@ def _check_range(offset: int, count: int, size: int) -> None:
         raise ValueError(f"it has {size} bytes, of which {count} from {offset} on are asked for")
 
 
-def _inside(folder: str, location: str) -> Path:
+def _inside(folder: Path, location: str) -> Path:
     """The path of a file below the model's folder. Raise ValueError for any other, links included."""
-    base = Path(folder or ".").resolve()
+    base = folder.resolve()
     path = (base / location).resolve()
     if not location or not path.is_relative_to(base) or path == base:
         raise ValueError("it does not lie in the model's folder")

@@ -44,6 +44,8 @@ class Tensors:
         match value:
             case Computed(tensor=tensor):
                 return tensor
+            case Known(constant=constant) if constant is not None and role and self.parameters:
+                return self._parameter(constant, role)
             case Known():
                 return self._constant(value)
             case Stored():

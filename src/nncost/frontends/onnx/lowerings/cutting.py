@@ -14,8 +14,8 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library.borders import Border, framed, pad_with_border
 
-OPEN_END = 2**31 - 1
-"""Exporters write the largest integer for an open end."""
+OPEN_END = 10**9
+"""Exporters write a billion or the largest integer for an open end."""
 
 
 @lowers("Slice")
@@ -70,7 +70,7 @@ def _backward_crop(length: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, D
         size = cast("int", length)
         picked = range(size)[start : end if end >= -size else None : step]
         return (size - 1 - picked.start, picked.stop + 1) if len(picked) else (0, length)
-    whole = start in (-1, OPEN_END, 2**63 - 1) or same(start, length - 1)
+    whole = same(start, length - 1) or (not is_symbolic(start) and (start == -1 or start >= OPEN_END))
     if not whole or is_symbolic(end) or end > -OPEN_END:
         raise Unlowered("a part of a symbolic size backwards")
     return 0, 0

@@ -36,7 +36,7 @@ def _matrix(call: Call, position: int, attribute: str, *, transposed: bool = Fal
     value = call.value(position)
     if len(value.shape) != 2:
         raise ShapeError(f"operand {position + 1} must have 2 axes, received {len(value.shape)}.")
-    return value if call.attributes.flag(attribute, False) == transposed else call.transposed(value, (1, 0))
+    return value if call.attributes.flag(attribute, False) == transposed else call.transposed(value, (1, 0), "weight")
 
 
 @lowers("MatMul")
@@ -45,7 +45,7 @@ def _matmul(call: Call) -> Computed:
     left, right = call.value(0), call.value(1)
     learned = [is_learned(call, 0, 1), is_learned(call, 1, 0)]
     if learned[1] and len(right.shape) == 2 and 0 < len(left.shape) <= MAX_BATCH_AXES:
-        weight = call.walk.tensors.of(call.transposed(right, (1, 0)), "weight")
+        weight = call.walk.tensors.of(call.transposed(right, (1, 0), "weight"), "weight")
         return product_of(call, dense.dense(call.builder, call.tensor(0), weight), learned=True)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):
         raise Unlowered("a matrix product of more axes than an einsum has letters")

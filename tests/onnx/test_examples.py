@@ -12,8 +12,8 @@ import nncost
 from nncost.frontends.lowering import ONNX
 from nncost.frontends.onnx import lowerings  # noqa: F401 - registers the lowerings
 from nncost.frontends.onnx.lowering import full_name
-from nncost.ir import ops
 from nncost.ir.training.step import training_step
+from tests.onnx.closed import is_closed
 from tests.onnx.examples import EXAMPLES, Example
 from tests.onnx.models import assert_close, evaluated, loaded, reference, saved
 from tests.proof.selfcount import assert_proven
@@ -29,8 +29,8 @@ def test_outputs_equal_onnxruntime(example: Example, tmp_path: Path) -> None:
     with np.errstate(invalid="ignore"):
         ours = nncost.run(saved(proto, tmp_path), feeds)
     assert list(ours) == [output.name for output in proto.graph.output]
-    compute = reference if example.reference == "onnxruntime" else evaluated
-    for left, right in zip(ours.values(), compute(proto, feeds), strict=True):
+    compute = evaluated if example.reference == "onnx" else reference
+    for left, right in zip(ours.values(), compute(example.model(example.same_as), feeds), strict=True):
         assert left.dtype == right.dtype
         if example.reference == "shape":
             assert left.shape == right.shape
@@ -56,15 +56,11 @@ def test_counts_are_proven(example: Example, tmp_path: Path) -> None:
     if example.name in NOT_PROVEN:
         pytest.skip("the counting scalar cannot run it")
     graph = loaded(example.model(), tmp_path).graph
-    if any(is_estimated(node.op) for node in graph.nodes()):
-        pytest.skip("data decide how much it does; tests/onnx/test_closed_forms.py has its amounts by hand")
+    if any(is_closed(node.op) for node in graph.nodes()):
+        pytest.skip("its amounts are a closed form; tests/onnx/test_closed_forms.py has them by hand")
     assert_proven(graph)
     if "float" in graph.outputs[0].dtype:
         assert_proven(training_step(graph, loss="sum", optimizer="none").graph)
-
-
-def is_estimated(op: ops.Op) -> bool:
-    return isinstance(op, ops.Sort) or (isinstance(op, ops.Algorithm) and op.note == ops.ESTIMATED)
 
 
 def test_every_lowering_has_an_example() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +30,19 @@ class Example:
     reference: str = "onnxruntime"
     """Or ``onnx``, whose evaluator is asked where onnxruntime lacks the operation; ``shape``: what is drawn has no value."""
 
-    def model(self) -> onnx.ModelProto:
+    same_as: Sequence[onnx.NodeProto] = ()
+    """Standard nodes that compute the same, for an operation that neither of them runs here."""
+
+    def model(self, nodes: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
+        """The example's model, or one of other nodes with its inputs and constants."""
         types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")} | dict(self.types)
         return make_model(
-            self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
+            nodes or self.nodes,
+            self.inputs,
+            constants=self.constants,
+            opset=OPSET if nodes else self.opset,
+            outputs=self.outputs,
+            types=types,
         )
 
 

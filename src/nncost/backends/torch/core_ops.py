@@ -110,7 +110,7 @@ MAPS: Mapping[str, Function] = {
     "min": _minimum, "relu": torch.relu,
     "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
     "and": operator.and_, "or": operator.or_, "xor": operator.xor, "not": operator.invert, "select": torch.where,
-    "where_positive": _where_positive, "clip": _clip, "where_between": _where_between,
+    "remainder": torch.remainder, "cut_remainder": torch.fmod, "where_positive": _where_positive, "clip": _clip, "where_between": _where_between,
 }  # fmt: skip
 
 

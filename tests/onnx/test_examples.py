@@ -63,6 +63,10 @@ def test_counts_are_proven(example: Example, tmp_path: Path) -> None:
         assert_proven(training_step(graph, loss="sum", optimizer="none").graph)
 
 
+UNKNOWN = {"ImageDecoder"}
+"""Operations that have a lowering to say why they are unknown."""
+
+
 def test_every_lowering_has_an_example() -> None:
     shown = {full_name(node.domain, node.op_type) for example in EXAMPLES for node in example.nodes}
-    assert set(ONNX.ours) - shown == set()
+    assert set(ONNX.ours) - shown == UNKNOWN

@@ -18,6 +18,8 @@ EINSUMS = [
     Example("Einsum(layer)", [node("Einsum", "x w", equation="bti,oi->bto")], {"x": X}, {"w": weights(4, 5)}),
 ]  # fmt: skip
 MATRICES = [
+    Example("Mod(cut)", [node("Abs", "b", "d"), node("Add", "d c", "e"), node("Mod", "a e", fmod=1)], {"a": (2, 3), "b": (3,)}, {"c": single(0.2)}),
+    Example("Mod(ints)", [node("Add", "i1 c", "e"), node("Mod", "i0 e")], {"i0": (2, 3), "i1": (3,)}, {"c": ints(3)}),
     Example("Det", [node("Add", "x e", "m"), node("Det", "m")], {"x": (2, 3, 3)}, {"e": 3 * np.eye(3)}),
     Example("Inverse", [node("Add", "x e", "m"), node("Inverse", "m", domain=MICROSOFT)], {"x": (2, 3, 3)}, {"e": 3 * np.eye(3)}),
     *(two("CDist", (3, 4), (5, 4), domain=MICROSOFT, metric=metric) for metric in ("euclidean", "sqeuclidean")),

@@ -84,3 +84,9 @@ def _crop_and_resize(call: Call) -> Tensor:
         call.builder, x, boxes, image, (size[0], size[1]), mode="linear" if mode == "bilinear" else "nearest",
         outside=call.attributes.number("extrapolation_value", 0.0),
     )  # fmt: skip
+
+
+@lowers("ImageDecoder", since=20)
+def _image_decoder(call: Call) -> Tensor:
+    """The bytes of a compressed image decide how large it is and how much work it takes."""
+    raise Unlowered("the bytes of a compressed image say how large it is")

@@ -17,7 +17,7 @@ from nncost.backends.torch import module_of
 from nncost.errors import SourceError
 from nncost.frontends.model import LoadOptions
 from tests.onnx.examples import EXAMPLES, Example
-from tests.onnx.models import SHIPPED, assert_close, light, make_model, node, reference, saved, stored_constants
+from tests.onnx.models import SHIPPED, assert_close, light, make_model, node, reference, saved
 from tests.onnx.test_light import FIGURES
 from tests.onnx.test_shipped_nodes import UNKNOWN
 
@@ -125,13 +125,14 @@ def test_an_unknown_operation_names_its_layer(tmp_path: Path) -> None:
         module_of(saved(proto, tmp_path), LoadOptions())
 
 
-def test_constants_of_the_file(tmp_path: Path) -> None:
-    for example in EXAMPLES:
-        if example.name == "ConstantOfShape":
-            path = saved(example.model(), tmp_path)
-            values: dict[str, Any] = {p.tensor.name: v for p, v in module_of(path, LoadOptions()).values().items()}
-            assert values.keys() - stored_constants(example.model()).keys()
-            assert all((value == 0.5).all() for name, value in values.items() if name == "c")
+def test_weights_that_the_file_fills(tmp_path: Path) -> None:
+    """Files without weights make them where they need them, from a shape and a number."""
+    fill = onnx.helper.make_tensor("", onnx.TensorProto.FLOAT, [1], [0.5])
+    nodes = [node("ConstantOfShape", "s", "w", value=fill), node("MatMul", "x w")]
+    path = saved(make_model(nodes, {"x": (2, 3)}, constants={"s": np.array([3, 4])}), tmp_path)
+    values: dict[str, Any] = {p.tensor.name: v for p, v in module_of(path, LoadOptions()).values().items()}
+    assert values["w"].shape == (3, 4)
+    assert (values["w"] == 0.5).all()
 
 
 def test_recurrent_weights_are_kept_in_the_layers_order(tmp_path: Path) -> None:

@@ -138,7 +138,8 @@ def _check_graph(graph: Graph) -> None:
 def _check_operations(items: Sequence[Item]) -> None:
     for node in walk(items):
         if isinstance(node.op, ops.Opaque):
-            raise SourceError(f"{node.path}: {node.op.name} is unknown, so it is neither counted nor run.")
+            why = f" ({node.op.reason})" if node.op.reason else ""
+            raise SourceError(f"{node.path}: {node.op.name} is unknown{why}, so it is neither counted nor run.")
         if isinstance(node.op, ops.Algorithm) and node.op.run is None:
             raise SourceError(f"{node.path}: {node.op.name} can be counted but not run.")
         if isinstance(node.op, ops.Repeat):

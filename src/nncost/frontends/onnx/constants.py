@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.stored_values import has_values_elsewhere, read_values
+from nncost.frontends.onnx.stored_values import has_values_elsewhere, read_some, read_values
 from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, FileConstant, Known, Stored, Value, plain
 from nncost.ir.dtypes import DTYPES
 from nncost.ir.numpy_types import numpy_dtype
@@ -61,7 +61,9 @@ def tensor_value(proto: Any, name: str, types: Types, file: str) -> Value:
     def read() -> Array:
         return typed(read_values(proto, name, file), dtype)
 
-    constant = FileConstant(name, shape, dtype, read, has_values_elsewhere(proto))
+    constant = FileConstant(
+        name, shape, dtype, read, has_values_elsewhere(proto), lambda places: read_some(proto, name, file, places)
+    )
     is_float = "float" in dtype or "complex" in dtype
     if math.prod(shape) > MAX_KNOWN or (is_float and (shape or constant.elsewhere)):
         return Stored(constant, shape)

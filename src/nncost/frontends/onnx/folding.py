@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nncost.dims import Shape, is_symbolic, product
 from nncost.frontends.onnx.tensors import Tensors
-from nncost.frontends.onnx.values import MAX_KNOWN, Array, Computed, Derived, Known, Value, known_integers
+from nncost.frontends.onnx.values import MAX_KNOWN, NOT_MADE, Array, Computed, Derived, Known, Value, known_integers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.evaluate import NoValueError, Values
@@ -32,7 +32,8 @@ class ConstantNode:
     def emitted(self, tensors: Tensors) -> Sequence[Tensor]:
         """Return its outputs as tensors of a builder; its constants are needed for what its results are needed for."""
         with self.walk.emitting(tensors), tensors.builder.at(self.path, tensors.builder.phase, tensors.builder.origin):
-            return [tensors.of(value, tensors.inherited) for value in self.walk.lowered(self.lower, self.call)]
+            made = self.walk.lowered(self.lower, self.call)
+            return [tensors.builder.constant(0.0) if v is NOT_MADE else tensors.of(v, tensors.inherited) for v in made]
 
 
 def constant_outputs(node: ConstantNode, operands: Sequence[Value]) -> list[Value] | None:

@@ -19,13 +19,43 @@ _INT64, _INT64_BYTES = 7, 8
 
 
 def has_values_elsewhere(proto: Any) -> bool:
-    """Whether a tensor's values lie in another file."""
+    """Whether a tensor's values lie in another file than the model's own."""
+    return _is_external(proto) and _entries(proto).get("location") != OWN_FILE
+
+
+def _is_external(proto: Any) -> bool:
     return bool(proto.data_location == _EXTERNAL)
+
+
+def _entries(proto: Any) -> dict[str, str]:
+    return {entry.key: entry.value for entry in proto.external_data}
+
+
+def read_some(proto: Any, name: str, file: str, places: Array) -> Array:
+    """The elements at flat positions, without reading the others where the file lets us."""
+    from onnx import helper
+
+    if not _is_external(proto):
+        return read_values(proto, name, file).reshape(-1)[places]
+    dtype = helper.tensor_dtype_to_np_dtype(proto.data_type)
+    start = int(_entries(proto).get("offset") or 0)
+    with _path(proto, file).open("rb") as opened:
+        found = bytearray()
+        for place in places:
+            opened.seek(start + int(place) * dtype.itemsize)
+            found += opened.read(dtype.itemsize)
+    return np.frombuffer(bytes(found), dtype=dtype)
+
+
+def _path(proto: Any, file: str) -> Path:
+    """The file that holds a tensor's values. Raise ValueError for one outside the model's folder."""
+    location = _entries(proto).get("location", "")
+    return Path(file) if location == OWN_FILE else _inside(Path(file).parent, location)
 
 
 def read_values(proto: Any, name: str, file: str) -> Array:
     """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
-    if has_values_elsewhere(proto):
+    if _is_external(proto):
         held = type(proto)(dims=proto.dims, data_type=proto.data_type)
         held.raw_data = _external_bytes(proto, name, file)
         proto = held
@@ -42,11 +72,10 @@ def read_values(proto: Any, name: str, file: str) -> Array:
 
 def _external_bytes(proto: Any, name: str, file: str) -> bytes:
     """The bytes of a tensor in another file. Raise SourceError for a file that is missing, too short or elsewhere."""
-    entries = {entry.key: entry.value for entry in proto.external_data}
-    location = entries.get("location", "")
+    entries = _entries(proto)
     try:
         offset, length = int(entries.get("offset") or 0), entries.get("length")
-        path = Path(file) if location == OWN_FILE else _inside(Path(file).parent, location)
+        path = _path(proto, file)
         size = path.stat().st_size
         count = size - offset if length is None else int(length)
         _check_range(offset, count, size)
@@ -56,7 +85,8 @@ def _external_bytes(proto: Any, name: str, file: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(
-            f"the values of {name!r} lie in the file {location[:100]!r} beside the model, which cannot be read: {reason}."
+            f"the values of {name!r} lie in the file {entries.get('location', '')[:100]!r} beside the model, "
+            f"which cannot be read: {reason}."
         ) from None
 
 

@@ -16,9 +16,11 @@ from nncost.frontends.onnx.functions import Functions
 from nncost.frontends.onnx.lowering import FOLLOWS_BODIES, Lower, full_name, lowering_for
 from nncost.frontends.onnx.scope import Scope
 from nncost.frontends.onnx.size_names import dim_named
+from nncost.frontends.onnx.sources import SOURCES
 from nncost.frontends.onnx.stated import StatedTypes
 from nncost.frontends.onnx.tensors import Tensors
 from nncost.frontends.onnx.values import (
+    NOT_MADE,
     Absent,
     Array,
     Computed,
@@ -161,7 +163,8 @@ class Translation:
                 outputs = self._translated_outputs(node, kind, values)
                 for name, value in zip_longest(results, outputs[: len(results)]):
                     if name:
-                        self.scope.bind(name, value or self._missing(node, name, kind))
+                        made = value is not None and value is not NOT_MADE
+                        self.scope.bind(name, value if made else self._missing(node, name, kind))
         except (ShapeError, SourceError, SymbolError) as error:
             if self._depth and error.message.startswith("onnx."):
                 raise
@@ -251,7 +254,8 @@ class Translation:
             )
         finally:
             tensors.used_parameter = before
-        return [_as_value(value, inherits) for value in (made if isinstance(made, (tuple, list)) else (made,))]
+        source = SOURCES.get(call.node.op_type, "")
+        return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
     def named_size(self, name: str) -> Dim:
@@ -312,10 +316,10 @@ class Translation:
         return full_name(_domain(node), node.op_type)
 
 
-def _as_value(value: Any, activation: bool) -> Value:
+def _as_value(value: Any, activation: bool, source: str) -> Value:
     if value is None:
-        return Absent("")
-    return Computed(value, activation=activation) if isinstance(value, Tensor) else value
+        return NOT_MADE
+    return Computed(value, activation=activation, source=source) if isinstance(value, Tensor) else value
 
 
 def _working_type(operands: Sequence[Value]) -> str | None:

@@ -50,13 +50,17 @@ class Computed:
 
 @record(eq=False)
 class FileConstant:
-    """A constant of the file whose values stay there until ``read`` is called; ``elsewhere``: in another file."""
+    """A constant of the file whose values stay there until ``read`` is called; ``elsewhere``: in another file.
+
+    ``some`` reads the elements at flat positions only; without it they can only be read all at once.
+    """
 
     name: str
     shape: Shape
     dtype: str
     read: Callable[[], Array]
     elsewhere: bool = False
+    some: Callable[[Array], Array] | None = None
 
 
 @record(eq=False)
@@ -109,6 +113,9 @@ class Absent:
     reason: str
     shape: Shape = ()
     dtype: str = ""
+
+
+NOT_MADE = Absent("an output that its rule does not make")
 
 
 @record(eq=False)

@@ -10,7 +10,7 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.lowerings.convolution import convolution_operands, convolved
 from nncost.frontends.onnx.lowerings.dense import gemm, matmul
-from nncost.frontends.onnx.roles import LAYER
+from nncost.frontends.onnx.sources import LAYER
 from nncost.frontends.onnx.values import Computed, Unlowered, Value
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation

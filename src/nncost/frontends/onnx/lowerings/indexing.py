@@ -24,6 +24,8 @@ def _gather(call: Call) -> Lowered:
     if isinstance(index, Known):
         _check_index(index, table.shape[axis])
     if _is_table(call):
+        if isinstance(table, Stored) and not table.moves:
+            call.walk.tensors.looked_up.append(table.constant)
         if axis == 0 and len(table.shape) == 2:
             return sequence.embedding(call.builder, call.constant(1), call.tensor(0, "weight"))
         return call.builder.emit(ops.Gather(axis), call.tensor(0, "weight"), call.constant(1))

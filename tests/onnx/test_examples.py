@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 import nncost
 from nncost.frontends.lowering import ONNX
@@ -15,6 +15,7 @@ from nncost.frontends.onnx.lowering import full_name
 from nncost.ir.training.step import training_step
 from tests.onnx.closed import is_closed
 from tests.onnx.examples import EXAMPLES, Example, weights
+from tests.onnx.examples.example import drawn
 from tests.onnx.models import assert_close, evaluated, loaded, make_model, node, reference, saved
 from tests.proof.selfcount import assert_proven
 
@@ -25,7 +26,7 @@ NUMBERED = [pytest.param(example, id=f"{number}-{example.name}") for number, exa
 def test_outputs_equal_onnxruntime(example: Example, tmp_path: Path) -> None:
     proto = example.model()
     rng = np.random.default_rng(2)
-    feeds = {name: _drawn(rng, example, name) for name in example.inputs}
+    feeds = {name: drawn(rng, example, name) for name in example.inputs}
     with np.errstate(invalid="ignore"):
         ours = nncost.run(saved(proto, tmp_path), feeds)
     assert list(ours) == [output.name for output in proto.graph.output]
@@ -36,14 +37,6 @@ def test_outputs_equal_onnxruntime(example: Example, tmp_path: Path) -> None:
             assert left.shape == right.shape
         else:
             assert_close(left, right, 1e-5)
-
-
-def _drawn(rng: np.random.Generator, example: Example, name: str) -> np.ndarray:
-    """Indices are 0 or 1, other numbers between −1 and 1."""
-    shape, dtype = example.inputs[name], helper.tensor_dtype_to_np_dtype(example.types.get(name, TensorProto.FLOAT))
-    if name.startswith("i") and name not in example.types:
-        return rng.integers(0, 2, shape)
-    return rng.integers(0, 2, shape).astype(dtype) if dtype.kind in "iub" else rng.uniform(-1, 1, shape).astype(dtype)
 
 
 # What the counting scalar cannot do: round, stand alone in an array without axes, come from an integer.

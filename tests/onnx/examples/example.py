@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from tests.onnx.models import OPSET, make_model, node
 
@@ -44,6 +44,14 @@ class Example:
             outputs=self.outputs,
             types=types,
         )
+
+
+def drawn(rng: np.random.Generator, example: Example, name: str) -> np.ndarray:
+    """Indices are 0 or 1, other numbers between −1 and 1."""
+    shape, dtype = example.inputs[name], helper.tensor_dtype_to_np_dtype(example.types.get(name, TensorProto.FLOAT))
+    if name.startswith("i") and name not in example.types:
+        return rng.integers(0, 2, shape)
+    return rng.integers(0, 2, shape).astype(dtype) if dtype.kind in "iub" else rng.uniform(-1, 1, shape).astype(dtype)
 
 
 def weights(*shape: int) -> np.ndarray:

@@ -14,6 +14,7 @@ def size_by_data(call: Call, positions: Sequence[int], count: Callable[..., int]
     try:
         values = [call.array(position) for position in positions]
     except Unlowered:
+        call.walk.bounded = True
         call.note(f"Sizes that data decide are counted at their largest: {call.node.op_type} gives at most {largest}.")
         return largest
     return int(count(*values))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
+from string import ascii_letters
 
 from nncost.dims import Dim, is_symbolic, product
 from nncost.errors import ShapeError
@@ -19,8 +20,6 @@ from nncost.ir.layers import MatMul
 
 Labelled = tuple[Tensor, str]
 """A tensor and a letter for each of its axes."""
-FIRST_FREE = 0x3B1
-"""The letters of axes that ``...`` stands for begin at α, outside those of an equation."""
 
 
 def einsum(b: Builder, equation: str, operands: Sequence[Tensor], *, learned: bool = False) -> Tensor:
@@ -58,7 +57,10 @@ def terms_of(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     if any(count < 0 or (count > 0 and "..." not in term) for count, term in zip(counts, terms, strict=True)):
         raise ShapeError(f"the equation {equation!r} does not fit operands of {', '.join(map(str, ranks))} axes.")
     most = max(counts)
-    free = "".join(chr(FIRST_FREE + n) for n in range(most))
+    unused = [letter for letter in ascii_letters if letter not in equation]
+    if most > len(unused):
+        raise ShapeError(f"the equation {equation!r} has more axes than there are letters.")
+    free = "".join(unused[:most])
     written = [term.replace("...", free[most - count :]) for term, count in zip(terms, counts, strict=True)]
     if not arrow:
         every = left.replace(",", "").replace("...", "")

@@ -27,6 +27,12 @@ _MEETINGS: dict[str, tuple[str, np.ufunc]] = {
 }  # fmt: skip
 
 
+PUT: dict[Meeting, str] = {
+    "set": "put", "add": "put_add", "mul": "put_mul", "max": "put_max", "min": "put_min",
+}  # fmt: skip
+"""The names of what puts values at rows."""
+
+
 def places(b: Builder, shape: Shape, run: Callable[..., Array], *indices: Tensor) -> Tensor:
     """Row numbers of that shape that ``run`` computes from indices."""
     return b.emit(ops.Algorithm("places", ((shape, "int64"),), {}, run=run), *indices)
@@ -130,7 +136,7 @@ def _steps(first: Array, sizes: tuple[int, ...], circular: bool) -> Array:
 def put(b: Builder, rows: Tensor, at: Tensor, updates: Tensor, meeting: Meeting = "set") -> Tensor:
     """``updates`` (*S, *inner) put at the rows ``at`` (*S) of ``rows`` (N, *inner): free, or one operation for each value that meets another."""
     counts = {} if meeting == "set" else {_quantity(rows.dtype, _MEETINGS[meeting][0]): updates.elements}
-    op = ops.Algorithm("put", ((rows.shape, rows.dtype),), counts, run=lambda *x: _put(meeting, *x))
+    op = ops.Algorithm(PUT[meeting], ((rows.shape, rows.dtype),), counts, run=lambda *x: _put(meeting, *x))
     with b.region(Operation("scatter"), rows, at, updates) as region:
         region.returns(b.emit(op, rows, at, updates), gradient=_GRADIENTS.get(meeting))
     return region.outputs[0]

@@ -11,7 +11,7 @@ import numpy as np
 
 from nncost.dims import Dim, add_all, ceil_divide, floor_divide, product
 from nncost.ir import ops
-from nncost.ir.builder import Builder
+from nncost.ir.builder import Builder, GradientRule
 from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Operation, Pool
@@ -33,7 +33,7 @@ def max_pool(
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     with b.region(layer, x) as region:
         y, source, padded = _maxima(b, x, layer)
-        region.returns(y, saved=(source, padded), gradient=_max_pool_gradient)
+        region.returns(y, saved=(source, padded), gradient=_to_sources(padding))
     return y
 
 
@@ -47,14 +47,14 @@ def max_pool_with_indices(
     """
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     plane = product(x.shape[2:])
-    with b.region(layer, x) as region:
+    with b.region(Operation(layer.name), x) as region:
         y, source, padded = _maxima(b, x, layer)
         read = partial(_unpadded, x.shape[2:], padding, "F" if column_major else "C")
         table = b.emit(ops.Constant("array", (product(padded.shape[2:]),), "int64", read))
         starts = b.emit(ops.Constant("iota", (*x.shape[:2], *(1,) * (x.rank - 2)), "int64"))
         first = b.map("mul", starts, b.full((), plane, "int64"))
         index = b.map("add", b.emit(ops.Gather(0), table, source), first)
-        region.returns(y, index, saved=(source, padded), gradient=_max_pool_gradient)
+        region.returns(y, index, saved=(source, padded), gradient=_to_sources(padding))
     return y, index
 
 
@@ -88,18 +88,22 @@ def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
     return b.reshape(windows, (*windows.shape[:outer], product(windows.shape[outer:])))
 
 
-def _max_pool_gradient(
-    b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
-) -> Gradients:
-    """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
-    (x,), (source, padded), g = region.inputs, region.saved, gradients[0]
-    if g is None or x not in wanted:
-        return {}
-    flat = (*g.shape[:2], product(g.shape[2:]))
-    scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
-    whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
-    padding = region.layer.padding if isinstance(region.layer, Pool) else ()
-    return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
+def _to_sources(padding: Padding) -> GradientRule:
+    """The gradient of maxima whose flat positions in the padded input were saved with it."""
+
+    def gradient(
+        b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
+    ) -> Gradients:
+        """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
+        (x,), (source, padded), g = region.inputs, region.saved, gradients[0]
+        if g is None or x not in wanted:
+            return {}
+        flat = (*g.shape[:2], product(g.shape[2:]))
+        scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
+        whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
+        return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
+
+    return gradient
 
 
 def masked_max_pool(
@@ -145,7 +149,8 @@ def average_pool(
         "average", tuple(kernel), tuple(stride), tuple(padding), steps, count_padding, tuple(overhang), divisor
     )
     window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
-    with b.region(layer, x) as region:
+    is_dilated = any(step != 1 for step in steps)
+    with b.region(Operation(layer.name) if is_dilated else layer, x) as region:
         taps = b.emit(window, pad_spatial(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
         if divisor is not None:
@@ -226,7 +231,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
             y = b.reshape(b.emit(ops.Concat(2), *(b.unsqueeze(value, 2) for value, _ in extremes)), shape)
             found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
             source = b.reshape(b.emit(ops.Concat(2), *found), shape)
-            region.returns(y, saved=(source, x), gradient=_max_pool_gradient)
+            region.returns(y, saved=(source, x), gradient=_to_sources(()))
         else:
             y = b.reshape(b.emit(ops.Concat(2), *(b.mean(window, [2], keep=True) for window in taps)), shape)
             region.returns(y)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.onnx.load import load
@@ -41,12 +42,15 @@ def make_model(
     arrays = {name: a.astype(np.float32) if a.dtype == np.float64 else a for name, a in arrays.items()}
     initializers = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(list(nodes), "test", given, results, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    domains = sorted({each.domain for each in nodes} - {""})
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
     """A node whose operands are named in one text; ``-`` leaves an optional one out."""
-    return helper.make_node(op, ["" if name == "-" else name for name in inputs.split()], outputs.split(), **attributes)
+    given, made = (["" if name == "-" else name for name in names.split()] for names in (inputs, outputs))
+    return helper.make_node(op, given, made, **attributes)
 
 
 def saved(model: onnx.ModelProto, folder: Path) -> str:
@@ -77,6 +81,11 @@ def reference(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[n
     settings.intra_op_num_threads = 2
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     return session.run(None, dict(feeds))
+
+
+def evaluated(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """All outputs of the evaluator that defines the standard, for what onnxruntime lacks."""
+    return [np.asarray(each) for each in ReferenceEvaluator(model).run(None, dict(feeds))]
 
 
 def stored_constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:

@@ -13,8 +13,10 @@ from nncost.frontends.lowering import ONNX
 from nncost.frontends.onnx import lowerings  # noqa: F401 - registers the lowerings
 from nncost.frontends.onnx.lowering import full_name
 from nncost.ir.training.step import training_step
+from tests.onnx.closed import is_closed
 from tests.onnx.examples import EXAMPLES, Example, weights
-from tests.onnx.models import assert_close, loaded, make_model, node, reference, saved
+from tests.onnx.examples.example import drawn
+from tests.onnx.models import assert_close, evaluated, loaded, make_model, node, reference, saved
 from tests.proof.selfcount import assert_proven
 
 NUMBERED = [pytest.param(example, id=f"{number}-{example.name}") for number, example in enumerate(EXAMPLES)]
@@ -24,15 +26,17 @@ NUMBERED = [pytest.param(example, id=f"{number}-{example.name}") for number, exa
 def test_outputs_equal_onnxruntime(example: Example, tmp_path: Path) -> None:
     proto = example.model()
     rng = np.random.default_rng(2)
-    feeds = {
-        name: rng.integers(0, 2, shape) if name.startswith("i") else rng.uniform(-1, 1, shape).astype(np.float32)
-        for name, shape in example.inputs.items()
-    }
+    feeds = {name: drawn(rng, example, name) for name in example.inputs}
     with np.errstate(invalid="ignore"):
         ours = nncost.run(saved(proto, tmp_path), feeds)
     assert list(ours) == [output.name for output in proto.graph.output]
-    for left, right in zip(ours.values(), reference(proto, feeds), strict=True):
-        assert_close(left, right, 1e-5)
+    compute = evaluated if example.reference == "onnx" else reference
+    for left, right in zip(ours.values(), compute(example.model(example.same_as), feeds), strict=True):
+        assert left.dtype == right.dtype
+        if example.reference == "shape":
+            assert left.shape == right.shape
+        else:
+            assert_close(left, right, 1e-5)
 
 
 # What the counting scalar cannot do: round, stand alone in an array without axes, come from an integer.
@@ -47,6 +51,8 @@ def test_counts_are_proven(example: Example, tmp_path: Path) -> None:
     if example.name in NOT_PROVEN | WHOLE_PRODUCTS:
         pytest.skip("the counting scalar cannot run it")
     graph = loaded(example.model(), tmp_path).graph
+    if any(is_closed(node.op) for node in graph.nodes()):
+        pytest.skip("its amounts are a closed form; tests/onnx/test_closed_forms.py has them by hand")
     assert_proven(graph)
     if "float" in graph.outputs[0].dtype:
         assert_proven(training_step(graph, loss="sum", optimizer="none").graph)
@@ -69,6 +75,10 @@ def test_products_of_whole_numbers_are_those_of_floats(
     assert ours.parameters.bytes * 4 == twin.parameters.bytes
 
 
+UNKNOWN = {"ImageDecoder"}
+"""Operations that have a lowering to say why they are unknown."""
+
+
 def test_every_lowering_has_an_example() -> None:
     shown = {full_name(node.domain, node.op_type) for example in EXAMPLES for node in example.nodes}
-    assert set(ONNX.ours) - shown == set()
+    assert set(ONNX.ours) - shown == UNKNOWN

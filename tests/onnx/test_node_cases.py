@@ -10,6 +10,8 @@ import pytest
 from tests.onnx.official import PASSED, REFUSED, node_cases, outcome
 
 LEAST = 1290
+DRAWN = ("test_bernoulli",)
+"""Cases whose outputs are what a library of its own drew."""
 NEVER = ("is None", "Traceback", "object at 0x")
 """What a reason never says."""
 
@@ -18,6 +20,8 @@ NEVER = ("is None", "Traceback", "object at 0x")
 def test_every_case_passes_or_is_refused_with_a_reason(tmp_path: Path) -> None:
     path, found = tmp_path / "case.onnx", Counter[str]()
     for case in node_cases():
+        if case.name.startswith(DRAWN):
+            continue
         result = outcome(case, path)
         assert result.kind in (PASSED, REFUSED), f"{case.name} {result}"
         assert result.kind == PASSED or (result.reason and not any(text in result.reason for text in NEVER))

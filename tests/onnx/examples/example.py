@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ IMAGE = (2, 4, 7, 6)
 
 @dataclass(frozen=True)
 class Example:
-    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices."""
+    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices unless ``types`` differ."""
 
     name: str
     nodes: list[onnx.NodeProto]
@@ -26,15 +26,32 @@ class Example:
     constants: Mapping[str, Any] = field(default_factory=dict)
     opset: int = OPSET
     outputs: tuple[str, ...] = ("y",)
+    types: Mapping[str, int] = field(default_factory=dict)
+    reference: str = "onnxruntime"
+    """Or ``onnx``, whose evaluator is asked where onnxruntime lacks the operation; ``shape``: what is drawn has no value."""
 
-    def model(self) -> onnx.ModelProto:
-        types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")}
-        model = make_model(
-            self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
+    same_as: Sequence[onnx.NodeProto] = ()
+    """Standard nodes that compute the same, for an operation that neither of them runs here."""
+
+    def model(self, nodes: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
+        """The example's model, or one of other nodes with its inputs and constants."""
+        types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")} | dict(self.types)
+        return make_model(
+            nodes or self.nodes,
+            self.inputs,
+            constants=self.constants,
+            opset=OPSET if nodes else self.opset,
+            outputs=self.outputs,
+            types=types,
         )
-        domains = sorted({node.domain for node in self.nodes} - {""})
-        model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in domains)
-        return model
+
+
+def drawn(rng: np.random.Generator, example: Example, name: str) -> np.ndarray:
+    """Indices are 0 or 1, other numbers between −1 and 1."""
+    shape, dtype = example.inputs[name], helper.tensor_dtype_to_np_dtype(example.types.get(name, TensorProto.FLOAT))
+    if name.startswith("i") and name not in example.types:
+        return rng.integers(0, 2, shape)
+    return rng.integers(0, 2, shape).astype(dtype) if dtype.kind in "iub" else rng.uniform(-1, 1, shape).astype(dtype)
 
 
 def weights(*shape: int) -> np.ndarray:
@@ -42,9 +59,11 @@ def weights(*shape: int) -> np.ndarray:
     return np.random.default_rng(5).uniform(0.2, 0.9, shape)
 
 
-def one(op: str, inputs: str, constants: Mapping[str, Any] | None = None, *, x: tuple[int, ...] = X, opset: int = OPSET, label: str = "", **attributes: Any) -> Example:  # fmt: skip
+def one(op: str, inputs: str, constants: Mapping[str, Any] | None = None, *, x: tuple[int, ...] = X, opset: int = OPSET, label: str = "", outputs: str = "y", reference: str = "onnxruntime", **attributes: Any) -> Example:  # fmt: skip
     label = label or ",".join(f"{key}={value}" for key, value in attributes.items())
-    return Example(f"{op}({label})", [node(op, inputs, **attributes)], {"x": x}, constants or {}, opset)
+    made = node(op, inputs, outputs, **attributes)
+    names = tuple(name for name in outputs.split() if name != "-")
+    return Example(f"{op}({label})", [made], {"x": x}, constants or {}, opset, names, reference=reference)
 
 
 def two(op: str, a: tuple[int, ...], b: tuple[int, ...], **attributes: Any) -> Example:

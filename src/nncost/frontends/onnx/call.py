@@ -37,7 +37,8 @@ class Walk(Protocol):
     """What a lowering needs to know of the walk over the file's nodes.
 
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
-    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be.
+    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be. ``bounded``: some size
+    is the largest that data may decide, so that what does not fit is not the file's mistake.
     """
 
     types: Types
@@ -46,6 +47,7 @@ class Walk(Protocol):
     batch_is: Dim
     trusting: bool
     notes: dict[str, None]
+    bounded: bool
 
     @property
     def tensors(self) -> Tensors:

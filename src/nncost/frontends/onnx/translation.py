@@ -69,6 +69,7 @@ class Translation:
         self.types, self.file = types, file
         self.batch_was, self.batch_is = batch_was, batch_is
         self.notes: dict[str, None] = {}
+        self.bounded = False
         self.tensors = Tensors(builder)
         self.scope = Scope(model.graph, types, file, opsets)
         self.given: dict[Tensor, Array] = {}
@@ -249,6 +250,11 @@ class Translation:
         except NotImplementedError:
             self._take_back(before)
             raise
+        except (ShapeError, ArithmeticError, LookupError, ValueError) as misfit:
+            if not self.bounded:
+                raise
+            self._take_back(before)
+            raise Unlowered("the largest size that data may decide does not fit") from misfit
         finally:
             b.dtype = floats
 

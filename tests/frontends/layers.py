@@ -33,6 +33,14 @@ def uncounted_batches() -> nn.Module:
     return module
 
 
+def learned_instance_norm() -> nn.Module:
+    """Instance norm after some training: its scale and shift are no longer ones and zeros."""
+    module = nn.InstanceNorm2d(4, affine=True)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5)
+    return module
+
+
 def number(value: float) -> np.ndarray:
     return np.array(value, dtype=np.float32)
 
@@ -128,7 +136,9 @@ LAYERS = [
     Layer("rmsnorm", ("rms_norm",), X, "rmsnorm", [node("RMSNormalization", "x s")], lambda: nn.RMSNorm(5, eps=1e-5), named("s"), opset=23),
     Layer("groupnorm", ("group_norm",), IMAGE, "groupnorm 2", [node("GroupNormalization", "x s b", num_groups=2)], lambda: nn.GroupNorm(2, 4), named(*"sb")),
     Layer("instancenorm", ("instance_norm",), IMAGE, "instancenorm affine", [node("InstanceNormalization", "x s b")],
-          lambda: nn.InstanceNorm2d(4, affine=True), named(*"sb")),
+          learned_instance_norm, named(*"sb")),
+    Layer("instancenorm without affine", ("instance_norm",), IMAGE, "instancenorm", [node("InstanceNormalization", "x s b")],
+          None, lambda state: {"s": np.ones(4), "b": np.zeros(4)}),
     Layer("lrn", ("local_response_norm",), IMAGE, "lrn 3", [node("LRN", "x", size=3)], None),
     Layer("embedding", ("embedding",), (2, 5), "embedding 7 3", [node("Gather", "w x")], lambda: nn.Embedding(7, 3), named("w"), rows=7),
     Layer("dropout", ("dropout",), ROWS, "dropout 0.3", [node("Dropout", "x r")], None, lambda state: {"r": number(0.3)}),

@@ -41,7 +41,16 @@ def make_model(
     arrays = {name: a.astype(np.float32) if a.dtype == np.float64 else a for name, a in arrays.items()}
     initializers = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(list(nodes), "test", given, results, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    domains = {"": opset} | {each.domain: newest_version(each.domain) for each in nodes if each.domain}
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid(*each) for each in domains.items()], ir_version=10
+    )
+
+
+def newest_version(domain: str) -> int:
+    """The version of another domain that nodes are made for: the newest that the onnx package has, else one."""
+    versions = [schema.since_version for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == domain]
+    return max(versions, default=1)
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
@@ -77,6 +86,13 @@ def reference(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[n
     settings.intra_op_num_threads = 2
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     return session.run(None, dict(feeds))
+
+
+def evaluated(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """All outputs of the evaluator that the onnx package has for reference."""
+    from onnx.reference import ReferenceEvaluator
+
+    return [np.asarray(array) for array in ReferenceEvaluator(model).run(None, dict(feeds))]
 
 
 def stored_constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:

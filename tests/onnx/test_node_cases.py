@@ -16,8 +16,6 @@ import nncost
 from nncost.errors import NncostError
 
 OTHERWISE = {
-    "test_batchnorm_example_training_mode": "the caller's mode decides, not the attribute training_mode",
-    "test_batchnorm_epsilon_training_mode": "the caller's mode decides, not the attribute training_mode",
     "test_bitwise_not_3d": "unsigned integers are counted, and run, as signed ones of the same width",
 }
 LEAST = 500

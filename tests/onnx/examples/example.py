@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from tests.onnx.models import OPSET, make_model, node
+from tests.onnx.models import OPSET, evaluated, make_model, node, reference
 
 X = (2, 3, 5)
 IMAGE = (2, 4, 7, 6)
@@ -18,7 +18,10 @@ IMAGE = (2, 4, 7, 6)
 
 @dataclass(frozen=True)
 class Example:
-    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices."""
+    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices.
+
+    ``reference`` is what runs it to compare with: ``onnxruntime``, or ``onnx``'s own evaluator for what that lacks.
+    """
 
     name: str
     nodes: list[onnx.NodeProto]
@@ -26,12 +29,17 @@ class Example:
     constants: Mapping[str, Any] = field(default_factory=dict)
     opset: int = OPSET
     outputs: tuple[str, ...] = ("y",)
+    reference: str = "onnxruntime"
 
     def model(self) -> onnx.ModelProto:
         types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")}
         return make_model(
             self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
         )
+
+    def expected(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs of the reference."""
+        return (evaluated if self.reference == "onnx" else reference)(self.model(), feeds)
 
 
 def weights(*shape: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.onnx.load import load
@@ -41,21 +42,24 @@ def make_model(
     arrays = {name: a.astype(np.float32) if a.dtype == np.float64 else a for name, a in arrays.items()}
     initializers = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(list(nodes), "test", given, results, initializers)
-    domains = {"": opset} | {each.domain: newest_version(each.domain) for each in nodes if each.domain}
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid(*each) for each in domains.items()], ir_version=10
-    )
+    domains = sorted({each.domain for each in nodes} - {""})
+    imports = [
+        helper.make_opsetid("", opset),
+        *(helper.make_opsetid(domain, newest_version(domain)) for domain in domains),
+    ]
+    return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 
 def newest_version(domain: str) -> int:
-    """The version of another domain that nodes are made for: the newest that the onnx package has, else one."""
+    """The newest version of a domain that the onnx package has; one for what it lacks."""
     versions = [schema.since_version for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == domain]
     return max(versions, default=1)
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
     """A node whose operands are named in one text; ``-`` leaves an optional one out."""
-    return helper.make_node(op, ["" if name == "-" else name for name in inputs.split()], outputs.split(), **attributes)
+    given, made = (["" if name == "-" else name for name in names.split()] for names in (inputs, outputs))
+    return helper.make_node(op, given, made, **attributes)
 
 
 def saved(model: onnx.ModelProto, folder: Path) -> str:
@@ -89,10 +93,8 @@ def reference(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[n
 
 
 def evaluated(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """All outputs of the evaluator that the onnx package has for reference."""
-    from onnx.reference import ReferenceEvaluator
-
-    return [np.asarray(array) for array in ReferenceEvaluator(model).run(None, dict(feeds))]
+    """All outputs of the evaluator that defines the standard, for what onnxruntime lacks."""
+    return [np.asarray(each) for each in ReferenceEvaluator(model).run(None, dict(feeds))]
 
 
 def stored_constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.execute import execute
 from nncost.ir.graph import Graph, Node, Tensor
 
@@ -167,8 +168,8 @@ def random_feeds(
     rng = np.random.default_rng(seed)
     feeds: dict[Tensor, np.ndarray] = {}
     for tensor in [*graph.inputs, *(p.tensor for p in graph.parameters)]:
-        if tensor.dtype == "int64":
-            feeds[tensor] = rng.integers(0, 2, tensor.shape)
+        if tensor.dtype in INTEGER_DTYPES:
+            feeds[tensor] = rng.integers(0, 2, tensor.shape).astype(tensor.dtype)
         else:
             feeds[tensor] = rng.uniform(0.1, 0.9, tensor.shape)
     return feeds | dict(overrides or {})

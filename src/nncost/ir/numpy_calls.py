@@ -16,7 +16,7 @@ import numpy as np
 from nncost.dims import Shape, is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
-from nncost.ir.elementary import ARRAYS
+from nncost.ir.elementary import ARRAYS, Arrays
 from nncost.ir.graph import Node
 from nncost.ir.numpy_types import is_own, numpy_dtype, working_dtype
 from nncost.ir.scalars import SCALARS
@@ -44,7 +44,7 @@ def call_of(op: ops.Op, dtype: str | None, functions: Any = ARRAYS) -> ArrayCall
         case ops.Contract():
             return _contraction(op)
         case ops.Map(function=name):
-            direct = _DIRECT.get(name) if functions is ARRAYS else None
+            direct = _DIRECT.get(name) if isinstance(functions, Arrays) else None
             return direct or partial(SCALARS[name].value, functions)
         case ops.Reduce(function=name, axes=axes):
             return partial(_UFUNCS[name].reduce, axis=axes)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from tests.onnx.models import OPSET, evaluated, make_model, node, reference
+from tests.onnx.models import OPSET, make_model, node
 
 X = (2, 3, 5)
 IMAGE = (2, 4, 7, 6)
@@ -18,10 +18,7 @@ IMAGE = (2, 4, 7, 6)
 
 @dataclass(frozen=True)
 class Example:
-    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices.
-
-    ``reference`` is what runs it to compare with: ``onnxruntime``, or ``onnx``'s own evaluator for what that lacks.
-    """
+    """A model of one node (and of those that make its operands); inputs named ``i…`` are indices unless ``types`` differ."""
 
     name: str
     nodes: list[onnx.NodeProto]
@@ -29,17 +26,15 @@ class Example:
     constants: Mapping[str, Any] = field(default_factory=dict)
     opset: int = OPSET
     outputs: tuple[str, ...] = ("y",)
+    types: Mapping[str, int] = field(default_factory=dict)
     reference: str = "onnxruntime"
+    """Or ``onnx``, whose evaluator is asked where onnxruntime lacks the operation; ``shape``: what is drawn has no value."""
 
     def model(self) -> onnx.ModelProto:
-        types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")}
+        types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")} | dict(self.types)
         return make_model(
             self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
         )
-
-    def expected(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs of the reference."""
-        return (evaluated if self.reference == "onnx" else reference)(self.model(), feeds)
 
 
 def weights(*shape: int) -> np.ndarray:
@@ -47,9 +42,11 @@ def weights(*shape: int) -> np.ndarray:
     return np.random.default_rng(5).uniform(0.2, 0.9, shape)
 
 
-def one(op: str, inputs: str, constants: Mapping[str, Any] | None = None, *, x: tuple[int, ...] = X, opset: int = OPSET, label: str = "", **attributes: Any) -> Example:  # fmt: skip
+def one(op: str, inputs: str, constants: Mapping[str, Any] | None = None, *, x: tuple[int, ...] = X, opset: int = OPSET, label: str = "", outputs: str = "y", reference: str = "onnxruntime", **attributes: Any) -> Example:  # fmt: skip
     label = label or ",".join(f"{key}={value}" for key, value in attributes.items())
-    return Example(f"{op}({label})", [node(op, inputs, **attributes)], {"x": x}, constants or {}, opset)
+    made = node(op, inputs, outputs, **attributes)
+    names = tuple(name for name in outputs.split() if name != "-")
+    return Example(f"{op}({label})", [made], {"x": x}, constants or {}, opset, names, reference=reference)
 
 
 def two(op: str, a: tuple[int, ...], b: tuple[int, ...], **attributes: Any) -> Example:

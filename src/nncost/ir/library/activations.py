@@ -218,6 +218,23 @@ def hard_sigmoid(slope: float = 1 / 6, offset: float = 0.5) -> Function:
     return (lambda b, x: b.map("clip", b.map("add", b.map("mul", slope, x), offset), 0.0, 1.0)), None
 
 
+def affine(slope: float = 1.0, offset: float = 0.0) -> Function:
+    """slope·x + offset: 1 mul and 1 add."""
+    return (lambda b, x: b.map("add", b.map("mul", slope, x), offset)), None
+
+
+def scaled_tanh(scale: float = 1.0, slope: float = 1.0) -> Function:
+    """scale·tanh(slope·x): 2 mul and 1 tanh."""
+    return (lambda b, x: b.map("mul", scale, b.map("tanh", b.map("mul", slope, x)))), None
+
+
+def swish(slope: float = 1.0) -> Function:
+    """x·σ(slope·x): 1 mul, 1 sigmoid and, unless the slope is one, 1 mul more."""
+    if slope == 1.0:
+        return _silu, None
+    return (lambda b, x: b.map("mul", x, b.map("sigmoid", b.map("mul", slope, x)))), None
+
+
 def clip(low: float, high: float) -> Function:
     """min(max(x, low), high): 2 cmp, and 2 cmp backward."""
     return (lambda b, x: b.map("clip", x, low, high)), None
@@ -247,5 +264,6 @@ _PARAMETRISED: Mapping[str, Callable[..., Function]] = {
     "leaky_relu": leaky_relu, "rrelu": leaky_relu, "elu": elu, "selu": elu, "celu": celu, "hardtanh": clip,
     "hardsigmoid": hard_sigmoid, "softplus": softplus, "threshold": threshold, "thresholded_relu": threshold,
     "hardshrink": shrink, "softshrink": lambda limit: shrink(limit, limit), "shrink": shrink, "log_sigmoid": lambda: (_log_sigmoid, None),
+    "affine": affine, "scaled_tanh": scaled_tanh, "swish": swish,
 }  # fmt: skip
 """Those with numbers of their own, and those that no spec names."""

@@ -102,7 +102,7 @@ def prepare(
     """Prepare a graph to be run often; a run returns its outputs.
 
     ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants; None leaves
-    each number the type that the graph declares, sums of short floats being taken in single precision. With
+    each number the type that the graph declares, sums of half floats being taken in single precision. With
     ``update_buffers`` a run writes running averages into the arrays that were fed for their buffers.
     Raise as :func:`execute`.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Example:
     types: Mapping[str, int] = field(default_factory=dict)
     reference: str = "onnxruntime"
     """Or ``onnx``, whose evaluator is asked where onnxruntime lacks the operation; ``shape``: what is drawn has no value."""
+    compute: Callable[..., list[np.ndarray]] | None = None
+    """What the operation does to its inputs, in NumPy, where neither has it."""
 
     def model(self) -> onnx.ModelProto:
         types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")} | dict(self.types)

@@ -50,32 +50,36 @@ class Stages:
 
 def formed_attention(
     b: Builder, query: Tensor, key: Tensor, value: Tensor, form: AttentionForm,
-    *, bias: Tensor | None = None, mask: Tensor | None = None, lengths: Tensor | None = None, ends: bool = False,
+    *, biases: Sequence[Tensor] = (), mask: Tensor | None = None, lengths: Tensor | None = None, ends: bool = False,
+    finite: bool = False,
 ) -> Stages:  # fmt: skip
     """``query`` (B, H, T, E), ``key`` (B, G, S, E), ``value`` (B, G, S, V); heads of keys and values are shared.
 
-    For each score: E mul in the contraction, 1 add for a ``bias``, 1 cmp for a Boolean ``mask``, the positions and the
+    For each score: E mul in the contraction, 1 add for each of the ``biases``, 1 cmp for a Boolean ``mask``, the positions and the
     valid ``lengths`` (B,) of keys together; 1 div, 1 mul and 1 tanh for a soft cap, and the softmax. A split scale takes
     1 mul for each number of queries and keys, a plain one for each score. Where a row may see no key, its zeros take 3
-    cmp. With ``ends`` the last query stands at the last valid key. Masks broadcast to (B, H, T, S).
+    cmp; biases that are ``finite`` hide none. With ``ends`` the last query stands at the last valid key. Masks broadcast to (B, H, T, S).
     """
     batch, heads, length, width = query.shape
     groups, source = key.shape[1:3]
-    given = [tensor for tensor in (bias, mask, lengths) if tensor is not None]
+    given = [tensor for tensor in (mask, lengths) if tensor is not None]
+    guarded = bool(given) or (bool(biases) and not finite) or _may_see_none(form)
     hidden = hidden_scores(length, source, form) if form.is_bounded and not ends else 0
     products = batch * heads * hidden * (width + value.shape[3])
-    with b.region(Operation("attention"), query, key, value, *given, masked=products) as region:
+    with b.region(Operation("attention"), query, key, value, *biases, *given, masked=products) as region:
         five = (batch, groups, exact_divide(heads, groups), length, source)
         raw = capped = _scores(b, b.reshape(query, (*five[:4], width)), key, form)
         if form.softcap:
             capped = b.map("mul", b.map("tanh", b.map("div", raw, form.softcap)), form.softcap)
         allowed = _allowed(b, five, form, mask, lengths, ends=ends)
-        masked = capped if bias is None else b.map("add", capped, _over(b, in_type(b, bias, raw.dtype), five))
+        masked = capped
+        for bias in biases:
+            masked = b.map("add", masked, _over(b, in_type(b, bias, raw.dtype), five))
         if allowed is not None:
             masked = b.map("select", _over(b, allowed, five), masked, float("-inf"))
         wide = in_type(b, masked, form.precision or raw.dtype)
         with computing_in(b, wide.dtype):
-            softmax = guarded_softmax(b, wide, guarded=bool(given) or _may_see_none(form))
+            softmax = guarded_softmax(b, wide, guarded=guarded)
         probabilities = in_type(b, softmax, query.dtype)
         y = b.contract("bghts,bgsv->bghtv", probabilities, value)
         four = (batch, heads, length, source)

@@ -31,13 +31,13 @@ def _attention(call: Call) -> Lowered:
         past_key, past_value = call.constant(PAST_KEY), call.constant(PAST_VALUE)
         past = past_key.shape[2]
         key, value = b.concat([past_key, key], 2), b.concat([past_value, value], 2)
-    bias, mask = masks(call, MASK, query, key.shape[2])
+    biases, mask = masks(call, MASK, query, key.shape[2])
     lengths = call.constant(LENGTHS) if call.has(LENGTHS) else None
     form = _form(call, past)
     ends = lengths is not None and not call.has(PAST_KEY)
     if ends and form.is_bounded:
         call.note("Which products a mask of valid lengths hides is not known before a run; none count as masked.")
-    stages = formed_attention(b, query, key, value, form, bias=bias, mask=mask, lengths=lengths, ends=ends)
+    stages = formed_attention(b, query, key, value, form, biases=biases, mask=mask, lengths=lengths, ends=ends)
     y = merge_heads(b, stages.output) if len(call.value(0).shape) == 3 else stages.output
     return y, key, value, _stage(call, stages)
 
@@ -79,10 +79,10 @@ def precision(call: Call) -> str | None:
     return dtype
 
 
-def masks(call: Call, position: int, query: Tensor, source: Dim) -> tuple[Tensor | None, Tensor | None]:
+def masks(call: Call, position: int, query: Tensor, source: Dim) -> tuple[list[Tensor], Tensor | None]:
     """A mask as numbers that are added, or as truth values; keys beyond its end are hidden."""
     if not call.has(position):
-        return None, None
+        return [], None
     mask, b = call.constant(position), call.builder
     missing = source - mask.shape[-1]
     if not is_symbolic(missing) and missing > 0:
@@ -90,7 +90,7 @@ def masks(call: Call, position: int, query: Tensor, source: Dim) -> tuple[Tensor
         hidden = 0.0 if mask.dtype == "bool" else float("-inf")
         mask = b.emit(ops.Pad((*none, 0), (*none, missing), hidden), mask)
     check_broadcast(mask.shape, (*query.shape[:3], source))
-    return (None, mask) if mask.dtype == "bool" else (mask, None)
+    return ([], mask) if mask.dtype == "bool" else ([mask], None)
 
 
 def _stage(call: Call, stages: Stages) -> Tensor:

@@ -17,7 +17,7 @@ A message says what was received, what is accepted and, where there is one, the 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nncost.names import printable
 
@@ -102,9 +102,17 @@ class SourceError(NncostError):
 
 
 class ShapeError(NncostError):
-    """Tensors whose shapes do not fit the operation."""
+    """Tensors whose shapes do not fit the operation; ``sizes`` are two that should be equal, where that is the fault."""
 
     code = "shape"
+    sizes: tuple[Any, Any] | None = None
+
+    @classmethod
+    def of_sizes(cls, message: str, left: Any, right: Any) -> ShapeError:
+        """Return the error that two sizes differ."""
+        error = cls(message)
+        error.sizes = left, right
+        return error
 
 
 class OptionError(NncostError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from nncost.counting.kernels import Kernels
 from nncost.counting.ledger import count_graph
 from nncost.ir import ops
-from nncost.ir.dtypes import DTYPE_BYTES
+from nncost.ir.dtypes import bytes_of
 from nncost.ir.graph import Graph, Node, Tensor, walk
 from nncost.ir.training.step import StepGraph
 
@@ -71,7 +71,7 @@ class Interpreter:
         self.phases.append(phase)
 
     def _new(self, tensor: Tensor) -> Pieces:
-        piece = Piece(int(tensor.elements) * DTYPE_BYTES[tensor.dtype], [self.moment])
+        piece = Piece(int(bytes_of(tensor.elements, tensor.dtype)), [self.moment])
         self.pieces.append(piece)
         return frozenset([piece])
 

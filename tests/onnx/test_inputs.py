@@ -52,12 +52,52 @@ def test_shapes_are_overridden_by_name_or_for_the_only_input(tmp_path: Path) -> 
         nncost.count(both, (9, 3))
 
 
-@pytest.mark.parametrize("shape", [(2, None), (2, 0), None])
-def test_a_missing_size_asks_for_the_shape(shape: tuple[int | None, ...] | None, tmp_path: Path) -> None:
-    model = make_model([node("MatMul", "x w")], {"x": shape}, constants={"w": weights(3, 4)})
+def test_a_missing_shape_asks_for_it(tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"x": None}, constants={"w": weights(3, 4)})
     with pytest.raises(SourceError, match="--input x="):
         nncost.count(saved(model, tmp_path))
     assert nncost.count(saved(model, tmp_path), (2, 3)).forward.macs == 24
+
+
+@pytest.mark.parametrize("size", [None, -1])
+def test_a_missing_size_follows_from_the_weights(size: int | None, tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"x": (2, size)}, constants={"w": weights(3, 4)})
+    report = nncost.count(saved(model, tmp_path))
+    assert report.forward.macs == 24
+    assert report.notes[0] == "The size x_1 is 3, as what it is used for says."
+
+
+def test_a_missing_size_that_nothing_tells_is_a_symbol(tmp_path: Path) -> None:
+    path = saved(make_model([node("MatMul", "x w")], {"x": (None, 3)}, constants={"w": weights(3, 4)}), tmp_path)
+    assert str(nncost.count(path).forward.macs) == "12*x_0"
+    assert nncost.count(path, symbols={"x_0": 5}).forward.macs == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "bound"),
+    [
+        ("past + new", "12*new + 12*past", {"past": 2, "new": 3}),
+        ("floor(height/8 - 1/8) + 1", "12*floor(height/8 + 7/8)", {"height": 40}),
+        ("batch size", "12*'batch size'", {"batch size": 5}),
+        ("?", "12*x_0", {"x_0": 5}),
+        ("__import__('os')", "12*'__import__(’os’)'", {"__import__('os')": 5}),
+    ],
+)
+def test_names_of_sizes(name: str, formula: str, bound: dict[str, int], tmp_path: Path) -> None:
+    path = saved(make_model([node("MatMul", "x w")], {"x": (name, 3)}, constants={"w": weights(3, 4)}), tmp_path)
+    assert str(nncost.count(path).forward.macs) == formula
+    assert nncost.count(path, symbols=bound).forward.macs == 60
+
+
+def test_sizes_of_zero_are_sizes(tmp_path: Path) -> None:
+    """The first step of a text: nothing is past yet."""
+    nodes = [
+        node("Concat", "past new", "k", axis=1),
+        node("Transpose", "k", "t", perm=[0, 2, 1]),
+        node("MatMul", "q t"),
+    ]
+    path = saved(make_model(nodes, {"q": (4, 7, 8), "past": (4, 0, 8), "new": (4, 7, 8)}), tmp_path)
+    assert nncost.count(path).forward.macs == 4 * 7 * 7 * 8
 
 
 def test_a_missing_batch_is_given_by_the_batch(tmp_path: Path) -> None:

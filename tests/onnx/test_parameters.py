@@ -24,7 +24,7 @@ def roles(
 def test_weights_multiply_and_biases_add(tmp_path: Path) -> None:
     nodes = [node("MatMul", "x w", "a"), node("Add", "a b", "c"), node("Mul", "c s", "d"), node("Sub", "d m")]
     found = roles(nodes, tmp_path, w=weights(3, 4), b=weights(4), s=weights(4), m=weights(4))
-    assert found == {"w": "weight", "b": "bias", "s": "weight", "m": "other"}
+    assert found == {"w": "weight", "b": "bias", "s": "weight"}
 
 
 def test_batch_norm_statistics_are_buffers(tmp_path: Path) -> None:
@@ -42,7 +42,10 @@ def test_a_tied_tensor_counts_once_through_moves(tmp_path: Path) -> None:
 
 
 def test_moves_keep_the_role_and_the_name(tmp_path: Path) -> None:
-    nodes = [node("Unsqueeze", "w a", "u"), node("Identity", "u", "v"), node("Squeeze", "v a", "t"), node("Mul", "x t")]
+    nodes = [
+        node("Relu", "x", "h"), node("Unsqueeze", "w a", "u"), node("Identity", "u", "v"), node("Squeeze", "v a", "t"),
+        node("Mul", "h t"),
+    ]  # fmt: skip
     assert roles(nodes, tmp_path, w=weights(3), a=np.array([0, 2])) == {"w": "weight"}
 
 
@@ -98,13 +101,16 @@ def test_weights_in_another_file_are_counted_and_not_read(tmp_path: Path) -> Non
     assert nncost.count(saved(model, tmp_path)).parameters.total == 10**12
 
 
-def test_all_floats_are_of_the_type_asked_for(tmp_path: Path) -> None:
+def test_types_are_the_files_own_or_the_one_asked_for(tmp_path: Path) -> None:
     nodes = [node("Cast", "w", "v", to=TensorProto.FLOAT16), node("MatMul", "x v")]
     model = make_model(nodes, {"x": (2, 3)}, constants={"w": weights(3, 4)}, types={"x": TensorProto.FLOAT16})
     report = nncost.count(saved(model, tmp_path))
     assert report.parameters.bytes == 12 * 4
-    assert "float16" in report.notes[0]
-    assert nncost.count(saved(model, tmp_path), dtype="float16").parameters.bytes == 12 * 2
+    assert report.memory.inputs == 6 * 2
+    assert not report.notes
+    chosen = nncost.count(saved(model, tmp_path), dtype="float64")
+    assert chosen.parameters.bytes == 12 * 8
+    assert "float16" in chosen.notes[0]
 
 
 def test_dropout_and_batch_statistics_follow_the_mode(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from nncost.ir.scalars import SCALARS
 
 STEP = 1e-6
 SHAPE = (3, 4)
-WITHOUT = {"and", "or", "xor", "not"}
+WITHOUT = {"and", "or", "xor", "not", "shift_left", "shift_right"}
 """Functions of bits, whose operands are no real numbers."""
 
 

@@ -36,11 +36,12 @@ class Row(NamedTuple):
 
 @record
 class Unknown:
-    """An operation that could not be counted."""
+    """An operation that could not be counted; ``reason`` says why, if that is known."""
 
     path: str
     op: str
     phase: Phase
+    reason: str = ""
 
 
 @record
@@ -173,7 +174,7 @@ def _constant_inputs(node: Node, repeat: ops.Repeat, constants: set[Tensor]) -> 
 
 def _count_node(tally: Tally, node: Node, op_name: str, inner: str, taps: ValidTaps | None) -> None:
     if isinstance(node.op, ops.Opaque):
-        tally.unknown.append(Unknown(node.path, node.op.name, node.phase))
+        tally.unknown.append(Unknown(node.path, node.op.name, node.phase, node.op.reason))
         return
     counted: Iterable[tuple[Quantity, Dim]] | None = taps.costs(node) if taps is not None else None
     counted = list(counted if counted is not None else costs(node.op, node.inputs, node.outputs))

@@ -40,7 +40,7 @@ class _Counter:
             if row.phase == own and (forward or row.quantity != "activations"):
                 key = (call.path, call.op or row.op, row.inner, call.phase, row.quantity, row.note)
                 tally.amounts[key].append(row.amount)
-        tally.unknown += [Unknown(call.path, unknown.op, call.phase) for unknown in ledger.unknown]
+        tally.unknown += [Unknown(call.path, unknown.op, call.phase, unknown.reason) for unknown in ledger.unknown]
         tally.add_free(ledger.free)
         if forward and call.neurons and ledger.neurons != 0:
             tally.neurons.append(ledger.neurons)
@@ -60,7 +60,7 @@ class _Counter:
             full = joined(item.path, path)
             found = [Row(full, *rest) for rest in rows]
             tally.rows += found if times == 1 else [row._replace(amount=row.amount * times) for row in found]
-        tally.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase) for u in inner.unknown] * times
+        tally.unknown += [Unknown(joined(item.path, u.path), u.op, u.phase, u.reason) for u in inner.unknown] * times
         tally.add_free({name: number * times for name, number in inner.free.items()})
         tally.neurons.append(inner.neurons * times)
 

@@ -52,6 +52,17 @@ def shapes_of(given: Inputs | None) -> dict[str, Shape]:
     return found
 
 
+def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of named inputs, those of a sequence as ``name.0``, ``name.1`` and so on; None is no value."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, (list, tuple)):
+            found |= {f"{name}.{position}": item for position, item in enumerate(value)}
+        elif value is not None:
+            found[name] = value
+    return found
+
+
 def _add_shapes(name: str, value: Any, found: dict[str, Shape]) -> None:
     if isinstance(value, TensorShape) or _has_shape(value):
         if not _is_nested(value):

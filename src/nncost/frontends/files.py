@@ -7,20 +7,27 @@ from pathlib import Path
 from nncost.errors import Instead, SourceError
 
 
-def read_bytes(path: str, limit: int) -> bytes:
-    """Return a file's content. Raise SourceError if it is missing, not a file, unreadable or larger than ``limit``."""
+def check_file(path: str, limit: int) -> int:
+    """Return a file's size. Raise SourceError if it is missing, not a file, unreadable or larger than ``limit``."""
     try:
         size = Path(path).stat().st_size
         if not Path(path).is_file():
             raise SourceError(f"{path!r} is not a regular file.")
         if size > limit:
             raise SourceError(f"{path!r} has {size:,} bytes, more than the {limit:,} this format allows.")
-        return Path(path).read_bytes()
+        with Path(path).open("rb"):
+            return size
     except FileNotFoundError:
         raise _missing(path) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {path!r}: {reason}.") from None
+
+
+def read_bytes(path: str, limit: int) -> bytes:
+    """Return a file's content. Raise SourceError if it is missing, not a file, unreadable or larger than ``limit``."""
+    check_file(path, limit)
+    return Path(path).read_bytes()
 
 
 def _missing(path: str) -> SourceError:

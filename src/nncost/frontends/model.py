@@ -89,7 +89,8 @@ class Model:
     ``layer_outputs`` are the shapes of what the layers that ran return, in the order in which they end (None: the graph
     tells them). ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
     the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
-    the source does.
+    the source does; ``nested_outputs`` are those that are sequences, with their elements among the outputs (None: an
+    optional without one).
     """
 
     kind: str
@@ -111,6 +112,7 @@ class Model:
     state_bytes: Dim = 0
     input_bytes: Dim = 0
     outputs: tuple[str, ...] = ()
+    nested_outputs: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
 
 def matches(pattern: str, layer: str, leaf: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.elementary import ARRAYS
@@ -20,6 +21,8 @@ from nncost.ir.size_functions import SIZES
 
 MAX_BYTES = 2**28
 """The largest array that is made to learn a value: 256 MiB."""
+_FAILURES = (ArithmeticError, LookupError, MemoryError, NotImplementedError, SymbolError, TypeError, ValueError)
+"""What NumPy says to operands that do not fit, and we to sizes that are symbols."""
 MAX_SYMBOLIC = 4096
 """Elements of the largest array of sizes that are followed as symbols."""
 
@@ -74,7 +77,7 @@ class Values:
             with np.errstate(all="ignore"):
                 call = _call_on_sizes(node) if symbolic else node_call(node, ARRAYS)
                 results = results_of(call, operands, len(node.outputs))
-        except (ArithmeticError, LookupError, MemoryError, NotImplementedError, TypeError, ValueError) as error:
+        except _FAILURES as error:
             raise NoValueError(str(error)) from None
         self.known.update(zip(node.outputs, map(np.asarray, results), strict=True))
 

@@ -107,9 +107,13 @@ class Move:
 
 @record
 class Reshape(Move):
-    """The same elements in row-major order under another shape."""
+    """The same elements in row-major order under another shape.
+
+    ``trusted``: the two shapes have as many elements only for some values of their symbols, those that can be run.
+    """
 
     shape: Shape
+    trusted: bool = False
 
 
 @record

@@ -86,10 +86,11 @@ def contracted_shape(op: ops.Contract, left: Shape, right: Shape) -> Shape:
             raise ShapeError(f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}")
         for letter, dim in zip(letters, shape, strict=True):
             if not same(sizes.setdefault(letter, dim), dim):
-                raise ShapeError(
+                message = (
                     f"contraction {op.spec!r} received {shape_text(left)} and {shape_text(right)}: "
                     f"index {letter!r} is {sizes[letter]} on one side and {dim} on the other"
                 )
+                raise ShapeError.of_sizes(message, sizes[letter], dim)
     return tuple(sizes[letter] for letter in output)
 
 
@@ -131,8 +132,8 @@ def _map_type(op: ops.Map, inputs: Sequence[Tensor]) -> ops.TensorType:
 def _move_shapes(op: ops.AnyMove, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
     shape = inputs[0].shape
     match op:
-        case ops.Reshape(shape=target):
-            if not same(product(target), product(shape)):
+        case ops.Reshape(shape=target, trusted=trusted):
+            if not trusted and not same(product(target), product(shape)):
                 raise ShapeError(f"cannot reshape {shape_text(shape)} to {shape_text(target)}")
             return (target,)
         case ops.Broadcast(shape=target):
@@ -166,7 +167,9 @@ def _concatenated_shape(axis: int, inputs: Sequence[Tensor]) -> Shape:
         if len(rest) == len(expected):
             rest[axis] = expected[axis] = 0
         if not same_shape(tuple(rest), tuple(expected)):
-            raise ShapeError(f"cannot join {shape_text(first)} and {shape_text(tensor.shape)} along axis {axis}")
+            message = f"cannot join {shape_text(first)} and {shape_text(tensor.shape)} along axis {axis}"
+            unequal = [pair for pair in zip(rest, expected, strict=False) if not same(*pair)]
+            raise ShapeError.of_sizes(message, *unequal[0]) if unequal else ShapeError(message)
     return (*first[:axis], add_all(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
 
 

@@ -11,7 +11,7 @@ from nncost.backends.initial_values import initialise, random_inputs
 from nncost.dims import is_symbolic, shape_text
 from nncost.errors import OptionError, ShapeError, SourceError, SymbolError
 from nncost.frontends import registry
-from nncost.frontends.arguments import shapes_of
+from nncost.frontends.arguments import flattened, shapes_of
 from nncost.frontends.front_end import Runnable
 from nncost.frontends.model import Inputs, LoadOptions, Model, TensorShape
 from nncost.ir import ops
@@ -39,7 +39,7 @@ def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
     check(chosen)
     if chosen.load.dtype not in DTYPES:
         raise OptionError(f"nncost.run computes in {', '.join(DTYPES)}, received {chosen.load.dtype}.")
-    graph, names = _loaded(source, chosen)
+    graph, names, nested = _loaded(source, chosen)
     _check_graph(graph)
     try:
         feeds = random_inputs(graph, seed)
@@ -55,20 +55,28 @@ def run_source(source: Any, settings: Settings, seed: int) -> dict[str, Array]:
         if isinstance(error, ValueError) and not any(text in str(error) for text in TOO_LARGE):
             raise
         raise SourceError(f"this machine has too little memory to run the network: {str(error).rstrip('.')}.") from None
-    return {name: np.array(values[tensor]) for name, tensor in zip(names, graph.outputs, strict=True)}
+    found = {name: _declared(values[tensor], tensor) for name, tensor in zip(names, graph.outputs, strict=True)}
+    for name, parts in nested.items():
+        found[name] = None if parts is None else [found.pop(part) for part in parts]
+    return found
+
+
+def _declared(value: Array, tensor: Tensor) -> Array:
+    """An output of its own, in the type that the graph declares."""
+    return np.array(value, dtype=value.dtype if "float" in tensor.dtype else numpy_dtype(tensor.dtype))
 
 
 # ------------------------------------------------------------------- the graph
-def _loaded(source: Any, settings: Settings) -> tuple[Graph, Sequence[str]]:
-    """The graph at the shapes of the inputs, and the names of its outputs."""
+def _loaded(source: Any, settings: Settings) -> tuple[Graph, Sequence[str], Mapping[str, tuple[str, ...] | None]]:
+    """The graph at the shapes of the inputs, the names of its outputs, and those that are sequences of them."""
     front_end = registry.front_end_for(source)
     if isinstance(front_end, Runnable):
         what = repr(source) if isinstance(source, str) else f"a {type(source).__module__}.{type(source).__qualname__}"
         raise SourceError(f"cannot run {what}: {front_end.kind} models run in their own framework.", hint=ACCEPTED)
     model = _model_at(source, settings) if front_end.shaped_by_inputs else _own_model(source, settings)
-    if not model.graph.outputs:
+    if not model.graph.outputs and not model.nested_outputs:
         raise SourceError(f"{source!r} is of the kind {model.kind}, which holds no graph to run.", hint=ACCEPTED)
-    return model.graph, model.outputs or _output_names(model.graph)
+    return model.graph, model.outputs or _output_names(model.graph), model.nested_outputs
 
 
 def _own_model(source: Any, settings: Settings) -> Model:
@@ -130,7 +138,8 @@ def _check_graph(graph: Graph) -> None:
 def _check_operations(items: Sequence[Item]) -> None:
     for node in walk(items):
         if isinstance(node.op, ops.Opaque):
-            raise SourceError(f"{node.path}: {node.op.name} is unknown, so it is neither counted nor run.")
+            why = f" ({node.op.reason})" if node.op.reason else ""
+            raise SourceError(f"{node.path}: {node.op.name} is unknown{why}, so it is neither counted nor run.")
         if isinstance(node.op, ops.Algorithm) and node.op.run is None:
             raise SourceError(f"{node.path}: {node.op.name} can be counted but not run.")
         if isinstance(node.op, ops.Repeat):
@@ -145,7 +154,7 @@ def _given(graph: Graph, given: Inputs) -> dict[Tensor, Array]:
     if len(given.args) > len(known):
         raise OptionError(f"{counted(len(given.args), 'input')} for a network that takes {len(known)}.", hint=accepted)
     by_name: dict[str, Any] = dict(zip(known, given.args, strict=False))
-    for name, value in given.kwargs.items():
+    for name, value in flattened(given.kwargs).items():
         if name not in known:
             raise OptionError(f"the network has no input {name!r}.", hint=accepted)
         if name in by_name:

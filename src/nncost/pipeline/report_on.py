@@ -46,7 +46,10 @@ def _report_on(source: Any, settings: Settings) -> Report:
         totals=totals_of(rows, convention),
         rows=report_rows([row for row in rows if row.quantity != FLOPS], model, shapes),
         outputs=shapes.by_layer,
-        unknown=[{"path": u.path, "op": u.op, "phase": u.phase} for u in ledger.unknown],
+        unknown=[
+            {"path": u.path, "op": u.op, "phase": u.phase, **({"reason": u.reason} if u.reason else {})}
+            for u in ledger.unknown
+        ],
         free=ledger.free,
         estimated=sorted({f"{row.path}: {row.op} ({row.quantity})" for row in rows if row.note == ESTIMATED}),
         notes=(*model.notes, *_convention_notes(counted)),

@@ -37,13 +37,14 @@ class Walk(Protocol):
     """What a lowering needs to know of the walk over the file's nodes.
 
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
-    ``notes`` are printed with the report.
+    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be.
     """
 
     types: Types
-    folder: str
+    file: str
     batch_was: int | None
     batch_is: Dim
+    trusting: bool
     notes: dict[str, None]
 
     @property
@@ -62,6 +63,9 @@ class Walk(Protocol):
 
     def known_values(self, value: Value) -> Array:
         """The values of a constant, or of what the caller's own arrays decide. Raise NoValueError without any."""
+
+    def named_size(self, name: str) -> Dim:
+        """A symbol that the walk itself makes, or the number that the caller binds its name to."""
 
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
@@ -199,6 +203,14 @@ class Call:
             return self.attributes.integers(name)
         return self.numbers(position) if self.has(position) else None
 
+    def sequence(self, position: int) -> TensorList:
+        """A required operand that is a sequence. Raise Unlowered for any other."""
+        value = self.values[position] if position < len(self.values) else None
+        if not isinstance(value, TensorList):
+            reason = value.reason if isinstance(value, Absent) else "it is no sequence"
+            raise Unlowered(f"its operand {position + 1}: {reason}")
+        return value
+
     # ---------------------------------------------------------------- moves that keep constants lazy
     def reshaped(self, value: Value, shape: Shape) -> Value:
         """A value in another shape: values and stored constants stay what they are."""
@@ -208,14 +220,15 @@ class Call:
             return Known(value.values.reshape(shape), value.dtype, value.static)
         return self.like(value, self.builder.reshape(self.walk.tensors.of(value, self._role(value)), shape))
 
-    def transposed(self, value: Value, order: tuple[int, ...]) -> Value:
-        """A value with its axes reordered."""
+    def transposed(self, value: Value, order: tuple[int, ...], role: Role | None = None) -> Value:
+        """A value with its axes reordered; a constant that nodes compute is computed for this ``role``."""
         if isinstance(value, Stored):
             shape = tuple(value.shape[axis] for axis in order)
             return Stored(value.constant, shape, (*value.moves, ops.Transpose(order)))
         if isinstance(value, Known):
             return Known(value.values.transpose(order), value.dtype, value.static)
-        return self.like(value, self.builder.transpose(self.walk.tensors.of(value, self._role(value)), order))
+        tensor = self.walk.tensors.of(value, role or self._role(value))
+        return self.like(value, self.builder.transpose(tensor, order))
 
     def _role(self, value: Value) -> Role | None:
         return self.walk.tensors.inheriting(value)

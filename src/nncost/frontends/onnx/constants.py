@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.stored_values import has_values_elsewhere, read_values
+from nncost.frontends.onnx.stored_values import has_values_elsewhere, read_some, read_values
 from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, FileConstant, Known, Stored, Value, plain
 from nncost.ir.dtypes import DTYPES
 from nncost.ir.numpy_types import numpy_dtype
@@ -46,8 +46,8 @@ class Types:
         return self.named(type_name(code))
 
 
-def tensor_value(proto: Any, name: str, types: Types, folder: str) -> Value:
-    """What a TensorProto stands for; values in another file, which lies in ``folder``, are read when asked for.
+def tensor_value(proto: Any, name: str, types: Types, file: str) -> Value:
+    """What a TensorProto stands for; values in another file, beside the model's ``file``, are read when asked for.
 
     Floats with axes stay in the file until something asks for them; scalars and small integers are known.
     """
@@ -59,12 +59,15 @@ def tensor_value(proto: Any, name: str, types: Types, folder: str) -> Value:
         return Absent(f"{name!r} holds text")
 
     def read() -> Array:
-        return typed(read_values(proto, name, folder), dtype)
+        return typed(read_values(proto, name, file), dtype)
 
-    small = math.prod(shape) <= MAX_KNOWN
-    if small and not ("float" in dtype and shape) and not (has_values_elsewhere(proto) and "int" not in dtype):
-        return known_array(read(), dtype)
-    return Stored(FileConstant(name, shape, dtype, read), shape)
+    constant = FileConstant(
+        name, shape, dtype, read, has_values_elsewhere(proto), lambda places: read_some(proto, name, file, places)
+    )
+    is_float = "float" in dtype or "complex" in dtype
+    if math.prod(shape) > MAX_KNOWN or (is_float and (shape or constant.elsewhere)):
+        return Stored(constant, shape)
+    return Known(read(), dtype, constant=constant if shape else None)
 
 
 def typed(values: Array, dtype: str) -> Array:

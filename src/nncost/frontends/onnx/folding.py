@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nncost.dims import Shape, is_symbolic, product
 from nncost.frontends.onnx.tensors import Tensors
-from nncost.frontends.onnx.values import MAX_KNOWN, Array, Computed, Derived, Known, Value, known_integers
+from nncost.frontends.onnx.values import MAX_KNOWN, NOT_MADE, Array, Computed, Derived, Known, Value, known_integers
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.evaluate import NoValueError, Values
@@ -32,11 +32,15 @@ class ConstantNode:
     def emitted(self, tensors: Tensors) -> Sequence[Tensor]:
         """Return its outputs as tensors of a builder; its constants are needed for what its results are needed for."""
         with self.walk.emitting(tensors), tensors.builder.at(self.path, tensors.builder.phase, tensors.builder.origin):
-            return [tensors.of(value, tensors.inherited) for value in self.walk.lowered(self.lower, self.call)]
+            made = self.walk.lowered(self.lower, self.call)
+            return [tensors.builder.constant(0.0) if v is NOT_MADE else tensors.of(v, tensors.inherited) for v in made]
 
 
 def constant_outputs(node: ConstantNode, operands: Sequence[Value]) -> list[Value] | None:
-    """Return the outputs of a node on constants: by value where they are small, else put off; None for random ones."""
+    """Return the outputs of a node on constants; None for random ones.
+
+    Small whole numbers and single floats are known by value, everything else is put off, as it may be learned.
+    """
     scratch = Tensors(Builder(dtype=node.walk.builder.dtype), parameters=False)
     with node.walk.emitting(scratch):
         outputs = node.walk.lowered(node.lower, node.call)
@@ -54,7 +58,7 @@ def _constant(node: ConstantNode, output: int, value: Value, values: Values, *, 
     if not isinstance(value, Computed):
         return value
     tensor = value.tensor
-    if known and is_small(tensor.shape):
+    if known and is_small(tensor.shape) and not ("float" in tensor.dtype and tensor.shape):
         try:
             return known_value(values.of(tensor), tensor.dtype, static=static)
         except NoValueError:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncost.frontends.arguments import flattened
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.inputs import FileInputs
-from nncost.frontends.onnx.values import Absent, Array, Computed
+from nncost.frontends.onnx.values import Absent, Array, Computed, Nothing, TensorList, Value
 from nncost.ir.graph import Tensor
 from nncost.ir.numpy_types import numpy_dtype
 
@@ -22,14 +23,22 @@ def bind_inputs(translation: Translation, inputs: FileInputs, options: LoadOptio
     Sizes that the network reads from the values of an input follow from the caller's arrays.
     """
     given = _arrays(inputs, options)
+    made: dict[str, Value] = {}
     for name, shape, dtype in inputs.tensors:
         tensor = translation.builder.input(shape, dtype=dtype, name=name)
-        value = Computed(tensor, activation="float" in dtype, source="input")
-        translation.scope.bind(name, value)
+        made[name] = Computed(tensor, activation="float" in dtype, source="input")
         if name in given:
             translation.given[tensor] = _typed(given[name], tensor)
+    for name, parts in inputs.sequences.items():
+        elements = None if parts is None else tuple(made.pop(part) for part in parts)
+        if elements is None:
+            made[name] = Nothing()
+        else:
+            made[name] = elements[0] if parts == (name,) else TensorList(elements)
     for name in inputs.others:
-        translation.scope.bind(name, Absent(f"the input {name!r} is no tensor of numbers"))
+        made[name] = Absent(f"the input {name!r} is no tensor of numbers")
+    for name, value in made.items():
+        translation.scope.bind(name, value)
 
 
 def _typed(values: Any, tensor: Tensor) -> Array:
@@ -42,7 +51,7 @@ def _arrays(inputs: FileInputs, options: LoadOptions) -> dict[str, Any]:
     if options.given is None:
         return {}
     names = [name for name, _, _ in inputs.tensors]
-    by_name = dict(zip(names, options.given.args, strict=False)) | dict(options.given.kwargs)
+    by_name = dict(zip(names, options.given.args, strict=False)) | flattened(options.given.kwargs)
     return {
         name: value
         for name, value in by_name.items()

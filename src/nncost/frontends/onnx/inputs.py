@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -11,7 +11,8 @@ from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
 from nncost.frontends.onnx.constants import Types
-from nncost.frontends.onnx.size_names import dim_named, symbols_of
+from nncost.frontends.onnx.nested_inputs import elements_of, is_nested
+from nncost.frontends.onnx.size_names import dim_named, says_something, symbols_of
 from nncost.records import record, replace
 from nncost.units import counted
 
@@ -20,20 +21,28 @@ Sizes = tuple[Dim | None, ...]
 
 @record
 class FileInput:
-    """An input that is not a constant. A map or text has the ``shape`` None and an empty ``dtype``."""
+    """An input that is not a constant. A map or text has the ``shape`` None and an empty ``dtype``.
+
+    ``part_of`` names the sequence or optional that it is an element of, as many as the caller gives.
+    """
 
     name: str
     shape: Sizes | None
     dtype: str
     float_type: str = ""
+    part_of: str = ""
 
 
 @record
 class FileInputs:
-    """The inputs with their final shapes; ``batch_was`` is the file's number of examples if it was replaced."""
+    """The inputs with their final shapes; ``batch_was`` is the file's number of examples if it was replaced.
+
+    ``sequences`` are the sequences and optionals by name with the tensors that they hold, None for an empty optional.
+    """
 
     tensors: tuple[tuple[str, Shape, str], ...]
     others: tuple[str, ...]
+    sequences: Mapping[str, tuple[str, ...] | None]
     batch: Dim
     batch_was: int | None
     float_types: frozenset[str]
@@ -53,10 +62,14 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     """
     constants = {tensor.name for tensor in graph.initializer}
     constants.update(sparse.values.name for sparse in graph.sparse_initializer)
-    given = [_read(value, options, types) for value in graph.input if value.name not in constants]
-    _check_bindings(graph, options)
+    proper = [value for value in graph.input if value.name not in constants]
+    given = [_read(value, options, types) for value in proper if not is_nested(value)]
+    nested = {value.name: elements_of(value, options, types) for value in proper if is_nested(value)}
+    given += [
+        FileInput(name, shape, dtype, "", of) for of, parts in nested.items() for name, shape, dtype in parts or ()
+    ]
     filed = [value for value in given if value.dtype]
-    overridden = _overridden(filed, _by_name(filed, options))
+    overridden = _overridden(given, _by_name(filed, options))
     final, batch = _batched(overridden, options)
     tensors = tuple((value.name, _complete(value), value.dtype) for value in final)
     before = filed[0].shape[0] if filed and filed[0].shape else None
@@ -64,6 +77,7 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     return FileInputs(
         tensors=tensors,
         others=tuple(value.name for value in given if not value.dtype),
+        sequences={name: None if parts is None else tuple(p[0] for p in parts) for name, parts in nested.items()},
         batch=batch,
         batch_was=cast("int", before) if replaced else None,
         float_types=frozenset(value.float_type for value in given) - {""},
@@ -88,20 +102,26 @@ def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
     return FileInput(value.name, sizes, dtype, Types().coded(tensor.elem_type) or "")
 
 
+_UNKNOWN = -1
+"""What exporters write for a size that is not known."""
+
+
 def _size(dim: Any, own_name: str, options: LoadOptions) -> Dim:
     """A number, what its name says, or a symbol of its own where the file says nothing (or −1)."""
     if dim.HasField("dim_value") and dim.dim_value >= 0:
         return int(dim.dim_value)
-    return dim_named(dim.dim_param or own_name, options.symbols)
+    if dim.HasField("dim_value") and dim.dim_value < _UNKNOWN:
+        raise SourceError(f"the input {own_name.rpartition('_')[0]!r} has the size {dim.dim_value}.")
+    return dim_named(dim.dim_param if says_something(dim.dim_param) else own_name, options.symbols)
 
 
 def _hint(name: str) -> str:
     return f"Give its shape, for example:  --input {name}=1x3x224x224"
 
 
-def _check_bindings(graph: Any, options: LoadOptions) -> None:
-    """A binding must name a size of an input, unless the batch or the examples have that name."""
-    names = _size_names(graph)
+def check_bindings(graph: Any, options: LoadOptions, made: Collection[str]) -> None:
+    """Raise SymbolError for a binding that names neither a size of an input, nor one that was ``made``, nor the batch."""
+    names = _size_names(graph) | set(made)
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
             known = ", ".join(sorted(names)) or "none"
@@ -113,7 +133,7 @@ def _size_names(graph: Any) -> set[str]:
     found: set[str] = set()
     for value in graph.input:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.dim_param:
+            if says_something(dim.dim_param):
                 found |= {dim.dim_param, *symbols_of(dim.dim_param)}
             elif not dim.HasField("dim_value") or dim.dim_value < 0:
                 found.add(f"{value.name}_{axis}")
@@ -140,10 +160,14 @@ def _by_name(filed: list[FileInput], options: LoadOptions) -> dict[str, Shape]:
     return {**in_order, **named}
 
 
-def _overridden(filed: list[FileInput], shapes: Mapping[str, Shape]) -> list[FileInput]:
+def _overridden(given: list[FileInput], shapes: Mapping[str, Shape]) -> list[FileInput]:
+    filed = [value for value in given if value.dtype]
     names = [value.name for value in filed]
     chosen: dict[str, Shape] = {}
+    texts = {value.name for value in given if not value.dtype}
     for name, shape in shapes.items():
+        if name in texts:
+            continue
         if not name and len(names) != 1:
             raise OptionError(
                 f"a shape without a name needs a model with one input, this one has {len(names)}.", hint=_known(names)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nncost.errors import MissingExtraError, SourceError
-from nncost.frontends.files import read_bytes
+from nncost.errors import MissingExtraError, ShapeError
 from nncost.frontends.model import LoadOptions, Model
+from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.frontends.onnx.inputs import FileInputs
+    from nncost.frontends.onnx.open_sizes import FollowingSize
 
-MAX_BYTES = 4 * 2**30
-"""Protocol buffers themselves end at 2 GiB; larger models keep their weights in other files."""
-FIRST_VERSION_WITH_OPSETS = 3
-"""Of the file format; files before it use opset 1."""
+MAX_FOLLOWING = 32
+"""Sizes that a file leaves open and its weights tell."""
 
 
 def load(source: str, options: LoadOptions) -> Model:
     """The graph of the file at ``source``.
 
-    Floats that feed layers are parameters, named as in the file. ``options.batch`` replaces the
-    first axis of the inputs, ``options.inputs`` whole shapes; named sizes become symbols unless
-    they are bound. Raise SourceError, ShapeError, SymbolError or OptionError for what does not fit,
+    Numbers that layers multiply by are parameters, named as in the file. ``options.batch`` replaces the first axis of
+    the inputs, ``options.inputs`` whole shapes; other sizes that the file leaves open become symbols unless they are
+    bound, or the weights behind them tell. Raise SourceError, ShapeError, SymbolError or OptionError for what does not fit,
     MissingExtraError without the package ``onnx``.
     """
     try:
@@ -32,40 +31,61 @@ def load(source: str, options: LoadOptions) -> Model:
     except ImportError:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
+    from nncost.frontends.onnx.model_file import opsets_of, read_model
+    from nncost.frontends.onnx.open_sizes import FollowingSize, following
+
+    model = read_model(source)
+    opsets, found = opsets_of(model, source), dict[str, FollowingSize]()
+    for _ in range(MAX_FOLLOWING):
+        try:
+            return _translated(model, source, opsets, options, found, trusting=False)
+        except ShapeError as error:
+            size = following(error, {**options.symbols, **dict.fromkeys(found, 0)})
+            if size is None:
+                if error.sizes is None:
+                    raise
+                break
+            found[size.name] = size
+    return _translated(model, source, opsets, options, found, trusting=True)
+
+
+def _translated(
+    model: Any,
+    source: str,
+    opsets: Mapping[str, int],
+    options: LoadOptions,
+    found: Mapping[str, FollowingSize],
+    *,
+    trusting: bool,
+) -> Model:
+    """The model with the sizes that were ``found`` so far; ``trusting`` that sizes which may be equal are equal."""
     from nncost.frontends.onnx.constants import Types
     from nncost.frontends.onnx.given import bind_inputs
-    from nncost.frontends.onnx.inputs import read_inputs
-    from nncost.frontends.onnx.size_names import dim_named
+    from nncost.frontends.onnx.inputs import check_bindings, read_inputs
     from nncost.frontends.onnx.stated import StatedTypes
     from nncost.frontends.onnx.translation import Translation
     from nncost.ir.builder import Builder
 
-    model = _parsed(source)
-    opsets = _opsets(model, source)
+    bound = replace(options, symbols={**options.symbols, **{name: size.value for name, size in found.items()}})
     types = Types(options.dtype if options.dtype_given else None)
-    inputs = read_inputs(model.graph, options, types)
-    symbols = {
-        str(each) for shape in inputs.shapes.values() for dim in shape for each in getattr(dim, "free_symbols", ())
-    }
-
-    def dim_of(name: str) -> Dim | None:
-        dim = dim_named(name, options.symbols)
-        return dim if symbols.issuperset(map(str, getattr(dim, "free_symbols", ()))) else None
-
+    inputs = read_inputs(model.graph, bound, types)
     builder = Builder(dtype=options.dtype, training=options.training)
     translation = Translation(
         builder,
         model,
         types,
         opsets,
-        StatedTypes(model.graph, types, dim_of, trusted=inputs.as_filed),
+        StatedTypes(model.graph, types, _sizes_in(inputs, bound), trusted=inputs.as_filed),
         batch_was=inputs.batch_was,
         batch_is=inputs.batch,
-        folder=str(Path(source).parent),
+        file=source,
+        bindings=bound.symbols,
+        trusting=trusting,
     )
     bind_inputs(translation, inputs, options)
     for node in model.graph.node:
         translation.translate(node)
+    check_bindings(model.graph, bound, translation.made_symbols)
     outputs = translation.outputs(output.name for output in model.graph.output)
     return Model(
         kind="onnx",
@@ -75,46 +95,30 @@ def load(source: str, options: LoadOptions) -> Model:
         inputs=inputs.shapes,
         default_loss="none",
         default_optimizer="none",
-        notes=(*translation.notes, *_type_notes(inputs, options)),
+        notes=(*_notes(inputs, options, found), *translation.notes),
         outputs=tuple(outputs),
+        nested_outputs=translation.nested_outputs,
     )
 
 
-def _parsed(source: str) -> Any:
-    """The model in the file. Raise SourceError for anything else."""
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+def _sizes_in(inputs: FileInputs, options: LoadOptions) -> Any:
+    """What turns a name into a size, or into None if no input has the symbols in it."""
+    from nncost.frontends.onnx.size_names import dim_named
 
-    content = read_bytes(source, MAX_BYTES)
-    if not content:
-        raise SourceError(f"{source!r} is empty.")
-    try:
-        model = onnx.load_model_from_string(content)
-    except (DecodeError, ValueError, TypeError) as error:
-        raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
-    if not model.graph.output:
-        raise SourceError(f"the graph in {source!r} has no output.")
-    return model
+    symbols = {
+        str(each) for shape in inputs.shapes.values() for dim in shape for each in getattr(dim, "free_symbols", ())
+    }
+
+    def dim_of(name: str) -> Dim | None:
+        dim = dim_named(name, options.symbols)
+        return dim if symbols.issuperset(map(str, getattr(dim, "free_symbols", ()))) else None
+
+    return dim_of
 
 
-def _opsets(model: Any, source: str) -> dict[str, int]:
-    """The opset of each domain. Raise SourceError for one that the installed package does not know."""
-    from onnx import defs
-
-    opsets: dict[str, int] = {} if model.ir_version >= FIRST_VERSION_WITH_OPSETS else {"": 1}
-    for entry in model.opset_import:
-        opsets["" if entry.domain == "ai.onnx" else entry.domain] = entry.version
-    newest = defs.onnx_opset_version()
-    if not 1 <= opsets.get("", 1) <= newest:
-        raise SourceError(
-            f"{source!r} uses opset {opsets['']}; the installed onnx package knows 1 to {newest}.",
-            hint="A newer onnx package may know it:  pip install --upgrade onnx",
-        )
-    return opsets
-
-
-def _type_notes(inputs: FileInputs, options: LoadOptions) -> list[str]:
+def _notes(inputs: FileInputs, options: LoadOptions, found: Mapping[str, FollowingSize]) -> list[str]:
+    notes = [size.note for size in found.values()]
     other = sorted(inputs.float_types - {options.dtype})
-    if not other or not options.dtype_given:
-        return []
-    return [f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}."]
+    if other and options.dtype_given:
+        notes.append(f"The file computes in {', '.join(other)}; bytes are counted in {options.dtype}.")
+    return notes

@@ -20,6 +20,15 @@ def lowers(*names: str, since: int = 1, domain: str = "") -> Callable[[Lower], L
     return ONNX.register([full_name(domain, name) for name in names], since)
 
 
+def follows_bodies(*names: str, since: int = 1) -> Callable[[Lower], Lower]:
+    """Register a lowering of operations with bodies, which read values from outside: they are never constants."""
+    FOLLOWS_BODIES.update(names)
+    return lowers(*names, since=since)
+
+
+FOLLOWS_BODIES: set[str] = set()
+
+
 def lowering_for(domain: str, name: str, opset: int) -> Lower | None:
     """Return the lowering of an operation as the given opset defines it."""
     return cast("Lower | None", ONNX.find(full_name(domain, name), version=opset))

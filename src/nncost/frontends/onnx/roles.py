@@ -7,18 +7,18 @@ shape arithmetic are not. Where a file writes a norm or a bias as plain arithmet
 
 from __future__ import annotations
 
-from nncost.dims import Shape
+import numpy as np
+
+from nncost.dims import Dim, Shape
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.values import Array, Computed, Derived, Stored, Value
+from nncost.frontends.onnx.made_up import follows_a_rule
+from nncost.frontends.onnx.sources import DEVIATION, LAYER, NORMAL, SCORES
+from nncost.frontends.onnx.values import Computed, Derived, Stored, Value
 from nncost.ir.evaluate import NoValueError
 from nncost.ir.graph import Role, Tensor
 
-LAYER, SCORES, NORMAL, DEVIATION = "layer", "scores", "normal", "deviation"
-"""What makes a value: a learned layer, a product of two activations, a division by a deviation, a deviation."""
-MAX_DISTINCT = 4
-"""Different numbers in a mask: zero, one, the lowest number, minus infinity."""
 MAX_READ = 2**22
-"""Elements of the largest constant that is read to see whether it is a mask."""
+"""Elements of the largest constant that is read to see whether it follows a rule."""
 
 
 def product_of(call: Call, tensor: Tensor, *, learned: bool) -> Computed:
@@ -37,8 +37,8 @@ def is_learned(call: Call, position: int, other: int) -> bool:
         return False
     if call.walk.tensors.inherited or not isinstance(partner, Computed):
         return call.walk.tensors.inherited is not None
-    is_outer_product = value.shape[-2 if position and len(value.shape) > 1 else -1] == 1
-    return partner.activation or not bool(is_outer_product)
+    summed: Dim = value.shape[-2 if position and len(value.shape) > 1 else -1]
+    return bool(partner.activation or summed != 1)
 
 
 def factor_role(call: Call, position: int) -> Role | None:
@@ -50,8 +50,8 @@ def factor_role(call: Call, position: int) -> Role | None:
     assert isinstance(partner, Computed)
     if partner.source == NORMAL:
         return "weight"
-    plain = partner.source in ("input", SCORES) or not is_vector(value.shape)
-    return None if plain or not partner.activation else "weight"
+    plain = partner.source in ("input", SCORES) or not is_vector(value.shape) or not partner.activation
+    return None if plain or _is_made_up(call, value) else "weight"
 
 
 def addend_role(call: Call, position: int) -> Role | None:
@@ -63,9 +63,10 @@ def addend_role(call: Call, position: int) -> Role | None:
     assert isinstance(partner, Computed)
     if partner.source in ("input", DEVIATION) or not partner.activation:
         return None
-    if is_vector(value.shape) and partner.source != SCORES:
+    vector = is_vector(value.shape) and partner.source != SCORES
+    if vector and partner.source in (LAYER, NORMAL):
         return "bias"
-    return None if _is_mask(call, value) else "other"
+    return None if _is_made_up(call, value) else "bias" if vector else "other"
 
 
 def _is_candidate(value: Value | None, partner: Value | None) -> bool:
@@ -79,19 +80,18 @@ def _is_candidate(value: Value | None, partner: Value | None) -> bool:
 
 def is_vector(shape: Shape) -> bool:
     """Whether only one axis is longer than one."""
-    return sum(dim != 1 for dim in shape) == 1
+    return len([dim for dim in shape if dim != 1]) == 1
 
 
-def _is_mask(call: Call, value: Stored | Derived) -> bool:
-    """Whether a constant holds only a few different numbers, which is read where it lies in the file itself."""
+def _is_made_up(call: Call, value: Stored | Derived) -> bool:
+    """Whether a constant is a mask, a grid or a table of sines: numbers that follow a rule, which nobody learned.
+
+    It is read only where it lies in the model's own file.
+    """
+    if isinstance(value, Stored) and value.constant.elsewhere:
+        return False
     try:
-        values = call.walk.known_values(value)
+        values = np.asarray(call.walk.known_values(value))
     except NoValueError:
         return True
-    return _distinct(values) <= MAX_DISTINCT
-
-
-def _distinct(values: Array) -> int:
-    import numpy as np
-
-    return len(np.unique(np.asarray(values).reshape(-1)[:MAX_READ].astype(np.float64)))
+    return values.size <= MAX_READ and follows_a_rule(values.astype(np.float64))

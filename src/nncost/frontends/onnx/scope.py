@@ -16,17 +16,17 @@ class Scope:
     """What the names of one graph stand for; ``used`` are those that something reads."""
 
     def __init__(
-        self, graph: Any, types: Types, folder: str, opsets: Mapping[str, int], outer: Scope | None = None
+        self, graph: Any, types: Types, file: str, opsets: Mapping[str, int], outer: Scope | None = None
     ) -> None:
         self.opsets = opsets
         self.outer = outer
         self.values: dict[str, Value] = {}
         self.layers: Counter[str] = Counter()
         self.used: set[str] = used_names(graph.node) | {_name(output) for output in graph.output}
-        self._types, self._folder = types, folder
+        self._types, self._file = types, file
         self._initializers = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
         for sparse in getattr(graph, "sparse_initializer", ()):
-            self.values[sparse.values.name] = sparse_value(sparse, types, folder)
+            self.values[sparse.values.name] = sparse_value(sparse, types, file)
 
     def value(self, name: str) -> Value:
         """What a name stands for. Raise SourceError if nothing produces it."""
@@ -44,7 +44,7 @@ class Scope:
     def _own(self, name: str) -> Value | None:
         found = self.values.get(name)
         if found is None and name in self._initializers:
-            found = self.values[name] = tensor_value(self._initializers[name], name, self._types, self._folder)
+            found = self.values[name] = tensor_value(self._initializers[name], name, self._types, self._file)
         return found
 
     def has(self, name: str) -> bool:

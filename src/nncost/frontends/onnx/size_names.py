@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nncost.dims import Dim, floor_divide, symbol
+from nncost.names import printable
 
 MAX_LENGTH = 200
 _FUNCTIONS = ("floor", "ceiling", "ceil", "Max", "max", "Min", "min")
@@ -15,17 +16,22 @@ _FUNCTIONS = ("floor", "ceiling", "ceil", "Max", "max", "Min", "min")
 def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
     """Return what a size of that name is: a number that it is bound to, an expression of symbols, or a symbol.
 
-    A name that is no expression is a symbol as it stands, whatever characters it has.
+    A name that is neither a word nor an expression is a symbol in quotes, so that formulas can be read.
     """
     if name in bindings:
         return bindings[name]
-    if name.isidentifier() or len(name) > MAX_LENGTH:
+    if name.isidentifier():
         return symbol(name)
     try:
-        found = _value(ast.parse(name, mode="eval").body, bindings)
+        found = _value(ast.parse(name[:MAX_LENGTH], mode="eval").body, bindings)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError, TypeError):
-        return symbol(name)
-    return _as_size(found, name)
+        found = None
+    return _as_size(found) if len(name) <= MAX_LENGTH and _is_size(found) else _quoted(name)
+
+
+def says_something(name: str) -> bool:
+    """Whether a size has a name, and not just a sign such as ``?`` that several sizes have."""
+    return any(character.isalnum() for character in name)
 
 
 def symbols_of(name: str) -> set[str]:
@@ -33,15 +39,19 @@ def symbols_of(name: str) -> set[str]:
     return {str(each) for each in getattr(dim_named(name, {}), "free_symbols", ())}
 
 
-def _as_size(value: Any, name: str) -> Dim:
-    """A whole number or an expression. Whatever is neither is a symbol of that name."""
-    if isinstance(value, int):
-        return value if value >= 0 else symbol(name)
-    import sympy
+def _quoted(name: str) -> Dim:
+    return symbol("'" + printable(name[:MAX_LENGTH]).replace("'", "’") + "'")
 
-    if isinstance(value, sympy.Expr):
-        return value if value.free_symbols else symbol(name)
-    return symbol(name)
+
+def _is_size(value: Any) -> bool:
+    """Whether a value is an expression of symbols, or a whole number that a size may be."""
+    if value is None:
+        return False
+    return bool(value.free_symbols) or (value.is_Integer and value >= 0)
+
+
+def _as_size(value: Any) -> Dim:
+    return value if value.free_symbols else int(value)
 
 
 def _value(node: ast.expr, bindings: Mapping[str, int]) -> Any:

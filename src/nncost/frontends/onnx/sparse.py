@@ -16,7 +16,7 @@ MAX_ELEMENTS = 2**28
 """Elements of the largest sparse constant that is written out to be run."""
 
 
-def sparse_value(proto: Any, types: Types, folder: str) -> Value:
+def sparse_value(proto: Any, types: Types, file: str) -> Value:
     """What a SparseTensorProto stands for: a constant that is written out when it is read."""
     shape, name = tuple(proto.dims), proto.values.name
     dtype = types.coded(proto.values.data_type)
@@ -24,7 +24,7 @@ def sparse_value(proto: Any, types: Types, folder: str) -> Value:
         return Absent(f"{name!r} is a sparse constant of text, or of negative size")
 
     def read() -> Array:
-        values, where = read_values(proto.values, name, folder), read_values(proto.indices, f"{name}.indices", folder)
+        values, where = read_values(proto.values, name, file), read_values(proto.indices, f"{name}.indices", file)
         if math.prod(shape) > MAX_ELEMENTS:
             raise SourceError(f"the sparse constant {name!r} is too large to be written out: {list(shape)}.")
         dense = np.zeros(math.prod(shape), dtype=values.dtype)

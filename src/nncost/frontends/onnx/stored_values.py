@@ -1,4 +1,4 @@
-"""The numbers of a tensor, from the file itself or from one beside it that lies in the same folder."""
+"""The numbers of a tensor, from the model's file itself or from one beside it that lies in the same folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
+from nncost.frontends.onnx.light_copy import OWN_FILE
 from nncost.frontends.onnx.values import Array
 
 _EXTERNAL = 1
@@ -18,15 +19,45 @@ _INT64, _INT64_BYTES = 7, 8
 
 
 def has_values_elsewhere(proto: Any) -> bool:
-    """Whether a tensor's values lie in another file."""
+    """Whether a tensor's values lie in another file than the model's own."""
+    return _is_external(proto) and _entries(proto).get("location") != OWN_FILE
+
+
+def _is_external(proto: Any) -> bool:
     return bool(proto.data_location == _EXTERNAL)
 
 
-def read_values(proto: Any, name: str, folder: str) -> Array:
+def _entries(proto: Any) -> dict[str, str]:
+    return {entry.key: entry.value for entry in proto.external_data}
+
+
+def read_some(proto: Any, name: str, file: str, places: Array) -> Array:
+    """The elements at flat positions, without reading the others where the file lets us."""
+    from onnx import helper
+
+    if not _is_external(proto):
+        return read_values(proto, name, file).reshape(-1)[places]
+    dtype = helper.tensor_dtype_to_np_dtype(proto.data_type)
+    start = int(_entries(proto).get("offset") or 0)
+    with _path(proto, file).open("rb") as opened:
+        found = bytearray()
+        for place in places:
+            opened.seek(start + int(place) * dtype.itemsize)
+            found += opened.read(dtype.itemsize)
+    return np.frombuffer(bytes(found), dtype=dtype)
+
+
+def _path(proto: Any, file: str) -> Path:
+    """The file that holds a tensor's values. Raise ValueError for one outside the model's folder."""
+    location = _entries(proto).get("location", "")
+    return Path(file) if location == OWN_FILE else _inside(Path(file).parent, location)
+
+
+def read_values(proto: Any, name: str, file: str) -> Array:
     """The numbers themselves. Raise SourceError if they cannot be read or do not fit the shape."""
-    if has_values_elsewhere(proto):
+    if _is_external(proto):
         held = type(proto)(dims=proto.dims, data_type=proto.data_type)
-        held.raw_data = _external_bytes(proto, name, folder)
+        held.raw_data = _external_bytes(proto, name, file)
         proto = held
     elif proto.data_type == _INT64 and len(proto.raw_data) == _INT64_BYTES * math.prod(proto.dims):
         # Shapes come by the hundred; this is what the general way below does for them.
@@ -39,23 +70,23 @@ def read_values(proto: Any, name: str, folder: str) -> Array:
         raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type: {error}.") from None
 
 
-def _external_bytes(proto: Any, name: str, folder: str) -> bytes:
+def _external_bytes(proto: Any, name: str, file: str) -> bytes:
     """The bytes of a tensor in another file. Raise SourceError for a file that is missing, too short or elsewhere."""
-    entries = {entry.key: entry.value for entry in proto.external_data}
-    location = entries.get("location", "")
+    entries = _entries(proto)
     try:
         offset, length = int(entries.get("offset") or 0), entries.get("length")
-        path = _inside(folder, location)
+        path = _path(proto, file)
         size = path.stat().st_size
         count = size - offset if length is None else int(length)
         _check_range(offset, count, size)
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(count)
+        with path.open("rb") as opened:
+            opened.seek(offset)
+            return opened.read(count)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(
-            f"the values of {name!r} lie in the file {location[:100]!r} beside the model, which cannot be read: {reason}."
+            f"the values of {name!r} lie in the file {entries.get('location', '')[:100]!r} beside the model, "
+            f"which cannot be read: {reason}."
         ) from None
 
 
@@ -64,9 +95,9 @@ def _check_range(offset: int, count: int, size: int) -> None:
         raise ValueError(f"it has {size} bytes, of which {count} from {offset} on are asked for")
 
 
-def _inside(folder: str, location: str) -> Path:
+def _inside(folder: Path, location: str) -> Path:
     """The path of a file below the model's folder. Raise ValueError for any other, links included."""
-    base = Path(folder or ".").resolve()
+    base = folder.resolve()
     path = (base / location).resolve()
     if not location or not path.is_relative_to(base) or path == base:
         raise ValueError("it does not lie in the model's folder")

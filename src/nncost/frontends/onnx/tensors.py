@@ -34,7 +34,8 @@ class Tensors:
         self.parameters = parameters
         self.inherited: Role | None = None
         """What the constant that is being computed is needed for."""
-        self.learned: list[FileConstant] = []
+        self.looked_up: list[FileConstant] = [] if outer is None else outer.looked_up
+        """Tables of embeddings, which an output layer may share."""
         self.used_parameter = False
         self._stored: dict[tuple[FileConstant, bool], Tensor] = {}
         self._derived: dict[tuple[object, bool], Sequence[Tensor]] = {}
@@ -44,6 +45,8 @@ class Tensors:
         match value:
             case Computed(tensor=tensor):
                 return tensor
+            case Known(constant=constant) if constant is not None and role and self.parameters:
+                return self._parameter(constant, role)
             case Known():
                 return self._constant(value)
             case Stored():
@@ -73,7 +76,6 @@ class Tensors:
             with self.outer.builder.at(self.builder.path, self.builder.phase, self.builder.origin):
                 return self.outer._parameter(constant, role)
         if (constant, True) not in self._stored:
-            self.learned.append(constant)
             self._stored[constant, True] = self.builder.parameter(
                 constant.shape, role, constant.name, trainable="float" in constant.dtype, read=constant.read,
                 dtype=constant.dtype,

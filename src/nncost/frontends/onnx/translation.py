@@ -13,11 +13,14 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import Types
 from nncost.frontends.onnx.folding import ConstantNode, constant_outputs, value_of
 from nncost.frontends.onnx.functions import Functions
-from nncost.frontends.onnx.lowering import Lower, Lowered, full_name, lowering_for
+from nncost.frontends.onnx.lowering import FOLLOWS_BODIES, Lower, full_name, lowering_for
 from nncost.frontends.onnx.scope import Scope
+from nncost.frontends.onnx.size_names import dim_named
+from nncost.frontends.onnx.sources import SOURCES
 from nncost.frontends.onnx.stated import StatedTypes
 from nncost.frontends.onnx.tensors import Tensors
 from nncost.frontends.onnx.values import (
+    NOT_MADE,
     Absent,
     Array,
     Computed,
@@ -44,8 +47,9 @@ MAX_DEPTH = 64
 class Translation:
     """The state of one walk: the graph under construction and what each name stands for.
 
-    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``folder`` is
-    where the file lies, beside files that hold its values; ``given`` are the caller's own arrays by tensor.
+    ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
+    the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor; ``trusting``: sizes that
+    are equal for some values of their symbols are taken to be equal.
     """
 
     def __init__(
@@ -58,14 +62,20 @@ class Translation:
         *,
         batch_was: int | None,
         batch_is: Dim,
-        folder: str,
+        file: str,
+        bindings: Mapping[str, int],
+        trusting: bool = False,
     ) -> None:
-        self.types, self.folder = types, folder
+        self.types, self.file = types, file
         self.batch_was, self.batch_is = batch_was, batch_is
         self.notes: dict[str, None] = {}
         self.tensors = Tensors(builder)
-        self.scope = Scope(model.graph, types, folder, opsets)
+        self.scope = Scope(model.graph, types, file, opsets)
         self.given: dict[Tensor, Array] = {}
+        self.made_symbols: set[str] = set()
+        self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
+        self._bindings = bindings
+        self.trusting = trusting
         self._values: tuple[Builder, int, Values] | None = None
         self._functions = Functions(model.functions)
         self._stated = stated
@@ -120,8 +130,12 @@ class Translation:
                 raise SourceError(f"the graph's output {name!r} is produced by no node.")
             value = self.scope.value(name)
             if isinstance(value, TensorList):
-                found.update((f"{name}.{n}", self._output(item)) for n, item in enumerate(value.items))
-            elif not isinstance(value, Nothing):
+                parts = {f"{name}.{n}": self._output(item) for n, item in enumerate(value.items)}
+                self.nested_outputs[name] = tuple(parts)
+                found |= parts
+            elif isinstance(value, Nothing):
+                self.nested_outputs[name] = None
+            else:
                 found[name] = self._output(value)
         return found
 
@@ -149,11 +163,15 @@ class Translation:
                 outputs = self._translated_outputs(node, kind, values)
                 for name, value in zip_longest(results, outputs[: len(results)]):
                     if name:
-                        self.scope.bind(name, value or self._missing(node, name, kind))
+                        made = value is not None and value is not NOT_MADE
+                        self.scope.bind(name, value if made else self._missing(node, name, kind))
         except (ShapeError, SourceError, SymbolError) as error:
             if self._depth and error.message.startswith("onnx."):
                 raise
-            raise type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint) from error
+            named = type(error)(f"{self.builder.origin}: {error.message}", hint=error.hint)
+            if isinstance(named, ShapeError) and isinstance(error, ShapeError):
+                named.sizes = error.sizes
+            raise named from error
         except NncostError:
             raise
         except RecursionError:
@@ -207,7 +225,7 @@ class Translation:
         before, floats = len(b.items), b.dtype
         b.dtype = _working_type(operands) or floats
         try:
-            if all(isinstance(value, Constant) for value in operands):
+            if all(isinstance(value, Constant) for value in operands) and call.name not in FOLLOWS_BODIES:
                 found = constant_outputs(ConstantNode(self, lower, call, b.path), operands)
                 if found is not None:
                     return found
@@ -236,12 +254,18 @@ class Translation:
             )
         finally:
             tensors.used_parameter = before
-        return [_as_value(value, inherits) for value in (made if isinstance(made, (tuple, list)) else (made,))]
+        source = SOURCES.get(call.node.op_type, "")
+        return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
+    def named_size(self, name: str) -> Dim:
+        """A symbol that the walk itself makes, or the number that the caller binds its name to."""
+        self.made_symbols.add(name)
+        return dim_named(name, self._bindings)
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
-        inner = Scope(graph, self.types, self.folder, self.scope.opsets, self.scope)
+        inner = Scope(graph, self.types, self.file, self.scope.opsets, self.scope)
         if len(graph.input) != len(values):
             raise SourceError(f"its {name} has {len(graph.input)} inputs, for which {len(values)} values are given.")
         for formal, value in zip(graph.input, values, strict=True):
@@ -250,7 +274,7 @@ class Translation:
 
     def _inlined(self, function: Any, node: Any, values: list[Value | None]) -> list[Value]:
         """The outputs of a function of the file or of the standard, translated node by node."""
-        inner = Scope(function, self.types, self.folder, self._functions.opsets(function, self.scope.opsets))
+        inner = Scope(function, self.types, self.file, self._functions.opsets(function, self.scope.opsets))
         for formal, value in zip_longest(function.input, values[: len(function.input)]):
             inner.bind(formal, Nothing() if value is None else value)
         return self._run_in(inner, self._functions.nodes(function, node), list(function.output))
@@ -292,10 +316,10 @@ class Translation:
         return full_name(_domain(node), node.op_type)
 
 
-def _as_value(value: Any, activation: bool) -> Value:
+def _as_value(value: Any, activation: bool, source: str) -> Value:
     if value is None:
-        return Absent("")
-    return Computed(value, activation=activation) if isinstance(value, Tensor) else value
+        return NOT_MADE
+    return Computed(value, activation=activation, source=source) if isinstance(value, Tensor) else value
 
 
 def _working_type(operands: Sequence[Value]) -> str | None:
@@ -306,6 +330,3 @@ def _working_type(operands: Sequence[Value]) -> str | None:
 
 def _domain(node: Any) -> str:
     return "" if node.domain in DEFAULT_DOMAINS else str(node.domain)
-
-
-__all__ = ["Lowered", "Translation"]

@@ -49,30 +49,37 @@ class Computed:
 
 
 @record(eq=False)
-class Known:
-    """A small constant with its values: an array of its type, or objects (whole numbers and symbols) if it has symbols.
-
-    ``static`` values come only from the file; others depend on the shapes of the inputs.
-    """
-
-    values: Array
-    dtype: str
-    static: bool = True
-
-    @property
-    def shape(self) -> Shape:
-        """The array's shape."""
-        return tuple(self.values.shape)
-
-
-@record(eq=False)
 class FileConstant:
-    """A constant of the file whose values stay there until ``read`` is called."""
+    """A constant of the file whose values stay there until ``read`` is called; ``elsewhere``: in another file.
+
+    ``some`` reads the elements at flat positions only; without it they can only be read all at once.
+    """
 
     name: str
     shape: Shape
     dtype: str
     read: Callable[[], Array]
+    elsewhere: bool = False
+    some: Callable[[Array], Array] | None = None
+
+
+@record(eq=False)
+class Known:
+    """A small constant with its values: an array of its type, or objects (whole numbers and symbols) if it has symbols.
+
+    ``static`` values come only from the file; others depend on the shapes of the inputs. ``constant`` is what it is in
+    the file, if it is there.
+    """
+
+    values: Array
+    dtype: str
+    static: bool = True
+    constant: FileConstant | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """The array's shape."""
+        return tuple(self.values.shape)
 
 
 @record(eq=False)
@@ -106,6 +113,9 @@ class Absent:
     reason: str
     shape: Shape = ()
     dtype: str = ""
+
+
+NOT_MADE = Absent("an output that its rule does not make")
 
 
 @record(eq=False)

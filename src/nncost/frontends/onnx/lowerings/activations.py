@@ -10,7 +10,6 @@ from nncost.errors import SourceError
 from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
-from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.graph import Tensor
 from nncost.ir.library.activations import activation, prelu, softmax
 
@@ -70,8 +69,10 @@ def _clip(call: Call) -> Tensor:
     if call.opset < 11:
         low: float | None = call.attributes.number("min", 0.0) if "min" in call.attributes else None
         high: float | None = call.attributes.number("max", 0.0) if "max" in call.attributes else None
+    elif any(call.has(n) and call.scalar(n) is None for n in (1, 2)):
+        return _between(call, x)
     else:
-        low, high = _bound(call, 1), _bound(call, 2)
+        low, high = (call.scalar(n) if call.has(n) else None for n in (1, 2))
     name = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hardtanh"}.get((low, high))  # type: ignore[arg-type]
     if name is not None and "float" in x.dtype:
         return activation(b, name, x)
@@ -79,17 +80,16 @@ def _clip(call: Call) -> Tensor:
         return activation(b, "relu", x)
     if low is not None and high is not None:
         return b.map("clip", x, low, high)
-    x = x if low is None else b.map("max", x, low)
+    x = b.map("identity", x) if low is None else b.map("max", x, low)
     return x if high is None else b.map("min", x, high)
 
 
-def _bound(call: Call, position: int) -> float | None:
-    if not call.has(position):
-        return None
-    value = call.scalar(position)
-    if value is None:
-        raise Unlowered("its bounds are computed")
-    return value
+def _between(call: Call, x: Tensor) -> Tensor:
+    """With bounds that are computed: 1 cmp with each that is given."""
+    for position, function in ((1, "max"), (2, "min")):
+        if call.has(position):
+            x = call.builder.map(function, x, call.builder.reshape(call.constant(position), ()))
+    return x
 
 
 def _softmax(call: Call, *, logarithm: bool) -> Tensor:

@@ -37,9 +37,9 @@ def _constant(call: Call) -> Value:
     name, given, types = call.node.output[0], call.attributes, call.walk.types
     floats = types.named("FLOAT") or "float32"
     if "value" in given:
-        return tensor_value(given.tensor("value"), name, types, call.walk.folder)
+        return tensor_value(given.tensor("value"), name, types, call.walk.file)
     if "sparse_value" in given:
-        return sparse_value(given.sparse_tensor("sparse_value"), types, call.walk.folder)
+        return sparse_value(given.sparse_tensor("sparse_value"), types, call.walk.file)
     if "value_float" in given:
         return known_array(np.asarray(given.number("value_float", 0.0)), floats)
     if "value_int" in given:
@@ -68,7 +68,7 @@ def _constant_of_shape(call: Call) -> Lowered:
 
 def _fill(call: Call) -> tuple[str, Callable[[], np.ndarray]]:
     """The type, and the one value, which weights never ask for."""
-    proto, name, types, folder = call.attributes.tensor("value"), call.node.output[0], call.walk.types, call.walk.folder
+    proto, name, types, file = call.attributes.tensor("value"), call.node.output[0], call.walk.types, call.walk.file
     if proto is None:
         floats = types.named("FLOAT") or "float32"
         return floats, lambda: np.zeros((), dtype=floats)
@@ -80,7 +80,7 @@ def _fill(call: Call) -> tuple[str, Callable[[], np.ndarray]]:
 
     def fill() -> np.ndarray:
         # What reads the value holds no call, which would keep the whole file and its graph alive.
-        value = tensor_value(proto, name, types, folder)
+        value = tensor_value(proto, name, types, file)
         array = value.constant.read() if isinstance(value, Stored) else value.values if isinstance(value, Known) else 0
         return np.asarray(array).reshape(-1)[0]  # type: ignore[no-any-return]
 

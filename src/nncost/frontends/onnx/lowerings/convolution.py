@@ -19,7 +19,8 @@ def _operands(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
     return x, weight, bias
 
 
-def _groups(call: Call, channels: Dim) -> int:
+def groups_of(call: Call, channels: Dim) -> int:
+    """The number of groups. Raise ShapeError if it does not divide the channels."""
     groups = call.attributes.integer("group", 1)
     if groups < 1 or (not is_symbolic(channels) and channels % groups):
         raise ShapeError(f"{groups} groups do not divide {channels} channels.")
@@ -38,14 +39,14 @@ def _conv(call: Call) -> Tensor:
     _check_bias(bias, weight.shape[0])
     return conv.conv(
         call.builder, x, weight, bias, stride=window.strides, padding=window.padding,
-        dilation=window.dilations, groups=_groups(call, weight.shape[0]),
+        dilation=window.dilations, groups=groups_of(call, weight.shape[0]),
     )  # fmt: skip
 
 
 @lowers("ConvTranspose")
 def _conv_transpose(call: Call) -> Tensor:
     x, weight, bias = _operands(call)
-    groups = _groups(call, weight.shape[0])
+    groups = groups_of(call, weight.shape[0])
     _check_bias(bias, weight.shape[1] * groups)
     extra = call.attributes.integers("output_padding") or [0] * (x.rank - 2)
     if len(extra) != x.rank - 2 or min(extra) < 0:

@@ -7,6 +7,7 @@ from nncost.frontends.onnx.broadcasting import check_broadcast, common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.roles import is_learned, product_of
+from nncost.frontends.onnx.tied import tied
 from nncost.frontends.onnx.values import Computed, Derived, Stored, Unlowered, Value
 from nncost.ir.library import dense, products
 
@@ -18,6 +19,7 @@ MAX_BATCH_AXES = 20
 def _gemm(call: Call) -> Computed:
     """α·A·B + β·C; with α = β = 1 and a constant B this is a dense layer."""
     left, right = _matrix(call, 0, "transA"), _matrix(call, 1, "transB", transposed=True)
+    right = tied(call, right)
     alpha, beta = call.attributes.number("alpha", 1.0), call.attributes.number("beta", 1.0)
     x, weight = (call.walk.tensors.of(value, "weight") for value in (left, right))
     bias = call.optional(2, "bias") if beta and call.has(2) else None
@@ -36,7 +38,7 @@ def _matrix(call: Call, position: int, attribute: str, *, transposed: bool = Fal
     value = call.value(position)
     if len(value.shape) != 2:
         raise ShapeError(f"operand {position + 1} must have 2 axes, received {len(value.shape)}.")
-    return value if call.attributes.flag(attribute, False) == transposed else call.transposed(value, (1, 0))
+    return value if call.attributes.flag(attribute, False) == transposed else call.transposed(value, (1, 0), "weight")
 
 
 @lowers("MatMul")
@@ -45,7 +47,7 @@ def _matmul(call: Call) -> Computed:
     left, right = call.value(0), call.value(1)
     learned = [is_learned(call, 0, 1), is_learned(call, 1, 0)]
     if learned[1] and len(right.shape) == 2 and 0 < len(left.shape) <= MAX_BATCH_AXES:
-        weight = call.walk.tensors.of(call.transposed(right, (1, 0)), "weight")
+        weight = call.walk.tensors.of(call.transposed(tied(call, right), (1, 0), "weight"), "weight")
         return product_of(call, dense.dense(call.builder, call.tensor(0), weight), learned=True)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):
         raise Unlowered("a matrix product of more axes than an einsum has letters")

@@ -9,7 +9,8 @@ from nncost.errors import SourceError
 from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.roles import DEVIATION, NORMAL, SCORES, addend_role, factor_role
+from nncost.frontends.onnx.roles import addend_role, factor_role
+from nncost.frontends.onnx.sources import DEVIATION, NORMAL, SCORES
 from nncost.frontends.onnx.values import Computed, Value
 from nncost.ir import ops
 from nncost.ir.builder import Builder

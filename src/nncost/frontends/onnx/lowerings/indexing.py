@@ -24,6 +24,8 @@ def _gather(call: Call) -> Lowered:
         _check_index(index, table.shape[axis])
     is_table = isinstance(table, (Stored, Derived)) and "float" in table.dtype and len(table.shape) > 1
     if is_table and not call.is_constant(1):
+        if isinstance(table, Stored) and not table.moves:
+            call.walk.tensors.looked_up.append(table.constant)
         if axis == 0 and len(table.shape) == 2:
             return sequence.embedding(call.builder, call.constant(1), call.tensor(0, "weight"))
         return call.builder.emit(ops.Gather(axis), call.tensor(0, "weight"), call.constant(1))

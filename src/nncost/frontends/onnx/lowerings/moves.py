@@ -102,8 +102,8 @@ def _crop(length: Dim, start: int, end: int) -> tuple[Dim, Dim]:
     return first, 0 if end >= _OPEN_END else behind
 
 
-_OPEN_END = 2**31 - 1
-"""Exporters write the largest integer for an open end."""
+_OPEN_END = 10**9
+"""Exporters write a billion or the largest integer for an open end."""
 
 
 _BORDERS: dict[str, Border] = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same, shape_text, substitute
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Value
+from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
+from nncost.names import printable
 
 
 @lowers("Reshape")
@@ -26,11 +30,35 @@ def _reshape(call: Call) -> Value:
         target = _with_new_batch(call, value.shape, target)
     shape = _resolved(value.shape, target, allow_zero=allow_zero)
     if not same(product(shape), product(value.shape)):
+        if _may_be_equal(shape, value.shape) and not call.walk.trusting:
+            raise ShapeError.of_sizes(
+                f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.", *_ratio(shape, value.shape)
+            )
+        if _may_be_equal(shape, value.shape):
+            call.note(
+                f"{printable(call.builder.path)!r} takes {shape_text(value.shape)} for {shape_text(shape)}: other sizes cannot be run."
+            )
+            return call.like(value, call.builder.emit(ops.Reshape(shape, trusted=True), call.tensor(0)))
         raise ShapeError(
             f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.",
             hint=None if call.walk.batch_was is None else _BATCH_HINT,
         )
     return call.reshaped(value, shape)
+
+
+def _may_be_equal(left: Shape, right: Shape) -> bool:
+    """Whether two shapes have as many elements for some values of the symbols in them: their difference has no fixed sign."""
+    difference: Any = product(left) - product(right)
+    if not getattr(difference, "free_symbols", ()):
+        return False
+    return not (difference.is_positive or difference.is_negative)
+
+
+def _ratio(left: Shape, right: Shape) -> tuple[Any, int]:
+    """What must be 1 where two shapes have as many elements."""
+    import sympy
+
+    return sympy.cancel(product(right) / product(left)), 1
 
 
 _BATCH_HINT = "The file fixes a shape for its own batch size; leave --batch out, or export it with a named batch axis."

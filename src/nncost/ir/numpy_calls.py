@@ -18,7 +18,7 @@ from nncost.errors import SymbolError
 from nncost.ir import ops
 from nncost.ir.elementary import ARRAYS, Arrays
 from nncost.ir.graph import Node
-from nncost.ir.numpy_types import OWN, is_own, numpy_dtype, working_dtype
+from nncost.ir.numpy_types import OWN, is_own, limits_of, numpy_dtype, working_dtype
 from nncost.ir.scalars import SCALARS
 
 Array = Any
@@ -47,11 +47,11 @@ def call_of(op: ops.Op, dtype: str | None, functions: Any = ARRAYS) -> ArrayCall
             direct = _DIRECT.get(name) if isinstance(functions, Arrays) else None
             return direct or partial(SCALARS[name].value, functions)
         case ops.Reduce(function=name, axes=axes):
-            return partial(_UFUNCS[name].reduce, axis=axes)
+            return partial(_reduced, name, axes)
         case ops.ArgReduce(function=name, axis=axis):
             return partial(_extreme, np.argmax if name == "max" else np.argmin, axis)
         case ops.Scan(function=name, axis=axis):
-            return partial(_UFUNCS[name].accumulate, axis=axis)
+            return partial(_scanned, _UFUNCS[name].accumulate, axis)
         case ops.Window():
             return partial(_window, op)
         case ops.Fold():
@@ -167,6 +167,18 @@ def _matrix_product(left: str, right: str, out: str) -> ArrayCall | None:
         (True, False): lambda a, c: a.T @ c, (True, True): lambda a, c: a.T @ c.T,
     }  # fmt: skip
     return calls[flips]
+
+
+def _reduced(function: str, axes: tuple[int, ...], x: Array) -> Array:
+    """Whole numbers keep their type; the extreme of no elements is the lowest or the highest number there is."""
+    if function in ("max", "min") and x.size == 0:
+        low, high = limits_of(x.dtype)
+        return _UFUNCS[function].reduce(x, axis=axes, initial=low if function == "max" else high)
+    return _UFUNCS[function].reduce(x, axis=axes, dtype=x.dtype if x.dtype.kind in "iu" else None)
+
+
+def _scanned(accumulate: ArrayCall, axis: int, x: Array) -> Array:
+    return accumulate(x, axis=axis, dtype=x.dtype if x.dtype.kind in "iu" else None)
 
 
 def _extreme(choose: ArrayCall, axis: int, x: Array) -> tuple[Array, Array]:

@@ -42,3 +42,12 @@ def working_dtype(name: str) -> str:
 def is_own(name: str) -> bool:
     """Whether NumPy has the type, and sums in it are exact enough: half floats are summed in single ones."""
     return name in OWN and name != "float16"
+
+
+def limits_of(dtype: Any) -> tuple[Any, Any]:
+    """Return the lowest and the highest number of a NumPy type: infinities, if it has them."""
+    if dtype.kind == "b":
+        return False, True
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    return -np.inf, np.inf

@@ -21,7 +21,8 @@ FLOAT = 1
 def _vector(call: Call, position: int, shape: Shape, role: Role) -> Tensor:
     tensor = call.tensor(position, role)
     if not same_shape(tensor.shape, shape):
-        raise ShapeError(f"operand {position + 1} is {shape_text(tensor.shape)} where {shape_text(shape)} is needed.")
+        wanted = f"{shape[0]} channels" if len(shape) == 1 else shape_text(shape)
+        raise ShapeError(f"operand {position + 1} has {shape_text(tensor.shape)} elements for {wanted}.")
     return tensor
 
 

@@ -78,4 +78,17 @@ ROTARY = [
     fused("RotaryEmbedding", "x i0 c s", ROTATIONS, shapes={"x": X, "i0": TEXT}), fused("RotaryEmbedding", "x n c s", ROTATIONS | {"n": ints(4)}, interleaved=1),
     fused("RotaryEmbedding", "x i0 c s", ROTATIONS, shapes={"x": (2, 2, 3, 4), "i0": TEXT}),
 ]  # fmt: skip
-EXAMPLES = [*SMALL, *EMBEDDINGS, *ATTENTION, *ROTARY]
+CACHE = {"q": (1, 2, 32), "k": (1, 2, 16), "v": (1, 2, 16), "j": (1, 1, 3, 16), "u": (1, 1, 3, 16)}
+TURNS = {
+    "c": weights(9, 8),
+    "s": weights(9, 8),
+    "n": np.array([4], dtype=np.int32),
+    "t": np.array(5, dtype=np.int32),
+    "h": weights(2),
+}
+GROUPED = [
+    fused("GroupQueryAttention", "q k v j u n t c s - - h", TURNS, outputs="y p r", shapes=CACHE, num_heads=2, kv_num_heads=1, do_rotary=1, softcap=0.5),
+    fused("GroupQueryAttention", "q - - - - n t", TURNS | {"n": np.array([1], dtype=np.int32), "t": np.array(2, dtype=np.int32)},
+          shapes={"q": (1, 2, 64)}, num_heads=2, kv_num_heads=1, local_window_size=1, smooth_softmax=1),
+]  # fmt: skip
+EXAMPLES = [*GROUPED, *SMALL, *EMBEDDINGS, *ATTENTION, *ROTARY]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nncost.dims import Dim, Shape, exact_divide, is_symbolic
+from nncost.dims import Dim, Shape, exact_divide, is_symbolic, same
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Region, Tensor
@@ -51,22 +51,25 @@ class Stages:
 def formed_attention(
     b: Builder, query: Tensor, key: Tensor, value: Tensor, form: AttentionForm,
     *, biases: Sequence[Tensor] = (), mask: Tensor | None = None, lengths: Tensor | None = None, ends: bool = False,
-    finite: bool = False,
+    finite: bool = False, sink: Tensor | None = None,
 ) -> Stages:  # fmt: skip
     """``query`` (B, H, T, E), ``key`` (B, G, S, E), ``value`` (B, G, S, V); heads of keys and values are shared.
 
     For each score: E mul in the contraction, 1 add for each of the ``biases``, 1 cmp for a Boolean ``mask``, the positions and the
     valid ``lengths`` (B,) of keys together; 1 div, 1 mul and 1 tanh for a soft cap, and the softmax. A split scale takes
     1 mul for each number of queries and keys, a plain one for each score. Where a row may see no key, its zeros take 3
-    cmp; biases that are ``finite`` hide none. With ``ends`` the last query stands at the last valid key. Masks broadcast to (B, H, T, S).
+    cmp; biases that are ``finite`` hide none. A ``sink`` is one score more for each head (H,), or for all, which has no
+    value: 1 cmp, 2 add and 1 exp for each row. With ``ends`` the last query stands at the last valid key. Masks broadcast to (B, H, T, S).
     """
     batch, heads, length, width = query.shape
     groups, source = key.shape[1:3]
     given = [tensor for tensor in (mask, lengths) if tensor is not None]
-    guarded = bool(given) or (bool(biases) and not finite) or _may_see_none(form)
+    guarded = bool(given) or (bool(biases) and not finite) or _may_see_none(form, length, source)
     hidden = hidden_scores(length, source, form) if form.is_bounded and not ends else 0
     products = batch * heads * hidden * (width + value.shape[3])
-    with b.region(Operation("attention"), query, key, value, *biases, *given, masked=products) as region:
+    with b.region(
+        Operation("attention"), query, key, value, *biases, *given, *([] if sink is None else [sink]), masked=products
+    ) as region:
         five = (batch, groups, exact_divide(heads, groups), length, source)
         raw = capped = _scores(b, b.reshape(query, (*five[:4], width)), key, form)
         if form.softcap:
@@ -79,7 +82,8 @@ def formed_attention(
             masked = b.map("select", _over(b, allowed, five), masked, float("-inf"))
         wide = in_type(b, masked, form.precision or raw.dtype)
         with computing_in(b, wide.dtype):
-            softmax = guarded_softmax(b, wide, guarded=guarded)
+            extra = None if sink is None else _of_rows(b, in_type(b, sink, wide.dtype), five)
+            softmax = guarded_softmax(b, wide, guarded=guarded, sink=extra)
         probabilities = in_type(b, softmax, query.dtype)
         y = b.contract("bghts,bgsv->bghtv", probabilities, value)
         four = (batch, heads, length, source)
@@ -102,6 +106,12 @@ def _over(b: Builder, mask: Tensor, five: Shape) -> Tensor:
     full = (1,) * (4 - mask.rank) + mask.shape
     heads = (groups, shared) if full[1] != 1 else (1, 1)
     return b.broadcast(b.reshape(mask, (full[0], *heads, *full[2:])), five)
+
+
+def _of_rows(b: Builder, sink: Tensor, five: Shape) -> Tensor:
+    """One number of each head, or of all of them, for each row of scores."""
+    heads = (five[1], five[2]) if sink.shape else (1, 1)
+    return b.broadcast(b.reshape(sink, (1, *heads, 1, 1)), (*five[:4], 1))
 
 
 # ------------------------------------------------------------------- what a query sees
@@ -138,9 +148,11 @@ def _within(b: Builder, position: Tensor, column: Tensor, form: AttentionForm) -
     return [*found, *([b.map("greater_equal", column, moved(-form.left))] if form.left >= 0 else [])]
 
 
-def _may_see_none(form: AttentionForm) -> bool:
-    """Whether positions alone may hide every key from a query: those behind the last key see none in their window."""
-    return form.left >= 0 or (not is_symbolic(form.offset) and form.offset < 0)
+def _may_see_none(form: AttentionForm, length: Dim, source: Dim) -> bool:
+    """Whether positions alone may hide every key from a query: from one before the first, or too far behind the last."""
+    if is_symbolic(form.offset) or is_symbolic(length) or is_symbolic(source):
+        return form.left >= 0 and not same(form.offset + length, source)
+    return form.offset < 0 or (form.left >= 0 and form.offset + length - 1 - form.left > source - 1)
 
 
 def hidden_scores(rows: Dim, columns: Dim, form: AttentionForm) -> Dim:
@@ -157,8 +169,11 @@ def hidden_scores(rows: Dim, columns: Dim, form: AttentionForm) -> Dim:
 
 
 # ------------------------------------------------------------------- softmax
-def guarded_softmax(b: Builder, x: Tensor, *, guarded: bool) -> Tensor:
-    """Softmax over the last axis; ``guarded`` rows of −∞ alone give zeros, at 3 cmp for each row."""
+def guarded_softmax(b: Builder, x: Tensor, *, guarded: bool, sink: Tensor | None = None) -> Tensor:
+    """Softmax over the last axis; ``guarded`` rows of −∞ alone give zeros, at 3 cmp for each row.
+
+    A ``sink`` is one number more in each row, left out of the result: 1 cmp, 2 add and 1 exp for each row.
+    """
 
     def gradient(
         b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]
@@ -169,14 +184,18 @@ def guarded_softmax(b: Builder, x: Tensor, *, guarded: bool) -> Tensor:
         weighted = b.reduce("sum", b.map("mul", dy, p), [-1], keep=True)
         return {x: b.map("mul", p, b.map("sub", dy, weighted))}
 
-    with b.region(Operation("softmax"), x) as region:
+    with b.region(Operation("softmax"), x, *([] if sink is None else [sink])) as region:
         largest = b.reduce("max", x, [-1], keep=True)
+        if sink is not None:
+            largest = b.map("max", largest, sink)
         empty = b.map("equal", largest, float("-inf")) if guarded else None
         if empty is not None:
             largest = b.map("select", empty, 0.0, largest)
         powers = b.map("exp", b.map("sub", x, largest))
         total = b.reduce("sum", powers, [-1], keep=True)
+        if sink is not None:
+            total = b.map("add", total, b.map("exp", b.map("sub", sink, largest)))
         if empty is not None:
             total = b.map("select", empty, 1.0, total)
-        region.returns(b.map("div", powers, total), gradient=gradient)
+        region.returns(b.map("div", powers, total), gradient=gradient if sink is None else None)
     return region.outputs[0]

@@ -104,7 +104,6 @@ def _normalised(
 
 
 @lowers("SimplifiedLayerNormalization")
-@lowers("SimplifiedLayerNormalization", domain=DOMAIN)
 def _rms_norm(call: Call) -> Lowered:
     """RMS norm over all axes from ``axis`` on; 1/σ is an output, too."""
     x, scale = call.tensor(0), call.tensor(1, "weight")

@@ -7,7 +7,7 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.broadcasting import check_broadcast
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.values import Unlowered
+from nncost.frontends.onnx.values import Stored, Unlowered
 from nncost.ir.graph import Role, Tensor
 from nncost.ir.library import norm, norm_variants
 from nncost.ir.library.conversions import in_type
@@ -82,8 +82,9 @@ def _instance_normalization(call: Call) -> Tensor:
 
 
 def _is_filled(call: Call, position: int, number: float) -> bool:
-    """Whether an operand is a constant of the file, and all its elements are one number."""
-    if not call.is_constant(position):
+    """Whether an operand is a constant whose numbers lie in the file itself, and all of them are one number."""
+    value = call.values[position] if call.is_constant(position) else None
+    if value is None or (isinstance(value, Stored) and value.constant.elsewhere):
         return False
     try:
         values = call.array(position)

@@ -40,6 +40,7 @@ from nncost.names import printable
 DEFAULT_DOMAINS = ("", "ai.onnx")
 MAX_NODES = 1_000_000
 """Nodes that are translated of one file, those of unrolled loops and of functions each time they are called."""
+NO_RULE = "nncost has no rule for it"
 MAX_DEPTH = 64
 """Bodies and functions inside each other."""
 
@@ -227,7 +228,7 @@ class Translation:
             body = None if opset is None else self._functions.of_standard(domain, node.op_type, opset)
             if body is not None:
                 return self._inlined(body, node, values)
-            return self._unknown(node, kind, values, "nncost has no rule for it")
+            return self._unknown(node, kind, values, NO_RULE)
         try:
             return self._known_outputs(lower, Call(self, node, values, opset), values)
         except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.
@@ -316,6 +317,8 @@ class Translation:
     # ---------------------------------------------------------------- unknown operations
     def _unknown(self, node: Any, kind: str, values: Sequence[Value | None], reason: str) -> list[Value]:
         """An Opaque with the shapes that the file states; its float constants are parameters still."""
+        absent = [value.reason for value in values if isinstance(value, Absent)]
+        reason = absent[0] if absent and reason == NO_RULE else reason
         kept = [
             value for value in values
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)

@@ -75,6 +75,9 @@ class Walk(Protocol):
     def named_size(self, name: str) -> Dim:
         """A symbol that the walk itself makes, or the number that the caller binds its name to."""
 
+    def trust(self, shape: Shape, wanted: Shape) -> None:
+        """Note that a shape is taken for another, which it is for some values of its symbols only."""
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
 

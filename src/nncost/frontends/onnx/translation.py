@@ -41,6 +41,8 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 MAX_NODES = 1_000_000
 """Nodes that are translated of one file, those of unrolled loops and of functions each time they are called."""
 NO_RULE = "nncost has no rule for it"
+_UNDECIDED = "truth value of Relational"
+"""What SymPy says when a size that is a symbol is compared with a number."""
 MAX_DEPTH = 64
 """Bodies and functions inside each other."""
 
@@ -78,6 +80,7 @@ class Translation:
         self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
         self._bindings = bindings
         self.trusting = trusting
+        self.trusted: list[tuple[str, Shape, Shape]] = []
         self._values: tuple[Builder, int, Values] | None = None
         self._scratch: Tensors | None = None
         self._functions = Functions(model.functions)
@@ -233,6 +236,10 @@ class Translation:
             return self._known_outputs(lower, Call(self, node, values, opset), values)
         except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.
             return self._unknown(node, kind, values, str(unknown))
+        except TypeError as error:
+            if _UNDECIDED not in str(error):
+                raise
+            return self._unknown(node, kind, values, "it depends on the value of a symbol")
 
     def _known_outputs(self, lower: Lower, call: Call, values: Sequence[Value | None]) -> list[Value]:
         """The outputs of a node that has a lowering. Raise NotImplementedError if it leaves them unknown."""
@@ -248,7 +255,7 @@ class Translation:
                 if found is not None:
                     return found
             return self.lowered(lower, call)
-        except NotImplementedError:
+        except (NotImplementedError, TypeError):
             self._take_back(before)
             raise
         except (ShapeError, ArithmeticError, LookupError, ValueError) as misfit:
@@ -281,6 +288,10 @@ class Translation:
         return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
+    def trust(self, shape: Shape, wanted: Shape) -> None:
+        """Note that a shape is taken for another, which it is for some values of its symbols only."""
+        self.trusted.append((printable(self.builder.path), shape, wanted))
+
     def named_size(self, name: str) -> Dim:
         """A symbol that the walk itself makes, or the number that the caller binds its name to."""
         self.made_symbols.add(name)

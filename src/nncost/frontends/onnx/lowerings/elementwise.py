@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.broadcasting import common_shape
+from nncost.frontends.onnx.broadcasting import common_shape, fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.roles import addend_role, factor_role
@@ -34,9 +34,10 @@ def operands(call: Call, role_of: RoleOf | None = None) -> list[Tensor]:
     roles = [role_of(call, n) if role_of and len(values) == 2 else None for n in range(len(values))]
     if call.opset < 7 and len(values) == 2 and "axis" in call.attributes:
         values[1] = _aligned(call, *values)
-    common_shape([value.shape for value in values])
+    shape = common_shape([value.shape for value in values])
     tensors = call.walk.tensors
-    return [tensors.of(value, role or tensors.inheriting(value)) for value, role in zip(values, roles, strict=True)]
+    made = [tensors.of(value, role or tensors.inheriting(value)) for value, role in zip(values, roles, strict=True)]
+    return [fitted(call, tensor, shape) for tensor in made] if call.walk.trusting else made
 
 
 def _aligned(call: Call, left: Value, right: Value) -> Value:

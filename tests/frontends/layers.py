@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -37,6 +38,14 @@ def uncounted_batches() -> nn.Module:
     return module
 
 
+def learned_instance_norm() -> nn.Module:
+    """Instance norm after some training: its scale and shift are no longer ones and zeros."""
+    module = nn.InstanceNorm2d(4, affine=True)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5)
+    return module
+
+
 def number(value: float) -> np.ndarray:
     return np.array(value, dtype=np.float32)
 
@@ -47,14 +56,14 @@ def _plain_activations() -> list[Layer]:
         "relu": ([node("Relu", "x")], nn.ReLU), "leaky_relu": ([node("LeakyRelu", "x")], nn.LeakyReLU),
         "elu": ([node("Elu", "x")], nn.ELU), "selu": ([node("Selu", "x")], nn.SELU), "gelu": ([node("Gelu", "x")], nn.GELU),
         "gelu_tanh": ([node("Gelu", "x", approximate="tanh")], lambda: nn.GELU(approximate="tanh")),
-        "silu": (None, nn.SiLU), "mish": ([node("Mish", "x")], nn.Mish), "softplus": ([node("Softplus", "x")], nn.Softplus),
+        "silu": ([node("Swish", "x")], nn.SiLU), "mish": ([node("Mish", "x")], nn.Mish), "softplus": ([node("Softplus", "x")], nn.Softplus),
         "softsign": ([node("Softsign", "x")], None), "sigmoid": ([node("Sigmoid", "x")], nn.Sigmoid),
         "tanh": ([node("Tanh", "x")], nn.Tanh), "hardsigmoid": ([node("HardSigmoid", "x", alpha=1 / 6)], nn.Hardsigmoid),
         "hardswish": ([node("HardSwish", "x")], nn.Hardswish), "relu6": ([node("Clip", "x", min=0.0, max=6.0)], nn.ReLU6),
         "hardtanh": ([node("Clip", "x", min=-1.0, max=1.0)], nn.Hardtanh),
     }  # fmt: skip
     return [
-        Layer(name, (f"activation {name}",), ROWS, name, nodes, module, bounds=(-3.0, 3.0), opset=6 if name in ("relu6", "hardtanh") else 22)
+        Layer(name, (f"activation {name}",), ROWS, name, nodes, module, bounds=(-3.0, 3.0), opset={"relu6": 6, "hardtanh": 6, "silu": 24}.get(name, 22))
         for name, (nodes, module) in table.items()
     ]  # fmt: skip
 
@@ -180,7 +189,9 @@ LAYERS = [
     Layer("rmsnorm", ("rms_norm",), X, "rmsnorm", [node("RMSNormalization", "x s")], lambda: nn.RMSNorm(5, eps=1e-5), named("s"), opset=23),
     Layer("groupnorm", ("group_norm",), IMAGE, "groupnorm 2", [node("GroupNormalization", "x s b", num_groups=2)], lambda: nn.GroupNorm(2, 4), named(*"sb")),
     Layer("instancenorm", ("instance_norm",), IMAGE, "instancenorm affine", [node("InstanceNormalization", "x s b")],
-          lambda: nn.InstanceNorm2d(4, affine=True), named(*"sb")),
+          learned_instance_norm, named(*"sb")),
+    Layer("instancenorm without affine", ("instance_norm",), IMAGE, "instancenorm", [node("InstanceNormalization", "x s b")],
+          None, lambda state: {"s": np.ones(4), "b": np.zeros(4)}),
     Layer("lrn", ("local_response_norm",), IMAGE, "lrn 3", [node("LRN", "x", size=3)], None),
     Layer("embedding", ("embedding",), (2, 5), "embedding 7 3", [node("Gather", "w x")], lambda: nn.Embedding(7, 3), named("w"), rows=7),
     Layer("dropout", ("dropout",), ROWS, "dropout 0.3", [node("Dropout", "x r")], None, lambda state: {"r": number(0.3)}),
@@ -258,12 +269,36 @@ class Attention(nn.Module):
         return self.output(y.transpose(1, 2).flatten(2))
 
 
+def _attention_nodes() -> list[onnx.NodeProto]:
+    """Four projections around onnxruntime's attention, which scales the scores as PyTorch does."""
+    projected = [
+        made
+        for letter in "qkv"
+        for made in (node("MatMul", f"x {letter}w", f"{letter}p"), node("Add", f"{letter}p {letter}b", letter))
+    ]
+    attended = node("MultiHeadAttention", "q k v", "a", num_heads=2, domain="com.microsoft")
+    return [*projected, attended, node("MatMul", "a ow", "op"), node("Add", "op ob")]
+
+
+def _attention_constants(state: Arrays) -> Mapping[str, Any]:
+    names = [f"{letter}{kind}" for letter in "qkvo" for kind in "wb"]
+    return {name: array.T for name, array in zip(names, state.values(), strict=True)}
+
+
 SEQUENCES = [
     _recurrent(nn.LSTM, (0, 3, 1, 2)),
     # On a CPU PyTorch runs these two step by step, and a GRU in a form that saves a product.
     _recurrent(nn.RNN, (0,), without="torch"),
     _recurrent(nn.GRU, (1, 0, 2), without="torch", linear_before_reset=1),
-    Layer("attention", ("attention", "split_heads", "merge_heads"), SEQUENCE, "attention heads=2", None, Attention),
+    Layer(
+        "attention",
+        ("attention", "split_heads", "merge_heads"),
+        SEQUENCE,
+        "attention heads=2",
+        _attention_nodes(),
+        Attention,
+        _attention_constants,
+    ),
 ]
 
 TABLE: tuple[Layer, ...] = (*ACTIVATIONS, *ELEMENTWISE, *REDUCTIONS, *LAYERS, *SEQUENCES)

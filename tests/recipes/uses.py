@@ -112,11 +112,11 @@ def onnx_operator() -> None:
 
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["h"]),
-        helper.make_node("QuickGelu", ["h"], ["y"], domain="com.microsoft"),
+        helper.make_node("SharpGate", ["h"], ["y"], domain="com.example"),
     ]
     x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 4]) for name in "xy")
     weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.example", 1)]
     model = helper.make_model(helper.make_graph(nodes, "net", [x], [y], [weight]), opset_imports=opsets, ir_version=10)
     onnx.save(model, "net.onnx")
     report = used("net.onnx", loss="squared_error", optimizer="sgd")

@@ -48,6 +48,10 @@ def _any_objects(*operands: Array) -> bool:
     return any(operand.dtype == object for operand in operands)
 
 
+def _logistic(x: Array) -> Array:
+    return np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x))
+
+
 class Arrays:
     """NumPy's functions under the names ``scalars.py`` uses."""
 
@@ -63,7 +67,7 @@ class Arrays:
         if x.dtype.kind == "c":
             return 1 / (1 + np.exp(-x))
         limits = np.finfo(x.dtype)
-        return np.clip(np.exp(-np.logaddexp(np.zeros((), dtype=x.dtype), -x)), limits.tiny, 1 - limits.epsneg)
+        return np.clip(_logistic(x), limits.tiny, 1 - limits.epsneg)
 
     def erf(self, x: Array) -> Array:
         """The error function."""
@@ -125,4 +129,14 @@ class Arrays:
         return np.where((low < x) & (x < high), chosen, np.zeros((), dtype=chosen.dtype))
 
 
+class PlainArrays(Arrays):
+    """The same, each function as its type rounds it: the sigmoid of a large number is one."""
+
+    def sigmoid(self, x: Array) -> Array:
+        """1/(1+e^−x)."""
+        return _logistic(x) if x.dtype.kind == "f" else super().sigmoid(x)
+
+
 ARRAYS = Arrays()
+PLAIN_ARRAYS = PlainArrays()
+"""For graphs that are run in the types of their own."""

@@ -14,10 +14,11 @@ from typing import Any, cast
 import numpy as np
 
 from nncost.ir import ops
-from nncost.ir.elementary import ARRAYS
+from nncost.ir.elementary import ARRAYS, PLAIN_ARRAYS
 from nncost.ir.free import folds
 from nncost.ir.graph import Graph, Item, Node, Region, Tensor, walk
 from nncost.ir.numpy_calls import Array, ArrayCall, call_of, integers, results_of, widened
+from nncost.ir.numpy_types import numpy_dtype
 from nncost.records import record, replace
 
 RandomSource = Callable[[tuple[int, ...]], Array]
@@ -101,7 +102,7 @@ def prepare(
     """Prepare a graph to be run often; a run returns its outputs.
 
     ``random(shape)`` gives uniform numbers at each run, ``dtype`` is the type of floating-point constants; None leaves
-    each number the type that the graph declares, sums of short floats being taken in single precision. With
+    each number the type that the graph declares, sums of half floats being taken in single precision. With
     ``update_buffers`` a run writes running averages into the arrays that were fed for their buffers.
     Raise as :func:`execute`.
     """
@@ -181,8 +182,8 @@ class _Preparation:
         if isinstance(op, ops.Random):
             return _draw(integers(op.shape), self.random, self.dtype or node.outputs[0].dtype)
         if isinstance(op, ops.Repeat):
-            return _loop(op, self.program(op.body))
-        return widened(node, call_of(op, None)) if self.dtype is None else call_of(op, self.dtype)
+            return _loop(op, self.program(op.body), node.outputs[op.carried :])
+        return widened(node, call_of(op, None, PLAIN_ARRAYS)) if self.dtype is None else call_of(op, self.dtype)
 
 
 def _note_last_uses(program: Program, kept: Collection[int]) -> None:
@@ -228,10 +229,15 @@ def _draw(shape: tuple[int, ...], random: RandomSource, dtype: str) -> ArrayCall
     return run
 
 
-def _loop(op: ops.Repeat, body: Program) -> ArrayCall:
+def _loop(op: ops.Repeat, body: Program, stacks: Sequence[Tensor]) -> ArrayCall:
     """The body once per iteration: carried values from one to the next, stacked outputs collected."""
     times = integers((op.times,))[0]
     order = range(times - 1, -1, -1) if op.reverse else range(times)
+
+    def stacked(pile: list[Array], made: Tensor) -> Array:
+        if not pile:
+            return np.zeros(integers(made.shape), dtype=numpy_dtype(made.dtype))
+        return np.stack(pile[::-1] if op.reverse else pile)
 
     def run(*x: Array) -> Any:
         carried, scanned = list(x[: op.carried]), x[op.carried : op.carried + op.scanned]
@@ -244,7 +250,7 @@ def _loop(op: ops.Repeat, body: Program) -> ArrayCall:
             carried = results[: op.carried]
             for pile, result in zip(piles, results[op.carried :], strict=True):
                 pile.append(result)
-        results = [*carried, *(np.stack(pile[::-1] if op.reverse else pile) for pile in piles)]
+        results = [*carried, *map(stacked, piles, stacks)]
         return results if len(results) > 1 else results[0]
 
     return run

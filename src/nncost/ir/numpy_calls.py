@@ -16,9 +16,9 @@ import numpy as np
 from nncost.dims import Shape, is_symbolic
 from nncost.errors import SymbolError
 from nncost.ir import ops
-from nncost.ir.elementary import ARRAYS
+from nncost.ir.elementary import ARRAYS, Arrays
 from nncost.ir.graph import Node
-from nncost.ir.numpy_types import is_own, limits_of, numpy_dtype, working_dtype
+from nncost.ir.numpy_types import OWN, is_own, limits_of, numpy_dtype, working_dtype
 from nncost.ir.scalars import SCALARS
 
 Array = Any
@@ -44,7 +44,7 @@ def call_of(op: ops.Op, dtype: str | None, functions: Any = ARRAYS) -> ArrayCall
         case ops.Contract():
             return _contraction(op)
         case ops.Map(function=name):
-            direct = _DIRECT.get(name) if functions is ARRAYS else None
+            direct = _DIRECT.get(name) if isinstance(functions, Arrays) else None
             return direct or partial(SCALARS[name].value, functions)
         case ops.Reduce(function=name, axes=axes):
             return partial(_reduced, name, axes)
@@ -98,8 +98,15 @@ _AS_STORED = (ops.Move, ops.Window, ops.Gather, ops.Cast, ops.Constant, ops.Algo
 
 
 def widened(node: Node, call: ArrayCall) -> ArrayCall:
-    """A node's call in a type that NumPy computes in, its results in the types that the graph declares."""
-    if isinstance(node.op, _AS_STORED) or all(is_own(tensor.dtype) for tensor in (*node.inputs, *node.outputs)):
+    """A node's call in a type that NumPy computes in, its results in the types that the graph declares.
+
+    Sums of a type that NumPy lacks round after each term, as the evaluator of ONNX does; products are added up wide.
+    """
+    if (
+        isinstance(node.op, _AS_STORED)
+        or _adds_as_stored(node)
+        or all(is_own(tensor.dtype) for tensor in (*node.inputs, *node.outputs))
+    ):
         return call
     wide = [None if is_own(tensor.dtype) else numpy_dtype(working_dtype(tensor.dtype)) for tensor in node.inputs]
     declared = [numpy_dtype(tensor.dtype) for tensor in node.outputs]
@@ -111,6 +118,10 @@ def widened(node: Node, call: ArrayCall) -> ArrayCall:
         return found if len(found) > 1 else found[0]
 
     return run
+
+
+def _adds_as_stored(node: Node) -> bool:
+    return isinstance(node.op, ops.Reduce) and "float" in node.inputs[0].dtype and node.inputs[0].dtype not in OWN
 
 
 def integers(shape: Shape) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ class Example:
 
     same_as: Sequence[onnx.NodeProto] = ()
     """Standard nodes that compute the same, for an operation that neither of them runs here."""
+
+    compute: Callable[..., list[np.ndarray]] | None = None
+    """What the operation does to its inputs, in NumPy, where neither has it."""
 
     def model(self, nodes: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
         """The example's model, or one of other nodes with its inputs and constants."""

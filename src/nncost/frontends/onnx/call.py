@@ -57,6 +57,12 @@ class Walk(Protocol):
     def builder(self) -> Builder:
         """The builder that emits at this place."""
 
+    def scratch(self) -> Tensors:
+        """Tensors of a builder in which nothing was emitted yet, to compute constants in."""
+
+    def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering, emitted elsewhere."""
+
     def emitting(self, tensors: Tensors) -> AbstractContextManager[None]:
         """Let nodes be emitted elsewhere for a while."""
 
@@ -68,6 +74,9 @@ class Walk(Protocol):
 
     def named_size(self, name: str) -> Dim:
         """A symbol that the walk itself makes, or the number that the caller binds its name to."""
+
+    def trust(self, shape: Shape, wanted: Shape) -> None:
+        """Note that a shape is taken for another, which it is for some values of its symbols only."""
 
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from nncost.ir.builder import Builder, GradientRule
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import Activation, Softmax
+from nncost.ir.library.conversions import computing_in, in_type
+from nncost.ir.numpy_types import WIDER
 
 LEAKY_SLOPE = 0.01
 """PyTorch's default negative slope of LeakyReLU."""
@@ -98,6 +100,14 @@ def leaky_relu(slope: float = LEAKY_SLOPE) -> Function:
     return compute, gradient
 
 
+def _exponential_less_one(b: Builder, x: Tensor) -> Tensor:
+    """e^x − 1: 1 exp and 1 add. Short floats, of which little is left near zero, are widened for it, which is free."""
+    if x.dtype not in WIDER:
+        return b.map("sub", b.map("exp", x), 1.0)
+    with computing_in(b, WIDER[x.dtype]):
+        return in_type(b, b.map("sub", b.map("exp", in_type(b, x, WIDER[x.dtype])), 1.0), x.dtype)
+
+
 def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Function:
     """scale·x if x > 0, else scale·α·(e^(inner·x) − 1); its gradient below zero is inner·g·(y + scale·α).
 
@@ -108,7 +118,7 @@ def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Function:
         return x if factor == 1.0 else b.map("mul", factor, x)
 
     def compute(b: Builder, x: Tensor) -> Tensor:
-        below = b.map("mul", scale * alpha, b.map("sub", b.map("exp", scaled(b, inner, x)), 1.0))
+        below = b.map("mul", scale * alpha, _exponential_less_one(b, scaled(b, inner, x)))
         return b.map("where_positive", x, scaled(b, scale, x), below)
 
     def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
@@ -173,7 +183,7 @@ def celu(alpha: float = 1.0) -> Function:
         return x if alpha == 1 else b.map("div", x, alpha)
 
     def compute(b: Builder, x: Tensor) -> Tensor:
-        below = b.map("mul", alpha, b.map("sub", b.map("exp", divided(b, x)), 1.0))
+        below = b.map("mul", alpha, _exponential_less_one(b, divided(b, x)))
         return b.map("where_positive", x, x, below)
 
     def gradient(b: Builder, region: Region, g: Sequence[Tensor | None], wanted: frozenset[Tensor]) -> Gradients:
@@ -218,6 +228,23 @@ def hard_sigmoid(slope: float = 1 / 6, offset: float = 0.5) -> Function:
     return (lambda b, x: b.map("clip", b.map("add", b.map("mul", slope, x), offset), 0.0, 1.0)), None
 
 
+def affine(slope: float = 1.0, offset: float = 0.0) -> Function:
+    """slope·x + offset: 1 mul and 1 add."""
+    return (lambda b, x: b.map("add", b.map("mul", slope, x), offset)), None
+
+
+def scaled_tanh(scale: float = 1.0, slope: float = 1.0) -> Function:
+    """scale·tanh(slope·x): 2 mul and 1 tanh."""
+    return (lambda b, x: b.map("mul", scale, b.map("tanh", b.map("mul", slope, x)))), None
+
+
+def swish(slope: float = 1.0) -> Function:
+    """x·σ(slope·x): 1 mul, 1 sigmoid and, unless the slope is one, 1 mul more."""
+    if slope == 1.0:
+        return _silu, None
+    return (lambda b, x: b.map("mul", x, b.map("sigmoid", b.map("mul", slope, x)))), None
+
+
 def clip(low: float, high: float) -> Function:
     """min(max(x, low), high): 2 cmp, and 2 cmp backward."""
     return (lambda b, x: b.map("clip", x, low, high)), None
@@ -247,5 +274,6 @@ _PARAMETRISED: Mapping[str, Callable[..., Function]] = {
     "leaky_relu": leaky_relu, "rrelu": leaky_relu, "elu": elu, "selu": elu, "celu": celu, "hardtanh": clip,
     "hardsigmoid": hard_sigmoid, "softplus": softplus, "threshold": threshold, "thresholded_relu": threshold,
     "hardshrink": shrink, "softshrink": lambda limit: shrink(limit, limit), "shrink": shrink, "log_sigmoid": lambda: (_log_sigmoid, None),
+    "affine": affine, "scaled_tanh": scaled_tanh, "swish": swish,
 }  # fmt: skip
 """Those with numbers of their own, and those that no spec names."""

@@ -17,6 +17,14 @@ def glu(b: Builder, x: Tensor, axis: int = -1) -> Tensor:
     return region.outputs[0]
 
 
+def swiglu(b: Builder, gate: Tensor, value: Tensor, slope: float = 1.0) -> Tensor:
+    """gate·σ(slope·gate)·value (Shazeer 2020, arXiv 2002.05202): 2 mul and 1 sigmoid, 1 mul more for a slope that is not one."""
+    with b.region(Activation("swiglu", (slope,)), gate, value, activations=value.elements) as region:
+        steep = gate if slope == 1 else b.map("mul", slope, gate)
+        region.returns(b.map("mul", b.map("mul", gate, b.map("sigmoid", steep)), value))
+    return region.outputs[0]
+
+
 def random_leaky_relu(b: Builder, x: Tensor, low: float, high: float) -> Tensor:
     """x if x > 0, else x times a slope drawn between two bounds: 1 random, 2 mul, 1 add, 1 cmp."""
     with b.region(Activation("rrelu"), x, activations=x.elements) as region:

@@ -90,3 +90,38 @@ def chosen_log_probability(b: Builder, x: Tensor, target: Tensor, axis: int) -> 
     """−x at the class that ``target`` names along an axis: no arithmetic."""
     index = b.unsqueeze(target, axis) if x.rank > 1 else b.reshape(target, (1,))
     return b.map("neg", b.reshape(b.emit(ops.Gather(axis, along=True), x, index), target.shape))
+
+
+def negative_log_likelihood(
+    b: Builder, x: Tensor, target: Tensor, weight: Tensor | None = None,
+    *, ignored: int | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """−x of each target's class, ``x`` (N, C, …) of logarithms and ``target`` (N, …): ``none``, their ``sum`` or ``mean``.
+
+    ``weight`` (C,) takes 1 mul for each target, and the mean divides by the sum of the targets' weights: n−1 add. A
+    class that is ``ignored`` takes 1 cmp for each target, with weights or without, and does not count in the mean.
+    """
+    kept = None
+    if ignored is not None:
+        kept = b.map("not_equal", target, b.full((), ignored, target.dtype))
+        target = b.map("select", kept, target, b.full((), 0, target.dtype))
+    each = chosen_log_probability(b, x, target, 1)
+    shares = _shares(b, x.dtype, target, weight, kept)
+    if weight is not None and shares is not None:
+        each = b.map("mul", each, shares)
+    elif kept is not None:
+        each = b.map("select", kept, each, 0.0)
+    axes = range(each.rank)
+    if reduction == "none":
+        return each
+    if reduction == "sum" or shares is None:
+        return b.reduce("sum", each, axes) if reduction == "sum" else b.mean(each, axes)
+    return b.map("div", b.reduce("sum", each, axes), b.reduce("sum", shares, axes))
+
+
+def _shares(b: Builder, dtype: str, target: Tensor, weight: Tensor | None, kept: Tensor | None) -> Tensor | None:
+    """What each target counts for; None if all count for one."""
+    if weight is None:
+        return None if kept is None else b.emit(ops.Cast(dtype), kept)
+    own = b.emit(ops.Gather(0), weight, target)
+    return own if kept is None else b.map("select", kept, own, 0.0)

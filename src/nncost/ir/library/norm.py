@@ -8,7 +8,7 @@ from nncost.dims import Dim, exact_divide
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Gradients, Region, Tensor
-from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Normalise, RMSNorm
+from nncost.ir.layers import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Normalise, Operation, RMSNorm
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
@@ -25,7 +25,7 @@ def batch_norm(
     Training (``b.training``): batch statistics, normalisation, and the running averages if there are any.
     """
     if b.training or mean is None or variance is None:
-        return _batch_norm_training(b, x, (scale, shift), (mean, variance), epsilon, momentum)
+        return batch_norm_training(b, x, (scale, shift), (mean, variance), epsilon=epsilon, momentum=momentum)[0]
     with b.region(BatchNorm(epsilon), x, scale, shift, mean, variance) as region:
         factor = b.map("mul", scale, inverse_deviation(b, variance, epsilon))
         offset = b.map("sub", shift, b.map("mul", mean, factor))
@@ -34,17 +34,19 @@ def batch_norm(
     return y
 
 
-def _batch_norm_training(
-    b: Builder,
-    x: Tensor,
-    affine: tuple[Tensor, Tensor],
-    running: tuple[Tensor | None, Tensor | None],
-    epsilon: float,
-    momentum: float,
-) -> Tensor:
+def batch_norm_training(
+    b: Builder, x: Tensor, affine: tuple[Tensor, Tensor], running: tuple[Tensor | None, Tensor | None],
+    *, epsilon: float = EPSILON, momentum: float = MOMENTUM, unbiased: bool = True, returned: bool = False,
+) -> list[Tensor]:  # fmt: skip
+    """``x`` (B, C, *spatial) normalised by the statistics of the batch, which are averaged into the running ones given.
+
+    Each running average takes 2 mul and 1 add per channel, an ``unbiased`` variance 1 mul more. With ``returned`` the
+    new averages, the mean and the variance of the batch are outputs behind ``y``; else the averages outlive the region.
+    """
     (scale, shift), (mean, variance) = affine, running
     given = [average for average in running if average is not None]
-    with b.region(BatchNorm(epsilon, momentum), x, scale, shift, *given) as region:
+    layer = Operation("batchnorm") if returned else BatchNorm(epsilon, momentum)
+    with b.region(layer, x, scale, shift, *given) as region:
         batch_mean, centred, batch_variance = channel_moments(b, x)
         deviation = inverse_deviation(b, batch_variance, epsilon)
         normal = b.map("mul", centred, per_channel(b, deviation, x))
@@ -53,10 +55,14 @@ def _batch_norm_training(
         if mean is not None:
             averages.append(_running_average(b, mean, batch_mean, momentum))
         if variance is not None:
-            unbiased = b.map("mul", batch_variance, _bessel(b, (x.shape[0], *x.shape[2:])))
-            averages.append(_running_average(b, variance, unbiased, momentum))
-        region.returns(y, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=averages)
-    return y
+            spread = (
+                b.map("mul", batch_variance, _bessel(b, (x.shape[0], *x.shape[2:]))) if unbiased else batch_variance
+            )
+            averages.append(_running_average(b, variance, spread, momentum))
+        outputs = [y, *averages, batch_mean, batch_variance] if returned else [y]
+        effects = () if returned else averages
+        region.returns(*outputs, saved=(normal, deviation), gradient=_batch_norm_gradient, effects=effects)
+    return outputs
 
 
 def channel_moments(b: Builder, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,7 +93,8 @@ def _batch_norm_gradient(
     """
     x, scale, shift, *_ = region.inputs
     (normal, deviation), dy = region.saved, g[0]
-    assert dy is not None
+    if dy is None:  # No gradient passes the statistics.
+        return {}
     axes = [0, *range(2, x.rank)]
     result: dict[Tensor, Tensor] = {}
     if {x, shift} & wanted:
@@ -175,13 +182,21 @@ def _normalised(
     given = [tensor for tensor in (scale, shift) if tensor is not None]
     layer = Normalise(tuple(axes), epsilon, scale is not None, shift is not None, centre)
     with b.region(layer, x, *given) as region:
-        centred = b.map("sub", x, b.mean(x, axes, keep=True)) if centre else x
-        deviation = inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
-        normal = b.map("mul", centred, deviation)
+        normal, _, deviation = normal_and_statistics(b, x, axes, epsilon, centre=centre)
         y = normal if scale is None else b.map("mul", normal, scale)
         y = y if shift is None else b.map("add", y, shift)
         region.returns(y, saved=(normal, deviation), gradient=_normalised_gradient)
     return y
+
+
+def normal_and_statistics(
+    b: Builder, x: Tensor, axes: Sequence[int], epsilon: float, *, centre: bool
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """(x − mean)/σ, the mean if it is taken off, and 1/σ; axes of the statistics are kept with size one."""
+    mean = b.mean(x, axes, keep=True) if centre else None
+    centred = x if mean is None else b.map("sub", x, mean)
+    deviation = inverse_deviation(b, b.mean(b.map("square", centred), axes, keep=True), epsilon)
+    return b.map("mul", centred, deviation), mean, deviation
 
 
 def _normalised_gradient(
@@ -210,6 +225,12 @@ def _normalised_gradient(
 def inverse_deviation(b: Builder, variance: Tensor, epsilon: float) -> Tensor:
     """1/√(variance + ε): 1 add, 1 sqrt, 1 div."""
     return b.map("div", 1.0, b.map("sqrt", b.map("add", variance, epsilon)))
+
+
+def by_group(b: Builder, vector: Tensor, channels: Dim) -> Tensor:
+    """A vector of one number per group as one per channel; itself if it has that many."""
+    each = exact_divide(channels, vector.shape[0])
+    return b.reshape(b.broadcast(b.unsqueeze(vector, 1), (vector.shape[0], each)), (channels,)) if each != 1 else vector
 
 
 def per_channel(b: Builder, vector: Tensor, x: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from nncost.dims import Dim, exact_divide, is_symbolic
 from nncost.ir import ops
-from nncost.ir.builder import Builder
+from nncost.ir.builder import Builder, Operand
 from nncost.ir.graph import Tensor
-from nncost.ir.layers import Attention, Dropout, Embedding
+from nncost.ir.layers import Attention, Dropout, Embedding, Operation
 from nncost.ir.library.activations import softmax
+from nncost.ir.library.conversions import in_type
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
@@ -20,18 +21,33 @@ def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
 
 def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
     """In training 1 random, 1 cmp and 2 mul per element, backward 2 mul; nothing in inference."""
-    if not b.training:
-        return x
+    return training_dropout(b, x, probability) if b.training else x
+
+
+def training_dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
+    """Dropout as in training."""
     with b.region(Dropout(probability), x) as region:
         y, _ = masked_dropout(b, x, probability)
         region.returns(y)
     return y
 
 
-def masked_dropout(b: Builder, x: Tensor, probability: float) -> tuple[Tensor, Tensor]:
+def dropout_and_mask(b: Builder, x: Tensor, probability: Operand) -> tuple[Tensor, Tensor]:
+    """Dropout as in training, and the mask of what is kept; a probability that is a tensor takes 1 add and 1 div more."""
+    given = [probability] if isinstance(probability, Tensor) else []
+    with b.region(Operation("dropout"), x, *given) as region:
+        region.returns(*masked_dropout(b, x, probability))
+    return region.outputs[0], region.outputs[1]
+
+
+def masked_dropout(b: Builder, x: Tensor, probability: Operand) -> tuple[Tensor, Tensor]:
     """``x`` with random elements set to zero and the rest scaled, and the mask of those that are kept."""
     kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
-    scale = 1 / (1 - probability) if probability < 1 else 0.0
+    scale: Operand
+    if isinstance(probability, Tensor):
+        scale = in_type(b, b.map("div", 1.0, b.map("sub", 1.0, probability)), x.dtype)
+    else:
+        scale = 1 / (1 - probability) if probability < 1 else 0.0
     return b.map("mul", b.map("mul", x, b.emit(ops.Cast(x.dtype), kept)), scale), kept
 
 
@@ -58,7 +74,7 @@ def attention(
     groups, source = key.shape[1], key.shape[2]
     shared = exact_divide(heads, groups)
     given = (query, key, value) if mask is None else (query, key, value, mask)
-    hidden = _hidden_scores(length, source, from_start=from_start) if causal else 0
+    hidden = hidden_scores(length, source, from_start=from_start) if causal else 0
     masked = batch * heads * hidden * (width + value.shape[3])
     with b.region(Attention(causal, from_start, scale), *given, masked=masked) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
@@ -80,7 +96,7 @@ def inverse_root(b: Builder, width: Dim) -> Tensor:
     return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 
 
-def _hidden_scores(rows: Dim, columns: Dim, *, from_start: bool) -> Dim:
+def hidden_scores(rows: Dim, columns: Dim, *, from_start: bool) -> Dim:
     """How many scores a causal mask hides: T·(T−1)/2 of T queries and as many keys."""
     if from_start and not (is_symbolic(rows) or is_symbolic(columns)):
         return sum(max(columns - row - 1, 0) for row in range(rows))

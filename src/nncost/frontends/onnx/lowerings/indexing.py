@@ -7,6 +7,7 @@ from typing import cast
 from nncost.dims import Shape, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, has_symbols
 from nncost.ir import ops
@@ -35,7 +36,7 @@ def _gather(call: Call) -> Lowered:
 def _is_table(call: Call) -> bool:
     """Whether constants of the file are looked up at indices that data decide."""
     table = call.value(0)
-    is_stored = isinstance(table, (Stored, Derived)) and "float" in table.dtype and len(table.shape) > 1
+    is_stored = isinstance(table, (Stored, Derived)) and table.dtype not in SIZES and len(table.shape) > 1
     return is_stored and not call.is_constant(1)
 
 

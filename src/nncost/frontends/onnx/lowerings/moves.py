@@ -7,6 +7,7 @@ from typing import cast
 
 from nncost.dims import Dim, exact_divide, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.broadcasting import fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.ir import ops
@@ -22,7 +23,11 @@ def _concat(call: Call) -> Lowered:
         raise SourceError("it has no operands.")
     rank = len(call.value(0).shape)
     axis = call.axis(call.attributes.integer("axis", 1), rank)
-    return call.builder.concat([call.tensor(position) for position in range(len(call.values))], axis)
+    tensors = [call.tensor(position) for position in range(len(call.values))]
+    if call.walk.trusting:
+        first = tensors[0].shape
+        tensors = [fitted(call, x, (*first[:axis], x.shape[axis], *first[axis + 1 :])) for x in tensors]
+    return call.builder.concat(tensors, axis)
 
 
 @lowers("Split")

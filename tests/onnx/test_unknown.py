@@ -188,9 +188,7 @@ def test_a_users_rule_goes_before_ours_whichever_came_first(tmp_path: Path) -> N
 def test_a_rule_holds_from_its_opset_on(tmp_path: Path) -> None:
     nncost.lowers("onnx.ImageDecoder", since=13)(lambda call: call.tensor(0))
     assert nncost.count(saved(make_model([node("ImageDecoder", "x")], {"x": (2, 3)}, opset=12), tmp_path)).unknown
-    assert not nncost.count(
-        saved(make_model([node("ImageDecoder", "x")], {"x": (2, 3)}, opset=13), tmp_path)
-    ).unknown
+    assert not nncost.count(saved(make_model([node("ImageDecoder", "x")], {"x": (2, 3)}, opset=13), tmp_path)).unknown
 
 
 @pytest.mark.parametrize(

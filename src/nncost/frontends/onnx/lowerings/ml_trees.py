@@ -16,7 +16,7 @@ from nncost.frontends.onnx.lowerings.ml_linear import class_count, labels, winne
 from nncost.frontends.onnx.ml_attributes import float_type, floats_of, transform, values_of
 from nncost.frontends.onnx.values import Absent, Unlowered, Value
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.post_transforms import NAMES, post_transform
 from nncost.ir.library.trees import LEAF, MEMBER, Forest, tree_scores
 

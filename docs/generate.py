@@ -13,6 +13,7 @@ from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import symbol
 from nncost.frontends import registry
+from nncost.frontends.huggingface.quantization.methods import METHODS
 from nncost.frontends.model import LoadOptions
 from nncost.frontends.operators import COUNTED, DECOMPOSED, FREE, TREATMENTS, UNKNOWN
 from nncost.frontends.spec import grammar, sizes
@@ -21,6 +22,7 @@ from nncost.frontends.spec import sequence as comma_form
 from nncost.frontends.spec.kinds import layer_table, pool, sequence
 from nncost.frontends.spec.layer_names import ALIASES as LAYER_ALIASES
 from nncost.frontends.spec.layer_names import ARGUMENTS as ARGUMENT_ALIASES
+from nncost.frontends.weight_formats import WEIGHT_FORMATS
 from nncost.ir.autodiff import differentiate
 from nncost.ir.builder import Builder
 from nncost.ir.scalars import SCALARS
@@ -96,6 +98,29 @@ def other_names() -> list[str]:
         for row in _named(f"--{option}", aliases)
     ]
     return _table(["name", "also"], iter(rows))
+
+
+def weight_formats() -> list[str]:
+    """What ``--dtype`` takes for the weights of a configuration; bits of a matrix of 4,096 × 4,096."""
+    rows = (
+        (f"`{name}`", f"{8 * form.packing.bytes_of(SIDE, SIDE) / SIDE**2:.5g}", form.scales, form.source)
+        for name, form in WEIGHT_FORMATS.items()
+    )
+    return _table(["`--dtype`", "bits a weight", "scales", "as"], rows)
+
+
+SIDE = 4_096
+
+
+def quantizations() -> list[str]:
+    """The methods of ``quantization_config`` that are applied, with what is said of each."""
+    rows = ((f"`{name}`", _sentence(method)) for name, method in METHODS.items())
+    return _table(["`quant_method`", "weights"], rows)
+
+
+def _sentence(method: Callable[..., object]) -> str:
+    """The first line of a docstring, without its full stop."""
+    return (method.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
 def _named(what: str, aliases: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -207,7 +232,7 @@ def learning_rates() -> list[str]:
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
     "conventions": conventions, "layers": layers, "other_names": other_names, "limits": limits, "coverage_torch": coverage_torch,
-    "learning_rates": learning_rates,
+    "learning_rates": learning_rates, "weight_formats": weight_formats, "quantizations": quantizations,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def count(
     - ``freeze``: paths or patterns of layers that are not trained, ``"dense.1"`` or ``["conv.*"]``
     - ``taps``: ``"dense"``, or ``"valid"``, which leaves out products with a convolution's padding
     - ``convention``: what a flop is, such as ``"torch"`` or ``"fvcore"``; None: mul + add + div + sqrt + cmp + functions
-    - ``dtype``: of parameters and activations, which decides the bytes; None: float32, or a module's own
+    - ``dtype``: of parameters and activations, which decides the bytes; None: float32, or a module's own. Of a Hugging Face
+      configuration also a format of its weights, such as ``"int4"`` or ``"nf4"``
     - ``bias``, ``activation``: of widths such as ``784-16-10``: ``"all"``, ``"hidden"``, ``"none"``; a name such as ``"relu"``
     - ``reuse``: False analyses each layer of a module, also one of many that are alike; the report is the same
     - ``learn``: whether operators of a module run alone to see which workspace they take: all, none, or (None) cheap ones

@@ -36,6 +36,8 @@ def nearest(
 
 def printable(text: str, kept: str = "") -> str:
     """Text of anybody as a terminal may show it: control characters, marks of direction and broken ones replaced."""
+    if text.isprintable():  # Nearly always.
+        return text
     return "".join(character if character.isprintable() or character in kept else "�" for character in text)
 
 

@@ -11,7 +11,7 @@ from nncost.dims import Dim, is_symbolic, shape_text, tidy
 from nncost.version import __version__
 
 if TYPE_CHECKING:
-    from nncost.counting.storage import Storage
+    from nncost.counting.storage import Storage, StoredTensor, StoredType
     from nncost.report import ParameterCounts, Report, ReportRow, Run, Totals
 
 SCHEMA = "nncost.report/1"
@@ -140,16 +140,40 @@ def _storage(storage: Storage) -> dict[str, Any]:
     result: dict[str, Any] = {"bytes": storage.bytes}
     if bits is not None:
         result |= {"bits_per_weight": float(bits), "formula": storage.formula}
-    result["dtypes"] = {
-        dtype: {"tensors": t.tensors, "parameters": t.parameters, "bytes": t.bytes}
-        | ({"buffers": t.buffers} if t.buffers else {})
-        for dtype, t in storage.dtypes.items()
-    }
-    result["tensors"] = [
-        {
-            "name": t.name, "dtype": t.dtype, "shape": [plain(dim) for dim in t.shape], "role": t.role,
-            "elements": plain(t.elements), "bytes": t.bytes,
-        }
-        for t in storage.tensors
-    ]  # fmt: skip
+    result["dtypes"] = {dtype: _stored_type(stored) for dtype, stored in storage.dtypes.items()}
+    if storage.quantization or storage.formats:
+        result["quantization"] = _quantization(storage)
+    if storage.optimizer:
+        state = storage.optimizer
+        result["optimizer"] = {"tensors": len(state), "bytes": sum(tensor.bytes for tensor in state)}
+    result["tensors"] = [_stored_tensor(tensor) for tensor in storage.tensors]
+    return result
+
+
+def _stored_type(stored: StoredType) -> dict[str, Any]:
+    result: dict[str, Any] = {"tensors": stored.tensors, "parameters": stored.parameters, "bytes": stored.bytes}
+    result |= {name: amount for name in ("buffers", "quantization") if (amount := getattr(stored, name))}
+    bits = stored.bits_per_weight
+    return result if bits is None else result | {"bits_per_weight": float(bits)}
+
+
+def _quantization(storage: Storage) -> dict[str, Any]:
+    """What belongs to quantized weights, the bits of a weight with it, and the sums of each format."""
+    apart, bits = storage.quantization, storage.bits_with_quantization
+    result: dict[str, Any] = {"tensors": len(apart), "bytes": storage.quantization_bytes}
+    if bits is not None:
+        result["bits_per_weight"] = float(bits)
+        result["formula"] = f"8 * ({storage.parameter_bytes} + {storage.quantization_bytes}) / {storage.parameters}"
+    return result | {"formats": {name: _stored_type(stored) for name, stored in storage.formats.items()}}
+
+
+def _stored_tensor(tensor: StoredTensor) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "name": tensor.name, "dtype": tensor.dtype, "shape": [plain(dim) for dim in tensor.shape], "role": tensor.role,
+        "elements": plain(tensor.elements), "bytes": tensor.bytes,
+    }  # fmt: skip
+    if tensor.packed:
+        result["packed"] = tensor.packed
+    if tensor.stored_shape != tensor.shape:
+        result["stored_shape"] = list(tensor.stored_shape)
     return result

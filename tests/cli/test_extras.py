@@ -44,14 +44,14 @@ NEEDS = {
     **{f"{command} m.onnx": "onnx" for command in ("count", "explain", "formula", "predict --on h100")},
     **{f"{command} net.py:build": "torch" for command in ("count", "explain", "formula", "predict --on h100", "measure")},
     **{f"{command} config.json": "huggingface" for command in ("count", "explain", "formula", "predict --on h100")},
-    **{f"count m.{ending}": "weights" for ending in ("safetensors", "gguf", "h5")},
+    **{f"count m.{ending}": "weights" for ending in ("safetensors", "gguf", "h5", "keras")},
     "count late.py:build": "torch", "count torch.nn:Linear": "torch", "measure 3-2": "torch", "measure m.onnx": "torch",
     "calibrate": "torch", "coverage torch": "torch", "coverage": "torch", "count . --expand": "huggingface",
     "train 1-2 --data t.csv --target b --engine torch": "torch", "train 1-2 --data t.parquet --target b": "train",
 }  # fmt: skip
 WORKS = (
     "count 3-2", "count h0-h1-...-hl", "explain 3-2", "formula 3-h-2", "predict 3-2 --on h100", "devices",
-    "count 3-2 --allocator cuda", "explain 3-2 --why torch", "docs", "docs torch", "completion bash", "count m.npz",
+    "count 3-2 --allocator cuda", "explain 3-2 --why torch", "docs", "docs torch", "completion bash", "count m.npz", "count m.npy",
     "train 1-2 --data t.csv --target b --epochs 1", "train 1-2 --data t.csv --target b --epochs 1 --save out",
 )  # fmt: skip
 
@@ -73,6 +73,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, content in beginnings.items():
         (folder / name).write_bytes(content)
     np.savez(folder / "m.npz", w=np.zeros((3, 2)))
+    np.save(folder / "m.npy", np.zeros((3, 2)))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input=json.dumps([*NEEDS, *WORKS]), capture_output=True, text=True, cwd=folder,
         env={**os.environ, "NNCOST_CACHE": str(folder / "cache"), "PYTHONPATH": SOURCES}, timeout=120,

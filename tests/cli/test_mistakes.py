@@ -151,7 +151,7 @@ def test_a_path_that_is_nearly_right(source: str, said: str, meant: str, folder:
         ("missing.csv", ["there is no such file", "nncost train 64-64:relu-10 --data missing.csv --target COLUMN"]),
         ("net.ipynb", ["nncost.count(module, inputs)", "jupyter nbconvert --to script net.ipynb"]),
         ("notes.txt", ["nncost count - < notes.txt"]), ("model.pkl", ["A pickle is code"]),
-        ("model.tflite", ["Export the model as ONNX"]), ("model.xyz", ["unknown kind", ".onnx", "784-16-10"]),
+        ("model.mlmodel", ["Export the model as ONNX"]), ("graph.pb", ["Of a SavedModel, name its folder"]), ("model.xyz", ["unknown kind", ".onnx", "784-16-10"]),
         ("weights", ["'weights' is a file of a kind that is not read", ".safetensors"]),
         ("https://example.com/model.onnx", ["is an address; nothing is downloaded", "curl -L -o model.onnx https://example.com/model.onnx"]),
         ("https://huggingface.co/openai/gpt-x", ["curl -L -o config.json https://huggingface.co/openai/gpt-x/raw/main/config.json"]),

@@ -73,6 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     saved(make_model([node("Gemm", "x w")], {"x": (1, 3)}, constants={"w": np.zeros((3, 4))}), found)
     safetensors(found)
     gguf_file(found, "model-Q4_K_M.gguf", layer=gguf.GGMLQuantizationType.Q4_K)
+    safetensors(found, name="model-00001-of-00002.safetensors")
     shutil.copytree(ROOT / "examples", found / "examples")
     shutil.copy(ROOT / "examples" / "digits.csv", found)
     _tables(found)

@@ -51,15 +51,14 @@ def test_multiplications(name: str, tmp_path: Path) -> None:
     """On real numbers, with plain attention and experts one by one, each contraction is a call that PyTorch counts."""
     module, inputs = built(name, tmp_path)
     with quiet(), torch.no_grad(), torch.device("cpu"):
-        real = (
-            type(module)._from_config(module.config, attn_implementation="eager", experts_implementation="eager").eval()
-        )
+        real = type(module)._from_config(module.config, attn_implementation="eager", experts_implementation="eager")
+        real.eval().requires_grad_(False)
         with FlopCounterMode(display=False) as counter:
             real(**tensors(inputs))
     assert counter.get_total_flops() == 2 * CASES[name].sheet.macs
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "dbrx"])  # its loop reads which experts are chosen
 def test_forward_without_numbers(name: str, tmp_path: Path) -> None:
     """The module runs on shapes alone, as a tracer runs it."""
     module, inputs = built(name, tmp_path)

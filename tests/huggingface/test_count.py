@@ -13,7 +13,7 @@ import nncost
 from tests.huggingface.architectures import CASES
 
 CONFIGS = Path(__file__).parent / "configs"
-MIXTURES = ["mixtral", "qwen3_moe", "gpt_oss", "deepseek_v3"]
+MIXTURES = ["mixtral", "qwen3_moe", "gpt_oss", "dbrx", "deepseek_v3"]
 
 
 def saved(name: str, folder: Path) -> str:
@@ -60,3 +60,18 @@ def test_a_sequence_of_the_largest_model() -> None:
     attention = 2 * 16_384 * 16_384 + 2 * 16_384 * 8 * 128 + 2 * 2_048 * 16_384
     assert report.forward.macs == 2_048 * (126 * (attention + 3 * 16_384 * 53_248) + 16_384 * 128_256)
     assert report.parameters.total == 405_853_388_800
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_values_that_are_asked_of_a_constant(batch: int) -> None:
+    """Nyströmformer asks for its landmarks; 133,120 products a layer and example, as PyTorch's own counter has them."""
+    from nncost.frontends.huggingface.transformers import transformers
+
+    config = transformers().NystromformerConfig(
+        vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, num_landmarks=4,
+        segment_means_seq_len=16, conv_kernel_size=5, max_position_embeddings=64,
+    )  # fmt: skip
+    module = transformers().NystromformerModel(config).eval()
+    report = nncost.count(module, {"input_ids": (batch, 16)})
+    assert report.complete
+    assert report.forward.macs == batch * 2 * 133_120

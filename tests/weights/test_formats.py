@@ -49,10 +49,10 @@ def test_types_of_safetensors(dtype: torch.dtype, name: str, width: int, tmp_pat
 def test_integer_weights_are_counted_as_stored(tmp_path: Path) -> None:
     path = safetensors(
         tmp_path,
-        {"q.qweight": np.zeros((4, 8), "i4"), "q.scales": np.zeros((1, 8), "f2"), "q.g_idx": np.zeros(4, "i4")},
+        {"q.qweight": np.zeros((4, 8), "i4"), "q.scales": np.zeros((1, 8), "f2"), "q.codes": np.zeros((2, 2), "i2")},
     )
-    assert figures(path) == (40, 32, 0, 8, 4, 4 * 32 + 16)
-    assert "1 weight tensors are stored as int32 and counted as stored" in count(path).notes[-1]
+    assert figures(path) == (44, 36, 0, 8, 0, 4 * 32 + 16 + 8)
+    assert "2 weight tensors are stored as int16, int32 and counted as stored" in count(path).notes[-1]
 
 
 # ------------------------------------------------------------------- GGUF

@@ -1,10 +1,15 @@
-"""Damaged and made-up headers: a report or one of our errors, and nothing else."""
+"""Damaged and made-up headers: a report or one of our errors, soon, and nothing else.
+
+``NNCOST_FUZZ_EXAMPLES=20000`` tries as many of each as a release is tried with.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -13,19 +18,35 @@ from hypothesis import strategies as st
 
 from nncost.errors import NncostError
 from tests.weights.test_bad_files import GOOD
-from tests.weights.writers import count, raw_gguf, raw_safetensors
+from tests.weights.writers import count, described, raw_gguf, raw_safetensors
+from tests.weights.writers_of_others import message, packed, table
 
-thorough = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+QUANTIZED = [
+    "qweight", "qzeros", "scales", "g_idx", "weight", "weight_scale", "weight_packed", "weight_shape", "biases", "SCB", "W_q", "scale", "weight.absmax",
+    "weight.quant_map", "codes", "codebooks", "trellis", "weight._data", "weight._scale", "_weight_qdata", "_weight_scale", "w_blocks", "w_scales", "B", "s",
+]  # fmt: skip
+EXAMPLES = int(os.environ.get("NNCOST_FUZZ_EXAMPLES", "160"))
+"""Of each of some 18 tests: about 3,000 in all."""
+SECONDS = 5
+"""Of the processor, for the slowest: a file is read in far less than one."""
+thorough = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def survives(path: Path) -> None:
+    started = time.process_time()
     try:
         report = count(path)
     except NncostError as error:
         assert str(error)
+        assert error.code in ("source", "missing-extra")
     else:
         assert report.parameters.total == report.storage.parameters
         json.dumps(report.to_dict())
+    assert time.process_time() - started < SECONDS
 
 
 def seed(form: str) -> tuple[str, bytes]:
@@ -139,4 +160,47 @@ def test_pickles_of_random_operations(content: list[bytes]) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a/data.pkl", b"".join(content))
             archive.writestr("a/data/1", bytes(40))
+        survives(path)
+
+
+@thorough
+@given(
+    shapes=st.lists(st.tuples(st.sampled_from(["I32", "U8", "F16", "F8_E4M3", "U32", "I8"]), st.lists(st.integers(0, 9), max_size=3)), min_size=14, max_size=14),
+    names=st.lists(st.sampled_from(QUANTIZED), min_size=1, max_size=14, unique=True),
+    settings_beside=values | st.fixed_dictionaries({"quantization_config": values | st.dictionaries(st.sampled_from(["bits", "group_size", "quant_method", "a"]), values)}),
+    stated=st.binary(max_size=16) | st.just(b'{"shape": [4, 4]}'),
+)  # fmt: skip
+def test_random_layers_of_quantizers(
+    shapes: list[tuple[str, list[int]]], names: list[str], settings_beside: object, stated: bytes
+) -> None:
+    """Tensors of any type and shape under the names of quantizers, beside any configuration."""
+    tensors = {f"a.{name}": (dtype, tuple(shape)) for name, (dtype, shape) in zip(names, shapes, strict=False)}
+    tensors |= {"a.weight.quant_state.bitsandbytes__nf4": ("U8", (len(stated),), stated)}  # type: ignore[dict-item]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(settings_beside))
+        survives(described(Path(folder), tensors))
+
+
+varied = st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5) | st.binary(max_size=9) | st.sampled_from(["float32", "shape", 2**40]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["__msgpack_chunked_array__", "shape", "chunks", "params", "a"]), inner, max_size=4), max_leaves=12)  # fmt: skip
+
+
+@thorough
+@given(value=varied, array=st.lists(varied, min_size=3, max_size=3), cut=st.integers(0, 99))
+def test_random_message_packs(value: object, array: list[object], cut: int) -> None:
+    inner = packed(tuple(array))
+    extension = b"\x81\xa1a" + struct.pack(">BIb", 0xC9, len(inner), 1) + inner
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.msgpack"
+        for content in (packed(value), extension, extension[:cut]):
+            path.write_bytes(content)
+            survives(path)
+
+
+@thorough
+@given(entries=st.dictionaries(st.binary(max_size=3), st.lists(st.tuples(st.integers(1, 8), st.integers(0, 2**64 - 1) | st.binary(max_size=12)), max_size=6), max_size=8))  # fmt: skip
+def test_random_tables(entries: dict[bytes, list[tuple[int, int | bytes]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.index"
+        path.write_bytes(table({b"": b"\x08\x01"} | {key: message(*fields) for key, fields in entries.items()}))
         survives(path)

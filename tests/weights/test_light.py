@@ -95,7 +95,7 @@ def _described(names: list[str], elements: int) -> bytes:
 
 def test_an_endless_header_of_zeros(tmp_path: Path) -> None:
     """A hole of a terabyte reads as zeros: as empty names, lists and tensors without end."""
-    for ending in ("safetensors", "gguf", "npz", "h5", "pt", "bin"):
+    for ending in ("safetensors", "gguf", "npz", "npy", "h5", "keras", "pt", "bin", "tflite", "msgpack", "index"):
         path = tmp_path / f"a.{ending}"
         for head in (
             b"",
@@ -103,6 +103,9 @@ def test_an_endless_header_of_zeros(tmp_path: Path) -> None:
             b"\x80\x02",
             b"PK\x03\x04",
             b"\x89HDF\r\n\x1a\n",
+            b"\x93NUMPY\x01\x00",
+            b"\xff\x00\x00\x00TFL3",
+            b"\xdf\xff\xff\xff\xff",
         ):
             with path.open("wb") as file:
                 file.write(head)
@@ -115,7 +118,13 @@ def test_an_endless_header_of_zeros(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", GOOD)
 def test_nothing_else_is_imported(form: str, tmp_path: Path) -> None:
     path = GOOD[form](tmp_path)
-    needed = {"safetensors": "safetensors", "gguf": "gguf", "h5": "h5py"}.get(form)
+    needed = {
+        "safetensors": "safetensors",
+        "quantized": "safetensors",
+        "gguf": "gguf",
+        "h5": "h5py",
+        "keras": "h5py",
+    }.get(form)
     code = (
         f"import sys, nncost; nncost.count({str(path)!r}); "
         "print(*sorted({'torch', 'onnx', 'safetensors', 'gguf', 'h5py', 'sympy'} & sys.modules.keys()))"
@@ -124,7 +133,9 @@ def test_nothing_else_is_imported(form: str, tmp_path: Path) -> None:
     assert done.stdout.split() == ([needed] if needed else [])
 
 
-@pytest.mark.parametrize(("form", "package"), [("safetensors", "safetensors"), ("gguf", "gguf"), ("h5", "h5py")])
+@pytest.mark.parametrize(
+    ("form", "package"), [("safetensors", "safetensors"), ("gguf", "gguf"), ("h5", "h5py"), ("keras", "h5py")]
+)
 def test_without_the_package(form: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = GOOD[form](tmp_path)
     monkeypatch.setitem(sys.modules, package, None)

@@ -62,7 +62,7 @@ def test_storage(tmp_path: Path) -> None:
     storage = count(path).to_dict()["storage"]
     assert storage == {
         "bytes": 72, "bits_per_weight": 512 / 24, "formula": "8 * 64 / 24",
-        "dtypes": {"float32": {"tensors": 2, "parameters": 8, "bytes": 40, "buffers": 2}, "float16": {"tensors": 1, "parameters": 16, "bytes": 32}},
+        "dtypes": {"float32": {"tensors": 2, "parameters": 8, "bytes": 40, "buffers": 2, "bits_per_weight": 32.0}, "float16": {"tensors": 1, "parameters": 16, "bytes": 32, "bits_per_weight": 16.0}},
         "tensors": [
             {"name": "a.bias", "dtype": "float32", "shape": [8], "role": "bias", "elements": 8, "bytes": 32},
             {"name": "a.running_mean", "dtype": "float32", "shape": [2], "role": "buffer", "elements": 2, "bytes": 8},
@@ -82,7 +82,7 @@ def test_views(tmp_path: Path) -> None:
     )
     report = count(path)
     assert "bits        ≈ 21.3333 per parameter  =  8 · 64 / 24" in plain(report)
-    assert "| float16 | 1 | 16 | 0 | 32 |" in checkpoint_document(report).render("markdown")
+    assert "| float16 | 1 | 16 | 0 | 32 | 16 |" in checkpoint_document(report).render("markdown")
     assert "a.b.weight float16 4x4" in plain(report, by="tensor")
     assert "a.b " not in plain(report, by="dtype")
     assert plain(report, depth=1).count("a.c") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,22 @@ def raw_safetensors(folder: Path, header: object, data: int = 0) -> Path:
         file.write(struct.pack("<Q", len(content)) + content)
         file.truncate(8 + len(content) + data)
     return path
+
+
+def described(
+    folder: Path, tensors: Mapping[str, tuple[Any, ...]], name: str = "model.safetensors", **metadata: str
+) -> Path:
+    """Tensors given by type, shape and, where it matters, content: of types that NumPy does not have, too."""
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for tensor, (dtype, shape, *content) in tensors.items():
+        bits = int("".join(filter(str.isdigit, dtype.split("_")[0])))
+        size = prod(shape) * bits // 8
+        header[tensor] = {"dtype": dtype, "shape": list(shape), "data_offsets": [len(data), len(data) + size]}
+        data += content[0] if content else bytes(size)
+    text = json.dumps(header).encode()
+    (folder / name).write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return folder / name
 
 
 def gguf_file(folder: Path, name: str = "model.gguf", tokens: int = 3, **types: gguf.GGMLQuantizationType) -> Path:

@@ -63,11 +63,15 @@ def command(
     """Count a source and show the report."""
     from nncost.api import count
     from nncost.cli.command import command_line
+    from nncost.cli.shown_sizes import at_sizes
     from nncost.views.report import report_csv, report_document
 
     check_table(form, by=by, depth=depth, expand=expand, shapes=shapes)
     text, shown = source_text(source), levels(depth)
-    report = count(text, fits=fits, **keywords(**options))
+    given = keywords(**options)
+    report = count(text, fits=fits, **given)
+    if form is None:
+        report = at_sizes(text, report, given)
     by = _grouping(report, by, expand)
     chosen: dict[str, Any] = {"by": by, "depth": shown, "expand": expand, "shapes": shapes or None}
     own: dict[str, Callable[[], Any]] = {"json": report.to_dict}

@@ -13,7 +13,7 @@ from nncost.cli.terminal import has_colour, page_width, put
 from nncost.documents import FORMATS, PLAIN, TERMINAL
 from nncost.errors import Instead, OptionError
 from nncost.frontends.arguments import MAX_NAME_LENGTH, inputs_of
-from nncost.pipeline.choices import accepted_text, chosen
+from nncost.pipeline.choices import WEIGHTS_ONLY, accepted_text, chosen
 from nncost.units import whole_meant
 
 MAX_DIGITS = 1_000
@@ -41,7 +41,7 @@ _OPTIONS = (
     click.option("--no-bias", is_flag=True, help="The same as --bias none."),
     click.option("--activation", metavar="NAME", help=f"Activation of widths such as 784-16-10: {accepted_text('activation', 'sigmoid')}."),
     click.option("--taps", metavar="WHICH", help="dense counts products with padding, valid leaves them out."),
-    click.option("--dtype", metavar="NAME", help=f"{accepted_text('dtype', 'float32')}: sets the bytes."),
+    click.option("--dtype", metavar="NAME", help=f"{accepted_text('dtype', 'float32')}: sets the bytes; {', '.join(WEIGHTS_ONLY)} those of a configuration's weights."),
     click.option("--convention", metavar="NAME", help=f"What a flop is: {accepted_text('convention', 'nncost')}."),
     click.option("--backward", metavar="NAME", help=f"{accepted_text('backward', 'auto')}."),
     click.option("--allocator", metavar="NAME", help=f"{accepted_text('allocator', 'exact')}: peaks of memory, exact or in blocks of PyTorch's caching allocator."),
@@ -123,8 +123,8 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
     """Return ``("h=128", "L=12")`` as a dict. Raise OptionError for anything else."""
     result: dict[str, int] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not _NAME.match(name):
+        name, equals, value = text.rpartition("=")
+        if not equals or not (_NAME.match(name) or _is_odd_name(name)):
             written = re.fullmatch(r"([A-Za-z_]\w*)(?:\s*[:=]\s*(\d+))?", text)
             instead = None if written is None else Instead(text, f"{written[1]}={written[2] or _SOME}")
             raise OptionError(
@@ -137,6 +137,12 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, int]:
         if result.setdefault(name, number) != number:
             raise OptionError(f"{option} gives {name} two values: {result[name]} and {number}.")
     return result
+
+
+def _is_odd_name(name: str) -> bool:
+    """Whether a file may call a size so: ``batch size``, ``unk.1``; a slip such as ``h =128`` is none."""
+    plain = name.isprintable() and name == name.strip() and "=" not in name and len(name) <= MAX_NAME_LENGTH
+    return plain and any(map(str.isalpha, name))
 
 
 def size(text: str, option: str, symbolic: bool) -> int | str:

@@ -14,14 +14,12 @@ from nncost.counting.quantities import Quantity
 from nncost.dims import Dim, add_all
 from nncost.ir import ops
 from nncost.ir.autodiff import PEELED
-from nncost.ir.dtypes import bytes_of
 from nncost.ir.free import window_padding
 from nncost.ir.graph import Graph, Item, Node, Phase, Region, Tensor
 from nncost.records import record
 
 Traffic = tuple[str, str, str, Phase, Quantity, Dim]
-_PIECES = (ops.Split, ops.Stride)
-_VIEWS = frozenset((*ops.VIEWS, *_PIECES))
+_VIEWS = frozenset((*ops.VIEWS, *ops.PIECES))
 _IDLE = _VIEWS | {ops.Constant, ops.Repeat, ops.Opaque}
 
 
@@ -91,7 +89,7 @@ def _bases(nodes: Sequence[Node], padding: set[Tensor]) -> dict[Tensor, Tensor]:
     """The tensor behind each view. Pieces of a split are read on their own."""
     base: dict[Tensor, Tensor] = {}
     for node in nodes:
-        if (_is_view(node) or node.outputs[0] in padding) and not isinstance(node.op, (*_PIECES, ops.Concat)):
+        if (_is_view(node) or node.outputs[0] in padding) and not isinstance(node.op, (*ops.PIECES, ops.Concat)):
             source = node.inputs[0]
             base[node.outputs[0]] = base.get(source, source)
     return base
@@ -149,7 +147,7 @@ def _read_by(kernel: Kernel, base: dict[Tensor, Tensor], constants: set[Tensor])
             if tensor in constants:
                 continue
             rows_only = isinstance(node.op, ops.Gather) and position == 0
-            read[source] = bytes_of(node.outputs[0].elements, source.dtype) if rows_only else source.bytes
+            read[source] = source.bytes_of(node.outputs[0].elements) if rows_only else source.bytes
     return read
 
 

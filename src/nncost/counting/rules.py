@@ -48,18 +48,18 @@ def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> I
             out, terms = outputs[0].elements, summed_size(op, inputs[0].shape)
             yield "mul", out * terms
             yield "macs", out * terms
-            yield "add", out * terms - out
+            yield "add", _joined(out * terms, out)
         case ops.Map(function=name):
             for quantity, each in SCALARS[name].counts.items():
                 yield quantity, each * outputs[0].elements  # type: ignore[misc]
         case ops.Reduce(function=name):
             # One operation fewer than there are elements, for each result.
-            yield _REDUCTIONS[name], inputs[0].elements - outputs[0].elements
+            yield _REDUCTIONS[name], _joined(inputs[0].elements, outputs[0].elements)
         case ops.ArgReduce():
-            yield "cmp", inputs[0].elements - outputs[0].elements
+            yield "cmp", _joined(inputs[0].elements, outputs[0].elements)
         case ops.Scan(function=name, axis=axis):
             shape = inputs[0].shape
-            yield _REDUCTIONS[name], inputs[0].elements - product((*shape[:axis], *shape[axis + 1 :]))
+            yield _REDUCTIONS[name], _joined(inputs[0].elements, product((*shape[:axis], *shape[axis + 1 :])))
         case ops.Fold() | ops.Scatter():
             # Each tap, or each scattered value, is added into zeros.
             yield "add", inputs[0].elements
@@ -76,3 +76,8 @@ def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> I
             return
         case _:
             assert_never(op)
+
+
+def _joined(elements: Dim, results: Dim) -> Dim:
+    """The operations that join elements into results: one fewer than elements for each, none without elements."""
+    return 0 if isinstance(elements, int) and elements == 0 else elements - results

@@ -165,10 +165,16 @@ def _together(context: Context, quantity: str | None) -> list[Block]:
 
 def _bytes(context: Context) -> list[Block]:
     by_type: dict[str, list[Tensor]] = {}
+    packed: list[Parameter] = []
     for parameter in context.counted.model.graph.parameters:
-        if parameter.role != "buffer":
+        if parameter.role != "buffer" and parameter.packed_bytes is not None:
+            packed.append(parameter)
+        elif parameter.role != "buffer":
             by_type.setdefault(parameter.tensor.dtype, []).append(parameter.tensor)
     lines = []
+    if packed:
+        of_packed = tidied(add_all(parameter.tensor.elements for parameter in packed)).text
+        lines.append(Line(f"packed, {of_packed} numbers", None, None, tidied(add_all(p.bytes for p in packed))))
     for dtype, tensors in by_type.items():
         width, total = whole_bytes(dtype), tidied(add_all(tensor.bytes for tensor in tensors))
         amount = tidy(add_all(tensor.elements for tensor in tensors))

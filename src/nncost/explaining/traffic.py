@@ -25,6 +25,7 @@ _RULE = (
     "A kernel reads every distinct input once and writes every output that another one uses once; each gradient of a layer "
     "is a kernel of its own. Each line adds up these tensors: the numbers in them, times the bytes of one."
 )
+_PACKED = "Of packed weights it adds up the bytes, scales included."
 _FEW = 16
 """Up to so many tensors of different sizes are added up in one line; more stand as their sum."""
 
@@ -53,7 +54,8 @@ def traffic(context: Context, phase: str, quantity: Quantity) -> list[Block]:
         if of_phase == phase:  # the kernels in a loop belong to the layer around it
             moved.setdefault((path, op if (path, op) in rows else only.get(path, op)), []).append(each)
     lines = [_line(place, add_all(parts), moved.get(place, []), context.micro_batches) for place, parts in rows.items()]
-    return [Paragraph(_RULE), gathered(lines)]
+    is_packed = any(parameter.tensor.packed is not None for parameter in context.counted.model.graph.parameters)
+    return [Paragraph(f"{_RULE} {_PACKED}" if is_packed else _RULE), gathered(lines)]
 
 
 def _line(place: tuple[str, str], amount: Dim, moved: Sequence[_Moved], micro_batches: int) -> tuple[Line, Dim]:
@@ -122,4 +124,4 @@ def _of_kernels(found: Kernels, quantity: Quantity, times: Dim) -> Iterator[_Mov
 
 
 def _width(tensor: Tensor) -> int:
-    return whole_bytes(tensor.dtype) or 1
+    return whole_bytes(tensor.dtype) or 1 if tensor.packed is None else 1

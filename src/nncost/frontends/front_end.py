@@ -26,7 +26,7 @@ class FrontEnd(Protocol):
     ``kind`` is the name of the source's kind in reports, ``endings`` are those of its files. A kind that
     ``trains_by_default`` is counted with its default loss and optimizer although none is named. The model of a
     ``traced`` kind is a framework's own step: it has no formula of its memory in the batch. A kind that is not
-    ``shaped_by_inputs`` states its shapes itself and is refused with others. ``title`` is what a message calls a source.
+    ``shaped_by_inputs`` states its shapes itself and is refused with others. One that ``packs_weights`` takes a format of weights as its type of number. ``title`` is what a message calls a source.
     """
 
     kind: ClassVar[str]
@@ -34,6 +34,7 @@ class FrontEnd(Protocol):
     trains_by_default: ClassVar[bool] = False
     traced: ClassVar[bool] = False
     shaped_by_inputs: ClassVar[bool] = True
+    packs_weights: ClassVar[bool] = False
     title: ClassVar[str] = ""
 
     def unused(self) -> Mapping[str, str]:

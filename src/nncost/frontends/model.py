@@ -77,6 +77,24 @@ class LoadOptions:
 
 
 @record
+class Stored:
+    """A tensor of a file as the file has it: a parameter, a buffer, or what stands beside both and is no part of the network.
+
+    ``role`` is that of a parameter, ``quantization`` (scales, zero points, code books) or ``optimizer`` (its state).
+    ``packed`` names the format of quantized weights; ``shape`` is theirs in the network, ``stored_shape`` that in the file.
+    """
+
+    name: str
+    path: str
+    role: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    packed: str
+    stored_shape: tuple[int, ...]
+
+
+@record
 class Model:
     """A loaded source: its forward graph, the batch it was built for and what a reader should know.
 
@@ -86,6 +104,7 @@ class Model:
     trace's products do not show (recurrent layers).
     ``batch_neurons`` says that the layers of the graph name the neurons of the whole batch, not of one example.
     ``active_parameters`` are those that one token uses if a router chooses among experts.
+    ``stored`` are the tensors of a checkpoint.
     ``layer_outputs`` are the shapes of what the layers that ran return, in the order in which they end (None: the graph
     tells them). ``timeline`` are the traced step's allocations (None if they were not recorded), with the bytes of
     the optimizer's state and of the inputs that are there before the step. ``outputs`` name the graph's outputs, where
@@ -108,6 +127,7 @@ class Model:
     batch_neurons: bool = False
     trained: tuple[Parameter, ...] = ()
     active_parameters: Dim | None = None
+    stored: tuple[Stored, ...] = ()
     timeline: Timeline | None = None
     state_bytes: Dim = 0
     input_bytes: Dim = 0

@@ -36,12 +36,13 @@ _ADVICE = {
     ("zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar", "zst"): "Unpack it, and name the file of the model in it.",
     ("png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "svg", "pdf"):
         "An image is an input, not a network. Its size is what counts:  nncost count net.py:build --input 1x3x224x224",
-    ("csv", "tsv", "parquet", "npy", "xls", "xlsx", "feather", "arrow"):
+    ("csv", "tsv", "parquet", "xls", "xlsx", "feather", "arrow"):
         "A table is what a network learns from:  nncost train 64-64:relu-10 --data FILE --target COLUMN",
     ("txt", "md", "rst", "yaml", "yml", "toml", "cfg", "ini", "prototxt"):
         "A file with a spec in it ends in .nncost; any other one is read from standard input:  nncost count - < FILE",
-    ("keras", "pb", "tflite", "mlmodel", "mlpackage", "caffemodel", "pdmodel", "mar", "engine", "trt", "msgpack", "ort",
-     "torchscript", "ptl"): "Export the model as ONNX, where its framework can:  nncost count model.onnx",
+    ("pb",): "Of a SavedModel, name its folder; export another graph of TensorFlow as ONNX:  nncost count model.onnx",
+    ("ggml", "ggjt"): "Convert it with convert_llama_ggml_to_gguf.py of llama.cpp, and count the .gguf file.",
+    ("mlmodel", "mlpackage", "caffemodel", "pdmodel", "mar", "engine", "trt", "ort", "torchscript", "ptl"): "Export the model as ONNX, where its framework can:  nncost count model.onnx",
     ("pkl", "pickle", "joblib", "dill"):
         "A pickle is code that runs when it is opened. Name what makes the module:  nncost count net.py:build --input 1x3x224x224",
 }  # fmt: skip

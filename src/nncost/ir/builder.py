@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from fractions import Fraction
 from typing import Any, Self, Union, cast
 
 from nncost.dims import Dim, Shape, exact_divide, is_symbolic, product, same_shape
@@ -105,9 +107,11 @@ class Builder:
         self._constants: Constants = {}
 
     # ---------------------------------------------------------------- leaves
-    def input(self, shape: Shape, *, dtype: str | None = None, name: str = "") -> Tensor:
+    def input(
+        self, shape: Shape, *, dtype: str | None = None, name: str = "", packed: Fraction | None = None
+    ) -> Tensor:
         """A tensor the caller supplies: one batch of examples, targets, a gradient."""
-        tensor = Tensor(shape, dtype or self.dtype, name)
+        tensor = Tensor(shape, dtype or self.dtype, name, packed)
         self.inputs.append(tensor)
         return tensor
 
@@ -138,7 +142,10 @@ class Builder:
 
     def emit_many(self, op: ops.Op, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Append an operation and return all its outputs."""
-        outputs = tuple([Tensor(shape, dtype) for shape, dtype in infer(op, inputs)])
+        packed = inputs[0].packed if inputs else None
+        if packed is not None and not isinstance(op, (*ops.VIEWS, *ops.PIECES)):
+            packed = None
+        outputs = tuple([Tensor(shape, dtype, "", packed) for shape, dtype in infer(op, inputs)])
         self.items.append(Node(op, inputs, outputs, self.path, self.phase, self.origin))
         return outputs
 
@@ -298,6 +305,8 @@ def _scaled(factor: float, number: int, inverse: bool) -> float:
     """``factor·number`` or ``factor/number``; beyond the floats, a number that is counted but never run."""
     try:
         return factor / number if inverse else factor * number
+    except ZeroDivisionError:  # A mean of no elements.
+        return math.nan
     except OverflowError:
         return 0.0 if inverse else number
 

@@ -86,6 +86,14 @@ class Arrays:
         down = np.floor_divide(a, c)
         return down + ((down < 0) & (down * c != a)).astype(down.dtype)
 
+    def remainder(self, a: Array, c: Array) -> Array:
+        """``a − c·⌊a/c⌋``, also where one of them is infinite."""
+        return a - c * np.floor(a / c) if _any_objects(a, c) else np.remainder(a, c)
+
+    def cut_remainder(self, a: Array, c: Array) -> Array:
+        """``a − c·trunc(a/c)``, also where one of them is infinite."""
+        return a - c * np.trunc(a / c) if _any_objects(a, c) else np.fmod(a, c)
+
     def greater(self, a: Array, c: Array) -> Array:
         """``a > c`` as Boolean values."""
         return np.greater(a, c).astype(bool)

@@ -19,8 +19,10 @@ from nncost.ir.graph import Item, Node, Tensor, walk
 from nncost.ir.numpy_calls import Array, ArrayCall, integers, results_of
 from nncost.ir.size_functions import SIZES
 
-MAX_BYTES = 2**28
-"""The largest array that is made to learn a value: 256 MiB."""
+MAX_CONSTANT_BYTES, MAX_GIVEN_BYTES = 2**24, 2**30
+"""The largest array that is made to learn a value: of a constant, and of what a caller's own arrays decide."""
+MAX_TIMES = 4096
+"""Iterations of the longest loop that is run to learn a value."""
 _FAILURES = (ArithmeticError, LookupError, MemoryError, NotImplementedError, SymbolError, TypeError, ValueError)
 """What NumPy says to operands that do not fit, and we to sizes that are symbols."""
 MAX_SYMBOLIC = 4096
@@ -32,10 +34,14 @@ class NoValueError(ValueError):
 
 
 class Values:
-    """The values of tensors: those that are known from the start, and those that nodes compute from them."""
+    """The values of tensors: those that are known from the start, and those that nodes compute from them.
 
-    def __init__(self, known: Mapping[Tensor, Array] | None = None) -> None:
+    ``most`` bytes are made of any one tensor.
+    """
+
+    def __init__(self, known: Mapping[Tensor, Array] | None = None, most: int = MAX_CONSTANT_BYTES) -> None:
         self.known: dict[Tensor, Array] = dict(known or {})
+        self.most = most
         self._producers: dict[Tensor, Node] = {}
 
     def add(self, items: Iterable[Item]) -> None:
@@ -64,7 +70,7 @@ class Values:
         node = self._producers.get(tensor)
         if node is None or isinstance(node.op, (ops.Random, ops.Opaque)):
             raise NoValueError("it depends on data")
-        if any(_bytes(each) > MAX_BYTES for each in node.outputs):
+        if any(_bytes(each) > self.most for each in node.outputs) or _is_long(node.op):
             raise NoValueError("it is too large to be followed")
         return node
 
@@ -80,6 +86,10 @@ class Values:
         except _FAILURES as error:
             raise NoValueError(str(error)) from None
         self.known.update(zip(node.outputs, map(np.asarray, results), strict=True))
+
+
+def _is_long(op: ops.Op) -> bool:
+    return isinstance(op, ops.Repeat) and not (isinstance(op.times, int) and op.times <= MAX_TIMES)
 
 
 def _call_on_sizes(node: Node) -> ArrayCall:

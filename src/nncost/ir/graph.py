@@ -7,10 +7,11 @@ A graph is a tree of items in execution order: a :class:`Node` is one core opera
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal, TypeVar, Union
 
-from nncost.dims import Dim, Shape, product
-from nncost.ir.dtypes import bytes_of
+from nncost.dims import Dim, Shape, ceil_divide, product
+from nncost.ir.dtypes import BITS_PER_BYTE, bytes_of
 from nncost.ir.layers import Layer
 from nncost.ir.ops import Op
 from nncost.records import record
@@ -22,11 +23,15 @@ Role = Literal["weight", "bias", "other", "buffer"]
 
 @record(eq=False)
 class Tensor:
-    """A value with a shape and a dtype; two tensors are equal only if they are the same one."""
+    """A value with a shape and a dtype; two tensors are equal only if they are the same one.
+
+    ``packed`` are the bits that one number takes where it lies in fewer than those of its dtype, scales included.
+    """
 
     shape: Shape
     dtype: str = "float32"
     name: str = ""
+    packed: Fraction | None = None
 
     @property
     def elements(self) -> Dim:
@@ -41,7 +46,13 @@ class Tensor:
     @property
     def bytes(self) -> Dim:
         """The bytes of all elements."""
-        return bytes_of(product(self.shape), self.dtype)
+        return self.bytes_of(product(self.shape))
+
+    def bytes_of(self, elements: Dim) -> Dim:
+        """The bytes of so many of its elements."""
+        if self.packed is None:
+            return bytes_of(elements, self.dtype)
+        return ceil_divide(elements * self.packed.numerator, self.packed.denominator * BITS_PER_BYTE)
 
 
 @record(eq=False)

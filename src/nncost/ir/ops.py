@@ -302,6 +302,8 @@ Op = Union[
 
 VIEWS = (Reshape, Transpose, Broadcast, Window)
 """Operations that look at their input's elements in place."""
+PIECES = (Split, Stride)
+"""Operations that look at some of them."""
 
 
 def operation_name(op: Op) -> str:

@@ -61,6 +61,14 @@ def _winner(value: Callable[..., Any], larger: int, smaller: int) -> ScalarFunct
     return ScalarFunction(value, {"cmp": 1}, (first, second))
 
 
+def _left_over(value: Callable[..., Any], rounding: str) -> ScalarFunction:
+    """What a division leaves over; the gradient of the divisor is minus the rounded quotient's share."""
+    divisor: Derivative = lambda b, x, y, g: b.map(  # noqa: E731
+        "neg", b.map("mul", g, b.map(rounding, b.map("div", x[0], x[1])))
+    )
+    return ScalarFunction(value, {"div": 1, "mul": 1, "add": 1}, (lambda b, x, y, g: g, divisor))
+
+
 def _sigmoid_derivative(b: Builder, _: tuple[Tensor, ...], y: Tensor, g: Tensor) -> Tensor:
     """s' = s·(1−s). Miniature: s=0.7, g=2 gives 0.7·0.3=0.21, then 0.42: two products, one subtraction."""
     return b.map("mul", g, b.map("mul", y, b.map("sub", 1.0, y)))
@@ -173,6 +181,9 @@ SCALARS: Mapping[str, ScalarFunction] = {
     # Quotients of whole numbers, cut towards zero or rounded down.
     "quotient": ScalarFunction(lambda xp, a, c: xp.quotient(a, c), {"div": 1}, (None, None)),
     "floor_quotient": ScalarFunction(lambda xp, a, c: xp.floor_quotient(a, c), {"div": 1}, (None, None)),
+    # x − y·⌊x/y⌋, or cut towards zero: a quotient, a product, a difference.
+    "remainder": _left_over(lambda xp, a, c: xp.remainder(a, c), "floor"),
+    "cut_remainder": _left_over(lambda xp, a, c: xp.cut_remainder(a, c), "trunc"),
     "select": _choice("select"),
     # x > 0 ? a : c in one comparison: the derivative of relu and its relatives.
     "where_positive": _choice("where_positive"),

@@ -140,7 +140,10 @@ def _move_shapes(op: ops.AnyMove, inputs: Sequence[Tensor]) -> tuple[Shape, ...]
             if len(shape) > len(target) or not all(
                 dim == 1 or same(dim, wide) for dim, wide in zip(reversed(shape), reversed(target), strict=False)
             ):
-                raise ShapeError(f"cannot repeat {shape_text(shape)} to {shape_text(target)}")
+                message = f"cannot repeat {shape_text(shape)} to {shape_text(target)}"
+                pairs = zip(reversed(shape), reversed(target), strict=False)
+                unequal = [pair for pair in pairs if pair[0] != 1 and not same(*pair)]
+                raise ShapeError.of_sizes(message, *unequal[0]) if unequal else ShapeError(message)
             return (target,)
         case ops.Transpose(order=order):
             return (tuple(shape[axis] for axis in order),)

@@ -8,12 +8,15 @@ from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.memory.step import ALLOCATORS
 from nncost.errors import Instead, OptionError
 from nncost.frontends.choices import ACTIVATION_ALIASES, ACTIVATION_NAMES, BIASES
+from nncost.frontends.weight_formats import WEIGHT_FORMATS
 from nncost.ir.dtypes import CHOSEN_DTYPES
 from nncost.ir.training.losses import LOSSES, NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER, OPTIMIZERS
 from nncost.names import meant, nearest
 
 TRAIN, INFERENCE = "train", "inference"
+WEIGHTS_ONLY = tuple(name for name in WEIGHT_FORMATS if name not in CHOSEN_DTYPES)
+"""Formats that no number but a weight of a configuration has."""
 _LONGEST = 60
 CHOICES: Mapping[str, Sequence[str]] = {
     "loss": (*LOSSES, NO_LOSS),
@@ -23,7 +26,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "taps": ("dense", "valid"),
     "bias": BIASES,
     "activation": ACTIVATION_NAMES,
-    "dtype": CHOSEN_DTYPES,
+    "dtype": (*CHOSEN_DTYPES, *WEIGHTS_ONLY),
     "allocator": ALLOCATORS,
     "convention": tuple(CONVENTIONS),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nncost.counting.ledger import ESTIMATED
 from nncost.counting.memory.step import memory_of
 from nncost.dims import Dim, add_all
-from nncost.ir.graph import Parameter
+from nncost.frontends.model import Model
 from nncost.ir.training.losses import NO_LOSS
 from nncost.pipeline.choices import INFERENCE, TRAIN
 from nncost.pipeline.count import Counted, count_source, no_collection
@@ -37,7 +37,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
     )
     model = counted.model
     rows = [*ledger.rows, *derivatives(counted.step.gradients, layers_of(model))]
-    storage, shapes = _storage(model.graph.parameters), output_shapes(model)
+    storage, shapes = _storage(model), output_shapes(model)
     return Report(
         source=Source(model.kind, model.name, model.inputs),
         settings=_settings(settings, counted) | ({} if storage is None else {"dtype": storage.dtype}),
@@ -73,13 +73,18 @@ def _convention_notes(counted: Counted) -> list[str]:
     return notes
 
 
-def _storage(parameters: Sequence[Parameter]) -> Storage | None:
-    """What the parameters take in their file; None where they are not from one."""
-    if all(parameter.stored_bytes is None for parameter in parameters):
+def _storage(model: Model) -> Storage | None:
+    """What the tensors take in their file; None where they are not from one."""
+    if not model.stored:
         return None
-    from nncost.counting.storage import storage_of
+    from nncost.counting.storage import Storage, StoredTensor
 
-    return storage_of(parameters)
+    return Storage(
+        [
+            StoredTensor(t.name, t.path, t.role, t.dtype, t.shape, prod(t.shape), t.bytes, t.packed, t.stored_shape)
+            for t in model.stored
+        ]
+    )
 
 
 def _run(source: Any, settings: Settings, counted: Counted) -> Run | None:

@@ -9,10 +9,12 @@ from nncost.counting.memory.step import EXACT
 from nncost.dims import Dim
 from nncost.errors import Instead, OptionError
 from nncost.frontends import registry
+from nncost.frontends.front_end import FrontEnd
 from nncost.frontends.model import LoadOptions, Training
+from nncost.ir.dtypes import CHOSEN_DTYPES
 from nncost.ir.training.losses import NO_LOSS
 from nncost.ir.training.optimizers import NO_OPTIMIZER
-from nncost.pipeline.choices import INFERENCE, TRAIN, check_choice
+from nncost.pipeline.choices import INFERENCE, TRAIN, WEIGHTS_ONLY, check_choice
 from nncost.records import field, record, replace
 
 
@@ -86,6 +88,8 @@ def check(settings: Settings) -> None:
 def _check_use(source: Any, settings: Settings) -> None:
     """Raise OptionError for a setting that changes nothing for a source of this kind."""
     front_end = registry.front_end_for(source)
+    if settings.load.dtype in WEIGHTS_ONLY and not front_end.packs_weights:
+        raise _weights_only(settings.load.dtype, front_end)
     unused = front_end.unused()
     for name in _given(settings, trains=front_end.trains_by_default):
         if name in unused:
@@ -94,6 +98,14 @@ def _check_use(source: Any, settings: Settings) -> None:
                 f"{name} does not apply to {front_end.title or f'a source of the kind {front_end.kind}'}.",
                 hint=unused[name], instead=Instead(option, ""),
             )  # fmt: skip
+
+
+def _weights_only(dtype: str, front_end: FrontEnd) -> OptionError:
+    return OptionError(
+        f"{dtype} is a format of weights, which --dtype takes for a Hugging Face configuration, not for {front_end.title or 'this source'}.",
+        hint=f"Accepted: {', '.join(CHOSEN_DTYPES)}.",
+        instead=Instead(dtype, CHOSEN_DTYPES[0]),
+    )
 
 
 def refuse(settings: Settings, reasons: Mapping[str, str], who: str) -> None:

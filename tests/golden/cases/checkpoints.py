@@ -148,9 +148,30 @@ def tied_pytorch() -> str:
     return "tied.bin"
 
 
+def quantized_safetensors() -> str:
+    """GPTQ of 4 bits and int8 of bitsandbytes, 64 → 64 and 64 → 32, beside a norm."""
+    tensors = arrays({"norm.weight": (64,), "b.SCB": (32,)}, "f2") | {"b.weight": np.zeros((32, 64), "i1")}
+    tensors |= {
+        "a.qweight": np.zeros((8, 64), "i4"),
+        "a.qzeros": np.zeros((2, 8), "i4"),
+        "a.scales": np.zeros((2, 64), "f2"),
+    }
+    save_file(tensors, "quantized.safetensors")
+    return "quantized.safetensors"
+
+
+def optimizer_pytorch() -> str:
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.zeros(2, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    torch.save(optimizer.state_dict(), "optimizer.bin")
+    return "optimizer.bin"
+
+
 WRITERS: tuple[Callable[[], str], ...] = (
     safetensors, mixed_safetensors, block_safetensors, shards, mixed_gguf, parts_gguf, npz, flax_npz, keras, pytorch,
-    old_pytorch, training_pytorch, tied_pytorch,
+    old_pytorch, training_pytorch, tied_pytorch, quantized_safetensors, optimizer_pytorch,
 )  # fmt: skip
 
 CASES: tuple[Case, ...] = tuple(Case(writer.__name__, writer) for writer in WRITERS)

@@ -84,6 +84,20 @@ def deepseek_v3(s: Sheet) -> None:
     s.dense(N, D, V, bias=False)
 
 
+def dbrx(s: Sheet) -> None:
+    """Queries, keys and values from one matrix; a loop over experts; norms without a bias."""
+    s.learned(V, D)
+    for _ in range(L):
+        s.norm(D, bias=False)
+        s.dense(N, D, D + 2 * 2 * HEAD, bias=False)
+        s.attention(BATCH, H, TOKENS, TOKENS, HEAD)
+        s.dense(N, D, D, bias=False)
+        s.norm(D, bias=False)
+        routed(s, INNER)
+    s.norm(D, bias=False)
+    s.dense(N, D, V, bias=False)
+
+
 DEEPSEEK = {
     "num_key_value_heads": H, "moe_intermediate_size": INNER, "n_routed_experts": E, "num_experts_per_tok": K,
     "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 3, "topk_group": 2, "q_lora_rank": 9, "kv_lora_rank": 5,
@@ -105,6 +119,15 @@ EXPERTS = (
             "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
         },
         IDS, gpt_oss,
+    ),
+    Case(
+        "dbrx", "DbrxForCausalLM", "dbrx",
+        {
+            "vocab_size": V, "d_model": D, "n_heads": H, "n_layers": L, "max_seq_len": 16,
+            "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 10_000},
+            "ffn_config": {"ffn_hidden_size": INNER, "moe_num_experts": E, "moe_top_k": K, "hidden_size": D},
+        },
+        IDS, dbrx,
     ),
     Case("deepseek_v3", "DeepseekV3ForCausalLM", "deepseek_v3", ROTARY | DEEPSEEK, IDS, deepseek_v3),
 )  # fmt: skip

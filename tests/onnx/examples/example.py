@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
-from tests.onnx.models import OPSET, make_model, node
+from tests.onnx.models import OPSET, evaluated, make_model, node, reference
 
 X = (2, 3, 5)
 IMAGE = (2, 4, 7, 6)
@@ -29,14 +29,40 @@ class Example:
     types: Mapping[str, int] = field(default_factory=dict)
     reference: str = "onnxruntime"
     """Or ``onnx``, whose evaluator is asked where onnxruntime lacks the operation; ``shape``: what is drawn has no value."""
+
+    same_as: Sequence[onnx.NodeProto] = ()
+    """Standard nodes that compute the same, for an operation that neither of them runs here."""
+
     compute: Callable[..., list[np.ndarray]] | None = None
     """What the operation does to its inputs, in NumPy, where neither has it."""
 
-    def model(self) -> onnx.ModelProto:
+    def model(self, nodes: Sequence[onnx.NodeProto] = ()) -> onnx.ModelProto:
+        """The example's model, or one of other nodes with its inputs and constants."""
         types = {name: TensorProto.INT64 for name in self.inputs if name.startswith("i")} | dict(self.types)
         return make_model(
-            self.nodes, self.inputs, constants=self.constants, opset=self.opset, outputs=self.outputs, types=types
+            nodes or self.nodes,
+            self.inputs,
+            constants=self.constants,
+            opset=OPSET if nodes else self.opset,
+            outputs=self.outputs,
+            types=types,
         )
+
+
+def expected_of(example: Example, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs that the example's reference gives."""
+    if example.compute is not None:
+        return example.compute(**feeds)
+    asked = evaluated if example.reference == "onnx" else reference
+    return asked(example.model(example.same_as), feeds)
+
+
+def drawn(rng: np.random.Generator, example: Example, name: str) -> np.ndarray:
+    """Indices are 0 or 1, other numbers between −1 and 1."""
+    shape, dtype = example.inputs[name], helper.tensor_dtype_to_np_dtype(example.types.get(name, TensorProto.FLOAT))
+    if name.startswith("i") and name not in example.types:
+        return rng.integers(0, 2, shape)
+    return rng.integers(0, 2, shape).astype(dtype) if dtype.kind in "iub" else rng.uniform(-1, 1, shape).astype(dtype)
 
 
 def weights(*shape: int) -> np.ndarray:

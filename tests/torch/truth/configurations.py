@@ -19,7 +19,6 @@ from nncost.frontends.model import LoadOptions
 
 CONFIGS = Path(__file__).parents[2] / "huggingface" / "configs"
 TOKENS, DECODED, FRAMES = 128, 96, 3_000
-UNCOUNTED = {"dbrx-base": "its experts run one by one, as many as the values of the router choose"}
 TRANSLATORS = ("t5", "bart")
 ADDED = ("bias", "cls_token", "position_embeddings")
 """Parameters of several dimensions that are added."""
@@ -93,6 +92,8 @@ class Configuration:
 
 def _uses(name: str, rank: int, config: Any) -> float:
     """How often a matrix multiplies at one position: a stack of experts by those chosen, ALBERT's layer repeatedly."""
+    if "experts" in name and hasattr(config, "ffn_config"):  # the matrices of all experts, one below another
+        return config.ffn_config.moe_top_k / config.ffn_config.moe_num_experts  # type: ignore[no-any-return]
     if "experts" in name and "shared" not in name and rank == 3:
         have = next(
             getattr(config, n) for n in ("num_local_experts", "num_experts", "n_routed_experts") if hasattr(config, n)
@@ -119,6 +120,6 @@ def _attention(kind: str, config: Any, seen: Mapping[str, int]) -> Iterator[int]
 
 
 def configurations() -> list[Configuration]:
-    """All configurations that can be counted from shapes."""
+    """All configurations."""
     files = sorted(CONFIGS.glob("*.json"))
-    return [Configuration(f.stem, json.loads(f.read_text())) for f in files if f.stem not in UNCOUNTED]
+    return [Configuration(f.stem, json.loads(f.read_text())) for f in files]

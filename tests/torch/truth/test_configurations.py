@@ -8,8 +8,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import nncost
-from nncost.errors import SourceError
-from tests.torch.truth.configurations import CONFIGS, UNCOUNTED, Configuration, configurations
+from tests.torch.truth.configurations import Configuration, configurations
 
 pytestmark = pytest.mark.usefixtures("without_memory")
 
@@ -19,9 +18,3 @@ def test_multiplications(configuration: Configuration) -> None:
     report = nncost.count(configuration.path, dict(configuration.inputs))
     assert report.complete
     assert report.forward.macs == configuration.macs()
-
-
-@pytest.mark.parametrize("name", UNCOUNTED)
-def test_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="needs the values"):
-        nncost.count(str(CONFIGS / f"{name}.json"), (1, 8))

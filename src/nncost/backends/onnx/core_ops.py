@@ -70,6 +70,11 @@ def _map(e: Emitter, name: str, node: Node, x: Sequence[str]) -> str:
         case "trunc":
             floor = e.node("Floor", [e.node("Abs", x, path=path)], path=path)
             return e.node("Mul", [e.node("Sign", x, path=path), floor], path=path)
+        case "cut_remainder":
+            return e.node("Mod", x, path=path, fmod=1)
+        case "remainder":
+            floor = e.node("Floor", [e.node("Div", x, path=path)], path=path)
+            return e.node("Sub", [x[0], e.node("Mul", [x[1], floor], path=path)], path=path)
         case "not_equal":
             return e.node("Not", [e.node("Equal", x, path=path)], path=path)
         case "where_positive":

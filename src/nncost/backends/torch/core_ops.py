@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, assert_never, cast
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -50,6 +51,10 @@ def function_of(node: Node, axes: Axes) -> Function:
             return partial(torch.rand, cast("tuple[int, ...]", shape))
         case ops.Cast(dtype=dtype):
             return partial(_cast, dtype_of(dtype))
+        case ops.Algorithm(name=name) if name in PUTS:
+            return PUTS[name]
+        case ops.Algorithm(run=run) if run is not None:
+            return partial(_NumPy.apply, run)
         case ops.Algorithm(name=name) | ops.Opaque(name=name):
             raise SourceError(
                 f"{node.path or 'the network'}: {name} can be counted but not run.",
@@ -110,8 +115,39 @@ MAPS: Mapping[str, Function] = {
     "min": _minimum, "relu": torch.relu,
     "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
     "and": operator.and_, "or": operator.or_, "xor": operator.xor, "not": operator.invert, "select": torch.where,
-    "where_positive": _where_positive, "clip": _clip, "where_between": _where_between,
+    "quotient": partial(torch.div, rounding_mode="trunc"), "floor_quotient": partial(torch.div, rounding_mode="floor"),
+    "shift_left": torch.bitwise_left_shift, "shift_right": torch.bitwise_right_shift, "remainder": torch.remainder, "cut_remainder": torch.fmod, "where_positive": _where_positive, "clip": _clip, "where_between": _where_between,
 }  # fmt: skip
+
+
+class _NumPy(torch.autograd.Function):
+    """An algorithm that NumPy runs; its gradient is unknown, and asking for it is an error."""
+
+    @staticmethod
+    def forward(ctx: Any, run: Function, *x: Value) -> Any:
+        found = run(*(each.detach().cpu().numpy() for each in x))
+        made = tuple(torch.from_numpy(np.array(each)) for each in (found if isinstance(found, tuple) else (found,)))
+        return made if isinstance(found, tuple) else made[0]
+
+    @staticmethod
+    def backward(ctx: Any, *g: Value) -> Any:
+        raise SourceError(
+            "the gradient of an algorithm that NumPy runs is not known.", hint="Run it without gradients."
+        )
+
+
+def _put(how: str, rows: Value, at: Value, updates: Value) -> Value:
+    flat = updates.reshape(at.numel(), *rows.shape[1:])
+    index = at.reshape(-1, *(1,) * (rows.dim() - 1)).expand(flat.shape)
+    return rows.scatter_reduce(0, index, flat, how)
+
+
+PUTS: Mapping[str, Function] = {
+    "put": lambda rows, at, updates: rows.index_put((at,), updates),
+    "put_add": lambda rows, at, updates: rows.index_put((at,), updates, accumulate=True),
+    "put_mul": partial(_put, "prod"), "put_max": partial(_put, "amax"), "put_min": partial(_put, "amin"),
+}  # fmt: skip
+"""Values put at rows, by the names that ``ir/library/places.py`` gives."""
 
 
 def _reduce(name: str, axes: Sequence[int], x: Value) -> Value:

@@ -22,6 +22,7 @@ class SourceFrontEnd(FrontEnd):
     title: ClassVar[str] = "a configuration"
     endings: ClassVar[tuple[str, ...]] = (".json",)
     traced: ClassVar[bool] = True
+    packs_weights: ClassVar[bool] = True
 
     def matches(self, source: object) -> bool:
         """Return whether it is a JSON file or a folder with a configuration."""

@@ -23,6 +23,8 @@ MAX_DIGITS = 300
 LONG, ENDLESS = 10**30, 10**300
 _LAYERS = re.compile(r"(?:\A|_)(layers|n_layer|depths?|blocks)\Z")
 _COUNT = re.compile(r"\A(num|n)_|_size\Z|_dim\Z|\A(d|dim)_model\Z")
+_WHOLE_AXIS = ("group_size", -1)
+"""How a quantization_config says that all inputs share a scale."""
 _LABELS = re.compile(r"labels\Z|classes\Z")
 _DROPPED = frozenset(
     f"{prefix}{name}{suffix}"
@@ -119,7 +121,7 @@ def _check(path: str, key: str, value: Any, depth: int) -> None:
             f"{path!r} asks for {_short(value)} {key}; nncost builds at most {MAX_LAYERS:,}.",
             hint="Count one with fewer layers, or a spec with a symbol:  nncost count 512-512*L-10",
         )
-    if (_LAYERS.search(key) or _COUNT.search(key)) and value < 0:
+    if (_LAYERS.search(key) or _COUNT.search(key)) and value < 0 and (key, value) != _WHOLE_AXIS:
         raise SourceError(f"{path!r}: {key} is {_short(value)}; it cannot be negative.")
     limit = MAX_LABELS if _LABELS.search(key) else MAX_COUNT
     if isinstance(value, int) and abs(value) > limit:

@@ -30,13 +30,14 @@ def active_parameters(module: Any, config: Any) -> int | None:
 def _groups(module: Any) -> Iterator[tuple[Any, Any]]:
     """The outermost groups of routed experts, each with the layer around it."""
     for name, child in module.named_children():
-        if _is_group(child, name):
+        if is_group(child, name):
             yield child, module
         else:
             yield from _groups(child)
 
 
-def _is_group(module: Any, name: str) -> bool:
+def is_group(module: Any, name: str) -> bool:
+    """Whether a layer of that name is a group of experts, among which a router chooses."""
     kind = type(module).__name__
     return (kind.endswith("Experts") and "Shared" not in kind) or (
         name == "experts" and kind in ("ModuleList", "ModuleDict")

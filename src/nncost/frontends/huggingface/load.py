@@ -10,9 +10,11 @@ from nncost.errors import SourceError
 from nncost.frontends import registry
 from nncost.frontends.huggingface.config import building, number_format
 from nncost.frontends.huggingface.config import read as read_config
+from nncost.frontends.huggingface.even_shares import share_evenly
 from nncost.frontends.huggingface.experts import active_parameters
 from nncost.frontends.huggingface.inputs import inputs_of
 from nncost.frontends.huggingface.model_class import configuration_class, model_class
+from nncost.frontends.huggingface.quantization.apply import pack, quantization_of
 from nncost.frontends.huggingface.transformers import as_source_error, quiet, transformers
 from nncost.frontends.model import Inputs, LoadOptions, Model
 from nncost.records import replace
@@ -64,7 +66,8 @@ def runnable(source: str, options: LoadOptions, *, real: bool) -> Iterator[tuple
 
 
 def _with_inputs(options: LoadOptions, inputs: Inputs) -> LoadOptions:
-    return replace(options, given=inputs, inputs={}, symbols={}, batch=None)
+    own = LoadOptions().dtype  # the module has its types already
+    return replace(options, given=inputs, inputs={}, symbols={}, batch=None, dtype=own)
 
 
 def build(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any, Inputs, tuple[str, ...]]:
@@ -75,10 +78,14 @@ def build(source: str, options: LoadOptions, *, real: bool = False) -> tuple[Any
     values = read_config(source)
     library = transformers()
     with quiet(), as_source_error("build", source):
+        quantization = quantization_of(values, options, real=real)
+        options = replace(options, dtype=quantization.dtype)
         module, named = _module(source, values, options, real=real)
         _check_sizes(source, module)
+        packed = pack(module, quantization)
         inputs, notes = inputs_of(module, options)
-    return module, inputs, (_origin(module, values, named, library.__version__), *_notes(values, options), *notes)
+    said = (_origin(module, values, named, library.__version__), *packed, *_notes(values, options))
+    return module, inputs, (*said, *notes)
 
 
 def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, real: bool) -> tuple[Any, bool]:
@@ -97,6 +104,7 @@ def _module(source: str, values: Mapping[str, Any], options: LoadOptions, *, rea
         module = found._from_config(config, dtype=getattr(torch, options.dtype))
     if not real:
         _without_memory(module)
+        share_evenly(module)
     return module.train(options.training), named
 
 
@@ -151,8 +159,6 @@ def _notes(values: Mapping[str, Any], options: LoadOptions) -> Iterator[str]:
     named = number_format(values)
     if named and named != options.dtype:
         yield f"The configuration says {named[:30]}; bytes are counted in {options.dtype}."
-    if values.get("quantization_config"):
-        yield "quantization_config is not applied: parameters are those of the network before quantization."
     if values.get("auto_map"):
         yield "auto_map is not used: the code is that of transformers."
     dropped = [name for name in RANDOM_IN_TRAINING if values.get(name)]

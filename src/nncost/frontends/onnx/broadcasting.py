@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nncost.dims import Dim, Shape, is_symbolic, same, shape_text
 from nncost.errors import ShapeError
+from nncost.ir import ops
+from nncost.ir.graph import Tensor
+
+if TYPE_CHECKING:
+    from nncost.frontends.onnx.call import Call
 
 
 def common_shape(shapes: Sequence[Shape]) -> Shape:
@@ -37,3 +43,14 @@ def check_broadcast(shape: Shape, target: Shape) -> None:
 
 def _equal(found: Shape, target: Shape) -> bool:
     return all(same(a, b) or is_symbolic(b) for a, b in zip(found, target, strict=True))
+
+
+def fitted(call: Call, x: Tensor, shape: Shape) -> Tensor:
+    """``x`` with the sizes that it is trusted to have where it meets ``shape``: some are equal for some symbols only."""
+    rank = x.rank
+    wanted = shape[len(shape) - rank :]
+    sizes = tuple(dim if dim == 1 or same(dim, want) else want for dim, want in zip(x.shape, wanted, strict=True))
+    if all(same(dim, size) for dim, size in zip(x.shape, sizes, strict=True)):
+        return x
+    call.walk.trust(x.shape, sizes)
+    return call.builder.emit(ops.Reshape(sizes, trusted=True), x)

@@ -37,7 +37,8 @@ class Walk(Protocol):
     """What a lowering needs to know of the walk over the file's nodes.
 
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
-    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be.
+    ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be. ``bounded``: some size
+    is the largest that data may decide, so that what does not fit is not the file's mistake.
     """
 
     types: Types
@@ -46,6 +47,7 @@ class Walk(Protocol):
     batch_is: Dim
     trusting: bool
     notes: dict[str, None]
+    bounded: bool
 
     @property
     def tensors(self) -> Tensors:
@@ -54,6 +56,12 @@ class Walk(Protocol):
     @property
     def builder(self) -> Builder:
         """The builder that emits at this place."""
+
+    def scratch(self) -> Tensors:
+        """Tensors of a builder in which nothing was emitted yet, to compute constants in."""
+
+    def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering, emitted elsewhere."""
 
     def emitting(self, tensors: Tensors) -> AbstractContextManager[None]:
         """Let nodes be emitted elsewhere for a while."""
@@ -66,6 +74,9 @@ class Walk(Protocol):
 
     def named_size(self, name: str) -> Dim:
         """A symbol that the walk itself makes, or the number that the caller binds its name to."""
+
+    def trust(self, shape: Shape, wanted: Shape) -> None:
+        """Note that a shape is taken for another, which it is for some values of its symbols only."""
 
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""

@@ -30,6 +30,10 @@ def type_name(code: int) -> str:
         raise SourceError(f"{code} is not an ONNX element type.") from None
 
 
+SIZES = frozenset({"int64", "int32", "bool"})
+"""Types that shapes, axes and conditions have: arrays of others may be learned."""
+
+
 class Types:
     """The types of a file's numbers: its own, or one for all floats if the caller chose it."""
 
@@ -64,8 +68,7 @@ def tensor_value(proto: Any, name: str, types: Types, file: str) -> Value:
     constant = FileConstant(
         name, shape, dtype, read, has_values_elsewhere(proto), lambda places: read_some(proto, name, file, places)
     )
-    is_float = "float" in dtype or "complex" in dtype
-    if math.prod(shape) > MAX_KNOWN or (is_float and (shape or constant.elsewhere)):
+    if math.prod(shape) > MAX_KNOWN or (dtype not in SIZES and (shape or constant.elsewhere)):
         return Stored(constant, shape)
     return Known(read(), dtype, constant=constant if shape else None)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nncost.dims import Shape, is_symbolic, product
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.tensors import Tensors
 from nncost.frontends.onnx.values import MAX_KNOWN, NOT_MADE, Array, Computed, Derived, Known, Value, known_integers
 from nncost.ir import ops
@@ -41,16 +42,17 @@ def constant_outputs(node: ConstantNode, operands: Sequence[Value]) -> list[Valu
 
     Small whole numbers and single floats are known by value, everything else is put off, as it may be learned.
     """
-    scratch = Tensors(Builder(dtype=node.walk.builder.dtype), parameters=False)
-    with node.walk.emitting(scratch):
-        outputs = node.walk.lowered(node.lower, node.call)
-    made = list(walk(scratch.builder.items))
-    if any(isinstance(each.op, (ops.Random, ops.Opaque)) for each in made):
+    scratch = node.walk.scratch()
+    outputs = node.walk.lowered_in(scratch, node.lower, node.call)
+    items = scratch.builder.items
+    if not items:
+        return outputs
+    if any(isinstance(each.op, (ops.Random, ops.Opaque)) for each in walk(items)):
         return None
     known = all(isinstance(value, Known) for value in operands)
     static = known and all(value.static for value in operands if isinstance(value, Known))
     values = Values()
-    values.add(scratch.builder.items)
+    values.add(items)
     return [_constant(node, n, value, values, known=known, static=static) for n, value in enumerate(outputs)]
 
 
@@ -58,7 +60,7 @@ def _constant(node: ConstantNode, output: int, value: Value, values: Values, *, 
     if not isinstance(value, Computed):
         return value
     tensor = value.tensor
-    if known and is_small(tensor.shape) and not ("float" in tensor.dtype and tensor.shape):
+    if known and is_small(tensor.shape) and (tensor.dtype in SIZES or not tensor.shape):
         try:
             return known_value(values.of(tensor), tensor.dtype, static=static)
         except NoValueError:

@@ -45,9 +45,22 @@ class Functions:
         own = {_domain(entry.domain): entry.version for entry in function.opset_import}
         return {**outside, **own}
 
+    def _defaults(self, function: Any, caller: Any) -> Iterator[Any]:
+        """The attributes that a caller of a standard operation leaves at their defaults."""
+        from onnx import defs
+
+        domain = _domain(caller.domain)
+        version = self.opsets(function, {}).get(domain)
+        if version is not None and self.of_file(caller) is None and defs.has(caller.op_type, domain):
+            attributes = defs.get_schema(caller.op_type, version, domain).attributes.values()
+            yield from (attribute.default_value for attribute in attributes if attribute.default_value.name)
+
     def nodes(self, function: Any, caller: Any) -> Iterator[Any]:
         """The function's nodes, with the attributes that they take from its caller."""
-        given = {item.name: item for item in function.attribute_proto} | {item.name: item for item in caller.attribute}
+        given = {
+            item.name: item
+            for item in (*self._defaults(function, caller), *function.attribute_proto, *caller.attribute)
+        }
         for node in function.node:
             yield _with_attributes(node, given) if any(item.ref_attr_name for item in node.attribute) else node
 

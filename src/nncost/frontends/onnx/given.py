@@ -36,7 +36,7 @@ def bind_inputs(translation: Translation, inputs: FileInputs, options: LoadOptio
         else:
             made[name] = elements[0] if parts == (name,) else TensorList(elements)
     for name in inputs.others:
-        made[name] = Absent(f"the input {name!r} is no tensor of numbers")
+        made[name] = Absent(f"the input {name!r} holds text, or is no tensor")
     for name, value in made.items():
         translation.scope.bind(name, value)
 

@@ -7,9 +7,7 @@ the weights are. Field numbers are those of onnx.proto, which may never change.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Union
 
-Bytes = Union[bytes, memoryview]
 Field = tuple[int, int, int, int, int]
 """A field's number and wire type, where it begins, where its content begins, and where it ends."""
 
@@ -57,23 +55,23 @@ class _Budget:
             raise DamagedError("it has too many fields")
 
 
-def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget) -> Iterator[Bytes]:
+def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget) -> Iterator[bytes]:
     """The pieces of a message's copy: fields that are small, or lead to no tensor, as they are."""
     kept = start
     for number, wire, begin, inside, stop in _fields(content, start, end, budget):
         if wire != _BYTES or stop - inside < LARGE:
             continue
         if kind == "tensor" and number in _NUMBERS:
-            replaced: list[Bytes] = [_place(inside, stop - inside)]
+            replaced = [_place(inside, stop - inside)]
         elif number in _NESTED[kind]:
             inner = list(_copied(content, inside, stop, _NESTED[kind][number], budget))
             replaced = [_tag(number, _BYTES), _varint(sum(map(len, inner))), *inner]
         else:
             continue
-        yield content[kept:begin]
+        yield bytes(content[kept:begin])
         yield from replaced
         kept = stop
-    yield content[kept:end]
+    yield bytes(content[kept:end])
 
 
 def _fields(content: memoryview, position: int, end: int, budget: _Budget) -> Iterator[Field]:

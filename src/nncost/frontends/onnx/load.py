@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nncost.dims import Shape, shape_text
 from nncost.errors import MissingExtraError, ShapeError
 from nncost.frontends.model import LoadOptions, Model
 from nncost.records import replace
@@ -95,7 +96,7 @@ def _translated(
         inputs=inputs.shapes,
         default_loss="none",
         default_optimizer="none",
-        notes=(*_notes(inputs, options, found), *translation.notes),
+        notes=(*_notes(inputs, options, found), *_trusted(translation.trusted), *translation.notes),
         outputs=tuple(outputs),
         nested_outputs=translation.nested_outputs,
     )
@@ -114,6 +115,20 @@ def _sizes_in(inputs: FileInputs, options: LoadOptions) -> Any:
         return dim if symbols.issuperset(map(str, getattr(dim, "free_symbols", ()))) else None
 
     return dim_of
+
+
+def _trusted(places: Sequence[tuple[str, Shape, Shape]]) -> list[str]:
+    """One note on all the places that fit only for some values of the symbols."""
+    if not places:
+        return []
+    path, shape, wanted = places[0]
+    more = f" and {len(places) - 1} more places" if len(places) > 1 else ""
+    return [
+        (
+            f"{path!r}{more} can be run for some sizes only, for which this is counted: "
+            f"{shape_text(shape)} is taken to be {shape_text(wanted)}."
+        )
+    ]
 
 
 def _notes(inputs: FileInputs, options: LoadOptions, found: Mapping[str, FollowingSize]) -> list[str]:

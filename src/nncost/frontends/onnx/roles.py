@@ -11,6 +11,7 @@ import numpy as np
 
 from nncost.dims import Dim, Shape
 from nncost.frontends.onnx.call import Call
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.made_up import follows_a_rule
 from nncost.frontends.onnx.sources import DEVIATION, LAYER, NORMAL, SCORES
 from nncost.frontends.onnx.values import Computed, Derived, Stored, Value
@@ -41,9 +42,9 @@ def is_learned(call: Call, position: int, other: int) -> bool:
     return bool(partner.activation or summed != 1)
 
 
-def factor_role(call: Call, position: int) -> Role | None:
+def factor_role(call: Call, position: int, other: int | None = None) -> Role | None:
     """Whether a factor is the scale of a norm, or one per channel, or just a constant."""
-    value, partner = call.values[position], call.values[1 - position]
+    value, partner = call.values[position], call.values[1 - position if other is None else other]
     if not _is_candidate(value, partner):
         return None
     assert isinstance(value, (Stored, Derived))
@@ -54,9 +55,9 @@ def factor_role(call: Call, position: int) -> Role | None:
     return None if plain or _is_made_up(call, value) else "weight"
 
 
-def addend_role(call: Call, position: int) -> Role | None:
+def addend_role(call: Call, position: int, other: int | None = None) -> Role | None:
     """Whether an addend is a bias, a table of positions, or a mask."""
-    value, partner = call.values[position], call.values[1 - position]
+    value, partner = call.values[position], call.values[1 - position if other is None else other]
     if not _is_candidate(value, partner):
         return None
     assert isinstance(value, (Stored, Derived))
@@ -73,7 +74,7 @@ def _is_candidate(value: Value | None, partner: Value | None) -> bool:
     return (
         isinstance(value, (Stored, Derived))
         and isinstance(partner, Computed)
-        and "float" in value.dtype
+        and value.dtype not in SIZES
         and any(dim != 1 for dim in value.shape)
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.values import (
     Absent,
     Computed,
@@ -60,7 +61,7 @@ class Tensors:
 
     def inheriting(self, value: Value) -> Role | None:
         """What a constant of the file is needed for if its lowering does not say: the same as the result of its node."""
-        return self.inherited if isinstance(value, Constant) and value.shape and "float" in value.dtype else None
+        return self.inherited if isinstance(value, Constant) and value.shape and value.dtype not in SIZES else None
 
     # ---------------------------------------------------------------- constants of the file
     def _moved(self, value: Stored, role: Role | None) -> Tensor:

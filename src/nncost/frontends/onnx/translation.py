@@ -33,13 +33,16 @@ from nncost.frontends.onnx.values import (
 from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
 from nncost.ir.dtypes import COMPLEX_DTYPES
-from nncost.ir.evaluate import NoValueError, Values
+from nncost.ir.evaluate import MAX_GIVEN_BYTES, NoValueError, Values
 from nncost.ir.graph import Node, Tensor
 from nncost.names import printable
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 MAX_NODES = 1_000_000
 """Nodes that are translated of one file, those of unrolled loops and of functions each time they are called."""
+NO_RULE = "nncost has no rule for it"
+_UNDECIDED = "truth value of Relational"
+"""What SymPy says when a size that is a symbol is compared with a number."""
 MAX_DEPTH = 64
 """Bodies and functions inside each other."""
 
@@ -69,6 +72,7 @@ class Translation:
         self.types, self.file = types, file
         self.batch_was, self.batch_is = batch_was, batch_is
         self.notes: dict[str, None] = {}
+        self.bounded = False
         self.tensors = Tensors(builder)
         self.scope = Scope(model.graph, types, file, opsets)
         self.given: dict[Tensor, Array] = {}
@@ -76,7 +80,9 @@ class Translation:
         self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
         self._bindings = bindings
         self.trusting = trusting
+        self.trusted: list[tuple[str, Shape, Shape]] = []
         self._values: tuple[Builder, int, Values] | None = None
+        self._scratch: Tensors | None = None
         self._functions = Functions(model.functions)
         self._stated = stated
         self._translated = 0
@@ -96,6 +102,21 @@ class Translation:
         finally:
             self.tensors = before
 
+    def scratch(self) -> Tensors:
+        """Tensors of a builder in which nothing was emitted yet, to compute constants in."""
+        if self._scratch is None or self._scratch.builder.items:
+            self._scratch = Tensors(Builder(), parameters=False)
+        self._scratch.builder.dtype = self.builder.dtype
+        return self._scratch
+
+    def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
+        """The outputs of a node under its lowering, emitted elsewhere."""
+        before, self.tensors = self.tensors, tensors
+        try:
+            return self.lowered(lower, call)
+        finally:
+            self.tensors = before
+
     # ---------------------------------------------------------------- values
     def known_values(self, value: Value) -> Array:
         """The values of a constant, or of what the caller's own arrays decide. Raise NoValueError without any."""
@@ -108,7 +129,7 @@ class Translation:
     def _computed_values(self) -> Values:
         b = self.builder
         if self._values is None or self._values[0] is not b or self._values[1] > len(b.items):
-            self._values = b, 0, Values(self.given)
+            self._values = b, 0, Values(self.given, MAX_GIVEN_BYTES)
         _, seen, values = self._values
         if seen == 0:
             values.known.update(
@@ -210,11 +231,15 @@ class Translation:
             body = None if opset is None else self._functions.of_standard(domain, node.op_type, opset)
             if body is not None:
                 return self._inlined(body, node, values)
-            return self._unknown(node, kind, values, "nncost has no rule for it")
+            return self._unknown(node, kind, values, NO_RULE)
         try:
             return self._known_outputs(lower, Call(self, node, values, opset), values)
         except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.
             return self._unknown(node, kind, values, str(unknown))
+        except TypeError as error:
+            if _UNDECIDED not in str(error):
+                raise
+            return self._unknown(node, kind, values, "it depends on the value of a symbol")
 
     def _known_outputs(self, lower: Lower, call: Call, values: Sequence[Value | None]) -> list[Value]:
         """The outputs of a node that has a lowering. Raise NotImplementedError if it leaves them unknown."""
@@ -230,9 +255,14 @@ class Translation:
                 if found is not None:
                     return found
             return self.lowered(lower, call)
-        except NotImplementedError:
+        except (NotImplementedError, TypeError):
             self._take_back(before)
             raise
+        except (ShapeError, ArithmeticError, LookupError, ValueError) as misfit:
+            if not self.bounded:
+                raise
+            self._take_back(before)
+            raise Unlowered("the largest size that data may decide does not fit") from misfit
         finally:
             b.dtype = floats
 
@@ -258,6 +288,10 @@ class Translation:
         return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
+    def trust(self, shape: Shape, wanted: Shape) -> None:
+        """Note that a shape is taken for another, which it is for some values of its symbols only."""
+        self.trusted.append((printable(self.builder.path), shape, wanted))
+
     def named_size(self, name: str) -> Dim:
         """A symbol that the walk itself makes, or the number that the caller binds its name to."""
         self.made_symbols.add(name)
@@ -294,6 +328,8 @@ class Translation:
     # ---------------------------------------------------------------- unknown operations
     def _unknown(self, node: Any, kind: str, values: Sequence[Value | None], reason: str) -> list[Value]:
         """An Opaque with the shapes that the file states; its float constants are parameters still."""
+        absent = [value.reason for value in values if isinstance(value, Absent)]
+        reason = absent[0] if absent and reason == NO_RULE else reason
         kept = [
             value for value in values
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)

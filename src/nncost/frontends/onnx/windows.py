@@ -56,6 +56,14 @@ def window_sizes(call: Call, lengths: Sequence[Dim], kernel: Sequence[Dim] | Non
     return WindowSizes(sizes, strides, dilations, padding, overhang)
 
 
+def settings_of_windows(call: Call, axes: int) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Strides, dilations and paddings as a node states them for so many axes."""
+    strides = _per_axis(call, "strides", axes, 1, least=1) or []
+    dilations = _per_axis(call, "dilations", axes, 1, least=1) or []
+    pads = _per_axis(call, "pads", 2 * axes, 0, least=0) or []
+    return strides, dilations, list(zip(pads[:axes], pads[axes:], strict=True))
+
+
 def paddings(call: Call, lengths: Sequence[Dim], reaches: Sequence[Dim], strides: Sequence[int]) -> Padding:
     """Widths before and after each spatial axis, from ``pads`` or ``auto_pad``."""
     mode, axes = call.attributes.text("auto_pad", "NOTSET"), len(lengths)

@@ -26,6 +26,7 @@ from nncost.frontends.torch.step.distributed import communication, held_as, is_t
 from nncost.frontends.torch.step.loss import primary, wants_backward
 from nncost.frontends.torch.step.named_losses import output_tensors
 from nncost.frontends.torch.step.optimizer import optimizer_name
+from nncost.frontends.torch.step.packing import packed_bits
 from nncost.frontends.torch.step.signals import Branched
 from nncost.frontends.torch.step.state.guard import kept_around
 from nncost.frontends.torch.step.symbolic_sizes import symbol_names
@@ -257,7 +258,7 @@ def _parameters(traced: Traced) -> dict[str, Parameter]:
     for name, stored in traced.step.tensors.items():
         path, _, leaf = name.rpartition(".")
         original = stored.original
-        tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf)
+        tensor = Tensor(stored_shape(original), dtype_name(original.dtype), leaf, packed_bits(original))
         role = role_of(name, tensor.shape, uses.get(name, ())) if stored.is_parameter else "buffer"
         packed = None if id(original) in whole else packed_bytes(original)
         trainable = stored.is_parameter and original.requires_grad

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from nncost.frontends.torch.step.packing import packed_bits
 from nncost.frontends.torch.step.provenance import values_of
 from nncost.frontends.torch.step.sparsity import is_sparse
 from nncost.frontends.torch.step.subclasses import inner_tensors
+from nncost.ir.dtypes import BITS_PER_BYTE
 from nncost.ir.graph import Role
 from nncost.ir.trace import joined
 
@@ -93,7 +95,9 @@ def stored_shape(tensor: torch.Tensor) -> tuple[int, ...]:
 
 
 def packed_bytes(tensor: torch.Tensor) -> int | None:
-    """The bytes of the tensors that a wrapper or a sparse tensor is made of; None for any other tensor."""
+    """The bytes that a packed tensor takes, or those a wrapper or a sparse one is made of; None for any other tensor."""
+    if (bits := packed_bits(tensor)) is not None:
+        return int(bits * tensor.numel() / BITS_PER_BYTE)
     parts = [part for inner in inner_tensors(tensor) for part in _parts(inner)]
     if parts[0] is tensor:
         return None

@@ -17,11 +17,12 @@ _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 1
 
 @record
 class Binary:
-    """An open file at some position, its size and its byte order."""
+    """An open file at some position, its size, its byte order, and the code of its lengths: version 1 has four bytes for them."""
 
     file: BinaryIO
     size: int
     order: str
+    lengths: str = "Q"
 
     def number(self, code: str) -> int:
         """Return the next integer, by its code in ``struct``. Raise ValueError at the end of the file."""
@@ -31,9 +32,13 @@ class Binary:
         except struct.error:
             raise ValueError("it ends within its header") from None
 
+    def length(self) -> int:
+        """Return the next length."""
+        return self.number(self.lengths)
+
     def text(self) -> str:
         """Return the next name. Raise ValueError if it is too long, cut short or no UTF-8."""
-        length = self.number("Q")
+        length = self.length()
         if length > _MAX_TEXT:
             raise ValueError(f"a name claims {length:,} bytes, {_MAX_TEXT:,} are accepted")
         content = self.file.read(length)
@@ -53,7 +58,7 @@ def skip_value(binary: Binary, kind: int) -> None:
     if kind in _SCALAR_BYTES:
         binary.skip(_SCALAR_BYTES[kind])
     elif kind == _TEXT:
-        binary.skip(binary.number("Q"))
+        binary.skip(binary.length())
     elif kind == _LIST:
         _skip_list(binary)
     else:
@@ -61,7 +66,7 @@ def skip_value(binary: Binary, kind: int) -> None:
 
 
 def _skip_list(binary: Binary) -> None:
-    kind, length = binary.number("I"), binary.number("Q")
+    kind, length = binary.number("I"), binary.length()
     if kind in _SCALAR_BYTES:
         binary.skip(length * _SCALAR_BYTES[kind])
         return
@@ -70,4 +75,4 @@ def _skip_list(binary: Binary) -> None:
             f"a list in its metadata claims {length:,} values of kind {kind}; {_MAX_TEXTS:,} texts are accepted"
         )
     for _ in range(length):
-        binary.skip(binary.number("Q"))
+        binary.skip(binary.length())

@@ -12,14 +12,22 @@ from typing import Any, BinaryIO
 
 from nncost.errors import SourceError
 
-SAFETENSORS, GGUF, ZIP, HDF5, PICKLE = "safetensors", "GGUF", "zip", "HDF5", "pickle"
+SAFETENSORS, GGUF, ZIP, HDF5, PICKLE, NUMPY = "safetensors", "GGUF", "zip", "HDF5", "pickle", "NumPy"
+GGML, TFLITE = "ggml, the form of llama.cpp before GGUF", "TensorFlow Lite"
 HEAD_BYTES = 16
-_MAGIC = {b"GGUF": GGUF, b"FUGG": GGUF, b"PK\x03\x04": ZIP, b"PK\x05\x06": ZIP, b"\x89HDF\r\n\x1a\n": HDF5}
+_MAGIC = {b"GGUF": GGUF, b"FUGG": GGUF, b"PK\x03\x04": ZIP, b"PK\x05\x06": ZIP, b"\x89HDF\r\n\x1a\n": HDF5,
+    b"\x93NUMPY": NUMPY, **dict.fromkeys((b"lmgg", b"fmgg", b"tjgg", b"algg"), GGML),
+}  # fmt: skip
 _LENGTH_BYTES = 8
 _SAFETENSORS = b"\0\0\0\0{"
 """The upper half of a header's length, and its first character."""
+_TFLITE = b"TFL3"
+_ADVICE = {
+    GGML: "Convert it with convert_llama_ggml_to_gguf.py of llama.cpp, and count the .gguf file.",
+}
 _ENDINGS = {
-    SAFETENSORS: ".safetensors", GGUF: ".gguf", ZIP: ".npz (NumPy) or .pt (PyTorch)", HDF5: ".h5", PICKLE: ".pt",
+    SAFETENSORS: ".safetensors", GGUF: ".gguf", ZIP: ".npz (NumPy) or .pt (PyTorch)", HDF5: ".h5", PICKLE: ".pt", NUMPY: ".npy",
+    TFLITE: ".tflite",
 }  # fmt: skip
 
 
@@ -57,6 +65,8 @@ def kind_of(head: bytes) -> str:
             return kind
     if head[_LENGTH_BYTES // 2 :].startswith(_SAFETENSORS):
         return SAFETENSORS
+    if head[4:8] == _TFLITE:
+        return TFLITE
     return PICKLE if len(head) > 1 and head[0] == ord("\x80") and head[1] <= pickle.HIGHEST_PROTOCOL else ""
 
 
@@ -67,7 +77,7 @@ def _expect(path: str, head: bytes, kinds: Sequence[str]) -> None:
     if kind and kinds and kind not in kinds:
         raise SourceError(
             f"the ending of {path!r} promises {' or '.join(kinds)}, but it starts like {kind}.",
-            hint=f"If it is {kind}, rename it to end in {_ENDINGS[kind]}.",
+            hint=_ADVICE.get(kind) or f"If it is {kind}, rename it to end in {_ENDINGS[kind]}.",
         )
 
 

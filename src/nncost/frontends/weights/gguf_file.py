@@ -8,26 +8,23 @@ an array whose length lies.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from math import prod
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from nncost.errors import MissingExtraError, SourceError
+from nncost.errors import MissingExtraError
 from nncost.frontends.weights.binary import Binary, skip_value
 from nncost.frontends.weights.contents import Contents, Entry, dtype_name
 from nncost.frontends.weights.files import GGUF, damaged, opened
+from nncost.frontends.weights.parts import completed
 
-_VERSIONS = (2, 3)
+_VERSIONS = (1, 2, 3)
 _MAX_AXES = 4
 """``GGML_MAX_DIMS``."""
 _MAX_TENSORS = 200_000
 _DEFAULT_ALIGNMENT = 32
 _UINT32 = 4
 """The value type of ``general.alignment``."""
-_SPLIT = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
-_MAX_PARTS = 10_000
 
 
 class _Described(NamedTuple):
@@ -43,15 +40,7 @@ def read(path: str) -> Contents:
     with opened(path, GGUF):
         pass
     types = _types()
-    entries: dict[str, Entry] = {}
-    parts = _parts(path)
-    for part in parts:
-        for entry in _read_part(part, types):
-            if entry.name in entries:
-                raise damaged(part, GGUF, f"the tensor {entry.name!r} stands there twice")
-            entries[entry.name] = entry
-    note = (f"Counted from all {len(parts)} parts of the split file.",) if len(parts) > 1 else ()
-    return Contents(tuple(entries.values()), note)
+    return completed(path, lambda part: Contents(tuple(_read_part(part, types))))
 
 
 def _types() -> Mapping[int, tuple[str, int, int]]:
@@ -61,20 +50,6 @@ def _types() -> Mapping[int, tuple[str, int, int]]:
     except ImportError:
         raise MissingExtraError("reading a .gguf file", "gguf", "weights") from None
     return {int(kind): (dtype_name(kind.name), block, size) for kind, (block, size) in GGML_QUANT_SIZES.items()}
-
-
-def _parts(path: str) -> list[str]:
-    match = _SPLIT.search(path)
-    if match is None or not 1 < int(match[2]) <= _MAX_PARTS:
-        return [path]
-    names = [f"{path[: match.start()]}-{n:05}-of-{match[2]}{path[match.end() :]}" for n in range(1, int(match[2]) + 1)]
-    missing = [name for name in names if not Path(name).exists()]
-    if missing:
-        raise SourceError(
-            f"{path!r} is one of {len(names)} parts, and {len(missing)} of them are not there: {missing[0]!r}.",
-            hint="Put all parts into one folder.",
-        )
-    return names
 
 
 def _read_part(path: str, types: Mapping[int, tuple[str, int, int]]) -> list[Entry]:
@@ -87,7 +62,7 @@ def _read_part(path: str, types: Mapping[int, tuple[str, int, int]]) -> list[Ent
 
 def _entries(file: BinaryIO, size: int, types: Mapping[int, tuple[str, int, int]]) -> list[Entry]:
     binary = _begin(file, size)
-    tensor_count, field_count = binary.number("Q"), binary.number("Q")
+    tensor_count, field_count = binary.length(), binary.length()
     if tensor_count > _MAX_TENSORS:
         raise ValueError(f"its header claims {tensor_count:,} tensors, {_MAX_TENSORS:,} are accepted")
     alignment = _alignment(binary, field_count)
@@ -104,8 +79,8 @@ def _begin(file: BinaryIO, size: int) -> Binary:
     if version & 0xFFFF == 0:
         order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
     if version not in _VERSIONS:
-        raise ValueError(f"it has version {version}; versions 2 and 3 are accepted")
-    return Binary(file, size, order)
+        raise ValueError(f"it has version {version}; versions 1, 2 and 3 are accepted")
+    return Binary(file, size, order, "I" if version == 1 else "Q")
 
 
 def _alignment(binary: Binary, fields: int) -> int:
@@ -132,7 +107,7 @@ def _described(binary: Binary, types: Mapping[int, tuple[str, int, int]]) -> _De
     name, axes = binary.text(), binary.number("I")
     if axes > _MAX_AXES:
         raise ValueError(f"the tensor {name!r} claims {axes:,} axes, {_MAX_AXES} are accepted")
-    sizes = tuple(binary.number("Q") for _ in range(axes))
+    sizes = tuple(binary.length() for _ in range(axes))
     number, offset = binary.number("I"), binary.number("Q")
     if number not in types:
         known = f"{', '.join(kind for kind, _, _ in types.values())}; a newer gguf package may know it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from math import ceil, prod
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from nncost.errors import MissingExtraError
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import HDF5, damaged, opened
+from nncost.frontends.weights.quantized.keras import with_quantization
+from nncost.frontends.weights.training import as_state
 from nncost.ir.graph import Role
 from nncost.records import replace
 from nncost.units import counted, noun
@@ -31,13 +33,34 @@ def read(path: str) -> Contents:
     with opened(path, HDF5) as (_, size):
         try:
             with h5py.File(path, "r", locking=False) as file:
-                stored = _datasets(file, size)
+                return contents_of(file, size, {})
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, OverflowError) as error:
             raise damaged(path, HDF5, error) from None
+
+
+def contents_of(file: Any, size: int, modes: Mapping[str, str]) -> Contents:
+    """Return the variables in an open HDF5 file of that size.
+
+    ``modes`` say how the layers of those names are quantized, where a configuration does. Raise ValueError for what is
+    damaged, and what ``h5py`` raises.
+    """
+    stored = _datasets(file, size)
     kept = [entry for entry in stored if entry.name.split("/")[0] not in _STATE]
+    if stored and not kept:
+        return as_state(Contents(tuple(_named(stored, {}))))
     out = len(stored) - len(kept)
-    notes = (f"{counted(out, 'tensor')} of the optimizer {noun(out, 'is', 'are')} left out.",) if out else ()
-    return Contents(tuple(_named(kept)), notes)
+    left = sum(entry.bytes for entry in stored) - sum(entry.bytes for entry in kept)
+    note = f"{counted(out, 'tensor')} of the optimizer {noun(out, 'is', 'are')} left out ({counted(left, 'byte')})."
+    named = {group: modes[name] for group, name in _layer_names(file, kept) if name in modes} if modes else {}
+    return Contents(tuple(_named(kept, named)), (note,) if out else ())
+
+
+def _layer_names(file: Any, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """The groups of variables with the names of their layers, which Keras keeps beside them."""
+    for group in dict.fromkeys(entry.name.rpartition("/")[0] for entry in entries):
+        name = file[group].attrs.get("name") if group else None
+        if isinstance(name, str):
+            yield group, name
 
 
 def _datasets(file: Any, size: int) -> list[Entry]:
@@ -74,12 +97,14 @@ def _entry(name: str, item: Any, size: int) -> Entry:
     return entry
 
 
-def _named(entries: Sequence[Entry]) -> list[Entry]:
+def _named(entries: Sequence[Entry], modes: Mapping[str, str]) -> list[Entry]:
     """Each variable under its layer's path, with the role that its place among the layer's variables tells."""
     result: list[Entry] = []
     for group, members in groupby(entries, key=lambda entry: entry.name.rpartition("/")[0]):
         variables = list(members)
         path = _layer_path(group)
+        if group.endswith("vars"):
+            variables = with_quantization(variables, modes.get(group, ""))
         for number, entry in enumerate(variables):
             last = entry.name.rpartition("/")[2].removesuffix(":0")
             role = entry.role or (_role(path, number, variables) if group.endswith("vars") else None)

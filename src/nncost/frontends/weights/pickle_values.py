@@ -8,20 +8,26 @@ pickle that asks for anything else is refused.
 from __future__ import annotations
 
 import pickletools
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from nncost.frontends.weights.torch_names import MAPPINGS, Described, Global, is_accepted, rebuilt, storage_named
+from nncost.frontends.weights.accepted_names import MAPPINGS, is_accepted
+from nncost.frontends.weights.described import Global, Object
+from nncost.frontends.weights.torch_names import rebuilt, storage_named
 from nncost.names import printable
 
 _MAX_OPERATIONS = 4_000_000
 """Some 30 to 50 per tensor."""
-_MAX_LINE = 1_000
+_MAX_LINE = 2**20
 _MAX_KEY = 2**63
 _MARK = object()
+_REFERENCE = re.compile(
+    r"\('storage', <class '(torch[\w.]*Storage)'>, '(\w{1,60})', '[\w:]{0,20}', (\d{1,18})(?:, None)?\)"
+)
 
 
 class RefusedError(ValueError):
@@ -33,7 +39,7 @@ class RefusedError(ValueError):
 
 
 class PickleBytes(BytesIO):
-    """Bytes of a pickle whose lines are short: Python takes hours to read a number of 64 million digits."""
+    """Bytes of a pickle whose lines are bounded: Python takes hours to read a number of 64 million digits."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """The next line, or its beginning."""
@@ -137,6 +143,25 @@ def _persistent(machine: _Machine, argument: Any) -> None:
     machine.stack.append(storage_named(machine.pop()))
 
 
+def _persistent_text(machine: _Machine, argument: Any) -> None:
+    """Protocol 0 has the reference as the text that Python prints of it."""
+    match = _REFERENCE.fullmatch(str(argument))
+    if match is None:
+        raise ValueError("it refers to something that is no storage")
+    kind, key, elements = match.groups()
+    machine.stack.append(storage_named(("storage", Global(kind), key, "", int(elements))))
+
+
+def _build(machine: _Machine, argument: Any) -> None:
+    """The state of an object; that of a dictionary or a list is about it, and none of its items."""
+    state = machine.pop()
+    target = machine.stack[-1]
+    if isinstance(target, Object):
+        is_pair = isinstance(state, tuple) and all(isinstance(part, dict) or part is None for part in state)
+        for part in state if is_pair else (state,):
+            target.parts |= part if isinstance(part, dict) else {"state": part}
+
+
 def _set_items(machine: _Machine, argument: Any) -> None:
     items = machine.to_mark()
     _fill(machine.stack[-1], items)
@@ -150,7 +175,9 @@ def _set_item(machine: _Machine, argument: Any) -> None:
 def _fill(target: Any, items: list[Any]) -> None:
     if isinstance(target, dict):
         target.update(zip(map(_key, items[::2]), items[1::2], strict=True))
-    elif not isinstance(target, Described):
+    elif isinstance(target, Object):
+        target.parts |= zip(map(_key, items[::2]), items[1::2], strict=True)
+    else:
         raise TypeError
 
 
@@ -158,7 +185,9 @@ def _append(machine: _Machine, values: list[Any]) -> None:
     target = machine.stack[-1]
     if isinstance(target, list):
         target.extend(values)
-    elif not isinstance(target, Described):
+    elif isinstance(target, Object):
+        target.parts |= enumerate(values, len(target.parts))
+    else:
         raise TypeError
 
 
@@ -199,17 +228,17 @@ _PUSHED = frozenset({
 })  # fmt: skip
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_DICT": dict, "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple, "EMPTY_SET": lambda: Described("set"), "MARK": lambda: _MARK,
+    "EMPTY_TUPLE": tuple, "EMPTY_SET": lambda: Object("set"), "MARK": lambda: _MARK,
 }  # fmt: skip
 _IGNORED = frozenset({"PROTO", "FRAME"})
 _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "GLOBAL": _global, "STACK_GLOBAL": _stack_global, "REDUCE": _reduce, "NEWOBJ": _reduce, "BINPERSID": _persistent,
-    "BUILD": _dropped, "POP": _dropped, "POP_MARK": _dropped_to_mark, "ADDITEMS": _dropped_to_mark,
+    "GLOBAL": _global, "STACK_GLOBAL": _stack_global, "REDUCE": _reduce, "NEWOBJ": _reduce, "BINPERSID": _persistent, "PERSID": _persistent_text,
+    "BUILD": _build, "POP": _dropped, "POP_MARK": _dropped_to_mark, "ADDITEMS": _dropped_to_mark,
     "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]), "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.to_mark())),
     "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3), "LIST": lambda machine, _: machine.stack.append(machine.to_mark()),
     "DICT": _from_dict_items, "SETITEM": _set_item, "SETITEMS": _set_items, "APPEND": _appended,
     "APPENDS": lambda machine, _: _append(machine, machine.to_mark()),
-    "FROZENSET": lambda machine, _: machine.stack.append(Described("set", machine.to_mark())),
+    "FROZENSET": lambda machine, _: machine.stack.append(Object("set", dict(enumerate(machine.to_mark())))),
     "PUT": _remember, "BINPUT": _remember, "LONG_BINPUT": _remember, "MEMOIZE": _remember,
     "GET": lambda machine, number: machine.stack.append(machine.memo[int(number)]),
     "BINGET": lambda machine, number: machine.stack.append(machine.memo[number]),

@@ -6,18 +6,20 @@ Their pickles are described (see ``pickle_values``), never executed, and PyTorch
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
 from nncost.errors import SourceError
 from nncost.frontends.weights.archive import archive, beginning
 from nncost.frontends.weights.contents import Contents
+from nncost.frontends.weights.described import StorageRecord
 from nncost.frontends.weights.files import HEAD_BYTES, PICKLE, ZIP, damaged, kind_of, opened
 from nncost.frontends.weights.pickle_values import PickleBytes, RefusedError, described_value
 from nncost.frontends.weights.state_dict import contents_of
-from nncost.frontends.weights.torch_names import StorageRecord
 
 _MAX_PICKLE = 64 * 2**20
+_MAX_START = 2**20
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 """The first pickle of a file before PyTorch 1.6 (``torch.serialization.MAGIC_NUMBER``)."""
 _PROTOCOL_VERSION = 1001
@@ -53,7 +55,14 @@ def _from_zip(file: BinaryIO, size: int) -> Contents:
         if members[pickles[0]].file_size > _MAX_PICKLE:
             raise ValueError(f"its data.pkl has {members[pickles[0]].file_size:,} bytes, {_MAX_PICKLE:,} are accepted")
         value = described_value(PickleBytes(beginning(content, members[pickles[0]], _MAX_PICKLE)))
-        return contents_of(value, _zip_check(content, folder))
+        return contents_of(value, _zip_check(content, folder), partial(_zip_bytes, content, folder))
+
+
+def _zip_bytes(content: ZipFile, folder: str, storage: StorageRecord, start: int, length: int) -> bytes:
+    """Some bytes from near the beginning of a storage."""
+    if start > _MAX_START:
+        return b""
+    return beginning(content, content.getinfo(f"{folder}data/{storage.key}"), start + length)[start:]
 
 
 def _zip_check(content: ZipFile, folder: str) -> Callable[[StorageRecord], None]:
@@ -88,4 +97,4 @@ def _from_pickles(file: BinaryIO, size: int) -> Contents:
         if storage.key not in known or left < 0:
             raise ValueError(f"the storage {storage.key[:60]!r} is missing or ends behind the file")
 
-    return contents_of(value, check)
+    return contents_of(value, check, lambda storage, start, length: b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nncost.frontends.weights.contents import Entry
+from nncost.frontends.weights.contents import Beside, Entry
 from nncost.ir.graph import Role
 
 BIAS = re.compile(r"(.*bias|bias_[ih]h_l\d+(_reverse)?|beta)\Z")
@@ -32,15 +32,23 @@ _NEVER_LEARNED = frozenset({"bool", "int64", "uint64", "uint32"})
 _PACKED = frozenset({"int32", "int16", "int8", "uint8", "uint16"})
 _NUMBER = re.compile(r"(float|bfloat|complex|u?int|qu?int|bool|[A-Z])")
 _MATRIX_AXES = 2
+_STATISTICS = "batch_stats"
+"""Where Flax keeps running averages."""
 
 
-def role_of(entry: Entry) -> Role:
-    """The role the format tells, or the one that name, type and number of axes tell."""
+def role_of(entry: Entry) -> Role | Beside:
+    """The role that is known, or the one that name, type and number of axes tell."""
     if entry.role is not None:
         return entry.role
     *parents, last = entry.name.lower().split(".")
     parent = parents[-1] if parents else ""
-    if BUFFERS & {last, parent} or entry.dtype in _NEVER_LEARNED or not _NUMBER.match(entry.dtype) or _is_mask(entry):
+    if (
+        BUFFERS & {last, parent}
+        or _STATISTICS in parents
+        or entry.dtype in _NEVER_LEARNED
+        or not _NUMBER.match(entry.dtype)
+        or _is_mask(entry)
+    ):
         return "buffer"
     if OTHER & {last, parent}:
         return "other"
@@ -49,9 +57,9 @@ def role_of(entry: Entry) -> Role:
     return "weight" if last in FACTORS or last.startswith("weight") or len(entry.shape) >= _MATRIX_AXES else "other"
 
 
-def is_packed(entry: Entry, role: Role) -> bool:
-    """Whether one stored integer may hold several weights."""
-    return role == "weight" and entry.dtype in _PACKED
+def may_be_packed(entry: Entry) -> bool:
+    """Whether one stored integer may hold several weights, and nothing tells how many."""
+    return not entry.packed and entry.dtype in _PACKED and role_of(entry) == "weight"
 
 
 def _is_mask(entry: Entry) -> bool:

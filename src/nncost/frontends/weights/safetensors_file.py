@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import prod
+from pathlib import Path
+from typing import Any
 
 from nncost.errors import MissingExtraError
-from nncost.frontends.weights.contents import Contents, Entry, dtype_name
+from nncost.frontends.weights.contents import Contents, Entry, describes, dtype_name
 from nncost.frontends.weights.files import SAFETENSORS, damaged, opened, unique_json
+from nncost.records import replace
 
 _LENGTH_BYTES = 8
 _MAX_HEADER = 32 * 2**20
@@ -29,11 +33,25 @@ def read(path: str) -> Contents:
         header = file.read(length)
     try:
         with safe_open(path, framework="np") as content:
-            unique_json(header)
+            described = unique_json(header)
             entries = [_entry(name, content.get_slice(name)) for name in content.keys()]  # noqa: SIM118
+            metadata = content.metadata() or {}
+        entries = _with_values(path, entries, described, _LENGTH_BYTES + length)
     except (SafetensorError, ValueError, OSError) as error:
         raise damaged(path, SAFETENSORS, error) from None
-    return Contents(tuple(sorted(entries, key=lambda entry: natural(entry.name))))
+    return Contents(tuple(sorted(entries, key=lambda entry: natural(entry.name))), metadata=metadata)
+
+
+def _with_values(path: str, entries: list[Entry], described: Mapping[str, Any], start: int) -> list[Entry]:
+    """The entries; those that describe other tensors with their bytes, which are a few."""
+    describing = [number for number, entry in enumerate(entries) if describes(entry)]
+    if describing:
+        with Path(path).open("rb") as file:
+            for number in describing:
+                entry = entries[number]
+                file.seek(start + described[entry.name]["data_offsets"][0])
+                entries[number] = replace(entry, value=file.read(entry.bytes))
+    return entries
 
 
 def _entry(name: str, tensor: object) -> Entry:

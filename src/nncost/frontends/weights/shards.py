@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,10 @@ from nncost.errors import SourceError
 from nncost.frontends.weights import pytorch, safetensors_file
 from nncost.frontends.weights.contents import Contents, Entry
 from nncost.frontends.weights.files import damaged, opened, unique_json
+from nncost.frontends.weights.folders import is_inside
+from nncost.frontends.weights.parts import INDEX, Read, completed, index_naming
 from nncost.frontends.weights.safetensors_file import natural
+from nncost.records import replace
 from nncost.units import counted, noun
 
 _MAX_INDEX = 64 * 2**20
@@ -24,8 +26,11 @@ def read(path: str) -> Contents:
     shards = list(dict.fromkeys(places.values()))
     found: dict[str, Entry] = {}
     unnamed = 0
+    metadata: dict[str, str] = {}
     for shard in shards:
-        for entry in read_shard(_shard_path(path, shard)).entries:
+        contents = read_shard(_shard_path(path, shard))
+        metadata |= contents.metadata
+        for entry in contents.entries:
             if places.get(entry.name) == shard:
                 found[entry.name] = entry
             else:
@@ -42,7 +47,28 @@ def read(path: str) -> Contents:
         notes.append(
             f"{counted(unnamed, 'tensor')} in these files {noun(unnamed, 'is', 'are')} not in the index and not counted."
         )
-    return Contents(tuple(found[name] for name in sorted(found, key=natural)), tuple(notes))
+    return Contents(tuple(found[name] for name in sorted(found, key=natural)), tuple(notes), metadata)
+
+
+def read_part(path: str, read_one: Read) -> Contents:
+    """Return what a file holds and, if its name or an index says that it is one of several, what the others hold."""
+    contents = completed(path, read_one)
+    if contents.entries and len(contents.notes) == 0 and (index := index_naming(path, _names)) is not None:
+        shards = set(_weight_map(index).values())
+        if all((Path(path).parent / shard).exists() for shard in shards):
+            return read(index)
+        note = f"This is one of {len(shards)} files that {Path(index).name} names, and not all are there: the network has more parameters than these."
+        return replace(contents, notes=(note,))
+    return contents
+
+
+def _names(index: str, name: str) -> bool:
+    """Whether an index names a file and others; one that cannot be read names none."""
+    try:
+        shards = set(_weight_map(index).values())
+    except SourceError:
+        return False
+    return name in shards and len(shards) > 1
 
 
 def _weight_map(path: str) -> dict[str, str]:
@@ -60,8 +86,9 @@ def _weight_map(path: str) -> dict[str, str]:
     return places
 
 
-def _shard_reader(path: str) -> Callable[[str], Contents]:
-    return safetensors_file.read if path.lower().endswith(".safetensors.index.json") else pytorch.read
+def _shard_reader(path: str) -> Read:
+    form = INDEX.search(path)
+    return safetensors_file.read if form is not None and form[1].lower() == "safetensors" else pytorch.read
 
 
 def _shard_path(index: str, name: str) -> str:
@@ -74,12 +101,6 @@ def _shard_path(index: str, name: str) -> str:
     shard = folder / name
     if not shard.exists():
         raise SourceError(f"the shard {name!r} of {index!r} is not there.", hint=f"Download it into {str(folder)!r}.")
-    if shard.resolve().parent not in _own_folders(folder):
+    if not is_inside(shard, folder):
         raise SourceError(f"the shard {name!r} of {index!r} is a link out of its folder.", hint=_HINT)
     return str(Path(index).parent / name)
-
-
-def _own_folders(folder: Path) -> tuple[Path, ...]:
-    """The folder; in the Hugging Face cache, ``snapshots/<revision>`` links to the ``blobs`` of the same model."""
-    own = folder.resolve()
-    return (own, own.parent.parent / "blobs") if own.parent.name == "snapshots" else (own,)

@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-from nncost.dims import product
+from nncost.dims import Dim, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 
 Border = Literal["reflect", "replicate", "circular"]
 _NUMPY_MODES: dict[Border, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def framed(b: Builder, x: Tensor, before: tuple[Dim, ...], after: tuple[Dim, ...], filling: Tensor | float) -> Tensor:
+    """``x`` with ``filling`` around it, or cropped by negative widths; a filling that is data is selected, 1 cmp each."""
+    if not isinstance(filling, Tensor):
+        return b.emit(ops.Pad(before, after, filling), x)
+    op = ops.Pad(before, after)
+    inside = b.emit(op, b.full(x.shape, True, "bool"))
+    return b.map("select", inside, b.emit(op, x), b.reshape(filling, ()))
 
 
 def pad_with_border(b: Builder, x: Tensor, widths: Sequence[tuple[int, int]], border: Border) -> Tensor:

@@ -35,9 +35,10 @@ def deformable_conv(
     groups: int = 1,
     offset_groups: int = 1,
 ) -> Tensor:
-    """``x`` (B, C, H, W) by ``weight`` (M, C/groups, kh, kw) at ``offset`` (B, 2·G·kh·kw, oh, ow): (B, M, oh, ow).
+    """``x`` (B, C, *sizes) by ``weight`` (M, C/groups, *kernel) at ``offset`` (B, d·G·∏kernel, *outputs): (B, M, *outputs).
 
-    The channels share their offsets in G ``offset_groups``. ``mask`` is (B, G·kh·kw, oh, ow), ``bias`` (M,).
+    d axes have an offset each; the channels share theirs in G ``offset_groups``. ``mask`` is (B, G·∏kernel, *outputs),
+    ``bias`` (M,), ``padding`` the width before each axis.
     """
     inputs = [t for t in (x, weight, offset, mask, bias) if t is not None]
     with b.region(Operation("deform_conv2d"), *inputs) as region:
@@ -58,13 +59,13 @@ def _taps(
 ) -> Tensor:
     """Every tap of every output: (B, C, taps·outputs)."""
     kernel, outputs = weight.shape[2:], offset.shape[2:]
-    rows, count = x.shape[0] * offset_groups, product(kernel) * product(outputs)
-    pairs = b.chunk(b.reshape(offset, (rows, product(kernel), 2, product(outputs))), 2, 2)
+    rows, count, dims = x.shape[0] * offset_groups, product(kernel) * product(outputs), len(kernel)
+    each = b.chunk(b.reshape(offset, (rows, product(kernel), dims, product(outputs))), dims, 2)
     positions = []
-    for axis, pair in enumerate(pairs):
+    for axis, moved in enumerate(each):
         read = partial(_places, axis, kernel, outputs, *(setting[axis] for setting in window))
         places = b.emit(ops.Constant("array", (1, count), x.dtype, read))
-        positions.append(b.map("add", b.reshape(pair, (rows, count)), places))
+        positions.append(b.map("add", b.reshape(moved, (rows, count)), places))
     grouped = b.reshape(x, (rows, exact_divide(x.shape[1], offset_groups), *x.shape[2:]))
     sampled = sample_at(b, grouped, positions, "linear", "zeros", align=True)
     if mask is not None:
@@ -78,7 +79,7 @@ def _places(
     """Where each tap of each output is along an axis without its offset."""
     shape = (*kernel, *outputs)
     indices = np.indices(shape)
-    return (indices[2 + axis] * stride - padding + indices[axis] * dilation).reshape(1, -1)
+    return (indices[len(kernel) + axis] * stride - padding + indices[axis] * dilation).reshape(1, -1)
 
 
 def _contracted(
@@ -99,4 +100,4 @@ def _contracted(
     else:
         y = b.contract("bgckp,gock->bgop", pieces, kernels)
     y = b.reshape(y, (batch, channels_out, *size))
-    return y if bias is None else b.map("add", y, b.reshape(bias, (channels_out, 1, 1)))
+    return y if bias is None else b.map("add", y, b.reshape(bias, (channels_out, *(1,) * len(size))))

@@ -94,12 +94,10 @@ def _acos(b: Builder, x: Tensor) -> Tensor:
 
 def remainder(b: Builder, x: Tensor, y: Tensor, *, cut: bool = False) -> Tensor:
     """x − y·⌊x/y⌋, which has the sign of y, or ``cut`` x − y·trunc(x/y) with that of x: 1 div, 1 mul, 1 add."""
-    whole = x.dtype in INTEGER_DTYPES
+    if x.dtype not in INTEGER_DTYPES:
+        return b.map("cut_remainder" if cut else "remainder", x, y)
     with b.region(Operation("remainder"), x, y) as region:
-        if whole:
-            quotient = b.map("quotient" if cut else "floor_quotient", x, y)
-        else:
-            quotient = b.map("trunc" if cut else "floor", b.map("div", x, y))
+        quotient = b.map("quotient" if cut else "floor_quotient", x, y)
         region.returns(b.map("sub", x, b.map("mul", y, quotient)))
     return region.outputs[0]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
-from nncost.dims import floor_divide
+from nncost.dims import Dim, exact_divide, floor_divide, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -23,15 +22,17 @@ def im2col(
 
 
 def col2im(
-    b: Builder, columns: Tensor, size: Sequence[int], *, kernel: Sequence[int], stride: Sequence[int],
-    padding: Sequence[int], dilation: Sequence[int],
+    b: Builder, columns: Tensor, size: Sequence[Dim], *, kernel: Sequence[int], stride: Sequence[int],
+    padding: Sequence[tuple[int, int]], dilation: Sequence[int],
 ) -> Tensor:  # fmt: skip
-    """``(B, C·∏kernel, L)`` gives ``(B, C, *size)``: one add per element, into zeros."""
-    wide = [n + 2 * p for n, p in zip(size, padding, strict=True)]
+    """``(B, C·∏kernel, L)`` gives ``(B, C, *size)`` of any number of axes: one add per element, into zeros."""
+    axes, taps = len(kernel), product(kernel)
+    wide = [n + low + high for n, (low, high) in zip(size, padding, strict=True)]
     counts = [
         floor_divide(n - d * (k - 1) - 1, s) + 1 for n, d, k, s in zip(wide, dilation, kernel, stride, strict=True)
     ]
-    channels = cast("int", columns.shape[1]) // (kernel[0] * kernel[1])
-    taps = b.transpose(b.reshape(columns, (columns.shape[0], channels, *kernel, *counts)), (0, 1, 4, 5, 2, 3))
-    whole = b.emit(ops.Fold((2, 3), tuple(wide), tuple(stride), tuple(dilation)), taps)
-    return pad_spatial(b, whole, [(-width, -width) for width in padding])
+    batch, channels = columns.shape[0], exact_divide(columns.shape[1], taps)
+    parted = b.reshape(columns, (batch, channels, *kernel, *counts))
+    windows = b.transpose(parted, (0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes)))
+    whole = b.emit(ops.Fold(tuple(range(2, 2 + axes)), tuple(wide), tuple(stride), tuple(dilation)), windows)
+    return pad_spatial(b, whole, [(-low, -high) for low, high in padding])

@@ -80,12 +80,13 @@ def cubic(size: int, output: int, align: bool, scale: float | None) -> AxisTaps:
 
     def weights() -> Array:
         share = source() - np.floor(source())
-        return np.stack([_cubic(np.abs(share - offset), CUBIC) for offset in (-1, 0, 1, 2)])
+        return np.stack([cubic_weight(np.abs(share - offset), CUBIC) for offset in (-1, 0, 1, 2)])
 
     return AxisTaps(4, indices, weights)
 
 
-def _cubic(x: Array, a: float) -> Array:
+def cubic_weight(x: Array, a: float) -> Array:
+    """The weight of a neighbour at the distance ``x`` in cubic convolution with the coefficient ``a``."""
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((x - 5) * x + 8) * x * a - 4 * a
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
@@ -101,7 +102,7 @@ def _lanczos(x: Array) -> Array:
 
 _FILTERS: dict[str, tuple[int, Callable[[Array], Array]]] = {
     "bilinear": (2, _triangle),
-    "bicubic": (4, lambda x: _cubic(np.abs(x), CUBIC_ANTIALIASED)),
+    "bicubic": (4, lambda x: cubic_weight(np.abs(x), CUBIC_ANTIALIASED)),
     "lanczos": (6, _lanczos),
 }
 """The width of each filter and its value."""

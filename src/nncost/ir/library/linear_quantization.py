@@ -65,6 +65,19 @@ def requantize(b: Builder, sums: Tensor, factor: Tensor, zero: Tensor | None, dt
     return rounded(b, b.map("mul", in_type(b, sums, factor.dtype), factor), zero, dtype)
 
 
+def dynamic(b: Builder, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Floats brought to eight bits in the range they have, less their zero point, and the step: 2(n−1) cmp find the range.
+
+    The range holds zero (2 cmp), the step is 1 add and 1 div, the zero point 1 div and 2 cmp.
+    """
+    low, high = range_of("uint8")
+    least = b.map("min", b.reduce("min", x, range(x.rank)), 0.0)
+    most = b.map("max", b.reduce("max", x, range(x.rank)), 0.0)
+    scale = b.map("div", b.map("sub", most, least), float(high - low))
+    zero = rounded(b, b.map("div", b.map("neg", least), scale), None, "uint8")
+    return without_zero(b, quantize_linear(b, x, scale, zero, "uint8"), zero), scale
+
+
 def in_type(b: Builder, x: Tensor, dtype: str) -> Tensor:
     """A tensor in a type; itself if it has it."""
     return x if x.dtype == dtype else b.emit(ops.Cast(dtype), x)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product as combinations
-from typing import cast
+from typing import Literal, cast
 
 from nncost.dims import Dim, add_all, ceil_divide, floor_divide, product
 from nncost.ir import ops
-from nncost.ir.builder import Builder
+from nncost.ir.builder import Builder, GradientRule
+from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Gradients, Region, Tensor
-from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Pool
+from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Operation, Pool
 from nncost.ir.library.conv import pad_spatial
+from nncost.ir.library.reductions import vector_norm
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -24,19 +27,63 @@ def max_pool(
 
     The flat position of each maximum is found by index arithmetic on constants, which is free.
     """
-    spatial = tuple(range(2, x.rank))
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
-    window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
     with b.region(layer, x) as region:
-        padded = pad_spatial(b, x, padding, float("-inf"))
-        iota = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
-        taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, iota))
-        y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
-        chosen = b.unsqueeze(index, index.rank)
-        spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
-        source = b.reshape(b.emit(ops.Gather(spread.rank - 1, along=True), spread, chosen), index.shape)
-        region.returns(y, saved=(source, padded), gradient=_max_pool_gradient)
+        y, source, padded = _maxima(b, x, layer)
+        region.returns(y, saved=(source, padded), gradient=_to_sources(padding))
     return y
+
+
+def max_pool_with_indices(
+    b: Builder, x: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding, dilation: Sequence[int],
+    column_major: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """As :func:`max_pool`, and where in all of ``x`` each maximum stands: an integer addition for its plane.
+
+    ``column_major`` counts the elements of a plane with its first axis first.
+    """
+    layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
+    plane = product(x.shape[2:])
+    with b.region(Operation(layer.name), x) as region:
+        y, source, padded = _maxima(b, x, layer)
+        read = partial(_unpadded, x.shape[2:], padding, "F" if column_major else "C")
+        table = b.emit(ops.Constant("array", (product(padded.shape[2:]),), "int64", read))
+        starts = b.emit(ops.Constant("iota", (*x.shape[:2], *(1,) * (x.rank - 2)), "int64"))
+        first = b.map("mul", starts, b.full((), plane, "int64"))
+        index = b.map("add", b.emit(ops.Gather(0), table, source), first)
+        region.returns(y, index, saved=(source, padded), gradient=_to_sources(padding))
+    return y, index
+
+
+def _unpadded(lengths: Sequence[int], padding: Padding, order: Literal["C", "F"]) -> object:
+    """For each element of a padded plane its number in the plane itself."""
+    import numpy as np
+
+    plane = np.arange(product(lengths)).reshape(lengths, order=order)
+    grown = np.pad(plane, [(max(0, low), max(0, high)) for low, high in padding])
+    return grown.reshape(-1)
+
+
+def _maxima(b: Builder, x: Tensor, layer: Pool) -> tuple[Tensor, Tensor, Tensor]:
+    """The maxima, the flat position of each in the padded plane, and the padded input."""
+    window = ops.Window(tuple(range(2, x.rank)), layer.kernel, layer.strides, layer.dilations)
+    padded = pad_spatial(b, x, layer.padding, _lowest(x.dtype))
+    iota = b.emit(ops.Constant("iota", (1, 1, *padded.shape[2:]), "int64"))
+    taps, positions = _flat_taps(b, b.emit(window, padded)), _flat_taps(b, b.emit(window, iota))
+    y, index = b.emit_many(ops.ArgReduce("max", taps.rank - 1), taps)
+    chosen = b.unsqueeze(index, index.rank)
+    spread = b.broadcast(positions, (*index.shape, positions.shape[-1]))
+    source = b.reshape(b.emit(ops.Gather(spread.rank - 1, along=True), spread, chosen), index.shape)
+    return y, source, padded
+
+
+def _lowest(dtype: str) -> float:
+    """What never wins a maximum."""
+    if dtype not in INTEGER_DTYPES:
+        return float("-inf")
+    from nncost.ir.numpy_types import limits_of, numpy_dtype
+
+    return float(limits_of(numpy_dtype(dtype))[0])
 
 
 def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
@@ -44,18 +91,46 @@ def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
     return b.reshape(windows, (*windows.shape[:outer], product(windows.shape[outer:])))
 
 
-def _max_pool_gradient(
-    b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
-) -> Gradients:
-    """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
-    (x,), (source, padded), (g,) = region.inputs, region.saved, gradients
-    if g is None or x not in wanted:
-        return {}
-    flat = (*g.shape[:2], product(g.shape[2:]))
-    scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
-    whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
-    padding = region.layer.padding if isinstance(region.layer, Pool) else ()
-    return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
+def _to_sources(padding: Padding) -> GradientRule:
+    """The gradient of maxima whose flat positions in the padded input were saved with it."""
+
+    def gradient(
+        b: Builder, region: Region, gradients: Sequence[Tensor | None], wanted: frozenset[Tensor]
+    ) -> Gradients:
+        """Miniature: max(3, 7, 5) = 7 with g = 2 gives (0, 2, 0): one addition into zeros."""
+        (x,), (source, padded), g = region.inputs, region.saved, gradients[0]
+        if g is None or x not in wanted:
+            return {}
+        flat = (*g.shape[:2], product(g.shape[2:]))
+        scatter = ops.Scatter(2, product(padded.shape[2:]), along=True)
+        whole = b.reshape(b.emit(scatter, b.reshape(g, flat), b.reshape(source, flat)), padded.shape)
+        return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
+
+    return gradient
+
+
+def masked_max_pool(
+    b: Builder, x: Tensor, mask: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding,
+    dilation: Sequence[int],
+) -> Tensor:  # fmt: skip
+    """The maxima of each row of a window up to its first element whose mask is zero; the lowest number where there is none.
+
+    Per tap 1 cmp and an integer product beside the K−1 cmp of a maximum.
+    """
+    import numpy as np
+
+    from nncost.ir.numpy_types import numpy_dtype
+
+    spatial, lowest = tuple(range(2, x.rank)), float(np.finfo(numpy_dtype(x.dtype)).min)
+    window = ops.Window(spatial, tuple(kernel), tuple(stride), tuple(dilation))
+    with b.region(Operation("max_pool_with_mask"), x, mask) as region:
+        kept = b.map("not_equal", mask, b.full((), 0, mask.dtype))
+        whole = pad_spatial(b, b.broadcast(b.emit(ops.Cast("int64"), kept), x.shape), padding, 1)
+        taps, open_ = b.emit(window, pad_spatial(b, x, padding, lowest)), b.emit(window, whole)
+        until = b.emit(ops.Cast("bool"), b.emit(ops.Scan("prod", open_.rank - 1), open_))
+        chosen = b.map("select", until, taps, b.full((), lowest, x.dtype))
+        region.returns(b.reduce("max", chosen, range(x.rank, taps.rank)))
+    return region.outputs[0]
 
 
 def average_pool(
@@ -65,8 +140,9 @@ def average_pool(
     kernel: Sequence[Dim],
     stride: Sequence[int],
     padding: Padding,
+    dilation: Sequence[int] = (),
     count_padding: bool = True,
-    overhang: Sequence[int] = (),
+    overhang: Sequence[Dim] = (),
     divisor: float | None = None,
 ) -> Tensor:
     """K−1 add and 1 div per output; with ``count_padding`` it is divided by K at the border too.
@@ -75,10 +151,13 @@ def average_pool(
     beyond it, in ceil mode); ``divisor`` is a number in place of K.
     """
     spatial = tuple(range(2, x.rank))
-    ones = (1,) * len(kernel)
-    layer = Pool("average", tuple(kernel), tuple(stride), tuple(padding), ones, count_padding, tuple(overhang), divisor)
-    window = ops.Window(spatial, layer.kernel, layer.strides, ones)
-    with b.region(layer, x) as region:
+    steps = tuple(dilation) or (1,) * len(kernel)
+    layer = Pool(
+        "average", tuple(kernel), tuple(stride), tuple(padding), steps, count_padding, tuple(overhang), divisor
+    )
+    window = ops.Window(spatial, layer.kernel, layer.strides, layer.dilations)
+    is_dilated = any(step != 1 for step in steps)
+    with b.region(Operation(layer.name) if is_dilated else layer, x) as region:
         taps = b.emit(window, pad_spatial(b, x, padding))
         total = b.reduce("sum", taps, range(x.rank, taps.rank))
         if divisor is not None:
@@ -92,7 +171,7 @@ def average_pool(
     return y
 
 
-def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], whole: bool) -> Tensor:
+def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[Dim], whole: bool) -> Tensor:
     """Ones for elements that count, ``whole``: those of the padding too, except the overhang."""
     widths = [(0, extra) for extra in overhang] if whole else padding
     spatial: Sequence[Dim] = x.shape[2:]
@@ -100,6 +179,18 @@ def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[int], w
         spatial = [low + n + high - extra for n, (low, high), extra in zip(spatial, padding, overhang, strict=True)]
     ones = b.full((1, 1, *spatial), 1.0, b.dtype)
     return pad_spatial(b, ones, widths)
+
+
+def norm_pool(
+    b: Builder, x: Tensor, p: float, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding,
+    dilation: Sequence[int],
+) -> Tensor:  # fmt: skip
+    """(Σ|x|^p)^(1/p) of each window, with zeros around: the powers of K taps, K−1 add and a root."""
+    window = ops.Window(tuple(range(2, x.rank)), tuple(kernel), tuple(stride), tuple(dilation))
+    with b.region(Operation("lp_pool"), x) as region:
+        taps = b.emit(window, pad_spatial(b, x, padding))
+        region.returns(vector_norm(b, taps, p, range(x.rank, taps.rank)))
+    return region.outputs[0]
 
 
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
@@ -147,7 +238,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
             y = b.reshape(b.emit(ops.Concat(2), *(b.unsqueeze(value, 2) for value, _ in extremes)), shape)
             found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
             source = b.reshape(b.emit(ops.Concat(2), *found), shape)
-            region.returns(y, saved=(source, x), gradient=_max_pool_gradient)
+            region.returns(y, saved=(source, x), gradient=_to_sources(()))
         else:
             y = b.reshape(b.emit(ops.Concat(2), *(b.mean(window, [2], keep=True) for window in taps)), shape)
             region.returns(y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from nncost.ir import ops
 from nncost.ir.builder import Builder, kept_shape
@@ -56,10 +57,24 @@ def cumulative_sum(b: Builder, x: Tensor, axis: int, *, exclusive: bool = False,
 
     ``exclusive`` leaves the element itself out (the first sum is 0), ``reverse`` sums from the end.
     """
+    return _cumulative(b, "sum", x, axis, 0.0 if exclusive else None, reverse)
+
+
+def cumulative_product(b: Builder, x: Tensor, axis: int, *, exclusive: bool = False, reverse: bool = False) -> Tensor:
+    """The product of each element and those before it along an axis of n: n−1 mul; settings as of :func:`cumulative_sum`."""
+    return _cumulative(b, "prod", x, axis, 1.0 if exclusive else None, reverse)
+
+
+def _cumulative(
+    b: Builder, function: Literal["sum", "prod"], x: Tensor, axis: int, start: float | None, reverse: bool
+) -> Tensor:
+    """A scan; with ``start`` that number is the first result, and the last element is left out."""
     axis %= x.rank
     if reverse:
         x = b.emit(ops.Flip((axis,)), x)
-    if exclusive:
-        x = b.pad(x, axis, 1, -1)
-    y = b.emit(ops.Scan("sum", axis), x)
+    if start is not None:
+        none = (0,) * x.rank
+        before, after = ((*none[:axis], width, *none[axis + 1 :]) for width in (1, -1))
+        x = b.emit(ops.Pad(before, after, start), x)
+    y = b.emit(ops.Scan(function, axis), x)
     return b.emit(ops.Flip((axis,)), y) if reverse else y

@@ -74,7 +74,7 @@ def attention(
     groups, source = key.shape[1], key.shape[2]
     shared = exact_divide(heads, groups)
     given = (query, key, value) if mask is None else (query, key, value, mask)
-    hidden = _hidden_scores(length, source, from_start=from_start) if causal else 0
+    hidden = hidden_scores(length, source, from_start=from_start) if causal else 0
     masked = batch * heads * hidden * (width + value.shape[3])
     with b.region(Attention(causal, from_start, scale), *given, masked=masked) as region:
         grouped = b.reshape(query, (batch, groups, shared, length, width))
@@ -96,7 +96,7 @@ def inverse_root(b: Builder, width: Dim) -> Tensor:
     return b.map("div", 1.0, b.map("sqrt", b.size_constant([width])))
 
 
-def _hidden_scores(rows: Dim, columns: Dim, *, from_start: bool) -> Dim:
+def hidden_scores(rows: Dim, columns: Dim, *, from_start: bool) -> Dim:
     """How many scores a causal mask hides: T·(T−1)/2 of T queries and as many keys."""
     if from_start and not (is_symbolic(rows) or is_symbolic(columns)):
         return sum(max(columns - row - 1, 0) for row in range(rows))

@@ -110,10 +110,9 @@ def _sizes(dims: list[Dim], value: Value) -> Known:
     return known_integers(values, static=isinstance(value, Constant))
 
 
-@lowers("Range", since=11)
 def _range(call: Call) -> Lowered:
     """Start, start + step and so on: one number for each step on the way to the limit."""
-    start, limit, step = (call.only(n, None) for n in range(3))
+    start, limit, step = call.only(0, None), call.only(1, None), call.only(2, 1)
     dtype = call.value(0).dtype
     b = call.builder
     if any(is_symbolic(item) for item in (start, limit, step) if not isinstance(item, float)):
@@ -128,6 +127,10 @@ def _range(call: Call) -> Lowered:
         return known_array(start + np.arange(count, dtype=np.int64) * step, dtype)
     counter = b.emit(ops.Constant("iota", (count,), dtype))
     return b.map("add", b.map("mul", counter, b.full((), step, dtype)), b.full((), start, dtype))
+
+
+lowers("Range", since=11)(_range)
+lowers("Range", domain="com.microsoft")(_range)
 
 
 @lowers("Cast", "CastLike", "BitCast")

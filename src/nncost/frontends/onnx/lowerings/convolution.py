@@ -12,7 +12,8 @@ from nncost.ir.graph import Tensor
 from nncost.ir.library import conv
 
 
-def _operands(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
+def convolution_operands(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The input, the kernels and the bias, which may be missing."""
     x = call.ranked(0, 3, 5)
     weight = call.ranked(1, x.rank, x.rank, "weight")
     bias = call.ranked(2, 1, 1, "bias") if call.has(2) else None
@@ -34,7 +35,11 @@ def _check_bias(bias: Tensor | None, channels: Dim) -> None:
 
 @lowers("Conv")
 def _conv(call: Call) -> Tensor:
-    x, weight, bias = _operands(call)
+    return convolved(call, *convolution_operands(call))
+
+
+def convolved(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution by the attributes of a node, of its operands as they are now."""
     window = window_sizes(call, x.shape[2:], weight.shape[2:])
     _check_bias(bias, weight.shape[0])
     return conv.conv(
@@ -45,7 +50,7 @@ def _conv(call: Call) -> Tensor:
 
 @lowers("ConvTranspose")
 def _conv_transpose(call: Call) -> Tensor:
-    x, weight, bias = _operands(call)
+    x, weight, bias = convolution_operands(call)
     groups = groups_of(call, weight.shape[0])
     _check_bias(bias, weight.shape[1] * groups)
     extra = call.attributes.integers("output_padding") or [0] * (x.rank - 2)

@@ -15,8 +15,7 @@ MAX_BATCH_AXES = 20
 """Letters of the alphabet left for the batch axes of an einsum."""
 
 
-@lowers("Gemm")
-def _gemm(call: Call) -> Computed:
+def gemm(call: Call) -> Computed:
     """α·A·B + β·C; with α = β = 1 and a constant B this is a dense layer."""
     left, right = _matrix(call, 0, "transA"), _matrix(call, 1, "transB", transposed=True)
     right = tied(call, right)
@@ -33,6 +32,9 @@ def _gemm(call: Call) -> Computed:
     )
 
 
+lowers("Gemm")(gemm)
+
+
 def _matrix(call: Call, position: int, attribute: str, *, transposed: bool = False) -> Value:
     """A matrix, transposed if exactly one of its attribute and ``transposed`` says so."""
     value = call.value(position)
@@ -43,15 +45,23 @@ def _matrix(call: Call, position: int, attribute: str, *, transposed: bool = Fal
 
 @lowers("MatMul")
 def _matmul(call: Call) -> Computed:
-    """NumPy's matrix product; a weight matrix on the right makes a dense layer."""
-    left, right = call.value(0), call.value(1)
+    return matmul(call, call.value(0), call.value(1))
+
+
+def matmul(call: Call, left: Value, right: Value) -> Computed:
+    """NumPy's matrix product of a call's two operands as they are now; a weight matrix on the right makes a dense layer."""
+    tensors = call.walk.tensors
     learned = [is_learned(call, 0, 1), is_learned(call, 1, 0)]
     if learned[1] and len(right.shape) == 2 and 0 < len(left.shape) <= MAX_BATCH_AXES:
-        weight = call.walk.tensors.of(call.transposed(tied(call, right), (1, 0), "weight"), "weight")
-        return product_of(call, dense.dense(call.builder, call.tensor(0), weight), learned=True)
+        weight = tensors.of(call.transposed(tied(call, right), (1, 0), "weight"), "weight")
+        x = tensors.of(left, tensors.inheriting(left))
+        return product_of(call, dense.dense(call.builder, x, weight), learned=True)
     if max(len(left.shape), len(right.shape)) > MAX_BATCH_AXES or not (left.shape and right.shape):
         raise Unlowered("a matrix product of more axes than an einsum has letters")
     batch = common_shape([left.shape[:-2], right.shape[:-2]])
-    pair = [call.tensor(n, "weight") if of_layer else call.constant(n) for n, of_layer in enumerate(learned)]
+    pair = [
+        tensors.of(value, "weight" if of_layer else None)
+        for value, of_layer in zip((left, right), learned, strict=True)
+    ]
     product = products.stacked_matmul(call.builder, pair[0], pair[1], batch, learned=any(learned))
     return product_of(call, product, learned=any(learned))

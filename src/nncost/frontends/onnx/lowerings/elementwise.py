@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.broadcasting import common_shape
+from nncost.frontends.onnx.broadcasting import common_shape, fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.roles import addend_role, factor_role
@@ -34,9 +34,10 @@ def operands(call: Call, role_of: RoleOf | None = None) -> list[Tensor]:
     roles = [role_of(call, n) if role_of and len(values) == 2 else None for n in range(len(values))]
     if call.opset < 7 and len(values) == 2 and "axis" in call.attributes:
         values[1] = _aligned(call, *values)
-    common_shape([value.shape for value in values])
+    shape = common_shape([value.shape for value in values])
     tensors = call.walk.tensors
-    return [tensors.of(value, role or tensors.inheriting(value)) for value, role in zip(values, roles, strict=True)]
+    made = [tensors.of(value, role or tensors.inheriting(value)) for value, role in zip(values, roles, strict=True)]
+    return [fitted(call, tensor, shape) for tensor in made] if call.walk.trusting else made
 
 
 def _aligned(call: Call, left: Value, right: Value) -> Value:
@@ -47,16 +48,16 @@ def _aligned(call: Call, left: Value, right: Value) -> Value:
 
 
 # ------------------------------------------------------------------- two operands
-def _source(call: Call, function: str) -> str:
+def source_of(call: Call, function: str, values: Sequence[Value | None]) -> str:
     """Where a result comes from: norms are divisions by a deviation; numbers change nothing about their other operand."""
-    sources = [value.source if isinstance(value, Computed) else "" for value in call.values if value is not None]
+    sources = [value.source if isinstance(value, Computed) else "" for value in values if value is not None]
     if function in ("mul", "div") and DEVIATION in sources[1 if function == "div" else 0 :]:
-        others = [value for value in call.values if isinstance(value, Computed) and value.source != DEVIATION]
+        others = [value for value in values if isinstance(value, Computed) and value.source != DEVIATION]
         return NORMAL if others else DEVIATION
-    computed = [value for value in call.values if isinstance(value, Computed)]
+    computed = [value for value in values if isinstance(value, Computed)]
     if len(computed) == 1:
         kept = computed[0].source
-        if all(value is computed[0] or not value or all(d == 1 for d in value.shape) for value in call.values):
+        if all(value is computed[0] or not value or all(d == 1 for d in value.shape) for value in values):
             return "" if kept == "input" else kept
         return NORMAL if kept == NORMAL and function == "mul" else SCORES if kept == SCORES else ""
     return SCORES if SCORES in sources and function in ("add", "mul", "div") else ""
@@ -64,7 +65,7 @@ def _source(call: Call, function: str) -> str:
 
 def _chain(function: str, role_of: RoleOf | None = None) -> Callable[[Call], Lowered]:
     def lower(call: Call) -> Lowered:
-        source = _source(call, function)
+        source = source_of(call, function, call.values)
         made = reduce(lambda x, y: call.builder.map(function, x, y), operands(call, role_of))
         if len(call.values) == 1:
             made = call.builder.map("identity", made)
@@ -91,7 +92,7 @@ for _name, _function, _role in (
 @lowers("Div")
 def _div(call: Call) -> Lowered:
     """A quotient; of whole numbers it is cut towards zero."""
-    source = _source(call, "div")
+    source = source_of(call, "div", call.values)
     left, right = operands(call)
     function = "quotient" if left.dtype in INTEGER_DTYPES else "div"
     return from_source(call, call.builder.map(function, left, right), source)

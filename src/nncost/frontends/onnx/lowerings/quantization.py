@@ -10,8 +10,9 @@ from nncost.dims import Dim, is_symbolic, shape_text
 from nncost.errors import ShapeError
 from nncost.frontends.onnx.broadcasting import common_shape
 from nncost.frontends.onnx.call import Call
-from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.lowerings.convolution import groups_of
+from nncost.frontends.onnx.roles import product_of
 from nncost.frontends.onnx.values import Unlowered
 from nncost.frontends.onnx.windows import window_sizes
 from nncost.ir import ops
@@ -54,7 +55,7 @@ def _by_block(call: Call, given: Tensor, shape: Sequence[Dim], axis: int) -> Ten
 
 # ------------------------------------------------------------------- into a small type and out of it
 @lowers("QuantizeLinear", "com.microsoft.QuantizeLinear")
-def _quantize(call: Call) -> Tensor:
+def _quantize(call: Call) -> Lowered:
     """round(x/s) + z, in the type of the zero point or the one that is named."""
     x = call.tensor(0)
     named = call.attributes.integer("output_dtype", 0)
@@ -66,11 +67,11 @@ def _quantize(call: Call) -> Tensor:
         raise Unlowered("it quantizes to text, or without a step")
     if precision:
         scale = quantized.in_type(call.builder, scale, call.walk.types.coded(precision) or scale.dtype)
-    return quantized.quantize_linear(call.builder, x, scale, zero, dtype)
+    return call.like(call.value(0), quantized.quantize_linear(call.builder, x, scale, zero, dtype))
 
 
 @lowers("DequantizeLinear", "com.microsoft.DequantizeLinear")
-def _dequantize(call: Call) -> Tensor:
+def _dequantize(call: Call) -> Lowered:
     """(x − z)·s: weights that are needed as such are parameters in their small type."""
     x = call.tensor(0, call.walk.tensors.inherited)
     scale, zero = along(call, 1, x.shape), along(call, 2, x.shape)
@@ -78,20 +79,20 @@ def _dequantize(call: Call) -> Tensor:
         raise ShapeError("its steps are missing.")
     named = call.attributes.integer("output_dtype", 0)
     dtype = (call.walk.types.coded(named) if named else None) or scale.dtype
-    return quantized.dequantize_linear(call.builder, x, scale, zero, dtype)
+    return call.like(call.value(0), quantized.dequantize_linear(call.builder, x, scale, zero, dtype))
 
 
 # ------------------------------------------------------------------- products
-def operand(call: Call, position: int, zero_position: int, role_weight: bool = False) -> Tensor:
+def centred(call: Call, position: int, zero_position: int, *, learned: bool = False) -> Tensor:
     """Small whole numbers less their zero point, which is one number, or one per row or channel."""
-    x = call.tensor(position, "weight" if role_weight and call.is_constant(position) else None)
+    x = call.tensor(position, "weight" if learned and call.is_constant(position) else None)
     if not call.has(zero_position):
         return quantized.without_zero(call.builder, x, None)
     zero = call.constant(zero_position)
-    return quantized.without_zero(call.builder, x, zero if zero.rank != 1 else _placed(call.builder, zero, x))
+    return quantized.without_zero(call.builder, x, zero if zero.rank != 1 else placed(call.builder, zero, x))
 
 
-def _placed(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
+def placed(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
     """A vector along the axis of a matrix that has its length: the columns of a right operand, the rows of a left one."""
     if vector.elements == 1:
         return b.reshape(vector, ())
@@ -99,9 +100,10 @@ def _placed(b: Builder, vector: Tensor, x: Tensor) -> Tensor:
 
 
 @lowers("MatMulInteger")
-def _matmul_integer(call: Call) -> Tensor:
+def _matmul_integer(call: Call) -> Lowered:
     """A product of whole numbers, in 32 bits."""
-    return _product(call, operand(call, 0, 2), operand(call, 1, 3, role_weight=True))
+    product = _product(call, centred(call, 0, 2), centred(call, 1, 3, learned=True))
+    return product_of(call, product, learned=call.is_constant(1))
 
 
 def _product(call: Call, left: Tensor, right: Tensor) -> Tensor:
@@ -111,23 +113,23 @@ def _product(call: Call, left: Tensor, right: Tensor) -> Tensor:
 
 
 @lowers("QLinearMatMul")
-def _quantized_matmul(call: Call) -> Tensor:
+def _quantized_matmul(call: Call) -> Lowered:
     """A product of quantized matrices in the steps of its result: a, its step and zero, b, its step and zero, y's."""
     b = call.builder
-    left, right = operand(call, 0, 2), operand(call, 3, 5, role_weight=True)
+    left, right = centred(call, 0, 2), centred(call, 3, 5, learned=True)
     with b.region(Operation("qlinearmatmul"), left, right) as region:
         sums = _product(call, left, right)
         left_step, right_step, step = (call.constant(n) for n in (1, 4, 6))
-        steps = [_placed(b, each, sums) if each.rank == 1 else each for each in (left_step, right_step, step)]
+        steps = [placed(b, each, sums) if each.rank == 1 else each for each in (left_step, right_step, step)]
         factor = b.map("div", b.map("mul", steps[0], steps[1]), steps[2])
         region.returns(quantized.requantize(b, sums, factor, call.constant(7), call.value(7).dtype))
-    return region.outputs[0]
+    return product_of(call, region.outputs[0], learned=call.is_constant(3))
 
 
 @lowers("ConvInteger")
 def _conv_integer(call: Call) -> Tensor:
     """A convolution of whole numbers, in 32 bits."""
-    return _convolved(call, operand(call, 0, 2), _kernels(call, 1, 3), None)
+    return _convolved(call, centred(call, 0, 2), _kernels(call, 1, 3), None)
 
 
 def _kernels(call: Call, position: int, zero_position: int) -> Tensor:
@@ -152,18 +154,18 @@ def _convolved(call: Call, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
 def _quantized_conv(call: Call) -> Tensor:
     """A convolution of quantized numbers in the steps of its result: x, its step and zero, w, its, y's, the bias."""
     b = call.builder
-    x, w = operand(call, 0, 2), _kernels(call, 3, 5)
+    x, w = centred(call, 0, 2), _kernels(call, 3, 5)
     bias = call.tensor(8, "bias") if call.has(8) else None
     with b.region(Operation("qlinearconv"), *(t for t in (x, w, bias) if t is not None)) as region:
         sums = _convolved(call, x, w, bias)
         steps = call.constant(4)
         if steps.rank == 1:
             steps = b.reshape(steps, (steps.shape[0], *(1,) * (x.rank - 2)) if steps.shape[0] != 1 else ())
-        factor = b.map("div", b.map("mul", _single(b, call.constant(1)), steps), _single(b, call.constant(6)))
-        region.returns(quantized.requantize(b, sums, factor, _single(b, call.constant(7)), call.value(7).dtype))
+        factor = b.map("div", b.map("mul", single(b, call.constant(1)), steps), single(b, call.constant(6)))
+        region.returns(quantized.requantize(b, sums, factor, single(b, call.constant(7)), call.value(7).dtype))
     return region.outputs[0]
 
 
-def _single(b: Builder, x: Tensor) -> Tensor:
+def single(b: Builder, x: Tensor) -> Tensor:
     """A tensor of one number as that number."""
     return b.reshape(x, ()) if x.rank else x

@@ -55,10 +55,14 @@ for _name, _reduce in _REDUCTIONS.items():
     lowers(_name)(_reduction(_name, 13 if _name == "ReduceSum" else 18, _reduce))
 
 
-@lowers("CumSum", since=11)
-def _cumulative_sum(call: Call) -> Tensor:
-    x, a = call.tensor(0), call.attributes
-    (axis,) = call.numbers(1)
-    return reductions.cumulative_sum(
-        call.builder, x, call.axis(axis, x.rank), exclusive=a.flag("exclusive", False), reverse=a.flag("reverse", False)
-    )
+def _cumulative(composite: Callable[..., Tensor]) -> Callable[[Call], Lowered]:
+    def lower(call: Call) -> Lowered:
+        x, a = call.tensor(0), call.attributes
+        axis = call.axis(int(call.only(1, None)), x.rank)
+        return composite(call.builder, x, axis, exclusive=a.flag("exclusive", False), reverse=a.flag("reverse", False))
+
+    return lower
+
+
+lowers("CumSum", since=11)(_cumulative(reductions.cumulative_sum))
+lowers("CumProd", since=26)(_cumulative(reductions.cumulative_product))

@@ -13,7 +13,6 @@ from nncost.frontends.onnx.values import Value
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
-from nncost.names import printable
 
 
 @lowers("Reshape")
@@ -35,9 +34,7 @@ def _reshape(call: Call) -> Value:
                 f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.", *_ratio(shape, value.shape)
             )
         if _may_be_equal(shape, value.shape):
-            call.note(
-                f"{printable(call.builder.path)!r} takes {shape_text(value.shape)} for {shape_text(shape)}: other sizes cannot be run."
-            )
+            call.walk.trust(value.shape, shape)
             return call.like(value, call.builder.emit(ops.Reshape(shape, trusted=True), call.tensor(0)))
         raise ShapeError(
             f"cannot reshape {shape_text(value.shape)} to {shape_text(shape)}.",

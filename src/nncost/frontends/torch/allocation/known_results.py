@@ -8,12 +8,13 @@ from typing import Any
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Outputs
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Operand
+from nncost.frontends.torch.tracing.causal import HIDDEN
 
 _ALIASES = {
     "aten::_unsafe_view", "aten::unsafe_split", "aten::unsafe_split_with_sizes", "aten::mkldnn_rnn_layer_backward"
 }  # fmt: skip
 """Operators whose results are not what their shapes say: they share memory."""
-_CONTEXT = {"asked", "contraction"}
+_CONTEXT = {"asked", "contraction", HIDDEN}
 """What a tracer adds to the arguments of a call."""
 KnownResults = Mapping[Any, Outputs]
 """How to make the results of a call, by operator and arguments."""

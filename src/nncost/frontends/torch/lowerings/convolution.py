@@ -115,7 +115,10 @@ def _im2col(call: Call) -> Tensor:
 @lowers("aten::col2im")
 def _col2im(call: Call) -> Tensor:
     b, x = call.builder, call.tensor("self")
-    return b.reshape(col2im(b, batched(b, x, 3), call["output_size"], **_windows(call)), call.shape)
+    windows = _windows(call)
+    padding = [(width, width) for width in windows.pop("padding")]
+    folded = col2im(b, batched(b, x, 3), call["output_size"], padding=padding, **windows)
+    return b.reshape(folded, call.shape)
 
 
 def _padded(mode: Border) -> Make:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.gradient import composite
@@ -13,6 +12,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
+from nncost.ir.library.triangles import triangle
 
 
 @lowers("aten::cat", "aten::concat")
@@ -126,19 +126,8 @@ _PLACES = {"layout", "device", "pin_memory"}
 
 @lowers("aten::tril", "aten::triu")
 def _triangle(call: Call) -> Tensor:
-    """Which elements stay is known before the model runs: a selection by a constant mask, 1 cmp each."""
-    b, x = call.builder, call.tensor("self")
-    rows, columns = x.shape[-2:]
-    shift, upper = call.get("diagonal", 0), call.name == "aten::triu"
-
-    def kept() -> Any:
-        import numpy as np
-
-        lower = np.tri(rows, columns, shift - 1 if upper else shift, dtype=bool)
-        return ~lower if upper else lower
-
-    mask = b.broadcast(b.emit(ops.Constant("array", (rows, columns), "bool", kept)), x.shape)
-    return b.map("select", mask, x, b.full((), 0.0, x.dtype))
+    upper = call.name == "aten::triu"
+    return triangle(call.builder, call.tensor("self"), call.get("diagonal", 0), upper=upper)
 
 
 _COPIES = """

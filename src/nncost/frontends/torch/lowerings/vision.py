@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nncost.dims import Dim, ceil_divide, ceil_log2, floor_divide, product
+from nncost.dims import Dim
 from nncost.frontends.torch.lowerings.gradient import Forward, composite, gradient
 from nncost.frontends.torch.lowerings.operands import algorithm, closed_form
 from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.deformable import deformable_conv
-from nncost.ir.library.regions import Bins, region_align
+from nncost.ir.library.regions import Bins, largest_bin, region_align, sampled_counts
+from nncost.ir.library.suppression import suppression_counts
 
 
 def _deformable(call: Call) -> Forward:
@@ -56,13 +57,13 @@ def _image(call: Call) -> tuple[Dim, ...]:
 
 def _largest_bin(call: Call) -> Dim:
     """The elements of a bin of a box that covers the whole image."""
-    return product(ceil_divide(n, size) for n, size in zip(_image(call)[2:], _size(call), strict=True))
+    return largest_bin(_image(call), _size(call))
 
 
 def _align(call: Call) -> Forward:
     """As many points for each bin and axis as given; boxes of the position-sensitive form are always aligned."""
     bins = Bins(
-        _size(call), call["sampling_ratio"], float(call["spatial_scale"]), bool(call.get("aligned", True)),
+        _size(call), (call["sampling_ratio"],) * 2, float(call["spatial_scale"]), bool(call.get("aligned", True)),
         per_bin="ps_" in call.name,
     )  # fmt: skip
     return lambda b, x, boxes: region_align(b, x, boxes, bins)
@@ -84,9 +85,8 @@ def _aligned_backward(call: Call) -> Lowered:
 
 
 def _sampled(call: Call) -> dict[str, Dim]:
-    """At most a point for each element of a bin: 4 mul and 3 add for it, and their mean."""
-    outputs, points = call.elements, _largest_bin(call)
-    return {"mul": 4 * outputs * points, "add": outputs * (4 * points - 1), "div": outputs}
+    """At most a point for each element of a bin."""
+    return sampled_counts(call.elements * _largest_bin(call), call.elements)
 
 
 for _name in ("roi_align", "ps_roi_align"):
@@ -111,10 +111,5 @@ lowers("torchvision::_ps_roi_pool_backward")(
 
 @lowers("torchvision::nms")
 def _suppressed(call: Call) -> Lowered:
-    """At most every box with every other: 7 cmp, 4 add, 1 mul and 1 div for their overlap; sorted by their scores first."""
-    boxes = call.tensor("dets").shape[0]
-    pairs = floor_divide(boxes * (boxes - 1), 2)
-    counts = {
-        "mul": pairs + boxes, "add": 4 * pairs + 2 * boxes, "div": pairs, "cmp": 7 * pairs + boxes * ceil_log2(boxes),
-    }  # fmt: skip
-    return algorithm(call, counts, estimated=True)
+    """At most every box with every other; sorted by their scores first."""
+    return algorithm(call, suppression_counts(call.tensor("dets").shape[0]), estimated=True)

@@ -6,6 +6,7 @@ all operands of an operator have known values, and are small, the operator also 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo, written_to
 from nncost.frontends.torch.step.fake_tensors import is_fake, tensors_in
+from nncost.frontends.torch.step.later_values import has_later, note_later, note_spoilt, worked_out
+from nncost.frontends.torch.step.symbolic_sizes import Sizes
 
 MOST_ELEMENTS = 1 << 16
 """Tensors of more elements have no known values."""
@@ -54,9 +57,10 @@ def _memory(value: torch.Tensor) -> Any:
 
 
 def value_asked(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The values of a fake tensor that the model looks at, if they are known."""
+    """The values of a fake tensor that the model looks at, if they are known or can be worked out."""
     _count_read()
-    return value_of(tensor)
+    found = value_of(tensor)
+    return worked_out(tensor) if found is None else found
 
 
 def reads() -> int:
@@ -72,7 +76,10 @@ _reads = [0]
 
 
 class KnownValues:
-    """The known values of one run."""
+    """The known values of one run; ``sizes`` gives its symbols."""
+
+    def __init__(self, sizes: Callable[[], Sizes | None] = lambda: None) -> None:
+        self._sizes = sizes
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """A tensor's values; None if they are not known."""
@@ -82,7 +89,7 @@ class KnownValues:
 
     def computed(self, operator: Any, args: Any, kwargs: Any) -> Any:
         """The result of an operator on known values; NotImplemented if they are not known."""
-        arguments = self._arguments(args, kwargs)
+        arguments = self._arguments(args, kwargs, asked=True)
         if arguments is None:
             return NotImplemented
         _count_read()
@@ -95,10 +102,11 @@ class KnownValues:
             return
         if _first_is_unknown(args) or info.random or operator.namespace != "aten":
             return
-        if info.name in _UNSET or not _is_small(result):
+        if info.name in _UNSET:
             return
-        arguments = self._arguments(args, kwargs)
+        arguments = self._arguments(args, kwargs) if _is_small(result) else None
         if arguments is None:
+            note_later(operator, args, kwargs, result, self._sizes(), self.of)
             return
         try:
             found = operator(*arguments[0], **arguments[1])
@@ -110,6 +118,8 @@ class KnownValues:
 
     def _note_written(self, operator: Any, info: OperatorInfo, args: Any, kwargs: Any) -> None:
         targets = tensors_in(written_to(info, args, kwargs))
+        for target in targets:
+            note_spoilt(target)
         values = [value for target in targets if (value := getattr(target, _VALUE, None)) is not None]
         if not values:
             return
@@ -120,8 +130,8 @@ class KnownValues:
         for value in values:
             _memory(value)._nncost_spoilt = True
 
-    def _arguments(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
-        """Arguments with values in place of fake tensors; None if some are not known."""
+    def _arguments(self, args: Any, kwargs: Any, *, asked: bool = False) -> tuple[Any, Any] | None:
+        """Arguments with values in place of fake tensors, worked out if they are ``asked`` for; None if some are not known."""
         missing = False
 
         def known(value: Any) -> Any:
@@ -130,6 +140,8 @@ class KnownValues:
                 missing = missing or isinstance(value, torch.SymInt)
                 return value
             found = self.of(value)
+            if found is None and asked:
+                found = worked_out(value)
             missing = missing or found is None
             return found
 
@@ -141,7 +153,7 @@ def _first_is_unknown(args: Any) -> bool:
     """Whether the first tensor's values are not known, which tells the common case."""
     if not args or not isinstance(args[0], torch.Tensor):
         return False
-    return not hasattr(args[0], _VALUE) and is_fake(args[0])
+    return not hasattr(args[0], _VALUE) and is_fake(args[0]) and not has_later(args[0])
 
 
 def _is_small(result: Any) -> bool:

@@ -171,7 +171,7 @@ class StepMode(TorchDispatchMode):
     ) -> None:
         super().__init__()
         refresh()
-        self.consumer, self.captured, self.values = consumer, captured, KnownValues()
+        self.consumer, self.captured, self.values = consumer, captured, KnownValues(lambda: consumer.sizes)
         self.threads = consumer.attribution.threads
         self.refused: Any = None
         self.ended = False

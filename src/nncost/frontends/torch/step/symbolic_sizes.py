@@ -53,7 +53,8 @@ class Sizes:
     """The symbols of one run; with ``by_data`` also those for sizes that only the data decide.
 
     A symbol whose sizes are ``multiples`` is replaced by one for the factor, so that halves of it are whole;
-    ``meaning`` says what the replacements mean.
+    ``meaning`` says what the replacements mean. ``compared`` are the numbers at which constants that the model looks at were
+    found to be the same.
     """
 
     def __init__(self, *, by_data: bool = False, multiples: Multiples | None = None) -> None:
@@ -70,6 +71,7 @@ class Sizes:
         self.numbers: dict[str, int] = {}
         self._integers: dict[str, Any] = {}
         self._ours: dict[Any, Any] = {}
+        self.compared: Sequence[Mapping[str, int]] = ()
 
     def shape(self, shape: Shape) -> tuple[Any, ...]:
         """A shape with PyTorch's symbolic integers. Raise SymbolError for anything but numbers and names."""
@@ -196,7 +198,16 @@ class Sizes:
         factors = {name: factor for name, factor in self._factors.items() if factor > 1}
         multiples = [f"{name} is a multiple of {factor}" for name, factor in sorted(factors.items())]
         asked = [*multiples, *in_short(found, factors, self._side)]
-        return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else [])]
+        compared = [SAME.format(_at(self.compared))] if self.compared else []
+        return [*chosen, *([f"The formulas hold where {', '.join(asked)}."] if asked else []), *compared]
+
+
+SAME = "The model looks at constants whose sizes are symbols; what it sees is the same at {}, and is taken for what it sees at all sizes."
+
+
+def _at(numbers: Sequence[Mapping[str, int]]) -> str:
+    """``B = 2, 4, 6; T = 47, 94, 141``."""
+    return "; ".join(f"{name} = {', '.join(str(each[name]) for each in numbers)}" for name in numbers[0])
 
 
 def symbol_names(shapes: dict[str, Shape]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from nncost.frontends.torch.step.dispatch_table import OperatorInfo
 from nncost.frontends.torch.step.fake_tensors import Layout, Outputs
+from nncost.frontends.torch.step.packing import packed_bits
 from nncost.frontends.torch.step.provenance import CONSTANT, INPUT, Provenance, provenance_of, stored_values
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 
@@ -21,8 +23,8 @@ _UNKNOWN = object()
 class Operand(NamedTuple):
     """A tensor among a call's arguments; ``same`` is the position of its first appearance, so that aliases are seen.
 
-    A tracer also notes whether it is a ``constant`` or a ``parameter``, and how many values a
-    ``sparse`` one holds, if that is known.
+    A tracer also notes whether it is a ``constant`` or a ``parameter``, how many values a
+    ``sparse`` one holds, if that is known, and how many bits those of a ``packed`` one take.
     """
 
     shape: tuple[Any, ...]
@@ -34,6 +36,7 @@ class Operand(NamedTuple):
     stored: int | None = None
     sparse: bool = False
     conjugate: bool = False
+    packed: Fraction | None = None
 
     @property
     def layout(self) -> Layout:
@@ -169,11 +172,12 @@ class TracedDescription(Description):
         if name:
             self.parameter = provenance
         is_constant = bits == CONSTANT
+        packed = packed_bits(tensor) if name else None
         if self.sizes is not None:
             shape = tuple([plain(dim, self.sizes) for dim in tensor.shape])
-            return Operand(shape, (), tensor.dtype, same, is_constant, bool(name))
+            return Operand(shape, (), tensor.dtype, same, is_constant, bool(name), packed=packed)
         if tensor.layout is torch.strided:
-            return Operand(tensor.shape, tensor.stride(), tensor.dtype, same, is_constant, bool(name))
+            return Operand(tensor.shape, tensor.stride(), tensor.dtype, same, is_constant, bool(name), packed=packed)
         return Operand(
             tensor.shape, (), tensor.dtype, same, is_constant, bool(name), stored_values(tensor), sparse=True
         )

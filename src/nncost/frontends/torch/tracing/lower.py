@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
+from nncost.dims import Dim
 from nncost.errors import NncostError
 from nncost.frontends.lowering import RuleError
 from nncost.frontends.torch.lowerings import catalogue as _catalogue  # noqa: F401 - registers every lowering
 from nncost.frontends.torch.lowerings.registry import Call, Lowering, lowering_for
 from nncost.frontends.torch.lowerings.sparse import by_stored
 from nncost.frontends.torch.tracing.call_signature import CallSignature, Literal, Operand
+from nncost.frontends.torch.tracing.causal import HIDDEN, masked_products
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.dtypes import DTYPES
@@ -53,7 +55,7 @@ def _kernel(signature: CallSignature) -> Kernel:
                 if value.constant:
                     tensor = builder.emit(ops.Constant("fill", tuple(value.shape), dtype, 1.0, _UNKNOWN_VALUE))
                 else:
-                    tensor = builder.input(tuple(value.shape), dtype=dtype)
+                    tensor = builder.input(tuple(value.shape), dtype=dtype, packed=value.packed)
                 tensors[value.same] = tensor
                 if value.parameter:
                     learned.add(tensor)
@@ -93,7 +95,8 @@ def emit(
     if lowering is not None:
         call = Call(builder, info.name, signature.operator._overloadname, arguments, outputs, learned, stored)
         try:
-            return _lowered(call, partial(by_stored, lowering) if stored else lowering)
+            masked = masked_products(info.name, dict(signature.arguments).get(HIDDEN), arguments)
+            return _lowered(call, partial(by_stored, lowering) if stored else lowering, masked)
         except RuleError:
             raise
         except (NotImplementedError, NncostError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError):
@@ -102,7 +105,7 @@ def emit(
     return list(builder.emit_many(ops.Opaque(info.name, outputs), *tensors)) if outputs else []
 
 
-def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
+def _lowered(call: Call, lowering: Lowering, masked: Dim = 0) -> list[Tensor | None]:
     """What a lowering emits, as one region; nothing where it raises."""
     builder = call.builder
     outer, dtype = builder.begin_items(), builder.dtype
@@ -112,7 +115,7 @@ def _lowered(call: Call, lowering: Lowering) -> list[Tensor | None]:
     finally:
         inside, builder.dtype = builder.end_items(outer), dtype
     lowered: list[Any] = list(found) if isinstance(found, (tuple, list)) else [found]
-    builder.items.extend(_named(row_name(call.name), inside, lowered))
+    builder.items.extend(_named(row_name(call.name), inside, lowered, masked))
     return lowered
 
 
@@ -122,19 +125,19 @@ def row_name(name: str) -> str:
     return base.strip("_") if namespace == "aten" else name
 
 
-def _named(name: str, items: list[Item], lowered: list[Tensor | None]) -> list[Item]:
+def _named(name: str, items: list[Item], lowered: list[Tensor | None], masked: Dim) -> list[Item]:
     """The items with all work in a single region."""
     constants = [item for item in items if isinstance(item, Node) and isinstance(item.op, ops.Constant)]
     saved = [item for item in items if item.phase == "forward" and any(other.phase == "backward" for other in items)]
     aside = dict.fromkeys((*constants, *saved))
     work = [item for item in items if item not in aside]
     kept: list[Item] = list(aside)
-    if len(work) <= 1:
+    if len(work) <= 1 and masked == 0:
         return [*kept, *work]
     produced = {tensor for item in work for tensor in item.outputs}
     inputs = dict.fromkeys(t for item in work for t in item.inputs if t not in produced)
     outputs = tuple(tensor for tensor in lowered if tensor is not None and tensor in produced)
-    region = Region(Operation(name), tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase)
+    region = Region(Operation(name), tuple(work), tuple(inputs), outputs, work[0].path, work[0].phase, masked=masked)
     return [*kept, region]
 
 

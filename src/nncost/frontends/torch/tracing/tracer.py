@@ -19,6 +19,7 @@ from nncost.frontends.torch.step.attribution import Place, producer
 from nncost.frontends.torch.step.dispatch_table import OTHER_VIEWS, Handling, OperatorInfo, written_to
 from nncost.frontends.torch.step.fake_tensors import Outputs, is_fake, is_made, outputs_like, tensors_in
 from nncost.frontends.torch.step.mode import Consumer
+from nncost.frontends.torch.step.packing import keep_packed
 from nncost.frontends.torch.step.plain_results import plain_result
 from nncost.frontends.torch.step.provenance import (
     CONSTANT,
@@ -30,6 +31,7 @@ from nncost.frontends.torch.step.provenance import (
 from nncost.frontends.torch.step.signals import NotEqual
 from nncost.frontends.torch.step.symbolic_sizes import Sizes, plain
 from nncost.frontends.torch.tracing.call_signature import CallSignature, TracedDescription
+from nncost.frontends.torch.tracing.causal import HIDDEN, CausalProducts
 from nncost.frontends.torch.tracing.log import Entry, Log
 from nncost.frontends.torch.tracing.rewrites import Rewrites
 
@@ -61,6 +63,7 @@ class Tracer(Consumer):
         self.uses: dict[tuple[str, str, str], None] = {}
         self.layer_outputs: dict[str, Shape] = {}
         self.written: dict[int, Any] = {}
+        self.causal = CausalProducts()
         self.log = log
         self._only_fake = only_fake
         # An optimizer may have made its tensors before it is seen; a module's all come from operators that are.
@@ -68,7 +71,7 @@ class Tracer(Consumer):
 
     def contexts(self) -> Iterable[AbstractContextManager[Any]]:
         """Functions are rewritten before PyTorch takes them apart."""
-        return (Rewrites(),)
+        return (Rewrites(self.causal, lambda: self.sizes),)
 
     # ---------------------------------------------------------------- operators
     def decomposition(self, func: Any, info: OperatorInfo) -> Callable[..., Any] | None:
@@ -86,6 +89,7 @@ class Tracer(Consumer):
             result = self.compute(func, args, kwargs)
         if isinstance(result, torch.Tensor) and args and isinstance(args[0], torch.Tensor) and result is not args[0]:
             set_provenance(result, provenance_of(args[0]))
+            keep_packed([args[0]], [result])
             self._note_view(info, args, kwargs, result)
         return result
 
@@ -99,7 +103,9 @@ class Tracer(Consumer):
             result = self.compute(func, args, kwargs)
         else:
             result = fast.view(func, args, kwargs)
-        self._note_provenance(found, info, result, view=True)
+        results = self._note_provenance(found, info, result, view=True)
+        if found.parameter is not None:
+            keep_packed(found.tensors, results)
         self._note_view(info, args, kwargs, result)
         return result
 
@@ -111,6 +117,9 @@ class Tracer(Consumer):
         place = self.attribution.place_of(found.tensors)
         if place[1] == "backward":
             _add_context(info, arguments)
+        hidden = self.causal.of_operator(info.name, backward=place[1] == "backward")
+        if hidden is not None:
+            arguments.append((HIDDEN, hidden))
         key = (func, tuple(arguments))
         signature = self.signatures.get(key)
         if signature is None or signature.results is None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nncost.frontends.torch.step.fake_module import layer_names
+from nncost.frontends.torch.step.packing import PACKED, packed_bits
 from nncost.frontends.torch.step.subclasses import has_own_operators
 from nncost.ir.trace import joined
 
@@ -77,10 +78,16 @@ class BlockKeys:
                     continue
                 if id(tensor) in self._shared or tensor.layout is not torch.strided or has_own_operators(type(tensor)):
                     return None
-                if tensor._backward_hooks or getattr(tensor, "_post_accumulate_grad_hooks", None) or vars(tensor):
+                if (
+                    tensor._backward_hooks
+                    or getattr(tensor, "_post_accumulate_grad_hooks", None)
+                    or vars(tensor).keys() - {PACKED}
+                ):
                     return None
                 trained = self._is_trained(tensor, joined(self._names[layer], name))
-                found.append((name, (type(tensor), tensor.shape, tensor.stride(), tensor.dtype, trained)))
+                found.append(
+                    (name, (type(tensor), tensor.shape, tensor.stride(), tensor.dtype, packed_bits(tensor), trained))
+                )
         return tuple(found)
 
 

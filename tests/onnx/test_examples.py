@@ -42,7 +42,10 @@ def test_outputs_equal_onnxruntime(example: Example, tmp_path: Path) -> None:
 
 # What the counting scalar cannot do: round, stand alone in an array without axes, come from an integer.
 NOT_PROVEN = {"Round()", "ReduceSum()", "MatMul((5,),(5,))", "PRelu(one)", "Cast(ints)", "BitCast"}
-WHOLE_PRODUCTS = {"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv"}
+WHOLE_PRODUCTS = {
+    "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "QGemm", "QGemm(floats)", "MatMulIntegerToFloat",
+    "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulBnb4(nf4)", "MatMulBnb4(fp4)",
+}  # fmt: skip
 """Products of whole numbers, which the counting scalar does not see; a test below counts them with floats."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,18 @@ def _floor_quotient(left: Any, right: Any) -> Any:
     return floor_divide(left, right)
 
 
+ASSUMED: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("ASSUMED", default=None)
+"""Where pairs of a formula and a number are noted that were taken to differ."""
+
+
 def _equal(left: Any, right: Any) -> bool:
     """Whether two sizes are equal; one that is a symbol is taken to differ from every number."""
-    return same(left, right) if is_symbolic(left) == is_symbolic(right) else False
+    if is_symbolic(left) == is_symbolic(right):
+        return same(left, right)
+    noted = ASSUMED.get()
+    if noted is not None and (left, right) not in noted:
+        noted.append((left, right))
+    return False
 
 
 def _power(base: Any, exponent: Any) -> Any:

@@ -33,21 +33,27 @@ def load(source: str, options: LoadOptions) -> Model:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.model_file import opsets_of, read_model
-    from nncost.frontends.onnx.open_sizes import FollowingSize, following
+    from nncost.frontends.onnx.open_sizes import FollowingSize, following, noted
+    from nncost.ir.size_functions import ASSUMED
 
     model = read_model(source)
     opsets, found = opsets_of(model, source), dict[str, FollowingSize]()
-    for _ in range(MAX_FOLLOWING):
-        try:
-            return _translated(model, source, opsets, options, found, trusting=False)
-        except ShapeError as error:
-            size = following(error, {**options.symbols, **dict.fromkeys(found, 0)})
-            if size is None:
-                if error.sizes is None:
-                    raise
-                break
-            found[size.name] = size
-    return _translated(model, source, opsets, options, found, trusting=True)
+    assumed = ASSUMED.set([])
+    try:
+        for _ in range(MAX_FOLLOWING):
+            try:
+                return _translated(model, source, opsets, options, found, trusting=False)
+            except ShapeError as error:
+                bound = {*options.symbols, *found}
+                size = following(error.sizes, bound) or next(filter(None, (following(p, bound) for p in noted())), None)
+                if size is None:
+                    if error.sizes is None:
+                        raise
+                    break
+                found[size.name] = size
+        return _translated(model, source, opsets, options, found, trusting=True)
+    finally:
+        ASSUMED.reset(assumed)
 
 
 def _translated(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
-from nncost.dims import is_symbolic, substitute
-from nncost.errors import ShapeError
+from nncost.dims import Dim, is_symbolic, same, substitute
+from nncost.ir.size_functions import ASSUMED
 from nncost.records import record
 
 MAX_SIZE = 2**20
@@ -15,17 +15,17 @@ MAX_SIZE = 2**20
 
 @record
 class FollowingSize:
-    """The value of a symbol: the only one that fits what stands behind it, or one ``least`` to ``most``."""
+    """The value of a symbol: another symbol, the only number that fits what stands behind it, or one ``least`` to ``most``."""
 
     name: str
-    value: int
-    least: int
-    most: int
+    value: Dim
+    least: Dim
+    most: Dim
 
     @property
     def note(self) -> str:
         """What a reader should know."""
-        if self.least == self.most:
+        if same(self.least, self.most):
             return f"The size {self.name} is {self.value}, as what it is used for says."
         return (
             f"The size {self.name} is taken to be {self.value}: what it is used for needs {self.least} to {self.most}. "
@@ -33,11 +33,18 @@ class FollowingSize:
         )
 
 
-def following(error: ShapeError, bound: Mapping[str, int]) -> FollowingSize | None:
-    """Return the value of the one symbol in two sizes that must be equal, or None if that is not what went wrong."""
-    if error.sizes is None or is_symbolic(error.sizes[0]) == is_symbolic(error.sizes[1]):
+def noted() -> list[tuple[Any, Any]]:
+    """Return the pairs of a formula and a number that were taken to differ: where that goes wrong they are equal."""
+    return list(ASSUMED.get() or ())
+
+
+def following(sizes: tuple[Any, Any] | None, bound: Collection[str]) -> FollowingSize | None:
+    """Return the value of the one symbol in two sizes that must be equal, or None if they do not tell."""
+    if sizes is None:
         return None
-    formula, number = sorted(error.sizes, key=lambda size: not is_symbolic(size))
+    if is_symbolic(sizes[0]) == is_symbolic(sizes[1]):
+        return _same_symbol(*sizes, bound)
+    formula, number = sorted(sizes, key=lambda size: not is_symbolic(size))
     (free, *more) = formula.free_symbols
     name = str(free).strip("'")
     if more or name in bound:
@@ -47,6 +54,14 @@ def following(error: ShapeError, bound: Mapping[str, int]) -> FollowingSize | No
         return None
     least, most = found
     return FollowingSize(name, _roundest(formula, free, least, most), least, most)
+
+
+def _same_symbol(left: Any, right: Any, bound: Collection[str]) -> FollowingSize | None:
+    """One symbol that is another; None for anything else."""
+    for one, other in ((left, right), (right, left)):
+        if getattr(one, "is_Symbol", False) and getattr(other, "is_Symbol", False) and str(one) not in bound:
+            return FollowingSize(str(one).strip("'"), other, other, other)
+    return None
 
 
 def _range(formula: Any, free: Any, number: int) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ MAX_LENGTH = 200
 _FUNCTIONS = ("floor", "ceiling", "ceil", "Max", "max", "Min", "min")
 
 
-def dim_named(name: str, bindings: Mapping[str, int]) -> Dim:
+def dim_named(name: str, bindings: Mapping[str, Dim]) -> Dim:
     """Return what a size of that name is: a number that it is bound to, an expression of symbols, or a symbol.
 
     A name that is neither a word nor an expression is a symbol in quotes, so that formulas can be read.
@@ -54,14 +54,14 @@ def _as_size(value: Any) -> Dim:
     return value if value.free_symbols else int(value)
 
 
-def _value(node: ast.expr, bindings: Mapping[str, int]) -> Any:
+def _value(node: ast.expr, bindings: Mapping[str, Dim]) -> Any:
     import sympy
 
     match node:
         case ast.Constant(value=int() as number) if not isinstance(number, bool) and abs(number) < 2**63:
             return sympy.Integer(number)
         case ast.Name(id=name):
-            return sympy.Integer(bindings[name]) if name in bindings else symbol(name)
+            return sympy.sympify(bindings[name]) if name in bindings else symbol(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, bindings)
         case ast.BinOp(left=left, op=operator, right=right):

@@ -38,13 +38,21 @@ def _if(call: Call) -> Lowered:
 
 
 def _either(call: Call, branches: dict[str, Any]) -> Lowered:
-    emitted = {name: emitted_apart(call, graph, name) for name, graph in branches.items()}
+    emitted, failed = {}, {}
+    for name, graph in branches.items():
+        try:
+            emitted[name] = emitted_apart(call, graph, name)
+        except ShapeError as error:
+            failed[name] = error
+    if not emitted:
+        raise next(iter(failed.values()))
     chosen = heaviest({name: items for name, (items, _) in emitted.items()})
     items, outputs = emitted[chosen]
     call.builder.items.extend(items)
-    if emitted["then_branch"][0] or emitted["else_branch"][0]:
+    if failed or any(items for items, _ in emitted.values()):
+        why = "which alone can run at these sizes" if failed else "the costlier one"
         call.note(
-            f"Data decide which branch of {printable(call.node.name or 'an If')!r} runs: {chosen}, the costlier one, "
+            f"Data decide which branch of {printable(call.node.name or 'an If')!r} runs: {chosen}, {why}, "
             "is counted, so that totals are upper bounds."
         )
     return tuple(outputs)

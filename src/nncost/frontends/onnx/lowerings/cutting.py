@@ -145,8 +145,6 @@ def _with_border(call: Call, x: Tensor, before: Sequence[Dim], after: Sequence[D
     padded = [size for size, pair in zip(x.shape, rest, strict=True) if any(pair)]
     if 0 in padded:
         raise ShapeError(f"there is nothing to repeat in {shape_text(x.shape)}.")
-    if any(map(is_symbolic, padded)):
-        raise Unlowered("a border of a symbolic size")
     return pad_with_border(call.builder, x, rest, border)
 
 

@@ -29,10 +29,14 @@ BIAS, LENGTHS, FIRST_STATE, PEEPHOLES = 3, 4, 5, 7
 
 def _layer(call: Call, kind: str) -> Lowered:
     """``X`` (T, B, F), ``W`` (D, G·H, F), ``R`` (D, G·H, H), ``B`` (D, 2·G·H) → ``Y`` (T, D, B, H), final states (D, B, H)."""
-    settings = recurrent_settings(call, kind)
-    x, count = call.ranked(0, 3, 3), len(settings.reverse)
-    b = call.builder
     weights, hidden_weights = call.ranked(1, 3, 3, "weight"), call.ranked(2, 3, 3, "weight")
+    return recurrent(call, kind, call.ranked(0, 3, 3), weights, hidden_weights)
+
+
+def recurrent(call: Call, kind: str, x: Tensor, weights: Tensor, hidden_weights: Tensor) -> tuple[Tensor, ...]:
+    """The layer on an input and weights that are tensors already; everything else is as the node says."""
+    settings = recurrent_settings(call, kind)
+    b, count = call.builder, len(settings.reverse)
     bias = call.ranked(BIAS, 2, 2, "bias") if call.has(BIAS) else None
     _check(call, kind, count, x, weights, hidden_weights, bias)
     peepholes = call.ranked(PEEPHOLES, 2, 2, "weight") if kind == "lstm" and call.has(PEEPHOLES) else None

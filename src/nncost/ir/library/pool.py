@@ -7,8 +7,6 @@ from functools import partial
 from itertools import product as combinations
 from typing import Literal, cast
 
-import numpy as np
-
 from nncost.dims import Dim, add_all, ceil_divide, floor_divide, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder, GradientRule
@@ -17,7 +15,6 @@ from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Operation, Pool
 from nncost.ir.library.conv import pad_spatial
 from nncost.ir.library.reductions import vector_norm
-from nncost.ir.numpy_types import limits_of, numpy_dtype
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -60,6 +57,8 @@ def max_pool_with_indices(
 
 def _unpadded(lengths: Sequence[int], padding: Padding, order: Literal["C", "F"]) -> object:
     """For each element of a padded plane its number in the plane itself."""
+    import numpy as np
+
     plane = np.arange(product(lengths)).reshape(lengths, order=order)
     grown = np.pad(plane, [(max(0, low), max(0, high)) for low, high in padding])
     return grown.reshape(-1)
@@ -80,7 +79,11 @@ def _maxima(b: Builder, x: Tensor, layer: Pool) -> tuple[Tensor, Tensor, Tensor]
 
 def _lowest(dtype: str) -> float:
     """What never wins a maximum."""
-    return float(limits_of(numpy_dtype(dtype))[0]) if dtype in INTEGER_DTYPES else float("-inf")
+    if dtype not in INTEGER_DTYPES:
+        return float("-inf")
+    from nncost.ir.numpy_types import limits_of, numpy_dtype
+
+    return float(limits_of(numpy_dtype(dtype))[0])
 
 
 def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
@@ -114,6 +117,10 @@ def masked_max_pool(
 
     Per tap 1 cmp and an integer product beside the K−1 cmp of a maximum.
     """
+    import numpy as np
+
+    from nncost.ir.numpy_types import numpy_dtype
+
     spatial, lowest = tuple(range(2, x.rank)), float(np.finfo(numpy_dtype(x.dtype)).min)
     window = ops.Window(spatial, tuple(kernel), tuple(stride), tuple(dilation))
     with b.region(Operation("max_pool_with_mask"), x, mask) as region:

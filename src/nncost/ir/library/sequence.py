@@ -8,7 +8,7 @@ from nncost.ir.builder import Builder, Operand
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Attention, Dropout, Embedding, Operation
 from nncost.ir.library.activations import softmax
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.builder import Operand
 from nncost.ir.graph import Tensor
 from nncost.ir.library import sequence
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 
 RATIO, TRAINING = 1, 2
 """Positions of the operands, which are attributes before opset 12."""

@@ -13,7 +13,7 @@ from nncost.frontends.onnx.ml_attributes import constant, float_type, values_of
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.lookup import looked_up
 from nncost.ir.library.reductions import vector_norm
 

@@ -13,7 +13,6 @@ from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Operation, Pool
 from nncost.ir.library.conv import pad_spatial
-from nncost.ir.numpy_types import limits_of, numpy_dtype
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -50,6 +49,8 @@ def _lowest(dtype: str) -> float:
     """What never wins a maximum."""
     if dtype not in INTEGER_DTYPES:
         return float("-inf")
+
+    from nncost.ir.numpy_types import limits_of, numpy_dtype  # NumPy, which counting does without
 
     return float(limits_of(numpy_dtype(dtype))[0])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import assignments, count_options, format_options, keywords, show, source_text
 from nncost.errors import Instead, SymbolError
 
@@ -17,6 +18,8 @@ HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quanti
   nncost formula 784-h*L-10 backward.mul --batch B --at h=128 --at L=3
   nncost formula "3xHxW, conv 16 3x3 pad=1" forward.macs --latex
   nncost formula 784-h-10 step.flops --python
+
+Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation).
 """
 
 MAIN = (
@@ -33,11 +36,13 @@ MAIN = (
 @click.option("--mathml", "form", flag_value="mathml", help="The formula as MathML.")
 @click.option("--python", "form", flag_value="python", help="As a Python function on integers.")
 @count_options
-def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> None:
+def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> int:
     """Print formulas."""
     from nncost.api import settings_of
+    from nncost.documents.document import Note
     from nncost.notation.formula import formula_of
     from nncost.pipeline.report_on import report_on
+    from nncost.views.count import warnings
     from nncost.views.formula import formula_document
 
     report = report_on(source_text(source), settings_of(**keywords(**options)))
@@ -56,11 +61,13 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
             hint=f"Symbols: {known or 'none'}.",
             instead=None if known else Instead("--at", ""),
         )
+    notes = [*warnings(report), *map(Note, report.notes)]
     show(
         form,
-        lambda: formula_document(formulas),
+        lambda: formula_document(formulas, notes),
         json=lambda: [formula.to_dict() for formula in formulas],
         latex=lambda: "\n".join(formula.latex() for formula in formulas),
         mathml=lambda: "\n".join(formula.mathml() for formula in formulas),
         python=lambda: "\n".join(formula.python() for formula in formulas),
     )
+    return 0 if report.complete else EXIT_INCOMPLETE

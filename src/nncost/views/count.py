@@ -49,7 +49,7 @@ def count_document(
             blocks += [Heading(by.capitalize()), row_table(report, by, depth, expand=expand, shapes=shapes)]
         blocks += [Heading("One step"), _totals_table(report.totals), *_run(report)]
     blocks += [Heading("Memory of one step"), Facts(tuple(memory_facts(report)))]
-    blocks += [*_warnings(report), *map(Note, _closing(report))]
+    blocks += [*warnings(report), *map(Note, _closing(report))]
     blocks += [] if command is None else [command.next("explain")]
     inputs = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
     return Document(f"{shortened(report.source.name)}   ({inputs})", (Section("", tuple(blocks)),))
@@ -95,7 +95,8 @@ def _has_neurons(report: Report) -> bool:
     return report.neurons != 0 and all(row.op in _OF_NEURONS for row in forward if row.counts["macs"] != 0)
 
 
-def _warnings(report: Report) -> list[Note]:
+def warnings(report: Report) -> list[Note]:
+    """Return what is missing in the totals, and what is not exact."""
     texts = []
     if not report.complete:
         many = len(report.unknown) > 1

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nncost.documents.document import Block, Cell, Document, Facts, Heading, Paragraph, Section
+from nncost.documents.document import Block, Cell, Document, Facts, Heading, Note, Paragraph, Section
 from nncost.notation.formula import Formula
 from nncost.notation.written import written
 from nncost.units import exact
 
 
-def formula_document(formulas: Sequence[Formula]) -> Document:
+def formula_document(formulas: Sequence[Formula], notes: Sequence[Note] = ()) -> Document:
     """Return each formula expanded, factored if that is shorter, its leading term and its value at given sizes."""
     blocks = [block for formula in formulas for block in _blocks(formula)]
-    return Document("", (Section("", tuple(blocks)),))
+    return Document("", (Section("", (*blocks, *notes)),))
 
 
 def one_formula_document(formula: Formula) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from nncost.dims import Dim, Shape, is_symbolic, same, shape_text
+from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, substitute, symbol
 from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
@@ -37,7 +37,8 @@ class FileInput:
 class FileInputs:
     """The inputs with their final shapes; ``batch_was`` is the file's number of examples if it was replaced.
 
-    ``sequences`` are the sequences and optionals by name with the tensors that they hold, None for an empty optional.
+    ``sequences`` are the sequences and optionals by name with the tensors that they hold, None for an empty optional;
+    ``symbols`` the sizes that the batch gives a number to.
     """
 
     tensors: tuple[tuple[str, Shape, str], ...]
@@ -47,6 +48,7 @@ class FileInputs:
     batch_was: int | None
     float_types: frozenset[str]
     as_filed: bool
+    symbols: Mapping[str, Dim]
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -70,7 +72,8 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     ]
     filed = [value for value in given if value.dtype]
     overridden = _overridden(given, _by_name(filed, options))
-    final, batch = _batched(overridden, options)
+    _check_batch(given, overridden, options)
+    final, batch, symbols = _batched(overridden, options)
     tensors = tuple((value.name, _complete(value), value.dtype) for value in final)
     before = filed[0].shape[0] if filed and filed[0].shape else None
     replaced = before is not None and not is_symbolic(before) and not same(before, batch)
@@ -82,6 +85,7 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
         batch_was=cast("int", before) if replaced else None,
         float_types=frozenset(value.float_type for value in given) - {""},
         as_filed=final == filed,
+        symbols=symbols,
     )
 
 
@@ -134,7 +138,7 @@ def _size_names(graph: Any) -> set[str]:
     for value in graph.input:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if says_something(dim.dim_param):
-                found |= {dim.dim_param, *symbols_of(dim.dim_param)}
+                found |= {dim.dim_param, *(name.strip("'") for name in symbols_of(dim.dim_param))}
             elif not dim.HasField("dim_value") or dim.dim_value < 0:
                 found.add(f"{value.name}_{axis}")
     return found
@@ -182,7 +186,19 @@ def _overridden(given: list[FileInput], shapes: Mapping[str, Shape]) -> list[Fil
         if any(not is_symbolic(dim) and dim < 0 for dim in shape):
             raise OptionError(f"sizes are at least 0, received {shape_text(shape)}.")
         chosen[name or names[0]] = shape
+    for value in filed:
+        _check_rank(value, chosen.get(value.name))
     return [replace(value, shape=chosen[value.name]) if value.name in chosen else value for value in filed]
+
+
+def _check_rank(value: FileInput, shape: Shape | None) -> None:
+    if shape is None or value.shape is None or len(shape) == len(value.shape):
+        return
+    own = shape_text(tuple(symbol("?") if dim is None else dim for dim in value.shape))
+    raise OptionError(
+        f"the input {value.name!r} has {counted(len(value.shape), 'axis', 'axes')} in the file, it is {own}: "
+        f"received {shape_text(shape)}."
+    )
 
 
 def _known(names: list[str], wrong: str = "") -> str:
@@ -190,22 +206,42 @@ def _known(names: list[str], wrong: str = "") -> str:
     return (f"Did you mean {close[0]!r}? " if close else "") + f"Its inputs: {', '.join(names) or 'none'}."
 
 
-def _batched(filed: list[FileInput], options: LoadOptions) -> tuple[list[FileInput], Dim]:
-    """The first axis of the first input is the batch, and so is that of each input whose first axis has the same size."""
+def _check_batch(given: list[FileInput], overridden: list[FileInput], options: LoadOptions) -> None:
+    """Raise OptionError if the caller gives the first input's shape and a batch that is not its first axis."""
+    filed = [value for value in given if value.dtype]
+    if options.batch is None or not overridden or overridden[0] is filed[0] or not overridden[0].shape:
+        return
+    size, shape = overridden[0].shape[0], overridden[0].shape
+    if size is not None and not is_symbolic(size) and not is_symbolic(options.batch) and size != options.batch:
+        raise OptionError(
+            f"batch {options.batch} contradicts the shape {'x'.join(map(str, shape))} of {overridden[0].name!r}, "
+            f"whose first axis is the batch.",
+            hint="Leave one of the two out.",
+        )
+
+
+def _batched(filed: list[FileInput], options: LoadOptions) -> tuple[list[FileInput], Dim, Mapping[str, Dim]]:
+    """The first axis of the first input is the batch, and so is each size that is called or is as long as it.
+
+    Without a name of its own only first axes are: the sizes of others may be equal by chance.
+    """
     first = filed[0].shape if filed else None
-    if options.batch is None:
-        size = first[0] if first else 1
-        return filed, 1 if size is None else size
-    batch = options.symbols.get(str(options.batch), options.batch) if is_symbolic(options.batch) else options.batch
     before = first[0] if first else None
+    if options.batch is None:
+        return filed, 1 if not first or before is None else before, {}
+    batch = options.symbols.get(str(options.batch), options.batch) if is_symbolic(options.batch) else options.batch
+    named = getattr(before, "is_Symbol", False)
 
-    def is_batch(value: FileInput) -> bool:
-        if not value.shape:
-            return False
-        size = value.shape[0]
-        return size is None or (before is not None and same(size, before))
+    def sizes(shape: Sizes) -> Sizes:
+        rest = shape[1:]
+        if named:
+            rest = tuple(None if dim is None else substitute(dim, {before: batch}) for dim in rest)
+        is_batch = shape[0] is None or (before is not None and same(shape[0], before))
+        start = batch if is_batch else substitute(shape[0], {before: batch}) if named else shape[0]
+        return (start, *rest)
 
-    return [replace(v, shape=(batch, *v.shape[1:])) if v.shape and is_batch(v) else v for v in filed], batch
+    symbols = {str(before).strip("'"): batch} if named else {}
+    return [replace(v, shape=sizes(v.shape)) if v.shape else v for v in filed], batch, symbols
 
 
 def _complete(value: FileInput) -> Shape:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nncost.dims import Shape, shape_text
-from nncost.errors import MissingExtraError, ShapeError
+from nncost.errors import MissingExtraError, NncostError, ShapeError
 from nncost.frontends.model import LoadOptions, Model
 from nncost.records import replace
 
@@ -33,11 +33,36 @@ def load(source: str, options: LoadOptions) -> Model:
         raise MissingExtraError("reading an .onnx file", "onnx", "onnx") from None
     from nncost.frontends.onnx import lowerings as _lowerings  # noqa: F401 - registers every lowering
     from nncost.frontends.onnx.model_file import opsets_of, read_model
-    from nncost.frontends.onnx.open_sizes import FollowingSize, following, noted
-    from nncost.ir.size_functions import ASSUMED
 
     model = read_model(source)
-    opsets, found = opsets_of(model, source), dict[str, FollowingSize]()
+    options = replace(options, symbols={_unquoted(name): size for name, size in options.symbols.items()})
+    opsets = opsets_of(model, source)
+    try:
+        return _at_open_sizes(model, source, opsets, options)
+    except ShapeError as error:
+        if options.inputs or options.symbols or options.batch is not None:
+            error.hint = _own_shapes(model, options) or error.hint
+        raise
+
+
+def _own_shapes(model: Any, options: LoadOptions) -> str:
+    """What a caller whose shapes do not fit should know of the file."""
+    from nncost.frontends.onnx.constants import Types
+    from nncost.frontends.onnx.inputs import read_inputs
+
+    try:
+        shapes = read_inputs(model.graph, LoadOptions(), Types()).shapes
+    except NncostError:
+        return ""
+    return f"The file's own shapes: {', '.join(f'{name} {shape_text(shape)}' for name, shape in shapes.items())}."
+
+
+def _at_open_sizes(model: Any, source: str, opsets: Mapping[str, int], options: LoadOptions) -> Model:
+    """The model, with the sizes that the file leaves open where what stands behind them tells."""
+    from nncost.frontends.onnx.open_sizes import following, noted
+    from nncost.ir.size_functions import ASSUMED
+
+    found: dict[str, FollowingSize] = {}
     assumed = ASSUMED.set([])
     try:
         for _ in range(MAX_FOLLOWING):
@@ -54,6 +79,11 @@ def load(source: str, options: LoadOptions) -> Model:
         return _translated(model, source, opsets, options, found, trusting=True)
     finally:
         ASSUMED.reset(assumed)
+
+
+def _unquoted(name: str) -> str:
+    """A size's own name, also where a caller writes it in the quotes in which it is printed."""
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "'" else name
 
 
 def _translated(
@@ -117,7 +147,7 @@ def _sizes_in(inputs: FileInputs, options: LoadOptions) -> Any:
     }
 
     def dim_of(name: str) -> Dim | None:
-        dim = dim_named(name, options.symbols)
+        dim = dim_named(name, {**options.symbols, **inputs.symbols})
         return dim if symbols.issuperset(map(str, getattr(dim, "free_symbols", ()))) else None
 
     return dim_of

@@ -15,9 +15,13 @@ EVEN = 1e-4
 
 
 def follows_a_rule(values: Array) -> bool:
-    """Whether the numbers of a table are few, repeated, evenly spaced along an axis, or sines of positions."""
-    distinct = len(np.unique(values))
-    if distinct <= max(min(MAX_DISTINCT, values.size // 2), values.size // REPEATED):
+    """Whether the numbers of a table are few, repeated, evenly spaced along an axis, or sines of positions.
+
+    Quantized ones repeat themselves whatever they stand for.
+    """
+    quantized, values = values.dtype.kind in "iu", values.astype(np.float64)
+    distinct, repeated = len(np.unique(values)), 0 if quantized else values.size // REPEATED
+    if distinct <= max(min(MAX_DISTINCT, values.size // 2), repeated):
         return True
     return any(_is_even(values, axis) or _begins_with_position_zero(values, axis) for axis in range(values.ndim))
 

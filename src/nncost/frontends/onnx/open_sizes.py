@@ -45,9 +45,11 @@ def following(sizes: tuple[Any, Any] | None, bound: Collection[str]) -> Followin
     if is_symbolic(sizes[0]) == is_symbolic(sizes[1]):
         return _same_symbol(*sizes, bound)
     formula, number = sorted(sizes, key=lambda size: not is_symbolic(size))
-    (free, *more) = formula.free_symbols
+    if len(formula.free_symbols) != 1:
+        return None
+    (free,) = formula.free_symbols
     name = str(free).strip("'")
-    if more or name in bound:
+    if name in bound:
         return None
     found = _range(formula, free, int(number))
     if found is None:

@@ -20,6 +20,11 @@ from nncost.ir.graph import Role, Tensor
 
 MAX_READ = 2**22
 """Elements of the largest constant that is read to see whether it follows a rule."""
+MOVES = (
+    "Cast", "DequantizeLinear", "Expand", "Flatten", "Gather", "GatherElements", "Identity", "QuantizeLinear", "Reshape",
+    "Slice", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+"""Operations that hand the elements of their first operand on."""
 
 
 def product_of(call: Call, tensor: Tensor, *, learned: bool) -> Computed:
@@ -87,12 +92,21 @@ def is_vector(shape: Shape) -> bool:
 def _is_made_up(call: Call, value: Stored | Derived) -> bool:
     """Whether a constant is a mask, a grid or a table of sines: numbers that follow a rule, which nobody learned.
 
-    It is read only where it lies in the model's own file.
+    It is read only where it lies in the model's own file; of a part of a table the whole table tells.
     """
+    value = _moved(value)
     if isinstance(value, Stored) and value.constant.elsewhere:
         return False
     try:
         values = np.asarray(call.walk.known_values(value))
     except NoValueError:
         return True
-    return values.size <= MAX_READ and follows_a_rule(values.astype(np.float64))
+    return values.size <= MAX_READ and follows_a_rule(values)
+
+
+def _moved(value: Stored | Derived) -> Stored | Derived:
+    """The constant of the file whose elements a derived one holds, in another order or type; else the value itself."""
+    found: Value | None = value
+    while isinstance(found, Derived) and found.node.call.name in MOVES:
+        found = found.node.call.values[0]
+    return found if isinstance(found, Stored) else value

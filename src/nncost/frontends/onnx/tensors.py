@@ -97,6 +97,7 @@ class Tensors:
     # ---------------------------------------------------------------- constants that nodes compute
     def _computed(self, value: Derived, role: Role | None) -> Sequence[Tensor]:
         key = value.node, role is not None
+        self.used_parameter = self.used_parameter or role is not None
         if key not in self._derived:
             before, self.inherited = self.inherited, role
             try:

@@ -293,7 +293,7 @@ class Translation:
                 isinstance(value, Computed) and value.activation for value in call.values
             )
         finally:
-            tensors.used_parameter = before
+            tensors.used_parameter = before or tensors.used_parameter
         source = SOURCES.get(call.node.op_type, "")
         return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from nncost.errors import ShapeError
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Graph, Region, Tensor
+from nncost.ir.graph import Graph, Region, Tensor, walk
 from nncost.ir.layers import Loss, Softmax
 from nncost.records import record
 
@@ -21,6 +22,8 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
     The mean over ``accumulate`` micro-batches is part of the constant factor of each gradient.
     """
     output = graph.outputs[0]
+    if LOSSES[name].target == "classes" and not output.rank:
+        _raise_without_classes(name, graph)
     with b.at("loss", "loss"), b.region(Loss(name), output) as region:
         value, seed = LOSSES[name].emit(b, graph, output, accumulate)
         region.returns(value)
@@ -29,6 +32,15 @@ def emit_loss(b: Builder, name: str, graph: Graph, accumulate: int) -> tuple[Ten
         with b.at("loss", "loss"):
             seeds += [_sum(b, graph, other, accumulate)[1] for other in graph.outputs[1:] if "float" in other.dtype]
     return value, seeds
+
+
+def _raise_without_classes(name: str, graph: Graph) -> None:
+    unknown = any(isinstance(node.op, ops.Opaque) for node in walk(graph.items))
+    raise ShapeError(
+        f"the loss {name} needs an axis of classes, the network's output "
+        + ("is of unknown shape." if unknown else "is a single number."),
+        hint="Say what the unknown operations compute: nncost docs own-operators." if unknown else "",
+    )
 
 
 def final_softmax(graph: Graph) -> Region | None:

@@ -34,10 +34,10 @@ def _gather(call: Call) -> Lowered:
 
 
 def _is_table(call: Call) -> bool:
-    """Whether constants of the file are looked up at indices that data decide."""
+    """Whether learned constants of the file are looked up: at indices that data decide, or at known positions."""
     table = call.value(0)
     is_stored = isinstance(table, (Stored, Derived)) and table.dtype not in SIZES and len(table.shape) > 1
-    return is_stored and not call.is_constant(1)
+    return is_stored and (not call.is_constant(1) or call.walk.tensors.inherited is not None)
 
 
 def _check_index(index: Known, length: object) -> None:

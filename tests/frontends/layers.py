@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from tests.frontends.layer import Arrays, Function, Layer
 from tests.onnx.models import node
+from tests.torch.vision import import_torchvision
 
 X, ROWS, IMAGE, SEQUENCE = (2, 3, 5), (4, 6), (2, 4, 7, 6), (2, 3, 4)
 
@@ -99,6 +103,54 @@ REDUCTIONS += [
     Layer("cumulative sum", ("cumulative_sum",), X, None, [node("CumSum", "x a")], of(torch.cumsum, dim=1), lambda state: {"a": np.int64(1)}),
 ]  # fmt: skip
 WEIGHTS = named("w", "b")
+
+
+def vision() -> Any:
+    """torchvision's operators; without the package what needs them is skipped."""
+    if find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_torchvision().ops
+
+
+class Deformed(nn.Module):
+    """A deformable convolution whose offsets are a part of its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolve = vision().deform_conv2d
+        self.weight, self.bias = (
+            nn.Parameter(torch.linspace(-1, 1, 48).reshape(6, 4, 1, 2)),
+            nn.Parameter(torch.ones(6)),
+        )
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.convolve(x, x[..., :5], self.weight, self.bias)
+
+
+class Regions(nn.Module):
+    """An image in boxes that are its own numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.align = vision().roi_align
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.align(x, x.reshape(-1, 5), (2, 3), 3.0, 2, aligned=True)
+
+
+class Distances(nn.Module):
+    """Distances to fixed points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("points", torch.linspace(-1, 1, 30).reshape(5, 6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cdist(x, self.points)
+
+
 LAYERS = [
     Layer("dense", ("dense",), ROWS, "dense 3", [node("Gemm", "x w b", transB=1)], lambda: nn.Linear(6, 3), WEIGHTS),
     Layer("dense over a sequence", ("dense",), SEQUENCE, "dense 3 bias=no", [node("MatMul", "x w")], lambda: nn.Linear(4, 3, bias=False),
@@ -144,6 +196,25 @@ LAYERS = [
     Layer("embedding", ("embedding",), (2, 5), "embedding 7 3", [node("Gather", "w x")], lambda: nn.Embedding(7, 3), named("w"), rows=7),
     Layer("dropout", ("dropout",), ROWS, "dropout 0.3", [node("Dropout", "x r")], None, lambda state: {"r": number(0.3)}),
     Layer("pixel shuffle", ("pixel_shuffle",), IMAGE, None, [node("DepthToSpace", "x", blocksize=2, mode="CRD")], lambda: nn.PixelShuffle(2)),
+    Layer("pixel unshuffle", ("pixel_unshuffle",), (2, 3, 4, 6), None, [node("SpaceToDepth", "x", blocksize=2, mode="CRD")], lambda: nn.PixelUnshuffle(2)),
+    *(Layer(f"triangle, upper={upper}", ("triangle",), (2, 4, 5), None, [node("Trilu", "x k", upper=int(upper))],
+            of(torch.triu if upper else torch.tril, diagonal=1), lambda state: {"k": np.int64(1)}) for upper in (True, False)),
+    Layer("columns to an image", ("col2im",), (2, 12, 16), None, [node("Col2Im", "x s k")], lambda: nn.Fold((5, 6), (2, 3)),
+          lambda state: {"s": np.array([5, 6]), "k": np.array([2, 3])}),
+    *(Layer(f"resized, {mode}", ("resize",), IMAGE, None, [node("Resize", "x - s", mode=mode, coordinate_transformation_mode="half_pixel")],
+            of(functional.interpolate, scale_factor=2.0, mode=f"bi{mode}"), lambda state: {"s": np.float32([1, 1, 2, 2])}) for mode in ("linear", "cubic")),
+    *(Layer(f"sampled, {padding}", ("grid_sample",), (2, 2, 7, 6), None, [node("Transpose", "x", "g", perm=[0, 2, 3, 1]), node("GridSample", "x g", padding_mode=padding)],
+            lambda padding=padding: Function(lambda x: functional.grid_sample(x, x.permute(0, 2, 3, 1), padding_mode=padding, align_corners=False)), bounds=(-1.3, 1.3))
+      for padding in ("zeros", "border", "reflection")),
+    Layer("deformable convolution", ("deformable_conv",), (1, 4, 5, 6), None, [node("Slice", "x a b c", "o"), node("DeformConv", "x w o d")], Deformed,
+          lambda state: {"a": np.array([0]), "b": np.array([5]), "c": np.array([3]), "w": state["weight"], "d": state["bias"]}),
+    Layer("aligned regions", ("region_align",), (2, 2, 4, 5), None,
+          [node("Reshape", "x s", "r"), node("Split", "r p", "m b", axis=1), node("Cast", "m", "n", to=7), node("Squeeze", "n a", "i"),
+           node("RoiAlign", "x b i", output_height=2, output_width=3, spatial_scale=3.0, sampling_ratio=2)],
+          Regions, lambda state: {"s": np.array([-1, 5]), "p": np.array([1, 4]), "a": np.array([1])}, bounds=(0.0, 0.9)),
+    Layer("affine grid", ("affine_grid",), (2, 2, 3), None, [node("AffineGrid", "x s")], of(functional.affine_grid, size=(2, 1, 4, 5), align_corners=False),
+          lambda state: {"s": np.array([2, 1, 4, 5])}),
+    Layer("distances", ("distances_between",), ROWS, None, [node("CDist", "x z", domain="com.microsoft", metric="euclidean")], Distances, named("z")),
     Layer("tile", ("tile",), X, None, [node("Tile", "x r")], lambda: Function(lambda x: x.repeat(1, 2, 3)), lambda state: {"r": np.array([1, 2, 3])}),
 ]  # fmt: skip
 HIDDEN = 3

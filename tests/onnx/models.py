@@ -43,17 +43,18 @@ def make_model(
     initializers = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(list(nodes), "test", given, results, initializers)
     domains = sorted({each.domain for each in nodes} - {""})
-    imports = [
-        helper.make_opsetid("", opset),
-        *(helper.make_opsetid(domain, newest_version(domain)) for domain in domains),
+    versions = [
+        (domain, newest_version(domain, [n.op_type for n in nodes if n.domain == domain])) for domain in domains
     ]
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(*each) for each in versions)]
     return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 
-def newest_version(domain: str) -> int:
-    """The newest version of a domain that the onnx package has; one for what it lacks."""
-    versions = [schema.since_version for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == domain]
-    return max(versions, default=1)
+def newest_version(domain: str, operators: Sequence[str]) -> int:
+    """The newest version of a domain that still has these operators; one for a domain that the onnx package lacks."""
+    schemas = [schema for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == domain]
+    gone = [schema.since_version - 1 for schema in schemas if schema.deprecated and schema.name in operators]
+    return min([*gone, max((schema.since_version for schema in schemas), default=1)])
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:

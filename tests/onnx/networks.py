@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from nncost.frontends.huggingface.transformers import transformers
 
 BATCH, SEQUENCE = {0: "batch"}, {0: "batch", 1: "sequence"}
 
@@ -21,8 +23,6 @@ class Exported:
     input: Callable[[], Tensor]
     axes: Mapping[int, str]
     merged: int = 0
-    fixed: Mapping[str, str] = field(default_factory=dict)
-    """Exporters that cannot keep the axes open, and why."""
 
 
 class GroupedCnn(nn.Module):
@@ -83,19 +83,18 @@ class LanguageModel(nn.Module):
 
 
 def _gpt2() -> nn.Module:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    return LanguageModel(GPT2LMHeadModel(GPT2Config(n_layer=2, n_embd=32, n_head=4, vocab_size=100, n_positions=64)))
+    library: Any = transformers()
+    config = library.GPT2Config(n_layer=2, n_embd=32, n_head=4, vocab_size=100, n_positions=64)
+    return LanguageModel(library.GPT2LMHeadModel(config))
 
 
 def _llama() -> nn.Module:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
+    library: Any = transformers()
+    config = library.LlamaConfig(
         num_hidden_layers=2, hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64,
         vocab_size=100, max_position_embeddings=64,
     )  # fmt: skip
-    return LanguageModel(LlamaForCausalLM(config))
+    return LanguageModel(library.LlamaForCausalLM(config))
 
 
 def _encoder() -> nn.Module:

@@ -13,8 +13,6 @@ import nncost
 from tests.onnx.networks import NETWORKS, export, made
 
 pytest.importorskip("onnxscript")
-OPEN = {"encoder": False, "lstm": True, "gru": True}
-"""Whether the older exporter leaves the sizes of recurrent layers and attention open; all others are."""
 
 
 @pytest.mark.parametrize("dynamo", [False, True], ids=["script", "dynamo"])

@@ -102,3 +102,17 @@ def test_roles_of_fused_layers(tmp_path: Path) -> None:
     report = nncost.count(saved(make_model(nodes, {"x": (2, 3, 8)}, constants=projected, opset=17), tmp_path))
     assert report.parameters.total == 8 * 24 + 24
     assert report.totals["forward"]["macs"] == 2 * 3 * 8 * 24 + 2 * 2 * 3 * 3 * 8
+
+
+def test_a_mixture_counts_the_experts_that_are_chosen(tmp_path: Path) -> None:
+    """5 rows meet 2 of 3 experts: 8·6 products up and 6·8 down each; all experts are parameters."""
+    shapes = {"x": (5, 8), "p": (5, 3)}
+    constants = {"a": np.ones((3, 6, 8)), "c": np.ones((3, 6)), "d": np.ones((3, 8, 6)), "e": np.ones((3, 8))}
+    made = node("MoE", "x p a c d e", domain="com.microsoft", k=2)
+    report = nncost.count(saved(make_model([made], shapes, constants=constants, opset=17), tmp_path))
+    amounts = report.totals["forward"]
+    assert amounts["macs"] == 5 * 2 * (8 * 6 + 6 * 8)
+    assert amounts["mul"] - amounts["macs"] == 5 * 2 * 8
+    # The sums of products with their biases, of two experts, and of a softmax over three scores.
+    assert amounts["add"] == 5 * 2 * (8 * 6 + 6 * 8) + 5 * 8 + 5 * (3 + 2)
+    assert report.parameters.total == 3 * (6 * 8 + 6 + 8 * 6 + 8)

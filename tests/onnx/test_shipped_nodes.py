@@ -17,10 +17,9 @@ from tests.onnx.official import PASSED, REFUSED, compared
 FOLDERS = ("pytorch-converted", "pytorch-operator", "simple")
 MODELS = [path for folder in FOLDERS for path in sorted((SHIPPED / folder).glob("*/model.onnx"))]
 UNKNOWN = {
-    "test_gradient_of_add", "test_gradient_of_add_and_mul",
     *(path.parent.name for path in MODELS if path.parent.name.startswith("test_strnorm")),
 }  # fmt: skip
-"""Text, and gradients as an operation."""
+"""Text."""
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.parent.name)

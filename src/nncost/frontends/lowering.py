@@ -86,7 +86,8 @@ TORCH = Lowerings()
 def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
     """Register how an operator is counted, by its name ``"onnx.Name"`` or ``"namespace::operator"``.
 
-    ``"onnx.com.example.Name"`` is an ONNX operator of another domain, and ``since`` the first opset a rule is for;
+    ``"onnx.com.example.Name"`` or ``"com.example::Name"`` is an ONNX operator of another domain, and ``since`` the first
+    opset a rule is for;
     ``"aten::pow.Scalar"`` is one overload of a PyTorch operator. The function receives the call, emits core
     operations into ``call.builder`` and returns a tensor per output. NotImplementedError leaves a call unknown.
     Raise OptionError for another name.
@@ -103,7 +104,7 @@ def lowers(*names: str, since: int = 1) -> Callable[[Own], Own]:
         raise OptionError(f"since= is an opset of ONNX; {torch[0]} has none.")
 
     def register(rule: Own) -> Own:
-        ONNX.register(onnx, since, users=True)(rule)
+        ONNX.register([*onnx, *(name.replace("::", ".") for name in torch)], since, users=True)(rule)
         TORCH.register(torch, users=True)(rule)
         return rule
 

@@ -282,8 +282,8 @@ def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
 def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:
     b, shape = tape.builder, x[0].shape
     match op:
-        case ops.Reshape():
-            tape.give(x[0], b.reshape(g, shape))
+        case ops.Reshape(trusted=trusted):
+            tape.give(x[0], b.emit(ops.Reshape(shape, trusted=True), g) if trusted else b.reshape(g, shape))
         case ops.Transpose(order=order):
             tape.give(x[0], b.transpose(g, [order.index(axis) for axis in range(len(order))]))
         case ops.Pad(before=before, after=after):

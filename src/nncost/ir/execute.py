@@ -180,7 +180,8 @@ class _Preparation:
         if isinstance(op, _Store):
             return _store
         if isinstance(op, ops.Random):
-            return _draw(integers(op.shape), self.random, self.dtype or node.outputs[0].dtype)
+            seeded = self.random if op.seed is None or self.dtype is not None else _seeded(op.seed)
+            return _draw(integers(op.shape), seeded, self.dtype or node.outputs[0].dtype)
         if isinstance(op, ops.Repeat):
             return _loop(op, self.program(op.body), node.outputs[op.carried :])
         return widened(node, call_of(op, None, PLAIN_ARRAYS)) if self.dtype is None else call_of(op, self.dtype)
@@ -219,6 +220,11 @@ def _lifted(node: Node, call: ArrayCall, lift: Callable[[Array], Array]) -> Arra
         return results[0] if outputs == 1 else results
 
     return run
+
+
+def _seeded(seed: int) -> RandomSource:
+    """What ONNX's own implementation draws from a seed, which begins anew with each call."""
+    return lambda shape: np.random.RandomState(seed % 2**32).uniform(size=shape)
 
 
 def _draw(shape: tuple[int, ...], random: RandomSource, dtype: str) -> ArrayCall:

@@ -199,9 +199,10 @@ class Sort:
 
 @record
 class Random:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); with a ``seed``, those that NumPy's Mersenne Twister draws from it at each run."""
 
     shape: Shape
+    seed: int | None = field(default=None, compare=False)
 
 
 @record

@@ -127,7 +127,7 @@ BRANCH = helper.make_graph(
     [helper.make_node("MatMul", ["x", "w"], ["z"])], "body", [], [helper.make_tensor_value_info("z", 1, None)]
 )
 UNKNOWN = (
-    case("unknown: TfIdfVectorizer", [("MatMul", "x w", "a", {}), ("TfIdfVectorizer", "a", "b", {}), ("MatMul", "b v", "y", {})], {"x": (2, 3)}, DENSE,
+    case("unknown: ImageDecoder", [("MatMul", "x w", "a", {}), ("ImageDecoder", "a", "b", {}), ("MatMul", "b v", "y", {})], {"x": (2, 3)}, DENSE,
          {"loss": "squared_error", "optimizer": "sgd"}),
     case("unknown: an operator of one's own", [("Mystery", "x", "a", {"domain": "com.example"}), ("MatMul", "a w", "b", {}),
          ("MatMul", "b v", "y", {})], {"x": (2, 3)}, DENSE, FORWARD),

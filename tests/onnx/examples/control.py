@@ -70,6 +70,19 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
+EXAMPLES.append(
+    Example(
+        "Gradient",
+        [
+            node("Mul", "x x", "p"),
+            helper.make_node("Gradient", ["x"], ["y"], domain="ai.onnx.preview.training", xs=["x"], y="p"),
+        ],
+        {"x": (2, 3)},
+        compute=lambda x: [2 * x],
+    )
+)
+
+
 def _eight(*shape: int) -> np.ndarray:
     return np.random.default_rng(7).integers(-100, 100, shape).astype(np.int8)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tests.onnx.models import OPSET, make_model, node
+from tests.onnx.models import OPSET, evaluated, make_model, node, reference
 
 X = (2, 3, 5)
 IMAGE = (2, 4, 7, 6)
@@ -47,6 +47,14 @@ class Example:
             outputs=self.outputs,
             types=types,
         )
+
+
+def expected_of(example: Example, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs that the example's reference gives."""
+    if example.compute is not None:
+        return example.compute(**feeds)
+    asked = evaluated if example.reference == "onnx" else reference
+    return asked(example.model(example.same_as), feeds)
 
 
 def drawn(rng: np.random.Generator, example: Example, name: str) -> np.ndarray:

@@ -91,4 +91,18 @@ GROUPED = [
     fused("GroupQueryAttention", "q - - - - n t", TURNS | {"n": np.array([1], dtype=np.int32), "t": np.array(2, dtype=np.int32)},
           shapes={"q": (1, 2, 64)}, num_heads=2, kv_num_heads=1, local_window_size=1, smooth_softmax=1),
 ]  # fmt: skip
-EXAMPLES = [*GROUPED, *SMALL, *EMBEDDINGS, *ATTENTION, *ROTARY]
+ROUTED = {"x": (5, 8), "p": (5, 3)}
+
+
+def experts(inputs: str, rows: int = 6, **attributes: Any) -> Example:
+    """Three experts of 8 features and 6 hidden units."""
+    matrices = {"a": weights(3, rows, 8) - 0.5, "c": weights(3, rows), "d": weights(3, 8, 6) - 0.5, "e": weights(3, 8)}
+    return fused("MoE", inputs, matrices, shapes=ROUTED, **attributes)
+
+
+MIXTURES = [
+    experts("x p a c d e", k=2), experts("x p a - d", k=1, activation_type="silu"),
+    experts("x p a c d e", k=2, normalize_routing_weights=1, activation_type="identity"),
+    experts("x p a c d e", 12, k=2, activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.7, activation_beta=1.0, swiglu_limit=0.5),
+]  # fmt: skip
+EXAMPLES = [*MIXTURES, *GROUPED, *SMALL, *EMBEDDINGS, *ATTENTION, *ROTARY]

@@ -60,7 +60,7 @@ def _emit(w: LayerWriter, region: Region, constants: Constants) -> str | list[st
     match region.layer:
         case layers.Dense():
             return _dense(w, region) if has_standard_bias(region) else None
-        case layers.Conv(strides, padding, dilations, groups):
+        case layers.Conv(strides, padding, dilations, groups) if "float" in x.dtype:
             return w.node(
                 "Conv", *w.names(*region.inputs), kernel_shape=_kernel(region), strides=list(strides),
                 pads=_pads(padding), dilations=list(dilations), group=groups,

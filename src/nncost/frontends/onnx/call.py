@@ -78,6 +78,9 @@ class Walk(Protocol):
     def trust(self, shape: Shape, wanted: Shape) -> None:
         """Note that a shape is taken for another, which it is for some values of its symbols only."""
 
+    def named(self, name: str) -> Value:
+        """What a name of the graph at this place stands for."""
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
 

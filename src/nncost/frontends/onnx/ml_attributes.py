@@ -12,7 +12,7 @@ from nncost.frontends.onnx.constants import tensor_value
 from nncost.frontends.onnx.values import FileConstant, Known, Stored
 from nncost.ir import ops
 from nncost.ir.graph import Role, Tensor
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.post_transforms import NAMES
 
 Array = Any

@@ -289,6 +289,10 @@ class Translation:
         return [_as_value(value, inherits, source) for value in (made if isinstance(made, (tuple, list)) else (made,))]
 
     # ---------------------------------------------------------------- bodies and functions
+    def named(self, name: str) -> Value:
+        """What a name of the graph at this place stands for."""
+        return self.scope.value(name)
+
     def trust(self, shape: Shape, wanted: Shape) -> None:
         """Note that a shape is taken for another, which it is for some values of its symbols only."""
         self.trusted.append((printable(self.builder.path), shape, wanted))

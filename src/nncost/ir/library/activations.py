@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from nncost.ir.builder import Builder, GradientRule
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import Activation, Softmax
-from nncost.ir.library.conversions import computing_in, in_type
-from nncost.ir.numpy_types import WIDER
+from nncost.ir.library.casts import SHORT_FLOATS, SINGLE, computing_in, in_type
 
 LEAKY_SLOPE = 0.01
 """PyTorch's default negative slope of LeakyReLU."""
@@ -102,10 +101,10 @@ def leaky_relu(slope: float = LEAKY_SLOPE) -> Function:
 
 def _exponential_less_one(b: Builder, x: Tensor) -> Tensor:
     """e^x − 1: 1 exp and 1 add. Short floats, of which little is left near zero, are widened for it, which is free."""
-    if x.dtype not in WIDER:
+    if x.dtype not in SHORT_FLOATS:
         return b.map("sub", b.map("exp", x), 1.0)
-    with computing_in(b, WIDER[x.dtype]):
-        return in_type(b, b.map("sub", b.map("exp", in_type(b, x, WIDER[x.dtype])), 1.0), x.dtype)
+    with computing_in(b, SINGLE):
+        return in_type(b, b.map("sub", b.map("exp", in_type(b, x, SINGLE)), 1.0), x.dtype)
 
 
 def elu(alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Function:

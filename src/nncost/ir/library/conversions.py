@@ -1,14 +1,22 @@
-"""The same bits read as another type, and the types that a part of a graph is computed in."""
+"""The same bits read as another type, and floats rounded to powers of two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
 
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.numpy_types import numpy_dtype
+
+Array = Any
+POWERS = "float8_e8m0fnu"
+"""The type of powers of two: eight bits of exponent, no sign, no fraction."""
+Rounding = Literal["up", "down", "nearest"]
+_BIAS, _LARGEST, _NO_NUMBER = 127, 254, 255
 
 
 def same_bits(b: Builder, x: Tensor, dtype: str) -> Tensor:
@@ -16,16 +24,19 @@ def same_bits(b: Builder, x: Tensor, dtype: str) -> Tensor:
     return b.emit(ops.Algorithm("bitcast", ((x.shape, dtype),), {}, run=lambda a: a.view(numpy_dtype(dtype))), x)
 
 
-def in_type(b: Builder, x: Tensor, dtype: str) -> Tensor:
-    """``x`` in a type; itself if it has it."""
-    return x if x.dtype == dtype else b.emit(ops.Cast(dtype), x)
+def power_of_two(b: Builder, x: Tensor, rounding: Rounding, *, saturate: bool) -> Tensor:
+    """Each element as a power of two near it, in the type of powers: a conversion, hence free."""
+    run = partial(_powers, rounding, saturate)
+    return b.emit(ops.Algorithm("cast", ((x.shape, POWERS),), {}, run=run), x)
 
 
-@contextmanager
-def computing_in(b: Builder, dtype: str) -> Iterator[None]:
-    """Let numbers that are written in a formula be constants of a type for a while."""
-    before, b.dtype = b.dtype, dtype
-    try:
-        yield
-    finally:
-        b.dtype = before
+def _powers(rounding: Rounding, saturate: bool, x: Array) -> Array:
+    """|x| = m·2^e with 1 ≤ m < 2 gives 2^e, or 2^(e+1): ``up`` unless m is 1, ``nearest`` from m = 1½ on."""
+    size = np.abs(np.asarray(x, dtype=np.float64))
+    half, exponent = np.frexp(np.where(size > 0, size, 1.0))
+    mantissa = 2 * half
+    raised = {"up": mantissa > 1, "down": np.zeros(size.shape, dtype=bool), "nearest": mantissa >= 1.5}[rounding]
+    code = np.where(size > 0, exponent - 1 + _BIAS + raised, 0)
+    code = np.minimum(code, _LARGEST) if saturate else np.where(code > _LARGEST, _NO_NUMBER, code)
+    code = np.where(np.isfinite(size), np.maximum(code, 0), _NO_NUMBER)
+    return code.astype(np.uint8).view(numpy_dtype(POWERS))

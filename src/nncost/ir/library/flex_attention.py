@@ -8,8 +8,8 @@ from nncost.dims import exact_divide
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
-from nncost.ir.library.attention_forms import guarded_softmax
-from nncost.ir.library.conversions import computing_in, in_type
+from nncost.ir.library.casts import computing_in, in_type
+from nncost.ir.library.guarded_softmax import guarded_softmax
 from nncost.ir.library.sequence import inverse_root
 
 Modify = Callable[[Tensor], Tensor]

@@ -8,7 +8,7 @@ from nncost.dims import exact_divide
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
-from nncost.ir.library.conversions import computing_in, in_type
+from nncost.ir.library.casts import computing_in, in_type
 from nncost.ir.library.norm import EPSILON, normal_and_statistics, per_channel
 from nncost.ir.library.reductions import vector_norm
 

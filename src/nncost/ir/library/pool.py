@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import product as combinations
-from typing import Literal, cast
-
-import numpy as np
+from typing import cast
 
 from nncost.dims import Dim, add_all, ceil_divide, floor_divide, product
 from nncost.ir import ops
@@ -16,8 +13,6 @@ from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Gradients, Region, Tensor
 from nncost.ir.layers import AdaptivePool, Extreme, GlobalPool, Operation, Pool
 from nncost.ir.library.conv import pad_spatial
-from nncost.ir.library.reductions import vector_norm
-from nncost.ir.numpy_types import limits_of, numpy_dtype
 from nncost.records import record
 
 Padding = Sequence[tuple[Dim, Dim]]
@@ -32,40 +27,12 @@ def max_pool(
     """
     layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     with b.region(layer, x) as region:
-        y, source, padded = _maxima(b, x, layer)
-        region.returns(y, saved=(source, padded), gradient=_to_sources(padding))
+        y, source, padded = maxima(b, x, layer)
+        region.returns(y, saved=(source, padded), gradient=to_sources(padding))
     return y
 
 
-def max_pool_with_indices(
-    b: Builder, x: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding, dilation: Sequence[int],
-    column_major: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """As :func:`max_pool`, and where in all of ``x`` each maximum stands: an integer addition for its plane.
-
-    ``column_major`` counts the elements of a plane with its first axis first.
-    """
-    layer = Pool("max", tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
-    plane = product(x.shape[2:])
-    with b.region(Operation(layer.name), x) as region:
-        y, source, padded = _maxima(b, x, layer)
-        read = partial(_unpadded, x.shape[2:], padding, "F" if column_major else "C")
-        table = b.emit(ops.Constant("array", (product(padded.shape[2:]),), "int64", read))
-        starts = b.emit(ops.Constant("iota", (*x.shape[:2], *(1,) * (x.rank - 2)), "int64"))
-        first = b.map("mul", starts, b.full((), plane, "int64"))
-        index = b.map("add", b.emit(ops.Gather(0), table, source), first)
-        region.returns(y, index, saved=(source, padded), gradient=_to_sources(padding))
-    return y, index
-
-
-def _unpadded(lengths: Sequence[int], padding: Padding, order: Literal["C", "F"]) -> object:
-    """For each element of a padded plane its number in the plane itself."""
-    plane = np.arange(product(lengths)).reshape(lengths, order=order)
-    grown = np.pad(plane, [(max(0, low), max(0, high)) for low, high in padding])
-    return grown.reshape(-1)
-
-
-def _maxima(b: Builder, x: Tensor, layer: Pool) -> tuple[Tensor, Tensor, Tensor]:
+def maxima(b: Builder, x: Tensor, layer: Pool) -> tuple[Tensor, Tensor, Tensor]:
     """The maxima, the flat position of each in the padded plane, and the padded input."""
     window = ops.Window(tuple(range(2, x.rank)), layer.kernel, layer.strides, layer.dilations)
     padded = pad_spatial(b, x, layer.padding, _lowest(x.dtype))
@@ -80,7 +47,12 @@ def _maxima(b: Builder, x: Tensor, layer: Pool) -> tuple[Tensor, Tensor, Tensor]
 
 def _lowest(dtype: str) -> float:
     """What never wins a maximum."""
-    return float(limits_of(numpy_dtype(dtype))[0]) if dtype in INTEGER_DTYPES else float("-inf")
+    if dtype not in INTEGER_DTYPES:
+        return float("-inf")
+
+    from nncost.ir.numpy_types import limits_of, numpy_dtype  # NumPy, which counting does without
+
+    return float(limits_of(numpy_dtype(dtype))[0])
 
 
 def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
@@ -88,7 +60,7 @@ def _flat_taps(b: Builder, windows: Tensor) -> Tensor:
     return b.reshape(windows, (*windows.shape[:outer], product(windows.shape[outer:])))
 
 
-def _to_sources(padding: Padding) -> GradientRule:
+def to_sources(padding: Padding) -> GradientRule:
     """The gradient of maxima whose flat positions in the padded input were saved with it."""
 
     def gradient(
@@ -104,26 +76,6 @@ def _to_sources(padding: Padding) -> GradientRule:
         return {x: pad_spatial(b, whole, [(-low, -high) for low, high in padding])}
 
     return gradient
-
-
-def masked_max_pool(
-    b: Builder, x: Tensor, mask: Tensor, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding,
-    dilation: Sequence[int],
-) -> Tensor:  # fmt: skip
-    """The maxima of each row of a window up to its first element whose mask is zero; the lowest number where there is none.
-
-    Per tap 1 cmp and an integer product beside the K−1 cmp of a maximum.
-    """
-    spatial, lowest = tuple(range(2, x.rank)), float(np.finfo(numpy_dtype(x.dtype)).min)
-    window = ops.Window(spatial, tuple(kernel), tuple(stride), tuple(dilation))
-    with b.region(Operation("max_pool_with_mask"), x, mask) as region:
-        kept = b.map("not_equal", mask, b.full((), 0, mask.dtype))
-        whole = pad_spatial(b, b.broadcast(b.emit(ops.Cast("int64"), kept), x.shape), padding, 1)
-        taps, open_ = b.emit(window, pad_spatial(b, x, padding, lowest)), b.emit(window, whole)
-        until = b.emit(ops.Cast("bool"), b.emit(ops.Scan("prod", open_.rank - 1), open_))
-        chosen = b.map("select", until, taps, b.full((), lowest, x.dtype))
-        region.returns(b.reduce("max", chosen, range(x.rank, taps.rank)))
-    return region.outputs[0]
 
 
 def average_pool(
@@ -174,18 +126,6 @@ def _counted(b: Builder, x: Tensor, padding: Padding, overhang: Sequence[Dim], w
     return pad_spatial(b, ones, widths)
 
 
-def norm_pool(
-    b: Builder, x: Tensor, p: float, *, kernel: Sequence[Dim], stride: Sequence[int], padding: Padding,
-    dilation: Sequence[int],
-) -> Tensor:  # fmt: skip
-    """(Σ|x|^p)^(1/p) of each window, with zeros around: the powers of K taps, K−1 add and a root."""
-    window = ops.Window(tuple(range(2, x.rank)), tuple(kernel), tuple(stride), tuple(dilation))
-    with b.region(Operation("lp_pool"), x) as region:
-        taps = b.emit(window, pad_spatial(b, x, padding))
-        region.returns(vector_norm(b, taps, p, range(x.rank, taps.rank)))
-    return region.outputs[0]
-
-
 def global_average_pool(b: Builder, x: Tensor, *, keep: bool = False) -> Tensor:
     """``(B, C, *spatial) → (B, C)``: the mean of each channel; ``keep`` leaves axes of size one."""
     with b.region(GlobalPool("average", keep), x) as region:
@@ -231,7 +171,7 @@ def adaptive_pool(b: Builder, x: Tensor, output: Sequence[int], *, function: Ext
             y = b.reshape(b.emit(ops.Concat(2), *(b.unsqueeze(value, 2) for value, _ in extremes)), shape)
             found = [_sources(b, index, window) for (_, index), window in zip(extremes, windows, strict=True)]
             source = b.reshape(b.emit(ops.Concat(2), *found), shape)
-            region.returns(y, saved=(source, x), gradient=_to_sources(()))
+            region.returns(y, saved=(source, x), gradient=to_sources(()))
         else:
             y = b.reshape(b.emit(ops.Concat(2), *(b.mean(window, [2], keep=True) for window in taps)), shape)
             region.returns(y)

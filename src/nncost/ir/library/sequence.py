@@ -8,7 +8,7 @@ from nncost.ir.builder import Builder, Operand
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Attention, Dropout, Embedding, Operation
 from nncost.ir.library.activations import softmax
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 
 
 def embedding(b: Builder, indices: Tensor, table: Tensor) -> Tensor:
@@ -24,25 +24,25 @@ def dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
     return training_dropout(b, x, probability) if b.training else x
 
 
-def training_dropout(b: Builder, x: Tensor, probability: float) -> Tensor:
-    """Dropout as in training."""
+def training_dropout(b: Builder, x: Tensor, probability: float, seed: int | None = None) -> Tensor:
+    """Dropout as in training; a ``seed`` decides what is dropped."""
     with b.region(Dropout(probability), x) as region:
-        y, _ = masked_dropout(b, x, probability)
+        y, _ = masked_dropout(b, x, probability, seed)
         region.returns(y)
     return y
 
 
-def dropout_and_mask(b: Builder, x: Tensor, probability: Operand) -> tuple[Tensor, Tensor]:
+def dropout_and_mask(b: Builder, x: Tensor, probability: Operand, seed: int | None = None) -> tuple[Tensor, Tensor]:
     """Dropout as in training, and the mask of what is kept; a probability that is a tensor takes 1 add and 1 div more."""
     given = [probability] if isinstance(probability, Tensor) else []
     with b.region(Operation("dropout"), x, *given) as region:
-        region.returns(*masked_dropout(b, x, probability))
+        region.returns(*masked_dropout(b, x, probability, seed))
     return region.outputs[0], region.outputs[1]
 
 
-def masked_dropout(b: Builder, x: Tensor, probability: Operand) -> tuple[Tensor, Tensor]:
+def masked_dropout(b: Builder, x: Tensor, probability: Operand, seed: int | None = None) -> tuple[Tensor, Tensor]:
     """``x`` with random elements set to zero and the rest scaled, and the mask of those that are kept."""
-    kept = b.map("greater_equal", b.emit(ops.Random(x.shape)), probability)
+    kept = b.map("greater_equal", b.emit(ops.Random(x.shape, seed)), probability)
     scale: Operand
     if isinstance(probability, Tensor):
         scale = in_type(b, b.map("div", 1.0, b.map("sub", 1.0, probability)), x.dtype)

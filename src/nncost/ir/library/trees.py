@@ -22,7 +22,7 @@ class Forest:
     """Nodes of all trees as arrays of one length: what they ask, of which feature, where it leads.
 
     ``sets`` are the members of a node that asks for one. ``leaves`` are the (target, weight) pairs of each node.
-    ``missing`` says whether a number that is missing goes where the answer is yes.
+    ``missing`` says whether a number that is missing is a yes, whatever is asked.
     """
 
     modes: Array
@@ -107,4 +107,4 @@ def _answers(forest: Forest, node: Array, value: Array) -> Array:
     answers = np.select([mode == number for number in range(len(asked))], asked, default=False)
     for number in np.nonzero(mode == MEMBER)[0]:
         answers[number] = float(value[number]) in forest.sets[node[number]]
-    return np.where(np.isnan(value), forest.missing[node], answers)
+    return answers | (np.isnan(value) & forest.missing[node].astype(bool))

@@ -66,8 +66,7 @@ def quantization_of(values: Mapping[str, Any], options: LoadOptions, *, real: bo
         scheme = scheme_of(given)
     except NotAppliedError as reason:
         return Quantization(said, None, options.dtype, str(reason))
-    asked = options.dtype != LoadOptions().dtype
-    return Quantization(said, scheme, options.dtype if asked else _stated(values))
+    return Quantization(said, scheme, options.dtype if options.dtype_given else _stated(values))
 
 
 def _stated(values: Mapping[str, Any]) -> str:

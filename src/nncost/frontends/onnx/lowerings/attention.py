@@ -11,7 +11,7 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.attention_forms import AttentionForm, Stages, formed_attention
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.rotary import rotary
 from nncost.ir.library.sequence import merge_heads, split_heads
 

@@ -11,8 +11,8 @@ from nncost.frontends.onnx.values import Computed
 from nncost.ir.graph import Tensor
 from nncost.ir.library import gates, linear_attention
 from nncost.ir.library.activations import activation
+from nncost.ir.library.casts import computing_in, in_type
 from nncost.ir.library.causal_conv import causal_conv
-from nncost.ir.library.conversions import computing_in, in_type
 from nncost.ir.library.flex_attention import Modify, flex_attention
 from nncost.ir.library.sequence import merge_heads, split_heads
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,8 +27,9 @@ from nncost.frontends.onnx.values import (
     known_integers,
 )
 from nncost.ir import ops
-from nncost.ir.dtypes import INTEGER_DTYPES
+from nncost.ir.dtypes import DTYPE_BITS, INTEGER_DTYPES
 from nncost.ir.graph import Tensor
+from nncost.ir.library import conversions
 
 _EIGHT_BIT_FLOATS = ("float8_", "float4_")
 
@@ -144,6 +146,11 @@ def _cast(call: Call) -> Lowered:
     if x.dtype == dtype:
         return call.like(value, x if not call.is_constant(0) else call.builder.map("identity", x))
     saturate = dtype.startswith(_EIGHT_BIT_FLOATS) and call.attributes.flag("saturate", True)
+    rounding = call.attributes.text("round_mode", "up")
+    if dtype == conversions.POWERS and "float" in x.dtype:
+        if rounding not in ("up", "down", "nearest"):
+            raise SourceError(f"the attribute 'round_mode' is up, down or nearest, received {rounding!r}.")
+        return conversions.power_of_two(call.builder, x, cast("Any", rounding), saturate=saturate)
     return call.like(value, call.builder.emit(ops.Cast(dtype, saturate), _cut(call, x, dtype)))
 
 
@@ -160,12 +167,9 @@ def _named(call: Call, attribute: str) -> str:
 
 
 def _same_bits(call: Call, x: Tensor, dtype: str) -> Tensor:
-    from nncost.ir.dtypes import DTYPE_BITS
-    from nncost.ir.library.conversions import same_bits
-
     if DTYPE_BITS[dtype] != DTYPE_BITS[x.dtype]:
         raise ShapeError(f"{x.dtype} and {dtype} do not have the same number of bits.")
-    return same_bits(call.builder, x, dtype)
+    return conversions.same_bits(call.builder, x, dtype)
 
 
 @lowers("Identity")

@@ -9,7 +9,7 @@ from nncost.frontends.onnx.values import Unlowered
 from nncost.ir.builder import Operand
 from nncost.ir.graph import Tensor
 from nncost.ir.library import sequence
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 
 RATIO, TRAINING = 1, 2
 """Positions of the operands, which are attributes before opset 12."""
@@ -42,9 +42,10 @@ def _ones(call: Call, x: Tensor) -> Tensor | None:
 def in_training(call: Call, x: Tensor, ratio: Operand) -> tuple[Tensor, Tensor | None]:
     """Dropout as in training, and its mask if it is asked for."""
     b = call.builder
+    seed = call.attributes.integer("seed", 0) if "seed" in call.attributes else None
     if not isinstance(ratio, Tensor) and not call.wants(1):
-        return sequence.training_dropout(b, x, ratio), None
-    y, mask = sequence.dropout_and_mask(b, x, ratio)
+        return sequence.training_dropout(b, x, ratio, seed), None
+    y, mask = sequence.dropout_and_mask(b, x, ratio, seed)
     return y, in_type(b, mask, _mask_type(call, x)) if call.wants(1) else None
 
 

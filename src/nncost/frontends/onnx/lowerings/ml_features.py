@@ -14,7 +14,7 @@ from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.lookup import looked_up
 from nncost.ir.library.reductions import vector_norm
 

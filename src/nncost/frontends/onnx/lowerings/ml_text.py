@@ -19,13 +19,13 @@ from nncost.ir.library.ngrams import Grams, gram_counts
 def _tf_idf(call: Call) -> Tensor:
     """How often each n-gram stands in each row (TF), whether it does (IDF: 1 cmp), weighted (1 mul)."""
     b, x, a = call.builder, call.ranked(0, 1, 2), call.attributes
-    mode, dtype = a.text("mode", ""), float_type(call)
+    grams, mode, dtype = _grams(call), a.text("mode", ""), float_type(call)
     if mode not in ("TF", "IDF", "TFIDF"):
         raise SourceError(f"the attribute 'mode' is TF, IDF or TFIDF, received {mode!r}.")
     rows = x if x.rank == 2 else b.unsqueeze(x, 0)
     if is_symbolic(rows.shape[1]):
         raise Unlowered("rows whose length is a symbol")
-    y = gram_counts(b, rows, _grams(call), dtype)
+    y = gram_counts(b, rows, grams, dtype)
     if mode == "IDF":
         y = b.emit(ops.Cast(dtype), b.map("greater", y, 0.0))
     weights = a.numbers("weights")

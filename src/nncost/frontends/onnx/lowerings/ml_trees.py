@@ -16,7 +16,7 @@ from nncost.frontends.onnx.lowerings.ml_linear import class_count, labels, winne
 from nncost.frontends.onnx.ml_attributes import float_type, floats_of, transform, values_of
 from nncost.frontends.onnx.values import Absent, Unlowered, Value
 from nncost.ir.graph import Tensor
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.post_transforms import NAMES, post_transform
 from nncost.ir.library.trees import LEAF, MEMBER, Forest, tree_scores
 
@@ -85,37 +85,32 @@ def _classifier(call: Call) -> Lowered:
     """Each example's class, and the scores of all; leaves that speak for one of two classes speak against the other."""
     b = call.builder
     count, names = class_count(call, "classlabels_int64s", "classlabels_strings"), labels(call, "classlabels_int64s")
-    owners = set(_integers(call, "class_ids").tolist())
-    single = len(owners) == 1 and count <= 2
     if count < 2:
         raise Unlowered("a single class")
-    forest, dtype = _forest(call, "class", count), _type(call)
+    dtype, name = _type(call), transform(call)
     base = floats_of(call, "base_values").tolist()
-    x, name = _examples(call, dtype), transform(call)
-    if not single:
-        scores = tree_scores(b, x, forest, aggregate="SUM", base=base, dtype=dtype)
-        return winner(call, scores, names), in_type(b, post_transform(b, scores, name), float_type(call))
-    lone = [[(0, weight) for _, weight in pairs] for pairs in forest.leaves]
-    one = Forest(
-        forest.modes, forest.features, forest.thresholds, forest.yes, forest.no, forest.missing, forest.roots, lone, 1,
-        forest.sets,
-    )  # fmt: skip
-    score = tree_scores(b, x, one, aggregate="SUM", base=base[-1:], dtype=dtype)
-    return _of_two(call, score, names, name, positive=bool((floats_of(call, "class_weights") >= 0).all()))
+    if count == 2 and not _integers(call, "class_ids").any():
+        return _of_two(call, names, base, dtype)
+    scores = tree_scores(
+        b, _examples(call, dtype), _forest(call, "class", count), aggregate="SUM", base=base, dtype=dtype
+    )
+    return winner(call, scores, names), in_type(b, post_transform(b, scores, name), float_type(call))
 
 
-def _of_two(call: Call, score: Tensor, names: Sequence[int] | None, name: str, *, positive: bool) -> Lowered:
-    """Weights that are all positive are probabilities, of which the other class has the rest."""
-    b = call.builder
-    limit = 0.5 if positive else 0.0
+def _of_two(call: Call, names: Sequence[int] | None, base: list[float], dtype: str) -> Lowered:
+    """One score that decides between two classes: the second one's probability if no weight is negative, else its margin."""
+    b, name = call.builder, transform(call)
+    if name not in ("NONE", "LOGISTIC") or len(base) > 1:
+        raise Unlowered(f"one score for two classes, and {name} of it")
+    score = tree_scores(b, _examples(call, dtype), _forest(call, "class", 1), aggregate="SUM", base=base, dtype=dtype)
+    positive = bool((floats_of(call, "class_weights") >= 0).all())
     label: Tensor | Value = Absent("its labels are text")
     if names is not None:
         yes, no = (b.full((), number, "int64") for number in (names[1], names[0]))
-        label = b.reshape(b.map("select", b.map("greater", score, limit), yes, no), score.shape[:1])
-    if positive and name not in ("SOFTMAX", "SOFTMAX_ZERO", "PROBIT"):
-        return label, in_type(b, b.concat([b.map("sub", 1.0, score), score], 1), float_type(call))
-    both = b.concat([b.map("neg", score), score], 1)
-    return label, in_type(b, post_transform(b, both, name), float_type(call))
+        chosen = b.map("select", b.map("greater", score, 0.5 if positive else 0.0), yes, no)
+        label = b.reshape(chosen, score.shape[:1])
+    other = b.map("sub", 1.0, score) if positive and name == "NONE" else b.map("neg", score)
+    return label, in_type(b, post_transform(b, b.concat([other, score], 1), name), float_type(call))
 
 
 # ------------------------------------------------------------------- trees by position, from version 5 on

@@ -10,7 +10,7 @@ from nncost.frontends.onnx.lowering import Lowered, lowers
 from nncost.frontends.onnx.values import Stored, Unlowered
 from nncost.ir.graph import Role, Tensor
 from nncost.ir.library import norm, norm_variants
-from nncost.ir.library.conversions import in_type
+from nncost.ir.library.casts import in_type
 from nncost.ir.library.norm import EPSILON
 
 MOST_AXES = 64

@@ -14,7 +14,7 @@ from nncost.frontends.onnx.windows import WindowSizes, settings_of_windows, wind
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
-from nncost.ir.library import places, pool
+from nncost.ir.library import places, pool, pool_forms
 from nncost.ir.library.im2col import col2im
 from nncost.ir.library.reductions import vector_norm
 
@@ -32,7 +32,7 @@ def _max_pool(call: Call) -> Lowered:
     column_major = call.attributes.flag("storage_order", False)
     if column_major and any(map(is_symbolic, x.shape)):
         raise Unlowered("positions in a symbolic size")
-    return pool.max_pool_with_indices(b, x, **settings, column_major=column_major)
+    return pool_forms.max_pool_with_indices(b, x, **settings, column_major=column_major)
 
 
 def _settings(window: WindowSizes) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _masked_max_pool(call: Call) -> Tensor:
     """Maxima of the elements of a window's rows before the first one whose mask is zero."""
     x = call.ranked(0, *SPATIAL_RANKS)
     settings = _settings(window_sizes(call, x.shape[2:]))
-    return pool.masked_max_pool(call.builder, x, call.constant(1), **settings)
+    return pool_forms.masked_max_pool(call.builder, x, call.constant(1), **settings)
 
 
 @lowers("AveragePool")
@@ -82,7 +82,7 @@ def _order(call: Call) -> float:
 @lowers("LpPool")
 def _norm_pool(call: Call) -> Tensor:
     x = call.ranked(0, *SPATIAL_RANKS)
-    return pool.norm_pool(call.builder, x, _order(call), **_settings(window_sizes(call, x.shape[2:])))
+    return pool_forms.norm_pool(call.builder, x, _order(call), **_settings(window_sizes(call, x.shape[2:])))
 
 
 @lowers("GlobalLpPool")

@@ -14,7 +14,7 @@ from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
-from nncost.ir.library import regions, suppression
+from nncost.ir.library import region_sizes, regions, suppression
 
 Array = Any
 
@@ -30,7 +30,7 @@ def _region_align(call: Call) -> Tensor:
     corners = b.concat([numbered, boxes], 1)
     if bins.samples[0] > 0:
         return regions.region_align(b, x, corners, bins)
-    return regions.region_align_by_size(b, x, corners, bins, _points(call, bins))
+    return region_sizes.region_align_by_size(b, x, corners, bins, _points(call, bins))
 
 
 def _bins(call: Call) -> regions.Bins:
@@ -52,7 +52,7 @@ def _points(call: Call, bins: regions.Bins) -> Dim | None:
         boxes = call.array(1)
     except Unlowered:
         return None
-    return int(regions.points_of(np.concatenate([boxes[:, :1], boxes], 1), bins).prod(1).sum())
+    return int(region_sizes.points_of(np.concatenate([boxes[:, :1], boxes], 1), bins).prod(1).sum())
 
 
 @lowers("MaxRoiPool")
@@ -62,7 +62,9 @@ def _region_max(call: Call) -> Tensor:
     size = call.attributes.integers("pooled_shape") or []
     if len(size) != 2 or min(size) < 1:
         raise SourceError(f"the attribute 'pooled_shape' must have two numbers of at least 1, received {size}.")
-    return regions.region_max(call.builder, x, boxes, (size[0], size[1]), call.attributes.number("spatial_scale", 1.0))
+    return region_sizes.region_max(
+        call.builder, x, boxes, (size[0], size[1]), call.attributes.number("spatial_scale", 1.0)
+    )
 
 
 @lowers("NonMaxSuppression", since=10)

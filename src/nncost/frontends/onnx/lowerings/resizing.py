@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
 from functools import reduce
-from typing import Any, cast
 
 import numpy as np
 
-from nncost.dims import Dim, Shape, floor_divide, is_symbolic
+from nncost.dims import is_symbolic
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.resized import factors_of, one_of, resized_axes, scaled_axes
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -25,8 +23,6 @@ from nncost.ir.library.resize import resize_axes
 _KINDS: dict[str, Kind] = {
     "nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear", "cubic": "cubic",
 }  # fmt: skip
-MAX_DENOMINATOR = 4096
-"""Of the fraction that a factor of a symbolic size stands for."""
 
 
 @lowers("Upsample")
@@ -34,19 +30,21 @@ def _upsample_sides(call: Call) -> Tensor:
     """Opset 1: height and width by a factor each."""
     x = call.ranked(0, 4, 4)
     factors = [1.0, 1.0, *(call.attributes.number(f"{side}_scale", 1.0) for side in ("height", "width"))]
-    return _resized(call, x, _asymmetric(call), _scaled(x.shape, dict(enumerate(factors))))
+    return _resized(call, x, _asymmetric(call), scaled_axes(x.shape, dict(enumerate(factors))))
 
 
 @lowers("Upsample", since=7)
 def _upsample_by_attribute(call: Call) -> Tensor:
     x = call.tensor(0)
-    return _resized(call, x, _asymmetric(call), _scaled(x.shape, dict(enumerate(call.attributes.numbers("scales")))))
+    return _resized(
+        call, x, _asymmetric(call), scaled_axes(x.shape, dict(enumerate(call.attributes.numbers("scales"))))
+    )
 
 
 def _by_scales(call: Call) -> Tensor:
     """Every axis by a factor that is an operand."""
     x = call.tensor(0)
-    return _resized(call, x, _asymmetric(call), _scaled(x.shape, dict(enumerate(_factors(call, 1)))))
+    return _resized(call, x, _asymmetric(call), scaled_axes(x.shape, dict(enumerate(factors_of(call, 1)))))
 
 
 lowers("Upsample", since=9)(_by_scales)
@@ -65,34 +63,20 @@ def _kind(call: Call) -> Kind:
     return _KINDS[name]
 
 
-def _factors(call: Call, position: int) -> list[float]:
-    values = call.array(position).reshape(-1).tolist()
-    if not all(isinstance(value, float) and value > 0 for value in values):
-        raise Unlowered("factors that are symbols" if values and not isinstance(values[0], float) else "factors of 0")
-    return cast("list[float]", values)
-
-
 @lowers("Resize", since=11)
 def _resize(call: Call) -> Tensor:
     x, a = call.tensor(0), call.attributes
     how = Resampling(
         _kind(call),
-        _one_of(call, "coordinate_transformation_mode", "half_pixel", COORDINATES),
-        _one_of(call, "nearest_mode", "round_prefer_floor", ROUNDINGS),
+        one_of(call, "coordinate_transformation_mode", "half_pixel", COORDINATES),
+        one_of(call, "nearest_mode", "round_prefer_floor", ROUNDINGS),
         a.number("cubic_coeff_a", CUBIC),
         a.flag("antialias", False),
         not a.flag("exclude_outside", False),
     )
     given = a.integers("axes")
     named = tuple(range(x.rank)) if given is None else call.axes(given, x.rank)
-    return _resized(call, x, how, _axes(call, x.shape, named, _regions(call, how, len(named))))
-
-
-def _one_of(call: Call, attribute: str, default: str, known: Any) -> str:
-    name = call.attributes.text(attribute, default)
-    if name not in known:
-        raise SourceError(f"the attribute {attribute!r} is one of {', '.join(known)}, received {name!r}.")
-    return name
+    return _resized(call, x, how, resized_axes(call, x.shape, named, _regions(call, how, len(named))))
 
 
 def _regions(call: Call, how: Resampling, count: int) -> list[tuple[float, float]]:
@@ -103,51 +87,6 @@ def _regions(call: Call, how: Resampling, count: int) -> list[tuple[float, float
     if len(values) != 2 * count:
         raise ShapeError(f"a part of {count} axes has {2 * count} bounds, received {len(values)}.")
     return list(zip(values[:count], values[count:], strict=True))
-
-
-# ------------------------------------------------------------------- sizes
-def _axes(call: Call, shape: Shape, named: Sequence[int], regions: Sequence[tuple[float, float]]) -> dict[int, Axis]:
-    """The named axes with their factors, or the factors that follow from their sizes."""
-    parts = dict(zip(named, regions, strict=True))
-    if call.has(2) and call.value(2).shape != (0,):
-        return _scaled(shape, dict(zip(named, _factors(call, 2), strict=True)), parts)
-    sizes = call.integers(3)
-    if len(sizes) != len(named):
-        raise ShapeError(f"{len(sizes)} sizes for {len(named)} axes.")
-    policy = _one_of(call, "keep_aspect_ratio_policy", "stretch", ("stretch", "not_larger", "not_smaller"))
-    factors = [_quotient(size, shape[axis]) for axis, size in zip(named, sizes, strict=True)]
-    if policy != "stretch":
-        if any(map(is_symbolic, (*sizes, *shape))):
-            raise Unlowered("the aspect ratio of a symbolic size")
-        factor = (min if policy == "not_larger" else max)(factors)
-        factors = [factor] * len(named)
-        sizes = [int(factor * cast("int", shape[axis]) + 0.5) for axis in named]
-    every = zip(named, sizes, factors, strict=True)
-    return {axis: Axis(shape[axis], size, factor, parts[axis]) for axis, size, factor in every}
-
-
-def _quotient(size: Dim, length: Dim) -> Any:
-    return 1.0 if size is length or size == length else size / length
-
-
-def _scaled(
-    shape: Shape, factors: dict[int, float], parts: dict[int, tuple[float, float]] | None = None
-) -> dict[int, Axis]:
-    if set(factors) - set(range(len(shape))):
-        raise ShapeError(f"{len(factors)} factors for {len(shape)} axes.")
-    regions = parts or {}
-    return {
-        axis: Axis(shape[axis], _grown(shape[axis], factor), factor, regions.get(axis, (0.0, 1.0)))
-        for axis, factor in factors.items()
-    }
-
-
-def _grown(size: Dim, factor: float) -> Dim:
-    """⌊size·factor⌋ in single precision, as the standard computes it; a factor of a symbol is a fraction."""
-    if not is_symbolic(size):
-        return int(np.floor(np.float32(size) * np.float32(factor)))
-    exact = Fraction(factor).limit_denominator(MAX_DENOMINATOR)
-    return floor_divide(size * exact.numerator, exact.denominator)
 
 
 # ------------------------------------------------------------------- the graph

@@ -12,7 +12,8 @@ from nncost.frontends.torch.lowerings.registry import Call, Lowered, lowers
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
 from nncost.ir.library.deformable import deformable_conv
-from nncost.ir.library.regions import Bins, largest_bin, region_align, sampled_counts
+from nncost.ir.library.region_sizes import largest_bin, sampled_counts
+from nncost.ir.library.regions import Bins, region_align
 from nncost.ir.library.suppression import suppression_counts
 
 

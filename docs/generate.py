@@ -99,6 +99,15 @@ def coverage_torch() -> list[str]:
     return lines
 
 
+def onnx_unknown() -> list[str]:
+    """The operators of ONNX that are unknown, with the reasons."""
+    by_reason: dict[str, list[str]] = {}
+    for operator in registry.coverage("onnx").operators:
+        if operator.reason:
+            by_reason.setdefault(operator.reason, []).append(operator.name)
+    return _table(["operators", "why"], ((_codes(names), reason) for reason, names in by_reason.items()))
+
+
 def _table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
@@ -249,6 +258,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
     "conventions": conventions, "layers": layers, "other_names": other_names, "limits": limits, "coverage_torch": coverage_torch,
     "coverage_onnx": coverage_onnx,
+    "onnx_unknown": onnx_unknown,
     "learning_rates": learning_rates, "weight_formats": weight_formats, "quantizations": quantizations,
 }  # fmt: skip
 

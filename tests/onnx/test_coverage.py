@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from importlib.metadata import version
+from pathlib import Path
 
 import onnx
 import pytest
@@ -14,6 +17,7 @@ from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.operators import BOUNDED, COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
 from tests.onnx.witnesses import Witness, witnesses
 
+PEERS = Path(__file__).resolve().parents[2] / "docs" / "onnx-peers.csv"
 NONE_SHOWN = {"com.microsoft.Pad": "its example pads with what is there; the standard's pads with other numbers, too"}
 """Counted operators of whose examples none has arithmetic."""
 
@@ -78,3 +82,16 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
 def _only(whole: dict[str, list[dict[str, str]]], name: str) -> dict[str, str]:
     (operator,) = (operator for operator in whole["operators"] if operator["name"] == name)
     return operator
+
+
+def test_what_peers_list_is_what_their_packages_have() -> None:
+    """The column of onnx-tool in docs/onnx-peers.csv, where that version is installed."""
+    node = pytest.importorskip("onnx_tool.node")
+    lines = PEERS.read_text(encoding="utf-8").splitlines()
+    if not any(line.startswith(f"# onnx-tool {version('onnx-tool')}:") for line in lines):
+        pytest.skip("another version is installed")
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    classes = node.NODE_REGISTRY._obj_map.items()
+    inherit = {name: each.profile is node.Node.profile for name, each in classes if name.endswith("Node")}
+    listed = {f"{row['operator']}Node": row["onnx-tool"] == "zero" for row in rows if row["onnx-tool"]}
+    assert listed == inherit

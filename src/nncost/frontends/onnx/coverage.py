@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
 
@@ -48,7 +48,7 @@ def _standard() -> Iterator[Operator]:
         yield _operator(domain, name, sorted(opsets))
 
 
-def _operator(domain: str, name: str, opsets: tuple[int, ...] | list[int]) -> Operator:
+def _operator(domain: str, name: str, opsets: Sequence[int]) -> Operator:
     full = full_name(domain, name)
     counted = [opset for opset in opsets if full not in REFUSED and _is_counted(domain, name, opset)]
     treatment = _treatment(full, domain, name, counted[-1]) if counted else UNKNOWN

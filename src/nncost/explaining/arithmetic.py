@@ -105,7 +105,7 @@ def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths | None:
     results, terms = _letters()
     if isinstance(item, Region):
         shape = item.outputs[0].shape if item.outputs else ()
-        return _sized(results, shape, ()) if same(product(shape), amount) else None
+        return _sized(results, shape, ()) if same(product(shape), amount) else _of_matrices(shape, amount)
     axes = taps.axes_of(item) if taps is not None else None
     if taps is not None and axes is not None:
         return _valid_products(amount, dict(taps.costs(item) or ()), axes)
@@ -116,6 +116,15 @@ def _product(item: Item, amount: Dim, taps: ValidTaps | None) -> Maths | None:
             return _sized(form, shape, inner)
     times = None if isinstance(item.op, (ops.Algorithm, ops.Sort)) else whole_quotient(amount, count)
     return None if times is None else _sized(results * times, shape, inner)
+
+
+def _of_matrices(shape: Shape, amount: Dim) -> Maths | None:
+    """What each matrix of a stack has of an amount, such as products for scores that a mask hides, times their number."""
+    stack = shape[:-2]
+    each = whole_quotient(amount, product(stack)) if stack else None
+    if each is None:
+        return None
+    return joined([*(written(dim) for dim in stack), tidied(each)], "·", r" \cdot ")
 
 
 def _valid_products(amount: Dim, costs: Counts, axes: Sequence[Axis]) -> Maths | None:

@@ -32,6 +32,15 @@ def numpy_dtype(name: str) -> Any:
     return np.dtype(getattr(ml_dtypes, {"float8": "float8_e4m3fn"}.get(name, name)))
 
 
+WHOLE_BYTES = {"uint4": "uint8", "int4": "int8", "uint2": "uint8", "int2": "int8"}
+"""Types of a byte that hold what several numbers to a byte are."""
+
+
+def widely_known(values: Array) -> Array:
+    """An array in a type that every library has: floats that NumPy lacks in single precision, short integers in bytes."""
+    return values.astype(WHOLE_BYTES.get(values.dtype.name, "float32")) if values.dtype.kind == "V" else values
+
+
 def working_dtype(name: str) -> str:
     """Return the type that NumPy computes in for numbers of a type: float32 for short floats, int32 for short integers."""
     if name in OWN and name != "float16":

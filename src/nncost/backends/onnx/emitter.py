@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
+from nncost.ir.numpy_types import widely_known
 
 Array = Any
 BASE_OPSET = 18
@@ -56,7 +57,7 @@ class Emitter:
         from onnx import numpy_helper
 
         chosen = self.name(name)
-        self.initializers.append(numpy_helper.from_array(np.array(values, order="C"), chosen))
+        self.initializers.append(numpy_helper.from_array(widely_known(np.array(values, order="C")), chosen))
         return chosen
 
     def integers(self, numbers: Sequence[int]) -> str:

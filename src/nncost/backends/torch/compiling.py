@@ -10,11 +10,10 @@ from itertools import accumulate
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import nn
 
 from nncost.backends.constants import Constants
-from nncost.backends.torch.core_ops import dtype_of, function_of
+from nncost.backends.torch.core_ops import dtype_of, function_of, tensor_of
 from nncost.backends.torch.functions import call_of
 from nncost.backends.torch.grouping import Segment, segments
 from nncost.backends.torch.layer import Fixed, Layer, ModuleTensor, Operand, Step
@@ -250,7 +249,7 @@ class Scope:
         if np.ndim(value) == 0:
             return Fixed(value)
         name = free_name(self.module, "constant")
-        array = torch.from_numpy(np.array(value))
+        array = tensor_of(value)
         self.module.register_buffer(
             name, array.to(dtype_of(dtype)) if array.is_floating_point() else array, persistent=False
         )

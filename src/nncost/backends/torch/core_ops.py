@@ -16,6 +16,7 @@ from nncost.errors import SourceError
 from nncost.ir import ops
 from nncost.ir.batch_axes import Axes
 from nncost.ir.graph import Node
+from nncost.ir.numpy_types import WHOLE_BYTES, widely_known
 
 Value = Any
 Function = Callable[..., Value]
@@ -66,9 +67,14 @@ def function_of(node: Node, axes: Axes) -> Function:
             assert_never(op)
 
 
+def tensor_of(array: Any) -> torch.Tensor:
+    """An array as a tensor; types that NumPy lacks are widened on the way."""
+    return torch.from_numpy(widely_known(np.array(array, order="C")))
+
+
 def dtype_of(name: str) -> torch.dtype:
     """PyTorch's type of that name. Raise SourceError for one it does not have."""
-    found = getattr(torch, name, None)
+    found = getattr(torch, WHOLE_BYTES.get(name, name), None)
     if not isinstance(found, torch.dtype):
         raise SourceError(f"PyTorch has no element type {name!r}.", hint="For example: --dtype float32")
     return found

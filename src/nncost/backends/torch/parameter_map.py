@@ -12,7 +12,7 @@ from torch import nn
 
 from nncost.backends.initial_values import shape_of
 from nncost.backends.operands import integers
-from nncost.backends.torch.core_ops import dtype_of
+from nncost.backends.torch.core_ops import dtype_of, tensor_of
 from nncost.backends.torch.layer import ModuleTensor
 from nncost.errors import ShapeError
 from nncost.ir import ops
@@ -92,8 +92,7 @@ class ParameterMap:
     def register(self, view: ParameterView, module: nn.Module, name: str) -> ModuleTensor:
         """Make what the view shows a parameter or buffer of a module."""
         parameter = view.parameter
-        numbers = np.array(view.read(self.initial[parameter]), order="C")
-        tensor = torch.from_numpy(numbers).to(dtype_of(parameter.tensor.dtype))
+        tensor = tensor_of(view.read(self.initial[parameter])).to(dtype_of(parameter.tensor.dtype))
         is_buffer = parameter.role == "buffer"
         if is_buffer:
             module.register_buffer(name, tensor)
@@ -110,7 +109,8 @@ class ParameterMap:
             tensor = held.value()
             assert isinstance(tensor, torch.Tensor)
             whole = found[view.parameter]
-            view.write(tensor.detach().cpu().to(torch.from_numpy(np.empty(0, whole.dtype)).dtype).numpy(), whole)
+            plain = tensor.detach().cpu().to(tensor_of(np.empty(0, whole.dtype)).dtype).numpy()
+            view.write(plain.astype(whole.dtype, copy=False), whole)
         return found
 
     def set_values(self, values: Mapping[Parameter, Array]) -> None:
@@ -124,4 +124,4 @@ class ParameterMap:
                 if view.parameter in values:
                     tensor = held.value()
                     assert isinstance(tensor, torch.Tensor)
-                    tensor.copy_(torch.from_numpy(np.array(view.read(values[view.parameter]), order="C")))
+                    tensor.copy_(tensor_of(view.read(values[view.parameter])))

@@ -81,6 +81,9 @@ class Walk(Protocol):
     def named(self, name: str) -> Value:
         """What a name of the graph at this place stands for."""
 
+    def is_used(self, name: str) -> bool:
+        """Whether something reads a name of the graph at this place."""
+
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
 
@@ -122,8 +125,8 @@ class Call:
         return self.walk.output_shapes(self.node)
 
     def wants(self, output: int) -> bool:
-        """Whether the file asks for an output."""
-        return output < len(self.node.output) and bool(self.node.output[output])
+        """Whether the file names an output, and something reads it."""
+        return output < len(self.node.output) and self.walk.is_used(self.node.output[output])
 
     def note(self, text: str) -> None:
         """Tell a reader something about the file."""

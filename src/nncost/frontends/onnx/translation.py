@@ -293,6 +293,10 @@ class Translation:
         """What a name of the graph at this place stands for."""
         return self.scope.value(name)
 
+    def is_used(self, name: str) -> bool:
+        """Whether something reads a name of the graph at this place."""
+        return bool(name) and name in self.scope.used
+
     def trust(self, shape: Shape, wanted: Shape) -> None:
         """Note that a shape is taken for another, which it is for some values of its symbols only."""
         self.trusted.append((printable(self.builder.path), shape, wanted))

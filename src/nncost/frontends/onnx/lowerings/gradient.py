@@ -7,12 +7,16 @@ from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, follows_bodies
 from nncost.frontends.onnx.values import Computed, Unlowered
 from nncost.ir.autodiff import differentiate
-from nncost.ir.graph import Tensor
+from nncost.ir.graph import Tensor, walk
+from nncost.records import replace
 
 
 @follows_bodies("ai.onnx.preview.training.Gradient")
 def _gradient(call: Call) -> Lowered:
-    """∂Σy/∂x for each of ``xs``, at the values that the graph has for them: those are its operands."""
+    """∂Σy/∂x for each of ``xs``, at the values that the graph has for them: those are its operands.
+
+    The file runs it in its forward pass, as any other node.
+    """
     b, a = call.builder, call.attributes
     names = [*(a.texts("xs") or []), *(a.texts("zs") or [])]
     if list(call.node.input) != names:
@@ -22,7 +26,7 @@ def _gradient(call: Call) -> Lowered:
     ones = b.full(y.shape, 1.0, y.dtype)
     before = list(b.items)
     found, forward = differentiate(b, before, [(y, ones)], wanted)
-    b.items[: len(before)] = forward
+    b.items[:] = [*forward, *(replace(node, path=b.path, phase="forward") for node in walk(b.items[len(before) :]))]
     return tuple(found.get(x) or b.full(x.shape, 0.0, x.dtype) for x in wanted)
 
 

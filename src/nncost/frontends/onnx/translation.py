@@ -232,7 +232,7 @@ class Translation:
             body = None if opset is None else self._functions.of_standard(domain, node.op_type, opset)
             if body is not None:
                 return self._inlined(body, node, values)
-            return self._unknown(node, kind, values, REFUSED.get(kind, NO_RULE))
+            return self._unknown(node, kind, values, NO_RULE)
         try:
             return self._known_outputs(lower, Call(self, node, values, opset), values)
         except NotImplementedError as unknown:  # Unlowered, or what a user's rule leaves unknown.
@@ -338,7 +338,8 @@ class Translation:
     def _unknown(self, node: Any, kind: str, values: Sequence[Value | None], reason: str) -> list[Value]:
         """An Opaque with the shapes that the file states; its float constants are parameters still."""
         absent = [value.reason for value in values if isinstance(value, Absent)]
-        reason = absent[0] if absent and reason == NO_RULE else reason
+        if reason == NO_RULE:
+            reason = absent[0] if absent else REFUSED.get(kind, reason)
         kept = [
             value for value in values
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)

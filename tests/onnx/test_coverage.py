@@ -13,7 +13,9 @@ import pytest
 from nncost.cli.main import run
 from nncost.frontends import registry
 from nncost.frontends.lowering import ONNX
-from nncost.frontends.onnx.treatments import REFUSED
+from nncost.frontends.onnx.treatments import BOUNDED as BOUNDED_ONES
+from nncost.frontends.onnx.treatments import FREE as FREE_ONES
+from nncost.frontends.onnx.treatments import REFUSED, WITH_BODIES
 from nncost.frontends.operators import BOUNDED, COUNTED, DECOMPOSED, FREE, UNKNOWN, Coverage, Operator
 from tests.onnx.witnesses import Witness, witnesses
 
@@ -36,6 +38,7 @@ def test_every_operator_of_the_package_is_there(covered: Coverage) -> None:
 
 def test_unknown_ones_are_those_with_a_reason(covered: Coverage) -> None:
     assert {o.name: o.reason for o in covered.operators if o.treatment == UNKNOWN} == dict(REFUSED)
+    assert {o.name for o in covered.operators} - set(REFUSED) >= FREE_ONES | BOUNDED_ONES | WITH_BODIES
     assert not any(o.reason or o.counted_since is None for o in covered.operators if o.treatment != UNKNOWN)
 
 

@@ -38,7 +38,8 @@ class Walk(Protocol):
 
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
     ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be. ``bounded``: some size
-    is the largest that data may decide, so that what does not fit is not the file's mistake.
+    is the largest that data may decide, so that what does not fit is not the file's mistake. ``iterations``: how often
+    the body that is being written out is written out in all.
     """
 
     types: Types
@@ -48,6 +49,7 @@ class Walk(Protocol):
     trusting: bool
     notes: dict[str, None]
     bounded: bool
+    iterations: int
 
     @property
     def tensors(self) -> Tensors:
@@ -65,6 +67,9 @@ class Walk(Protocol):
 
     def emitting(self, tensors: Tensors) -> AbstractContextManager[None]:
         """Let nodes be emitted elsewhere for a while."""
+
+    def take_back(self, before: int) -> None:
+        """Drop what was emitted after the first ``before`` items for a try that failed."""
 
     def lowered(self, lower: Lower, call: Call) -> list[Value]:
         """The outputs of a node under its lowering."""

@@ -8,6 +8,8 @@ from typing import Any
 from nncost.errors import SourceError
 
 Key = tuple[str, str, str]
+MAX_CALLS = 100
+"""Calls inside each other that are followed to tell a function's size; more are an error where they are inlined."""
 
 
 class Functions:
@@ -20,12 +22,31 @@ class Functions:
             if key in self._by_key:
                 raise SourceError(f"the file defines the function {function.name!r} twice.")
             self._by_key[key] = function
+        self._sizes: dict[int, int] = {}
 
     def of_file(self, node: Any) -> Any:
         """The file's own function that a node calls, or None."""
         if not self._by_key:
             return None
         return self._by_key.get((_domain(node.domain), node.op_type, getattr(node, "overload", "")))
+
+    def size(self, function: Any) -> int:
+        """The nodes that a call of one of the file's functions runs, those of the functions that it calls included."""
+        return self._size(function, 0)
+
+    def _size(self, function: Any, depth: int) -> int:
+        if id(function) not in self._sizes:
+            self._sizes[id(function)] = 0  # for a function that calls itself, which is an error where it is inlined
+            self._sizes[id(function)] = sum(self._size_of(node, depth) for node in function.node)
+        return self._sizes[id(function)]
+
+    def _size_of(self, node: Any, depth: int) -> int:
+        if depth > MAX_CALLS:
+            return 0
+        called = self.of_file(node)
+        inside = 0 if called is None else self._size(called, depth + 1)
+        bodies = (graph for item in node.attribute for graph in (item.g, *item.graphs) if graph.node)
+        return 1 + inside + sum(self._size_of(each, depth + 1) for graph in bodies for each in graph.node)
 
     def of_standard(self, domain: str, name: str, opset: int) -> Any:
         """The body that the standard defines an operation by, or None."""

@@ -35,12 +35,12 @@ from nncost.ir import ops
 from nncost.ir.builder import Builder, Location
 from nncost.ir.dtypes import COMPLEX_DTYPES
 from nncost.ir.evaluate import MAX_GIVEN_BYTES, NoValueError, Values
-from nncost.ir.graph import Node, Tensor
+from nncost.ir.graph import Item, Node, Tensor
 from nncost.names import printable
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
-MAX_NODES = 1_000_000
-"""Nodes that are translated of one file, those of unrolled loops and of functions each time they are called."""
+MAX_INNER_NODES = 200_000
+"""Nodes of branches, loops that are written out and functions, each time that they are called."""
 NO_RULE = "nncost has no rule for it"
 _UNDECIDED = "truth value of Relational"
 """What SymPy says when a size that is a symbol is compared with a number."""
@@ -53,7 +53,8 @@ class Translation:
 
     ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
     the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor; ``trusting``: sizes that
-    are equal for some values of their symbols are taken to be equal.
+    are equal for some values of their symbols are taken to be equal; ``iterations``: how often the body that is being
+    written out is written out in all.
     """
 
     def __init__(
@@ -86,8 +87,9 @@ class Translation:
         self._scratch: Tensors | None = None
         self._functions = Functions(model.functions)
         self._stated = stated
-        self._translated = 0
+        self._inner_nodes = 0
         self._depth = 0
+        self.iterations = 1
 
     @property
     def builder(self) -> Builder:
@@ -172,11 +174,8 @@ class Translation:
         results = list(node.output)
         if bytes in map(type, (node.op_type, node.domain, node.name, *node.input, *results)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
-        self._translated += 1
-        if self._translated > MAX_NODES:
-            raise SourceError(
-                f"the file runs more than {MAX_NODES:,} nodes, those of its loops and functions included."
-            )
+        if self._depth:
+            self._run_inside(1)
         kind = self.kind_of(node)
         self.builder.origin = f"onnx.{kind} {printable(node.name or ', '.join(results))}".strip()
         try:
@@ -202,6 +201,13 @@ class Translation:
             # A file may hold anything: what no check foresaw is still the file's fault, and is told as such.
             raise ShapeError(f"{self.builder.origin} does not fit its operands: {error}.") from error
 
+    def _run_inside(self, nodes: int, *, ahead: bool = False) -> None:
+        """Take nodes into account that lie in others. Raise SourceError if there are more than anyone writes."""
+        total = self._inner_nodes + nodes
+        if total > MAX_INNER_NODES:
+            raise SourceError(f"its functions, branches and loops run more than {MAX_INNER_NODES:,} nodes.")
+        self._inner_nodes = self._inner_nodes if ahead else total
+
     def _layer(self, node: Any) -> Location:
         name = printable(node.name)
         if not name:
@@ -224,6 +230,7 @@ class Translation:
         opset = self.scope.opsets.get(domain)
         local = self._functions.of_file(node)
         if local is not None:
+            self._run_inside(self._functions.size(local), ahead=True)
             return self._inlined(local, node, values)
         if opset is None and not domain:
             raise SourceError("the file does not say which opset it uses.", hint="opset_import is missing.")
@@ -257,22 +264,25 @@ class Translation:
                     return found
             return self.lowered(lower, call)
         except (NotImplementedError, TypeError):
-            self._take_back(before)
+            self.take_back(before)
             raise
         except (ShapeError, ArithmeticError, LookupError, ValueError) as misfit:
             if not self.bounded:
                 raise
-            self._take_back(before)
+            self.take_back(before)
             raise Unlowered("the largest size that data may decide does not fit") from misfit
         finally:
             b.dtype = floats
 
-    def _take_back(self, before: int) -> None:
-        """Drop what a lowering emitted before it gave up; constants may be shared with later layers, so they stay."""
-        items = self.builder.items
-        gone = items[before:]
-        items[before:] = [item for item in gone if isinstance(item, Node) and isinstance(item.op, ops.Constant)]
-        self.tensors.forget([item for item in gone if item not in items[before:]])
+    def take_back(self, before: int) -> None:
+        """Drop what was emitted for a try that failed; constants may be shared with later layers, so they stay."""
+        items, self._values = self.builder.items, None
+        kept: list[Item] = []
+        dropped: list[Item] = []
+        for item in items[before:]:
+            (kept if isinstance(item, Node) and isinstance(item.op, ops.Constant) else dropped).append(item)
+        items[before:] = kept
+        self.tensors.forget(dropped)
 
     def lowered(self, lower: Lower, call: Call) -> list[Value]:
         """The outputs of a node under its lowering; a tensor is an activation if it comes from one or from a parameter."""

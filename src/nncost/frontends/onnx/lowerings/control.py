@@ -22,7 +22,7 @@ from nncost.names import printable
 MAX_UNROLLED = 64
 """Iterations that are written out one by one; more of them are one loop of the graph, whose shapes may not change."""
 MAX_FOLLOWED = 4096
-"""Iterations that are written out of a loop whose end only the caller's own arrays tell."""
+"""Iterations that are written out of a loop whose body or whose caller's arrays tell its end; loops around it count."""
 
 
 # ------------------------------------------------------------------- branches
@@ -68,14 +68,30 @@ def _loop(call: Call) -> Lowered:
     times, goes_on = _trips(call), _condition(call)
     if times == 0 or goes_on is False:
         return _written_out(call, body, carried, 0)
-    if isinstance(times, int) and times <= MAX_UNROLLED:
+    in_all = times * call.walk.iterations if isinstance(times, int) else None
+    if in_all is not None and in_all <= MAX_UNROLLED:
         return _written_out(call, body, carried, times)
     if goes_on is not None and not _always(call, body):
         try:
-            return _written_out(call, body, carried, times if isinstance(times, int) else None)
+            return _tried(call, body, carried, times)
         except Unlowered:
             pass
-    return _repeated(call, body, carried, _named_trips(call, times, body))
+    try:
+        return _repeated(call, body, carried, _named_trips(call, times, body))
+    except Unlowered:
+        if in_all is None or in_all > MAX_FOLLOWED:
+            raise
+    return _tried(call, body, carried, times)
+
+
+def _tried(call: Call, body: Any, carried: list[Value], times: Dim | None) -> Lowered:
+    """The loop written out; nothing of it stays if that fails."""
+    before = len(call.builder.items)
+    try:
+        return _written_out(call, body, carried, times if isinstance(times, int) else None)
+    except Unlowered:
+        call.walk.take_back(before)
+        raise
 
 
 def _given(value: Value | None) -> Value:
@@ -120,22 +136,24 @@ def _named_trips(call: Call, times: Dim | None, body: Any) -> Dim:
     return times
 
 
-def _written_out(call: Call, body: Any, carried: list[Value], times: int | None) -> Lowered:
+def _written_out(call: Call, body: Any, carried: list[Value], times: Dim | None) -> Lowered:
     """One iteration after the other, as long as the condition holds. Raise Unlowered if its end is not known."""
     stacks: list[list[Value]] = [[] for _ in body.output[1 + len(carried) :]]
-    limit, number = MAX_FOLLOWED if times is None else times, 0
-    while number < limit:
-        counter, condition = known_array(_number(number), "int64"), known_array(_number(1).astype(bool), "bool")
-        outputs = call.walk.run_graph(body, [counter, condition, *carried], "body")
-        goes_on, carried, made = outputs[0], outputs[1 : 1 + len(carried)], outputs[1 + len(carried) :]
-        for stack, value in zip(stacks, made, strict=True):
-            stack.append(value)
-        number += 1
-        if not _holds(call, goes_on, bounded=times is not None):
-            break
-    else:
-        if times is None:
-            raise Unlowered(f"a loop of more than {MAX_FOLLOWED} iterations")
+    outside, number, goes_on = call.walk.iterations, 0, True
+    try:
+        while goes_on and number != times:
+            number += 1
+            call.walk.iterations = outside * number
+            if call.walk.iterations > MAX_FOLLOWED:
+                raise Unlowered(f"a loop of more than {MAX_FOLLOWED} iterations")
+            counter, true = known_array(_number(number - 1), "int64"), known_array(_number(1).astype(bool), "bool")
+            condition, *outputs = call.walk.run_graph(body, [counter, true, *carried], "body")
+            carried, made = outputs[: len(carried)], outputs[len(carried) :]
+            for stack, value in zip(stacks, made, strict=True):
+                stack.append(value)
+            goes_on = _holds(call, condition, bounded=times is not None)
+    finally:
+        call.walk.iterations = outside
     return (*carried, *(_stacked(call, stack, body, 1 + len(carried) + n) for n, stack in enumerate(stacks)))
 
 

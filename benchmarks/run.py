@@ -84,6 +84,15 @@ def resnet() -> None:
     print_ratios("light_resnet50.onnx, against shape inference", fastest(candidates, 5), reference)
 
 
+def onnx_files() -> None:
+    """ONNX's own cases beside onnx-tool, and networks in files beside shape inference."""
+    from benchmarks import onnx_cases
+    from benchmarks import onnx_files as files
+
+    onnx_cases.main()
+    files.main()
+
+
 def torch_modules() -> None:
     """PyTorch modules against PyTorch's own counter and others."""
     from benchmarks import torch_speed
@@ -93,5 +102,5 @@ def torch_modules() -> None:
 
 if __name__ == "__main__":
     print(f"nncost {nncost.__version__}, Python {sys.version.split()[0]}: the fastest of several runs, as ratios")
-    for part in (start, depth, symbols, resnet, torch_modules):
+    for part in (start, depth, symbols, resnet, onnx_files, torch_modules):
         part()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+import onnx_operators
+
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.ledger import Ledger, count_graph
 from nncost.counting.quantities import PRIMITIVE
@@ -44,7 +46,7 @@ def main(check: bool) -> int:
     stale = []
     for path in sorted(FOLDER.glob("*.md")):
         old = path.read_text()
-        if path.name == COVERAGE and check and not _of_installed_torch(old):
+        if check and not _of_what_is_installed(path.name, old):
             continue
         new = MARKER.sub(lambda match: match[1] + "\n".join(TABLES[match[2]]()) + "\n" + match[3], old)
         if new != old:
@@ -56,16 +58,30 @@ def main(check: bool) -> int:
     return int(bool(stale) and check)
 
 
-COVERAGE = "coverage-torch.md"
+COVERAGE = {"coverage-torch.md": ("torch", "PyTorch"), "coverage-onnx.md": ("onnx", "onnx")}
+"""The documents about one version of a framework: its package, and what the document calls it."""
 
 
-def _of_installed_torch(text: str) -> bool:
-    """Whether PyTorch is here in the version that the document is about: operators differ between versions."""
+def _of_what_is_installed(name: str, text: str) -> bool:
+    """Whether the framework is here in the version that a document is about: operators differ between versions."""
+    if name not in COVERAGE:
+        return True
+    package, title = COVERAGE[name]
     try:
-        version = metadata.version("torch").partition("+")[0]
+        version = metadata.version(package).partition("+")[0]
     except metadata.PackageNotFoundError:
         return False
-    return f"PyTorch {version}:" in text
+    return f"{title} {version}:" in text
+
+
+def coverage_onnx() -> list[str]:
+    """Every operator of ONNX, by how it is treated, with its official cases and the peers that list it."""
+    covered, (passed, cases) = registry.coverage("onnx"), onnx_operators.totals()
+    sums = [[f"`{name}`", *map(str, covered.amounts(name).values())] for name in covered.namespaces]
+    sums.append(["all", *map(str, covered.amounts().values())])
+    lines = [f"onnx {covered.version}: {len(covered.operators)} operators; {passed:,} of {cases:,} cases pass.", ""]
+    lines += [*_table(["domain", *covered.treatments], iter(sums)), ""]
+    return lines + _table(onnx_operators.TITLES, onnx_operators.rows(covered))
 
 
 def coverage_torch() -> list[str]:
@@ -81,6 +97,15 @@ def coverage_torch() -> list[str]:
             if names:
                 lines += ["", f"**{treatment}**, `{namespace}`: " + " ".join(f"`{name}`" for name in names)]
     return lines
+
+
+def onnx_unknown() -> list[str]:
+    """The operators of ONNX that are unknown, with the reasons."""
+    by_reason: dict[str, list[str]] = {}
+    for operator in registry.coverage("onnx").operators:
+        if operator.reason:
+            by_reason.setdefault(operator.reason, []).append(operator.name)
+    return _table(["operators", "why"], ((_codes(names), reason) for reason, names in by_reason.items()))
 
 
 def _table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
@@ -232,6 +257,8 @@ def learning_rates() -> list[str]:
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
     "conventions": conventions, "layers": layers, "other_names": other_names, "limits": limits, "coverage_torch": coverage_torch,
+    "coverage_onnx": coverage_onnx,
+    "onnx_unknown": onnx_unknown,
     "learning_rates": learning_rates, "weight_formats": weight_formats, "quantizations": quantizations,
 }  # fmt: skip
 

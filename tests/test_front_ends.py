@@ -94,7 +94,7 @@ def test_what_each_can() -> None:
     assert {kind: front_end.kind for kind, front_end in found.items()} == {kind: kind for kind in sources}
     assert [kind for kind, front_end in found.items() if isinstance(front_end, Runnable)] == ["huggingface", "torch"]
     assert [kind for kind, front_end in found.items() if isinstance(front_end, Observable)] == ["huggingface", "torch"]
-    assert [kind for kind, front_end in found.items() if isinstance(front_end, Covered)] == ["torch"]
+    assert [kind for kind, front_end in found.items() if isinstance(front_end, Covered)] == ["onnx", "torch"]
     assert [kind for kind, front_end in found.items() if front_end.traced] == ["huggingface", "torch"]
 
 

@@ -46,7 +46,7 @@ NEEDS = {
     **{f"{command} config.json": "huggingface" for command in ("count", "explain", "formula", "predict --on h100")},
     **{f"count m.{ending}": "weights" for ending in ("safetensors", "gguf", "h5", "keras")},
     "count late.py:build": "torch", "count torch.nn:Linear": "torch", "measure 3-2": "torch", "measure m.onnx": "torch",
-    "calibrate": "torch", "coverage torch": "torch", "coverage": "torch", "count . --expand": "huggingface",
+    "calibrate": "torch", "coverage torch": "torch", "coverage": "torch", "coverage onnx": "onnx", "count . --expand": "huggingface",
     "train 1-2 --data t.csv --target b --engine torch": "torch", "train 1-2 --data t.parquet --target b": "train",
 }  # fmt: skip
 WORKS = (

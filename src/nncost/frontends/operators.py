@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nncost.records import record
+from nncost.records import field, record
 
-COUNTED, DECOMPOSED, FREE, UNKNOWN = "counted", "decomposed", "free", "unknown"
+COUNTED, DECOMPOSED, FREE, BOUNDED, UNKNOWN = "counted", "decomposed", "free", "bounded", "unknown"
 TREATMENTS = {
     COUNTED: "counted by a rule of its own",
     DECOMPOSED: "counted as the operators the framework says it is made of",
@@ -18,30 +18,40 @@ TREATMENTS = {
 
 @record
 class Operator:
-    """One overload of an operator, as ``aten::add`` and ``Tensor``, and how it is treated."""
+    """One overload of an operator, as ``aten::add`` and ``Tensor``, and how it is treated.
+
+    An operator of ONNX names its ``domain``, the opset it exists ``since`` and the first one it is counted in;
+    ``reason`` says why it is unknown.
+    """
 
     name: str
     overload: str
     treatment: str
+    domain: str = ""
+    since: int | None = None
+    counted_since: int | None = None
+    reason: str = ""
 
     @property
     def namespace(self) -> str:
-        """What stands before the colons."""
-        return self.name.partition("::")[0]
+        """The domain, or what stands before the colons."""
+        return self.domain or self.name.partition("::")[0]
 
 
 @record
 class Coverage:
-    """All operators of a framework's version."""
+    """All operators of a framework's version, and what each of its treatments means."""
 
     framework: str
     version: str
     operators: tuple[Operator, ...]
+    treatments: Mapping[str, str] = field(default_factory=lambda: TREATMENTS)
+    overloaded: bool = True
 
     def amounts(self, namespace: str | None = None) -> dict[str, int]:
         """How many overloads are treated in each way."""
         counted = Counter(o.treatment for o in self.operators if namespace in (None, o.namespace))
-        return {treatment: counted[treatment] for treatment in TREATMENTS}
+        return {treatment: counted[treatment] for treatment in self.treatments}
 
     def names(self, treatment: str, namespace: str | None = None) -> list[str]:
         """The operators that have an overload treated so, in alphabetical order."""

@@ -52,6 +52,8 @@ EXAMPLES = [
     _of_two("QLinearAdd"), _of_two("QLinearMul"), _of_one("QLinearSigmoid"), _of_one("QLinearLeakyRelu", alpha=0.2),
     _of_one("QLinearSoftmax", axis=1, opset=13), _of_one("QLinearGlobalAveragePool", (1, 2, 3, 4)),
     _of_one("QLinearAveragePool", (1, 2, 5, 4), kernel_shape=[1, 3], strides=[1, 2]),
+    _of_one("QLinearAveragePool", (1, 5, 4, 2), kernel_shape=[1, 3], strides=[1, 2], channels_last=1),
+    _of_one("QLinearGlobalAveragePool", (1, 3, 4, 2), channels_last=1),
     Example("QLinearConcat", [*_Q, node("QuantizeLinear", "v ys yz", "p"), _microsoft("QLinearConcat", "os oz q xs xz p ys yz", axis=1), _BACK],
             {"x": (2, 3), "v": (2, 1)}, _A),
     Example("QLinearWhere", [*_Q, node("QuantizeLinear", "v ys yz", "p"), node("Greater", "x v", "c"), _microsoft("QLinearWhere", "c q xs xz p ys yz os oz"), _BACK],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nncost.frontends.front_end import FrontEnd
 from nncost.frontends.model import LoadOptions, Model
+
+if TYPE_CHECKING:
+    from nncost.frontends.operators import Coverage
 
 
 class SourceFrontEnd(FrontEnd):
@@ -20,3 +23,9 @@ class SourceFrontEnd(FrontEnd):
         from nncost.frontends.onnx.load import load
 
         return load(source, options)
+
+    def coverage(self) -> Coverage:
+        """Return how each operator of the installed package ``onnx``, and each known one of onnxruntime's, is treated."""
+        from nncost.frontends.onnx.coverage import coverage
+
+        return coverage()

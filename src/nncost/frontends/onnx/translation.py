@@ -19,6 +19,7 @@ from nncost.frontends.onnx.size_names import dim_named
 from nncost.frontends.onnx.sources import SOURCES
 from nncost.frontends.onnx.stated import StatedTypes
 from nncost.frontends.onnx.tensors import Tensors
+from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.onnx.values import (
     NOT_MADE,
     Absent,
@@ -347,7 +348,8 @@ class Translation:
     def _unknown(self, node: Any, kind: str, values: Sequence[Value | None], reason: str) -> list[Value]:
         """An Opaque with the shapes that the file states; its float constants are parameters still."""
         absent = [value.reason for value in values if isinstance(value, Absent)]
-        reason = absent[0] if absent and reason == NO_RULE else reason
+        if reason == NO_RULE:
+            reason = absent[0] if absent else REFUSED.get(kind, reason)
         kept = [
             value for value in values
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)

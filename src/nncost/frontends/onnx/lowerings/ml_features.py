@@ -10,6 +10,7 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
 from nncost.frontends.onnx.ml_attributes import constant, float_type, values_of
+from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -128,4 +129,4 @@ def _default(call: Call) -> float:
 
 @lowers("ZipMap", domain=DOMAIN)
 def _zip_map(call: Call) -> Tensor:
-    raise Unlowered("it makes a sequence of maps")
+    raise Unlowered(REFUSED["ai.onnx.ml.ZipMap"])

@@ -59,11 +59,19 @@ def _softmax(call: Call, x: Tensor) -> Tensor:
     return call.builder.reshape(softmax(call.builder, flat, layer=True), x.shape)
 
 
-def _global_pool(call: Call, x: Tensor) -> Tensor:
-    if call.attributes.flag("channels_last", False):
-        x = call.builder.transpose(x, (0, x.rank - 1, *range(1, x.rank - 1)))
-        y = pool.global_average_pool(call.builder, x, keep=True)
+def _either_layout(pooled: Callable[[Call, Tensor], Tensor]) -> Callable[[Call, Tensor], Tensor]:
+    """A pooling whose channels may stand behind the image."""
+
+    def lower(call: Call, x: Tensor) -> Tensor:
+        if not call.attributes.flag("channels_last", False):
+            return pooled(call, x)
+        y = pooled(call, call.builder.transpose(x, (0, x.rank - 1, *range(1, x.rank - 1))))
         return call.builder.transpose(y, (0, *range(2, y.rank), 1))
+
+    return lower
+
+
+def _global_pool(call: Call, x: Tensor) -> Tensor:
     return pool.global_average_pool(call.builder, x, keep=True)
 
 
@@ -82,8 +90,8 @@ _ONE: Mapping[str, Callable[[Call, Tensor], Tensor]] = {
         call.builder, "leaky_relu", x, call.attributes.number("alpha", LEAKY_SLOPE)
     ),
     "QLinearSoftmax": _softmax,
-    "QLinearAveragePool": _average_pool,
-    "QLinearGlobalAveragePool": _global_pool,
+    "QLinearAveragePool": _either_layout(_average_pool),
+    "QLinearGlobalAveragePool": _either_layout(_global_pool),
 }
 
 

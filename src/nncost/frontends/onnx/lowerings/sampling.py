@@ -8,6 +8,7 @@ from nncost.dims import Shape, is_symbolic
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
+from nncost.frontends.onnx.treatments import REFUSED
 from nncost.frontends.onnx.values import Unlowered
 from nncost.frontends.onnx.windows import settings_of_windows
 from nncost.ir.graph import Tensor
@@ -89,4 +90,4 @@ def _crop_and_resize(call: Call) -> Tensor:
 @lowers("ImageDecoder", since=20)
 def _image_decoder(call: Call) -> Tensor:
     """The bytes of a compressed image decide how large it is and how much work it takes."""
-    raise Unlowered("the bytes of a compressed image say how large it is")
+    raise Unlowered(REFUSED["ImageDecoder"])

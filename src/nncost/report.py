@@ -91,6 +91,15 @@ class ParameterCounts:
 
 
 @record
+class ParameterType:
+    """The parameters of one type of number and the bytes that they take; buffers are left out."""
+
+    dtype: str
+    parameters: Dim
+    bytes: Dim
+
+
+@record
 class ReportRow:
     """One layer and operation in one phase; ``counts`` answer 0 for a quantity that there is none of.
 
@@ -143,7 +152,8 @@ class Report(Shown):
 
     ``report.parameters.total``, ``report.forward.mul``, ``report.step.flops``, ``report.memory.step_peak`` are exact
     amounts: whole numbers of any size, or formulas (SymPy) where sizes are symbols. ``rows`` are the layers, ``outputs``
-    the shapes of what they return, in the order in which they end. ``print(report)`` shows what ``nncost count`` prints.
+    the shapes of what they return, in the order in which they end, ``parameter_types`` the parameters by the type of their
+    numbers. ``print(report)`` shows what ``nncost count`` prints.
     """
 
     source: Source
@@ -159,6 +169,7 @@ class Report(Shown):
     run: Run | None = None
     storage: Storage | None = None
     outputs: Mapping[str, Shape] = field(default_factory=dict)
+    parameter_types: Sequence[ParameterType] = ()
     memory: Memory = field(kw_only=True)
 
     def __repr__(self) -> str:

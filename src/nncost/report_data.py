@@ -12,7 +12,7 @@ from nncost.version import __version__
 
 if TYPE_CHECKING:
     from nncost.counting.storage import Storage, StoredTensor, StoredType
-    from nncost.report import ParameterCounts, Report, ReportRow, Run, Totals
+    from nncost.report import ParameterCounts, ParameterType, Report, ReportRow, Run, Totals
 
 SCHEMA = "nncost.report/1"
 _NAMES = ("path", "op", "phase")
@@ -46,6 +46,8 @@ def report_data(report: Report) -> dict[str, Any]:
     result["free"] = dict(report.free)
     if report.storage is not None:
         result["storage"] = _storage(report.storage)
+    if report.parameter_types:
+        result["parameter_types"] = [_known(each) for each in report.parameter_types]
     if report.run is not None:
         result["run"] = _run(report.run)
     return result
@@ -100,7 +102,7 @@ def _memory(memory: Memory) -> dict[str, Any]:
     return result
 
 
-def _known(item: Candidate | TimelineRow) -> dict[str, Any]:
+def _known(item: Candidate | TimelineRow | ParameterType) -> dict[str, Any]:
     """Fields that are known, by name."""
     fields = ((name, getattr(item, name)) for name in item.__match_args__)
     return {name: plain(value) for name, value in fields if value is not None}

@@ -52,7 +52,6 @@ OF_ONE: Mapping[str, Mapping[str, str]] = {
     "com.microsoft.GroupQueryAttention": {"kv_cache_bit_width": "a quantized cache is refused"},
     **{f"com.microsoft.{name}": dict.fromkeys(("normalized", "onesided"), "onnxruntime has one value") for name in ("Rfft", "Irfft")},
     "com.microsoft.MatMulBnb4": {"training_mode": "for a gradient that is derived here"},
-    "com.microsoft.MatMulNBits": {"weight_prepacked": "how a kernel stores it"},
     "com.microsoft.MaxpoolWithMask": {"storage_order": "the order of an output that it does not have"},
 }  # fmt: skip
 """Attributes that no lowering reads, with the reasons."""

@@ -15,7 +15,7 @@ from nncost.ir import ops
 from nncost.ir.graph import PHASES, Item, Parameter, Region
 from nncost.ir.ops import operation_name
 from nncost.pipeline.output_shapes import OutputShapes
-from nncost.report import Amounts, ParameterCounts, ReportRow, Totals
+from nncost.report import Amounts, ParameterCounts, ParameterType, ReportRow, Totals
 
 FLOPS = "flops"
 
@@ -85,6 +85,18 @@ def parameter_counts(parameters: Sequence[Parameter], active: Dim | None) -> Par
         bytes=add_all(parameter.bytes for parameter in learned),
         active=elements(learned) if active is None else active,
     )
+
+
+def parameter_types(parameters: Sequence[Parameter]) -> list[ParameterType]:
+    """The parameters by type, in the order in which the types are first needed."""
+    types: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        if parameter.role != "buffer":
+            types.setdefault(parameter.tensor.dtype, []).append(parameter)
+    return [
+        ParameterType(dtype, add_all(p.tensor.elements for p in each), add_all(p.bytes for p in each))
+        for dtype, each in types.items()
+    ]
 
 
 _Place = tuple[str, str, str]

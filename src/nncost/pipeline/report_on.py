@@ -14,7 +14,7 @@ from nncost.pipeline.choices import INFERENCE, TRAIN
 from nncost.pipeline.count import Counted, count_source, no_collection
 from nncost.pipeline.ledgers import added, derivatives, multiplied
 from nncost.pipeline.output_shapes import output_shapes
-from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, report_rows, totals_of
+from nncost.pipeline.report_builder import FLOPS, layers_of, parameter_counts, parameter_types, report_rows, totals_of
 from nncost.pipeline.settings import Settings
 from nncost.report import Report, Run, Source
 
@@ -46,6 +46,7 @@ def _report_on(source: Any, settings: Settings) -> Report:
         totals=totals_of(rows, convention),
         rows=report_rows([row for row in rows if row.quantity != FLOPS], model, shapes),
         outputs=shapes.by_layer,
+        parameter_types=parameter_types(model.graph.parameters),
         unknown=[
             {"path": u.path, "op": u.op, "phase": u.phase, **({"reason": u.reason} if u.reason else {})}
             for u in ledger.unknown

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
-from nncost.dims import shape_text
+from nncost.counting.storage import decimal
+from nncost.dims import add_all, is_symbolic, same, shape_text
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Section, Table
+from nncost.ir.dtypes import BITS_PER_BYTE, DTYPE_BITS, INTEGER_DTYPES
 from nncost.ir.graph import PHASES
 from nncost.layer_paths import ranged
 from nncost.pipeline.choices import check_choice
-from nncost.report import ParameterCounts, Report, Totals
+from nncost.report import ParameterCounts, ParameterType, Report, Totals
 from nncost.report_data import plain
 from nncost.units import counted, exact
 from nncost.views import shortened
@@ -75,8 +78,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield parameters_fact(p)
     if p.active != p.total:
         yield "active", f"{exact(p.active)} (used for one token; the others belong to experts it is not sent to)"
+    yield from _types(report)
     if p.trainable != p.total:
-        yield "trainable", f"{exact(p.trainable)} (the others are frozen)"
+        whole = add_all(each.parameters for each in report.parameter_types if each.dtype in INTEGER_DTYPES)
+        why = "whole numbers are not trained" if same(p.total - p.trainable, whole) else "the others are frozen"
+        yield "trainable", f"{exact(p.trainable)} ({why})"
     if p.buffers != 0:
         yield "buffers", f"{exact(p.buffers)} (kept, but not learned)"
     if _has_neurons(report):
@@ -87,6 +93,21 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if settings["accumulate"] != 1:
         setting += f", {settings['accumulate']} micro-batches a step"
     yield "settings", setting
+
+
+def _types(report: Report) -> Iterator[tuple[str, str]]:
+    """How many parameters have which type and how many bits each, where there are several types or quantized numbers."""
+    types = report.parameter_types
+    if report.storage is None and (len(types) > 1 or any(each.dtype in INTEGER_DTYPES for each in types)):
+        each = [f"{exact(t.parameters)} {t.dtype} ({_bits(t)} bits)" for t in types]
+        yield "types", ", ".join(each)
+
+
+def _bits(each: ParameterType) -> str:
+    bits = Fraction(DTYPE_BITS[each.dtype])
+    if not is_symbolic(each.parameters) and not is_symbolic(each.bytes) and each.parameters:
+        bits = Fraction(BITS_PER_BYTE * int(each.bytes), int(each.parameters))
+    return decimal(bits)
 
 
 def _has_neurons(report: Report) -> bool:

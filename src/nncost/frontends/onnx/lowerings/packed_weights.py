@@ -62,6 +62,8 @@ def _matmul_bits(call: Call) -> Lowered:
     a, b = call.attributes, call.builder
     columns, rows, bits, block = (a.integer(name, 0) for name in ("K", "N", "bits", "block_size"))
     a.integer("accuracy_level", 0)
+    if a.integer("weight_prepacked", 0):
+        raise Unlowered("its weights lie in the order of one kernel, which the standard does not say")
     bits = bits or 4
     check_bits(bits)
     if columns < 1 or rows < 1 or block < 1:

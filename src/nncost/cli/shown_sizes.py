@@ -8,11 +8,12 @@ from typing import Any
 
 from nncost.dims import is_symbolic
 from nncost.errors import NncostError
+from nncost.notation.written import written
 from nncost.records import replace
 from nncost.report import Report
 
-MAX_SYMBOLS, MAX_TERMS = 3, 20
-"""What a formula has at most that people still read."""
+MAX_SYMBOLS, MAX_TERMS, MAX_CHARACTERS = 3, 20, 240
+"""What a formula has at most that people still read: three lines of a terminal."""
 SIZES = (256, 224, 320, 128, 64, 48, 32, 16)
 """Sizes that are tried for what the source leaves open, besides one example: most networks take the first."""
 
@@ -42,7 +43,9 @@ def _amounts(report: Report) -> Iterator[Any]:
 def _is_long(amount: Any) -> bool:
     from sympy import Add
 
-    return len(amount.free_symbols) > MAX_SYMBOLS or len(Add.make_args(amount.expand())) > MAX_TERMS
+    if len(amount.free_symbols) > MAX_SYMBOLS or len(Add.make_args(amount.expand())) > MAX_TERMS:
+        return True
+    return len(written(amount).text) > MAX_CHARACTERS
 
 
 def _open_sizes(report: Report) -> dict[str, bool]:

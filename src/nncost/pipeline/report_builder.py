@@ -26,23 +26,26 @@ def layers_of(model: Model) -> Mapping[str, str]:
 
 
 def _op_by_path(items: Sequence[Item]) -> dict[str, str]:
-    """Each layer, in the order of the network, with the first operation there that is not a mere move."""
+    """Each layer, in the order of the network, with the first composite there, else the first operation that is no mere move or cast."""
     order: dict[str, str] = {}
     working: dict[str, str] = {}
-    _name_layers(items, order, working)
-    return order | working
+    composites: dict[str, str] = {}
+    _name_layers(items, order, working, composites)
+    return order | working | composites
 
 
-def _name_layers(items: Sequence[Item], order: dict[str, str], working: dict[str, str]) -> None:
+def _name_layers(
+    items: Sequence[Item], order: dict[str, str], working: dict[str, str], composites: dict[str, str]
+) -> None:
     for item in items:
         if isinstance(item, Region):
             order.setdefault(item.path, item.layer.name)
-            working.setdefault(item.path, item.layer.name)
+            composites.setdefault(item.path, item.layer.name)
         elif isinstance(item.op, ops.Repeat):
-            _name_layers(item.op.body.items, order, working)
+            _name_layers(item.op.body.items, order, working, composites)
         else:
             order.setdefault(item.path, operation_name(item.op))
-            if not isinstance(item.op, (ops.Move, ops.Constant)):
+            if not isinstance(item.op, (ops.Move, ops.Constant, ops.Cast)):
                 working.setdefault(item.path, operation_name(item.op))
 
 

@@ -33,6 +33,20 @@ def test_batch_norm_statistics_are_buffers(tmp_path: Path) -> None:
     assert found == {"s": "weight", "b": "bias", "m": "buffer", "v": "buffer"}
 
 
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_quantized_copies_of_a_table_are_kept_but_not_counted_again(is_tied: bool, tmp_path: Path) -> None:
+    """Each row of the output layer has a scale of its own, of either sign; another layer of that shape is a parameter."""
+    rng = np.random.default_rng(1)
+    table, other = rng.normal(size=(2, 48, 32)).astype(np.float32)
+    layer = (table if is_tied else other).T * rng.choice([-1, 1], (32, 1))
+    quantized = np.round(layer / np.abs(layer).max() * 127).astype(np.int8)
+    nodes = [node("Gather", "w i", "e"), node("DynamicQuantizeLinear", "e", "q s z"), node("MatMulInteger", "q v z")]
+    model = make_model(nodes, {"i": (2,)}, constants={"w": table, "v": quantized}, types={"i": TensorProto.INT64})
+    report = nncost.count(saved(model, tmp_path))
+    assert (report.parameters.total, report.parameters.buffers) == ((1536, 1536) if is_tied else (3072, 0))
+    assert any("'v' is the table 'w' in numbers of its own" in note for note in report.notes) == is_tied
+
+
 def test_a_tied_tensor_counts_once_through_moves(tmp_path: Path) -> None:
     """An embedding whose table is, transposed, the output layer."""
     nodes = [node("Gather", "w i0", "e"), node("Transpose", "w", "t"), node("MatMul", "e t")]

@@ -50,12 +50,12 @@ QUANTIZERS: dict[str, Callable[[str, str, np.ndarray], None]] = {
     "dynamic": _dynamic, "qdq": _static(quantization.QuantFormat.QDQ),
     "operators": _static(quantization.QuantFormat.QOperator), "4 bits": _four_bits,
 }  # fmt: skip
-WIDER = {("mlp", "4 bits"), ("cnn", "4 bits")}
-"""Networks without a product that is quantized so: their layers are Gemm and Conv."""
+WIDER = {("mlp", "4 bits"), ("cnn", "4 bits"), ("detector", "4 bits"), ("gpt2", "4 bits")}
+"""Networks without a product that is quantized so: their layers are Gemm and Conv, and an output layer that is tied."""
 
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS)
-@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gru", "encoder", "llama"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "gru", "encoder", "gpt2", "llama", "detector"])
 def test_a_quantized_network_has_the_parameters_and_products_of_its_twin(
     name: str, quantizer: str, tmp_path: Path
 ) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from nncost.dims import Shape, shape_text
 from nncost.errors import MissingExtraError, NncostError, ShapeError
 from nncost.frontends.model import LoadOptions, Model
+from nncost.names import printable
 from nncost.records import replace
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
     from nncost.frontends.onnx.inputs import FileInputs
     from nncost.frontends.onnx.open_sizes import FollowingSize
+    from nncost.frontends.onnx.values import FileConstant
 
 MAX_FOLLOWING = 32
 """Sizes that a file leaves open and its weights tell."""
@@ -132,7 +134,12 @@ def _translated(
         inputs=inputs.shapes,
         default_loss="none",
         default_optimizer="none",
-        notes=(*_notes(inputs, options, found), *_trusted(translation.trusted), *translation.notes),
+        notes=(
+            *_notes(inputs, options, found),
+            *_trusted(translation.trusted),
+            *_copies(translation.tensors.copies),
+            *translation.notes,
+        ),
         outputs=tuple(outputs),
         nested_outputs=translation.nested_outputs,
     )
@@ -164,6 +171,14 @@ def _trusted(places: Sequence[tuple[str, Shape, Shape]]) -> list[str]:
             f"{path!r}{more} can be run for some sizes only, for which this is counted: "
             f"{shape_text(shape)} is taken to be {shape_text(wanted)}."
         )
+    ]
+
+
+def _copies(copies: Sequence[tuple[FileConstant, FileConstant]]) -> list[str]:
+    return [
+        f"{printable(copy.name)!r} is the table {printable(table.name)!r} in numbers of its own: it is kept, a buffer, and "
+        "is no parameter besides it."
+        for copy, table in copies
     ]
 
 

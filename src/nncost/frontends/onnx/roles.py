@@ -94,17 +94,17 @@ def _is_made_up(call: Call, value: Stored | Derived) -> bool:
 
     It is read only where it lies in the model's own file; of a part of a table the whole table tells.
     """
-    value = _moved(value)
-    if isinstance(value, Stored) and value.constant.elsewhere:
+    whole = moved(value)
+    if isinstance(whole, Stored) and whole.constant.elsewhere:
         return False
     try:
-        values = np.asarray(call.walk.known_values(value))
+        values = np.asarray(call.walk.known_values(whole))
     except NoValueError:
         return True
     return values.size <= MAX_READ and follows_a_rule(values)
 
 
-def _moved(value: Stored | Derived) -> Stored | Derived:
+def moved(value: Value) -> Value:
     """The constant of the file whose elements a derived one holds, in another order or type; else the value itself."""
     found: Value | None = value
     while isinstance(found, Derived) and found.node.call.name in MOVES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nncost.frontends.onnx.constants import SIZES
+from nncost.frontends.onnx.tied import rounded_copy
 from nncost.frontends.onnx.values import (
     Absent,
     Computed,
@@ -37,6 +38,8 @@ class Tensors:
         """What the constant that is being computed is needed for."""
         self.looked_up: list[FileConstant] = [] if outer is None else outer.looked_up
         """Tables of embeddings, which an output layer may share."""
+        self.copies: list[tuple[FileConstant, FileConstant]] = [] if outer is None else outer.copies
+        """Quantized weights that are such a table in numbers of their own, with the table: they are kept, not counted again."""
         self.used_parameter = False
         self._stored: dict[tuple[FileConstant, bool], Tensor] = {}
         self._derived: dict[tuple[object, bool], Sequence[Tensor]] = {}
@@ -77,6 +80,10 @@ class Tensors:
             with self.outer.builder.at(self.builder.path, self.builder.phase, self.builder.origin):
                 return self.outer._parameter(constant, role)
         if (constant, True) not in self._stored:
+            table = rounded_copy(self.looked_up, constant)
+            if table is not None:
+                self.copies.append((constant, table))
+                role = "buffer"
             self._stored[constant, True] = self.builder.parameter(
                 constant.shape, role, constant.name, trainable="float" in constant.dtype, read=constant.read,
                 dtype=constant.dtype,

@@ -9,6 +9,7 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.roles import moved
 from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, has_symbols
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
@@ -25,8 +26,9 @@ def _gather(call: Call) -> Lowered:
     if isinstance(index, Known):
         _check_index(index, table.shape[axis])
     if _is_table(call):
-        if isinstance(table, Stored) and not table.moves:
-            call.walk.tensors.looked_up.append(table.constant)
+        stored = moved(table)
+        if isinstance(stored, Stored) and not stored.moves:
+            call.walk.tensors.looked_up.append(stored.constant)
         if axis == 0 and len(table.shape) == 2:
             return sequence.embedding(call.builder, call.constant(1), call.tensor(0, "weight"))
         return call.builder.emit(ops.Gather(axis), call.tensor(0, "weight"), call.constant(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -48,10 +49,25 @@ def _unpacked(read: Callable[[], Array], bits: int, shape: tuple[int, int]) -> A
     return numbers.reshape(rows, -1)[:, :columns]
 
 
+def _some(constant: FileConstant, bits: int, shape: tuple[int, int], places: Array) -> Array:
+    """Some of the numbers, by their places."""
+    assert constant.some is not None
+    (rows, columns), each = shape, 8 // bits
+    width = math.prod(int(dim) for dim in constant.shape) // rows
+    row, column = places // columns, places % columns
+    packed = np.asarray(constant.some(row * width + column // each)).view(np.uint8)
+    return (packed >> (column % each * bits).astype(np.uint8)) & np.uint8((1 << bits) - 1)
+
+
 def _weights(call: Call, constant: FileConstant, bits: int, shape: tuple[int, int]) -> Tensor:
     """Packed weights as the numbers they are: one parameter each, of so many bits."""
     logical = FileConstant(
-        constant.name, shape, f"uint{bits}", partial(_unpacked, constant.read, bits, shape), constant.elsewhere
+        constant.name,
+        shape,
+        f"uint{bits}",
+        partial(_unpacked, constant.read, bits, shape),
+        constant.elsewhere,
+        None if constant.some is None else partial(_some, constant, bits, shape),
     )
     return call.walk.tensors.of(Stored(logical, shape), "weight")
 

@@ -46,5 +46,7 @@ def _ended(items: Sequence[Item], outer: str) -> Iterator[tuple[str, str, Shape]
             if isinstance(item.op, ops.Repeat):
                 yield from _ended(item.op.body.items, outer)
                 continue
+            if isinstance(item.op, ops.Opaque) and item.outputs and not item.outputs[0].rank:
+                continue  # Nothing says what shape an unknown operation gives.
         if item.outputs and item.phase == "forward":
             yield item.path, name, item.outputs[0].shape

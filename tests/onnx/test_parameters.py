@@ -148,3 +148,51 @@ def test_rows_follow_the_network_and_name_the_work() -> None:
         ("n0", "conv"), ("n1", "batchnorm"), ("n3", "mul"), ("n5", "add"), ("n6", "relu"), ("n7", "maxpool"),
     ]  # fmt: skip
     assert report.rows[2].weights == report.rows[3].biases == 64
+
+
+def loop_of(times: int) -> NodeProto:
+    body = helper.make_graph(
+        [node("MatMul", "s w", "t"), node("Identity", "go", "on")],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("s", TensorProto.FLOAT, [2, 8]),
+        ],
+        [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("t", TensorProto.FLOAT, [2, 8])],
+        [numpy_helper.from_array(weights(8, 8), "w")],
+    )  # fmt: skip
+    return node("Loop", "n - x", body=body)
+
+
+@pytest.mark.parametrize("times", [1, 2, 64, 65])
+def test_a_loop_has_its_weights_once(times: int, tmp_path: Path) -> None:
+    """Whether its iterations are written out or not."""
+    model = make_model([loop_of(times)], {"x": (2, 8)}, constants={"n": np.int64(times)})
+    report = nncost.count(saved(model, tmp_path))
+    assert (report.parameters.total, report.forward.macs) == (64, 128 * times)
+
+
+def test_a_function_has_its_weights_once(tmp_path: Path) -> None:
+    constant = node("Constant", "", "w", value=numpy_helper.from_array(weights(8, 8)))
+    opsets = [helper.make_opsetid("", 21)]
+    function = helper.make_function("f", "Dense", ["a"], ["b"], [constant, node("MatMul", "a w", "b")], opsets)
+    model = make_model([node("Dense", "x", "h", domain="f"), node("Dense", "h", domain="f")], {"x": (2, 8)})
+    model.functions.append(function)
+    report = nncost.count(saved(model, tmp_path))
+    assert (report.parameters.total, report.forward.macs) == (64, 256)
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_stacked_weights_that_a_scan_takes_apart_are_weights(axis: int, tmp_path: Path) -> None:
+    """Masks that it takes apart are none."""
+    types = [("s", [2, 8]), ("w", [8, 8]), ("m", [1, 8])]
+    body = helper.make_graph(
+        [node("MatMul", "s w", "p"), node("Mul", "p m", "t"), node("Identity", "t", "e")], "body",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in types],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 8]) for name in "te"],
+    )  # fmt: skip
+    scan = node("Scan", "x stacked masks", "y all", body=body, num_scan_inputs=2, scan_input_axes=[axis, 0])
+    constants = {"stacked": np.moveaxis(weights(5, 8, 8), 0, axis), "masks": np.ones((5, 1, 8), np.float32)}
+    report = nncost.count(saved(make_model([scan], {"x": (2, 8)}, constants=constants), tmp_path))
+    assert (report.parameters.total, report.parameters.weights, report.forward.macs) == (320, 320, 5 * 128)

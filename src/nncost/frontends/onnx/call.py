@@ -17,6 +17,7 @@ from nncost.frontends.onnx.values import (
     Constant,
     Known,
     Nothing,
+    Once,
     Stored,
     TensorList,
     Unlowered,
@@ -39,7 +40,7 @@ class Walk(Protocol):
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
     ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be. ``bounded``: some size
     is the largest that data may decide, so that what does not fit is not the file's mistake. ``iterations``: how often
-    the body that is being written out is written out in all.
+    the body that is being written out is written out in all. ``once`` makes what stands for a message of the file.
     """
 
     types: Types
@@ -50,6 +51,7 @@ class Walk(Protocol):
     notes: dict[str, None]
     bounded: bool
     iterations: int
+    once: Once
 
     @property
     def tensors(self) -> Tensors:

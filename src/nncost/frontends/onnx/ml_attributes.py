@@ -45,7 +45,7 @@ def learned(call: Call, name: str, array: Array, role: Role) -> Tensor:
     """Numbers of an attribute as a parameter, named after the node's first output."""
     kept = np.asarray(array)
     constant = FileConstant(f"{call.node.output[0]}.{name}", kept.shape, float_type(call), lambda: kept)
-    return call.walk.tensors.of(Stored(constant, kept.shape), role)
+    return call.walk.tensors.of(call.walk.once(call.node, lambda: Stored(constant, kept.shape), name), role)
 
 
 def constant(call: Call, array: Array, dtype: str) -> Tensor:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from nncost.errors import SourceError
 from nncost.frontends.onnx.constants import Types, tensor_value
 from nncost.frontends.onnx.sparse import sparse_value
-from nncost.frontends.onnx.values import Value
+from nncost.frontends.onnx.values import Once, Value
 
 
 class Scope:
     """What the names of one graph stand for; ``used`` are those that something reads."""
 
     def __init__(
-        self, graph: Any, types: Types, file: str, opsets: Mapping[str, int], outer: Scope | None = None
+        self,
+        graph: Any,
+        types: Types,
+        file: str,
+        opsets: Mapping[str, int],
+        outer: Scope | None = None,
+        *,
+        once: Once,
     ) -> None:
         self.opsets = opsets
         self.outer = outer
         self.values: dict[str, Value] = {}
         self.layers: Counter[str] = Counter()
         self.used: set[str] = used_names(graph.node) | {_name(output) for output in graph.output}
-        self._types, self._file = types, file
+        self._types, self._file, self._once = types, file, once
         self._initializers = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
         for sparse in getattr(graph, "sparse_initializer", ()):
-            self.values[sparse.values.name] = sparse_value(sparse, types, file)
+            self.values[sparse.values.name] = once(sparse, partial(sparse_value, sparse, types, file))
 
     def value(self, name: str) -> Value:
         """What a name stands for. Raise SourceError if nothing produces it."""
@@ -44,7 +52,8 @@ class Scope:
     def _own(self, name: str) -> Value | None:
         found = self.values.get(name)
         if found is None and name in self._initializers:
-            found = self.values[name] = tensor_value(self._initializers[name], name, self._types, self._file)
+            stored = self._initializers[name]
+            found = self.values[name] = self._once(stored, partial(tensor_value, stored, name, self._types, self._file))
         return found
 
     def has(self, name: str) -> bool:

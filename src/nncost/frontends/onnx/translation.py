@@ -27,6 +27,7 @@ from nncost.frontends.onnx.values import (
     Computed,
     Constant,
     Nothing,
+    Once,
     TensorList,
     Unlowered,
     Value,
@@ -76,7 +77,8 @@ class Translation:
         self.notes: dict[str, None] = {}
         self.bounded = False
         self.tensors = Tensors(builder)
-        self.scope = Scope(model.graph, types, file, opsets)
+        self.once = Once()
+        self.scope = Scope(model.graph, types, file, opsets, once=self.once)
         self.given: dict[Tensor, Array] = {}
         self.made_symbols: set[str] = set()
         self.nested_outputs: dict[str, tuple[str, ...] | None] = {}
@@ -318,7 +320,7 @@ class Translation:
 
     def run_graph(self, graph: Any, values: Sequence[Value], name: str) -> list[Value]:
         """Translate a body with these inputs, in the scope of the node that holds it; its outputs."""
-        inner = Scope(graph, self.types, self.file, self.scope.opsets, self.scope)
+        inner = Scope(graph, self.types, self.file, self.scope.opsets, self.scope, once=self.once)
         if len(graph.input) != len(values):
             raise SourceError(f"its {name} has {len(graph.input)} inputs, for which {len(values)} values are given.")
         for formal, value in zip(graph.input, values, strict=True):
@@ -327,7 +329,8 @@ class Translation:
 
     def _inlined(self, function: Any, node: Any, values: list[Value | None]) -> list[Value]:
         """The outputs of a function of the file or of the standard, translated node by node."""
-        inner = Scope(function, self.types, self.file, self._functions.opsets(function, self.scope.opsets))
+        opsets = self._functions.opsets(function, self.scope.opsets)
+        inner = Scope(function, self.types, self.file, opsets, once=self.once)
         for formal, value in zip_longest(function.input, values[: len(function.input)]):
             inner.bind(formal, Nothing() if value is None else value)
         return self._run_in(inner, self._functions.nodes(function, node), list(function.output))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nncost.frontends.onnx.folding import ConstantNode
 
 Array = Any
+Made = TypeVar("Made")
 MAX_KNOWN = 4096
 """Elements of the largest constant that is followed by value from node to node; shapes and axes have a handful."""
 
@@ -61,6 +62,20 @@ class FileConstant:
     read: Callable[[], Array]
     elsewhere: bool = False
     some: Callable[[Array], Array] | None = None
+
+
+class Once:
+    """What was made of messages of the file: a body that is written out often holds the same constants each time."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Hashable, ...], tuple[object, Any]] = {}
+
+    def __call__(self, message: object, make: Callable[[], Made], *more: Hashable) -> Made:
+        """Return what ``make`` gave for a message (and ``more`` that it depends on) when it was first asked for."""
+        key = id(message), *more
+        if key not in self._made:
+            self._made[key] = message, make()  # The message stays, so that no other has its identity.
+        return cast("Made", self._made[key][1])
 
 
 @record(eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -39,9 +40,10 @@ def _constant(call: Call) -> Value:
     name, given, types = call.node.output[0], call.attributes, call.walk.types
     floats = types.named("FLOAT") or "float32"
     if "value" in given:
-        return tensor_value(given.tensor("value"), name, types, call.walk.file)
+        return call.walk.once(call.node, partial(tensor_value, given.tensor("value"), name, types, call.walk.file))
     if "sparse_value" in given:
-        return sparse_value(given.sparse_tensor("sparse_value"), types, call.walk.file)
+        sparse = given.sparse_tensor("sparse_value")
+        return call.walk.once(call.node, partial(sparse_value, sparse, types, call.walk.file))
     if "value_float" in given:
         return known_array(np.asarray(given.number("value_float", 0.0)), floats)
     if "value_int" in given:
@@ -50,7 +52,8 @@ def _constant(call: Call) -> Value:
         return known_array(np.asarray(given.integers("value_ints"), dtype=np.int64), "int64")
     if "value_floats" in given:
         numbers = np.asarray(given.numbers("value_floats"), dtype=np.float32)
-        return Stored(FileConstant(name, numbers.shape, floats, lambda: numbers), numbers.shape)
+        shape = numbers.shape
+        return call.walk.once(call.node, lambda: Stored(FileConstant(name, shape, floats, lambda: numbers), shape))
     if "value_string" in given or "value_strings" in given:
         return Absent(f"the constant {name!r} holds text")
     raise SourceError(f"the constant {name!r} holds no value.")
@@ -64,7 +67,8 @@ def _constant_of_shape(call: Call) -> Lowered:
         raise ShapeError(f"it makes a tensor with a negative size: {list(shape)}.")
     dtype, fill = _fill(call)
     if "float" in dtype and shape and isinstance(value, Known) and value.static:
-        return Stored(FileConstant(call.node.output[0], shape, dtype, lambda: np.broadcast_to(fill(), shape)), shape)
+        constant = FileConstant(call.node.output[0], shape, dtype, lambda: np.broadcast_to(fill(), shape))
+        return call.walk.once(call.node, lambda: Stored(constant, shape), *shape)
     return call.builder.full(shape, fill().item(), dtype)
 
 

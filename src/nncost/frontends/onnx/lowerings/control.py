@@ -7,16 +7,16 @@ from typing import Any
 
 from nncost.dims import Dim, is_symbolic, same_shape
 from nncost.errors import ShapeError, SourceError
-from nncost.frontends.onnx.bodies import emitted_apart, heaviest, trips_symbol
+from nncost.frontends.onnx.bodies import emitted_apart, heaviest, roles_of_slices, trips_symbol
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import known_array
 from nncost.frontends.onnx.lowering import Lowered, follows_bodies
 from nncost.frontends.onnx.scope import used_names
 from nncost.frontends.onnx.tensors import Tensors
-from nncost.frontends.onnx.values import Nothing, TensorList, Unlowered, Value
+from nncost.frontends.onnx.values import Derived, Nothing, Stored, TensorList, Unlowered, Value
 from nncost.ir import ops
 from nncost.ir.builder import Builder
-from nncost.ir.graph import Tensor
+from nncost.ir.graph import Role, Tensor
 from nncost.names import printable
 
 MAX_UNROLLED = 64
@@ -231,8 +231,22 @@ def _scan(call: Call) -> Lowered:
     count = call.attributes.integer("num_scan_inputs", 0)
     if not 0 < count <= len(call.values):
         raise SourceError(f"num_scan_inputs must be between 1 and {len(call.values)}, received {count}.")
-    tensors = [call.tensor(position) for position in range(len(call.values))]
+    values = [call.value(position) for position in range(len(call.values))]
+    roles = _roles(call, values, count) if any(isinstance(each, (Stored, Derived)) for each in values[-count:]) else {}
+    tensors = [call.tensor(position, roles.get(position)) for position in range(len(values))]
     return _scanned(call, tensors[:-count], tensors[-count:])
+
+
+def _roles(call: Call, values: list[Value], count: int) -> dict[int, Role]:
+    """What stacked constants are used for, slice by slice."""
+    axes = call.attributes.integers("scan_input_axes", [0] * count) or []
+    first = len(values) - count
+    if len(axes) != count or any(not value.shape for value in values[first:]):
+        return {}
+    scanned = {
+        first + n: (values[first + n], call.axis(axis, len(values[first + n].shape))) for n, axis in enumerate(axes)
+    }
+    return roles_of_slices(call, call.attributes.graph("body"), values[:first], scanned)
 
 
 def _scanned(call: Call, initial: Sequence[Tensor], given: Sequence[Tensor]) -> Lowered:

@@ -13,7 +13,7 @@ from nncost.ir import ops
 from nncost.ir.graph import Tensor
 
 OPEN_END = 10**9
-"""Exporters write a billion or the largest integer for an open end."""
+"""Exporters write a billion or the largest integer for an open end, before the first element or behind the last."""
 
 
 @lowers("Slice")
@@ -54,7 +54,7 @@ def _sliced(call: Call, x: Tensor, axis: int, start: Dim, end: Dim, step: int) -
         begin, stop, _ = slice(start, end).indices(cast("int", length))
         first, behind = begin, length - max(begin, stop)
     else:
-        first, behind = _crop(length, start, end)
+        first, behind = _crop(call, length, start, end)
     if first != 0 or behind != 0:
         x = b.pad(x, axis, -first, -behind)
     if abs(step) == 1 or x.shape[axis] == 0:
@@ -74,13 +74,36 @@ def _backward_crop(length: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, D
     return 0, 0
 
 
-def _crop(length: Dim, start: Dim, end: Dim) -> tuple[Dim, Dim]:
-    """Elements to leave out before and behind; a symbolic size is taken to hold the whole slice."""
+def _crop(call: Call, length: Dim, start: Dim, end: Dim) -> tuple[Dim, Dim]:
+    """Elements to leave out before and behind; a symbolic size is taken to hold the whole slice, which is noted."""
+    if not is_symbolic(start) and start <= -OPEN_END:
+        start = 0
+    if _is_empty(start, end):
+        return 0, length
+    if not is_symbolic(start) and not is_symbolic(end) and start < 0 < end < OPEN_END:
+        raise Unlowered("a slice from before the end of an open size to behind its beginning")
+    least = _least_length(start, end)
+    if is_symbolic(length) and least > 1:
+        call.note(f"{length} is taken to be at least {least}: it is cut there.")
     first = _from_front(length, start)
     if not is_symbolic(end) and end >= OPEN_END:
         return first, 0
     behind: Dim = -end if not is_symbolic(end) and end < 0 else length - _from_front(length, end)
     return first, 0 if is_symbolic(behind) and cast("Any", behind).is_negative else behind
+
+
+def _is_empty(start: Dim, end: Dim) -> bool:
+    """Whether nothing lies between two bounds, whatever the length."""
+    if is_symbolic(start) or is_symbolic(end):
+        return False
+    return start >= OPEN_END or end <= -OPEN_END or (start >= end and (start < 0) == (end < 0))
+
+
+def _least_length(start: Dim, end: Dim) -> int:
+    """The length from which on a slice has as many elements as its bounds say."""
+    bounds = [int(bound) for bound in (start, end) if not is_symbolic(bound) and abs(bound) < OPEN_END]
+    most, least = max([0, *bounds]), min([0, *bounds])
+    return max(most - least if most else 0, -least)
 
 
 def _from_front(length: Dim, position: Dim) -> Dim:

@@ -69,7 +69,7 @@ def _weights(call: Call, constant: FileConstant, bits: int, shape: tuple[int, in
         constant.elsewhere,
         None if constant.some is None else partial(_some, constant, bits, shape),
     )
-    return call.walk.tensors.of(Stored(logical, shape), "weight")
+    return call.walk.tensors.of(call.walk.once(constant, lambda: Stored(logical, shape), bits, shape), "weight")
 
 
 @lowers("com.microsoft.MatMulNBits")
@@ -124,7 +124,8 @@ def _matmul_bnb4(call: Call) -> Lowered:
         raise Unlowered("blocks, sizes or a layout that the operator does not have")
     constant, dtype = _file_constant(call, 1), call.value(2).dtype
     logical = FileConstant(constant.name, (rows, columns), "uint4", partial(_nibbles, constant.read, (rows, columns)))
-    codes = call.walk.tensors.of(Stored(logical, logical.shape), "weight")
+    stored = call.walk.once(constant, lambda: Stored(logical, logical.shape), logical.shape)
+    codes = call.walk.tensors.of(stored, "weight")
     numbers = NF4 if kind else (*FP4, *(-number for number in FP4))
     table = b.emit(ops.Constant("array", (16,), dtype, np.asarray(numbers)))
     plain = b.emit(ops.Gather(0), table, in_type(b, codes, "int64"))

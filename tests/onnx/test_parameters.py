@@ -196,3 +196,51 @@ def test_stacked_weights_that_a_scan_takes_apart_are_weights(axis: int, tmp_path
     constants = {"stacked": np.moveaxis(weights(5, 8, 8), 0, axis), "masks": np.ones((5, 1, 8), np.float32)}
     report = nncost.count(saved(make_model([scan], {"x": (2, 8)}, constants=constants), tmp_path))
     assert (report.parameters.total, report.parameters.weights, report.forward.macs) == (320, 320, 5 * 128)
+
+
+def test_a_bias_of_one_unit_is_one(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "a"), node("Add", "a b")]
+    assert roles(nodes, tmp_path, w=weights(3, 1), b=weights(1)) == {"w": "weight", "b": "bias"}
+
+
+def test_a_bias_may_be_taken_away(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "a"), node("Sub", "a b", "c"), node("Relu", "c", "r"), node("Sub", "r m")]
+    assert roles(nodes, tmp_path, w=weights(3, 4), b=weights(4), m=weights(4)) == {"w": "weight", "b": "bias"}
+
+
+def test_a_norm_whose_scale_multiplies_the_deviation_first(tmp_path: Path) -> None:
+    """x·(g/σ) + (b − μ·(g/σ))."""
+    nodes = [
+        node("ReduceMean", "x", "m", axes=[-1]), node("Sub", "x m", "d"), node("Mul", "d d", "p"), node("ReduceMean", "p", "v", axes=[-1]),
+        node("Add", "v e", "ve"), node("Sqrt", "ve", "s"), node("Reciprocal", "s", "r"), node("Mul", "r g", "k"),
+        node("Mul", "x k", "xk"), node("Mul", "m k", "mk"), node("Sub", "b mk", "bb"), node("Add", "xk bb"),
+    ]  # fmt: skip
+    model = make_model(
+        nodes, {"x": (2, 8)}, constants={"e": np.float32(1e-5), "g": weights(8), "b": weights(8)}, opset=17
+    )
+    found = {p.tensor.name: p.role for p in loaded(model, tmp_path).graph.parameters}
+    assert found == {"g": "weight", "b": "bias"}
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_a_copy_of_the_table_is_the_table(transposed: bool, tmp_path: Path) -> None:
+    table = weights(10, 4)
+    output = node("Gemm", "e v", transB=0 if transposed else 1)
+    constants = {"w": table, "v": np.ascontiguousarray(table.T) if transposed else table.copy()}
+    nodes = [node("Gather", "w i", "e"), output]
+    report = nncost.count(
+        saved(make_model(nodes, {"i": (2,)}, constants=constants, types={"i": TensorProto.INT64}), tmp_path)
+    )
+    assert report.parameters.total == 40
+
+
+@pytest.mark.parametrize(("length", "dtype"), [(7, np.float32), (64, np.float16)])
+def test_tables_of_rotary_positions_are_no_parameters(length: int, dtype: type, tmp_path: Path) -> None:
+    """Looked up as they are; a table that was learned begins with zeros only where it stands for padding."""
+    angles = np.outer(np.arange(length), 1 / 100 ** (np.arange(4) / 4))
+    padded = weights(length, 8)
+    padded[0] = 0
+    constants = {"c": np.cos(angles).astype(dtype), "s": np.sin(angles).astype(dtype), "w": padded.astype(dtype)}
+    nodes = [node("Gather", f"{name} i", name.upper()) for name in "csw"] + [node("Concat", "C S W", axis=1)]
+    model = make_model(nodes, {"i": (2,)}, constants=constants, types={"i": TensorProto.INT64})
+    assert [p.tensor.name for p in loaded(model, tmp_path).graph.parameters] == ["w"]

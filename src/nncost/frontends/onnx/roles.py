@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nncost.dims import Dim, Shape
+from nncost.dims import Dim, Shape, is_symbolic, product
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.made_up import follows_a_rule
@@ -63,6 +63,8 @@ def factor_role(call: Call, position: int, other: int | None = None) -> Role | N
 def addend_role(call: Call, position: int, other: int | None = None) -> Role | None:
     """Whether an addend is a bias, a table of positions, or a mask."""
     value, partner = call.values[position], call.values[1 - position if other is None else other]
+    if _is_bias_of_one(value, partner):
+        return "bias"
     if not _is_candidate(value, partner):
         return None
     assert isinstance(value, (Stored, Derived))
@@ -73,6 +75,27 @@ def addend_role(call: Call, position: int, other: int | None = None) -> Role | N
     if vector and partner.source in (LAYER, NORMAL):
         return "bias"
     return None if _is_made_up(call, value) else "bias" if vector else "other"
+
+
+def subtrahend_role(call: Call, position: int, other: int | None = None) -> Role | None:
+    """Whether what is taken from the result of a layer or a norm, or what that is taken from, is its bias."""
+    partner = call.values[1 - position if other is None else other]
+    if not isinstance(partner, Computed) or partner.source not in (LAYER, NORMAL):
+        return None
+    return addend_role(call, position, other)
+
+
+def _is_bias_of_one(value: Value | None, partner: Value | None) -> bool:
+    """Whether a single number is the bias of a dense layer with one output."""
+    return (
+        isinstance(value, (Stored, Derived))
+        and isinstance(partner, Computed)
+        and partner.source == LAYER
+        and value.dtype not in SIZES
+        and bool(partner.shape and value.shape)
+        and partner.shape[-1] == 1
+        and all(dim == 1 for dim in value.shape)
+    )
 
 
 def _is_candidate(value: Value | None, partner: Value | None) -> bool:
@@ -96,6 +119,8 @@ def _is_made_up(call: Call, value: Stored | Derived) -> bool:
     """
     whole = moved(value)
     if isinstance(whole, Stored) and whole.constant.elsewhere:
+        return False
+    if isinstance(whole, Stored) and (is_symbolic(size := product(whole.shape)) or size > MAX_READ):
         return False
     try:
         values = np.asarray(call.walk.known_values(whole))

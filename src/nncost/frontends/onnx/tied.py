@@ -24,16 +24,20 @@ least, whatever its sign: those of unrelated tables stay below a third of it."""
 
 
 def tied(call: Call, value: Value) -> Value:
-    """A weight matrix as the transposed table of an embedding, if it holds the same numbers."""
+    """A weight matrix as the table of an embedding, or that transposed, if it holds the same numbers."""
     if not isinstance(value, Stored) or value.constant.elsewhere or len(value.constant.shape) != 2:
         return value
     for table in call.walk.tensors.looked_up:
-        if table.shape == value.constant.shape[::-1] and table.dtype == value.dtype and _agree(table, value.constant):
-            call.note(
-                f"{printable(value.constant.name)!r} is the transposed table {printable(table.name)!r}: "
-                "they are one parameter."
-            )
-            return Stored(table, value.shape, (ops.Transpose((1, 0)), *value.moves))
+        if table is value.constant or table.dtype != value.dtype:
+            continue
+        for across in (True, False):
+            if _agree(table, value.constant, across=across):
+                call.note(
+                    f"{printable(value.constant.name)!r} is the {'transposed ' if across else ''}table "
+                    f"{printable(table.name)!r}: they are one parameter."
+                )
+                moves = (ops.Transpose((1, 0)), *value.moves) if across else value.moves
+                return Stored(table, value.shape, moves)
     return value
 
 
@@ -72,14 +76,14 @@ def _correlation(left: Array, right: Array) -> float:
         return float(np.nan_to_num(np.mean(together / norms), nan=0.0))
 
 
-def _agree(table: FileConstant, matrix: FileConstant) -> bool:
-    """Whether samples of two matrices, one of them transposed, are the same numbers, and not all alike."""
+def _agree(table: FileConstant, matrix: FileConstant, *, across: bool) -> bool:
+    """Whether samples of two matrices, one of them perhaps transposed, are the same numbers, and not all alike."""
     if table.some is None or matrix.some is None or table.elsewhere or any(map(is_symbolic, table.shape)):
         return False
-    rows, columns = (int(dim) for dim in table.shape)
-    if int(product(table.shape)) < SAMPLES:
+    if matrix.shape != (table.shape[::-1] if across else table.shape) or int(product(table.shape)) < SAMPLES:
         return False
+    rows, columns = (int(dim) for dim in table.shape)
     places = np.random.default_rng(0).integers(0, rows * columns, SAMPLES)
-    across = places % columns * rows + places // columns
-    left, right = table.some(places), matrix.some(across)
+    there = places % columns * rows + places // columns if across else places
+    left, right = table.some(places), matrix.some(there)
     return bool(np.array_equal(left, right) and len(np.unique(left)) > 1)

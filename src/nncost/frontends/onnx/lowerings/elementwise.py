@@ -9,7 +9,7 @@ from nncost.errors import SourceError
 from nncost.frontends.onnx.broadcasting import common_shape, fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
-from nncost.frontends.onnx.roles import addend_role, factor_role
+from nncost.frontends.onnx.roles import addend_role, factor_role, subtrahend_role
 from nncost.frontends.onnx.sources import DEVIATION, NORMAL, SCORES
 from nncost.frontends.onnx.values import Computed, Value
 from nncost.ir import ops
@@ -83,7 +83,7 @@ def from_source(call: Call, tensor: Tensor, source: str) -> Computed:
 
 
 for _name, _function, _role in (
-    ("Add", "add", addend_role), ("Sub", "sub", None), ("Mul", "mul", factor_role), ("Max", "max", None),
+    ("Add", "add", addend_role), ("Sub", "sub", subtrahend_role), ("Mul", "mul", factor_role), ("Max", "max", None),
     ("Min", "min", None), ("Sum", "add", None),
 ):  # fmt: skip
     lowers(_name)(_chain(_function, _role))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
+
 from nncost.dims import Shape, is_symbolic, shape_text
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.constants import SIZES
 from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.made_up import are_sines
 from nncost.frontends.onnx.roles import moved
-from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, has_symbols
+from nncost.frontends.onnx.values import Derived, Known, Stored, Unlowered, Value, has_symbols
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import places, sequence
@@ -39,7 +42,20 @@ def _is_table(call: Call) -> bool:
     """Whether learned constants of the file are looked up: at indices that data decide, or at known positions."""
     table = call.value(0)
     is_stored = isinstance(table, (Stored, Derived)) and table.dtype not in SIZES and len(table.shape) > 1
-    return is_stored and (not call.is_constant(1) or call.walk.tensors.inherited is not None)
+    if not is_stored or (call.is_constant(1) and call.walk.tensors.inherited is None):
+        return False
+    return not _has_sines(table)
+
+
+def _has_sines(table: Value) -> bool:
+    """Whether a table holds the sines or cosines of positions, as those of rotary embeddings do: nobody learned it."""
+    if not isinstance(table, Stored) or table.moves or table.constant.some is None or table.constant.elsewhere:
+        return False
+    if len(table.shape) != 2 or any(map(is_symbolic, table.shape)) or table.shape[0] < 3 or "float" not in table.dtype:
+        return False
+    width = int(table.shape[1])
+    first, second, third = np.asarray(table.constant.some(np.arange(3 * width))).astype(np.float64).reshape(3, width)
+    return bool(second.any()) and are_sines(first, second, third)
 
 
 def _check_index(index: Known, length: object) -> None:

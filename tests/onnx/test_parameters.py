@@ -244,3 +244,12 @@ def test_tables_of_rotary_positions_are_no_parameters(length: int, dtype: type, 
     nodes = [node("Gather", f"{name} i", name.upper()) for name in "csw"] + [node("Concat", "C S W", axis=1)]
     model = make_model(nodes, {"i": (2,)}, constants=constants, types={"i": TensorProto.INT64})
     assert [p.tensor.name for p in loaded(model, tmp_path).graph.parameters] == ["w"]
+
+
+def test_a_class_token_is_a_parameter(tmp_path: Path) -> None:
+    """Beside activations; coordinates and what stands beside an input are none."""
+    grid = np.arange(8, dtype=np.float32).reshape(1, 1, 8)
+    nodes = [node("MatMul", "x w", "a"), node("Expand", "t n", "T"), node("Concat", "T a g", "c", axis=1),
+             node("Concat", "x u", "d", axis=1), node("Add", "c d")]  # fmt: skip
+    constants = {"w": weights(8, 8), "t": weights(1, 1, 8), "n": np.array([2, 1, 8]), "g": np.repeat(grid, 2, 0), "u": weights(2, 2, 8)}  # fmt: skip
+    assert roles(nodes, tmp_path, (2, 5, 8), **constants) == {"w": "weight", "t": "other"}

@@ -85,6 +85,16 @@ def subtrahend_role(call: Call, position: int, other: int | None = None) -> Role
     return addend_role(call, position, other)
 
 
+def token_role(call: Call, position: int) -> Role | None:
+    """Whether a constant that stands beside activations is a learned token, such as that of a class."""
+    value = call.values[position]
+    beside = [each for each in call.values if isinstance(each, Computed) and each.activation and each.source != "input"]
+    if not beside or not _is_candidate(value, beside[0]):
+        return None
+    assert isinstance(value, (Stored, Derived))
+    return None if _is_made_up(call, value) else "other"
+
+
 def _is_bias_of_one(value: Value | None, partner: Value | None) -> bool:
     """Whether a single number is the bias of a dense layer with one output."""
     return (

@@ -10,6 +10,7 @@ from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.broadcasting import fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import Lowered, lowers
+from nncost.frontends.onnx.roles import token_role
 from nncost.ir import ops
 from nncost.ir.graph import Tensor
 from nncost.ir.library import shuffles
@@ -23,7 +24,7 @@ def _concat(call: Call) -> Lowered:
         raise SourceError("it has no operands.")
     rank = len(call.value(0).shape)
     axis = call.axis(call.attributes.integer("axis", 1), rank)
-    tensors = [call.tensor(position) for position in range(len(call.values))]
+    tensors = [call.tensor(position, token_role(call, position)) for position in range(len(call.values))]
     if call.walk.trusting:
         first = tensors[0].shape
         tensors = [fitted(call, x, (*first[:axis], x.shape[axis], *first[axis + 1 :])) for x in tensors]

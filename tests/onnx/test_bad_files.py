@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,30 @@ def test_values_that_do_not_fit_their_shape(tmp_path: Path) -> None:
     model.graph.initializer.append(TensorProto(name="s", data_type=TensorProto.INT64, dims=[2], raw_data=b"123"))
     with pytest.raises(SourceError, match="do not fit"):
         nncost.count(saved(model, tmp_path))
+
+
+def _beside(folder: Path, **entries: str) -> str:
+    """A model whose Reshape takes its two sizes from a file beside it that holds a gigabyte."""
+    with (folder / "beside.bin").open("wb") as file:
+        file.write(np.array([24, 8]).tobytes())
+        file.truncate(2**30)
+    model = make_model([node("Reshape", "x s")], X)
+    tensor = TensorProto(name="s", data_type=TensorProto.INT64, dims=[2], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "beside.bin", **entries}.items():
+        tensor.external_data.add(key=key, value=value)
+    model.graph.initializer.append(tensor)
+    return saved(model, folder)
+
+
+def test_no_more_is_read_beside_a_file_than_a_tensor_needs(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        assert list(nncost.count(_beside(tmp_path)).outputs.values()) == [(24, 8)]
+        with pytest.raises(SourceError, match="16 bytes are needed, 1073741824 are there"):
+            nncost.count(_beside(tmp_path, length=str(2**30)))
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
 
 
 def test_errors_name_the_node(tmp_path: Path) -> None:

@@ -98,6 +98,20 @@ def test_loops_in_loops_are_not_all_written_out(tmp_path: Path) -> None:
     assert quickly(model, tmp_path).forward.cmp == 6 * 64**depth
 
 
+@pytest.mark.parametrize("condition", ["go", "less"])
+def test_short_loops_deep_in_each_other(condition: str, tmp_path: Path) -> None:
+    """Neither those of a known length nor those whose bodies tell their end are written out over and over."""
+    depth, limits = 30, [node("Less", "i one", "less")]
+    inner: list[onnx.NodeProto] = [node("Relu", f"s{depth}", f"t{depth}")]
+    for n in range(depth, 0, -1):
+        inside = body([*limits, *inner], f"s{n}", condition, f"t{n}")
+        inner = [node("Loop", f"n - s{n - 1}", f"t{n - 1}", body=inside)]
+    model = make_model([node("Identity", "x", "s0"), *inner], X, outputs=("t0",))
+    model.graph.initializer.append(helper.make_tensor("n", TensorProto.INT64, [], [2]))
+    model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [], [1]))
+    assert quickly(model, tmp_path).forward.cmp >= 6 * 2**depth
+
+
 def test_constants_that_double(tmp_path: Path) -> None:
     """Neither are they computed nor does anything else wait for them."""
     doubling = [node("Concat", f"k{n} k{n}", f"k{n + 1}", axis=0) for n in range(45)]

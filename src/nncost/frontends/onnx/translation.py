@@ -54,7 +54,8 @@ class Translation:
     ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
     the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor; ``trusting``: sizes that
     are equal for some values of their symbols are taken to be equal; ``iterations``: how often the body that is being
-    written out is written out in all.
+    written out is written out in all; ``written``: iterations that were written out of the outermost loop at this
+    place and of those inside it, None outside of any.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Translation:
         self._inner_nodes = 0
         self._depth = 0
         self.iterations = 1
+        self.written: int | None = None
 
     @property
     def builder(self) -> Builder:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -110,6 +111,23 @@ def test_short_loops_deep_in_each_other(condition: str, tmp_path: Path) -> None:
     model.graph.initializer.append(helper.make_tensor("n", TensorProto.INT64, [], [2]))
     model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [], [1]))
     assert quickly(model, tmp_path).forward.cmp >= 6 * 2**depth
+
+
+@pytest.mark.parametrize(("size", "operands"), [(1, "x k"), (1, "x"), (4096, "x k")])
+def test_sequences_of_too_many_pieces_are_unknown(size: int, operands: str, tmp_path: Path) -> None:
+    nodes = [node("SplitToSequence", operands, "s", axis=0), node("SequenceAt", "s zero")]
+    constants = {"k": np.asarray(size), "zero": np.asarray(0)}
+    report = quickly(make_model(nodes, {"x": (2**27,)}, constants=constants), tmp_path)
+    assert report.unknown[0]["reason"] == "a sequence of more than 4096 pieces"
+    assert not quickly(make_model(nodes, {"x": (4096,)}, constants=constants), tmp_path).unknown
+
+
+def test_scans_of_too_many_examples_are_unknown(tmp_path: Path) -> None:
+    given = [helper.make_tensor_value_info("a", TensorProto.FLOAT, [3])]
+    inside = helper.make_graph([node("Relu", "a", "b")], "body", given, [onnx.ValueInfoProto(name="b")])
+    scan = node("Scan", "- x", body=inside, num_scan_inputs=1)
+    report = quickly(make_model([scan], {"x": (2**25, 2, 3)}, opset=8), tmp_path)
+    assert report.unknown[0]["reason"] == "a scan over more than 1024 examples"
 
 
 def test_constants_that_double(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from nncost.dims import Dim, is_symbolic, same_shape
 from nncost.errors import ShapeError, SourceError
@@ -316,6 +316,8 @@ def _scan_of_examples(call: Call) -> Lowered:
     batch = tensors[0].shape[0] if tensors else 0
     if is_symbolic(batch) or not 0 < count <= len(tensors):
         raise Unlowered("a scan over a batch whose size is a symbol")
+    if cast("int", batch) > MAX_FOLLOWED:
+        raise Unlowered(f"a scan over more than {MAX_FOLLOWED} examples")
     b, results = call.builder, []
     for example in zip(*(b.chunk(x, int(batch), 0) for x in tensors), strict=True):
         alone = [b.reshape(x, x.shape[1:]) for x in example]

@@ -71,6 +71,7 @@ BROKEN: dict[str, tuple[type[NncostError], str, onnx.ModelProto]] = {
     "statistics": (ShapeError, "3 channels", make_model([node("BatchNormalization", "x b b b b")], X, constants={"b": weights(4)})),
     "newer opset": (SourceError, "opset 999", make_model([node("Relu", "x")], X, opset=999)),
     "opset 0": (SourceError, "opset 0", make_model([node("Relu", "x")], X, opset=0)),
+    "no operation": (SourceError, "does not say what it does: its outputs are y", make_model([node("", "x")], X)),
     "unknown element type": (SourceError, "99 is not", make_model([node("Relu", "x")], X, types={"x": 99})),
 }  # fmt: skip
 
@@ -80,6 +81,37 @@ def test_broken_models(name: str, tmp_path: Path) -> None:
     kind, message, model = BROKEN[name]
     with pytest.raises(kind, match=message):
         nncost.count(saved(model, tmp_path))
+
+
+def test_two_constants_of_one_name(tmp_path: Path) -> None:
+    model = make_model([node("Add", "x w")], X, constants={"w": weights(8)})
+    model.graph.initializer.append(helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0]))
+    with pytest.raises(SourceError, match="two constants named 'w'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_two_constants_of_one_name_in_a_branch(tmp_path: Path) -> None:
+    made = helper.make_graph([node("Identity", "w", "b")], "made", [], [onnx.ValueInfoProto(name="b")])
+    made.initializer.extend([helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])] * 2)
+    model = make_model([node("If", "c", then_branch=made, else_branch=made)], X, constants={"c": np.bool_(True)})
+    with pytest.raises(SourceError, match="two constants named 'w'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_two_inputs_of_one_name(tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x")], X)
+    model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [3]))
+    with pytest.raises(SourceError, match="two inputs named 'x'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_tensors_of_too_many_axes(tmp_path: Path) -> None:
+    model = make_model([node("Add", "x w")], X)
+    model.graph.initializer.append(TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1] * 65))
+    with pytest.raises(SourceError, match="'w' has 65 axes, more than 64"):
+        nncost.count(saved(model, tmp_path))
+    with pytest.raises(SourceError, match="'x' has 65 axes, more than 64"):
+        nncost.count(saved(make_model([node("Relu", "x")], {"x": [1] * 65}), tmp_path))
 
 
 def test_no_opset(tmp_path: Path) -> None:

@@ -141,3 +141,22 @@ def test_sizes_that_are_squared(tmp_path: Path) -> None:
     squares = [node("Mul", f"k{n} k{n}", f"k{n + 1}") for n in range(60)]
     model = make_model([node("Shape", "x", "k0"), *squares, node("ConstantOfShape", "k60")], {"x": ("N", 3)})
     quickly(model, tmp_path)
+
+
+@pytest.mark.parametrize("field", [1, 5, 8, 11, 12, 13, 15])
+def test_millions_of_empty_parts(field: int, tmp_path: Path) -> None:
+    """Nodes, constants, a text, inputs, outputs, shapes and sparse constants."""
+    graph = bytes([field << 3 | 2, 0]) * 2_000_000
+    path = tmp_path / "net.onnx"
+    path.write_bytes(make_model([node("Relu", "x")], X).SerializeToString() + b"\x3a\x80\x92\xf4\x01" + graph)
+    started = time.process_time()
+    with pytest.raises(SourceError, match="has more than 1,000,000 nodes, tensors and other parts"):
+        nncost.count(str(path))
+    assert time.process_time() - started < SECONDS
+
+
+def test_long_lists_are_no_parts(tmp_path: Path) -> None:
+    """Trees have a number of each of their nodes in one attribute, which is written as a field of its own."""
+    model = make_model([node("Relu", "x")], X)
+    model.graph.node[0].attribute.append(helper.make_attribute("numbers", [7] * 1_500_000))
+    assert quickly(model, tmp_path).forward.cmp == 6

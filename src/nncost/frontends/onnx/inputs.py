@@ -10,8 +10,9 @@ from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, substitute, s
 from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
-from nncost.frontends.onnx.constants import Types
+from nncost.frontends.onnx.constants import Types, checked_shape
 from nncost.frontends.onnx.nested_inputs import elements_of, is_nested
+from nncost.frontends.onnx.scope import different_names
 from nncost.frontends.onnx.size_names import dim_named, says_something, symbols_of
 from nncost.records import record, replace
 from nncost.units import counted
@@ -62,8 +63,8 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     Raise OptionError for an input that is not there, SourceError for a size that is not given
     anywhere, SymbolError for a binding without a symbol.
     """
-    constants = {tensor.name for tensor in graph.initializer}
-    constants.update(sparse.values.name for sparse in graph.sparse_initializer)
+    constants = different_names("constants", (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)))
+    different_names("inputs", graph.input)
     proper = [value for value in graph.input if value.name not in constants]
     given = [_read(value, options, types) for value in proper if not is_nested(value)]
     nested = {value.name: elements_of(value, options, types) for value in proper if is_nested(value)}
@@ -98,6 +99,7 @@ def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
         return FileInput(value.name, None, "")
     tensor = value.type.tensor_type
     dtype = types.coded(tensor.elem_type) or ""
+    checked_shape(tensor.shape.dim, value.name)
     sizes = (
         tuple(_size(dim, f"{value.name}_{axis}", options) for axis, dim in enumerate(tensor.shape.dim))
         if tensor.HasField("shape")

@@ -8,7 +8,7 @@ from typing import Any
 
 from nncost.errors import SourceError
 from nncost.frontends.files import check_file, read_bytes
-from nncost.frontends.onnx.light_copy import LARGE, DamagedError, light_copy
+from nncost.frontends.onnx.light_copy import LARGE, DamagedError, TooManyPartsError, light_copy
 
 MAX_BYTES = 64 * 2**30
 """The largest file that is mapped."""
@@ -45,6 +45,8 @@ def _content(source: str) -> bytes:
                 copied = light_copy(content)
             except DamagedError as error:
                 raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
+            except TooManyPartsError as error:
+                raise SourceError(f"{source!r} {error}.") from None
         if len(copied) > MAX_HEADERS:
             raise SourceError(f"{source!r} has {len(copied):,} bytes besides its weights, more than a file can have.")
         return copied

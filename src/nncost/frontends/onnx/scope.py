@@ -10,6 +10,7 @@ from nncost.errors import SourceError
 from nncost.frontends.onnx.constants import Types, tensor_value
 from nncost.frontends.onnx.sparse import sparse_value
 from nncost.frontends.onnx.values import Value
+from nncost.names import printable
 
 
 class Scope:
@@ -24,7 +25,10 @@ class Scope:
         self.layers: Counter[str] = Counter()
         self.used: set[str] = used_names(graph.node) | {_name(output) for output in graph.output}
         self._types, self._file = types, file
-        self._initializers = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
+        constants = getattr(graph, "initializer", ())
+        self._initializers = {tensor.name: tensor for tensor in constants}
+        if len(self._initializers) < len(constants):
+            different_names("constants", constants)
         for sparse in getattr(graph, "sparse_initializer", ()):
             self.values[sparse.values.name] = sparse_value(sparse, types, file)
 
@@ -56,6 +60,16 @@ class Scope:
         if name in self.values or name in self._initializers:
             raise SourceError(f"{name!r} is produced twice.")
         self.values[name] = value
+
+
+def different_names(what: str, named: Iterable[Any]) -> set[str]:
+    """The names of constants or inputs. Raise SourceError if two have the same."""
+    names: set[str] = set()
+    for each in named:
+        if each.name in names:
+            raise SourceError(f"the file has two {what} named {printable(each.name)!r}.")
+        names.add(each.name)
+    return names
 
 
 def used_names(nodes: Iterable[Any]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nncost.errors import SourceError
-from nncost.frontends.onnx.constants import Types, typed
+from nncost.frontends.onnx.constants import Types, checked_shape, typed
 from nncost.frontends.onnx.stored_values import read_values
 from nncost.frontends.onnx.values import Absent, Array, FileConstant, Stored, Value
 
@@ -18,7 +18,8 @@ MAX_ELEMENTS = 2**28
 
 def sparse_value(proto: Any, types: Types, file: str) -> Value:
     """What a SparseTensorProto stands for: a constant that is written out when it is read."""
-    shape, name = tuple(proto.dims), proto.values.name
+    name = proto.values.name
+    shape = checked_shape(proto.dims, name)
     dtype = types.coded(proto.values.data_type)
     if dtype is None or any(dim < 0 for dim in shape):
         return Absent(f"{name!r} is a sparse constant of text, or of negative size")

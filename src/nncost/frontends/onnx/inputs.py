@@ -14,6 +14,7 @@ from nncost.frontends.onnx.constants import Types, checked_shape
 from nncost.frontends.onnx.nested_inputs import elements_of, is_nested
 from nncost.frontends.onnx.scope import different_names
 from nncost.frontends.onnx.size_names import dim_named, says_something, symbols_of
+from nncost.names import shortened
 from nncost.records import record, replace
 from nncost.units import counted
 
@@ -130,7 +131,7 @@ def check_bindings(graph: Any, options: LoadOptions, made: Collection[str]) -> N
     names = _size_names(graph) | set(made)
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
-            known = ", ".join(sorted(names)) or "none"
+            known = ", ".join(map(shortened, sorted(names))) or "none"
             raise SymbolError(f"--symbol {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 
 

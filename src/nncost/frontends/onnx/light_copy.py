@@ -15,6 +15,9 @@ LARGE = 2**14
 """Bytes from which on a message is opened to look for weights, and a tensor's numbers are left in the file."""
 MAX_FIELDS = 1_000_000
 """Fields that are looked at: nodes, tensors and what else a graph lists."""
+MAX_DEPTH = 100
+"""Messages inside each other, of which a branch or a loop adds three; protocol buffers allow no more."""
+TOO_DEEP = "has graphs that lie too deep inside each other"
 OWN_FILE = ""
 """The location of numbers that lie in the model's own file."""
 
@@ -44,7 +47,7 @@ class DamagedError(ValueError):
 
 
 class TooManyPartsError(ValueError):
-    """More nodes, tensors and other parts than anyone writes."""
+    """More nodes, tensors and other parts than anyone writes, or too many of them inside each other."""
 
 
 def light_copy(content: memoryview) -> bytes:
@@ -52,7 +55,7 @@ def light_copy(content: memoryview) -> bytes:
 
     Raise DamagedError or TooManyPartsError.
     """
-    return b"".join(_copied(content, 0, len(content), "model", _Budget()))
+    return b"".join(_copied(content, 0, len(content), "model", _Budget(), MAX_DEPTH))
 
 
 class _Budget:
@@ -67,8 +70,10 @@ class _Budget:
             raise TooManyPartsError(f"has more than {MAX_FIELDS:,} nodes, tensors and other parts")
 
 
-def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget) -> Iterator[bytes]:
+def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget, depth: int) -> Iterator[bytes]:
     """The pieces of a message's copy: fields that are small, or lead to no tensor, as they are."""
+    if depth < 0:
+        raise TooManyPartsError(TOO_DEEP)
     kept = start
     for number, wire, begin, inside, stop in _fields(content, start, end, budget):
         if number in _LISTS.get(kind, ()):
@@ -78,7 +83,7 @@ def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budge
         if kind == "tensor" and number in _NUMBERS:
             replaced = [_place(inside, stop - inside)]
         elif number in _NESTED[kind]:
-            inner = list(_copied(content, inside, stop, _NESTED[kind][number], budget))
+            inner = list(_copied(content, inside, stop, _NESTED[kind][number], budget, depth - 1))
             replaced = [_tag(number, _BYTES), _varint(sum(map(len, inner))), *inner]
         else:
             continue

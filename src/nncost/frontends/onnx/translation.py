@@ -359,7 +359,7 @@ class Translation:
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)
         ]  # fmt: skip
         tensors = [self.tensors.of(value, "other") for value in kept]
-        types = [self._stated.type_of(name) for name in node.output]
+        types = [self._stated.type_of(name) for name in node.output] or [None]
         opaque = ops.Opaque(
             kind, tuple(((), self.builder.dtype) if found is None else found for found in types), reason
         )

@@ -64,7 +64,9 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     Raise OptionError for an input that is not there, SourceError for a size that is not given
     anywhere, SymbolError for a binding without a symbol.
     """
-    constants = different_names("constants", (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)))
+    constants = different_names(
+        "constants", (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
+    )
     different_names("inputs", graph.input)
     proper = [value for value in graph.input if value.name not in constants]
     given = [_read(value, options, types) for value in proper if not is_nested(value)]

@@ -42,7 +42,7 @@ def symbols_of(name: str) -> set[str]:
 
 def _quoted(name: str) -> Dim:
     if len(name) > MAX_LENGTH:  # What is cut off still tells two names apart.
-        name = f"{shortened(name)}{sha256(name.encode("utf-8", "replace")).hexdigest()[:8]}"
+        name = shortened(name) + sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
     return symbol("'" + printable(name).replace("'", "’") + "'")
 
 

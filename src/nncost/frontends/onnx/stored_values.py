@@ -109,7 +109,8 @@ def _needed_bytes(proto: Any, name: str) -> int:
     bits = _BITS.get(TensorProto.DataType.Name(code)) if code in TensorProto.DataType.values() else None
     if bits is None or any(dim < 0 for dim in proto.dims):
         raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type.")
-    return -(-math.prod(proto.dims) * bits // BITS_PER_BYTE)
+    elements: int = math.prod(proto.dims)
+    return -(-elements * bits // BITS_PER_BYTE)
 
 
 def _check_range(offset: int, count: int, size: int) -> None:

@@ -177,7 +177,9 @@ class Translation:
         if bytes in map(type, (node.op_type, node.domain, node.name, *node.input, *results)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
         if not node.op_type:
-            raise SourceError(f"a node does not say what it does: its outputs are {printable(', '.join(results)) or 'none'}.")
+            raise SourceError(
+                f"a node does not say what it does: its outputs are {printable(', '.join(results)) or 'none'}."
+            )
         if self._depth:
             self._run_inside(1)
         kind = self.kind_of(node)

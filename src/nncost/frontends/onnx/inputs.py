@@ -68,7 +68,9 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
         "constants", (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
     )
     different_names("inputs", graph.input)
+    replaced_constants = constants & _given_by_name(options)
     proper = [value for value in graph.input if value.name not in constants]
+    proper += [value for value in graph.input if value.name in replaced_constants]
     given = [_read(value, options, types) for value in proper if not is_nested(value)]
     nested = {value.name: elements_of(value, options, types) for value in proper if is_nested(value)}
     given += [
@@ -91,6 +93,11 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
         as_filed=final == filed,
         symbols=symbols,
     )
+
+
+def _given_by_name(options: LoadOptions) -> set[str]:
+    """The inputs that the caller has arrays for by name: a constant that is an input too is only what it is without one."""
+    return set() if options.given is None else set(options.given.kwargs)
 
 
 def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:

@@ -55,6 +55,11 @@ class Scope:
         """Whether a name stands for something here or outside."""
         return name in self.values or name in self._initializers or (self.outer is not None and self.outer.has(name))
 
+    def bind_input(self, name: str, value: Value) -> None:
+        """Let an input stand for what the caller gives, also where the file has a constant for it."""
+        self._initializers.pop(name, None)
+        self.values[name] = value
+
     def bind(self, name: str, value: Value) -> None:
         """Let a name stand for a value. Raise SourceError if it already stands for another."""
         if name in self.values or name in self._initializers:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 _LONGEST = 100
-"""Characters of a text that is compared with names."""
+"""Characters of a text that is compared with names, or shown as one."""
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -39,6 +39,11 @@ def printable(text: str, kept: str = "") -> str:
     if text.isprintable():  # Nearly always.
         return text
     return "".join(character if character.isprintable() or character in kept else "�" for character in text)
+
+
+def shortened(text: str, length: int = _LONGEST) -> str:
+    """The beginning of a long text, as a message shows it."""
+    return text if len(text) <= length else text[:length] + "…"
 
 
 _ACTED_ON = re.compile(

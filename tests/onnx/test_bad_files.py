@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,7 @@ BROKEN: dict[str, tuple[type[NncostError], str, onnx.ModelProto]] = {
     "statistics": (ShapeError, "3 channels", make_model([node("BatchNormalization", "x b b b b")], X, constants={"b": weights(4)})),
     "newer opset": (SourceError, "opset 999", make_model([node("Relu", "x")], X, opset=999)),
     "opset 0": (SourceError, "opset 0", make_model([node("Relu", "x")], X, opset=0)),
+    "no operation": (SourceError, "does not say what it does: its outputs are y", make_model([node("", "x")], X)),
     "unknown element type": (SourceError, "99 is not", make_model([node("Relu", "x")], X, types={"x": 99})),
 }  # fmt: skip
 
@@ -79,6 +81,122 @@ def test_broken_models(name: str, tmp_path: Path) -> None:
     kind, message, model = BROKEN[name]
     with pytest.raises(kind, match=message):
         nncost.count(saved(model, tmp_path))
+
+
+def _nested(depth: int) -> onnx.ModelProto:
+    inner = [node("Relu", "x", "b")]
+    for _ in range(depth):
+        branch = helper.make_graph(inner, "branch", [], [onnx.ValueInfoProto(name="b")])
+        inner = [node("If", "c", "b", then_branch=branch, else_branch=branch)]
+    return make_model([node("Identity", "b"), *inner][::-1], X, constants={"c": np.bool_(True)})
+
+
+def test_graphs_deep_inside_each_other(tmp_path: Path) -> None:
+    """Whether the file is small, and read as it is, or large."""
+    for depth, text in ((8, ""), (8, "t" * 2**15)):
+        model = _nested(depth)
+        model.graph.doc_string = text
+        assert nncost.count(saved(model, tmp_path)).forward.cmp == 192
+    graph, branch = node("Relu", "x").SerializeToString(), b""
+    for depth in range(1, 1000):
+        graph = b"\x0a" + _counted(graph)  # GraphProto.node
+        branch = b"\x0a\x01b\xa0\x01\x05\x32" + _counted(graph)  # AttributeProto: its name, type and graph
+        graph = b"\x22\x02If\x2a" + _counted(branch)  # NodeProto: its operation and attribute
+        if depth in (40, 999):
+            path = tmp_path / "deep.onnx"
+            path.write_bytes(b"\x3a" + _counted(b"\x0a" + _counted(graph)))
+            with pytest.raises(SourceError, match="has graphs that lie too deep inside each other"):
+                nncost.count(str(path))
+
+
+def _counted(message: bytes) -> bytes:
+    """A message of protocol buffers behind its length."""
+    length, number = bytearray(), len(message)
+    while number > 127:
+        length.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*length, number]) + message
+
+
+def test_long_names_of_sizes_are_shortened(tmp_path: Path) -> None:
+    """They are still told apart."""
+    one, other = "n" * 10**6, "n" * 10**6 + "m"
+    path = saved(make_model([node("MatMul", "x w")], {"x": (one, other), "w": (other, 7)}), tmp_path)
+    report = nncost.count(path)
+    assert len(report.forward.macs.free_symbols) == 2
+    assert len(str(report)) < 10_000
+    with pytest.raises(NncostError) as caught:
+        nncost.count(path, symbols={"k": 3})
+    assert len(str(caught.value)) < 1000
+    assert nncost.count(path, symbols={one: 2, other: 3}).forward.macs == 42
+
+
+def _sparse(indices: object, shape: list[int]) -> onnx.ModelProto:
+    where = np.asarray(indices)
+    values = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
+    places = helper.make_tensor("places", TensorProto.INT64, where.shape, where.reshape(-1).tolist())
+    model = make_model([node("MatMul", "x w")], {"x": (2, 3)})
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, shape))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([0, 12], r"no place \[12\]: its shape is \[3, 4\]"),
+        ([0, -1], r"no place \[-1\]"),
+        ([[0, 1], [2, 9]], r"no place \[2, 9\]"),
+        ([3, 3], "two numbers at one place"),
+        ([1, 2, 3], r"indices of shape \[3\] for 2 numbers of 2 axes"),
+        ([[1], [2]], r"indices of shape \[2, 1\]"),
+    ],
+)
+def test_sparse_constants_whose_places_do_not_fit(indices: object, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=message):
+        nncost.count(saved(_sparse(indices, [3, 4]), tmp_path))
+
+
+@pytest.mark.parametrize("indices", [[0, 11], [[0, 1], [2, 3]]])
+def test_sparse_constants_of_any_size(indices: object, tmp_path: Path) -> None:
+    report = nncost.count(saved(_sparse(indices, [3, 4]), tmp_path))
+    assert nncost.count(saved(_sparse(indices, [3, 2**62]), tmp_path)).forward.mul > report.forward.mul > 0
+
+
+@pytest.mark.parametrize("loss", [None, "sum"])
+def test_unknown_nodes_that_make_nothing(loss: str | None, tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x"), node("Print", "x", "", domain="mine")], X)
+    assert [entry["op"] for entry in nncost.count(saved(model, tmp_path), loss=loss).unknown] == ["mine.Print"]
+
+
+def test_two_constants_of_one_name(tmp_path: Path) -> None:
+    model = make_model([node("Add", "x w")], X, constants={"w": weights(8)})
+    model.graph.initializer.append(helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0]))
+    with pytest.raises(SourceError, match="two constants named 'w'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_two_constants_of_one_name_in_a_branch(tmp_path: Path) -> None:
+    made = helper.make_graph([node("Identity", "w", "b")], "made", [], [onnx.ValueInfoProto(name="b")])
+    made.initializer.extend([helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])] * 2)
+    model = make_model([node("If", "c", then_branch=made, else_branch=made)], X, constants={"c": np.bool_(True)})
+    with pytest.raises(SourceError, match="two constants named 'w'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_two_inputs_of_one_name(tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x")], X)
+    model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [3]))
+    with pytest.raises(SourceError, match="two inputs named 'x'"):
+        nncost.count(saved(model, tmp_path))
+
+
+def test_tensors_of_too_many_axes(tmp_path: Path) -> None:
+    model = make_model([node("Add", "x w")], X)
+    model.graph.initializer.append(TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1] * 65))
+    with pytest.raises(SourceError, match="'w' has 65 axes, more than 64"):
+        nncost.count(saved(model, tmp_path))
+    with pytest.raises(SourceError, match="'x' has 65 axes, more than 64"):
+        nncost.count(saved(make_model([node("Relu", "x")], {"x": [1] * 65}), tmp_path))
 
 
 def test_no_opset(tmp_path: Path) -> None:
@@ -93,6 +211,30 @@ def test_values_that_do_not_fit_their_shape(tmp_path: Path) -> None:
     model.graph.initializer.append(TensorProto(name="s", data_type=TensorProto.INT64, dims=[2], raw_data=b"123"))
     with pytest.raises(SourceError, match="do not fit"):
         nncost.count(saved(model, tmp_path))
+
+
+def _beside(folder: Path, **entries: str) -> str:
+    """A model whose Reshape takes its two sizes from a file beside it that holds a gigabyte."""
+    with (folder / "beside.bin").open("wb") as file:
+        file.write(np.array([24, 8]).tobytes())
+        file.truncate(2**30)
+    model = make_model([node("Reshape", "x s")], X)
+    tensor = TensorProto(name="s", data_type=TensorProto.INT64, dims=[2], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "beside.bin", **entries}.items():
+        tensor.external_data.add(key=key, value=value)
+    model.graph.initializer.append(tensor)
+    return saved(model, folder)
+
+
+def test_no_more_is_read_beside_a_file_than_a_tensor_needs(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        assert list(nncost.count(_beside(tmp_path)).outputs.values()) == [(24, 8)]
+        with pytest.raises(SourceError, match="16 bytes are needed, 1073741824 are there"):
+            nncost.count(_beside(tmp_path, length=str(2**30)))
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
 
 
 def test_errors_name_the_node(tmp_path: Path) -> None:

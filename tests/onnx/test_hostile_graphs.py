@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -98,6 +99,37 @@ def test_loops_in_loops_are_not_all_written_out(tmp_path: Path) -> None:
     assert quickly(model, tmp_path).forward.cmp == 6 * 64**depth
 
 
+@pytest.mark.parametrize("condition", ["go", "less"])
+def test_short_loops_deep_in_each_other(condition: str, tmp_path: Path) -> None:
+    """Neither those of a known length nor those whose bodies tell their end are written out over and over."""
+    depth, limits = 30, [node("Less", "i one", "less")]
+    inner: list[onnx.NodeProto] = [node("Relu", f"s{depth}", f"t{depth}")]
+    for n in range(depth, 0, -1):
+        inside = body([*limits, *inner], f"s{n}", condition, f"t{n}")
+        inner = [node("Loop", f"n - s{n - 1}", f"t{n - 1}", body=inside)]
+    model = make_model([node("Identity", "x", "s0"), *inner], X, outputs=("t0",))
+    model.graph.initializer.append(helper.make_tensor("n", TensorProto.INT64, [], [2]))
+    model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [], [1]))
+    assert quickly(model, tmp_path).forward.cmp >= 6 * 2**depth
+
+
+@pytest.mark.parametrize(("size", "operands"), [(1, "x k"), (1, "x"), (4096, "x k")])
+def test_sequences_of_too_many_pieces_are_unknown(size: int, operands: str, tmp_path: Path) -> None:
+    nodes = [node("SplitToSequence", operands, "s", axis=0), node("SequenceAt", "s zero")]
+    constants = {"k": np.asarray(size), "zero": np.asarray(0)}
+    report = quickly(make_model(nodes, {"x": (2**27,)}, constants=constants), tmp_path)
+    assert report.unknown[0]["reason"] == "a sequence of more than 4096 pieces"
+    assert not quickly(make_model(nodes, {"x": (4096,)}, constants=constants), tmp_path).unknown
+
+
+def test_scans_of_too_many_examples_are_unknown(tmp_path: Path) -> None:
+    given = [helper.make_tensor_value_info("a", TensorProto.FLOAT, [3])]
+    inside = helper.make_graph([node("Relu", "a", "b")], "body", given, [onnx.ValueInfoProto(name="b")])
+    scan = node("Scan", "- x", body=inside, num_scan_inputs=1)
+    report = quickly(make_model([scan], {"x": (2**25, 2, 3)}, opset=8), tmp_path)
+    assert report.unknown[0]["reason"] == "a scan over more than 1024 examples"
+
+
 def test_constants_that_double(tmp_path: Path) -> None:
     """Neither are they computed nor does anything else wait for them."""
     doubling = [node("Concat", f"k{n} k{n}", f"k{n + 1}", axis=0) for n in range(45)]
@@ -109,3 +141,22 @@ def test_sizes_that_are_squared(tmp_path: Path) -> None:
     squares = [node("Mul", f"k{n} k{n}", f"k{n + 1}") for n in range(60)]
     model = make_model([node("Shape", "x", "k0"), *squares, node("ConstantOfShape", "k60")], {"x": ("N", 3)})
     quickly(model, tmp_path)
+
+
+@pytest.mark.parametrize("field", [1, 5, 8, 11, 12, 13, 15])
+def test_millions_of_empty_parts(field: int, tmp_path: Path) -> None:
+    """Nodes, constants, a text, inputs, outputs, shapes and sparse constants."""
+    graph = bytes([field << 3 | 2, 0]) * 2_000_000
+    path = tmp_path / "net.onnx"
+    path.write_bytes(make_model([node("Relu", "x")], X).SerializeToString() + b"\x3a\x80\x92\xf4\x01" + graph)
+    started = time.process_time()
+    with pytest.raises(SourceError, match="has more than 1,000,000 nodes, tensors and other parts"):
+        nncost.count(str(path))
+    assert time.process_time() - started < SECONDS
+
+
+def test_long_lists_are_no_parts(tmp_path: Path) -> None:
+    """Trees have a number of each of their nodes in one attribute, which is written as a field of its own."""
+    model = make_model([node("Relu", "x")], X)
+    model.graph.node[0].attribute.append(helper.make_attribute("numbers", [7] * 1_500_000))
+    assert quickly(model, tmp_path).forward.cmp == 6

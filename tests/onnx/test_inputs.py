@@ -194,3 +194,17 @@ def test_shapes_without_names_stand_in_order(tmp_path: Path) -> None:
         nncost.count(path, nncost.Inputs(((6, 7), (7, 8)), {"a": (6, 7)}))
     with pytest.raises(OptionError, match="says itself what type"):
         nncost.count(path, {"a": "6x7:int64"})
+
+
+def test_a_constant_that_is_an_input_too_gives_way_to_an_array(tmp_path: Path) -> None:
+    model = make_model([node("MatMul", "x w")], {"w": (3, 4), "x": ("N", 3)}, constants={"w": np.ones((3, 4))})
+    path, x = saved(model, tmp_path), np.ones((2, 3), np.float32)
+    assert nncost.run(path, {"x": x})["y"].tolist() == [[3.0] * 4] * 2
+    assert nncost.run(path, {"x": x, "w": np.full((3, 4), 2, np.float32)})["y"].tolist() == [[6.0] * 4] * 2
+    assert nncost.count(path).parameters.total == 12
+
+
+def test_a_constant_that_is_no_input_stays(tmp_path: Path) -> None:
+    path = saved(make_model([node("MatMul", "x w")], {"x": (2, 3)}, constants={"w": np.ones((3, 4))}), tmp_path)
+    with pytest.raises(OptionError, match="no input 'w'"):
+        nncost.run(path, {"x": np.ones((2, 3), np.float32), "w": np.ones((3, 4), np.float32)})

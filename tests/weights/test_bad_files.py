@@ -392,6 +392,19 @@ def test_links_out_of_the_folder(tmp_path: Path) -> None:
     refused(_sharded(tmp_path / "inside", {"a": "loop.safetensors"}), "not there|cannot read|link")
 
 
+def test_a_shard_whose_name_no_file_can_have(tmp_path: Path) -> None:
+    name = "s" * 100_000 + ".safetensors"
+    index = _sharded(tmp_path, {"w": name, "v": "a.safetensors"})
+    refused(index, "'s{100}…', a longer name than a file can have")
+    assert count(safetensors(tmp_path, {"v": np.zeros(3, "f4")}, "a.safetensors")).parameters.total == 3
+
+
+def test_groups_deep_inside_each_other(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "deep.h5", "w") as file:
+        file["/".join("g" * 70) + "/w"] = np.zeros(3)
+    refused(tmp_path / "deep.h5", "its groups lie more than 64 deep inside each other")
+
+
 def test_the_cache_of_hugging_face(tmp_path: Path) -> None:
     """Its snapshots link to the blobs of the same model."""
     snapshot = tmp_path / "models--x/snapshots/abc"

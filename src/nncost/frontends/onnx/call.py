@@ -40,7 +40,8 @@ class Walk(Protocol):
     ``batch_was`` is the file's number of examples if the caller replaced it by ``batch_is``, else None; the keys of
     ``notes`` are printed with the report. ``trusting``: sizes that may be equal are taken to be. ``bounded``: some size
     is the largest that data may decide, so that what does not fit is not the file's mistake. ``iterations``: how often
-    the body that is being written out is written out in all. ``once`` makes what stands for a message of the file.
+    the body that is being written out is written out in all; ``written``: iterations of the outermost loop here and of
+    those inside it that were written out, None outside of loops. ``once`` makes what stands for a message of the file.
     """
 
     types: Types
@@ -52,6 +53,7 @@ class Walk(Protocol):
     bounded: bool
     iterations: int
     once: Once
+    written: int | None
 
     @property
     def tensors(self) -> Tensors:

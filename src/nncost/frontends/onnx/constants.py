@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from nncost.frontends.onnx.stored_values import has_values_elsewhere, read_some,
 from nncost.frontends.onnx.values import MAX_KNOWN, Absent, Array, FileConstant, Known, Stored, Value, plain
 from nncost.ir.dtypes import DTYPES
 from nncost.ir.numpy_types import numpy_dtype
+from nncost.names import printable
 
 _TYPES = {name: dtype.name for dtype in DTYPES for name in dtype.onnx}
 _FLOATS = frozenset({"float32", "float64", "float16", "bfloat16"})
@@ -30,6 +32,8 @@ def type_name(code: int) -> str:
         raise SourceError(f"{code} is not an ONNX element type.") from None
 
 
+MAX_AXES = 64
+"""Axes of a tensor; NumPy has no more."""
 SIZES = frozenset({"int64", "int32", "bool"})
 """Types that shapes, axes and conditions have: arrays of others may be learned."""
 
@@ -55,7 +59,7 @@ def tensor_value(proto: Any, name: str, types: Types, file: str) -> Value:
 
     Floats with axes stay in the file until something asks for them; scalars and small integers are known.
     """
-    shape = tuple(proto.dims)
+    shape = checked_shape(proto.dims, name)
     if any(dim < 0 for dim in shape):
         raise SourceError(f"the tensor {name!r} has a negative size: {list(shape)}.")
     dtype = types.coded(proto.data_type)
@@ -71,6 +75,13 @@ def tensor_value(proto: Any, name: str, types: Types, file: str) -> Value:
     if math.prod(shape) > MAX_KNOWN or (dtype not in SIZES and (shape or constant.elsewhere)):
         return Stored(constant, shape)
     return Known(read(), dtype, constant=constant if shape else None)
+
+
+def checked_shape(dims: Sequence[int], name: str) -> tuple[int, ...]:
+    """A tensor's sizes. Raise SourceError if there are more than a tensor can have."""
+    if len(dims) > MAX_AXES:
+        raise SourceError(f"{printable(name)!r} has {len(dims):,} axes, more than {MAX_AXES}.")
+    return tuple(dims)
 
 
 def typed(values: Array, dtype: str) -> Array:

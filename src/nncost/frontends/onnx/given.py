@@ -38,7 +38,7 @@ def bind_inputs(translation: Translation, inputs: FileInputs, options: LoadOptio
     for name in inputs.others:
         made[name] = Absent(f"the input {name!r} holds text, or is no tensor")
     for name, value in made.items():
-        translation.scope.bind(name, value)
+        translation.scope.bind_input(name, value)
 
 
 def _typed(values: Any, tensor: Tensor) -> Array:

@@ -10,9 +10,11 @@ from nncost.dims import Dim, Shape, is_symbolic, same, shape_text, substitute, s
 from nncost.errors import Instead, OptionError, SourceError, SymbolError
 from nncost.frontends.arguments import shape_of
 from nncost.frontends.model import LoadOptions, TensorShape
-from nncost.frontends.onnx.constants import Types
+from nncost.frontends.onnx.constants import Types, checked_shape
 from nncost.frontends.onnx.nested_inputs import elements_of, is_nested
+from nncost.frontends.onnx.scope import different_names
 from nncost.frontends.onnx.size_names import dim_named, says_something, symbols_of
+from nncost.names import shortened
 from nncost.records import record, replace
 from nncost.units import counted
 
@@ -62,9 +64,13 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     Raise OptionError for an input that is not there, SourceError for a size that is not given
     anywhere, SymbolError for a binding without a symbol.
     """
-    constants = {tensor.name for tensor in graph.initializer}
-    constants.update(sparse.values.name for sparse in graph.sparse_initializer)
+    constants = different_names(
+        "constants", (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
+    )
+    different_names("inputs", graph.input)
+    replaced_constants = constants & _given_by_name(options)
     proper = [value for value in graph.input if value.name not in constants]
+    proper += [value for value in graph.input if value.name in replaced_constants]
     given = [_read(value, options, types) for value in proper if not is_nested(value)]
     nested = {value.name: elements_of(value, options, types) for value in proper if is_nested(value)}
     given += [
@@ -89,6 +95,11 @@ def read_inputs(graph: Any, options: LoadOptions, types: Types) -> FileInputs:
     )
 
 
+def _given_by_name(options: LoadOptions) -> set[str]:
+    """The inputs that the caller has arrays for by name: a constant that is an input too is only what it is without one."""
+    return set() if options.given is None else set(options.given.kwargs)
+
+
 def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
     if any(
         isinstance(text, bytes) for text in (value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim))
@@ -98,6 +109,7 @@ def _read(value: Any, options: LoadOptions, types: Types) -> FileInput:
         return FileInput(value.name, None, "")
     tensor = value.type.tensor_type
     dtype = types.coded(tensor.elem_type) or ""
+    checked_shape(tensor.shape.dim, value.name)
     sizes = (
         tuple(_size(dim, f"{value.name}_{axis}", options) for axis, dim in enumerate(tensor.shape.dim))
         if tensor.HasField("shape")
@@ -128,7 +140,7 @@ def check_bindings(graph: Any, options: LoadOptions, made: Collection[str]) -> N
     names = _size_names(graph) | set(made)
     for name in options.symbols:
         if name not in names and name not in options.named_elsewhere:
-            known = ", ".join(sorted(names)) or "none"
+            known = ", ".join(map(shortened, sorted(names))) or "none"
             raise SymbolError(f"--symbol {name}=…: the file has no symbol {name!r}.", hint=f"Its symbols: {known}.")
 
 

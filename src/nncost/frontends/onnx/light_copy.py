@@ -13,8 +13,11 @@ Field = tuple[int, int, int, int, int]
 
 LARGE = 2**14
 """Bytes from which on a message is opened to look for weights, and a tensor's numbers are left in the file."""
-MAX_FIELDS = 20_000_000
-"""Fields that are looked at; a file with more of them is handed on as it is."""
+MAX_FIELDS = 1_000_000
+"""Fields that are looked at: nodes, tensors and what else a graph lists."""
+MAX_DEPTH = 100
+"""Messages inside each other, of which a branch or a loop adds three; protocol buffers allow no more."""
+TOO_DEEP = "has graphs that lie too deep inside each other"
 OWN_FILE = ""
 """The location of numbers that lie in the model's own file."""
 
@@ -30,6 +33,11 @@ _NESTED: Mapping[str, Mapping[int, str]] = {
 """The messages that hold tensors, and their fields that lead there."""
 _NUMBERS = frozenset({4, 9, 10})
 """TensorProto's float_data, raw_data and double_data: bytes in the order of the machine."""
+_LISTS: Mapping[str, frozenset[int]] = {"attribute": frozenset({7, 8, 9}), "tensor": frozenset({6})}
+"""AttributeProto's floats, ints and strings and TensorProto's string_data, of which there may be millions in one list:
+
+what holds one holds no numbers that could be left in the file.
+"""
 _EXTERNAL_DATA, _DATA_LOCATION, _EXTERNAL = 13, 14, 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -38,9 +46,16 @@ class DamagedError(ValueError):
     """Bytes that are no protocol buffer."""
 
 
+class TooManyPartsError(ValueError):
+    """More nodes, tensors and other parts than anyone writes, or too many of them inside each other."""
+
+
 def light_copy(content: memoryview) -> bytes:
-    """Return the model in ``content`` with its large tensors replaced by places in the file. Raise DamagedError."""
-    return b"".join(_copied(content, 0, len(content), "model", _Budget()))
+    """Return the model in ``content`` with its large tensors replaced by places in the file.
+
+    Raise DamagedError or TooManyPartsError.
+    """
+    return b"".join(_copied(content, 0, len(content), "model", _Budget(), MAX_DEPTH))
 
 
 class _Budget:
@@ -52,19 +67,23 @@ class _Budget:
     def take(self) -> None:
         self.left -= 1
         if self.left < 0:
-            raise DamagedError("it has too many fields")
+            raise TooManyPartsError(f"has more than {MAX_FIELDS:,} nodes, tensors and other parts")
 
 
-def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget) -> Iterator[bytes]:
+def _copied(content: memoryview, start: int, end: int, kind: str, budget: _Budget, depth: int) -> Iterator[bytes]:
     """The pieces of a message's copy: fields that are small, or lead to no tensor, as they are."""
+    if depth < 0:
+        raise TooManyPartsError(TOO_DEEP)
     kept = start
     for number, wire, begin, inside, stop in _fields(content, start, end, budget):
+        if number in _LISTS.get(kind, ()):
+            break
         if wire != _BYTES or stop - inside < LARGE:
             continue
         if kind == "tensor" and number in _NUMBERS:
             replaced = [_place(inside, stop - inside)]
         elif number in _NESTED[kind]:
-            inner = list(_copied(content, inside, stop, _NESTED[kind][number], budget))
+            inner = list(_copied(content, inside, stop, _NESTED[kind][number], budget, depth - 1))
             replaced = [_tag(number, _BYTES), _varint(sum(map(len, inner))), *inner]
         else:
             continue
@@ -78,7 +97,11 @@ def _fields(content: memoryview, position: int, end: int, budget: _Budget) -> It
     while position < end:
         budget.take()
         begin = position
-        tag, position = _read_varint(content, position, end)
+        tag = content[position]
+        if tag < 128:
+            position += 1
+        else:
+            tag, position = _read_varint(content, position, end)
         number, wire = tag >> 3, tag & 7
         inside = position
         if wire == _BYTES:

@@ -8,12 +8,14 @@ from typing import Any
 
 from nncost.errors import SourceError
 from nncost.frontends.files import check_file, read_bytes
-from nncost.frontends.onnx.light_copy import LARGE, DamagedError, light_copy
+from nncost.frontends.onnx.light_copy import LARGE, TOO_DEEP, DamagedError, TooManyPartsError, light_copy
 
 MAX_BYTES = 64 * 2**30
 """The largest file that is mapped."""
 MAX_HEADERS = 2**31 - 1
 """Protocol buffers themselves end at 2 GiB."""
+_TOO_DEEP = "MaxDepth"
+"""What protocol buffers say of messages too deep inside each other."""
 FIRST_VERSION_WITH_OPSETS = 3
 """Of the file format; files before it use opset 1."""
 
@@ -29,6 +31,8 @@ def read_model(source: str) -> Any:
     try:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError, TypeError) as error:
+        if _TOO_DEEP in str(error):
+            raise SourceError(f"{source!r} {TOO_DEEP}.") from None
         raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
     if not model.graph.output:
         raise SourceError(f"the graph in {source!r} has no output.")
@@ -45,6 +49,8 @@ def _content(source: str) -> bytes:
                 copied = light_copy(content)
             except DamagedError as error:
                 raise SourceError(f"{source!r} is not an ONNX file, or is cut short: {error}.") from None
+            except TooManyPartsError as error:
+                raise SourceError(f"{source!r} {error}.") from None
         if len(copied) > MAX_HEADERS:
             raise SourceError(f"{source!r} has {len(copied):,} bytes besides its weights, more than a file can have.")
         return copied

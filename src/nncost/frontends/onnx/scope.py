@@ -11,6 +11,7 @@ from nncost.errors import SourceError
 from nncost.frontends.onnx.constants import Types, tensor_value
 from nncost.frontends.onnx.sparse import sparse_value
 from nncost.frontends.onnx.values import Once, Value
+from nncost.names import printable
 
 
 class Scope:
@@ -32,7 +33,10 @@ class Scope:
         self.layers: Counter[str] = Counter()
         self.used: set[str] = used_names(graph.node) | {_name(output) for output in graph.output}
         self._types, self._file, self._once = types, file, once
-        self._initializers = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
+        constants = getattr(graph, "initializer", ())
+        self._initializers = {tensor.name: tensor for tensor in constants}
+        if len(self._initializers) < len(constants):
+            different_names("constants", constants)
         for sparse in getattr(graph, "sparse_initializer", ()):
             self.values[sparse.values.name] = once(sparse, partial(sparse_value, sparse, types, file))
 
@@ -60,11 +64,26 @@ class Scope:
         """Whether a name stands for something here or outside."""
         return name in self.values or name in self._initializers or (self.outer is not None and self.outer.has(name))
 
+    def bind_input(self, name: str, value: Value) -> None:
+        """Let an input stand for what the caller gives, also where the file has a constant for it."""
+        self._initializers.pop(name, None)
+        self.values[name] = value
+
     def bind(self, name: str, value: Value) -> None:
         """Let a name stand for a value. Raise SourceError if it already stands for another."""
         if name in self.values or name in self._initializers:
             raise SourceError(f"{name!r} is produced twice.")
         self.values[name] = value
+
+
+def different_names(what: str, named: Iterable[Any]) -> set[str]:
+    """The names of constants or inputs. Raise SourceError if two have the same."""
+    names: set[str] = set()
+    for each in named:
+        if each.name in names:
+            raise SourceError(f"the file has two {what} named {printable(each.name)!r}.")
+        names.add(each.name)
+    return names
 
 
 def used_names(nodes: Iterable[Any]) -> set[str]:

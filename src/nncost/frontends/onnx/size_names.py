@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from nncost.dims import Dim, floor_divide, symbol
-from nncost.names import printable
+from nncost.names import printable, shortened
 
 MAX_LENGTH = 200
 _FUNCTIONS = ("floor", "ceiling", "ceil", "Max", "max", "Min", "min")
@@ -20,7 +21,7 @@ def dim_named(name: str, bindings: Mapping[str, Dim]) -> Dim:
     """
     if name in bindings:
         return bindings[name]
-    if name.isidentifier():
+    if name.isidentifier() and len(name) <= MAX_LENGTH:
         return symbol(name)
     try:
         found = _value(ast.parse(name[:MAX_LENGTH], mode="eval").body, bindings)
@@ -40,7 +41,9 @@ def symbols_of(name: str) -> set[str]:
 
 
 def _quoted(name: str) -> Dim:
-    return symbol("'" + printable(name[:MAX_LENGTH]).replace("'", "’") + "'")
+    if len(name) > MAX_LENGTH:  # What is cut off still tells two names apart.
+        name = shortened(name) + sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+    return symbol("'" + printable(name).replace("'", "’") + "'")
 
 
 def _is_size(value: Any) -> bool:

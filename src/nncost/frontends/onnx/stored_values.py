@@ -11,11 +11,14 @@ import numpy as np
 from nncost.errors import SourceError
 from nncost.frontends.onnx.light_copy import OWN_FILE
 from nncost.frontends.onnx.values import Array
+from nncost.ir.dtypes import BITS_PER_BYTE, DTYPES
 
 _EXTERNAL = 1
 """TensorProto.EXTERNAL."""
 _INT64, _INT64_BYTES = 7, 8
 """TensorProto.INT64 and the bytes of one."""
+_BITS = {name: dtype.bits for dtype in DTYPES for name in dtype.onnx}
+"""Of one element, by ONNX's name for its type."""
 
 
 def has_values_elsewhere(proto: Any) -> bool:
@@ -71,14 +74,22 @@ def read_values(proto: Any, name: str, file: str) -> Array:
 
 
 def _external_bytes(proto: Any, name: str, file: str) -> bytes:
-    """The bytes of a tensor in another file. Raise SourceError for a file that is missing, too short or elsewhere."""
-    entries = _entries(proto)
+    """The bytes of a tensor in another file, so many as its shape and type need.
+
+    Raise SourceError for a file that is missing, too short or elsewhere.
+    """
+    entries, needed = _entries(proto), _needed_bytes(proto, name)
     try:
         offset, length = int(entries.get("offset") or 0), entries.get("length")
         path = _path(proto, file)
         size = path.stat().st_size
-        count = size - offset if length is None else int(length)
+        count = needed if length is None else int(length)
         _check_range(offset, count, size)
+        if count != needed:
+            raise SourceError(
+                f"the values of the tensor {name!r} do not fit its shape and type: {needed} bytes are needed, "
+                f"{count} are there."
+            )
         with path.open("rb") as opened:
             opened.seek(offset)
             return opened.read(count)
@@ -88,6 +99,18 @@ def _external_bytes(proto: Any, name: str, file: str) -> bytes:
             f"the values of {name!r} lie in the file {entries.get('location', '')[:100]!r} beside the model, "
             f"which cannot be read: {reason}."
         ) from None
+
+
+def _needed_bytes(proto: Any, name: str) -> int:
+    """The bytes that a tensor's shape and type imply."""
+    from onnx import TensorProto
+
+    code = proto.data_type
+    bits = _BITS.get(TensorProto.DataType.Name(code)) if code in TensorProto.DataType.values() else None
+    if bits is None or any(dim < 0 for dim in proto.dims):
+        raise SourceError(f"the values of the tensor {name!r} do not fit its shape and type.")
+    elements: int = math.prod(proto.dims)
+    return -(-elements * bits // BITS_PER_BYTE)
 
 
 def _check_range(offset: int, count: int, size: int) -> None:

@@ -55,7 +55,8 @@ class Translation:
     ``batch_was`` and ``batch_is`` say that the file's number of examples was replaced (see Reshape); ``file`` is
     the file's path, beside which others may hold its values; ``given`` are the caller's own arrays by tensor; ``trusting``: sizes that
     are equal for some values of their symbols are taken to be equal; ``iterations``: how often the body that is being
-    written out is written out in all.
+    written out is written out in all; ``written``: iterations that were written out of the outermost loop at this
+    place and of those inside it, None outside of any.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Translation:
         self._inner_nodes = 0
         self._depth = 0
         self.iterations = 1
+        self.written: int | None = None
 
     @property
     def builder(self) -> Builder:
@@ -176,6 +178,10 @@ class Translation:
         results = list(node.output)
         if bytes in map(type, (node.op_type, node.domain, node.name, *node.input, *results)):
             raise SourceError("a name in the file is not UTF-8 text; the file is damaged.")
+        if not node.op_type:
+            raise SourceError(
+                f"a node does not say what it does: its outputs are {printable(', '.join(results)) or 'none'}."
+            )
         if self._depth:
             self._run_inside(1)
         kind = self.kind_of(node)
@@ -358,7 +364,7 @@ class Translation:
             if isinstance(value, Computed) or (isinstance(value, Constant) and value.shape and "float" in value.dtype)
         ]  # fmt: skip
         tensors = [self.tensors.of(value, "other") for value in kept]
-        types = [self._stated.type_of(name) for name in node.output]
+        types = [self._stated.type_of(name) for name in node.output] or [None]
         opaque = ops.Opaque(
             kind, tuple(((), self.builder.dtype) if found is None else found for found in types), reason
         )

@@ -16,7 +16,7 @@ from nncost.ir.graph import Role
 from nncost.records import replace
 from nncost.units import counted, noun
 
-_MAX_OBJECTS = 1_000_000
+_MAX_OBJECTS, _MAX_DEPTH = 1_000_000, 64
 _STRUCTURE = frozenset({"layers", "_layer_checkpoint_dependencies", "model_weights", "vars"})
 """Groups that hold layers and are none themselves."""
 _STATE = ("optimizer", "optimizer_weights")
@@ -75,6 +75,8 @@ def _datasets(file: Any, size: int) -> list[Entry]:
             raise TypeError(f"the name {name!r} is no UTF-8")
         if objects > _MAX_OBJECTS:
             raise ValueError(f"it holds more than {_MAX_OBJECTS:,} objects")
+        if name.count("/") > _MAX_DEPTH:
+            raise ValueError(f"its groups lie more than {_MAX_DEPTH} deep inside each other")
         if hasattr(item, "shape"):
             found.append(_entry(name, item, size))
 

@@ -12,10 +12,13 @@ from nncost.frontends.weights.files import damaged, opened, unique_json
 from nncost.frontends.weights.folders import is_inside
 from nncost.frontends.weights.parts import INDEX, Read, completed, index_naming
 from nncost.frontends.weights.safetensors_file import natural
+from nncost.names import shortened
 from nncost.records import replace
 from nncost.units import counted, noun
 
 _MAX_INDEX = 64 * 2**20
+_MAX_NAME = 255
+"""Bytes of a file's name."""
 _HINT = 'An index is {"weight_map": {"tensor name": "file in the same folder", …}}.'
 
 
@@ -55,7 +58,7 @@ def read_part(path: str, read_one: Read) -> Contents:
     contents = completed(path, read_one)
     if contents.entries and len(contents.notes) == 0 and (index := index_naming(path, _names)) is not None:
         shards = set(_weight_map(index).values())
-        if all((Path(path).parent / shard).exists() for shard in shards):
+        if all(not _is_too_long(shard) and (Path(path).parent / shard).exists() for shard in shards):
             return read(index)
         note = f"This is one of {len(shards)} files that {Path(index).name} names, and not all are there: the network has more parameters than these."
         return replace(contents, notes=(note,))
@@ -91,12 +94,20 @@ def _shard_reader(path: str) -> Read:
     return safetensors_file.read if form is not None and form[1].lower() == "safetensors" else pytorch.read
 
 
+def _is_too_long(name: str) -> bool:
+    return len(name.encode("utf-8", "replace")) > _MAX_NAME
+
+
 def _shard_path(index: str, name: str) -> str:
     """Where a shard lies: a plain name, in the folder of the index, also after links are followed."""
     folder = Path(index).absolute().parent
     if not name.isprintable() or name in ("", ".", "..") or any(sign in name for sign in "/\\:"):
         raise SourceError(
             f"{index!r} names the file {name[:200]!r}, which is not a plain name in its own folder.", hint=_HINT
+        )
+    if _is_too_long(name):
+        raise SourceError(
+            f"{index!r} names the file {shortened(name)!r}, a longer name than a file can have.", hint=_HINT
         )
     shard = folder / name
     if not shard.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from nncost.dims import Dim, is_symbolic, same_shape
 from nncost.errors import ShapeError, SourceError
@@ -21,8 +21,8 @@ from nncost.names import printable
 
 MAX_UNROLLED = 64
 """Iterations that are written out one by one; more of them are one loop of the graph, whose shapes may not change."""
-MAX_FOLLOWED = 4096
-"""Iterations that are written out of a loop whose body or whose caller's arrays tell its end; loops around it count."""
+MAX_FOLLOWED = 1024
+"""Iterations that are written out of a loop and of those inside it, also of one whose body or caller's arrays tell its end."""
 
 
 # ------------------------------------------------------------------- branches
@@ -62,6 +62,18 @@ def _either(call: Call, branches: dict[str, Any]) -> Lowered:
 @follows_bodies("Loop")
 def _loop(call: Call) -> Lowered:
     """The body as often as it runs: written out where it is short, as one loop of the graph where it is long."""
+    walk = call.walk
+    if walk.written is not None:
+        return _followed(call)
+    walk.written = 0
+    try:
+        return _followed(call)
+    finally:
+        walk.written = None
+
+
+def _followed(call: Call) -> Lowered:
+    """A loop, or one inside it; all of them share what may be written out."""
     body, carried = call.attributes.graph("body"), [_given(value) for value in call.values[2:]]
     if len(body.input) != 2 + len(carried):
         raise SourceError(f"its body has {len(body.input)} inputs, for {2 + len(carried)} values.")
@@ -70,7 +82,11 @@ def _loop(call: Call) -> Lowered:
         return _written_out(call, body, carried, 0)
     in_all = times * call.walk.iterations if isinstance(times, int) else None
     if in_all is not None and in_all <= MAX_UNROLLED:
-        return _written_out(call, body, carried, times)
+        try:
+            return _tried(call, body, carried, times)
+        except Unlowered:
+            if (call.walk.written or 0) <= MAX_FOLLOWED:
+                raise
     if goes_on is not None and not _always(call, body):
         try:
             return _tried(call, body, carried, times)
@@ -140,11 +156,13 @@ def _written_out(call: Call, body: Any, carried: list[Value], times: Dim | None)
     """One iteration after the other, as long as the condition holds. Raise Unlowered if its end is not known."""
     stacks: list[list[Value]] = [[] for _ in body.output[1 + len(carried) :]]
     outside, number, goes_on = call.walk.iterations, 0, True
+    in_all = outside * times if isinstance(times, int) else None
     try:
         while goes_on and number != times:
             number += 1
-            call.walk.iterations = outside * number
-            if call.walk.iterations > MAX_FOLLOWED:
+            call.walk.iterations = in_all if in_all is not None and in_all <= MAX_UNROLLED else outside * number
+            call.walk.written = (call.walk.written or 0) + 1
+            if max(call.walk.iterations, call.walk.written) > MAX_FOLLOWED:
                 raise Unlowered(f"a loop of more than {MAX_FOLLOWED} iterations")
             counter, true = known_array(_number(number - 1), "int64"), known_array(_number(1).astype(bool), "bool")
             condition, *outputs = call.walk.run_graph(body, [counter, true, *carried], "body")
@@ -312,6 +330,8 @@ def _scan_of_examples(call: Call) -> Lowered:
     batch = tensors[0].shape[0] if tensors else 0
     if is_symbolic(batch) or not 0 < count <= len(tensors):
         raise Unlowered("a scan over a batch whose size is a symbol")
+    if cast("int", batch) > MAX_FOLLOWED:
+        raise Unlowered(f"a scan over more than {MAX_FOLLOWED} examples")
     b, results = call.builder, []
     for example in zip(*(b.chunk(x, int(batch), 0) for x in tensors), strict=True):
         alone = [b.reshape(x, x.shape[1:]) for x in example]

@@ -12,6 +12,9 @@ from nncost.frontends.onnx.lowering import Lowered, follows_bodies
 from nncost.frontends.onnx.values import Absent, Nothing, TensorList, Unlowered, Value
 from nncost.ir.graph import Tensor
 
+MAX_PIECES = 4096
+"""Pieces of the longest sequence that is made of one tensor."""
+
 
 @follows_bodies("SequenceConstruct")
 def _sequence(call: Call) -> Value:
@@ -94,6 +97,7 @@ def _split(call: Call) -> Value:
         raise Unlowered("a sequence of pieces whose number is a symbol")
     total = cast("int", length)
     if not call.has(1):
+        _check_pieces(total)
         slices = b.split(x, (1,) * total, axis) if total else ()
         keep = call.attributes.flag("keepdims", True)
         shape = (*x.shape[:axis], *x.shape[axis + 1 :])
@@ -103,8 +107,14 @@ def _split(call: Call) -> Value:
         (size,) = sizes
         if size < 1:
             raise ShapeError(f"pieces have at least one element, received {size}.")
+        _check_pieces(-(-total // size))
         sizes = [min(size, total - start) for start in range(0, total, size)]
     return _made(call, list(b.split(x, tuple(sizes), axis)))
+
+
+def _check_pieces(count: int) -> None:
+    if count > MAX_PIECES:
+        raise Unlowered(f"a sequence of more than {MAX_PIECES} pieces")
 
 
 def _made(call: Call, pieces: list[Tensor]) -> TensorList:

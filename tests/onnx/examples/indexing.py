@@ -14,6 +14,8 @@ TAKING = [
     Example("GatherND(batch)", [node("GatherND", "x i0", batch_dims=1)], {"x": X, "i0": (2, 4, 1)}),
     Example("GatherND(table)", [node("GatherND", "w i0")], {"i0": (3, 1)}, {"w": weights(4, 5)}),
     Example("GatherND(microsoft)", [node("GatherND", "x i0", domain=MICROSOFT)], {"x": X, "i0": (4, 3)}),
+    *(Example(f"GatherElements(part,{axis})", [node("GatherElements", "x n", axis=axis)], {"x": (3, 4)}, {"n": np.array([[0, 1]])}) for axis in (0, 1)),
+    Example("GatherElements(negative part)", [node("GatherElements", "x n", axis=1)], {"x": X}, {"n": np.array([[[-1, 0], [1, -2]]])}),
     Example("OneHot", [node("OneHot", "i0 d v")], {"i0": (2, 3), "v": (2,)}, {"d": np.int64(4)}),
     Example("OneHot(axis)", [node("OneHot", "i0 d v", axis=0)], {"i0": (2, 3), "v": (2,)}, {"d": np.int64(1)}),
     *(Example(f"Hardmax({axis},{opset})", [node("Hardmax", "x", "h", axis=axis), node("Mul", "h x")], {"x": X}, opset=opset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.onnx.examples.example import IMAGE, Example, X, ints, one, single, two, weights
 from tests.onnx.models import node
@@ -148,6 +148,13 @@ REDUCTIONS = [
     *(one("CumSum", "x a", {"a": np.int64(-2)}, exclusive=e, reverse=r) for e in (0, 1) for r in (0, 1)),
     one("ReduceSum", "x"), one("ReduceMean", "x", axes=[0, 2], opset=11), one("ReduceSum", "x", axes=[1], keepdims=0, opset=11),
     one("ReduceMax", "x", noop_with_empty_axes=1),
+    *(Example(f"{op}({label})", [node("Abs", "x", "a"), node(op, "a", **settings)], {"x": shape})
+      for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
+      for label, shape, settings in (("scalar", (), {}), ("no axes", (2, 3), {"noop_with_empty_axes": 1}))),
+    *(Example(f"{op}(ints)", [node("Add", "i0 c", "n"), node(op, "n", "m", keepdims=0), node("Mul", "m c")], {"i0": (3, 5)}, {"c": ints(10)}, opset=13)
+      for op in ("ReduceMean", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")),
+    *(Example(f"{op}(ints as floats)", [node("Sub", "i0 c", "n"), node(op, "n", "m", axes=[1]), node("Cast", "m", to=TensorProto.FLOAT)], {"i0": (3, 5)}, {"c": ints(3)}, opset=13)
+      for op in ("ReduceMean", "ReduceL2", "ReduceLogSumExp")),
 ]  # fmt: skip
 
 

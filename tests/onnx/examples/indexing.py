@@ -53,6 +53,8 @@ ORDERING = [
 CUTTING = [
     *(one("Pad", "x p", {"p": ints(0, -1, 2, 0, 1, -1)}, mode=mode) for mode in ("constant", "reflect", "edge")),
     one("Pad", "x p", {"p": ints(0, -1, 2, 0, 1, -1)}, mode="wrap"),
+    *(one("Pad", "x p f", {"p": ints(*pads), "f": single(0.5)}, x=(size,), label=f"{size},{pads}")
+      for size, pads in ((3, (5, -4)), (1, (2, -2)), (0, (2, -1)), (3, (-4, 5)), (3, (5, -3)), (3, (2, -5)))),
     one("Pad", "x", paddings=[0, 0, 1, 0, 1, 0], value=0.3, opset=1, reference="onnx"),
     Example("Pad(filled)", [node("ReduceMax", "x", "m", keepdims=0), node("Pad", "x p m")], {"x": X}, {"p": ints(0, 1, 2, 0, 0, 1)}),
     Example("Pad(microsoft)", [node("Pad", "x p", domain=MICROSOFT)], {"x": X}, {"p": ints(0, 1, 2, 0, 0, 1)}),

@@ -134,6 +134,8 @@ MOVES = [
     one("Slice", "x a b c", {"a": ints(1), "b": ints(99), "c": ints(-1)}), one("Slice", "x", starts=[0, 1], ends=[2, -1], opset=9),
     one("Slice", "x a b c d", {"a": ints(-1), "b": ints(-99), "c": ints(2), "d": ints(-2)}), one("Slice", "x a b c d", {"a": ints(0), "b": ints(5), "c": ints(2), "d": ints(2)}, label="step"),
     one("Slice", "x a b c d", {"a": ints(3), "b": ints(0), "c": ints(2), "d": ints(-1)}, label="back"),
+    *(one("Slice", "x a b c d", {"a": ints(start), "b": ints(end), "c": ints(1), "d": ints(step)}, label=f"{start},{end},{step}")
+      for start, end, step in ((-5, -9, -1), (-4, -9, -2), (-8, -2**63, -1), (-9, -3, -1))),
     one("Pad", "x p", {"p": ints(0, 1, 2, 0, 0, 1)}), one("Pad", "x p v a", {"p": ints(1, 2), "v": single(0.7), "a": ints(1)}, label="axes"),
     one("Pad", "x", pads=[0, 0, 1, 0, 1, 0], value=0.3, opset=10), *(one("Pad", "x p", {"p": ints(0, 1, 2, 0, 0, 1)}, mode=mode) for mode in ("reflect", "edge", "wrap")),
     one("Tile", "x r", {"r": ints(1, 2, 3)}),

@@ -54,6 +54,7 @@ BROKEN: dict[str, tuple[type[NncostError], str, onnx.ModelProto]] = {
     "produced twice": (SourceError, "produced twice", make_model([node("Relu", "x"), node("Tanh", "x")], X)),
     "missing operand": (SourceError, "operand 2 is missing", make_model([node("Conv", "x")], X)),
     "negative input": (SourceError, "size -3", make_model([node("Relu", "x")], {"x": (1, -3)})),
+    "negative expansion": (ShapeError, "negative", make_model([node("Expand", "x s")], {"x": (1, 4, 4)}, constants={"s": np.array([-3, 1, 1])})),
     "negative fill": (ShapeError, "negative", make_model([node("ConstantOfShape", "s")], X, constants={"s": np.array([-1])})),
     "wrong type": (SourceError, "'strides' must be whole numbers", make_model([node("Conv", "x w", strides="two")], X, constants=CONV)),
     "wrong length": (SourceError, "'pads' must have 4", make_model([node("Conv", "x w", pads=[1])], X, constants=CONV)),

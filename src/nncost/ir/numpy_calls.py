@@ -182,7 +182,10 @@ def _scanned(accumulate: ArrayCall, axis: int, x: Array) -> Array:
 
 
 def _extreme(choose: ArrayCall, axis: int, x: Array) -> tuple[Array, Array]:
-    """The extreme value and its index; the first one wins ties."""
+    """The extreme value and its index; the first one wins ties. Of nothing, nothing is extreme."""
+    if x.size == 0:
+        kept = x.shape[:axis] + x.shape[axis + 1 :]
+        return np.zeros(kept, dtype=x.dtype), np.zeros(kept, dtype=np.int64)
     index = choose(x, axis=axis)
     return np.take_along_axis(x, np.expand_dims(index, axis), axis).squeeze(axis), index
 

@@ -48,6 +48,8 @@ ORDERING = [
     Example("Unique(axis)", [node("Unique", "x", "y a b c", axis=1)], {"x": (3, 4)}, outputs=("y", "a", "b", "c")),
     Example("Unique(microsoft)", [node("Unique", "x", "y a b", domain=MICROSOFT)], {"x": (6,)}, outputs=("y", "a", "b")),
     *(one("CumProd", "x a", {"a": np.int64(1)}, exclusive=e, reverse=r, opset=26, reference="onnx") for e in (0, 1) for r in (0, 1)),
+    *(one("CumSum", "x a", {"a": np.int64(axis)}, x=(2, 0, 3), exclusive=1, reverse=r, label=f"none,{axis},{r}") for axis in (0, 1) for r in (0, 1)),
+    one("CumProd", "x a", {"a": np.int64(1)}, x=(2, 0, 3), exclusive=1, opset=26, label="none", reference="onnx"),
     Example("CumSum(int32)", [node("CumSum", "i0 a")], {"i0": (3, 4)}, {"a": np.int64(0)}, types={"i0": TensorProto.INT32}),
 ]  # fmt: skip
 CUTTING = [

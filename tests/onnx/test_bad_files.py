@@ -57,6 +57,7 @@ BROKEN: dict[str, tuple[type[NncostError], str, onnx.ModelProto]] = {
     "negative expansion": (ShapeError, "negative", make_model([node("Expand", "x s")], {"x": (1, 4, 4)}, constants={"s": np.array([-3, 1, 1])})),
     "largest of none": (ShapeError, "ArgMax y.* has none", make_model([node("ArgMax", "x", axis=1)], {"x": (2, 0)})),
     "largest of an empty plane": (ShapeError, "GlobalMaxPool y.* has none", make_model([node("GlobalMaxPool", "x")], {"x": (2, 3, 0, 4)})),
+    "more indices than elements": (ShapeError, "do not fit 3x1", make_model([node("GatherElements", "x n", axis=0)], {"x": (3, 1)}, constants={"n": np.zeros((1, 2), dtype=np.int64)})),
     "negative fill": (ShapeError, "negative", make_model([node("ConstantOfShape", "s")], X, constants={"s": np.array([-1])})),
     "wrong type": (SourceError, "'strides' must be whole numbers", make_model([node("Conv", "x w", strides="two")], X, constants=CONV)),
     "wrong length": (SourceError, "'pads' must have 4", make_model([node("Conv", "x w", pads=[1])], X, constants=CONV)),

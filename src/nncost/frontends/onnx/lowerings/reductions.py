@@ -13,6 +13,7 @@ from nncost.ir.dtypes import INTEGER_DTYPES
 from nncost.ir.graph import Tensor
 from nncost.ir.layers import Operation
 from nncost.ir.library import reductions
+from nncost.ir.library.casts import in_type
 
 Reduction = Callable[[Builder, Tensor, "tuple[int, ...]", bool], Tensor]
 UNCHANGED = {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceLogSumExp"}
@@ -23,13 +24,19 @@ def _plain(function: str) -> Reduction:
     return lambda b, x, axes, keep: b.reduce(function, x, axes, keep=keep)
 
 
-def _whole(b: Builder, x: Tensor, result: Tensor) -> Tensor:
-    """A result in the type of ``x``: of whole numbers it is cut towards zero."""
-    return b.emit(ops.Cast(x.dtype), result) if x.dtype in INTEGER_DTYPES else result
+def _real(b: Builder, x: Tensor) -> Tensor:
+    """Whole numbers as floats, whose roots and logarithms are taken."""
+    return b.emit(ops.Cast("float64"), x) if x.dtype in INTEGER_DTYPES else x
 
 
-def _norm(order: float) -> Reduction:
-    return lambda b, x, axes, keep: _whole(b, x, reductions.vector_norm(b, x, order, axes, keep=keep))
+def _sum_of_magnitudes(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    return reductions.vector_norm(b, x, 1, axes, keep=keep)
+
+
+def _length(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    """The root of the squares' sum; of whole numbers it is cut."""
+    squares = reductions.power_sum(b, x, 2, axes, keep=keep)
+    return in_type(b, b.map("sqrt", _real(b, squares)), x.dtype)
 
 
 def _mean(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
@@ -40,7 +47,8 @@ def _mean(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
 
 
 def _log_sum(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-    return _whole(b, x, b.map("log", b.reduce("sum", x, axes, keep=keep)))
+    """The logarithm of a sum; of whole numbers it is cut."""
+    return in_type(b, b.map("log", _real(b, b.reduce("sum", x, axes, keep=keep))), x.dtype)
 
 
 def _log_sum_exp(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
@@ -48,9 +56,9 @@ def _log_sum_exp(b: Builder, x: Tensor, axes: tuple[int, ...], keep: bool) -> Te
     if x.dtype not in INTEGER_DTYPES:
         return reductions.logsumexp(b, x, axes, keep=keep)
     largest = b.reduce("max", x, axes, keep=True)
-    powers = _whole(b, x, b.map("exp", b.map("sub", x, largest)))
-    total = b.map("log", b.reduce("sum", powers, axes, keep=keep))
-    return _whole(b, x, b.map("add", total, b.reshape(largest, total.shape)))
+    powers = in_type(b, b.map("exp", _real(b, b.map("sub", x, largest))), x.dtype)
+    total = b.map("log", _real(b, b.reduce("sum", powers, axes, keep=keep)))
+    return in_type(b, b.map("add", total, b.reshape(_real(b, largest), total.shape)), x.dtype)
 
 
 def _axes(call: Call, rank: int, since: int) -> tuple[int, ...]:
@@ -77,7 +85,7 @@ def _reduction(name: str, since: int, reduce: Reduction) -> Callable[[Call], Low
 
 _REDUCTIONS: Mapping[str, Reduction] = {
     "ReduceSum": _plain("sum"), "ReduceMax": _plain("max"), "ReduceMin": _plain("min"), "ReduceProd": _plain("prod"),
-    "ReduceMean": _mean, "ReduceL1": _norm(1), "ReduceL2": _norm(2), "ReduceLogSum": _log_sum, "ReduceLogSumExp": _log_sum_exp,
+    "ReduceMean": _mean, "ReduceL1": _sum_of_magnitudes, "ReduceL2": _length, "ReduceLogSum": _log_sum, "ReduceLogSumExp": _log_sum_exp,
     "ReduceSumSquare": lambda b, x, axes, keep: reductions.power_sum(b, x, 2, axes, keep=keep),
 }  # fmt: skip
 for _name, _reduce in _REDUCTIONS.items():

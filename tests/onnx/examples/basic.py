@@ -158,7 +158,7 @@ REDUCTIONS = [
     one("Hardmax", "x", x=(2, 0, 3), axis=1),
     *(Example(f"{op}({label})", [node("Abs", "x", "a"), node(op, "a", **settings)], {"x": shape})
       for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
-      for label, shape, settings in (("scalar", (), {}), ("no axes", (2, 3), {"noop_with_empty_axes": 1}))),
+      for label, shape, settings in (("scalar", (), {"keepdims": 1}), ("no axes", (2, 3), {"noop_with_empty_axes": 1}))),
     *(Example(f"{op}(ints)", [node("Add", "i0 c", "n"), node(op, "n", "m", keepdims=0), node("Mul", "m c")], {"i0": (3, 5)}, {"c": ints(10)}, opset=13)
       for op in ("ReduceMean", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")),
     *(Example(f"{op}(ints as floats)", [node("Sub", "i0 c", "n"), node(op, "n", "m", axes=[1]), node("Cast", "m", to=TensorProto.FLOAT)], {"i0": (3, 5)}, {"c": ints(3)}, opset=13)

@@ -101,7 +101,7 @@ def test_an_onnx_file_can_be_written_again(tmp_path: Path) -> None:
         learned = {p: "float" in p.tensor.dtype for p in values}
         values = {p: np.abs(v) + np.float32(0.1) if learned[p] else np.round(np.abs(v)) for p, v in values.items()}
         feeds = example_feeds(graph)
-        feeds = {t: np.abs(v) for t, v in feeds.items()}
+        feeds = {t: np.asarray(np.abs(v)) for t, v in feeds.items()}
         with np.errstate(all="ignore"):  # not every function is defined for every number: NaN in both
             expected = execute(graph, feeds | {p.tensor: v for p, v in values.items()}, dtype="float32")
         try:

@@ -118,6 +118,19 @@ def test_a_fixed_shape_that_starts_with_the_batch_follows_it(target: tuple[int, 
     assert bool(nncost.count(path, batch=5).notes) == (target[0] == 2)
 
 
+@pytest.mark.parametrize("shape", [("B", 2, 4, 4), ("B", 2, 4, "w"), (2, 2, 4, 4)])
+def test_a_batch_is_not_resized(shape: tuple[int | str, ...], tmp_path: Path) -> None:
+    """To 6x6 by 4 neighbours: 6 mul for each of 2·2·36 outputs."""
+    resize = [node("Resize", "x - - s", mode="linear")]
+    path = saved(make_model(resize, {"x": shape}, constants={"s": np.array([2, 2, 6, 6])}), tmp_path)
+    report = nncost.count(path)
+    assert report.forward.mul == 864
+    assert report.settings["batch"] == 2
+    if shape == (2, 2, 4, 4):
+        assert nncost.count(path, batch=6).forward.mul == 3 * 864
+        assert str(nncost.count(path, batch="n").forward.mul) == "432*n"
+
+
 def test_another_fixed_shape_is_an_error_that_names_the_node(tmp_path: Path) -> None:
     path = reshaping(tmp_path, 4, 3)
     assert nncost.count(path).forward.macs == 48

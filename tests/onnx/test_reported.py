@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 import nncost
 from nncost.cli.main import run as command
 from nncost.errors import SourceError
-from tests.onnx.models import make_model, node, saved
+from tests.onnx.models import make_model, node, reference, saved
 
 FLOAT, INT, BOOL, TEXT = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING
 
@@ -301,3 +301,26 @@ def test_functions_of_the_file(tmp_path: Path) -> None:
     found = nncost.count(saved(model, tmp_path))
     assert (found.complete, str(found.forward.macs), found.parameters.total) == (True, "192*n", 212)
     assert found.rows[0].path == "lin.1.matmul.1"
+
+
+# ------------------------------------------------------------------- no elements, and powers of none
+@pytest.mark.parametrize(
+    ("made", "shape"),
+    [
+        *((node(op, "x", axis=axis), (2, 0, 3)) for op in ("ArgMax", "ArgMin") for axis in (0, 2)),
+        (node("MaxPool", "x", kernel_shape=[2, 2]), (0, 2, 4, 4)),
+    ],
+)
+def test_the_largest_of_no_rows_is_nothing(made: onnx.NodeProto, shape: tuple[int, ...], tmp_path: Path) -> None:
+    model, x = make_model([made], {"x": shape}), np.zeros(shape, dtype=np.float32)
+    ours, (theirs,) = nncost.run(saved(model, tmp_path), {"x": x})["y"], reference(model, {"x": x})
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+
+
+def test_negative_powers_of_whole_numbers(tmp_path: Path) -> None:
+    """As onnxruntime has them, that of 0 too: infinity becomes the lowest number."""
+    model = make_model([node("Pow", "x e")], {"x": (5,), "e": (5,)}, types={"x": INT, "e": INT})
+    feeds = {"x": np.array([2, 1, -1, 0, -1]), "e": np.array([-1, -2, -3, -1, -2])}
+    ours, (theirs,) = nncost.run(saved(model, tmp_path), feeds)["y"], reference(model, feeds)
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(ours[[0, 1, 2, 4]], [0, 1, -1, 1])

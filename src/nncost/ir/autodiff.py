@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
-from nncost.dims import Dim
+from nncost.dims import Dim, Shape, same_shape
 from nncost.ir import ops
 from nncost.ir.builder import Builder, kept_shape, no_gradient
 from nncost.ir.graph import Item, Node, Region, Tensor
@@ -205,7 +205,8 @@ def _vjp(tape: Tape, node: Node, gradients: Sequence[Tensor | None]) -> None:
             _move_vjp(tape, op, x, g)
         case ops.Gather(axis=axis, along=along):
             if x[0] in tape.active:
-                tape.give(x[0], b.emit(ops.Scatter(axis, x[0].shape[axis], along), g, x[1]))
+                spread = b.emit(ops.Scatter(axis, x[0].shape[axis], along), g, x[1])
+                tape.give(x[0], _widened(b, spread, x[0].shape) if along else spread)
         case ops.Scatter(axis=axis, along=along):
             tape.give(x[0], b.emit(ops.Gather(axis, along), g, x[1]))
         case ops.Sort(axis=axis):
@@ -277,6 +278,14 @@ def _arg_reduce_vjp(tape: Tape, axis: int, node: Node, g: Tensor) -> None:
     b, x = tape.builder, node.inputs[0]
     values, index = b.unsqueeze(g, axis), b.unsqueeze(node.outputs[1], axis)
     tape.give(x, b.emit(ops.Scatter(axis, x.shape[axis], True), values, index))
+
+
+def _widened(b: Builder, x: Tensor, shape: Shape) -> Tensor:
+    """``x`` with zeros behind it, up to a shape: what an index did not reach has no gradient."""
+    if same_shape(x.shape, shape):
+        return x
+    behind = tuple(wide - size for wide, size in zip(shape, x.shape, strict=True))
+    return b.emit(ops.Pad((0,) * x.rank, behind), x)
 
 
 def _move_vjp(tape: Tape, op: ops.AnyMove, x: Sequence[Tensor], g: Tensor) -> None:

@@ -57,7 +57,7 @@ class Arrays:
 
     exp, log, tanh, sqrt = np.exp, np.log, np.tanh, np.sqrt
     sin, cos, arctan, arctan2 = np.sin, np.cos, np.arctan, np.arctan2
-    power, absolute, floor, ceil, rint, trunc = np.power, np.absolute, np.floor, np.ceil, np.rint, np.trunc
+    absolute, floor, ceil, rint, trunc = np.absolute, np.floor, np.ceil, np.rint, np.trunc
     maximum, minimum = np.maximum, np.minimum
 
     def sigmoid(self, x: Array) -> Array:
@@ -76,6 +76,14 @@ class Arrays:
     def sign(self, x: Array) -> Array:
         """−1, 0 or 1."""
         return _object_sign(x) if x.dtype == object else np.sign(x)
+
+    def power(self, a: Array, c: Array) -> Array:
+        """a to the power of c; a quotient of whole numbers is cut towards zero, that by zero is the lowest number."""
+        if a.dtype.kind not in "iu" or c.dtype.kind != "i" or not np.any(c < 0):
+            return np.power(a, c)
+        sign = np.where(c % 2 == 0, 1, a)
+        fraction = np.where(np.abs(a) == 1, sign, np.where(a == 0, np.iinfo(a.dtype).min, 0))
+        return np.where(c < 0, fraction, np.power(a, np.maximum(c, 0))).astype(np.result_type(a, c))
 
     def floor_quotient(self, a: Array, c: Array) -> Array:
         """⌊a/c⌋ of whole numbers; zero by zero."""

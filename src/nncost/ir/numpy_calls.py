@@ -74,7 +74,7 @@ def call_of(op: ops.Op, dtype: str | None, functions: Any = ARRAYS) -> ArrayCall
         case ops.Flip(axes=axes):
             return lambda x: np.flip(x, axes)
         case ops.Gather(axis=axis, along=along):
-            return partial(np.take_along_axis if along else np.take, axis=axis)
+            return partial(_taken_along, axis) if along else partial(np.take, axis=axis)
         case ops.Scatter():
             return partial(_scatter, op)
         case ops.Sort(axis=axis):
@@ -182,7 +182,10 @@ def _scanned(accumulate: ArrayCall, axis: int, x: Array) -> Array:
 
 
 def _extreme(choose: ArrayCall, axis: int, x: Array) -> tuple[Array, Array]:
-    """The extreme value and its index; the first one wins ties."""
+    """The extreme value and its index; the first one wins ties. Of nothing, nothing is extreme."""
+    if x.size == 0:
+        kept = x.shape[:axis] + x.shape[axis + 1 :]
+        return np.zeros(kept, dtype=x.dtype), np.zeros(kept, dtype=np.int64)
     index = choose(x, axis=axis)
     return np.take_along_axis(x, np.expand_dims(index, axis), axis).squeeze(axis), index
 
@@ -218,6 +221,13 @@ def _fold(op: ops.Fold, taps: Array) -> Array:
 # ------------------------------------------------------------------- moves
 def _taken(index: tuple[slice, ...], x: Array) -> Array:
     return x[index]
+
+
+def _taken_along(axis: int, x: Array, index: Array) -> Array:
+    """One element per index, which may be smaller than ``x`` along the other axes."""
+    if x.shape[:axis] != index.shape[:axis] or x.shape[axis + 1 :] != index.shape[axis + 1 :]:
+        x = x[tuple(slice(None) if n == axis else slice(0, size) for n, size in enumerate(index.shape))]
+    return np.take_along_axis(x, index, axis)
 
 
 def _split(op: ops.Split) -> ArrayCall:

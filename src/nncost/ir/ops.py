@@ -174,7 +174,7 @@ class Gather:
     """Values taken by an index tensor.
 
     ``along=False``: whole slices of ``axis`` (an embedding), the index's axes replace it.
-    ``along=True``: one element per index, which has the value's rank (``take_along_axis``).
+    ``along=True``: one element per index, which has the value's rank (``take_along_axis``) and may be smaller along other axes.
     """
 
     axis: int

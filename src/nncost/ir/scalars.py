@@ -166,7 +166,11 @@ SCALARS: Mapping[str, ScalarFunction] = {
     # Comparisons and selections: one cmp each. relu(x) = max(x, 0) is one, its derivative another.
     "max": _winner(lambda xp, a, c: xp.maximum(a, c), 0, 1),
     "min": _winner(lambda xp, a, c: xp.minimum(a, c), 1, 0),
-    "relu": _unary(lambda xp, a: xp.maximum(a, 0.0), {"cmp": 1}, lambda b, x, y, g: b.map("where_positive", y, g, 0.0)),
+    "relu": _unary(
+        lambda xp, a: xp.maximum(a, 0 if a.dtype.kind in "iu" else 0.0),
+        {"cmp": 1},
+        lambda b, x, y, g: b.map("where_positive", y, g, 0.0),
+    ),
     "greater": _comparison(lambda xp, a, c: xp.greater(a, c)),
     "greater_equal": _comparison(lambda xp, a, c: xp.greater_equal(a, c)),
     "equal": _comparison(lambda xp, a, c: xp.equal(a, c)),

@@ -40,7 +40,10 @@ def infer(op: ops.Op, inputs: Sequence[Tensor]) -> tuple[ops.TensorType, ...]:
             kept = tuple(dim for axis, dim in enumerate(inputs[0].shape) if axis not in axes)
             return ((kept, inputs[0].dtype),)
         case ops.ArgReduce(axis=axis):
-            kept = inputs[0].shape[:axis] + inputs[0].shape[axis + 1 :]
+            whole = inputs[0].shape
+            kept = whole[:axis] + whole[axis + 1 :]
+            if whole[axis] == 0 and 0 not in kept:
+                raise ShapeError(f"axis {axis} of {shape_text(whole)} has no largest or smallest element: it has none")
             return ((kept, inputs[0].dtype), (kept, INDEX_DTYPE))
         case ops.Scan():
             return ((inputs[0].shape, inputs[0].dtype),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.onnx.examples.example import IMAGE, Example, X, ints, one, single, two, weights
 from tests.onnx.models import node
@@ -134,6 +134,8 @@ MOVES = [
     one("Slice", "x a b c", {"a": ints(1), "b": ints(99), "c": ints(-1)}), one("Slice", "x", starts=[0, 1], ends=[2, -1], opset=9),
     one("Slice", "x a b c d", {"a": ints(-1), "b": ints(-99), "c": ints(2), "d": ints(-2)}), one("Slice", "x a b c d", {"a": ints(0), "b": ints(5), "c": ints(2), "d": ints(2)}, label="step"),
     one("Slice", "x a b c d", {"a": ints(3), "b": ints(0), "c": ints(2), "d": ints(-1)}, label="back"),
+    *(one("Slice", "x a b c d", {"a": ints(start), "b": ints(end), "c": ints(1), "d": ints(step)}, label=f"{start},{end},{step}")
+      for start, end, step in ((-5, -9, -1), (-4, -9, -2), (-8, -2**63, -1), (-9, -3, -1))),
     one("Pad", "x p", {"p": ints(0, 1, 2, 0, 0, 1)}), one("Pad", "x p v a", {"p": ints(1, 2), "v": single(0.7), "a": ints(1)}, label="axes"),
     one("Pad", "x", pads=[0, 0, 1, 0, 1, 0], value=0.3, opset=10), *(one("Pad", "x p", {"p": ints(0, 1, 2, 0, 0, 1)}, mode=mode) for mode in ("reflect", "edge", "wrap")),
     one("Tile", "x r", {"r": ints(1, 2, 3)}),
@@ -148,6 +150,19 @@ REDUCTIONS = [
     *(one("CumSum", "x a", {"a": np.int64(-2)}, exclusive=e, reverse=r) for e in (0, 1) for r in (0, 1)),
     one("ReduceSum", "x"), one("ReduceMean", "x", axes=[0, 2], opset=11), one("ReduceSum", "x", axes=[1], keepdims=0, opset=11),
     one("ReduceMax", "x", noop_with_empty_axes=1),
+    *(Example(f"Pow(ints,{power})", [node("Add", "i0 i0", "t"), node("Sub", "t c", "n"), node("Mul", "n d", "m"), node("Pow", "m e")], {"i0": (3, 5)}, {"c": ints(1), "d": ints(-2, 1, 2, -1, 1), "e": ints(power)})
+      for power in (-1, -2, -3)),
+    Example("Pow(constant ints)", [node("Pow", "c e", "p"), node("Add", "p i0")], {"i0": (3,)}, {"c": ints(2, 1, -1), "e": ints(-1)}),
+    *(Example(f"Relu({kind} bits)", [node("Sub", "i0 c", "n"), node("Relu", "n", "r"), node("BitwiseXor", "r n")], {"i0": (3, 5)},
+              {"c": np.array([1, -4, 0, 3, 1], dtype=kind)}, types={"i0": number}) for kind, number in (("int32", TensorProto.INT32), ("int8", TensorProto.INT8))),
+    one("Hardmax", "x", x=(2, 0, 3), axis=1),
+    *(Example(f"{op}({label})", [node("Abs", "x", "a"), node(op, "a", **settings)], {"x": shape})
+      for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
+      for label, shape, settings in (("scalar", (), {"keepdims": 1}), ("no axes", (2, 3), {"noop_with_empty_axes": 1}))),
+    *(Example(f"{op}(ints)", [node("Add", "i0 c", "n"), node(op, "n", "m", keepdims=0), node("Mul", "m c")], {"i0": (3, 5)}, {"c": ints(10)}, opset=13)
+      for op in ("ReduceMean", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")),
+    *(Example(f"{op}(ints as floats)", [node("Sub", "i0 c", "n"), node(op, "n", "m", axes=[1]), node("Cast", "m", to=TensorProto.FLOAT)], {"i0": (3, 5)}, {"c": ints(3)}, opset=13)
+      for op in ("ReduceMean", "ReduceL2", "ReduceLogSumExp")),
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ TAKING = [
     Example("GatherND(batch)", [node("GatherND", "x i0", batch_dims=1)], {"x": X, "i0": (2, 4, 1)}),
     Example("GatherND(table)", [node("GatherND", "w i0")], {"i0": (3, 1)}, {"w": weights(4, 5)}),
     Example("GatherND(microsoft)", [node("GatherND", "x i0", domain=MICROSOFT)], {"x": X, "i0": (4, 3)}),
+    *(Example(f"GatherElements(part,{axis})", [node("GatherElements", "x n", axis=axis)], {"x": (3, 4)}, {"n": np.array([[0, 1]])}) for axis in (0, 1)),
+    Example("GatherElements(negative part)", [node("GatherElements", "x n", axis=1)], {"x": X}, {"n": np.array([[[-1, 0], [1, -2]]])}),
     Example("OneHot", [node("OneHot", "i0 d v")], {"i0": (2, 3), "v": (2,)}, {"d": np.int64(4)}),
     Example("OneHot(axis)", [node("OneHot", "i0 d v", axis=0)], {"i0": (2, 3), "v": (2,)}, {"d": np.int64(1)}),
     *(Example(f"Hardmax({axis},{opset})", [node("Hardmax", "x", "h", axis=axis), node("Mul", "h x")], {"x": X}, opset=opset)
@@ -46,11 +48,15 @@ ORDERING = [
     Example("Unique(axis)", [node("Unique", "x", "y a b c", axis=1)], {"x": (3, 4)}, outputs=("y", "a", "b", "c")),
     Example("Unique(microsoft)", [node("Unique", "x", "y a b", domain=MICROSOFT)], {"x": (6,)}, outputs=("y", "a", "b")),
     *(one("CumProd", "x a", {"a": np.int64(1)}, exclusive=e, reverse=r, opset=26, reference="onnx") for e in (0, 1) for r in (0, 1)),
+    *(one("CumSum", "x a", {"a": np.int64(axis)}, x=(2, 0, 3), exclusive=1, reverse=r, label=f"none,{axis},{r}") for axis in (0, 1) for r in (0, 1)),
+    one("CumProd", "x a", {"a": np.int64(1)}, x=(2, 0, 3), exclusive=1, opset=26, label="none", reference="onnx"),
     Example("CumSum(int32)", [node("CumSum", "i0 a")], {"i0": (3, 4)}, {"a": np.int64(0)}, types={"i0": TensorProto.INT32}),
 ]  # fmt: skip
 CUTTING = [
     *(one("Pad", "x p", {"p": ints(0, -1, 2, 0, 1, -1)}, mode=mode) for mode in ("constant", "reflect", "edge")),
     one("Pad", "x p", {"p": ints(0, -1, 2, 0, 1, -1)}, mode="wrap"),
+    *(one("Pad", "x p f", {"p": ints(*pads), "f": single(0.5)}, x=(size,), label=f"{size},{pads}")
+      for size, pads in ((3, (5, -4)), (1, (2, -2)), (0, (2, -1)), (3, (-4, 5)), (3, (5, -3)), (3, (2, -5)))),
     one("Pad", "x", paddings=[0, 0, 1, 0, 1, 0], value=0.3, opset=1, reference="onnx"),
     Example("Pad(filled)", [node("ReduceMax", "x", "m", keepdims=0), node("Pad", "x p m")], {"x": X}, {"p": ints(0, 1, 2, 0, 0, 1)}),
     Example("Pad(microsoft)", [node("Pad", "x p", domain=MICROSOFT)], {"x": X}, {"p": ints(0, 1, 2, 0, 0, 1)}),

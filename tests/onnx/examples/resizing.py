@@ -17,6 +17,8 @@ RESIZING = [
     *(one("Resize", "x - s", {"s": scale}, x=IMAGE, mode=mode, coordinate_transformation_mode=way, reference="onnx", label=f"{mode},{way},{scale[2]}")
       for mode in ("linear", "cubic") for way in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners") for scale in (UP, DOWN)),
     *(one("Resize", "x - s", {"s": DOWN}, x=IMAGE, mode=mode, antialias=1, exclude_outside=outside, reference="onnx") for mode in ("linear", "cubic") for outside in (0, 1)),
+    *(one("Resize", "x - s", {"s": np.float32([1, 1, *scales])}, x=IMAGE, mode=mode, coordinate_transformation_mode="pytorch_half_pixel", label=f"{mode},one,{scales}")
+      for mode in ("nearest", "linear", "cubic") for scales in ((0.3, 0.7), (0.3, 0.26), (0.2, 0.5))),
     one("Resize", "x - s", {"s": UP}, x=IMAGE, mode="cubic", exclude_outside=1, cubic_coeff_a=-0.5),
     *(one("Resize", "x - - s", {"s": ints(8, 7)}, x=IMAGE, mode="linear", axes=[2, 3], keep_aspect_ratio_policy=policy) for policy in ("stretch", "not_larger", "not_smaller")),
     one("Resize", "x - - s", {"s": ints(3, 8)}, x=IMAGE, mode="linear", axes=[3, 1], reference="onnx"),

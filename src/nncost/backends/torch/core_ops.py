@@ -43,7 +43,7 @@ def function_of(node: Node, axes: Axes) -> Function:
         case ops.Move():
             return _move(op, node, axes)
         case ops.Gather(axis=axis, along=along):
-            return partial(torch.take_along_dim, dim=axis) if along else partial(_gather, axis)
+            return partial(_gather_along if along else _gather, axis)
         case ops.Scatter():
             return partial(_scatter, op)
         case ops.Sort(axis=axis):
@@ -164,6 +164,14 @@ def _reduce(name: str, axes: Sequence[int], x: Value) -> Value:
     if name == "sum":
         return torch.sum(x, dim=tuple(axes), dtype=x.dtype)
     return (torch.amax if name == "max" else torch.amin)(x, dim=tuple(axes))
+
+
+def _gather_along(axis: int, x: Value, index: Value) -> Value:
+    """One element per index; along the other axes there may be fewer indices than elements."""
+    for other, size in enumerate(index.shape):
+        if other != axis and size != x.shape[other]:
+            x = x.narrow(other, 0, size)
+    return torch.take_along_dim(x, index, dim=axis)
 
 
 def _scan(name: str, axis: int, x: Value) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nncost.dims import Dim, Shape, is_symbolic
+from nncost.dims import Dim, Shape, is_symbolic, same
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.attributes import Attributes
 from nncost.frontends.onnx.constants import Types
@@ -228,6 +228,14 @@ class Call:
         if self.opset < since:
             return self.attributes.integers(name)
         return self.numbers(position) if self.has(position) else None
+
+    def with_new_batch(self, shape: Shape, sizes: list[Dim]) -> list[Dim]:
+        """Sizes that the file states for a tensor of that shape: where they start with a batch that was replaced, the new one."""
+        was, now = self.walk.batch_was, self.walk.batch_is
+        if was is None or not sizes or not shape or sizes[0] != was or not same(shape[0], now):
+            return sizes
+        self.note(f"Shapes in the file that start with its batch size {was} were read as the batch.")
+        return [now, *sizes[1:]]
 
     def sequence(self, position: int) -> TensorList:
         """A required operand that is a sequence. Raise Unlowered for any other."""

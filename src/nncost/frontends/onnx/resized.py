@@ -41,7 +41,7 @@ def resized_axes(
     parts = dict(zip(named, regions, strict=True))
     if call.has(2) and call.value(2).shape != (0,):
         return scaled_axes(shape, dict(zip(named, factors_of(call, 2), strict=True)), parts)
-    sizes = call.integers(3)
+    sizes = stated_sizes(call, shape, named)
     if len(sizes) != len(named):
         raise ShapeError(f"{len(sizes)} sizes for {len(named)} axes.")
     policy = one_of(call, "keep_aspect_ratio_policy", "stretch", ("stretch", "not_larger", "not_smaller"))
@@ -54,6 +54,12 @@ def resized_axes(
         sizes = [int(factor * cast("int", shape[axis]) + 0.5) for axis in named]
     every = zip(named, sizes, factors, strict=True)
     return {axis: Axis(shape[axis], size, factor, parts[axis]) for axis, size, factor in every}
+
+
+def stated_sizes(call: Call, shape: Shape, named: Sequence[int]) -> list[Dim]:
+    """The sizes that the named axes get, with the batch of the caller where the file has its own."""
+    sizes = call.integers(3)
+    return call.with_new_batch(shape, sizes) if tuple(named[:1]) == (0,) else sizes
 
 
 def _quotient(size: Dim, length: Dim) -> Any:

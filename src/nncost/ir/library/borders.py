@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-from nncost.dims import Dim, product
+from nncost.dims import Dim, is_symbolic, product
 from nncost.ir import ops
 from nncost.ir.builder import Builder
 from nncost.ir.graph import Tensor
@@ -17,11 +17,27 @@ _NUMPY_MODES: dict[Border, Any] = {"reflect": "reflect", "replicate": "edge", "c
 
 def framed(b: Builder, x: Tensor, before: tuple[Dim, ...], after: tuple[Dim, ...], filling: Tensor | float) -> Tensor:
     """``x`` with ``filling`` around it, or cropped by negative widths; a filling that is data is selected, 1 cmp each."""
+    pairs = [_without_lost(*each) for each in zip(x.shape, before, after, strict=True)]
+    before, after = tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
     if not isinstance(filling, Tensor):
         return b.emit(ops.Pad(before, after, filling), x)
     op = ops.Pad(before, after)
     inside = b.emit(op, b.full(x.shape, True, "bool"))
     return b.map("select", inside, b.emit(op, x), b.reshape(filling, ()))
+
+
+def _without_lost(size: Dim, low: Dim, high: Dim) -> tuple[Dim, Dim]:
+    """Widths that crop no more than there is: beyond it, a crop takes from the padding on the other side.
+
+    Miniature: 3 elements with 5 before them, less the last 4, are 4 of the 5.
+    """
+    if any(map(is_symbolic, (size, low, high))):
+        return low, high
+    if low > 0 and high < -size:
+        return low + high + size, -size
+    if high > 0 and low < -size:
+        return -size, high + low + size
+    return low, high
 
 
 def pad_with_border(b: Builder, x: Tensor, widths: Sequence[tuple[int, int]], border: Border) -> Tensor:

@@ -52,6 +52,8 @@ def extreme_index(b: Builder, x: Tensor, function: Literal["max", "min"], axis: 
 
 def hardmax(b: Builder, x: Tensor, axis: int) -> Tensor:
     """One at the first largest element of an axis of n, zero elsewhere: n−1 cmp."""
+    if 0 in x.shape:
+        return b.map("identity", x)
     with b.region(Operation("hardmax"), x) as region:
         values = b.emit(ops.Constant("array", (2,), x.dtype, (0, 1)))
         region.returns(one_hot(b, extreme_index(b, x, "max", axis), x.shape[axis], values, axis))

@@ -70,6 +70,8 @@ def _cumulative(
 ) -> Tensor:
     """A scan; with ``start`` that number is the first result, and the last element is left out."""
     axis %= x.rank
+    if x.shape[axis] == 0:  # Nothing to leave out.
+        start = None
     if reverse:
         x = b.emit(ops.Flip((axis,)), x)
     if start is not None:

@@ -54,7 +54,8 @@ def _half_pixel(n: Array, size: float, output: float, exact: float, axis: Axis) 
 
 
 def _torch_half_pixel(n: Array, size: float, output: float, exact: float, axis: Axis) -> Array:
-    return n * 0.0 if exact == 1 else _half_pixel(n, size, output, exact, axis)
+    """As the standard says for a length of the resized tensor, which is whole: a single output is the first input."""
+    return n * 0.0 if output == 1 else _half_pixel(n, size, output, exact, axis)
 
 
 def _symmetric(n: Array, size: float, output: float, exact: float, axis: Axis) -> Array:
@@ -63,6 +64,7 @@ def _symmetric(n: Array, size: float, output: float, exact: float, axis: Axis) -
 
 
 def _aligned(n: Array, size: float, output: float, exact: float, axis: Axis) -> Array:
+    """Of a length that is no whole number, as the standard's own cases and evaluator have it; onnxruntime cuts it."""
     return n * 0.0 if exact == 1 else n * (size - 1) / (exact - 1)
 
 

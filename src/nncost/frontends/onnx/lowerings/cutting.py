@@ -63,11 +63,12 @@ def _sliced(call: Call, x: Tensor, axis: int, start: Dim, end: Dim, step: int) -
 
 
 def _backward_crop(length: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
-    """Elements to leave out before and behind the flipped axis."""
+    """Elements to leave out before and behind the flipped axis; a start before the first element is the first one."""
     if not any(map(is_symbolic, (length, start, end))):
-        size = cast("int", length)
-        picked = range(size)[start : end if end >= -size else None : step]
-        return (size - 1 - picked.start, picked.stop + 1) if len(picked) else (0, length)
+        size, at, stop = (cast("int", number) for number in (length, start, end))
+        first = min(max(at + size if at < 0 else at, 0), size - 1)
+        picked = range(first, min(max(stop + size if stop < 0 else stop, -1), size - 1), step)
+        return (size - 1 - picked.start, picked.stop + 1) if picked else (0, length)
     whole = same(start, length - 1) or (not is_symbolic(start) and (start == -1 or start >= OPEN_END))
     if not whole or is_symbolic(end) or end > -OPEN_END:
         raise Unlowered("a part of a symbolic size backwards")

@@ -68,10 +68,13 @@ def _check_index(index: Known, length: object) -> None:
 
 @lowers("GatherElements", since=11)
 def _gather_elements(call: Call) -> Tensor:
-    """One element per index."""
+    """One element per index; along the other axes there may be fewer indices than elements."""
     x = call.tensor(0)
     axis = call.axis(call.attributes.integer("axis", 0), x.rank)
     index = call.ranked(1, x.rank, x.rank)
+    pairs = [pair for n, pair in enumerate(zip(index.shape, x.shape, strict=True)) if n != axis]
+    if not call.walk.bounded and any(size > there for size, there in pairs if not any(map(is_symbolic, (size, there)))):
+        raise ShapeError(f"indices {shape_text(index.shape)} do not fit {shape_text(x.shape)}.")
     return call.builder.emit(ops.Gather(axis, along=True), x, index)
 
 

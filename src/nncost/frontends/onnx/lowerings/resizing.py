@@ -6,11 +6,12 @@ from functools import reduce
 
 import numpy as np
 
-from nncost.dims import is_symbolic
+from nncost.dims import is_symbolic, same
 from nncost.errors import ShapeError, SourceError
+from nncost.frontends.onnx.broadcasting import fitted
 from nncost.frontends.onnx.call import Call
 from nncost.frontends.onnx.lowering import lowers
-from nncost.frontends.onnx.resized import factors_of, one_of, resized_axes, scaled_axes
+from nncost.frontends.onnx.resized import factors_of, one_of, resized_axes, scaled_axes, stated_sizes
 from nncost.frontends.onnx.values import Unlowered
 from nncost.ir import ops
 from nncost.ir.builder import Builder
@@ -76,7 +77,25 @@ def _resize(call: Call) -> Tensor:
     )
     given = a.integers("axes")
     named = tuple(range(x.rank)) if given is None else call.axes(given, x.rank)
+    x = _of_stated_batch(call, x, named)
     return _resized(call, x, how, resized_axes(call, x.shape, named, _regions(call, how, len(named))))
+
+
+def _of_stated_batch(call: Call, x: Tensor, named: tuple[int, ...]) -> Tensor:
+    """``x`` with as many examples as its new sizes say: a batch that is a symbol is that number, for it is not resized.
+
+    Raise ShapeError while symbols are still to be found.
+    """
+    if call.has(2) and call.value(2).shape != (0,):
+        return x
+    sizes = dict(zip(named, stated_sizes(call, x.shape, named), strict=False))
+    if 0 not in sizes or x.rank < 3 or same(x.shape[0], sizes[0]) or is_symbolic(x.shape[0]) == is_symbolic(sizes[0]):
+        return x
+    if x.rank == 3 and not same(x.shape[1], sizes.get(1, x.shape[1])):  # An image whose channels are its last axis.
+        return x
+    if not call.walk.trusting:
+        raise ShapeError.of_sizes(f"{x.shape[0]} examples do not become {sizes[0]}.", x.shape[0], sizes[0])
+    return fitted(call, x, (sizes[0], *x.shape[1:]))
 
 
 def _regions(call: Call, how: Resampling, count: int) -> list[tuple[float, float]]:

@@ -26,7 +26,7 @@ def _reshape(call: Call) -> Value:
     target: list[Dim] = list(call.attributes.integers("shape") or []) if call.opset < 5 else call.integers(1)
     allow_zero = call.attributes.flag("allowzero", False)
     if not call.is_constant(0):
-        target = _with_new_batch(call, value.shape, target)
+        target = call.with_new_batch(value.shape, target)
     shape = _resolved(value.shape, target, allow_zero=allow_zero)
     if not same(product(shape), product(value.shape)):
         if _may_be_equal(shape, value.shape) and not call.walk.trusting:
@@ -59,14 +59,6 @@ def _ratio(left: Shape, right: Shape) -> tuple[Any, int]:
 
 
 _BATCH_HINT = "The file fixes a shape for its own batch size; leave --batch out, or export it with a named batch axis."
-
-
-def _with_new_batch(call: Call, shape: Shape, target: list[Dim]) -> list[Dim]:
-    was, now = call.walk.batch_was, call.walk.batch_is
-    if was is None or not target or not shape or target[0] != was or not same(shape[0], now):
-        return target
-    call.walk.notes[f"Shapes in the file that start with its batch size {was} were read as the batch."] = None
-    return [now, *target[1:]]
 
 
 def _resolved(shape: Shape, target: list[Dim], *, allow_zero: bool) -> Shape:
@@ -129,7 +121,10 @@ def _transpose(call: Call) -> Value:
 def _expand(call: Call) -> Value:
     """Broadcast to a shape; sizes of one give way on both sides."""
     value = call.value(0)
-    shape = common_shape([value.shape, tuple(call.integers(1))])
+    wanted = call.integers(1)
+    if any(not is_symbolic(size) and size < 0 for size in wanted):
+        raise ShapeError(f"sizes are at least 0, received {wanted}, of which one is negative.")
+    shape = common_shape([value.shape, tuple(wanted)])
     return call.like(value, call.builder.broadcast(call.tensor(0), shape))
 
 

@@ -271,6 +271,9 @@ def test_absurd_sizes_are_counted_exactly(tmp_path: Path) -> None:
         ([node("ConstantOfShape", "s", value=helper.make_tensor("", TensorProto.INT64, [1], [1]))], {"s": np.array([2**40, 2**20])}),
         ([node("Split", "x", "y z", axis=0, num_outputs=2**50)], {}),
         ([node("Unsqueeze", "x a")], {"a": np.array([2**60])}),
+        ([node("Resize", "x - - s", mode="linear", antialias=1)], {"s": np.array([1, 3, 2**50, 8])}),
+        ([node("Resize", "x r - s", coordinate_transformation_mode="tf_crop_and_resize")],
+         {"r": np.array([0, 0, 0, 0, 1, 1, 2, 1], np.float32), "s": np.array([1, 3, 2**50, 8])}),
     ],
     ids=lambda value: value[0].op_type if isinstance(value, list) else "",
 )  # fmt: skip

@@ -114,9 +114,9 @@ def taps_of(how: Resampling, axis: Axis) -> AxisTaps:
     if how.kind == "nearest":
         return AxisTaps(1, lambda: _nearest(how, axis), None)
     first, count = _reach(how, axis)
-    offsets = np.arange(first, first + count)[:, None]
 
     def neighbours() -> Array:
+        offsets = np.arange(first, first + count)[:, None]
         return np.floor(positions(how, axis)).astype(np.int64) + offsets
 
     return AxisTaps(

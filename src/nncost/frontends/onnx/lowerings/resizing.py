@@ -25,6 +25,9 @@ _KINDS: dict[str, Kind] = {
     "nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear", "cubic": "cubic",
 }  # fmt: skip
 
+MAX_POSITIONS = 2**20
+"""Elements of an axis for which it is found out, one by one, whether they lie beyond the inputs."""
+
 
 @lowers("Upsample")
 def _upsample_sides(call: Call) -> Tensor:
@@ -138,6 +141,8 @@ def _extrapolated(b: Builder, y: Tensor, how: Resampling, axes: dict[int, Axis],
         return y
     if any(map(is_symbolic, y.shape)):
         raise Unlowered("a part of a symbolic size")
+    if any(int(each.output) > MAX_POSITIONS for each in axes.values()):
+        raise Unlowered(f"a part that is resized to more than {MAX_POSITIONS} elements")
     beyond = {axis: outside(how, each) for axis, each in axes.items()}
     if not any(mask.any() for mask in beyond.values()):
         return y

@@ -80,4 +80,5 @@ def _costs(op: ops.Op, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> I
 
 def _joined(elements: Dim, results: Dim) -> Dim:
     """The operations that join elements into results: one fewer than elements for each, none without elements."""
-    return 0 if elements == 0 else elements - results  # type: ignore[comparison-overlap, unused-ignore]
+    is_nothing = elements == 0 if isinstance(elements, int) else getattr(elements, "is_zero", False)
+    return 0 if is_nothing else elements - results

@@ -34,10 +34,8 @@ _NESTED: Mapping[str, Mapping[int, str]] = {
 _NUMBERS = frozenset({4, 9, 10})
 """TensorProto's float_data, raw_data and double_data: bytes in the order of the machine."""
 _LISTS: Mapping[str, frozenset[int]] = {"attribute": frozenset({7, 8, 9}), "tensor": frozenset({6})}
-"""AttributeProto's floats, ints and strings and TensorProto's string_data, of which there may be millions in one list:
-
-what holds one holds no numbers that could be left in the file.
-"""
+"""AttributeProto's floats, ints and strings and TensorProto's string_data: there may be millions in one list, and what has
+one has no numbers that could be left in the file."""
 _EXTERNAL_DATA, _DATA_LOCATION, _EXTERNAL = 13, 14, 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 

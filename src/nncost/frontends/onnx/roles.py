@@ -7,6 +7,8 @@ shape arithmetic are not. Where a file writes a norm or a bias as plain arithmet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from nncost.dims import Dim, Shape, is_symbolic, product
@@ -135,8 +137,22 @@ def _is_made_up(call: Call, value: Stored | Derived) -> bool:
     try:
         values = np.asarray(call.walk.known_values(whole))
     except NoValueError:
-        return True
+        tables = _tables_beneath(whole)
+        return not any(table is not whole and not _is_made_up(call, table) for table in tables)
     return values.size <= MAX_READ and follows_a_rule(values)
+
+
+def _tables_beneath(value: Value) -> Iterator[Stored]:
+    """The tables of floats that a constant is computed from."""
+    waiting: list[Value | None] = [value]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, Derived) and id(found.node) not in seen:
+            seen.add(id(found.node))
+            waiting += found.node.call.values
+        elif isinstance(found, Stored) and found.dtype not in SIZES and sum(dim != 1 for dim in found.shape) > 1:
+            yield found
 
 
 def moved(value: Value) -> Value:

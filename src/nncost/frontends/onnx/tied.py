@@ -16,8 +16,10 @@ from nncost.names import printable
 if TYPE_CHECKING:
     from nncost.frontends.onnx.call import Call
 
-SAMPLES = 32
-"""Elements that are compared; learned numbers that agree in so many of them are the same numbers."""
+SAMPLES, MAX_COMPARED = 32, 2**22
+"""Elements that are compared first, and those of the largest matrices whose elements are all compared."""
+MANY_SAMPLES = 4096
+"""Elements that are compared of larger ones, which a note says: their numbers stay in the file."""
 STRETCHES, LENGTH, CORRELATION = 32, 16, 0.9
 """Stretches of quantized tables that are compared, their elements, which share a scale, and how far these go together at
 least, whatever its sign: those of unrelated tables stay below a third of it."""
@@ -34,11 +36,16 @@ def tied(call: Call, value: Value) -> Value:
             if _agree(table, value.constant, across=across):
                 call.note(
                     f"{printable(value.constant.name)!r} is the {'transposed ' if across else ''}table "
-                    f"{printable(table.name)!r}: they are one parameter."
+                    f"{printable(table.name)!r}{_certainty(table)}: they are one parameter."
                 )
                 moves = (ops.Transpose((1, 0)), *value.moves) if across else value.moves
                 return Stored(table, value.shape, moves)
     return value
+
+
+def _certainty(table: FileConstant) -> str:
+    is_large = int(product(table.shape)) > MAX_COMPARED
+    return f", as {MANY_SAMPLES:,} of their numbers say" if is_large else ""
 
 
 def rounded_copy(tables: Sequence[FileConstant], constant: FileConstant) -> FileConstant | None:
@@ -77,13 +84,19 @@ def _correlation(left: Array, right: Array) -> float:
 
 
 def _agree(table: FileConstant, matrix: FileConstant, *, across: bool) -> bool:
-    """Whether samples of two matrices, one of them perhaps transposed, are the same numbers, and not all alike."""
+    """Whether two matrices, one of them perhaps transposed, are the same numbers, and not all alike."""
     if table.some is None or matrix.some is None or table.elsewhere or any(map(is_symbolic, table.shape)):
         return False
     if matrix.shape != (table.shape[::-1] if across else table.shape) or int(product(table.shape)) < SAMPLES:
         return False
     rows, columns = (int(dim) for dim in table.shape)
-    places = np.random.default_rng(0).integers(0, rows * columns, SAMPLES)
-    there = places % columns * rows + places // columns if across else places
-    left, right = table.some(places), matrix.some(there)
-    return bool(np.array_equal(left, right) and len(np.unique(left)) > 1)
+    for count in (SAMPLES, MANY_SAMPLES):
+        places = np.random.default_rng(0).integers(0, rows * columns, count)
+        there = places % columns * rows + places // columns if across else places
+        left, right = table.some(places), matrix.some(there)
+        if not np.array_equal(left, right) or len(np.unique(left)) == 1:
+            return False
+    if rows * columns > MAX_COMPARED:
+        return True
+    other = matrix.read()
+    return bool(np.array_equal(table.read(), other.T if across else other))

@@ -118,11 +118,8 @@ class Translation:
 
     def lowered_in(self, tensors: Tensors, lower: Lower, call: Call) -> list[Value]:
         """The outputs of a node under its lowering, emitted elsewhere."""
-        before, self.tensors = self.tensors, tensors
-        try:
+        with self.emitting(tensors):
             return self.lowered(lower, call)
-        finally:
-            self.tensors = before
 
     # ---------------------------------------------------------------- values
     def known_values(self, value: Value) -> Array:

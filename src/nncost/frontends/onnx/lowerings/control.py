@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from nncost.dims import Dim, is_symbolic, same_shape
 from nncost.errors import ShapeError, SourceError
 from nncost.frontends.onnx.bodies import emitted_apart, heaviest, roles_of_slices, trips_symbol
@@ -13,9 +15,10 @@ from nncost.frontends.onnx.constants import known_array
 from nncost.frontends.onnx.lowering import Lowered, follows_bodies
 from nncost.frontends.onnx.scope import used_names
 from nncost.frontends.onnx.tensors import Tensors
-from nncost.frontends.onnx.values import Derived, Nothing, Stored, TensorList, Unlowered, Value
+from nncost.frontends.onnx.values import Computed, Derived, Nothing, Stored, TensorList, Unlowered, Value
 from nncost.ir import ops
 from nncost.ir.builder import Builder
+from nncost.ir.evaluate import NoValueError
 from nncost.ir.graph import Role, Tensor
 from nncost.names import printable
 
@@ -176,14 +179,10 @@ def _written_out(call: Call, body: Any, carried: list[Value], times: Dim | None)
 
 
 def _number(value: int) -> Any:
-    import numpy as np
-
     return np.asarray(value, dtype=np.int64)
 
 
 def _holds(call: Call, condition: Value, *, bounded: bool) -> bool:
-    from nncost.ir.evaluate import NoValueError
-
     try:
         return bool(call.walk.known_values(condition).reshape(-1)[0])
     except NoValueError:
@@ -217,8 +216,6 @@ def _repeated(call: Call, body: Any, carried: list[Value], times: Dim) -> Lowere
     scanned = [b.emit(ops.Constant("iota", (times,), "int64"))] if counts else []
 
     def step(inner: Builder, states: list[Tensor], slices: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        from nncost.frontends.onnx.values import Computed
-
         with call.walk.emitting(Tensors(inner, tensors)):
             counter = Computed(slices[0], activation=False) if counts else known_array(_number(0), "int64")
             condition = known_array(_number(1).astype(bool), "bool")
@@ -282,8 +279,6 @@ def _scanned(call: Call, initial: Sequence[Tensor], given: Sequence[Tensor]) -> 
     outer = call.walk.tensors
 
     def step(inner: Builder, states: list[Tensor], pieces: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        from nncost.frontends.onnx.values import Computed
-
         with call.walk.emitting(Tensors(inner, outer)):
             values = call.walk.run_graph(body, list(map(Computed, (*states, *pieces))), "body")
             made = [call.walk.tensors.of(value, None) for value in values]

@@ -221,3 +221,30 @@ def test_a_constant_that_is_no_input_stays(tmp_path: Path) -> None:
     path = saved(make_model([node("MatMul", "x w")], {"x": (2, 3)}, constants={"w": np.ones((3, 4))}), tmp_path)
     with pytest.raises(OptionError, match="no input 'w'"):
         nncost.run(path, {"x": np.ones((2, 3), np.float32), "w": np.ones((3, 4), np.float32)})
+
+
+def test_the_batch_gives_its_name_a_number_everywhere(tmp_path: Path) -> None:
+    """Also where it is no first axis, and whichever number it is."""
+    path = saved(make_model([node("MatMul", "a b")], {"a": ("n", 3), "b": (2, 3, "n")}), tmp_path)
+    for batch in (1, 2):
+        report = nncost.count(path, batch=batch)
+        assert (report.source.inputs, report.forward.macs) == ({"a": (batch, 3), "b": (2, 3, batch)}, 6 * batch**2)
+
+
+@pytest.mark.parametrize("name", ["a.0", "'a.0'"])
+def test_names_in_quotes_are_the_names(name: str, tmp_path: Path) -> None:
+    path = dense(tmp_path, "a.0", 3)
+    assert nncost.count(path, symbols={name: 5}).forward.macs == 60
+    with pytest.raises(SymbolError, match="no symbol 'b'") as caught:
+        nncost.count(path, symbols={"b": 5})
+    assert "Its symbols: a.0." in str(caught.value)
+
+
+def test_shapes_that_do_not_fit_are_told_the_files_own(tmp_path: Path) -> None:
+    path = dense(tmp_path, "n", 3)
+    with pytest.raises(ShapeError, match="The file's own shapes: x nx3"):
+        nncost.count(path, (2, 4))
+    with pytest.raises(OptionError, match="has 2 axes in the file, it is nx3: received 2x3x1"):
+        nncost.count(path, (2, 3, 1))
+    with pytest.raises(OptionError, match="batch 5 contradicts the shape 2x3 of 'x'"):
+        nncost.count(path, (2, 3), batch=5)

@@ -253,3 +253,47 @@ def test_a_class_token_is_a_parameter(tmp_path: Path) -> None:
              node("Concat", "x u", "d", axis=1), node("Add", "c d")]  # fmt: skip
     constants = {"w": weights(8, 8), "t": weights(1, 1, 8), "n": np.array([2, 1, 8]), "g": np.repeat(grid, 2, 0), "u": weights(2, 2, 8)}  # fmt: skip
     assert roles(nodes, tmp_path, (2, 5, 8), **constants) == {"w": "weight", "t": "other"}
+
+
+def test_sizes_that_are_open_change_no_parameters(tmp_path: Path) -> None:
+    """A table of positions, cut to a length that is a symbol, also one that is computed; a mask that is cut is none."""
+    mask = np.triu(np.full((32, 32), -1e9, np.float32), 1)
+    nodes = [
+        node("Gather", "e x", "h"), node("Shape", "x", "sh"), node("Gather", "sh one", "n"), node("Range", "zero n unit", "r"),
+        node("Mul", "w two", "double"), node("Gather", "double r", "p"), node("Gather", "v r", "q"),
+        node("Add", "h p", "a"), node("Add", "a q", "b"), node("Unsqueeze", "n axis", "end"),
+        node("Slice", "m start end axis", "cut"), node("Slice", "cut start end one_axis", "square"),
+        node("Transpose", "b", "t", perm=[0, 2, 1]), node("MatMul", "b t", "scores"), node("Add", "scores square"),
+    ]  # fmt: skip
+    constants = {
+        "e": weights(100, 8), "w": weights(64, 8), "v": weights(32, 8), "m": mask, "two": np.float32(2), "one": np.int64(1),
+        "zero": np.int64(0), "unit": np.int64(1), "axis": np.array([0]), "one_axis": np.array([1]), "start": np.array([0]),
+    }  # fmt: skip
+    path = saved(make_model(nodes, {"x": (2, "B")}, constants=constants, types={"x": TensorProto.INT64}), tmp_path)
+    counts = [nncost.count(path, symbols=bound).parameters.total for bound in ({}, {"B": 7}, {"B": 32})]
+    assert counts == [8 * (100 + 64 + 32)] * 3
+
+
+def test_large_copies_of_a_table_are_compared_by_many_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of others every number is compared: one that differs makes another parameter."""
+    table = weights(10, 8)
+    nodes, types = [node("Gather", "w i", "e"), node("MatMul", "e v")], {"i": TensorProto.INT64}
+    changed = table.T.copy()
+    changed[-1, -1] += 1
+    for copy, total in ((table.T, 80), (changed, 160)):
+        model = make_model(nodes, {"i": (2,)}, constants={"w": table, "v": np.ascontiguousarray(copy)}, types=types)
+        assert nncost.count(saved(model, tmp_path)).parameters.total == total
+    monkeypatch.setattr("nncost.frontends.onnx.tied.MAX_COMPARED", 4)
+    model = make_model(nodes, {"i": (2,)}, constants={"w": table, "v": np.ascontiguousarray(table.T)}, types=types)
+    assert any("as 4,096 of their numbers say" in note for note in nncost.count(saved(model, tmp_path)).notes)
+
+
+def test_a_report_says_the_bits_of_quantized_parameters(tmp_path: Path) -> None:
+    nodes = [node("DequantizeLinear", "q s", "w"), node("MatMul", "x w", "h"), node("Add", "h b")]
+    constants = {"q": np.arange(-6, 6, dtype=np.int8).reshape(3, 4), "s": np.float32(0.1), "b": weights(4)}
+    report = nncost.count(saved(make_model(nodes, {"x": (2, 3)}, constants=constants), tmp_path))
+    assert {each.dtype: (each.parameters, each.bytes) for each in report.parameter_types} == {"int8": (12, 12), "float32": (4, 16)}  # fmt: skip
+    assert {"dtype": "int8", "parameters": 12, "bytes": 12} in report.to_dict()["parameter_types"]
+    text = str(report)
+    assert "12 int8 (8 bits), 4 float32 (32 bits)" in text
+    assert "4 (whole numbers are not trained)" in text

@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import nncost
-from nncost.errors import OptionError
+from nncost.cli.main import run
+from nncost.errors import OptionError, ShapeError
 from nncost.frontends.lowering import ONNX, TORCH
 from nncost.ir import ops
 from tests.onnx.examples import weights
@@ -241,3 +242,36 @@ def test_the_report_says_how_to_make_it_known(tmp_path: Path, capsys: pytest.Cap
     assert '@nncost.lowers("onnx.com.example.Mystery"): nncost docs own-operators' in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_classes_of_an_output_of_unknown_shape(tmp_path: Path) -> None:
+    model = make_model([helper.make_node("Mystery", ["x"], ["y"], domain="com.example")], {"x": (2, 3)})
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    with pytest.raises(ShapeError, match="needs an axis of classes, the network's output is of unknown shape"):
+        nncost.count(saved(model, tmp_path), loss="cross_entropy")
+    scalar = saved(make_model([node("ReduceSum", "x", keepdims=0)], {"x": (2, 3)}), tmp_path)
+    with pytest.raises(ShapeError, match="the network's output is a single number"):
+        nncost.count(scalar, loss="cross_entropy")
+
+
+def test_the_output_of_an_unknown_operation_has_no_shape(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mystery", ["x"], ["a"], domain="com.example"), node("MatMul", "a w")]
+    model = make_model(nodes, {"x": (2, 3)}, constants={"w": weights(3, 4)})
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    (row,) = nncost.count(saved(model, tmp_path)).rows
+    assert (row.op, row.output, row.parameters) == ("MatMul", None, 12)
+
+
+def test_formulas_of_an_incomplete_count_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = mystery_between(tmp_path)
+    assert run(["formula", path, "forward.macs"]) == 3
+    assert "INCOMPLETE: 1 unknown operation is not in the totals: com.example.Mystery" in capsys.readouterr().out
+
+
+def test_weights_in_the_order_of_a_kernel_are_unknown(tmp_path: Path) -> None:
+    packed = {"w": np.zeros((4, 1, 8), np.uint8), "s": np.ones((4, 1), np.float32)}
+    settings = {"K": 16, "N": 4, "bits": 4, "block_size": 16}
+    for prepacked in (0, 1):
+        matmul = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", weight_prepacked=prepacked, **settings)  # fmt: skip
+        report = nncost.count(saved(make_model([matmul], {"x": (2, 16)}, constants=packed), tmp_path))
+        assert report.complete == (not prepacked)

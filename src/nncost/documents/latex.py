@@ -46,6 +46,8 @@ def _block(block: doc.Block) -> str:
         case doc.Facts(pairs=pairs):
             items = [rf"\item[{{{escaped(name)}}}] {_cell(cell)}" for name, cell in pairs]
             return "\n".join([r"\begin{description}", *items, r"\end{description}"])
+        case doc.Chart():
+            return rf"\paragraph{{{escaped(block.title)}}} {escaped(block.description)}" + f"\n\n{_table(block.table)}"
 
 
 # ------------------------------------------------------------------- worked lines and tables

@@ -45,6 +45,8 @@ def _block(block: doc.Block, level: str) -> str:
             return _table(block)
         case doc.Facts(pairs=pairs):
             return "\n".join(f"- **{escaped(name)}**: {_cell(cell)}" for name, cell in pairs)
+        case doc.Chart():
+            return f"{level} {escaped(block.title)}\n\n{escaped(block.description)}\n\n{_table(block.table)}"
 
 
 def _work(work: doc.Work) -> str:

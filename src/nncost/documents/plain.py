@@ -14,7 +14,7 @@ from nncost.documents.work import work_lines
 
 _EQUATION_INDENT = "      "
 Words = Union[doc.Paragraph, doc.Note, doc.Shell, doc.Heading, doc.Equation, doc.Work, doc.Facts]
-"""Blocks that are no tables."""
+"""Blocks that are neither tables nor charts."""
 
 
 def render(document: doc.Document, width: int | None = None, encoding: str | None = None) -> str:
@@ -40,8 +40,10 @@ def layout(document: doc.Document, page: Page) -> Iterator[Styled]:
             if not (is_first or _belongs(previous, block)):
                 yield Styled("")
             is_first = False
-            if isinstance(block, doc.Table):
-                laid = table_lines(block, page)
+            if isinstance(block, doc.Chart):
+                yield from (*_prose(block.title, "bold", page), *_prose(block.description, "", page))
+            if isinstance(block, (doc.Table, doc.Chart)):
+                laid = table_lines(block if isinstance(block, doc.Table) else block.table, page)
                 yield from (*laid.lines, *(_prose(ROUNDED, "dim", page) if laid.is_rounded and not is_noted else ()))
                 is_noted |= laid.is_rounded
             else:

@@ -1,0 +1,1 @@
+"""The calculator in a browser: its answers, its server and its page."""

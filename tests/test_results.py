@@ -16,6 +16,7 @@ import pytest
 import nncost
 from nncost.cli.main import run
 from nncost.errors import MissingExtraError, OptionError
+from nncost.report_data import row_table
 
 SPEC = "3x8x8, conv 4 3x3, batchnorm, relu, flatten, dense 10"
 
@@ -166,6 +167,32 @@ def test_pandas_holds_giants_and_formulas() -> None:
     assert giant.to_pandas()["mul"].sum() == giant.step.mul > 2**64
     formula = nncost.count("784-h-10")
     assert formula.to_pandas()["mul"].sum() == formula.step.mul
+
+
+def test_polars_and_arrow_hold_the_rows() -> None:
+    report = nncost.count(SPEC)
+    polars, arrow = report.to_polars(), report.to_arrow()
+    titles, lines = row_table(report)
+    assert polars.columns == arrow.column_names == titles
+    assert [list(row) for row in polars.rows()] == [list(row.values()) for row in arrow.to_pylist()] == lines
+    assert polars["mul"].sum() == report.step.mul
+
+
+def test_polars_and_arrow_hold_giants_and_formulas_as_text() -> None:
+    giant = nncost.count("9999999999999-9999999999999-2")
+    for table in (giant.to_polars()["mul"].to_list(), giant.to_arrow()["mul"].to_pylist()):
+        assert sum(map(int, table)) == giant.step.mul > 2**64
+    assert "784*h" in nncost.count("784-h-10").to_polars()["mul"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "method"), [("polars", "polars", "to_polars"), ("pyarrow", "arrow", "to_arrow")]
+)
+def test_without_polars_or_arrow(package: str, extra: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=f"needs the package '{package}'") as raised:
+        getattr(nncost.count("3-2"), method)()
+    assert f'pip install "nncost[{extra}]"' in str(raised.value)
 
 
 def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,8 @@ def count(
     - ``fits``: bytes, or a size such as ``"8GiB"``: the report says which batch is the largest whose step takes no more
 
     Return a :class:`Report`: ``report.parameters.total``, ``report.forward.mul``, ``report.step.flops``;
-    ``print(report)`` shows its table, ``report.to_pandas()`` and ``report.to_dict()`` hand it on.
+    ``print(report)`` shows its table, and so does a notebook; ``report.to_pandas()``, ``to_polars()``, ``to_arrow()`` and
+    ``to_dict()`` hand it on.
 
     Raise SpecError, SourceError or ShapeError for a source that cannot be read or does not fit its inputs, OptionError or
     SymbolError for a value that is not accepted, MissingExtraError for a package that is not installed: each an
@@ -203,7 +204,7 @@ def predict(
     ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``.
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
     named; ``source``, ``inputs`` and ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while
-    operators are timed.
+    operators are timed; without one, a notebook shows a bar.
 
     Raise OptionError if the device is unknown or this machine is not calibrated, and whatever :func:`count` raises.
     """
@@ -214,8 +215,10 @@ def predict(
     if on != THIS:
         return predict_named(_source(source), chosen, on)
     from nncost.timing.predict_this_machine import predict_here
+    from nncost.views.notebook import followed
 
-    return predict_here(_source(source), chosen, progress)
+    with followed(progress, "timing operators") as shown:
+        return predict_here(_source(source), chosen, shown)
 
 
 def measure(
@@ -228,7 +231,7 @@ def measure(
     """Run real steps on a copy of the source in PyTorch: predicted, measured and their ratio, for seconds and bytes.
 
     ``source``, ``inputs`` and ``settings`` are those of :func:`count`; specs and ONNX files are built as modules.
-    ``progress(what, done, of)`` is called on the way.
+    ``progress(what, done, of)`` is called on the way; without one, a notebook shows a bar.
 
     Raise SourceError for what cannot run, MissingExtraError without PyTorch, and whatever :func:`count` raises.
     """
@@ -236,20 +239,26 @@ def measure(
 
     chosen = settings_of(inputs, **settings)
     refuse(chosen, _NOT_MEASURED, "a measurement")
-    return measured(_source(source), chosen, progress)
+    from nncost.views.notebook import followed
+
+    with followed(progress, "measuring") as shown:
+        return measured(_source(source), chosen, shown)
 
 
 def calibrate(*, fresh: bool = False, progress: Callable[[str, int, int], None] | None = None) -> Profile:
     """Measure this machine once (at most 5 minutes), so that :func:`predict` knows it; its profile is kept.
 
-    It goes on where an earlier calibration was stopped, unless ``fresh``. ``progress(what, done, of)`` is called on the way.
+    It goes on where an earlier calibration was stopped, unless ``fresh``. ``progress(what, done, of)`` is called on the way;
+    without one, a notebook shows a bar.
     Rates are in flops and bytes per second, overheads in seconds.
 
     Raise MissingExtraError without PyTorch, OptionError where the profile cannot be written.
     """
     from nncost.timing.calibration.calibrate import calibrate as calibrated
+    from nncost.views.notebook import followed
 
-    return calibrated(progress, fresh=fresh)[0]
+    with followed(progress, "calibrating") as shown:
+        return calibrated(shown, fresh=fresh)[0]
 
 
 def train(
@@ -295,7 +304,14 @@ def train(
     Return a Training: ``training.test_accuracy``, ``training.history``; ``print(training)`` shows what the command prints.
     Ctrl-C saves and raises KeyboardInterrupt. Raise an NncostError for anything that does not fit.
     """
-    training = train_until_interrupted(**locals())
+    keywords = dict(locals())
+    from nncost.views.notebook import in_notebook, training_bar
+
+    if in_notebook():
+        with training_bar() as on_step:
+            training = train_until_interrupted(**keywords, on_step=on_step)
+    else:
+        training = train_until_interrupted(**keywords)
     if training.interrupted:
         raise KeyboardInterrupt(f"saved in {training.files[0]}")
     return training

@@ -9,11 +9,11 @@ from nncost.counting.conventions import Convention
 from nncost.counting.memory.memory import AMOUNTS, Memory
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all
-from nncost.errors import Instead, MissingExtraError, QuantityError
+from nncost.errors import Instead, QuantityError
 from nncost.ir.graph import PHASES
 from nncost.names import nearest
 from nncost.records import field, record
-from nncost.report_data import report_data, row_table
+from nncost.report_data import report_data
 from nncost.shown import Shown, document_of
 from nncost.units import counted, one_line
 
@@ -264,12 +264,29 @@ class Report(Shown):
 
         Raise MissingExtraError without pandas.
         """
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise MissingExtraError("a table of pandas", "pandas", "pandas") from error
-        titles, lines = row_table(self)
-        return DataFrame(lines, columns=titles)
+        from nncost.report_frames import pandas_frame
+
+        return pandas_frame(self)
+
+    def to_polars(self) -> Any:
+        """Return the same rows as a ``polars.DataFrame``.
+
+        A column that holds an amount beyond 64 bits, or a formula, is a column of text with every digit.
+
+        Raise MissingExtraError without Polars.
+        """
+        from nncost.report_frames import polars_frame
+
+        return polars_frame(self)
+
+    def to_arrow(self) -> Any:
+        """Return the same rows as a ``pyarrow.Table``, with columns as those of :meth:`to_polars`.
+
+        Raise MissingExtraError without pyarrow.
+        """
+        from nncost.report_frames import arrow_table
+
+        return arrow_table(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data: exactly the JSON that ``nncost count --json`` prints (docs/report.md)."""

@@ -20,6 +20,9 @@ class Page(Protocol):
     def render(self, form: str = ..., width: int | None = ...) -> str:
         """Return it as text in a format."""
 
+    def _repr_mimebundle_(self, include: object = ..., exclude: object = ...) -> dict[str, str]:
+        """Return what a notebook shows of it."""
+
 
 def show_by(views: Mapping[str, str]) -> None:
     """Enter the views of results, each by the name of its class."""
@@ -34,9 +37,13 @@ def document_of(result: object, **choices: Any) -> Page:
 
 
 class Shown:
-    """A result: ``print`` shows what its command prints."""
+    """A result: ``print`` shows what its command prints, and so does a notebook."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
         return str(document_of(self))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Text, and HTML without scripts: a notebook takes the one that it can show."""
+        return document_of(self)._repr_mimebundle_()

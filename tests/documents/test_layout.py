@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 
 from nncost.documents.document import (
+    Chart,
     Document,
     Equation,
     Facts,
@@ -69,6 +70,12 @@ def document() -> Document:
         ),
         Line("sum", None, None, maths("603,390,112")),
     )  # fmt: skip
+    chart = Chart(
+        "Cost by layer",
+        "The first layer has 90 % of the products.",
+        '<svg xmlns="http://www.w3.org/2000/svg"/>',
+        Table(("layer", "products"), (("dense.1", 90), ("dense.2", 10)), total=("total", 100)),
+    )
     facts = Facts(
         (
             ("parameters", "13,002  =  12,960 weights + 42 biases"),
@@ -91,6 +98,7 @@ def document() -> Document:
                 "Worked out",
                 (
                     *second,
+                    chart,
                     Note("A note."),
                     Shell(
                         "Next:", ("nncost", "explain", "3x32x32, conv 16 3x3, relu, flatten, dense 10", "--batch", "B")

@@ -207,3 +207,9 @@ class Document:
         """One line: the title and the sections."""
         titles = ", ".join(section.title for section in self.sections if section.title)
         return f"<Document {one_line(self.title)!r}{f': {titles}' if titles else ''}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Text, and HTML without scripts: a notebook takes the one that it can show."""
+        from nncost.documents.html import fragment
+
+        return {"text/plain": str(self), "text/html": fragment(self)}

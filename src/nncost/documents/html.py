@@ -14,9 +14,12 @@ from itertools import groupby
 from nncost.documents import document as doc
 from nncost.documents.mathml import mathml
 from nncost.names import printable
+from nncost.records import replace
 from nncost.units import abbreviated
 
 _SIDES = {"l": "text", "r": "number"}
+_MAX_ROWS = 200
+"""Rows of a table in a notebook, which keeps what it shows in its file."""
 _MAX_FORMULA = 4_000
 """Characters of TeX beyond which a formula stands as text: nobody reads it set, and it is slow to set."""
 
@@ -33,8 +36,12 @@ def render(document: doc.Document, width: int | None = None, encoding: str | Non
 
 
 def fragment(document: doc.Document) -> str:
-    """Return a part of a page, its style with it, as a notebook shows it."""
-    return f'<div class="nncost">\n<style>{style()}</style>\n{body(document, level=3)}\n</div>'
+    """Return a part of a page, its style with it, as a notebook shows it: of a long table the first 200 rows."""
+    sections = (
+        doc.Section(section.title, tuple(_cut(each) for each in section.blocks)) for section in document.sections
+    )
+    cut = doc.Document(document.title, tuple(sections))
+    return f'<div class="nncost">\n<style>{style()}</style>\n{body(cut, level=3)}\n</div>'
 
 
 @cache
@@ -118,6 +125,15 @@ def figure(chart: doc.Chart) -> str:
     numbers = f"<details>\n<summary>The numbers</summary>\n{table(chart.table)}\n</details>"
     picture = f'<div class="picture" role="img" aria-label="{text(chart.description)}">{inlined(chart)}</div>'
     return f"<figure>\n{caption}\n{picture}\n{numbers}\n</figure>"
+
+
+def _cut(each: doc.Block) -> doc.Block:
+    """A long table with its first rows, and a last one that says how many there are besides."""
+    if not isinstance(each, doc.Table) or len(each.rows) <= _MAX_ROWS:
+        return each
+    more = f"… {len(each.rows) - _MAX_ROWS:,} more rows"
+    rest = (more, *("" for _ in each.header[1:]))
+    return replace(each, rows=(*each.rows[:_MAX_ROWS], rest))
 
 
 def _groups(each: doc.Table) -> str:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from html import escape
 from xml.etree import ElementTree as ET
 
+from nncost.names import printable
+
 _KEPT = 2_048
 """Formulas that are kept: those of a page are much alike."""
 _FENCES = "⌊⌋⌈⌉⟨⟩‖"
@@ -32,6 +34,7 @@ def mathml(latex: str, *, is_displayed: bool = False) -> str:
     """Return a ``<math>`` element; if the TeX cannot be read, the TeX itself as text."""
     from latex2mathml.converter import convert
 
+    latex = printable(latex)
     try:
         root = ET.fromstring(convert(latex, display="block" if is_displayed else "inline", xmlns=""))  # noqa: S314 - made here
     except Exception:  # noqa: BLE001 - a converter of someone else's, which raises anything

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nncost.api import predict as predict
     from nncost.api import run as run
     from nncost.api import train as train
+    from nncost.api import write_report as write_report
     from nncost.errors import NncostError as NncostError
     from nncost.frontends.lowering import lowers as lowers
     from nncost.frontends.model import Inputs as Inputs
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run",
-    "train",
+    "train", "write_report",
 ]  # fmt: skip
 _ELSEWHERE = {
     "Inputs": "nncost.frontends.model", "NncostError": "nncost.errors", "Report": "nncost.report",

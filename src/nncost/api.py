@@ -1,4 +1,4 @@
-"""The public functions: ``count``, ``explain``, ``formula``, ``run``, ``predict``, ``measure``, ``calibrate`` and ``train``."""
+"""The public functions: ``count``, ``explain``, ``formula``, ``run``, ``predict``, ``measure``, ``calibrate``, ``train``, ``write_report``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from nncost.dims import symbol
-from nncost.errors import OptionError
+from nncost.errors import OptionError, SymbolError
 from nncost.frontends.arguments import MAX_NAME_LENGTH, arguments_of, shapes_of, whole
 from nncost.frontends.model import BiasChoice, LoadOptions
 from nncost.names import nearest
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nncost.trainer.outcome import Training
     from nncost.trainer.progress import Progress
     from nncost.trainer.run import PreparedTraining
+    from nncost.views.report_page.network import Network
 
 
 def count(
@@ -175,6 +176,78 @@ def run(
         inputs, batch=batch, symbols=symbols, mode=mode, dtype=dtype, bias=bias, activation=activation
     )
     return run_source(_source(source), settings, whole("seed", seed, least=0))
+
+
+def write_report(
+    path: str | PathLike[str],
+    *sources: Any,
+    inputs: Any = None,
+    on: str | None = None,
+    **settings: Unpack[CountSettings],
+) -> None:
+    """Write all that is known of some sources as one HTML page, which needs no network and asks for nothing.
+
+    ``on`` names the device whose seconds are shown: one of the catalogue such as ``"h100"``, or ``"this"`` machine; None:
+    this machine if it is calibrated, otherwise none. ``sources``, ``inputs`` and ``settings`` are those of :func:`count`.
+
+    Raise OptionError without a source or where the file cannot be written, and whatever :func:`count` raises.
+    """
+    from nncost.output_files import write_output
+    from nncost.views.notebook import followed
+
+    with followed(None, "counting") as progress:
+        page, _ = report_page_of(sources, progress, inputs=inputs, on=on, **settings)
+    write_output(path, page.encode())
+
+
+def report_page_of(
+    sources: Sequence[Any],
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    inputs: Any = None,
+    on: str | None = None,
+    **settings: Unpack[CountSettings],
+) -> tuple[str, bool]:
+    """Return the page of :func:`write_report`, and whether every operation on it was counted.
+
+    ``progress(what, done, of)`` is called on the way.
+    """
+    from nncost.views.report_page.page import report_page
+
+    if not sources:
+        raise OptionError("a report needs a source.", hint="For example: 784-16-16-10")
+    said = progress or (lambda what, done, of: None)
+    networks = []
+    for number, source in enumerate(sources):
+        said(f"counting {number + 1} of {len(sources)}", 2 * number, 2 * len(sources))
+        report = count(source, inputs, **settings)
+        said(f"working out {number + 1} of {len(sources)}", 2 * number + 1, 2 * len(sources))
+        networks.append(_network(report, source, inputs, on, settings))
+    return report_page(networks), all(network.report.complete for network in networks)
+
+
+def _network(report: Report, source: Any, inputs: Any, on: str | None, settings: CountSettings) -> Network:
+    """What a page says of one source: counted, worked out and, where a device is known, predicted."""
+    from nncost.views.report_page.network import Network
+
+    if report.storage is not None:
+        return Network(report)
+    explanation = explain(source, inputs=inputs, **settings)
+    prediction, reason = _seconds(source, inputs, on, settings)
+    return Network(report, explanation, prediction, reason)
+
+
+def _seconds(source: Any, inputs: Any, on: str | None, settings: CountSettings) -> tuple[Prediction | None, str]:
+    """Seconds on a device; where none was named, those of this machine if it has a profile, or why there are none."""
+    if on is not None:
+        return predict(source, inputs, on=on, **settings), ""
+    from nncost.timing.predict import predict_this
+
+    chosen: Any = {name: value for name, value in settings.items() if name not in _NOT_PREDICTED}
+    try:
+        return predict_this(_source(source), settings_of(inputs, **chosen)), ""
+    except (OptionError, SymbolError) as error:
+        return None, str(error)
 
 
 _NOT_PREDICTED = {

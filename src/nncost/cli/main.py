@@ -35,6 +35,7 @@ _COMMANDS = {
     "count": "Parameters and every operation: forward, backward, update, run.",
     "explain": "The worked arithmetic, layer by layer, as a teacher writes it.",
     "formula": "The closed form of a quantity in every symbol of the source.",
+    "report": "Everything as one HTML page that can be mailed.",
     "predict": "Seconds of a step and a run, here or on a device of the catalogue.",
     "measure": "The real step beside the predicted one: seconds, memory and their ratio.",
     "calibrate": "Measure this machine once, so that predict knows it.",

@@ -19,7 +19,7 @@ from nncost.units import abbreviated
 
 _SIDES = {"l": "text", "r": "number"}
 _MAX_ROWS = 200
-"""Rows of a table in a notebook, which keeps what it shows in its file."""
+"""Rows of a table that does not scroll through data: in a notebook, or without scripts."""
 _MAX_FORMULA = 4_000
 """Characters of TeX beyond which a formula stands as text: nobody reads it set, and it is slow to set."""
 
@@ -38,7 +38,7 @@ def render(document: doc.Document, width: int | None = None, encoding: str | Non
 def fragment(document: doc.Document) -> str:
     """Return a part of a page, its style with it, as a notebook shows it: of a long table the first 200 rows."""
     sections = (
-        doc.Section(section.title, tuple(_cut(each) for each in section.blocks)) for section in document.sections
+        doc.Section(section.title, tuple(cut(each) for each in section.blocks)) for section in document.sections
     )
     cut = doc.Document(document.title, tuple(sections))
     return f'<div class="nncost">\n<style>{style()}</style>\n{body(cut, level=3)}\n</div>'
@@ -90,6 +90,15 @@ def block(each: doc.Block, level: int = 2) -> str:
             return figure(each)
 
 
+def cut(each: doc.Block) -> doc.Block:
+    """Return a long table with its first rows, and a last one that says how many there are besides."""
+    if not isinstance(each, doc.Table) or len(each.rows) <= _MAX_ROWS:
+        return each
+    more = f"… {len(each.rows) - _MAX_ROWS:,} more rows"
+    rest = (more, *("" for _ in each.header[1:]))
+    return replace(each, rows=(*each.rows[:_MAX_ROWS], rest))
+
+
 def cell(value: doc.Cell) -> str:
     """Return a cell's text or formula."""
     if isinstance(value, doc.Maths):
@@ -125,15 +134,6 @@ def figure(chart: doc.Chart) -> str:
     numbers = f"<details>\n<summary>The numbers</summary>\n{table(chart.table)}\n</details>"
     picture = f'<div class="picture" role="img" aria-label="{text(chart.description)}">{inlined(chart)}</div>'
     return f"<figure>\n{caption}\n{picture}\n{numbers}\n</figure>"
-
-
-def _cut(each: doc.Block) -> doc.Block:
-    """A long table with its first rows, and a last one that says how many there are besides."""
-    if not isinstance(each, doc.Table) or len(each.rows) <= _MAX_ROWS:
-        return each
-    more = f"… {len(each.rows) - _MAX_ROWS:,} more rows"
-    rest = (more, *("" for _ in each.header[1:]))
-    return replace(each, rows=(*each.rows[:_MAX_ROWS], rest))
 
 
 def _groups(each: doc.Table) -> str:

@@ -23,6 +23,7 @@ from nncost.views.layers import row_table
 from nncost.views.memory import memory_facts, timeline_blocks
 
 BY = ("layer", "op", "phase", "memory")
+MEMORY = "Memory of one step"
 _OF_NEURONS = {
     "dense", "rnn", "lstm", "gru", "Linear", "LazyLinear", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell",
 }  # fmt: skip
@@ -51,7 +52,7 @@ def count_document(
         if by != "phase":
             blocks += [Heading(by.capitalize()), row_table(report, by, depth, expand=expand, shapes=shapes)]
         blocks += [Heading("One step"), _totals_table(report.totals), *_run(report)]
-    blocks += [Heading("Memory of one step"), Facts(tuple(memory_facts(report)))]
+    blocks += [Heading(MEMORY), Facts(tuple(memory_facts(report)))]
     blocks += [*warnings(report), *map(Note, _closing(report))]
     blocks += [] if command is None else [command.next("explain")]
     inputs = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())

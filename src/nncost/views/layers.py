@@ -99,7 +99,7 @@ def row_table(report: Report, by: str, depth: int | None, *, expand: bool, shape
     lines = _lines(report, by, depth, expand)
     if by == "layer" and not expand and report.source.kind in _MODULES:
         lines = dict(_grouped(lines))
-    used = _columns(list(lines.values()), with_loss=by == "op")
+    used = used_columns(list(lines.values()), with_loss=by == "op")
     shown = {key: line for key, line in lines.items() if any(column[2](line) != 0 for column in used)}
     rows = [(_line_name(key, line), [column[2](line) for column in used]) for key, line in shown.items()]
     table = summed(("", *(column[1] for column in used)), rows, groups=("", *(column[0] for column in used)))
@@ -134,6 +134,16 @@ def _with_column(table: Table, title: str, cells: Sequence[str], *, is_spare: bo
 
 
 # ------------------------------------------------------------------- lines
+def layer_lines(report: Report) -> dict[str, Line]:
+    """Return a line per layer by its path, or by its operation where it has none."""
+    lines = _lines(report, "layer", None, expand=False)
+    for row in report.rows:
+        line = lines[row.path or row.op]
+        if row.phase in ("forward", "loss"):
+            line.op = line.op or row.op
+    return lines
+
+
 def _lines(report: Report, by: str, depth: int | None, expand: bool) -> dict[str, Line]:
     """The lines by their names: layers cut to ``depth`` or operations, with the operations inside if they are expanded."""
     lines: dict[str, Line] = {}
@@ -177,8 +187,8 @@ def _line_name(key: str, line: Line) -> str:
     return name if line.times == 1 else f"{name} ×{exact(line.times)}"
 
 
-def _columns(lines: Sequence[Line], *, with_loss: bool) -> Sequence[Column]:
-    """The columns in which some line has an amount; if a line has none in the usual ones, also further quantities."""
+def used_columns(lines: Sequence[Line], *, with_loss: bool = False) -> Sequence[Column]:
+    """Return the columns in which some line has an amount; if a line has none in the usual ones, also further quantities."""
     wanted = [column for column in LAYER_COLUMNS if column[0] != "loss" or with_loss]
     hidden = [line for line in lines if not any(column[2](line) != 0 for column in wanted)]
     at = next(i for i, column in enumerate(wanted) if column[1] == "activ.")

@@ -1,0 +1,105 @@
+"""The page of a report: one file with its style, its script and its numbers, which asks for nothing from anywhere."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import PurePath
+
+from nncost.dims import shape_text
+from nncost.documents.html import style, text
+from nncost.version import __version__
+from nncost.views import shortened
+from nncost.views.report_page.network import Network, alarms, sections, tiles
+
+
+def title_of(network: Network) -> str:
+    """The name of what was counted; of a file without its folders, which belong to the one who counted it."""
+    source = network.report.source
+    name = source.name if source.kind == "spec" else PurePath(source.name).name or source.name
+    return shortened(name)
+
+
+def report_page(networks: Sequence[Network]) -> str:
+    """Return the page of one network, or of several beside each other."""
+    names = [title_of(network) for network in networks]
+    title = text(" · ".join(names))
+    own = "\n".join(_network(network, number) for number, network in enumerate(networks, 1))
+    compared = _compared(networks) if len(networks) > 1 else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">\n'
+        f"<title>{title}</title>\n<style>{style()}{_own('page.css')}</style>\n</head>\n"
+        f'<body class="nncost-page">\n<main class="nncost report">\n{compared}{own}\n'
+        f"<footer>Made by nncost {text(__version__)}: every number is exact, or says what it is.</footer>\n"
+        f"</main>\n<script>{_own('page.js')}</script>\n</body>\n</html>\n"
+    )
+
+
+@cache
+def _own(name: str) -> str:
+    return (files("nncost.views.report_page") / name).read_text("utf-8")
+
+
+def _policy() -> str:
+    """What the page may do: run its own script, and nothing that a name in it says."""
+    script = b64encode(sha256(_own("page.js").encode()).digest()).decode()
+    return f"default-src 'none'; script-src 'sha256-{script}'; style-src 'unsafe-inline'; img-src data:"
+
+
+def _network(network: Network, number: int) -> str:
+    report = network.report
+    parts = list(sections(network))
+    ids = [f"{title.lower().replace(' ', '-')}-{number}" for title, _ in parts]
+    links = "".join(
+        f'<li><a href="#{name}">{text(title)}</a></li>' for name, (title, _) in zip(ids, parts, strict=True)
+    )
+    inputs = ", ".join(f"{name} {shape_text(shape)}" for name, shape in report.source.inputs.items())
+    inner = "\n".join(
+        f'<section id="{name}">\n<h2>{text(title)}</h2>\n{markup}\n</section>'
+        for name, (title, markup) in zip(ids, parts, strict=True)
+    )
+    return (
+        f'<article id="network-{number}">\n<header>\n<h1>{text(title_of(network))}</h1>\n'
+        f'<p class="note">{text(inputs)}</p>\n{_tiles(network)}\n{alarms(report)}\n'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{_download(network, number)}\n</header>\n{inner}\n</article>'
+    )
+
+
+def _tiles(network: Network) -> str:
+    cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(amount)}</dd></div>" for name, amount in tiles(network))
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def _download(network: Network, number: int) -> str:
+    """Every number as JSON, and a button that the script makes work."""
+    written = json.dumps(network.report.to_dict(), ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        f'<script type="application/json" id="report-{number}">{written}</script>\n'
+        f'<p><button type="button" class="download" data-of="report-{number}" hidden>Download the numbers as JSON</button></p>'
+    )
+
+
+def _compared(networks: Sequence[Network]) -> str:
+    """A table of what all networks have, with links to their parts of the page."""
+    shared = [dict(tiles(network)) for network in networks]
+    names = [name for name in shared[0] if all(name in tile for tile in shared)]
+    head = "".join(f'<th scope="col" class="number">{text(name)}</th>' for name in names)
+    rows = "\n".join(_compared_row(network, number, names) for number, network in enumerate(networks, 1))
+    return (
+        f'<section>\n<h1>{len(networks)} networks</h1>\n<div class="wide" tabindex="0" role="group" aria-label="comparison">\n'
+        f"<table>\n<thead>\n<tr><td></td>{head}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>\n</section>\n"
+    )
+
+
+def _compared_row(network: Network, number: int, names: Sequence[str]) -> str:
+    known = dict(tiles(network))
+    cells = "".join(f'<td class="number">{text(known[name])}</td>' for name in names)
+    link = f'<a href="#network-{number}">{text(title_of(network))}</a>'
+    mark = "" if network.report.complete else " (INCOMPLETE)"
+    return f'<tr><th scope="row" class="text">{link}{mark}</th>{cells}</tr>'

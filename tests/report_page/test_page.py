@@ -1,0 +1,168 @@
+"""The page of a report: its numbers are the report's, whatever a name says stays text, and it needs nothing from anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nncost
+from nncost.cli.main import run
+from nncost.dims import add_all
+from nncost.errors import OptionError
+from nncost.views.report_page.layer_tree import layer_tree
+from tests.report_page.networks import GPT, HOSTILE, RESNET, hostile_file
+
+MEGABYTE = 10**6
+
+
+class Parts(HTMLParser):
+    """The elements of a page with their attributes, the content of its scripts by their ids, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.text = ""
+        self._in_script = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._in_script = tag in ("script", "style")
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_script:
+            self.text += data
+        elif self.scripts:
+            attributes, before = self.scripts[-1]
+            self.scripts[-1] = attributes, before + data
+
+
+def page_of(folder: Path, *sources: Any, **options: Any) -> str:
+    path = folder / "report.html"
+    nncost.write_report(path, *sources, **options)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("source", ["784-16-16-10", GPT, RESNET, "784-h*L-10"])
+def test_its_numbers_are_the_reports(source: Any, tmp_path: Path) -> None:
+    report = nncost.count(source)
+    parts = Parts(page_of(tmp_path, source))
+    contents = {attributes.get("id"): content for attributes, content in parts.scripts}
+    assert json.loads(contents["report-1"]) == json.loads(json.dumps(report.to_dict()))
+    tree = json.loads(contents[None].replace("\\u003c", "<")) if contents[None].startswith("{") else None
+    trees = [json.loads(content) for attributes, content in parts.scripts if content.startswith('{"groups"')]
+    assert tree is None or tree in trees
+    assert [row[0] for row in trees[0]["rows"]].count(0) > 0
+    if isinstance(report.parameters.total, int):
+        assert f"{report.parameters.total:,}" in parts.text
+        assert f"{report.step.flops:,}" in parts.text
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=8), st.integers(1, 9))
+def test_modules_hold_the_sums_of_what_is_inside(widths: list[int], batch: int) -> None:
+    report = nncost.count("-".join(map(str, widths)), batch=batch)
+    assert_sums(report)
+
+
+@pytest.mark.parametrize("source", [GPT, RESNET, "16x8, lstm 8 layers=2, dense 2", "3x8x8, residual[conv 3 3x3 pad=1, [relu, conv 3 1x1]*3], flatten, dense h"])  # fmt: skip
+def test_trees_of_other_networks(source: Any) -> None:
+    assert_sums(nncost.count(source, loss="cross_entropy", optimizer="adam"))
+
+
+def assert_sums(report: nncost.Report) -> None:
+    """The amounts of the rows at the top are the totals, and those of a module are at least those of each part."""
+    tree = layer_tree(report)
+    for number, (group, title) in enumerate(zip(tree.groups, tree.titles, strict=True)):
+        column = add_all(amounts[number] for level, *_, amounts in tree.rows if level == 0)
+        assert column == tree.total[number]
+        if group == "parameters":
+            assert column == getattr(report.parameters, title)
+        elif group in report.totals and title in ("mul", "add"):
+            assert column == report.totals[group][title]
+    for place, (level, _, _, _, _, amounts) in enumerate(tree.rows):
+        inside = 0
+        for other, *_ignored, parts in tree.rows[place + 1 :]:
+            if other <= level:
+                break
+            inside = add_all([inside, parts[0]]) if other == level + 1 else inside
+        if isinstance(amounts[0], int) and isinstance(inside, int):
+            assert inside <= amounts[0]
+
+
+def test_names_stay_text(tmp_path: Path) -> None:
+    path = hostile_file(tmp_path)
+    page = page_of(tmp_path, path, "784-16-16-10")
+    parts = Parts(page)
+    assert "img" not in {tag for tag, _ in parts.elements}
+    assert not any(name.startswith("on") for _, attributes in parts.elements for name in attributes)
+    assert HOSTILE in parts.text
+    assert "INCOMPLETE" in parts.text
+    (own,) = (content for attributes, content in parts.scripts if not attributes)
+    assert HOSTILE not in own
+
+
+def test_it_asks_for_nothing(tmp_path: Path) -> None:
+    page = page_of(tmp_path, RESNET, on="h100", loss="cross_entropy", optimizer="adam")
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert "@import" not in page
+    assert len(page.encode()) < MEGABYTE
+
+
+def test_incomplete_is_said_and_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, output = str(hostile_file(tmp_path)), tmp_path / "r.html"
+    assert run(["report", path, "-o", str(output)]) == 3
+    assert run(["report", path, "-o", str(output), "--allow-unknown"]) == 0
+    assert "wrote" in capsys.readouterr().err
+    assert 'class="warning"' in output.read_text(encoding="utf-8")
+
+
+def test_bad_files_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "r.html"
+    output.write_text("before")
+    assert run(["report", "784-", "-o", str(output)]) == 2
+    assert run(["report", "784-10", "-o", str(tmp_path / "none" / "r.html")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+    assert output.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+    with pytest.raises(OptionError, match="needs a source"):
+        nncost.write_report(output)
+
+
+def test_it_goes_to_a_pipe() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nncost", "report", "3-2"], capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith(b"<!doctype html>")
+    assert done.stderr == b""
+
+
+def test_a_checkpoint_and_a_network_on_one_page(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    numpy.savez(tmp_path / "net.npz", **{"1.weight": numpy.zeros((16, 784), "f4")})
+    text = Parts(page_of(tmp_path, tmp_path / "net.npz", "784-16-10")).text
+    assert "12,544" in text
+    assert "Stored parameters" in text
+
+
+def test_seconds_are_those_of_the_device_or_say_why_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNCOST_CACHE", str(tmp_path / "cache"))
+    assert "a step on h100" in Parts(page_of(tmp_path, "784-16-10", on="h100")).text
+    assert "nncost calibrate" in Parts(page_of(tmp_path, "784-16-10")).text

@@ -1,0 +1,79 @@
+"""Words and numbers of a drawing, and how wide they are at most."""
+
+from __future__ import annotations
+
+from unicodedata import combining, east_asian_width
+
+from nncost.dims import Dim, Shape, is_symbolic
+from nncost.names import printable
+from nncost.units import compact, exact
+
+_WIDE, _BROAD, _CAPITAL, _USUAL, _NARROW = 1.1, 0.98, 0.74, 0.62, 0.34
+_BROAD_LETTERS = frozenset("mwMW@%—…")
+_NARROW_LETTERS = frozenset("ijlI.,:;'|!·")
+_MOST_DIGITS, _MOST_FORMULA = 21, 34
+_SHORT_SIZE = 10**7
+
+
+def text_width(string: str, size: float) -> float:
+    """The width of a line of text at a size of font: rather too much than too little."""
+    return size * sum(map(_letter_width, string))
+
+
+def _letter_width(letter: str) -> float:
+    if letter in _NARROW_LETTERS:
+        return _NARROW
+    if letter in _BROAD_LETTERS:
+        return _BROAD
+    if letter.isascii():
+        return _CAPITAL if letter.isupper() else _USUAL
+    if combining(letter):
+        return 0.0
+    return _WIDE if east_asian_width(letter) in "WFA" or ord(letter) > 0x2FFF else _CAPITAL
+
+
+def fitted(string: str, width: float, size: float) -> str:
+    """Text on one line that is no wider than that: its beginning and a mark if it is."""
+    string = " ".join(printable(string[:400], "\n").split())
+    if text_width(string, size) <= width:
+        return string
+    kept, room = "", width - text_width("…", size)
+    for letter in string:
+        room -= text_width(letter, size)
+        if room < 0:
+            break
+        kept += letter
+    return f"{kept.rstrip()}…"
+
+
+def path_fitted(path: str, width: float, size: float) -> str:
+    """A layer's path that is no wider than that: its end, which tells layers apart, if it is."""
+    path = " ".join(printable(path[-400:], "\n").split())
+    if text_width(path, size) <= width:
+        return path
+    return f"…{fitted(path[::-1], width - text_width('…', size), size).removesuffix('…')[::-1]}"
+
+
+def amount(number: Dim) -> str:
+    """An exact number; one that is too long for a picture as ``≈ 1.23e40``, a formula by its beginning."""
+    shown = exact(number)
+    if not is_symbolic(number):
+        return shown if len(shown) <= _MOST_DIGITS else f"≈ {compact(number)}"
+    return shown if len(shown) <= _MOST_FORMULA else f"{shown[:_MOST_FORMULA]}…"
+
+
+def size_of(dim: Dim) -> str:
+    """A size inside a shape: ``1024``; formulas of several terms in brackets."""
+    if isinstance(dim, int) and abs(dim) < _SHORT_SIZE:
+        return str(dim)
+    shown = amount(dim)
+    return f"({shown})" if any(sign in shown for sign in " +−·") else shown
+
+
+def shape_of(shape: Shape | None) -> str:
+    """A shape as people write it: ``1×128×64``; ``shape unknown`` for None."""
+    if shape is None:
+        return "shape unknown"
+    if len(shape) > 6:
+        return f"{'×'.join(map(size_of, shape[:5]))}×…×{size_of(shape[-1])}"
+    return "×".join(map(size_of, shape)) or "one number"

@@ -9,6 +9,8 @@ from nncost.views import shortened
 from nncost.views.drawing.chain import columns_of
 from nncost.views.drawing.layers import layers_of
 from nncost.views.drawing.neurons import draw_neurons
+from nncost.views.drawing.stages import pictured
+from nncost.views.drawing.volumes import draw_volumes
 from nncost.views.drawing.svg import Canvas
 
 
@@ -16,5 +18,10 @@ def network_chart(report: Report) -> Chart:
     layers = layers_of(report)
     canvas = Canvas()
     columns = columns_of(report, layers)
-    draw_neurons(canvas, columns)
+    if columns:
+        draw_neurons(canvas, columns)
+    else:
+        p = pictured(report, layers)
+        if p: draw_volumes(canvas, p)
+        else: print("BLOCKS")
     return canvas.document("t", "d")

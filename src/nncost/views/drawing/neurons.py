@@ -10,7 +10,7 @@ from nncost.records import record
 from nncost.units import counted
 from nncost.views.drawing.chain import Column
 from nncost.views.drawing.svg import Canvas
-from nncost.views.drawing.text import amount, fitted, path_fitted, text_width
+from nncost.views.drawing.text import amount, fitted, path_fitted, text_width, times_of
 
 _MOST_COLUMNS, _KEPT_FIRST, _KEPT_LAST = 9, 4, 3
 _MOST_CIRCLES, _FEWEST_SLOTS, _SLOTS_OF_DOTS = 16, 10, 2
@@ -53,7 +53,7 @@ def draw_neurons(canvas: Canvas, columns: Sequence[Column]) -> None:
         with canvas.titled(_title(column)):
             role = "input" if not column.path else "output" if i == len(shown) - 1 else "hidden"
             draw_column(canvas, x, place, radius, role)
-            _names(canvas, x, place, radius, role, column.width)
+            _names(canvas, x, place, radius + (0 if column.times == 1 else 14), role, column.width)
             _below(canvas, column, x, half + 20, role)
     for (before, x0), (column, x1) in pairwise(zip(shown, xs, strict=True)):
         if isinstance(column, Column) and isinstance(before, Column):
@@ -212,9 +212,8 @@ def _frames(canvas: Canvas, shown: Sequence[Column | Left], xs: Sequence[float],
         left, right = xs[first] - radius - 12, xs[last] + radius + 12
         canvas.box(left, -half - 4, right - left, 2 * half + 8, fill="none", stroke="other", corner=10,
                    stroke_width="1.5", stroke_dasharray="5 3")  # fmt: skip
-        label = f"×{times}" if times.isdigit() else f"× ({times})"
-        canvas.text((left + right) / 2, -half - 46, label, _LABEL * 1.1, bold=True, colour="other")
-        canvas.line(((left + right) / 2, -half - 42), ((left + right) / 2, -half - 5), colour="other", width=1.0)
+        canvas.text(xs[first], -half - 48, times, _LABEL * 1.1, bold=True, colour="other")
+        canvas.line((xs[first], -half - 43), (xs[first], -half - 5), colour="other", width=1.0)
 
 
 def _repeats(shown: Sequence[Column | Left]) -> Iterator[tuple[int, int, str]]:
@@ -226,7 +225,7 @@ def _repeats(shown: Sequence[Column | Left]) -> Iterator[tuple[int, int, str]]:
             continue
         while i < len(shown) and column.repeat and getattr(shown[i], "repeat", "") == column.repeat:
             i += 1
-        yield first, i - 1, amount(column.times)
+        yield first, i - 1, times_of(column.times)
 
 
 def _left_out(canvas: Canvas, x: float, layers: Dim) -> None:

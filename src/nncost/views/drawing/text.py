@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
 from nncost.dims import Dim, Shape, is_symbolic
@@ -77,3 +79,20 @@ def shape_of(shape: Shape | None) -> str:
     if len(shape) > 6:
         return f"{'×'.join(map(size_of, shape[:5]))}×…×{size_of(shape[-1])}"
     return "×".join(map(size_of, shape)) or "one number"
+
+
+def times_of(times: Dim) -> str:
+    """How often something stands there: ``×12``, ``×(L − 1)``."""
+    return f"×{size_of(times)}" if is_symbolic(times) else f"×{amount(times)}"
+
+
+def channels_of(shape: Shape) -> str:
+    """The shape of an example's feature maps: ``16@28×28``, ``64`` without axes of space."""
+    return f"{size_of(shape[0])}@{'×'.join(map(size_of, shape[1:]))}" if len(shape) > 1 else "".join(map(size_of, shape))
+
+
+def listed(words: Sequence[str], most: int = 3) -> str:
+    """Words with how often they stand there, in the order of their first: ``conv, 2 relu``, and how many more there are."""
+    counts = Counter(words)
+    parts = [word if times == 1 else f"{times:,} {word}" for word, times in counts.items()]
+    return ", ".join(parts) if len(parts) <= most else f"{', '.join(parts[:most])}, {len(parts) - most} more"

@@ -1,0 +1,135 @@
+"""A convolutional network read as volumes of feature maps, and the dense layers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nncost.dims import Dim, Shape, add_all, product, same
+from nncost.report import Report
+from nncost.views.drawing.chain import Column
+from nncost.views.drawing.layers import (
+    ATTENTION, CONV, DENSE, EMBEDDING, MOVE, POOL, RECURRENT, UNKNOWN, Layer, example,
+)  # fmt: skip
+
+_MOST_ALONE = 10
+_FEWEST_CONVOLUTIONS = 8
+"""One layer in so many at least must be a convolution."""
+INPUT = "input"
+
+
+@dataclass(slots=True)
+class Volume:
+    """Feature maps, and the layers that made them: one, or all of a stage, whose maps have one size.
+
+    ``shape`` is that of one example, or None; ``drawn`` says how many boxes stand for the layers.
+    """
+
+    family: str
+    shape: Shape | None
+    path: str = ""
+    words: list[str] = field(default_factory=list)
+    parameters: list[Dim] = field(default_factory=list)
+    times: Dim = 1
+    drawn: int = 1
+
+    @property
+    def space(self) -> Shape | None:
+        """The size of one map."""
+        return None if self.shape is None else self.shape[1:]
+
+    @property
+    def is_point(self) -> bool:
+        """Whether each map is a single number, as behind a global pooling."""
+        return self.space is not None and all(size == 1 for size in self.space)
+
+
+@dataclass(slots=True)
+class Pictured:
+    """What is drawn: volumes and, behind them, columns of neurons; ``are_stages`` if volumes stand for several layers."""
+
+    volumes: list[Volume]
+    columns: list[Column]
+    are_stages: bool = False
+
+
+def pictured(report: Report, layers: Sequence[Layer]) -> Pictured | None:
+    """The volumes and columns of a report; None if it is not of a convolutional network."""
+    if len(report.source.inputs) != 1 or not _is_convolutional(layers):
+        return None
+    last = max(i for i, layer in enumerate(layers) if layer.family == CONV)
+    name, shape = next(iter(report.source.inputs.items()))
+    volumes = [Volume(INPUT, example(shape), words=[name])]
+    columns: list[Column] = []
+    for i, layer in enumerate(layers):
+        if layer.family == DENSE and i > last and layer.output:
+            columns.append(_column(layer, columns[-1].width if columns else 0))
+        elif columns:
+            _fold_into_column(columns, layer)
+        else:
+            _fold(volumes, layer)
+    _join(volumes[-1], columns)
+    if len(volumes) + len(columns) <= _MOST_ALONE + 2 and all(volume.times == 1 for volume in volumes):
+        return Pictured(volumes, columns)
+    return Pictured(_stages(volumes, report.outputs), columns, are_stages=True)
+
+
+def _is_convolutional(layers: Sequence[Layer]) -> bool:
+    convolutions = [layer for layer in layers if layer.family == CONV]
+    ranks = {len(layer.output) for layer in convolutions if layer.output is not None}
+    if len(ranks) != 1 or not ranks <= {3, 4, 5} or len(convolutions) * _FEWEST_CONVOLUTIONS < len(layers):
+        return False
+    return not any(layer.family in (ATTENTION, RECURRENT, EMBEDDING) for layer in layers)
+
+
+def _fold(volumes: list[Volume], layer: Layer) -> None:
+    """Add a layer: a volume of its own, or a word to the one before."""
+    shape = None if layer.output is None else example(layer.output)
+    last = volumes[-1]
+    is_volume = layer.family in (CONV, POOL, UNKNOWN) or (layer.family == MOVE and shape is not None and shape != last.shape)
+    if is_volume or last.family == INPUT:
+        volumes.append(Volume(layer.family, shape, layer.path, [layer.kind], [layer.parameters], layer.times))
+        return
+    last.words.append(layer.kind)
+    last.parameters.append(layer.parameters)
+
+
+def _column(layer: Layer, before: Dim) -> Column:
+    assert layer.output is not None
+    return Column(
+        layer.path, layer.output[-1], before, layer.weights, layer.biases, layer.other, layer.times, words=(layer.kind,)
+    )
+
+
+def _fold_into_column(columns: list[Column], layer: Layer) -> None:
+    from nncost.records import replace
+
+    last = columns[-1]
+    columns[-1] = replace(last, words=(*last.words, layer.kind), other=last.other + layer.parameters)
+
+
+def _join(last: Volume, columns: list[Column]) -> None:
+    """Put the values of the last volume, in a row, before the dense layers that read them."""
+    if columns and last.shape is not None and not last.is_point:
+        width, first = product(last.shape), columns[0]
+        if same(width * first.width, first.weights):
+            columns.insert(0, Column("", width, words=("flattened",)))
+
+
+# ------------------------------------------------------------------- stages
+def _stages(volumes: Sequence[Volume], outputs: dict[str, Shape] | object) -> list[Volume]:
+    """Volumes with maps of one size together, each with the last one's shape."""
+    stages = [volumes[0]]
+    for i, volume in enumerate(volumes[1:], 1):
+        last = stages[-1]
+        returns = volume.is_point and any(not other.is_point for other in volumes[i + 1 :])
+        if last.family != INPUT and (returns or volume.space == last.space or volume.shape is None):
+            last.words += volume.words
+            last.parameters += volume.parameters
+            last.shape = last.shape if returns or volume.shape is None else volume.shape
+            last.drawn = min(3, last.drawn + 1)
+            last.path = volume.path
+            last.family = UNKNOWN if volume.family == UNKNOWN else CONV if CONV in (volume.family, last.family) else last.family
+            continue
+        stages.append(volume)
+    return stages

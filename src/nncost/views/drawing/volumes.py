@@ -1,0 +1,206 @@
+"""Feature maps as boxes in oblique projection: as high and wide as the maps, as thick as there are channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from nncost.dims import Dim, Shape, add_all, is_symbolic
+from nncost.units import noun
+from nncost.views.drawing.chain import Column
+from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN
+from nncost.views.drawing.neurons import Dots, dots_of, draw_column, draw_lines
+from nncost.views.drawing.stages import INPUT, Pictured, Volume
+from nncost.views.drawing.svg import Canvas
+from nncost.views.drawing.text import amount, channels_of, fitted, listed, path_fitted, text_width, times_of
+
+_SIZE, _BOLD = 11.0, 13.0
+_LINE = 16.0
+_WIDEST_ROW, _GAP, _LABEL_WIDTH = 1180.0, 26.0, 128.0
+_HIGHEST, _LOWEST, _USUAL_HEIGHT = 150.0, 14.0, 90.0
+_OBLIQUE = 0.36
+_RADIUS, _PITCH, _SLOTS = 6.5, 17.0, 9
+_FILLS = {INPUT: "soft", CONV: "forward", POOL: "loss", UNKNOWN: "alarm", MOVE: "other"}
+
+
+@dataclass(slots=True)
+class Place:
+    """A volume or a column in a row: its measures, then where its middle is."""
+
+    what: Volume | Column
+    width: float
+    lines: list[str]
+    x: float = 0.0
+    y: float = 0.0
+
+
+def draw_volumes(canvas: Canvas, picture: Pictured) -> None:
+    """Draw volumes, then neurons, from left to right in as many rows as they need."""
+    scale = _Scale(picture.volumes)
+    things: list[Volume | Column] = [*picture.volumes, *picture.columns]
+    places = [Place(thing, 0.0, _lines(thing)) for thing in things]
+    for place in places:
+        place.width = max(_extent(place.what, scale), *(text_width(line, _BOLD if i == 0 else _SIZE) for i, line in enumerate(place.lines)))
+    y = 0.0
+    rows = _rows(places)
+    for number, row in enumerate(rows):
+        half = max(_half(place.what, scale) for place in row)
+        y += half
+        x = 0.0
+        for place in row:
+            place.x, place.y = x + place.width / 2, y
+            x += place.width + _GAP
+        if number:
+            canvas.line((-14, y), (row[0].x - _extent(row[0].what, scale) / 2 - 6, y), arrow=True)
+        _draw_row(canvas, row, scale, half, picture.are_stages)
+        if number < len(rows) - 1:
+            start = row[-1].x + _extent(row[-1].what, scale) / 2 + 6
+            canvas.line((start, y), (x - 6, y), arrow=True)
+        y += half + _LINE * max(len(place.lines) for place in row) + 46
+
+
+class _Scale:
+    """How long sizes are drawn, so that the largest map has the greatest height."""
+
+    def __init__(self, volumes: Sequence[Volume]) -> None:
+        sizes = [size for volume in volumes for size in volume.space or () if isinstance(size, int)]
+        self._largest = max(1, *sizes) if sizes else 1
+
+    def side(self, size: Dim) -> float:
+        """The length of a side of a map: by the square root, so that small ones are seen."""
+        if is_symbolic(size):
+            return _USUAL_HEIGHT
+        share = int(size) / self._largest if self._largest < 10**300 else 1.0
+        return max(_LOWEST, _HIGHEST * sqrt(min(1.0, share)))
+
+    @staticmethod
+    def thickness(channels: Dim) -> float:
+        """The thickness of so many maps."""
+        return 26.0 if is_symbolic(channels) else min(64.0, max(5.0, 2.3 * sqrt(min(int(channels), 10**6))))
+
+    def box(self, shape: Shape | None) -> tuple[float, float, float]:
+        """Thickness, height and the step to the back of a volume."""
+        if shape is None:
+            return 40.0, 50.0, 16.0
+        space = shape[1:]
+        height = self.side(space[-2] if len(space) > 1 else space[0]) if space else _LOWEST
+        back = _OBLIQUE * self.side(space[-1]) if len(space) > 1 else 0.0 if space else 4.0
+        return self.thickness(shape[0] if shape else 1), height, back
+
+
+_APART = 7.0
+
+
+def _extent(what: Volume | Column, scale: _Scale) -> float:
+    if isinstance(what, Column):
+        return 2 * _RADIUS + 30
+    thickness, _, back = scale.box(what.shape)
+    return what.drawn * thickness + (what.drawn - 1) * _APART + back
+
+
+def _half(what: Volume | Column, scale: _Scale) -> float:
+    if isinstance(what, Column):
+        return _SLOTS * _PITCH / 2
+    _, height, back = scale.box(what.shape)
+    return (height + back) / 2
+
+
+def _rows(places: Sequence[Place]) -> list[list[Place]]:
+    """Rows of about the same width, none wider than a page."""
+    total = sum(place.width + _GAP for place in places)
+    share = total / max(1, -(-total // _WIDEST_ROW)) + 1
+    rows: list[list[Place]] = [[]]
+    width = 0.0
+    for place in places:
+        if rows[-1] and (width + place.width > _WIDEST_ROW or width + place.width / 2 > share):
+            rows.append([])
+            width = 0.0
+        rows[-1].append(place)
+        width += place.width + _GAP
+    return rows
+
+
+# ------------------------------------------------------------------- drawing
+def _draw_row(canvas: Canvas, row: Sequence[Place], scale: _Scale, half: float, are_stages: bool) -> None:
+    dots = [_dots(place.what) for place in row]
+    for i, place in enumerate(row):
+        if i and dots[i] is not None and dots[i - 1] is not None:
+            left, right = _moved(dots[i - 1], place.y), _moved(dots[i], place.y)
+            draw_lines(canvas, row[i - 1].x, left, place.x, right, _RADIUS)
+        elif i:
+            start = row[i - 1].x + _extent(row[i - 1].what, scale) / 2 + 5
+            end = place.x - _extent(place.what, scale) / 2 - 5 + (15 if dots[i] is not None else 0)
+            canvas.line((start, place.y), (end, place.y), arrow=True)
+    for i, (place, dot) in enumerate(zip(row, dots, strict=True)):
+        with canvas.titled(f"{getattr(place.what, 'path', '') or 'input'}: {', '.join(place.lines)}"):
+            if isinstance(place.what, Volume):
+                _draw_volume(canvas, place, place.what, scale)
+            else:
+                is_last = i == len(row) - 1
+                role = "input" if not place.what.path else "output" if is_last else "hidden"
+                draw_column(canvas, place.x, _moved(dot, place.y), _RADIUS, role)
+            _labels(canvas, place, half)
+
+
+def _dots(what: Volume | Column) -> Dots | None:
+    return dots_of(what.width, _SLOTS, _PITCH) if isinstance(what, Column) else None
+
+
+def _moved(dots: Dots | None, y: float) -> Dots:
+    assert dots is not None
+    return Dots(tuple(y + each for each in dots.circles), tuple(y + each for each in dots.dots))
+
+
+def _draw_volume(canvas: Canvas, place: Place, volume: Volume, scale: _Scale) -> None:
+    thickness, height, back = scale.box(volume.shape)
+    x = place.x - _extent(volume, scale) / 2
+    top = place.y - (height + back) / 2 + back
+    for i in reversed(range(volume.drawn)):
+        _box(canvas, x + i * (thickness + _APART), top, thickness, height, back, volume)
+    if volume.shape is None:
+        canvas.text(x + thickness / 2, top + height / 2 + 5, "?", 15, bold=True, colour="alarm")
+
+
+def _box(canvas: Canvas, x: float, y: float, thickness: float, height: float, back: float, volume: Volume) -> None:
+    """One box: its front, its top and its side, where the maps are seen."""
+    fill = _FILLS.get(volume.family, "other")
+    dashed = {"stroke_dasharray": "4 3"} if volume.family == UNKNOWN else {}
+    right, bottom = x + thickness, y + height
+    faces = (
+        ([(x, y), (right, y), (right, bottom), (x, bottom)], "0.34"),
+        ([(x, y), (x + back, y - back), (right + back, y - back), (right, y)], "0.18"),
+        ([(right, y), (right + back, y - back), (right + back, bottom - back), (right, bottom)], "0.5"),
+    )
+    for points, opacity in faces if back else faces[:1]:
+        canvas.shape(points, "paper", "paper", stroke_width="0.5")
+        canvas.shape(points, fill, fill, fill_opacity=opacity, stroke_width="1.1", stroke_linejoin="round", **dashed)
+
+
+# ------------------------------------------------------------------- labels
+def _lines(what: Volume | Column) -> list[str]:
+    """What stands below: the shape, the operations, the parameters and the layer's path."""
+    if isinstance(what, Column):
+        words, parameters = list(what.words), [what.weights, what.biases, what.other]
+        head = amount(what.width)
+    else:
+        words, parameters = what.words, what.parameters
+        head = "shape unknown" if what.shape is None else channels_of(what.shape)
+    head = head if what.times == 1 else f"{head} {times_of(what.times)}"
+    lines = [fitted(head, 190.0, _BOLD), fitted(listed(words), _LABEL_WIDTH, _SIZE)]
+    total = add_all(parameters)
+    if total != 0:
+        lines.append(f"{amount(total)} {noun(total, 'parameter')}")
+    if isinstance(what, Volume) and what.family == UNKNOWN:
+        lines.append("unknown operation")
+    if what.path:
+        lines.append(path_fitted(what.path, _LABEL_WIDTH, _SIZE))
+    return lines
+
+
+def _labels(canvas: Canvas, place: Place, half: float) -> None:
+    y = place.y + half + 22
+    for i, line in enumerate(place.lines):
+        is_path = i == len(place.lines) - 1 and bool(place.what.path)
+        colour = "alarm" if line == "unknown operation" else "soft" if is_path else "ink"
+        canvas.text(place.x, y + i * _LINE, line, _BOLD if i == 0 else _SIZE, bold=i == 0, colour=colour)

@@ -12,6 +12,7 @@ from nncost.views.drawing.neurons import draw_neurons
 from nncost.views.drawing.stages import pictured
 from nncost.views.drawing.volumes import draw_volumes
 from nncost.views.drawing.svg import Canvas
+from nncost.views.drawing.blocks import blocks_of, draw_blocks
 
 
 def network_chart(report: Report) -> Chart:
@@ -23,5 +24,5 @@ def network_chart(report: Report) -> Chart:
     else:
         p = pictured(report, layers)
         if p: draw_volumes(canvas, p)
-        else: print("BLOCKS")
+        else: draw_blocks(canvas, blocks_of(report, layers))
     return canvas.document("t", "d")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nncost.dims import Dim, Shape, add_all, product, same
+from nncost.dims import Dim, Shape, is_symbolic, product, same
+from nncost.records import replace
 from nncost.report import Report
 from nncost.views.drawing.chain import Column
 from nncost.views.drawing.layers import (
     ATTENTION, CONV, DENSE, EMBEDDING, MOVE, POOL, RECURRENT, UNKNOWN, Layer, example,
 )  # fmt: skip
 
-_MOST_ALONE = 10
+_MOST_ALONE, _MOST_BOXES = 10, 3
 _FEWEST_CONVOLUTIONS = 8
 """One layer in so many at least must be a convolution."""
 INPUT = "input"
@@ -27,11 +28,16 @@ class Volume:
 
     family: str
     shape: Shape | None
-    path: str = ""
+    paths: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     parameters: list[Dim] = field(default_factory=list)
     times: Dim = 1
     drawn: int = 1
+
+    @property
+    def path(self) -> str:
+        """The layer's path, or those of the first and the last."""
+        return " … ".join(dict.fromkeys((self.paths[0], self.paths[-1]))) if self.paths else ""
 
     @property
     def space(self) -> Shape | None:
@@ -71,7 +77,9 @@ def pictured(report: Report, layers: Sequence[Layer]) -> Pictured | None:
     _join(volumes[-1], columns)
     if len(volumes) + len(columns) <= _MOST_ALONE + 2 and all(volume.times == 1 for volume in volumes):
         return Pictured(volumes, columns)
-    return Pictured(_stages(volumes, report.outputs), columns, are_stages=True)
+    stages = _stages(volumes)
+    _widen(stages, report.outputs)
+    return Pictured(stages, columns, are_stages=True)
 
 
 def _is_convolutional(layers: Sequence[Layer]) -> bool:
@@ -88,7 +96,7 @@ def _fold(volumes: list[Volume], layer: Layer) -> None:
     last = volumes[-1]
     is_volume = layer.family in (CONV, POOL, UNKNOWN) or (layer.family == MOVE and shape is not None and shape != last.shape)
     if is_volume or last.family == INPUT:
-        volumes.append(Volume(layer.family, shape, layer.path, [layer.kind], [layer.parameters], layer.times))
+        volumes.append(Volume(layer.family, shape, [layer.path], [layer.kind], [layer.parameters], layer.times))
         return
     last.words.append(layer.kind)
     last.parameters.append(layer.parameters)
@@ -102,8 +110,6 @@ def _column(layer: Layer, before: Dim) -> Column:
 
 
 def _fold_into_column(columns: list[Column], layer: Layer) -> None:
-    from nncost.records import replace
-
     last = columns[-1]
     columns[-1] = replace(last, words=(*last.words, layer.kind), other=last.other + layer.parameters)
 
@@ -117,19 +123,38 @@ def _join(last: Volume, columns: list[Column]) -> None:
 
 
 # ------------------------------------------------------------------- stages
-def _stages(volumes: Sequence[Volume], outputs: dict[str, Shape] | object) -> list[Volume]:
-    """Volumes with maps of one size together, each with the last one's shape."""
+def _stages(volumes: Sequence[Volume]) -> list[Volume]:
+    """Volumes with maps of one size together; what is pooled to points and comes back belongs to them."""
     stages = [volumes[0]]
+    last_map = max((i for i, volume in enumerate(volumes) if not volume.is_point), default=0)
     for i, volume in enumerate(volumes[1:], 1):
         last = stages[-1]
-        returns = volume.is_point and any(not other.is_point for other in volumes[i + 1 :])
+        returns = volume.is_point and i < last_map
         if last.family != INPUT and (returns or volume.space == last.space or volume.shape is None):
-            last.words += volume.words
-            last.parameters += volume.parameters
-            last.shape = last.shape if returns or volume.shape is None else volume.shape
-            last.drawn = min(3, last.drawn + 1)
-            last.path = volume.path
-            last.family = UNKNOWN if volume.family == UNKNOWN else CONV if CONV in (volume.family, last.family) else last.family
-            continue
-        stages.append(volume)
+            _take(last, volume)
+        else:
+            stages.append(volume)
     return stages
+
+
+def _take(stage: Volume, volume: Volume) -> None:
+    """Add a volume to its stage."""
+    stage.words += volume.words
+    stage.parameters += volume.parameters
+    stage.drawn = min(_MOST_BOXES, stage.drawn + 1)
+    stage.paths.append(volume.path)
+    families = (volume.family, stage.family)
+    stage.family = next((family for family in (UNKNOWN, CONV) if family in families), stage.family)
+    stage.shape = stage.shape or volume.shape
+
+
+def _widen(stages: Sequence[Volume], outputs: Mapping[str, Shape]) -> None:
+    """Give each stage the shape with the most maps of its size that it has anywhere."""
+    order = {path: i for i, path in enumerate(outputs)}
+    shapes = list(outputs.values())
+    starts = [order.get(stage.paths[0], 0) if stage.paths else 0 for stage in stages]
+    for stage, start, end in zip(stages, starts, [*starts[1:], len(shapes)], strict=True):
+        for shape in map(example, shapes[start:end]):
+            now = stage.shape
+            if now is not None and shape[1:] == now[1:] and shape and not any(map(is_symbolic, (shape[0], now[0]))):
+                stage.shape = shape if shape[0] > now[0] else now

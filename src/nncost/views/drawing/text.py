@@ -91,8 +91,21 @@ def channels_of(shape: Shape) -> str:
     return f"{size_of(shape[0])}@{'×'.join(map(size_of, shape[1:]))}" if len(shape) > 1 else "".join(map(size_of, shape))
 
 
-def listed(words: Sequence[str], most: int = 3) -> str:
-    """Words with how often they stand there, in the order of their first: ``conv, 2 relu``, and how many more there are."""
-    counts = Counter(words)
-    parts = [word if times == 1 else f"{times:,} {word}" for word, times in counts.items()]
-    return ", ".join(parts) if len(parts) <= most else f"{', '.join(parts[:most])}, {len(parts) - most} more"
+def listed(words: Sequence[str]) -> list[str]:
+    """Words with how often they stand there, in the order of their first: ``conv``, ``2 relu``."""
+    return [word if times == 1 else f"{times:,} {word}" for word, times in Counter(words).items()]
+
+
+def wrapped(parts: Sequence[str], width: float, size: float, most: int = 2) -> list[str]:
+    """Parts with commas between them, on at most so many lines; the last one ends in a mark where some are left out."""
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]}, {part}" if lines else ""
+        if lines and text_width(joined, size) <= width:
+            lines[-1] = joined
+        elif len(lines) == most:
+            lines[-1] = fitted(f"{lines[-1]}, …", width, size)
+            break
+        else:
+            lines.append(fitted(part, width, size))
+    return lines

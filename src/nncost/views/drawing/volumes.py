@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 from nncost.dims import Dim, Shape, add_all, is_symbolic
@@ -13,11 +14,11 @@ from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN
 from nncost.views.drawing.neurons import Dots, dots_of, draw_column, draw_lines
 from nncost.views.drawing.stages import INPUT, Pictured, Volume
 from nncost.views.drawing.svg import Canvas
-from nncost.views.drawing.text import amount, channels_of, fitted, listed, path_fitted, text_width, times_of
+from nncost.views.drawing.text import amount, channels_of, fitted, listed, path_fitted, text_width, times_of, wrapped
 
 _SIZE, _BOLD = 11.0, 13.0
 _LINE = 16.0
-_WIDEST_ROW, _GAP, _LABEL_WIDTH = 1180.0, 26.0, 128.0
+_WIDEST_ROW, _GAP, _LABEL_WIDTH = 1180.0, 26.0, 136.0
 _HIGHEST, _LOWEST, _USUAL_HEIGHT = 150.0, 14.0, 90.0
 _OBLIQUE = 0.36
 _RADIUS, _PITCH, _SLOTS = 6.5, 17.0, 9
@@ -141,6 +142,8 @@ def _draw_row(canvas: Canvas, row: Sequence[Place], scale: _Scale, half: float, 
                 role = "input" if not place.what.path else "output" if is_last else "hidden"
                 draw_column(canvas, place.x, _moved(dot, place.y), _RADIUS, role)
             _labels(canvas, place, half)
+    for before, place in () if are_stages else pairwise(row):
+        _draw_window(canvas, before, place, scale)
 
 
 def _dots(what: Volume | Column) -> Dots | None:
@@ -160,6 +163,26 @@ def _draw_volume(canvas: Canvas, place: Place, volume: Volume, scale: _Scale) ->
         _box(canvas, x + i * (thickness + _APART), top, thickness, height, back, volume)
     if volume.shape is None:
         canvas.text(x + thickness / 2, top + height / 2 + 5, "?", 15, bold=True, colour="alarm")
+
+
+def _draw_window(canvas: Canvas, before: Place, place: Place, scale: _Scale) -> None:
+    """What one value of a convolution reads of the maps before it: a sketch, not to scale."""
+    source, target = before.what, place.what
+    if not isinstance(source, Volume) or not isinstance(target, Volume) or target.family != CONV or source.shape is None:
+        return
+    thickness, height, back = scale.box(source.shape)
+    right = before.x - _extent(source, scale) / 2 + thickness
+    top = before.y - (height + back) / 2 + back
+    left, across = (right + 0.3 * back, 0.4 * back) if back else (right - thickness, thickness)
+    rise = across if back else 0.0
+    y = top + 0.14 * height - (0.3 * back if back else 0.0)
+    down = 0.22 * height
+    corners = [(left, y), (left + across, y - rise), (left + across, y - rise + down), (left, y + down)]
+    _, high, deep = scale.box(target.shape)
+    end = (place.x - _extent(target, scale) / 2, place.y - (high + deep) / 2 + deep + 0.25 * high)
+    canvas.shape(corners, "paper", "ink", fill_opacity="0.55", stroke_width="0.9")
+    for corner in corners[1:3]:
+        canvas.line(corner, end, colour="ink", width=0.7, stroke_dasharray="3 2")
 
 
 def _box(canvas: Canvas, x: float, y: float, thickness: float, height: float, back: float, volume: Volume) -> None:
@@ -187,7 +210,7 @@ def _lines(what: Volume | Column) -> list[str]:
         words, parameters = what.words, what.parameters
         head = "shape unknown" if what.shape is None else channels_of(what.shape)
     head = head if what.times == 1 else f"{head} {times_of(what.times)}"
-    lines = [fitted(head, 190.0, _BOLD), fitted(listed(words), _LABEL_WIDTH, _SIZE)]
+    lines = [fitted(head, 190.0, _BOLD), *wrapped(listed(words), _LABEL_WIDTH, _SIZE)]
     total = add_all(parameters)
     if total != 0:
         lines.append(f"{amount(total)} {noun(total, 'parameter')}")

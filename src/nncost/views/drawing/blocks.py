@@ -13,13 +13,13 @@ from nncost.views.drawing.layers import (
     ATTENTION, CONV, DENSE, EMBEDDING, NORM, POOL, RECURRENT, UNKNOWN, Layer, each_of,
 )  # fmt: skip
 from nncost.views.drawing.svg import Canvas
-from nncost.views.drawing.text import amount, fitted, listed, path_fitted, shape_of, text_width, times_of, wrapped
+from nncost.views.drawing.text import amount, fitted, listed, shape_of, text_width, times_of, wrapped
 from nncost.views.drawing.tree import Node, Run, is_whole, runs_of, tree_of
 
 _PAGE = 1080.0
 _TITLE, _SIZE, _LINE = 12.5, 11.0, 15.5
 _WORDS, _FEWEST = 158.0, 92.0
-_GAP, _ROW_GAP, _PAD, _HEAD = 26.0, 24.0, 14.0, 26.0
+_GAP, _ROW_GAP, _PAD, _HEAD = 28.0, 38.0, 14.0, 26.0
 _MOST_BOXES, _MOST_SIBLINGS, _KEPT_FIRST, _KEPT_LAST = 34, 14, 6, 5
 _FILLS = {
     DENSE: "forward", CONV: "forward", RECURRENT: "forward", ATTENTION: "backward", EMBEDDING: "update", NORM: "other",
@@ -86,12 +86,12 @@ def _siblings(nodes: Sequence[Node], depth: int, times: Dim) -> list[Block]:
 def _run(run: Run, depth: int, times: Dim) -> Block:
     if len(run.nodes) > 1:
         inside = _siblings(run.nodes, depth, times)
-        names = f"{run.nodes[0].path} … {run.nodes[-1].path}"
+        names = f"{run.nodes[0].name} … {run.nodes[-1].name}"
         lines = [shape_of(run.nodes[-1].output), _parameters(run.total, times)]
         return Block(names, lines, times=run.times, path=names, inside=inside)
     node = run.nodes[0]
-    path = ranged(run.paths[:2_000])
-    repeated = run.times if len(run.paths) > 1 else _relative(run.times, times)
+    path = ranged(run.names[:2_000]) or (node.kinds or ["whole network"])[0]
+    repeated = run.times if len(run.names) > 1 else _relative(run.times, times)
     return _node(node, path, depth, repeated, times)
 
 
@@ -114,9 +114,9 @@ def _node(node: Node, path: str, depth: int, repeated: Dim, outer: Dim) -> Block
         lines += ["unknown"] if unknown else []
         family = UNKNOWN if unknown else _family(node)
         total = _each(node, inner)
-        return Block(path, [*lines, *total], family, repeated, path)
+        return Block(path, [*lines, *total], family, repeated, node.path)
     inside = _siblings(list(node.children.values()), depth - 1, inner)
-    return Block(path, [*lines, *_each(node, inner)], times=repeated, path=path, inside=inside,
+    return Block(path, [*lines, *_each(node, inner)], times=repeated, path=node.path, inside=inside,
                  is_residual="residual" in node.kinds)  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _measure(block: Block, page: float) -> None:
 
 
 def _heading(block: Block) -> str:
-    return path_fitted(block.title, 260.0 if block.inside else _WORDS - 30 * (block.times != 1), _TITLE)
+    return fitted(block.title, 260.0 if block.inside else _WORDS - 30 * (block.times != 1), _TITLE)
 
 
 def _stack(block: Block) -> str:
@@ -189,7 +189,7 @@ def _stack(block: Block) -> str:
 def _note(block: Block) -> str:
     """What stands below a frame's name, on one line."""
     each = " each" if block.times != 1 else ""
-    return fitted(" · ".join(block.lines) + each, 420.0, _SIZE)
+    return fitted(" · ".join(block.lines) + each, 560.0, _SIZE)
 
 
 # ------------------------------------------------------------------- drawing
@@ -216,7 +216,7 @@ def _connect(canvas: Canvas, before: Block | None, block: Block, *, is_first: bo
         canvas.line((before.x + before.width + 2, y), (block.x - 2, y), arrow=True)
         return
     start, end = before.x + before.width / 2, block.x + min(block.width, 160.0) / 2
-    canvas.line((start, before.y + before.height + 2), (start, lane), (end, lane), (end, block.y - 2), arrow=True)
+    canvas.line((start, before.y + before.height + 2), (start, lane), (end, lane), (end, block.y - (2 if block.times == 1 else 8)), arrow=True)
 
 
 def _draw(canvas: Canvas, block: Block) -> None:

@@ -64,7 +64,8 @@ def layers_of(report: Report) -> list[Layer]:
     missing = [
         Layer(path, kind, UNKNOWN, report.outputs.get(path)) for path, kind in sorted(unknown) if (path, kind) not in present
     ]
-    return list(_inserted(found, missing, {path: i for i, path in enumerate(report.outputs)}))
+    order = {path: i for i, path in enumerate(report.outputs)}
+    return list(_inserted(_as_they_end(found, order), missing, order))
 
 
 def family_of(kind: str) -> str:
@@ -100,6 +101,15 @@ def _tidy_quotient(amount: Dim, times: Dim) -> Dim | None:
 def _layer(row: ReportRow, unknown: set[tuple[str, str]]) -> Layer:
     family = UNKNOWN if (row.path, row.op) in unknown else family_of(row.op)
     return Layer(row.path, row.op, family, row.output, row.weights, row.biases, row.other, row.times)
+
+
+def _as_they_end(layers: list[Layer], order: dict[str, int]) -> list[Layer]:
+    """Layers in the order in which they end, which modules need not be defined in; others stay behind the one before."""
+    places, last = [], -1
+    for layer in layers:
+        last = order.get(layer.path, last)
+        places.append(last)
+    return [layers[i] for i in sorted(range(len(layers)), key=places.__getitem__)]
 
 
 def _inserted(found: list[Layer], missing: list[Layer], order: dict[str, int]) -> Iterator[Layer]:

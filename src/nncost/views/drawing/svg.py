@@ -87,6 +87,11 @@ class Canvas:
         yield
         self._parts.append("</g>")
 
+    def below(self, string: str, size: float, colour: str = "soft", *, bold: bool = False) -> None:
+        """A line of text below all that is drawn, from its left side on."""
+        left, _, _, bottom = self._box or (0.0, 0.0, 0.0, 0.0)
+        self.text(left, bottom + 1.8 * size, string, size, anchor="start", colour=colour, bold=bold)
+
     def document(self, title: str, description: str) -> str:
         """The whole SVG, as large as what was drawn and a margin."""
         left, top, right, bottom = self._box or (0.0, 0.0, 1.0, 1.0)

@@ -60,18 +60,14 @@ class Node:
 
 @dataclass(slots=True)
 class Run:
-    """Nodes that stand there ``times`` times, one after the other; once if nothing is repeated."""
+    """Nodes that stand there ``times`` times, one after the other, with the names of the first of each repetition."""
 
     nodes: list[Node]
     times: Dim
-    paths: list[str]
+    names: list[str]
 
-    @property
-    def total(self) -> Dim:
-        """The parameters of all repetitions."""
-        return self._total
-
-    _total: Dim = 0
+    total: Dim = 0
+    """The parameters of all repetitions."""
 
 
 def tree_of(report: Report, layers: Sequence[Layer]) -> Node:
@@ -79,11 +75,13 @@ def tree_of(report: Report, layers: Sequence[Layer]) -> Node:
     root = Node("", "")
     for layer in layers:
         node, names = root, _names(layer.path)
+        if not layer.path and layer.parameters == 0 and layer.family != UNKNOWN:
+            continue  # The whole network, whose inside is drawn.
         for i, name in enumerate(names):
             path = layer.path if i == len(names) - 1 else _prefix(layer.path, names[: i + 1])
             node = node.children.setdefault(name, Node(name, path))
         node.layers.append(layer)
-    root = _folded(_opened(root))
+    root = _folded(_opened(_merged(root)))
     _finish(root, report.outputs, {})
     return root
 
@@ -97,7 +95,7 @@ def runs_of(nodes: Sequence[Node]) -> list[Run]:
         part = nodes[i : i + period * times]
         once = list(nodes[i : i + period])
         alone = times == 1 and period == 1
-        found.append(Run(once, once[0].times if alone else times, [n.path for n in part[::period]], add_all(n.total for n in part)))
+        found.append(Run(once, once[0].times if alone else times, [n.name for n in part[::period]], add_all(n.total for n in part)))
         i += period * times
     return found
 
@@ -151,6 +149,17 @@ def _opened(root: Node) -> Node:
         root.children = children
 
 
+def _merged(node: Node) -> Node:
+    """The tree with modules that hold no more than one other as one with it."""
+    node.children = {name: _merged(child) for name, child in node.children.items()}
+    if node.name and not node.layers and len(node.children) == 1:
+        (child,) = node.children.values()
+        if not _is_repeat(child):
+            child.name = f"{node.name}.{child.name}"
+            return child
+    return node
+
+
 def _is_repeat(node: Node) -> bool:
     return any(layer.times != 1 for layer in node.all_layers())
 
@@ -190,11 +199,6 @@ def _times(node: Node) -> Dim:
     return times[0] if times and all(same(times[0], other) for other in times[1:50]) else 1
 
 
-def each_total(node: Node, times: Dim) -> Dim | None:
-    """The parameters of one of so many repetitions; None if it is no whole number."""
-    return each_of(node.total, times)
-
-
 def is_whole(node: Node) -> bool:
     """Whether a module is drawn as one block, since what is inside does not run one after the other."""
-    return node.family == ATTENTION or "attn" in node.name.lower() or "attention" in node.name.lower()
+    return node.family == ATTENTION or (bool(node.children) and re.search("attn|attention", node.name.lower()) is not None)

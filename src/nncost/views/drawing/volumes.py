@@ -10,7 +10,7 @@ from math import sqrt
 from nncost.dims import Dim, Shape, add_all, is_symbolic
 from nncost.units import noun
 from nncost.views.drawing.chain import Column
-from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN
+from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN, family_of
 from nncost.views.drawing.neurons import Dots, dots_of, draw_column, draw_lines
 from nncost.views.drawing.stages import INPUT, Pictured, Volume
 from nncost.views.drawing.svg import Canvas
@@ -207,7 +207,7 @@ def _lines(what: Volume | Column) -> list[str]:
         words, parameters = list(what.words), [what.weights, what.biases, what.other]
         head = amount(what.width)
     else:
-        words, parameters = what.words, what.parameters
+        words, parameters = sorted(what.words, key=lambda word: family_of(word) not in _FILLS), what.parameters
         head = "shape unknown" if what.shape is None else channels_of(what.shape)
     head = head if what.times == 1 else f"{head} {times_of(what.times)}"
     lines = [fitted(head, 190.0, _BOLD), *wrapped(listed(words), _LABEL_WIDTH, _SIZE)]

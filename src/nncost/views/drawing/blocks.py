@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nncost.dims import Dim, Shape, is_symbolic, product
+from nncost.dims import Dim
 from nncost.layer_paths import ranged
 from nncost.report import Report
 from nncost.units import noun
 from nncost.views.drawing.layers import (
-    ATTENTION, CONV, DENSE, EMBEDDING, NORM, POOL, RECURRENT, UNKNOWN, Layer, each_of,
-)  # fmt: skip
+    ATTENTION,
+    CONV,
+    DENSE,
+    EMBEDDING,
+    NORM,
+    POOL,
+    RECURRENT,
+    UNKNOWN,
+    Layer,
+    each_of,
+)
 from nncost.views.drawing.svg import Canvas
 from nncost.views.drawing.text import amount, fitted, listed, shape_of, text_width, times_of, wrapped
 from nncost.views.drawing.tree import Node, Run, is_whole, runs_of, tree_of
@@ -65,7 +75,9 @@ def _size(nodes: Sequence[Node], depth: int) -> int:
     """How many boxes nodes take if they are opened so deep."""
     runs = runs_of(nodes)
     shown = runs if len(runs) <= _MOST_SIBLINGS else [*runs[:_KEPT_FIRST], *runs[-_KEPT_LAST:]]
-    return sum(_size(list(n.children.values()), depth - 1) if depth and _opens(n) else 1 for run in shown for n in run.nodes)
+    return sum(
+        _size(list(n.children.values()), depth - 1) if depth and _opens(n) else 1 for run in shown for n in run.nodes
+    )
 
 
 def _opens(node: Node) -> bool:
@@ -80,7 +92,11 @@ def _siblings(nodes: Sequence[Node], depth: int, times: Dim) -> list[Block]:
         return [_run(run, depth, times) for run in runs]
     left = sum(len(run.nodes) for run in runs[_KEPT_FIRST:-_KEPT_LAST])
     gap = Block("…", [f"{left:,} more {noun(left, 'block')}"], is_gap=True)
-    return [*(_run(run, depth, times) for run in runs[:_KEPT_FIRST]), gap, *(_run(run, depth, times) for run in runs[-_KEPT_LAST:])]
+    return [
+        *(_run(run, depth, times) for run in runs[:_KEPT_FIRST]),
+        gap,
+        *(_run(run, depth, times) for run in runs[-_KEPT_LAST:]),
+    ]
 
 
 def _run(run: Run, depth: int, times: Dim) -> Block:
@@ -90,7 +106,7 @@ def _run(run: Run, depth: int, times: Dim) -> Block:
         lines = [shape_of(run.nodes[-1].output), _parameters(run.total, times)]
         return Block(names, lines, times=run.times, path=names, inside=inside)
     node = run.nodes[0]
-    path = ranged(run.names[:2_000]) or (node.kinds or ["whole network"])[0]
+    path = ranged(run.names[:2_000]) or next(iter(node.kinds), "network")
     repeated = run.times if len(run.names) > 1 else _relative(run.times, times)
     return _node(node, path, depth, repeated, times)
 
@@ -109,7 +125,7 @@ def _node(node: Node, path: str, depth: int, repeated: Dim, outer: Dim) -> Block
     lines = [*kinds, fitted(shape_of(node.output), _WORDS, _SIZE)]
     if not depth or not _opens(node):
         if node.children and not kinds:
-            lines.insert(0, fitted(", ".join(listed([k for layer in node.all_layers() for k in (layer.kind,)])), _WORDS, _SIZE))
+            lines[:0] = wrapped(listed(Counter(layer.kind for layer in node.all_layers())), _WORDS, _SIZE)
         unknown = any(layer.family == UNKNOWN for layer in node.all_layers())
         lines += ["unknown"] if unknown else []
         family = UNKNOWN if unknown else _family(node)
@@ -140,7 +156,9 @@ def _parameters(total: Dim, times: Dim) -> str:
 
 def _inputs(report: Report) -> list[Block]:
     inputs = list(report.source.inputs.items())
-    blocks = [Block(name, ["input", fitted(shape_of(shape), _WORDS, _SIZE)], "input", path=name) for name, shape in inputs[:3]]
+    blocks = [
+        Block(name, ["input", fitted(shape_of(shape), _WORDS, _SIZE)], "input", path=name) for name, shape in inputs[:3]
+    ]
     if len(inputs) > 3:
         blocks.append(Block("…", [f"{len(inputs) - 3} more inputs"], is_gap=True))
     return blocks
@@ -166,7 +184,10 @@ def _laid_out(blocks: Sequence[Block], page: float) -> tuple[list[list[Block]], 
 def _measure(block: Block, page: float) -> None:
     head = _heading(block)
     if not block.inside:
-        texts = [text_width(head, _TITLE), *(text_width(line, _SIZE) for line in block.lines)]
+        texts = [
+            text_width(head, _TITLE) + text_width(_stack(block), _TITLE) + 10 * bool(_stack(block)),
+            *(text_width(line, _SIZE) for line in block.lines),
+        ]
         block.width = max(_FEWEST if not block.is_gap else 40.0, max(texts) + 18)
         block.height = 12 + _TITLE + _LINE * len(block.lines) + (4 if block.lines else 0)
         return
@@ -186,14 +207,16 @@ def _stack(block: Block) -> str:
     return "" if block.times == 1 else times_of(block.times)
 
 
-def _note(block: Block) -> str:
+def _note(block: Block, width: float = 560.0) -> str:
     """What stands below a frame's name, on one line."""
     each = " each" if block.times != 1 else ""
-    return fitted(" · ".join(block.lines) + each, 560.0, _SIZE)
+    return fitted(" · ".join(block.lines) + each, width, _SIZE)
 
 
 # ------------------------------------------------------------------- drawing
-def _draw_rows(canvas: Canvas, rows: Sequence[Sequence[Block]], x: float, y: float, *, is_outermost: bool = False) -> None:
+def _draw_rows(
+    canvas: Canvas, rows: Sequence[Sequence[Block]], x: float, y: float, *, is_outermost: bool = False
+) -> None:
     before: Block | None = None
     for row in rows:
         height = max((block.height for block in row), default=0.0)
@@ -216,7 +239,13 @@ def _connect(canvas: Canvas, before: Block | None, block: Block, *, is_first: bo
         canvas.line((before.x + before.width + 2, y), (block.x - 2, y), arrow=True)
         return
     start, end = before.x + before.width / 2, block.x + min(block.width, 160.0) / 2
-    canvas.line((start, before.y + before.height + 2), (start, lane), (end, lane), (end, block.y - (2 if block.times == 1 else 8)), arrow=True)
+    canvas.line(
+        (start, before.y + before.height + 2),
+        (start, lane),
+        (end, lane),
+        (end, block.y - (2 if block.times == 1 else 8)),
+        arrow=True,
+    )
 
 
 def _draw(canvas: Canvas, block: Block) -> None:
@@ -235,7 +264,9 @@ def _draw_box(canvas: Canvas, block: Block) -> None:
     corner = 14.0 if block.family == "input" else 6.0
     if block.times != 1:
         for step in (6, 3):
-            canvas.box(block.x + step, block.y - step, block.width, block.height, fill="paper", stroke=fill, corner=corner)
+            canvas.box(
+                block.x + step, block.y - step, block.width, block.height, fill="paper", stroke=fill, corner=corner
+            )
     dashed = {"stroke_dasharray": "5 3"} if block.family == UNKNOWN else {}
     canvas.box(block.x, block.y, block.width, block.height, fill="paper", stroke="paper", corner=corner)
     canvas.box(block.x, block.y, block.width, block.height, fill=fill, stroke=fill, corner=corner, fill_opacity="0.14",
@@ -262,7 +293,7 @@ def _draw_frame(canvas: Canvas, block: Block) -> None:
     x, y = block.x + _PAD, block.y + _TITLE + 7
     canvas.text(x, y, _heading(block), _TITLE, bold=True, anchor="start")
     canvas.text(block.x + block.width - 10, y, _stack(block), _TITLE * 1.15, bold=True, anchor="end", colour="other")
-    canvas.text(x, y + _LINE, _note(block), _SIZE, colour="soft", anchor="start")
+    canvas.text(x, y + _LINE, _note(block, block.width - 2 * _PAD), _SIZE, colour="soft", anchor="start")
     shift = 11.0 if block.is_residual else 0.0
     _draw_rows(canvas, block.rows, x + shift, block.y + _HEAD + _LINE + _PAD - 4)
     if block.is_residual:

@@ -62,7 +62,9 @@ def layers_of(report: Report) -> list[Layer]:
     found = [_layer(row, unknown) for row in report.rows if row.phase == "forward"]
     present = {(layer.path, layer.kind) for layer in found}
     missing = [
-        Layer(path, kind, UNKNOWN, report.outputs.get(path)) for path, kind in sorted(unknown) if (path, kind) not in present
+        Layer(path, kind, UNKNOWN, report.outputs.get(path))
+        for path, kind in sorted(unknown)
+        if (path, kind) not in present
     ]
     order = {path: i for i, path in enumerate(report.outputs)}
     return list(_inserted(_as_they_end(found, order), missing, order))
@@ -94,7 +96,9 @@ def each_of(amount: Dim, times: Dim) -> Dim | None:
 def _tidy_quotient(amount: Dim, times: Dim) -> Dim | None:
     import sympy
 
-    quotient = sympy.cancel(sympy.sympify(exact_divide(amount, times)) if is_symbolic(times) else sympy.sympify(amount) / times)
+    quotient = sympy.cancel(
+        sympy.sympify(exact_divide(amount, times)) if is_symbolic(times) else sympy.sympify(amount) / times
+    )
     return None if quotient.has(sympy.Sum) or sympy.denom(quotient) != 1 else quotient
 
 
@@ -107,8 +111,9 @@ def _as_they_end(layers: list[Layer], order: dict[str, int]) -> list[Layer]:
     """Layers in the order in which they end, which modules need not be defined in; others stay behind the one before."""
     places, last = [], -1
     for layer in layers:
-        last = order.get(layer.path, last)
-        places.append(last)
+        place = order.get(layer.path, last)
+        places.append(place)
+        last = place if layer.path else last  # The whole network ends last, and what follows it is inside.
     return [layers[i] for i in sorted(range(len(layers)), key=places.__getitem__)]
 
 

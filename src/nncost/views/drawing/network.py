@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from nncost.dims import is_symbolic
 from nncost.documents.document import Chart
 from nncost.names import printable
-from nncost.report import Report
+from nncost.report import ParameterCounts, Report
 from nncost.units import counted, noun
 from nncost.views import shortened
 from nncost.views.drawing.blocks import blocks_of, draw_blocks
@@ -32,10 +34,10 @@ def network_chart(report: Report) -> Chart:
     layers = layers_of(report)
     canvas = Canvas()
     told = _draw(canvas, report, layers)
-    for note, is_warning in _notes(report, layers):
+    for note, is_warning in _notes(report):
         canvas.below(fitted(note, _NOTE_WIDTH, _NOTE), _NOTE, "alarm" if is_warning else "soft", bold=is_warning)
     title = f"The network {printable(shortened(' '.join(report.source.name.split()), 80))}"
-    description = f"{told} {' '.join(f'{note}.' for note, _ in _notes(report, layers))}"
+    description = f"{told} {' '.join(f'{note}.' for note, _ in _notes(report))}"
     return Chart(title, description, canvas.document(title, description), number_table(layers, report.parameters.total))
 
 
@@ -71,17 +73,21 @@ def _told_volumes(picture: Pictured, joined: bool) -> str:
     return f"A convolutional network{stages}, as channels@size of the maps: {_some(volumes)}{behind}.{around}"
 
 
-def _notes(report: Report, layers: Sequence[Layer]) -> list[tuple[str, bool]]:
+def _notes(report: Report) -> list[tuple[str, bool]]:
     """What stands below the picture: the parameters and, as a warning, what is unknown."""
     p = report.parameters
-    parts = [counted(p.weights, "weight"), counted(p.biases, "bias", "biases")]
-    parts += [f"{amount(p.other)} other"] if p.other != 0 else []
-    notes = [(f"{counted(p.total, 'parameter')} = {' + '.join(parts)}", False)]
+    total = counted(p.total, "parameter")
+    notes = [(total if is_symbolic(p.total) else f"{total} = {_parts(p)}", False)]
     if report.unknown:
         many = len(report.unknown)
-        names = ", ".join(listed([printable(item["op"]) for item in report.unknown])[:_MOST_TOLD])
+        names = ", ".join(listed(Counter(printable(item["op"]) for item in report.unknown))[:_MOST_TOLD])
         notes.append((f"INCOMPLETE: {many:,} unknown {noun(many, 'operation')}: {fitted(names, 500, _NOTE)}", True))
     return notes
+
+
+def _parts(p: ParameterCounts) -> str:
+    parts = [counted(p.weights, "weight"), counted(p.biases, "bias", "biases")]
+    return " + ".join([*parts, *([f"{amount(p.other)} other"] if p.other != 0 else [])])
 
 
 def _some(words: Sequence[str]) -> str:

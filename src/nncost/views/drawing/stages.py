@@ -10,8 +10,17 @@ from nncost.records import replace
 from nncost.report import Report
 from nncost.views.drawing.chain import Column
 from nncost.views.drawing.layers import (
-    ATTENTION, CONV, DENSE, EMBEDDING, MOVE, POOL, RECURRENT, UNKNOWN, Layer, example,
-)  # fmt: skip
+    ATTENTION,
+    CONV,
+    DENSE,
+    EMBEDDING,
+    MOVE,
+    POOL,
+    RECURRENT,
+    UNKNOWN,
+    Layer,
+    example,
+)
 
 _MOST_ALONE, _MOST_BOXES = 10, 3
 _FEWEST_CONVOLUTIONS = 8
@@ -29,7 +38,7 @@ class Volume:
     family: str
     shape: Shape | None
     paths: list[str] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
+    words: dict[str, Dim] = field(default_factory=dict)
     parameters: list[Dim] = field(default_factory=list)
     times: Dim = 1
     drawn: int = 1
@@ -65,7 +74,7 @@ def pictured(report: Report, layers: Sequence[Layer]) -> Pictured | None:
         return None
     last = max(i for i, layer in enumerate(layers) if layer.family == CONV)
     name, shape = next(iter(report.source.inputs.items()))
-    volumes = [Volume(INPUT, example(shape), words=[name])]
+    volumes = [Volume(INPUT, example(shape), words={name: 1})]
     columns: list[Column] = []
     for i, layer in enumerate(layers):
         if layer.family == DENSE and i > last and layer.output:
@@ -94,11 +103,15 @@ def _fold(volumes: list[Volume], layer: Layer) -> None:
     """Add a layer: a volume of its own, or a word to the one before."""
     shape = None if layer.output is None else example(layer.output)
     last = volumes[-1]
-    is_volume = layer.family in (CONV, POOL, UNKNOWN) or (layer.family == MOVE and shape is not None and shape != last.shape)
+    is_volume = layer.family in (CONV, POOL, UNKNOWN) or (
+        layer.family == MOVE and shape is not None and shape != last.shape
+    )
     if is_volume or last.family == INPUT:
-        volumes.append(Volume(layer.family, shape, [layer.path], [layer.kind], [layer.parameters], layer.times))
+        volumes.append(
+            Volume(layer.family, shape, [layer.path], {layer.kind: layer.times}, [layer.parameters], layer.times)
+        )
         return
-    last.words.append(layer.kind)
+    last.words[layer.kind] = last.words.get(layer.kind, 0) + layer.times
     last.parameters.append(layer.parameters)
 
 
@@ -139,7 +152,8 @@ def _stages(volumes: Sequence[Volume]) -> list[Volume]:
 
 def _take(stage: Volume, volume: Volume) -> None:
     """Add a volume to its stage."""
-    stage.words += volume.words
+    for kind, times in volume.words.items():
+        stage.words[kind] = stage.words.get(kind, 0) + times
     stage.parameters += volume.parameters
     stage.drawn = min(_MOST_BOXES, stage.drawn + 1)
     stage.paths.append(volume.path)
@@ -156,5 +170,11 @@ def _widen(stages: Sequence[Volume], outputs: Mapping[str, Shape]) -> None:
     for stage, start, end in zip(stages, starts, [*starts[1:], len(shapes)], strict=True):
         for shape in map(example, shapes[start:end]):
             now = stage.shape
-            if now is not None and shape[1:] == now[1:] and shape and not any(map(is_symbolic, (shape[0], now[0]))):
+            if (
+                now is not None
+                and not stage.is_point
+                and shape[1:] == now[1:]
+                and shape
+                and not any(map(is_symbolic, (shape[0], now[0])))
+            ):
                 stage.shape = shape if shape[0] > now[0] else now

@@ -34,7 +34,9 @@ class Canvas:
         self._parts: list[str] = []
         self._box: tuple[float, float, float, float] | None = None
 
-    def line(self, *points: tuple[float, float], colour: str = "soft", width: float = 1.2, arrow: bool = False, **more: str) -> None:
+    def line(
+        self, *points: tuple[float, float], colour: str = "soft", width: float = 1.2, arrow: bool = False, **more: str
+    ) -> None:
         """A line through points; with ``arrow`` there is a head at its end."""
         self._cover(points)
         path = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
@@ -45,7 +47,13 @@ class Canvas:
     def shape(self, points: list[tuple[float, float]], fill: str, stroke: str = "ink", **more: str) -> None:
         """A filled polygon."""
         self._cover(points)
-        self._add("polygon", points=" ".join(f"{_n(x)},{_n(y)}" for x, y in points), fill=ink(fill), stroke=ink(stroke), **more)
+        self._add(
+            "polygon",
+            points=" ".join(f"{_n(x)},{_n(y)}" for x, y in points),
+            fill=ink(fill),
+            stroke=ink(stroke),
+            **more,
+        )
 
     def box(
         self, x: float, y: float, width: float, height: float, *, fill: str = "paper", stroke: str = "ink",
@@ -61,13 +69,23 @@ class Canvas:
         self._cover([(x - radius, y - radius), (x + radius, y + radius)])
         self._add("circle", cx=_n(x), cy=_n(y), r=_n(radius), fill=ink(fill), stroke=ink(stroke), **more)
 
-    def strokes(self, lines: list[tuple[float, float, float, float]], colour: str, width: float, opacity: float) -> None:
+    def strokes(
+        self, lines: list[tuple[float, float, float, float]], colour: str, width: float, opacity: float
+    ) -> None:
         """Many lines as one element."""
         path = "".join(f"M{_n(a)} {_n(b)}L{_n(c)} {_n(d)}" for a, b, c, d in lines)
         self._add("path", d=path, fill="none", stroke=ink(colour), stroke_width=_n(width), stroke_opacity=_n(opacity))
 
     def text(
-        self, x: float, y: float, string: str, size: float, *, anchor: str = "middle", colour: str = "ink", bold: bool = False
+        self,
+        x: float,
+        y: float,
+        string: str,
+        size: float,
+        *,
+        anchor: str = "middle",
+        colour: str = "ink",
+        bold: bool = False,
     ) -> None:
         """One line of text on the base line ``y``; nothing if it is empty."""
         if not string:
@@ -77,7 +95,7 @@ class Canvas:
         self._cover([(left, y - TEXT_ABOVE * size), (left + width, y + TEXT_BELOW * size)])
         weight = {"font_weight": "600"} if bold else {}
         place = {"x": _n(x), "y": _n(y), "font_size": _n(size), "text_anchor": anchor}
-        self._parts.append(f"<text{_attributes(place | weight)} fill=\"{ink(colour)}\">{clean(string)}</text>")
+        self._parts.append(f'<text{_attributes(place | weight)} fill="{ink(colour)}">{clean(string)}</text>')
 
     @contextmanager
     def titled(self, title: str) -> Iterator[None]:
@@ -108,7 +126,11 @@ class Canvas:
         (x0, y0), (x, y) = start, end
         length = max(1e-6, ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5)
         dx, dy = (x - x0) / length, (y - y0) / length
-        points = [(x, y), (x - 7 * dx + 3.2 * dy, y - 7 * dy - 3.2 * dx), (x - 7 * dx - 3.2 * dy, y - 7 * dy + 3.2 * dx)]
+        points = [
+            (x, y),
+            (x - 7 * dx + 3.2 * dy, y - 7 * dy - 3.2 * dx),
+            (x - 7 * dx - 3.2 * dy, y - 7 * dy + 3.2 * dx),
+        ]
         self.shape(points, colour, colour, stroke_width="0.5")
 
     def _add(self, name: str, **attributes: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from unicodedata import combining, east_asian_width
 
 from nncost.dims import Dim, Shape, is_symbolic
@@ -88,12 +87,14 @@ def times_of(times: Dim) -> str:
 
 def channels_of(shape: Shape) -> str:
     """The shape of an example's feature maps: ``16@28×28``, ``64`` without axes of space."""
-    return f"{size_of(shape[0])}@{'×'.join(map(size_of, shape[1:]))}" if len(shape) > 1 else "".join(map(size_of, shape))
+    return (
+        f"{size_of(shape[0])}@{'×'.join(map(size_of, shape[1:]))}" if len(shape) > 1 else "".join(map(size_of, shape))
+    )
 
 
-def listed(words: Sequence[str]) -> list[str]:
-    """Words with how often they stand there, in the order of their first: ``conv``, ``2 relu``."""
-    return [word if times == 1 else f"{times:,} {word}" for word, times in Counter(words).items()]
+def listed(words: Mapping[str, Dim]) -> list[str]:
+    """Words with how often they stand there: ``conv``, ``2 relu``."""
+    return [word if times == 1 else f"{size_of(times)} {word}" for word, times in words.items()]
 
 
 def wrapped(parts: Sequence[str], width: float, size: float, most: int = 2) -> list[str]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nncost.dims import Dim, Shape, add_all, same
 from nncost.report import Report
 from nncost.views.drawing.layers import (
-    ACTIVATION, ATTENTION, CONV, DROPOUT, NORM, UNKNOWN, Layer, each_of,
-)  # fmt: skip
+    ACTIVATION,
+    ATTENTION,
+    CONV,
+    DROPOUT,
+    NORM,
+    UNKNOWN,
+    Layer,
+)
 
 _SEPARATOR = re.compile(r"[./]")
 _DEEPEST = 10
-_LONGEST_PERIOD = 40
+_LONGEST_PERIOD, _FEWEST_TOGETHER = 40, 3
 
 
 @dataclass(slots=True)
@@ -33,9 +40,9 @@ class Node:
     key: int = 0
 
     @property
-    def kinds(self) -> list[str]:
-        """Its own operations."""
-        return [layer.kind for layer in self.layers]
+    def kinds(self) -> Counter[str]:
+        """Its own operations and how many there are of each."""
+        return Counter(layer.kind for layer in self.layers)
 
     @property
     def family(self) -> str:
@@ -49,7 +56,9 @@ class Node:
     @property
     def total(self) -> Dim:
         """All its parameters, those of the modules inside and of all repetitions with them."""
-        return add_all([*(layer.parameters for layer in self.layers), *(child.total for child in self.children.values())])
+        return add_all(
+            [*(layer.parameters for layer in self.layers), *(child.total for child in self.children.values())]
+        )
 
     def all_layers(self) -> Iterator[Layer]:
         """Its layers and those of the modules inside."""
@@ -95,7 +104,14 @@ def runs_of(nodes: Sequence[Node]) -> list[Run]:
         part = nodes[i : i + period * times]
         once = list(nodes[i : i + period])
         alone = times == 1 and period == 1
-        found.append(Run(once, once[0].times if alone else times, [n.name for n in part[::period]], add_all(n.total for n in part)))
+        found.append(
+            Run(
+                once,
+                once[0].times if alone else times,
+                [n.name for n in part[::period]],
+                add_all(n.total for n in part),
+            )
+        )
         i += period * times
     return found
 
@@ -110,7 +126,7 @@ def _period(keys: Sequence[int], start: int) -> tuple[int, int]:
         while end < len(keys) and keys[end] == keys[end - period]:
             end += 1
         times = (end - start) // period
-        if times > 1 and times * period > covered:
+        if times >= (2 if period == 1 else _FEWEST_TOGETHER) and times * period > covered:
             best, covered = (period, times), times * period
     return best
 
@@ -120,9 +136,7 @@ def _names(path: str) -> list[str]:
     """The names in a path, a number with the name before it; very deep paths end in one long name."""
     names: list[str] = []
     for part in filter(None, _SEPARATOR.split(path[:2_000])):
-        if part.isdigit() and names and not names[-1][-1:].isdigit():
-            names[-1] += f".{part}"
-        elif len(names) == _DEEPEST:
+        if (part.isdigit() and names and not names[-1][-1:].isdigit()) or len(names) == _DEEPEST:
             names[-1] += f".{part}"
         else:
             names.append(part)
@@ -140,7 +154,11 @@ def _prefix(path: str, names: Sequence[str]) -> str:
 def _opened(root: Node) -> Node:
     """The root without modules around everything, whose own operations there are none of that have parameters."""
     while True:
-        around = [n for n in root.children.values() if n.children and not _is_repeat(n) and not any(l.parameters != 0 for l in n.layers)]
+        around = [
+            n
+            for n in root.children.values()
+            if n.children and not _is_repeat(n) and not any(layer.parameters != 0 for layer in n.layers)
+        ]
         if len(root.children) > 2 or len(around) != 1 or any(layer.kind == "residual" for layer in around[0].layers):
             return root
         children: dict[str, Node] = {}
@@ -155,7 +173,7 @@ def _merged(node: Node) -> Node:
     if node.name and not node.layers and len(node.children) == 1:
         (child,) = node.children.values()
         if not _is_repeat(child):
-            child.name = f"{node.name}.{child.name}"
+            child.name = child.path[len(node.path) - len(node.name) :]
             return child
     return node
 
@@ -189,7 +207,9 @@ def _finish(node: Node, outputs: Mapping[str, Shape], keys: dict[object, int]) -
     if node.layers and not node.children:
         node.output = node.layers[-1].output or node.output
     node.times = _times(node)
-    own = tuple((layer.kind, layer.output, layer.weights, layer.biases, layer.other, layer.times) for layer in node.layers)
+    own = tuple(
+        (layer.kind, layer.output, layer.weights, layer.biases, layer.other, layer.times) for layer in node.layers
+    )
     node.key = keys.setdefault((own, tuple(child.key for child in node.children.values()), node.output), len(keys))
 
 
@@ -201,4 +221,6 @@ def _times(node: Node) -> Dim:
 
 def is_whole(node: Node) -> bool:
     """Whether a module is drawn as one block, since what is inside does not run one after the other."""
-    return node.family == ATTENTION or (bool(node.children) and re.search("attn|attention", node.name.lower()) is not None)
+    return node.family == ATTENTION or (
+        bool(node.children) and re.search("attn|attention", node.name.lower()) is not None
+    )

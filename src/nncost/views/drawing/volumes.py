@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,7 +43,10 @@ def draw_volumes(canvas: Canvas, picture: Pictured) -> None:
     things: list[Volume | Column] = [*picture.volumes, *picture.columns]
     places = [Place(thing, 0.0, _lines(thing)) for thing in things]
     for place in places:
-        place.width = max(_extent(place.what, scale), *(text_width(line, _BOLD if i == 0 else _SIZE) for i, line in enumerate(place.lines)))
+        place.width = max(
+            _extent(place.what, scale),
+            *(text_width(line, _BOLD if i == 0 else _SIZE) for i, line in enumerate(place.lines)),
+        )
     y = 0.0
     rows = _rows(places)
     for number, row in enumerate(rows):
@@ -168,7 +172,12 @@ def _draw_volume(canvas: Canvas, place: Place, volume: Volume, scale: _Scale) ->
 def _draw_window(canvas: Canvas, before: Place, place: Place, scale: _Scale) -> None:
     """What one value of a convolution reads of the maps before it: a sketch, not to scale."""
     source, target = before.what, place.what
-    if not isinstance(source, Volume) or not isinstance(target, Volume) or target.family != CONV or source.shape is None:
+    if (
+        not isinstance(source, Volume)
+        or not isinstance(target, Volume)
+        or target.family != CONV
+        or source.shape is None
+    ):
         return
     thickness, height, back = scale.box(source.shape)
     right = before.x - _extent(source, scale) / 2 + thickness
@@ -204,10 +213,11 @@ def _box(canvas: Canvas, x: float, y: float, thickness: float, height: float, ba
 def _lines(what: Volume | Column) -> list[str]:
     """What stands below: the shape, the operations, the parameters and the layer's path."""
     if isinstance(what, Column):
-        words, parameters = list(what.words), [what.weights, what.biases, what.other]
+        words, parameters = dict[str, Dim](Counter(what.words)), [what.weights, what.biases, what.other]
         head = amount(what.width)
     else:
-        words, parameters = sorted(what.words, key=lambda word: family_of(word) not in _FILLS), what.parameters
+        order = sorted(what.words, key=lambda word: family_of(word) not in _FILLS)
+        words, parameters = {word: what.words[word] for word in order}, what.parameters
         head = "shape unknown" if what.shape is None else channels_of(what.shape)
     head = head if what.times == 1 else f"{head} {times_of(what.times)}"
     lines = [fitted(head, 190.0, _BOLD), *wrapped(listed(words), _LABEL_WIDTH, _SIZE)]

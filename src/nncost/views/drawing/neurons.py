@@ -17,6 +17,7 @@ _MOST_CIRCLES, _FEWEST_SLOTS, _SLOTS_OF_DOTS = 16, 10, 2
 _SMALL, _LABEL = 11.0, 12.5
 _LINE = 16.0
 _LABEL_WIDTH, _FEWEST_GAP = 132.0, 104.0
+_LARGEST_INDEX = 10**6
 
 
 @record
@@ -195,10 +196,11 @@ def _names(canvas: Canvas, x: float, place: Dots, radius: float, role: str, widt
     if role == "hidden" or not place.circles:
         return
     letter, side, anchor = ("x", -radius - 5, "end") if role == "input" else ("y", radius + 5, "start")
-    last = "" if is_symbolic(width) or width > 10**6 else str(width)
-    for y, index in ((place.circles[0], "1"), (place.circles[-1], last)):
-        if index and (index != "1" or y == place.circles[0]):
-            canvas.text(x + side, y + 4, f"{letter}{subscript(index)}", _SMALL, anchor=anchor, colour="soft")
+    last = "" if is_symbolic(width) or width > _LARGEST_INDEX else str(width)
+    marks = [(place.circles[0], "1"), (place.circles[-1], last)] if width != 1 else [(place.circles[0], " ")]
+    for y, index in marks:
+        if index:
+            canvas.text(x + side, y + 4, f"{letter}{subscript(index)}".strip(), _SMALL, anchor=anchor, colour="soft")
 
 
 def subscript(digits: str) -> str:

@@ -159,7 +159,8 @@ def _take(stage: Volume, volume: Volume) -> None:
     stage.paths.append(volume.path)
     families = (volume.family, stage.family)
     stage.family = next((family for family in (UNKNOWN, CONV) if family in families), stage.family)
-    stage.shape = stage.shape or volume.shape
+    if volume.shape is not None and (stage.shape is None or volume.space == stage.space):
+        stage.shape = volume.shape
 
 
 def _widen(stages: Sequence[Volume], outputs: Mapping[str, Shape]) -> None:

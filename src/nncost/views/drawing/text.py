@@ -9,9 +9,9 @@ from nncost.dims import Dim, Shape, is_symbolic
 from nncost.names import printable
 from nncost.units import compact, exact
 
-_WIDE, _BROAD, _CAPITAL, _USUAL, _NARROW = 1.1, 0.98, 0.74, 0.62, 0.34
-_BROAD_LETTERS = frozenset("mwMW@%—…")
-_NARROW_LETTERS = frozenset("ijlI.,:;'|!·")
+_WIDE, _BROAD, _CAPITAL, _USUAL, _NARROW = 1.1, 1.0, 0.79, 0.63, 0.36
+_BROAD_LETTERS = frozenset("mwMW@%—…&~^<>=+#")
+_NARROW_LETTERS = frozenset("ijlI.,'|·")
 _MOST_DIGITS, _MOST_FORMULA = 21, 34
 _SHORT_SIZE = 10**7
 

@@ -127,13 +127,21 @@ def test_an_unknown_operation_is_marked_and_named() -> None:
 
 def test_an_unknown_operation_in_a_convolutional_network_is_a_dashed_volume() -> None:
     report = nncost.count(LENET)
-    outputs = {path: shape for path, shape in report.outputs.items() if path != "avgpool.1"}
     rows = [row for row in report.rows if row.path != "avgpool.1"]
     unknown = [{"path": "avgpool.1", "op": "Strange", "phase": "forward"}]
-    chart = network_chart(replace(report, rows=rows, outputs=outputs, unknown=unknown))
+    chart = network_chart(replace(report, rows=rows, unknown=unknown))
     check_picture(chart)
-    assert {"shape unknown", "unknown operation", "?"} <= set(words(chart))
+    assert {"Strange", "6@14×14", "unknown operation"} <= set(words(chart))
     assert any("stroke-dasharray" in shape.attrib for shape in root_of(chart).iter(f"{SVG}polygon"))
+    assert "Strange" in chart.description
+
+
+def test_where_an_unknown_operation_stands_need_not_be_known() -> None:
+    report = nncost.count(LENET)
+    unknown = [{"path": "somewhere", "op": "Strange", "phase": "forward"}]
+    chart = network_chart(replace(report, unknown=unknown))
+    check_picture(chart)
+    assert {"Strange", "shape unknown", "unknown", "somewhere"} <= set(words(chart))
 
 
 def test_a_report_without_shapes_or_layers_is_drawn() -> None:

@@ -231,9 +231,14 @@ def _repeats(shown: Sequence[Column | Left]) -> Iterator[tuple[int, int, str]]:
 
 
 def _left_out(canvas: Canvas, x: float, layers: Dim) -> None:
-    for dx in (-14, 0, 14):
-        canvas.circle(x + dx, 0, 3, fill="soft", stroke="soft")
+    draw_left_out(canvas, x, 0.0)
     canvas.text(x, 26, _left_text(layers), _LABEL, colour="soft")
+
+
+def draw_left_out(canvas: Canvas, x: float, y: float) -> None:
+    """Three dots for what is not drawn."""
+    for dx in (-14, 0, 14):
+        canvas.circle(x + dx, y, 3, fill="soft", stroke="soft")
 
 
 def _left_text(layers: Dim) -> str:

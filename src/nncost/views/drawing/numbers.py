@@ -43,6 +43,6 @@ def _neurons(layer: Layer, alike: int) -> Cell:
     """The neurons of a layer that has some; those of a recurrent one are the same at each step."""
     if layer.family not in (DENSE, CONV, RECURRENT):
         return ""
-    if layer.output is None or layer.values is None:
+    if not layer.output or layer.values is None:
         return NONE
     return (layer.output[-1] if layer.family == RECURRENT else layer.values) * layer.times * alike

@@ -79,6 +79,8 @@ def pictured(report: Report, layers: Sequence[Layer]) -> Pictured | None:
     for i, layer in enumerate(layers):
         if layer.family == DENSE and i > last and layer.output:
             columns.append(_column(layer, columns[-1].width if columns else 0))
+        elif columns and layer.family == UNKNOWN:
+            return None  # It has a block of its own, where it is seen.
         elif columns:
             _fold_into_column(columns, layer)
         else:

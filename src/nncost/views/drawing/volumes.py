@@ -12,7 +12,7 @@ from nncost.dims import Dim, Shape, add_all, is_symbolic
 from nncost.units import noun
 from nncost.views.drawing.chain import Column
 from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN, family_of
-from nncost.views.drawing.neurons import Dots, dots_of, draw_column, draw_lines
+from nncost.views.drawing.neurons import Dots, Left, dots_of, draw_column, draw_left_out, draw_lines
 from nncost.views.drawing.stages import INPUT, Pictured, Volume
 from nncost.views.drawing.svg import Canvas
 from nncost.views.drawing.text import amount, channels_of, fitted, listed, path_fitted, text_width, times_of, wrapped
@@ -30,7 +30,7 @@ _FILLS = {INPUT: "soft", CONV: "forward", POOL: "loss", UNKNOWN: "alarm", MOVE: 
 class Place:
     """A volume or a column in a row: its measures, then where its middle is."""
 
-    what: Volume | Column
+    what: Volume | Column | Left
     width: float
     lines: list[str]
     x: float = 0.0
@@ -40,7 +40,10 @@ class Place:
 def draw_volumes(canvas: Canvas, picture: Pictured) -> None:
     """Draw volumes, then neurons, from left to right in as many rows as they need."""
     scale = _Scale(picture.volumes)
-    things: list[Volume | Column] = [*picture.volumes, *picture.columns]
+    things: list[Volume | Column | Left] = [*picture.volumes, *picture.columns]
+    if len(things) > _MOST_THINGS:
+        left = Left(len(things) - _KEPT_FIRST - _KEPT_LAST)
+        things = [*things[:_KEPT_FIRST], left, *things[-_KEPT_LAST:]]
     places = [Place(thing, 0.0, _lines(thing)) for thing in things]
     for place in places:
         place.width = max(
@@ -95,16 +98,21 @@ class _Scale:
 
 
 _APART = 7.0
+_MOST_THINGS, _KEPT_FIRST, _KEPT_LAST = 18, 8, 7
 
 
-def _extent(what: Volume | Column, scale: _Scale) -> float:
+def _extent(what: Volume | Column | Left, scale: _Scale) -> float:
+    if isinstance(what, Left):
+        return 44.0
     if isinstance(what, Column):
         return 2 * _RADIUS + 30
     thickness, _, back = scale.box(what.shape)
     return what.drawn * thickness + (what.drawn - 1) * _APART + back
 
 
-def _half(what: Volume | Column, scale: _Scale) -> float:
+def _half(what: Volume | Column | Left, scale: _Scale) -> float:
+    if isinstance(what, Left):
+        return _LOWEST
     if isinstance(what, Column):
         return _SLOTS * _PITCH / 2
     _, height, back = scale.box(what.shape)
@@ -139,7 +147,9 @@ def _draw_row(canvas: Canvas, row: Sequence[Place], scale: _Scale, half: float, 
             canvas.line((start, place.y), (end, place.y), arrow=True)
     for i, (place, dot) in enumerate(zip(row, dots, strict=True)):
         with canvas.titled(f"{getattr(place.what, 'path', '') or 'input'}: {', '.join(place.lines)}"):
-            if isinstance(place.what, Volume):
+            if isinstance(place.what, Left):
+                draw_left_out(canvas, place.x, place.y)
+            elif isinstance(place.what, Volume):
                 _draw_volume(canvas, place, place.what, scale)
             else:
                 is_last = i == len(row) - 1
@@ -150,7 +160,7 @@ def _draw_row(canvas: Canvas, row: Sequence[Place], scale: _Scale, half: float, 
         _draw_window(canvas, before, place, scale)
 
 
-def _dots(what: Volume | Column) -> Dots | None:
+def _dots(what: Volume | Column | Left) -> Dots | None:
     return dots_of(what.width, _SLOTS, _PITCH) if isinstance(what, Column) else None
 
 
@@ -210,8 +220,10 @@ def _box(canvas: Canvas, x: float, y: float, thickness: float, height: float, ba
 
 
 # ------------------------------------------------------------------- labels
-def _lines(what: Volume | Column) -> list[str]:
+def _lines(what: Volume | Column | Left) -> list[str]:
     """What stands below: the shape, the operations, the parameters and the layer's path."""
+    if isinstance(what, Left):
+        return [f"{amount(what.layers)} more"]
     if isinstance(what, Column):
         words, parameters = dict[str, Dim](Counter(what.words)), [what.weights, what.biases, what.other]
         head = amount(what.width)
@@ -234,6 +246,6 @@ def _lines(what: Volume | Column) -> list[str]:
 def _labels(canvas: Canvas, place: Place, half: float) -> None:
     y = place.y + half + 22
     for i, line in enumerate(place.lines):
-        is_path = i == len(place.lines) - 1 and bool(place.what.path)
+        is_path = i > 0 and i == len(place.lines) - 1 and bool(getattr(place.what, "path", ""))
         colour = "alarm" if line == "unknown operation" else "soft" if is_path else "ink"
         canvas.text(place.x, y + i * _LINE, line, _BOLD if i == 0 else _SIZE, bold=i == 0, colour=colour)

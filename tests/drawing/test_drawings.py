@@ -85,7 +85,9 @@ def test_columns_in_the_middle_of_a_deep_network_are_told_by_their_number() -> N
     assert "13 more layers" in words(chart)
 
 
-@pytest.mark.parametrize("spec", [LENET, "784-16-16-10", "784-512*24-10", "16x8, lstm 32 last, dense 2", "CxN, conv M K", "784-h*L-10"])
+@pytest.mark.parametrize(
+    "spec", [LENET, "784-16-16-10", "784-512*24-10", "16x8, lstm 32 last, dense 2", "CxN, conv M K", "784-h*L-10"]
+)
 def test_the_numbers_add_up_to_the_report(spec: str) -> None:
     report = nncost.count(spec)
     table = network_chart(report).table

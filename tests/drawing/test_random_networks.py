@@ -25,10 +25,21 @@ def test_widths(spec: str) -> None:
 
 
 LAYER = st.sampled_from(
-    ["conv 8 3x3 pad=1", "conv 300 1x1", "relu", "batchnorm", "maxpool 2", "dropout 0.5", "avgpool 2 stride=1", "conv 5 5x5 pad=2 stride=2"]
+    [
+        "conv 8 3x3 pad=1",
+        "conv 300 1x1",
+        "relu",
+        "batchnorm",
+        "maxpool 2",
+        "dropout 0.5",
+        "avgpool 2 stride=1",
+        "conv 5 5x5 pad=2 stride=2",
+    ]
 )
 SAME_SIZE = ("conv 8 3x3 pad=1", "conv 300 1x1", "relu", "batchnorm", "dropout 0.5")
-HEAD = st.sampled_from(["", ", flatten, dense 30, relu, dense 4", ", globalavgpool, dense 10, softmax", ", flatten, dense 3"])
+HEAD = st.sampled_from(
+    ["", ", flatten, dense 30, relu, dense 4", ", globalavgpool, dense 10, softmax", ", flatten, dense 3"]
+)
 
 
 @given(st.lists(LAYER, max_size=5), st.lists(LAYER, min_size=1, max_size=9), st.sampled_from(["", "*3", "*40"]), HEAD)
@@ -48,7 +59,9 @@ KIND = st.one_of(
     st.sampled_from(["dense", "conv", "Conv2d", "LayerNorm", "relu", "MultiheadAttention", "add", "residual", "lstm", "maxpool", "flatten", "Embedding", "WWWWWWWWWWWWWWWWWWWWWWWWWWWW"]),
     st.text(min_size=1, max_size=40),
 )  # fmt: skip
-SIZE = st.one_of(st.integers(1, 4), st.integers(1, 10**30), st.sampled_from([symbol("h"), symbol("B") * symbol("a_long_name") + 1]))
+SIZE = st.one_of(
+    st.integers(1, 4), st.integers(1, 10**30), st.sampled_from([symbol("h"), symbol("B") * symbol("a_long_name") + 1])
+)
 SHAPE = st.one_of(st.none(), st.lists(SIZE, max_size=6).map(tuple))
 AMOUNT = st.one_of(st.just(0), st.integers(0, 10**40), st.just(symbol("h") ** 2))
 ROW = st.builds(
@@ -60,7 +73,9 @@ ROW = st.builds(
 
 @given(st.lists(ROW, max_size=40), st.lists(st.tuples(st.text(max_size=8), SHAPE), max_size=5), st.booleans())
 @settings(max_examples=250)
-def test_reports_of_anything(rows: list[ReportRow], inputs: list[tuple[str, tuple[int, ...] | None]], unknown: bool) -> None:
+def test_reports_of_anything(
+    rows: list[ReportRow], inputs: list[tuple[str, tuple[int, ...] | None]], unknown: bool
+) -> None:
     report = nncost.count("2-2")
     given_inputs = {name: shape or () for name, shape in inputs} or {"x": (1, 2)}
     changed = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from nncost.dims import Dim, product, same
@@ -58,11 +59,13 @@ def columns_of(report: Report, layers: Sequence[Layer]) -> list[Column] | None:
 def spelled_out(columns: Sequence[Column]) -> list[Column]:
     """Columns that stand there two or three times as columns of their own."""
     found: list[Column] = []
+    together = Counter(column.repeat for column in columns)
     for column in columns:
         few = isinstance(column.times, int) and 1 < column.times <= _SPELLED_OUT
-        alone = sum(other.repeat == column.repeat for other in columns) == 1
-        parts = [each_of(part, column.times) for part in (column.weights, column.biases, column.other)]
-        if few and alone and None not in parts:
+        parts = (
+            [each_of(part, column.times) for part in (column.weights, column.biases, column.other)] if few else [None]
+        )
+        if few and together[column.repeat] == 1 and None not in parts:
             weights, biases, other = (part if part is not None else 0 for part in parts)
             one = replace(column, weights=weights, biases=biases, other=other, times=1, repeat="")
             found += [one] * int(str(column.times))

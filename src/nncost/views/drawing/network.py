@@ -13,7 +13,7 @@ from nncost.units import counted, noun
 from nncost.views import shortened
 from nncost.views.drawing.blocks import blocks_of, draw_blocks
 from nncost.views.drawing.chain import Column, columns_of
-from nncost.views.drawing.layers import JOIN, Layer, layers_of
+from nncost.views.drawing.layers import JOIN, OTHER, Layer, layers_of
 from nncost.views.drawing.neurons import draw_neurons
 from nncost.views.drawing.numbers import number_table
 from nncost.views.drawing.stages import Pictured, pictured
@@ -23,6 +23,7 @@ from nncost.views.drawing.volumes import draw_volumes
 
 _NOTE, _NOTE_WIDTH = 12.0, 900.0
 _MOST_TOLD = 8
+_VOLUMES = "A convolutional network"
 
 
 def network_chart(report: Report) -> Chart:
@@ -34,10 +35,13 @@ def network_chart(report: Report) -> Chart:
     layers = layers_of(report)
     canvas = Canvas()
     told = _draw(canvas, report, layers)
-    for note, is_warning in _notes(report):
+    notes = _notes(report)
+    if told.startswith(_VOLUMES) and _has_joins(report, layers):
+        notes.insert(1, ("Connections around layers are not drawn", False))
+    for note, is_warning in notes:
         canvas.below(fitted(note, _NOTE_WIDTH, _NOTE), _NOTE, "alarm" if is_warning else "soft", bold=is_warning)
     title = f"The network {printable(shortened(' '.join(report.source.name.split()), 80))}"
-    description = f"{told} {' '.join(f'{note}.' for note, _ in _notes(report))}"
+    description = f"{told} {' '.join(f'{note}.' for note, _ in notes)}"
     return Chart(title, description, canvas.document(title, description), number_table(layers, report.parameters.total))
 
 
@@ -50,7 +54,7 @@ def _draw(canvas: Canvas, report: Report, layers: Sequence[Layer]) -> str:
     picture = pictured(report, layers)
     if picture is not None:
         draw_volumes(canvas, picture)
-        return _told_volumes(picture, any(layer.family == JOIN for layer in layers))
+        return _told_volumes(picture)
     blocks = blocks_of(report, layers)
     draw_blocks(canvas, blocks)
     names = [block.title if block.times == 1 else f"{block.title} ({amount(block.times)} times)" for block in blocks]
@@ -64,13 +68,20 @@ def _told_columns(columns: Sequence[Column]) -> str:
     return f"A fully connected network: {counted(columns[0].width, 'input')}, then {layers} of {_some(widths)} neurons."
 
 
-def _told_volumes(picture: Pictured, joined: bool) -> str:
+def _told_volumes(picture: Pictured) -> str:
     volumes = ["shape unknown" if v.shape is None else channels_of(v.shape) for v in picture.volumes]
     dense = [amount(column.width) for column in picture.columns if column.path]
     behind = f", then dense {noun(len(dense), 'layer')} of {_some(dense)} neurons" if dense else ""
     stages = " by stages, each with its largest number of maps" if picture.are_stages else ""
-    around = " Connections around layers are not drawn." if joined else ""
-    return f"A convolutional network{stages}, as channels@size of the maps: {_some(volumes)}{behind}.{around}"
+    return f"{_VOLUMES}{stages}, as channels@size of the maps: {_some(volumes)}{behind}."
+
+
+def _has_joins(report: Report, layers: Sequence[Layer]) -> bool:
+    """Whether some layers read more than the one before them: they add, or put tensors together."""
+    if "concat" in report.free or any(layer.family == JOIN for layer in layers):
+        return True
+    blocks = {layer.path for layer in layers if layer.family == OTHER}
+    return any(row.path in blocks and row.counts["add"] != 0 for row in report.rows if row.phase == "forward")
 
 
 def _notes(report: Report) -> list[tuple[str, bool]]:

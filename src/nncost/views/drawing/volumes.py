@@ -239,8 +239,15 @@ def _lines(what: Volume | Column | Left) -> list[str]:
     if isinstance(what, Volume) and what.family == UNKNOWN:
         lines.append("unknown operation")
     if what.path:
-        lines.append(path_fitted(what.path, _LABEL_WIDTH, _SIZE))
+        lines.append(_path(what))
     return lines
+
+
+def _path(what: Volume | Column) -> str:
+    """The layer's path; of a stage those of its first and its last layer, or the last one's where both are too long."""
+    if text_width(what.path, _SIZE) <= _LABEL_WIDTH or isinstance(what, Column):
+        return path_fitted(what.path, _LABEL_WIDTH, _SIZE)
+    return path_fitted(what.paths[-1], _LABEL_WIDTH, _SIZE)
 
 
 def _labels(canvas: Canvas, place: Place, half: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from typing import NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from nncost.documents.document import Chart
 from nncost.views.drawing.text import text_width
@@ -23,9 +23,9 @@ class Seen(NamedTuple):
     bottom: float
 
 
-def root_of(chart: Chart) -> ElementTree.Element:
+def root_of(chart: Chart) -> ET.Element:
     assert isinstance(chart.picture, str)
-    return ElementTree.fromstring(chart.picture)
+    return ET.fromstring(chart.picture)
 
 
 def texts(chart: Chart) -> list[Seen]:

@@ -39,7 +39,7 @@ def test_the_textbook_network_has_a_circle_for_each_neuron_and_squares_for_its_i
     coloured = [circle for circle in root.iter(f"{SVG}circle") if "fill-opacity" in circle.attrib]
     assert len(coloured) == 16 + 16 + 10
     assert len(list(root.iter(f"{SVG}rect"))) == 1 + 14  # The paper, and the inputs that are not left out.
-    (lines, *_) = [path for path in root.iter(f"{SVG}path")]
+    (lines, *_) = list(root.iter(f"{SVG}path"))
     assert lines.attrib["d"].count("M") == 14 * 16
 
 
@@ -99,20 +99,23 @@ def test_the_numbers_add_up_to_the_report(spec: str) -> None:
     assert nncost.dims.same(neurons, report.neurons)
 
 
-def test_ten_thousand_layers_are_a_small_picture() -> None:
-    report = nncost.count("8-8-8")
-    row = next(row for row in report.rows if row.op == "dense")
-    kinds = ("dense", "gelu", "attention", "conv", "add", "my op", "layernorm")
-    for make in (
-        lambda i: replace(row, path=f"layer {i * i}", op=kinds[i * i % 7], output=(1, i + 1)),
-        lambda i: replace(row, path=f"a{i}.b{i}.c", op="dense", output=(1, 8)),
-        lambda i: replace(row, path=f"n{i}", op="conv", output=(1, i % 50 + 1, i % 17 + 1, 8)),
-        lambda i: replace(row, path=f"dense.{i}", weights=64, output=(1, 8)),
-    ):
-        rows = [make(i) for i in range(10_000)]
-        chart = network_chart(replace(report, rows=rows, outputs={row.path: row.output for row in rows if row.output}))
-        check_picture(chart)
-        assert len(str(chart.picture)) < 100_000
+MANY = {
+    "of all kinds": lambda i: (f"layer {i * i}", KINDS[i * i % len(KINDS)], (1, i + 1)),
+    "in modules": lambda i: (f"a{i}.b{i}.c", "dense", (1, 8)),
+    "convolutions": lambda i: (f"n{i}", "conv", (1, i % 50 + 1, i % 17 + 1, 8)),
+    "fully connected": lambda i: (f"dense.{i}", "dense", (1, 8)),
+}
+KINDS = ("dense", "gelu", "attention", "conv", "add", "my op", "layernorm")
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_ten_thousand_layers_are_a_small_picture(kind: str) -> None:
+    report = nncost.count("8-8")
+    places = [MANY[kind](i) for i in range(10_000)]
+    rows = [replace(report.rows[0], path=path, op=op, output=output) for path, op, output in places]
+    chart = network_chart(replace(report, rows=rows, outputs={path: output for path, _, output in places}))
+    check_picture(chart)
+    assert len(str(chart.picture)) < 100_000
 
 
 def test_an_unknown_operation_is_marked_and_named() -> None:
@@ -183,6 +186,39 @@ def test_hostile_names_stay_text(spec: str) -> None:
         assert all(not name.startswith("on") for element in root_of(chart).iter() for name in element.attrib)
         assert HOSTILE.encode("utf-8", "ignore") not in chart.description.encode("utf-8", "ignore")
         assert chart.description.isprintable()
+
+
+@pytest.mark.parametrize("name", ["resnet50", "densenet121", "inception_v1", "shufflenet", "bvlc_alexnet"])
+def test_files_of_convolutional_networks_are_drawn_by_stages(name: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    chart = network_chart(nncost.count(str(folder / f"light_{name}.onnx")))
+    check_picture(chart)
+    assert "3@224×224" in words(chart)
+    if name == "resnet50":
+        assert {"64@112×112", "256@56×56", "512@28×28", "1024@14×14", "2048@7×7", "1,000"} <= set(words(chart))
+        assert "Connections around layers are not drawn" in words(chart)
+
+
+def test_a_module_is_drawn_as_its_spec() -> None:
+    pytest.importorskip("torch")
+    module = Path(__file__).parents[2] / "examples" / "lenet.py"
+    chart = network_chart(nncost.count(f"{module}:build", inputs=(1, 1, 28, 28)))
+    check_picture(chart)
+    assert {"1@28×28", "6@28×28", "16@10×10", "16@5×5", "400", "Linear, ReLU", "48,120 parameters"} <= set(words(chart))
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2-large", "Mixtral-8x7B-v0.1", "t5-small", "vit-base-patch16-384", "pythia-14m"]
+)
+def test_a_transformer_is_one_block_and_how_often_it_stands_there(name: str) -> None:
+    pytest.importorskip("transformers")
+    config = Path(__file__).parents[1] / "huggingface" / "configs" / f"{name}.json"
+    chart = network_chart(nncost.count(str(config)))
+    check_picture(chart)
+    assert any(re.fullmatch(r"×\d+", word) for word in words(chart))
+    if name == "gpt2-large":
+        assert {"×36", "h.0-35", "GPT2Block · 1×1024×1280 · 19,677,440 parameters each"} <= set(words(chart))
 
 
 def test_colours_are_those_of_the_style_sheet_with_their_light_values() -> None:

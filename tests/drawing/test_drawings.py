@@ -208,9 +208,7 @@ def test_a_module_is_drawn_as_its_spec() -> None:
     assert {"1@28×28", "6@28×28", "16@10×10", "16@5×5", "400", "Linear, ReLU", "48,120 parameters"} <= set(words(chart))
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt2-large", "Mixtral-8x7B-v0.1", "t5-small", "vit-base-patch16-384", "pythia-14m"]
-)
+@pytest.mark.parametrize("name", ["gpt2-large", "Mixtral-8x7B-v0.1", "t5-small", "vit-base-patch16-384", "pythia-14m"])
 def test_a_transformer_is_one_block_and_how_often_it_stands_there(name: str) -> None:
     pytest.importorskip("transformers")
     config = Path(__file__).parents[1] / "huggingface" / "configs" / f"{name}.json"

@@ -11,8 +11,9 @@ from nncost.names import printable
 from nncost.report import ParameterCounts, Report
 from nncost.units import counted, noun
 from nncost.views import shortened
-from nncost.views.drawing.blocks import blocks_of, draw_blocks
+from nncost.views.drawing.blocks import blocks_of
 from nncost.views.drawing.chain import Column, columns_of
+from nncost.views.drawing.flow import draw_blocks
 from nncost.views.drawing.layers import JOIN, OTHER, Layer, layers_of
 from nncost.views.drawing.neurons import draw_neurons
 from nncost.views.drawing.numbers import number_table

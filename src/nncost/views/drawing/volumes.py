@@ -1,4 +1,4 @@
-"""Feature maps as boxes in oblique projection: as high and wide as the maps, as thick as there are channels."""
+"""Volumes of feature maps in rows from left to right, and the neurons behind them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
 
-from nncost.dims import Dim, Shape, add_all, is_symbolic
+from nncost.dims import Dim, add_all
 from nncost.units import noun
+from nncost.views.drawing.boxes import FILLS, LOWEST, Scale, draw_box
 from nncost.views.drawing.chain import Column
-from nncost.views.drawing.layers import CONV, MOVE, POOL, UNKNOWN, family_of
+from nncost.views.drawing.layers import CONV, UNKNOWN, family_of
 from nncost.views.drawing.neurons import Dots, Left, dots_of, draw_column, draw_left_out, draw_lines
-from nncost.views.drawing.stages import INPUT, Pictured, Volume
+from nncost.views.drawing.stages import Pictured, Volume
 from nncost.views.drawing.svg import Canvas
 from nncost.views.drawing.text import amount, channels_of, fitted, listed, path_fitted, text_width, times_of, wrapped
 
 _SIZE, _BOLD = 11.0, 13.0
 _LINE = 16.0
 _WIDEST_ROW, _GAP, _LABEL_WIDTH = 1180.0, 26.0, 136.0
-_HIGHEST, _LOWEST, _USUAL_HEIGHT = 150.0, 14.0, 90.0
-_OBLIQUE = 0.36
 _RADIUS, _PITCH, _SLOTS = 6.5, 17.0, 9
-_FILLS = {INPUT: "soft", CONV: "forward", POOL: "loss", UNKNOWN: "alarm", MOVE: "other"}
+_APART = 7.0
+_MOST_THINGS, _KEPT_FIRST, _KEPT_LAST = 18, 8, 7
 
 
 @dataclass(slots=True)
@@ -39,7 +38,7 @@ class Place:
 
 def draw_volumes(canvas: Canvas, picture: Pictured) -> None:
     """Draw volumes, then neurons, from left to right in as many rows as they need."""
-    scale = _Scale(picture.volumes)
+    scale = Scale(picture.volumes)
     things: list[Volume | Column | Left] = [*picture.volumes, *picture.columns]
     if len(things) > _MOST_THINGS:
         left = Left(len(things) - _KEPT_FIRST - _KEPT_LAST)
@@ -68,40 +67,7 @@ def draw_volumes(canvas: Canvas, picture: Pictured) -> None:
         y += half + _LINE * max(len(place.lines) for place in row) + 46
 
 
-class _Scale:
-    """How long sizes are drawn, so that the largest map has the greatest height."""
-
-    def __init__(self, volumes: Sequence[Volume]) -> None:
-        sizes = [size for volume in volumes for size in volume.space or () if isinstance(size, int)]
-        self._largest = max(1, *sizes) if sizes else 1
-
-    def side(self, size: Dim) -> float:
-        """The length of a side of a map: by the square root, so that small ones are seen."""
-        if is_symbolic(size):
-            return _USUAL_HEIGHT
-        share = int(size) / self._largest if self._largest < 10**300 else 1.0
-        return max(_LOWEST, _HIGHEST * sqrt(min(1.0, share)))
-
-    @staticmethod
-    def thickness(channels: Dim) -> float:
-        """The thickness of so many maps."""
-        return 26.0 if is_symbolic(channels) else min(64.0, max(5.0, 2.3 * sqrt(min(int(channels), 10**6))))
-
-    def box(self, shape: Shape | None) -> tuple[float, float, float]:
-        """Thickness, height and the step to the back of a volume."""
-        if shape is None:
-            return 40.0, 50.0, 16.0
-        space = shape[1:]
-        height = self.side(space[-2] if len(space) > 1 else space[0]) if space else _LOWEST
-        back = _OBLIQUE * self.side(space[-1]) if len(space) > 1 else 0.0 if space else 4.0
-        return self.thickness(shape[0] if shape else 1), height, back
-
-
-_APART = 7.0
-_MOST_THINGS, _KEPT_FIRST, _KEPT_LAST = 18, 8, 7
-
-
-def _extent(what: Volume | Column | Left, scale: _Scale) -> float:
+def _extent(what: Volume | Column | Left, scale: Scale) -> float:
     if isinstance(what, Left):
         return 44.0
     if isinstance(what, Column):
@@ -110,9 +76,9 @@ def _extent(what: Volume | Column | Left, scale: _Scale) -> float:
     return what.drawn * thickness + (what.drawn - 1) * _APART + back
 
 
-def _half(what: Volume | Column | Left, scale: _Scale) -> float:
+def _half(what: Volume | Column | Left, scale: Scale) -> float:
     if isinstance(what, Left):
-        return _LOWEST
+        return LOWEST
     if isinstance(what, Column):
         return _SLOTS * _PITCH / 2
     _, height, back = scale.box(what.shape)
@@ -135,7 +101,7 @@ def _rows(places: Sequence[Place]) -> list[list[Place]]:
 
 
 # ------------------------------------------------------------------- drawing
-def _draw_row(canvas: Canvas, row: Sequence[Place], scale: _Scale, half: float, are_stages: bool) -> None:
+def _draw_row(canvas: Canvas, row: Sequence[Place], scale: Scale, half: float, are_stages: bool) -> None:
     dots = [_dots(place.what) for place in row]
     for i, place in enumerate(row):
         if i and dots[i] is not None and dots[i - 1] is not None:
@@ -169,17 +135,17 @@ def _moved(dots: Dots | None, y: float) -> Dots:
     return Dots(tuple(y + each for each in dots.circles), tuple(y + each for each in dots.dots))
 
 
-def _draw_volume(canvas: Canvas, place: Place, volume: Volume, scale: _Scale) -> None:
+def _draw_volume(canvas: Canvas, place: Place, volume: Volume, scale: Scale) -> None:
     thickness, height, back = scale.box(volume.shape)
     x = place.x - _extent(volume, scale) / 2
     top = place.y - (height + back) / 2 + back
     for i in reversed(range(volume.drawn)):
-        _box(canvas, x + i * (thickness + _APART), top, thickness, height, back, volume)
+        draw_box(canvas, x + i * (thickness + _APART), top, thickness, height, back, volume)
     if volume.shape is None:
         canvas.text(x + thickness / 2, top + height / 2 + 5, "?", 15, bold=True, colour="alarm")
 
 
-def _draw_window(canvas: Canvas, before: Place, place: Place, scale: _Scale) -> None:
+def _draw_window(canvas: Canvas, before: Place, place: Place, scale: Scale) -> None:
     """What one value of a convolution reads of the maps before it: a sketch, not to scale."""
     source, target = before.what, place.what
     if (
@@ -204,21 +170,6 @@ def _draw_window(canvas: Canvas, before: Place, place: Place, scale: _Scale) -> 
         canvas.line(corner, end, colour="ink", width=0.7, stroke_dasharray="3 2")
 
 
-def _box(canvas: Canvas, x: float, y: float, thickness: float, height: float, back: float, volume: Volume) -> None:
-    """One box: its front, its top and its side, where the maps are seen."""
-    fill = _FILLS.get(volume.family, "other")
-    dashed = {"stroke_dasharray": "4 3"} if volume.family == UNKNOWN else {}
-    right, bottom = x + thickness, y + height
-    faces = (
-        ([(x, y), (right, y), (right, bottom), (x, bottom)], "0.34"),
-        ([(x, y), (x + back, y - back), (right + back, y - back), (right, y)], "0.18"),
-        ([(right, y), (right + back, y - back), (right + back, bottom - back), (right, bottom)], "0.5"),
-    )
-    for points, opacity in faces if back else faces[:1]:
-        canvas.shape(points, "paper", "paper", stroke_width="0.5")
-        canvas.shape(points, fill, fill, fill_opacity=opacity, stroke_width="1.1", stroke_linejoin="round", **dashed)
-
-
 # ------------------------------------------------------------------- labels
 def _lines(what: Volume | Column | Left) -> list[str]:
     """What stands below: the shape, the operations, the parameters and the layer's path."""
@@ -228,7 +179,7 @@ def _lines(what: Volume | Column | Left) -> list[str]:
         words, parameters = dict[str, Dim](Counter(what.words)), [what.weights, what.biases, what.other]
         head = amount(what.width)
     else:
-        order = sorted(what.words, key=lambda word: family_of(word) not in _FILLS)
+        order = sorted(what.words, key=lambda word: family_of(word) not in FILLS)
         words, parameters = {word: what.words[word] for word in order}, what.parameters
         head = "shape unknown" if what.shape is None else channels_of(what.shape)
     head = head if what.times == 1 else f"{head} {times_of(what.times)}"

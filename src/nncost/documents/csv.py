@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from nncost.dims import is_symbolic, tidy
-from nncost.documents.document import NONE, Cell, Document, Maths, Number, Table
+from nncost.documents.document import NONE, Cell, Chart, Document, Maths, Number, Table
 from nncost.errors import OptionError
 from nncost.names import printable
 
@@ -15,7 +15,8 @@ from nncost.names import printable
 def render(document: Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return the main table, or else the first one, without its total. Raise OptionError if there is no table."""
     blocks = (block for section in document.sections for block in section.blocks)
-    table = document.main or next((block for block in blocks if isinstance(block, Table)), None)
+    tables = (block.table if isinstance(block, Chart) else block for block in blocks)
+    table = document.main or next((block for block in tables if isinstance(block, Table)), None)
     if table is None:
         raise OptionError("there is no table here that CSV could hold.", hint="--json holds all numbers.")
     first, *others = table.titles

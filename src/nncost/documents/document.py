@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from os import PathLike
 from typing import Any, TypeGuard, Union
 
 from nncost.dims import Dim
@@ -118,12 +119,21 @@ class Work:
 
 
 @record
+class Bars:
+    """A bar for each row of a table, in order: its share of what the ``title`` names, from 0 to 1."""
+
+    title: str
+    shares: tuple[float, ...]
+
+
+@record
 class Table:
     """Rows under their titles.
 
     ``align`` holds ``l`` or ``r`` per column; without it the first column stands left and the others right. ``groups``
     are titles above the titles, one per column, equal ones side by side. ``total`` is a last row, set apart. Where a page
     is too narrow for every digit of every column, the columns titled ``spare`` are left out; no others ever are.
+    ``bars`` are the shares of the rows in something, drawn behind them on a page with room for all else.
     """
 
     header: tuple[str, ...]
@@ -132,6 +142,7 @@ class Table:
     groups: tuple[str, ...] = ()
     total: tuple[Cell, ...] | None = None
     spare: tuple[str, ...] = ()
+    bars: Bars | None = None
 
     @property
     def alignment(self) -> str:
@@ -163,12 +174,60 @@ class Chart:
 
     ``picture`` is a Vega-Lite specification without a theme, its data inside, or an SVG in the colours of ``style.css``.
     ``description`` says in a sentence or two what it shows, for those who do not see it; ``table`` holds its numbers.
+    Where it is not ``complete``, something is missing in it, which title and description say. ``print`` shows the text
+    with bars, a notebook the picture.
     """
 
     title: str
     description: str
     picture: Mapping[str, Any] | str
     table: Table
+    complete: bool = True
+
+    def save(self, path: str | PathLike[str], theme: str = "light") -> None:
+        """Write the chart to a file that ends in ``.svg``, ``.png``, ``.html`` or ``.json``, whole or not at all.
+
+        ``theme``, ``"light"`` or ``"dark"``, is that of a PNG and of JSON; SVG and HTML follow their reader.
+
+        Raise OptionError for another ending or theme, and where the file cannot be written.
+        """
+        from nncost.documents.pictures.files import save
+
+        save(self, path, theme)
+
+    def to_dict(self, theme: str = "light") -> dict[str, Any]:
+        """Return the Vega-Lite specification with the theme; of a drawing the block with its SVG."""
+        from nncost.documents.pictures.files import data
+
+        return data(self, theme)
+
+    def altair(self) -> Any:
+        """Return the chart as an ``altair.Chart``, to go on with. Raise OptionError for a drawing."""
+        from nncost.documents.pictures import altair_chart
+
+        return altair_chart(self)
+
+    def render(self, form: str = PLAIN, width: int | None = None, encoding: str | None = None) -> str:
+        """Return the chart in a format of ``FORMATS``: text with bars, a table of Markdown, a page of HTML."""
+        return self.document.render(form, width, encoding)
+
+    @property
+    def document(self) -> Document:
+        """The chart alone as a document, whose main table has its numbers."""
+        return Document("", (Section("", (self,)),), main=self.table)
+
+    def __str__(self) -> str:
+        """The text that a pipe receives: title, description, and the numbers with bars."""
+        return str(self.document)
+
+    def __repr__(self) -> str:
+        return f"<Chart {one_line(self.title)!r}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Text, and HTML without scripts: a notebook takes the one that it can show."""
+        from nncost.documents.html import fragment
+
+        return {"text/plain": str(self), "text/html": fragment(self.document)}
 
 
 Block = Union[Paragraph, Note, Shell, Heading, Equation, Work, Table, Facts, Chart]

@@ -26,12 +26,16 @@ _MAX_FORMULA = 4_000
 
 def render(document: doc.Document, width: int | None = None, encoding: str | None = None) -> str:
     """Return a page that stands alone; it follows the width and the colours of its reader."""
-    title = text(document.title or "nncost")
+    return page(document.title or "nncost", body(document))
+
+
+def page(title: str, content: str, head: str = "") -> str:
+    """Return a page with that title and, as markup, its content and what else its head has."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{style()}</style>\n</head>\n"
-        f'<body class="nncost-page">\n<main class="nncost">\n{body(document)}\n</main>\n</body>\n</html>\n'
+        f"<title>{text(title)}</title>\n<style>{style()}</style>\n{head}</head>\n"
+        f'<body class="nncost-page">\n<main class="nncost">\n{content}\n</main>\n</body>\n</html>\n'
     )
 
 
@@ -40,8 +44,8 @@ def fragment(document: doc.Document) -> str:
     sections = (
         doc.Section(section.title, tuple(cut(each) for each in section.blocks)) for section in document.sections
     )
-    cut = doc.Document(document.title, tuple(sections))
-    return f'<div class="nncost">\n<style>{style()}</style>\n{body(cut, level=3)}\n</div>'
+    shown = doc.Document(document.title, tuple(sections))
+    return f'<div class="nncost">\n<style>{style()}</style>\n{body(shown, level=3)}\n</div>'
 
 
 @cache
@@ -92,6 +96,8 @@ def block(each: doc.Block, level: int = 2) -> str:
 
 def cut(each: doc.Block) -> doc.Block:
     """Return a long table with its first rows, and a last one that says how many there are besides."""
+    if isinstance(each, doc.Chart):
+        return replace(each, table=cut(each.table))
     if not isinstance(each, doc.Table) or len(each.rows) <= _MAX_ROWS:
         return each
     more = f"… {len(each.rows) - _MAX_ROWS:,} more rows"

@@ -41,9 +41,13 @@ def layout(document: doc.Document, page: Page) -> Iterator[Styled]:
                 yield Styled("")
             is_first = False
             if isinstance(block, doc.Chart):
-                yield from (*_prose(block.title, "bold", page), *_prose(block.description, "", page))
+                yield from (*_prose(block.title, "bold", page), *_prose(block.description, "", page), Styled(""))
             if isinstance(block, (doc.Table, doc.Chart)):
-                laid = table_lines(block if isinstance(block, doc.Table) else block.table, page)
+                laid = (
+                    table_lines(block, page)
+                    if isinstance(block, doc.Table)
+                    else table_lines(block.table, page, with_bars=True)
+                )
                 yield from (*laid.lines, *(_prose(ROUNDED, "dim", page) if laid.is_rounded and not is_noted else ()))
                 is_noted |= laid.is_rounded
             else:

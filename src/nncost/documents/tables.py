@@ -36,14 +36,25 @@ class Laid:
     is_rounded: bool = False
 
 
-def table_lines(table: Table, page: Page) -> Laid:
-    """Return the table in lines that fit the page; in a pipe, numbers are neither rounded nor put apart."""
+def table_lines(table: Table, page: Page, *, with_bars: bool = False) -> Laid:
+    """Return the table in lines that fit the page; in a pipe, numbers are neither rounded nor put apart.
+
+    Bars stand behind whole rows on a page with room for them; in a pipe too ``with_bars``.
+    """
+    from nncost.documents.bars import room_for_bars
+    from nncost.documents.bars import with_bars as drawn
     from nncost.documents.narrow import in_blocks, listed  # which are made of grids
 
     if any(is_formula(cell) for row in table.all_rows for cell in row):
         return Laid(tuple(listed(table, page)))
     if table.alignment[-1] == "l" and len(table.header) > 1:
         return Laid(tuple(_with_text(table, page)))
+    has_bars = table.bars is not None and (with_bars or page.width is not None)
+    for way in () if not has_bars else WAYS if with_bars else WAYS[:1]:
+        width = width_of(widths_of(table, page, way), table.groups, way)
+        if room := room_for_bars(table, page, width, in_pipes=with_bars):
+            laid = block(table, page, way)
+            return Laid(drawn(laid.lines, table, page, room), laid.is_rounded)
     if table.spare and not page.fits(width_of(widths_of(table, page, WHOLE), table.groups, WHOLE)):
         table = only(table, [number for number, title in enumerate(table.titles) if title not in table.spare])
     for way in WAYS:

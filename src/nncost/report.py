@@ -12,6 +12,7 @@ from nncost.dims import Dim, Shape, add_all
 from nncost.errors import Instead, QuantityError
 from nncost.ir.graph import PHASES
 from nncost.names import nearest
+from nncost.plots import ReportPlots
 from nncost.records import field, record
 from nncost.report_data import report_data
 from nncost.shown import Shown, document_of
@@ -254,6 +255,11 @@ class Report(Shown):
         Raise OptionError for another ``by``.
         """
         return cast("Document", document_of(self, by=by, depth=depth, expand=expand, shapes=shapes))
+
+    @property
+    def plot(self) -> ReportPlots:
+        """Charts of the report: ``report.plot.layers()``, ``tree()``, ``memory()``, ``roofline(on="h100")``."""
+        return ReportPlots(self)
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame`` with a row per layer, operation and phase: what ``nncost count --csv`` prints.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from nncost.plots import PredictionPlots
 from nncost.records import field, record
 from nncost.report_data import plain
 from nncost.shown import Shown, document_of
@@ -127,6 +128,11 @@ class Prediction(Shown):
         Raise OptionError for another ``by``.
         """
         return cast("Document", document_of(self, by=by, depth=depth))
+
+    @property
+    def plot(self) -> PredictionPlots:
+        """Charts of the prediction: ``prediction.plot.time()``."""
+        return PredictionPlots(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Exactly the JSON that ``nncost predict --json`` prints."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import cast
 
+from nncost.counting.conventions import CONVENTIONS
 from nncost.counting.quantities import ALL
-from nncost.dims import Dim, Shape, add_all, shape_text
-from nncost.documents.document import Cell, Table
+from nncost.dims import Dim, Shape, add_all, is_symbolic, same, shape_text
+from nncost.documents.document import Bars, Cell, Table
+from nncost.ir.graph import PHASES
+from nncost.ir.training.losses import NO_LOSS
 from nncost.layer_paths import pattern_of, together
+from nncost.records import replace
 from nncost.report import Report, ReportRow
 from nncost.units import exact
 from nncost.views import cut_path
@@ -96,17 +102,39 @@ def row_table(report: Report, by: str, depth: int | None, *, expand: bool, shape
     Equal layers of a module stand together unless ``expand`` opens them. ``shapes`` adds the shapes of what layers
     return: True always, False never, None where there is room.
     """
-    lines = _lines(report, by, depth, expand)
-    if by == "layer" and not expand and report.source.kind in _MODULES:
-        lines = dict(_grouped(lines))
+    lines = _shown_lines(report, by, depth, expand)
     used = used_columns(list(lines.values()), with_loss=by == "op")
     shown = {key: line for key, line in lines.items() if any(column[2](line) != 0 for column in used)}
     rows = [(_line_name(key, line), [column[2](line) for column in used]) for key, line in shown.items()]
     table = summed(("", *(column[1] for column in used)), rows, groups=("", *(column[0] for column in used)))
+    table = replace(table, bars=_bars(report, list(shown.values())))
     if by != "layer" or shapes is False or all(line.output is None for line in shown.values()):
         return table
     outputs = ["" if line.output is None else shape_text(line.output) for line in shown.values()]
     return _with_column(table, OUTPUT, outputs, is_spare=shapes is None)
+
+
+def _bars(report: Report, lines: Sequence[Line]) -> Bars | None:
+    """The shares of the lines in the flops of a step; None where they have no numbers or are not those of layers."""
+    total = report.step.flops
+    weights = {} if is_symbolic(total) else layer_flops(report)
+    if not weights or total == 0:
+        return None
+    flops = (
+        add_all(weight * line.amount(phase, name) for phase in PHASES for name, weight in weights.items())
+        for line in lines
+    )
+    title = "step flops" if report.settings["loss"] != NO_LOSS else "flops"
+    return Bars(title, tuple(float(Fraction(cast("int", each), cast("int", total))) for each in flops))
+
+
+def layer_flops(report: Report) -> Mapping[str, int]:
+    """Return what a flop of a layer is made of; empty for a convention with a number for the whole network only."""
+    weights = dict[str, int](CONVENTIONS[report.settings["convention"]].weights.items())
+    if is_symbolic(report.step.flops):
+        return weights
+    total = add_all(weight * row.counts[name] for row in report.rows for name, weight in weights.items())
+    return weights if same(total, report.step.flops) else {}
 
 
 def summed(header: tuple[str, ...], rows: Sequence[tuple[str, Sequence[Dim]]], groups: tuple[str, ...] = ()) -> Table:
@@ -130,6 +158,7 @@ def _with_column(table: Table, title: str, cells: Sequence[str], *, is_spare: bo
         (table.groups[0], "", *table.groups[1:]),
         second(table.total, ""),
         (title,) if is_spare else (),
+        table.bars,
     )
 
 
@@ -142,6 +171,17 @@ def layer_lines(report: Report) -> dict[str, Line]:
         if row.phase in ("forward", "loss"):
             line.op = line.op or row.op
     return lines
+
+
+def named_lines(report: Report) -> list[tuple[str, Line]]:
+    """Return the layers as the table names them, equal ones of a module together, each with what it holds."""
+    return [(_line_name(key, line), line) for key, line in _shown_lines(report, "layer", None, False).items()]
+
+
+def _shown_lines(report: Report, by: str, depth: int | None, expand: bool) -> dict[str, Line]:
+    lines = _lines(report, by, depth, expand)
+    is_joined = by == "layer" and not expand and report.source.kind in _MODULES
+    return dict(_grouped(lines)) if is_joined else lines
 
 
 def _lines(report: Report, by: str, depth: int | None, expand: bool) -> dict[str, Line]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from nncost.counting.memory.memory import Memory, TimelineRow
 from nncost.dims import Dim, add_all, is_largest, largest, parts_of
-from nncost.documents.document import Block, Heading, Note, Table
+from nncost.documents.document import Bars, Block, Heading, Note, Table
 from nncost.errors import OptionError
 from nncost.records import replace
 from nncost.report import Report
@@ -96,10 +97,19 @@ def timeline_blocks(report: Report, depth: int | None = None) -> list[Block]:
     )
     header = ("", "taken", "freed", "left", *(["peak"] if is_numeric else []))
     rows = tuple((_name(row, number == top), *_cells(row)) for number, row in enumerate(memory.timeline))
-    blocks: list[Block] = [Heading("Memory by layer, in the order it is taken: bytes"), Table(header, rows)]
+    bars = _bars(memory) if is_numeric else None
+    blocks: list[Block] = [Heading("Memory by layer, in the order it is taken: bytes"), Table(header, rows, bars=bars)]
     if memory.allocator != "exact":
         blocks.append(Note("Bytes as they were asked for, without the blocks of an allocator."))
     return blocks
+
+
+def _bars(memory: Memory) -> Bars:
+    """The peaks of the rows as shares of the highest."""
+    highest = _highest(memory)
+    assert isinstance(highest, int)
+    peaks = (row.peak for row in memory.timeline if isinstance(row.peak, int))
+    return Bars("peak", tuple(float(Fraction(peak, highest)) if highest else 0.0 for peak in peaks))
 
 
 def _joined(rows: Sequence[TimelineRow], depth: int | None) -> tuple[TimelineRow, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nncost.documents.document import Block, Cell, Document, Facts, Note, Section, Table
+from nncost.documents.document import Bars, Block, Cell, Document, Facts, Note, Section, Table
 from nncost.pipeline.choices import check_choice
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Prediction
 from nncost.units import bytes_text, counted, grouped, rate_text, seconds_text
@@ -134,7 +134,10 @@ def _by_name(prediction: Prediction, by: str, name: Callable[[PredictedRow], str
     rest = [row for key in order[len(shown) :] for row in groups[key]]
     if rest:
         rows.append(_line(f"{len(order) - len(shown)} others", rest, step))
-    return Table((by, "expected", "share", "forward", "backward", "update", "bound by"), tuple(rows), align="lrrrrrr")
+    named = [groups[key] for key in shown] + ([rest] if rest else [])
+    header = (by, "expected", "share", "forward", "backward", "update", "bound by")
+    bars = Bars(header[-1], tuple(sum(row.seconds.value for row in each) / step if step else 0.0 for each in named))
+    return Table(header, tuple(rows), align="lrrrrrr", bars=bars)
 
 
 def _line(name: str, rows: Sequence[PredictedRow], step: float) -> tuple[Cell, ...]:

@@ -43,7 +43,8 @@ def network_chart(report: Report) -> Chart:
         canvas.below(fitted(note, _NOTE_WIDTH, _NOTE), _NOTE, "alarm" if is_warning else "soft", bold=is_warning)
     title = f"The network {printable(shortened(' '.join(report.source.name.split()), 80))}"
     description = f"{told} {' '.join(f'{note}.' for note, _ in notes)}"
-    return Chart(title, description, canvas.document(title, description), number_table(layers, report.parameters.total))
+    numbers = number_table(layers, report.parameters.total)
+    return Chart(title, description, canvas.document(title, description), numbers, report.complete)
 
 
 def _draw(canvas: Canvas, report: Report, layers: Sequence[Layer]) -> str:

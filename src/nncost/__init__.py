@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nncost.api import explain as explain
     from nncost.api import formula as formula
     from nncost.api import measure as measure
+    from nncost.api import plot as plot
     from nncost.api import predict as predict
     from nncost.api import run as run
     from nncost.api import train as train
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run",
-    "train", "write_report",
+    "Inputs", "NncostError", "Report", "calibrate", "count", "explain", "formula", "lowers", "measure", "plot", "predict",
+    "run", "train", "write_report",
 ]  # fmt: skip
 _ELSEWHERE = {
     "Inputs": "nncost.frontends.model", "NncostError": "nncost.errors", "Report": "nncost.report",

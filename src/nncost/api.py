@@ -1,4 +1,4 @@
-"""The public functions: ``count``, ``explain``, ``formula``, ``run``, ``predict``, ``measure``, ``calibrate``, ``train``, ``write_report``."""
+"""The public functions: ``count``, ``explain``, ``formula``, ``plot``, ``run``, ``predict``, ``measure``, ``train`` and others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nncost.report import Report
 
 if TYPE_CHECKING:
     from nncost.dims import Dim
-    from nncost.documents.document import Document
+    from nncost.documents.document import Chart, Document
     from nncost.notation.formula import Formula
     from nncost.timing.devices.profile import Profile
     from nncost.timing.measure.measure import Measurement
@@ -292,6 +292,52 @@ def predict(
 
     with followed(progress, "timing operators") as shown:
         return predict_here(_source(source), chosen, shown)
+
+
+def plot(
+    source: Any,
+    kind: str | None = None,
+    *,
+    inputs: Any = None,
+    quantity: str | Sequence[str] | None = None,
+    on: str | None = None,
+    over: str | None = None,
+    by: str | None = None,
+    depth: int | None = None,
+    top: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    **settings: Unpack[CountSettings],
+) -> Chart:
+    """Return a chart of a source, or of several in a list: ``chart.save("x.svg")``, ``.png``, ``.html`` or ``.json``.
+
+    ``kind`` is ``"layers"`` (None, of one source), ``"tree"``, ``"memory"``, ``"roofline"``, ``"growth"``, ``"time"``,
+    ``"compare"`` (None, of several), or ``"network"``, the drawing.
+
+    - ``quantity`` of layers, tree and growth: ``"flops"``, ``"parameters"``, ``"forward.mul"`` …; of growth also several
+    - ``on``: the device of roofline, and of time, which is this machine without it
+    - ``over``: the sizes of the symbol that grows, ``"h=16..4096"``
+    - ``by``: what time is shown by: ``"layer"``, ``"phase"`` or ``"op"``
+    - ``depth``: levels of the tree; ``top``: so many bars of layers and time
+
+    ``source``, ``inputs`` and ``settings`` are those of :func:`count`; ``progress(what, done, of)`` is called while
+    operators are timed. In a notebook the chart displays itself.
+
+    Raise OptionError for another kind or a setting that it does not take, and whatever :func:`count` raises.
+    """
+    from nncost.views.charts import KINDS, chart_of, check_settings, kind_named
+
+    _check_names(settings)
+    sources = list(source) if isinstance(source, (list, tuple)) else [source]
+    name = kind_named(kind if kind is not None else "layers" if len(sources) == 1 else "compare")
+    own = {"quantity": quantity, "on": on, "over": over, "by": by, "depth": depth, "top": top}
+    given = {key: value for key, value in own.items() if value is not None}
+    given |= {key: whole(key, given[key]) for key in ("depth", "top") if key in given}
+    check_settings(name, given, len(sources))
+    if KINDS[name].subject == "prediction":
+        device = str(given.pop("on", "this"))
+        return chart_of(name, predict(sources[0], inputs=inputs, on=device, progress=progress, **settings), **given)
+    reports = [count(each, inputs=inputs, **settings) for each in sources]
+    return chart_of(name, reports if KINDS[name].subject == "reports" else reports[0], **given)
 
 
 def measure(

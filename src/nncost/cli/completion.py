@@ -70,6 +70,17 @@ class _Path(click.types.StringParamType):
         return [CompletionItem(incomplete, type=self._kind)]
 
 
+class _SourceOrKind(_Path):
+    """A file, or the kind of a chart."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the kinds that begin like that or, if none does, that the shell is to look for files."""
+        from nncost.views.charts import KINDS
+
+        kinds = [CompletionItem(kind) for kind in KINDS if incomplete and kind.startswith(incomplete)]
+        return kinds or super().shell_complete(ctx, param, incomplete)
+
+
 def _choice(name: str) -> Suggested:
     return Suggested(lambda: import_module("nncost.pipeline.choices").CHOICES[name])
 
@@ -123,6 +134,9 @@ _VALUES: Mapping[str, Suggested | _Path] = {
     **{name: _choice(name) for name in ("loss", "optimizer", "backward", "mode", "taps", "bias", "activation", "dtype", "allocator")},
     "convention": _choice("convention"), "why": _choice("convention"),
     "by": Suggested(_groupings), "predict.by": _by("predict"),
+    "plot.source": _SourceOrKind("file"), "output": _Path("file"), "theme": Suggested(lambda: ("light", "dark")),
+    "plot.on": Suggested(lambda: ("this", *_devices())), "plot.by": Suggested(lambda: import_module("nncost.views.charts.time").BY),
+    "plot.quantity": Suggested(lambda: import_module("nncost.views.charts.quantities").accepted()),
     "source": _Path("file"), "data": _Path("file"), "save": _Path("dir"), "resume": _Path("dir"),
     "explain.topic": Suggested(_topics), "formula.quantity": Suggested(_quantities),
     "predict.on": Suggested(lambda: ("this", *_devices())), "devices.name": Suggested(_devices), "docs.topic": Suggested(_documents),

@@ -37,6 +37,7 @@ _COMMANDS = {
     "formula": "The closed form of a quantity in every symbol of the source.",
     "report": "Everything as one HTML page that can be mailed.",
     "predict": "Seconds of a step and a run, here or on a device of the catalogue.",
+    "plot": "Charts: cost by layer, memory, roofline, growth, comparisons, drawings.",
     "measure": "The real step beside the predicted one: seconds, memory and their ratio.",
     "calibrate": "Measure this machine once, so that predict knows it.",
     "devices": "Calibrated machines and the catalogue of accelerators.",
@@ -137,6 +138,7 @@ EXAMPLES = """What does this neural network cost?
   nncost count 784-h*L-10 --batch B --json      formulas instead of numbers
   nncost explain 784-16-16-10 backward          how the numbers come about
   nncost formula h0-h1-...-hl parameters        the formula for any number of layers
+  nncost plot model.onnx layers -o layers.svg   a picture of what each layer costs
 
 Each command has --help with examples.
 """

@@ -24,7 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "profile": "count", "cost": "count", "model": "count", "teach": "explain", "why": "explain", "show": "explain", "derive": "formula",
     "equation": "formula", "time": "predict", "estimate": "predict", "latency": "predict", "speed": "predict", "bench": "measure",
     "benchmark": "measure", "run": "measure", "fit": "train", "learn": "train", "gpus": "devices", "gpu": "devices", "hardware": "devices",
-    "ops": "coverage", "operators": "coverage",
+    "ops": "coverage", "operators": "coverage", "draw": "plot", "chart": "plot", "charts": "plot", "graph": "plot", "picture": "plot", "compare": "plot",
+    "visualize": "plot", "figure": "plot",
 }  # fmt: skip
 """What else people call the commands; only for suggestions."""
 OPTIONS: Mapping[str, str] = {
@@ -34,13 +35,13 @@ OPTIONS: Mapping[str, str] = {
     "rows": "examples", "dataset-size": "examples", "n": "examples", "accumulation": "accumulate", "grad-accum": "accumulate",
     "gradient-accumulation": "accumulate", "symbols": "set", "define": "set", "group": "by", "group-by": "by", "sort": "by",
     "tool": "convention", "memory": "fits", "max-memory": "fits", "lr": "learning-rate", "biases": "bias", "md": "markdown", "tex": "latex",
-    "eval": "mode", "levels": "depth", "details": "expand", "value": "at", "subs": "at", "file": "data", "label": "target", "y": "target",
+    "eval": "mode", "levels": "depth", "details": "expand", "value": "at", "subs": "at", "file": "data", "out": "output", "save-as": "output", "range": "over", "metric": "quantity", "limit": "top", "label": "target", "y": "target",
 }  # fmt: skip
 """What else people call the options; only for suggestions."""
 _VALUES = {
     "batch": "32", "examples": "60000", "accumulate": "2", "depth": "1", "fits": "8GiB", "by": "op", "loss": "squared_error",
     "optimizer": "adam", "mode": "inference", "bias": "none", "activation": "relu", "taps": "valid", "dtype": "float16", "convention": "6nd",
-    "allocator": "cuda", "on": "h100", "rows": "10",
+    "allocator": "cuda", "on": "h100", "rows": "10", "theme": "dark", "over": "h=1..1024", "top": "10", "quantity": "parameters",
 }  # fmt: skip
 """A value of each option that suits any source of numbers."""
 

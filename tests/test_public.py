@@ -14,7 +14,19 @@ HEAVY = ("numpy", "sympy", "onnx", "torch", "rich", "jax", "keras")
 
 
 def test_public_names() -> None:
-    verbs = ["calibrate", "count", "explain", "formula", "lowers", "measure", "predict", "run", "train", "write_report"]
+    verbs = [
+        "calibrate",
+        "count",
+        "explain",
+        "formula",
+        "lowers",
+        "measure",
+        "plot",
+        "predict",
+        "run",
+        "train",
+        "write_report",
+    ]
     assert nncost.__all__ == ["Inputs", "NncostError", "Report", *verbs]
     for name in nncost.__all__:
         assert getattr(nncost, name) is not None

@@ -51,7 +51,9 @@ def offered(*values: str) -> list[str]:
         ("nncost completion ", offered(*SHELLS)), ("nncost explain 3-2 backward.cm", offered("backward.cmp")),
         ("nncost formula 3-2 parameters.w", offered("parameters.weights")), ("nncost train 3-2 --engine n", offered("numpy")),
         ("nncost train 3-2 --data dig", ["file:dig"]), ("nncost train 3-2 --save o", ["dir:o"]), ("nncost count mod", ["file:mod"]),
-        ("nncost count 3-2 --no-such-option x", ["file:x"]),
+        ("nncost count 3-2 --no-such-option x", ["file:x"]), ("nncost plot 3-2 l", offered("layers")), ("nncost plot mod", ["file:mod"]),
+        ("nncost plot 3-2 --quantity b", offered("bytes")), ("nncost plot 3-2 --theme d", offered("dark")), ("nncost plot 3-2 -o x", ["file:x"]),
+        ("nncost plot 3-2 time --by ", offered("layer", "phase", "op")), ("nncost plot 3-2 time --on th", offered("this")),
     ],
 )  # fmt: skip
 def test_what_can_follow(line: str, values: list[str], completed: object) -> None:

@@ -26,6 +26,8 @@ BLOCKED = (
     "gguf",
     "safetensors",
     "pyarrow",
+    "vl_convert",
+    "altair",
 )
 SCRIPT = f"""
 import contextlib, io, json, shlex, sys
@@ -48,10 +50,12 @@ NEEDS = {
     "count late.py:build": "torch", "count torch.nn:Linear": "torch", "measure 3-2": "torch", "measure m.onnx": "torch",
     "calibrate": "torch", "coverage torch": "torch", "coverage": "torch", "coverage onnx": "onnx", "count . --expand": "huggingface",
     "train 1-2 --data t.csv --target b --engine torch": "torch", "train 1-2 --data t.parquet --target b": "train",
+    "plot 3-2 -o x.svg": "charts", "plot 3-2 memory -o x.png": "charts", "plot 3-2 memory -o x.html": "charts",
 }  # fmt: skip
 WORKS = (
     "count 3-2", "count h0-h1-...-hl", "explain 3-2", "formula 3-h-2", "predict 3-2 --on h100", "devices",
     "count 3-2 --allocator cuda", "explain 3-2 --why torch", "docs", "docs torch", "completion bash", "count m.npz", "count m.npy",
+    "plot 3-2", "plot 3-2 memory --json", "plot 3-2 tree --html", "plot 3-2 time --on h100 --markdown",
     "train 1-2 --data t.csv --target b --epochs 1", "train 1-2 --data t.csv --target b --epochs 1 --save out",
 )  # fmt: skip
 

@@ -79,6 +79,9 @@ def widths(rng: random.Random) -> str:
     )
 
 
+PLOTTED = ("layers", "tree", "memory", "roofline", "growth", "time", "compare")
+
+
 def source(rng: random.Random) -> str:
     kind = rng.random()
     if kind < 0.4:
@@ -154,7 +157,7 @@ def command(rng: random.Random) -> list[str]:
             ["--mathml"],
         ]
         return ["formula", source(rng), *quantity, *options(rng, own)]
-    if kind < 0.9:
+    if kind < 0.87:
         return [
             "predict",
             source(rng),
@@ -162,7 +165,19 @@ def command(rng: random.Random) -> list[str]:
             value(rng, ["a100", "h100", "A100", "rtx4090", "h10"]),
             *options(rng, [by, depth, ["--allow-unknown"]]),
         ]
-    if kind < 0.93:
+    if kind < 0.92:
+        own = [
+            by, depth, ["--over", value(rng, ["h=1..64", "h=16..4096", "k=2..9", "h", "h=9..1"])], ["--on", value(rng, ["a100", "h10"])],
+            ["--quantity", value(rng, [*QUANTITIES, "flops", "bytes", "parameters"])], ["--top", value(rng, NUMBERS)], ["--theme", value(rng, ["light", "dark"])],
+            ["--html"], ["--allow-unknown"],
+        ]  # fmt: skip
+        words = [
+            source(rng),
+            *([source(rng)] if rng.random() < 0.2 else []),
+            *([value(rng, PLOTTED)] if rng.random() < 0.9 else []),
+        ]
+        return ["plot", *rng.sample(words, len(words)), *options(rng, own)]
+    if kind < 0.935:
         return [
             "devices",
             value(rng, ["h100", "A100", "tpu", "rtx 4090"]),

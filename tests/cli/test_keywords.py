@@ -11,13 +11,18 @@ import pytest
 import nncost
 from nncost.api import settings_of
 from nncost.documents import FORMATS
+from nncost.documents.document import Chart
 from nncost.pipeline.settings import CountSettings
+from nncost.plots import PredictionPlots, ReportPlots
+from nncost.views.charts import KINDS
 
 SHOWN = {"by", "depth", "expand", "shapes", "rows"}
 """Keywords of ``table``."""
 ONLY_ON_THE_COMMAND_LINE = {*FORMATS, "mathml", "python", "verbose", "allow_unknown", "no_bias"}
 ONLY_IN_PYTHON = {"progress"}
 COMMANDS = ["count", "explain", "formula", "predict", "measure", "calibrate", "train"]
+PLOTTED = {"output", "theme", "form"}
+"""Options of ``plot`` that are arguments of ``chart.save``; its kind stands among the sources."""
 
 
 def keywords(name: str) -> set[str]:
@@ -40,6 +45,20 @@ def test_options_are_keywords(name: str) -> None:
     command = import_module(f"nncost.cli.{name}").command
     options = {named(parameter) for parameter in command.params}
     assert options - ONLY_ON_THE_COMMAND_LINE - SHOWN == keywords(name) - ONLY_IN_PYTHON
+
+
+def test_options_of_plot_are_keywords() -> None:
+    options = {named(parameter) for parameter in import_module("nncost.cli.plot").command.params}
+    assert options - ONLY_ON_THE_COMMAND_LINE - PLOTTED | {"kind"} == keywords("plot") - ONLY_IN_PYTHON
+    assert set(inspect.signature(Chart.save).parameters) == {"self", "path", "theme"}
+
+
+def test_methods_of_plots_are_kinds() -> None:
+    """Every kind of one result is a method, with the settings of its builder."""
+    of = {"report": ReportPlots, "prediction": PredictionPlots}
+    for name, kind in KINDS.items():
+        if kind.subject in of:
+            assert set(inspect.signature(getattr(of[kind.subject], name)).parameters) - {"self"} == set(kind.settings)
 
 
 @pytest.mark.parametrize("name", ["count", "predict", "measure"])
@@ -71,13 +90,13 @@ def test_the_former_name_of_an_option_still_works(capsys: pytest.CaptureFixture[
 
 
 def test_a_keyword_that_is_none_is_refused() -> None:
-    for function in (nncost.explain, nncost.formula, nncost.predict, nncost.measure):
+    for function in (nncost.explain, nncost.formula, nncost.plot, nncost.predict, nncost.measure):
         with pytest.raises(TypeError, match=r"no setting 'optimiser'\. Did you mean 'optimizer'"):
             function("3-2", optimiser="adam")
 
 
 def test_every_public_function_is_documented() -> None:
-    for name in (*COMMANDS, "run"):
+    for name in (*COMMANDS, "plot", "run"):
         function = getattr(nncost, name)
         text = inspect.getdoc(function) or ""
         missing = {key for key in inspect.signature(function).parameters if f"``{key}" not in text}

@@ -66,6 +66,15 @@ RESULTS: dict[str, list[str]] = {
     "predict": ["predict", CNN, "--on", "h100", "--batch", "32", "--examples", "50000"],
     "predict by cause": ["predict", GPT, "--on", "a100", "--by", "cause"],
     "predict here": ["predict", "784-16-10"],
+    "plot": ["plot", "784-16-16-10"],
+    "plot of many layers": ["plot", GPT, "layers", "--top", "6", "--quantity", "bytes"],
+    "plot of a tree": ["plot", DEEP, "tree", "--depth", "3"],
+    "plot of memory": ["plot", CNN, "memory", "--batch", "8"],
+    "plot of a roofline": ["plot", CNN, "roofline", "--on", "h100"],
+    "plot of growth": ["plot", "784-h-10", "growth", "--over", "h=16..4096"],
+    "plot of time": ["plot", CNN, "time", "--on", "h100"],
+    "plot of a network": ["plot", CNN, "network"],
+    "plot of several": ["plot", "784-16-10", "784-128:relu-10", DEEP],
     "measure": ["measure", "784-16-10", "--rows", "5"],
     "train": ["train", "3-2", "--data", "t.csv"],
     "calibrate": ["calibrate"],
@@ -84,6 +93,8 @@ ERRORS: dict[str, list[str]] = {
     "file": ["count", "folder/of/models/with/a/long/name/and/no/model/in/it.onnx"], "quantity": ["formula", "3-h-2", "backward.nothing"],
     "device": ["predict", "3-2", "--on", "h1000"], "page": ["docs", "nothing"], "csv": ["formula", "3-h-2", "--csv"],
     "symbol": ["count", "3-2", "--set", "h=3"], "topic": ["explain", "3-2", "colour"], "needs data": ["train", "3-2"],
+    "kind": ["plot", "3-2", "layrs"], "two kinds": ["plot", "3-2", "tree", "layers"], "picture": ["plot", "3-2", "-o", "x.pdf"],
+    "theme": ["plot", "3-2", "--theme", "dark"], "nothing grows": ["plot", "3-2", "growth"], "needs a device": ["plot", "3-2", "roofline"],
 }  # fmt: skip
 HELPS = {f"help of {name}": [name, "--help"] for name in _COMMANDS} | {"help": ["--help"]}
 PAGES = {"page": ["docs", "memory"]}

@@ -24,6 +24,8 @@ def can_draw(chart: Chart) -> bool:
 
 def inlined(chart: Chart) -> str:
     """Return the chart as SVG for a page with ``style.css``, whose colours it takes; the page has its title."""
+    if isinstance(chart.picture, str):
+        return chart.picture
     from nncost.documents.pictures.svg import svg_of
 
     return svg_of(chart, has_title=False)

@@ -141,6 +141,20 @@ def test_themes_differ(charts: object, tmp_path: Path) -> None:
     assert chart.to_dict("dark")["background"] == colours("dark")["paper"]
 
 
+def test_pictures_of_one_page_share_no_name(charts: object) -> None:
+    from nncost.documents.pictures import inlined
+
+    names = []
+    for kind in ("memory", "roofline"):
+        root = ET.fromstring(inlined(charts("spec", kind)))  # type: ignore[operator]
+        own = {each.get("id") for each in root.iter() if each.get("id")}
+        used = {value[5:-1] for each in root.iter() for value in each.attrib.values() if value.startswith("url(#")}
+        assert own >= used
+        assert used, "what one can zoom is clipped"
+        names.append(own)
+    assert names[0].isdisjoint(names[1])
+
+
 def test_an_svg_as_picture(tmp_path: Path) -> None:
     """A drawing keeps its elements, takes the colours of a theme, and its JSON is the block."""
     chart = nncost.plot(MLP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,8 @@ from nncost.documents.pictures.theme import DARK, LIGHT, PAGE, colours, shown, s
 if TYPE_CHECKING:
     from nncost.documents.document import Chart
 
+_NAME = 10
+"""Characters that set the names inside a picture apart from those of others."""
 _SVG = "http://www.w3.org/2000/svg"
 _PAINTED = ("fill", "stroke", "stop-color", "color")
 _VARIABLE = re.compile(r"var\(\s*--nn-([a-z-]+)\s*(?:,\s*(#[0-9a-fA-F]{3,8})\s*)?\)")
@@ -77,7 +80,18 @@ def _root(chart: Chart, *, has_title: bool) -> ET.Element:
         for name in _UNUSED:
             each.attrib.pop(name, None)
         each.attrib.pop("class", None)
+    _name_apart(root, sha256(drawn.encode()).hexdigest()[:_NAME])
     return root
+
+
+def _name_apart(root: ET.Element, prefix: str) -> None:
+    """Give what is referred to a name of this picture's own, since a page may hold several."""
+    for each in root.iter():
+        for name, value in each.attrib.items():
+            if name == "id":
+                each.set(name, f"nn-{prefix}-{value}")
+            elif value.startswith("url(#"):
+                each.set(name, value.replace("url(#", f"url(#nn-{prefix}-", 1))
 
 
 def _describe(root: ET.Element, chart: Chart) -> None:

@@ -61,23 +61,33 @@ def test_colours_are_those_of_the_style_sheet(theme: str) -> None:
 
 
 def texts(svg: str) -> list[tuple[float, float, float, float, str]]:
-    """The boxes of upright texts, about as wide as they are drawn."""
+    """The boxes of upright texts, about as wide as they are drawn; none may reach out of what it is clipped to."""
+    clips = {
+        each.get("id"): each[0] for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}clipPath") if len(each)
+    }
     found: list[tuple[float, float, float, float, str]] = []
 
-    def walk(each: ET.Element, x: float, y: float) -> None:
+    def walk(each: ET.Element, x: float, y: float, room: tuple[float, float, float, float] | None) -> None:
         transform = each.get("transform", "")
         moved = re.match(r"translate\(([-\d.e]+),\s*([-\d.e]+)\)", transform)
         if moved:
             x, y = x + float(moved[1]), y + float(moved[2])
+        clip = each.get("clip-path")
+        if clip is not None:
+            kept = clips[clip.removeprefix("url(#").removesuffix(")")]
+            room = x, y, x + float(kept.get("width", "0")), y + float(kept.get("height", "0"))
         if each.tag.endswith("}text") and each.text and "rotate" not in transform and each.get("opacity") != "0":
             size = float(each.get("font-size", "11px").removesuffix("px"))
             wide = sum(0.3 if sign in "il.,:;|!'1I[] t" else 0.5 for sign in each.text) * size
             left = x - {"end": wide, "middle": wide / 2}.get(each.get("text-anchor", ""), 0)
+            if room is not None and each.text.strip():
+                assert room[0] - 2 <= left and left + wide <= room[2] + 2, each.text  # noqa: PT018
+                assert room[1] - 2 <= y - 0.7 * size and y <= room[3] + 2, each.text  # noqa: PT018
             found.append((left, y - 0.7 * size, left + wide, y + 0.15 * size, each.text))
         for child in each:
-            walk(child, x, y)
+            walk(child, x, y, room)
 
-    walk(ET.fromstring(svg), 0, 0)
+    walk(ET.fromstring(svg), 0, 0, None)
     return found
 
 

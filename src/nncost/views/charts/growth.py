@@ -205,7 +205,7 @@ def _picture(points: Points, names: Sequence[str], name: str, what: str, *, is_b
     }
     return spec(
         WIDTH - 80, height=HEIGHT, is_interactive=True, data={"values": values},
-        resolve={"legend": {"color": "independent"}},
+        resolve={"legend": {"color": "independent", "shape": "independent"}},
         layer=[
             {"mark": {"type": "line"}, "encoding": {**shared, "color": {**palette, "legend": None}, "strokeDash": dash}},
             {"mark": {"type": "point", "size": 42, "opacity": 1}, "encoding": {**shared, "shape": shape, "tooltip": tooltip(line="line", at="size", exact="amount")}},

@@ -154,7 +154,7 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
 
 
 def _bands(moments: Sequence[Moment], x: Spec, ceiling: float) -> Iterator[Spec]:
-    """Yield the phases behind the curve, every other one shaded, with their names above it."""
+    """Yield the phases behind the curve, every other one shaded, with their names at the top."""
     bands: list[Spec] = []
     place = 0
     for phase, group in groupby(moments, key=lambda moment: moment.phase):
@@ -173,7 +173,7 @@ def _bands(moments: Sequence[Moment], x: Spec, ceiling: float) -> Iterator[Spec]
     yield {
         "data": {"values": bands},
         "transform": [{"calculate": "(datum.start + datum.end) / 2", "as": "middle"}],
-        "mark": {"type": "text", "baseline": "bottom", "dy": -5, "style": "soft"},
+        "mark": {"type": "text", "baseline": "top", "dy": 6, "style": "soft"},
         "encoding": {"x": {**x, "field": "middle"}, "y": {"value": 0}, "text": {"field": "shown", "type": "nominal"}},
     }
 

@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import groupby
+from typing import TypeVar
 
 from nncost.documents import document as doc
 from nncost.documents.mathml import mathml
@@ -18,7 +19,7 @@ from nncost.records import replace
 from nncost.units import abbreviated
 
 _SIDES = {"l": "text", "r": "number"}
-_MAX_ROWS = 200
+MAX_ROWS = 200
 """Rows of a table that does not scroll through data: in a notebook, or without scripts."""
 _MAX_FORMULA = 4_000
 """Characters of TeX beyond which a formula stands as text: nobody reads it set, and it is slow to set."""
@@ -94,15 +95,18 @@ def block(each: doc.Block, level: int = 2) -> str:
             return figure(each)
 
 
-def cut(each: doc.Block) -> doc.Block:
-    """Return a long table with its first rows, and a last one that says how many there are besides."""
+Kind = TypeVar("Kind", bound=doc.Block)
+
+
+def cut(each: Kind, most: int = MAX_ROWS) -> Kind:
+    """Return a block with the first rows of a long table, and a last one that says how many there are besides."""
     if isinstance(each, doc.Chart):
-        return replace(each, table=cut(each.table))
-    if not isinstance(each, doc.Table) or len(each.rows) <= _MAX_ROWS:
+        return replace(each, table=cut(each.table, most))
+    if not isinstance(each, doc.Table) or len(each.rows) <= most:
         return each
-    more = f"… {len(each.rows) - _MAX_ROWS:,} more rows"
+    more = f"… {len(each.rows) - most:,} more rows"
     rest = (more, *("" for _ in each.header[1:]))
-    return replace(each, rows=(*each.rows[:_MAX_ROWS], rest))
+    return replace(each, rows=(*each.rows[:most], rest))
 
 
 def cell(value: doc.Cell) -> str:

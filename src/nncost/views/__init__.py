@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_FOLDERS = re.compile(r"^.*[/\\](?=.)", re.DOTALL)
 MAX_ROWS = 20
 """Rows of a table of seconds, unless another number is asked for."""
 
@@ -9,6 +12,11 @@ MAX_ROWS = 20
 def shortened(name: str, limit: int = 200) -> str:
     """Return a source's name as titles show it: its first ``limit`` characters."""
     return name if len(name) <= limit else f"{name[:limit]}…"
+
+
+def without_folders(name: str) -> str:
+    """Return a source's name; that of a file without its folders, which belong to the one who counted it."""
+    return _FOLDERS.sub("", name) or name
 
 
 def cut_path(path: str, depth: int | None) -> str:

@@ -11,6 +11,7 @@ from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 from nncost.report import Report
 from nncost.units import exact
+from nncost.views import without_folders
 from nncost.views.charts.parts import (
     COUNT,
     Spec,
@@ -22,7 +23,6 @@ from nncost.views.charts.parts import (
     described,
     number,
     short_names,
-    source_name,
     titled,
     tooltip,
 )
@@ -58,7 +58,7 @@ def compare_chart(reports: Sequence[Report]) -> Chart:
     """
     if not 0 < len(reports) <= MOST:
         raise OptionError(f"1 to {MOST} networks stand side by side, received {len(reports)}.")
-    names = _different([source_name(report) for report in reports])
+    names = _different([without_folders(report.source.name) for report in reports])
     panels = [panel for panel in _panels(reports) if any(panel.amounts)]
     unknown = [each for report in reports for each in report.unknown]
     title = " and ".join(names) if len(names) == 2 else f"{len(names)} networks"

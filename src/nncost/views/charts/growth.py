@@ -26,7 +26,6 @@ from nncost.views.charts.parts import (
     described,
     log_ticks,
     number,
-    source_name,
     spec,
     titled,
     tooltip,
@@ -73,7 +72,7 @@ def growth_chart(report: Report, quantity: str | Sequence[str] = "flops", over: 
         else "amount"
     )
     return Chart(
-        titled(source_name(report), f"{_listed(names, what)} as {name} grows", report.unknown),
+        titled(report.source.name, f"{_listed(names, what)} as {name} grows", report.unknown),
         described(_sentences(names, points, name), report.unknown),
         _picture(points, names, name, what, is_bytes=is_bytes),
         _table(points, names, name),

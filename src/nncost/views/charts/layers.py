@@ -18,7 +18,6 @@ from nncost.views.charts.parts import (
     of_batch,
     phase_colour,
     share_text,
-    source_name,
     titled,
 )
 from nncost.views.charts.quantities import measure_of
@@ -59,7 +58,7 @@ def layers_chart(report: Report, quantity: str | None = None, top: int = TOP) ->
         f"Of the layers, the {len(shown) - 1} most costly are shown, the others as one." if others else "",
     ]
     return Chart(
-        titled(source_name(report), title, report.unknown),
+        titled(report.source.name, title, report.unknown),
         described(sentences, report.unknown),
         stacked(shown, phases, unit, what, (_exact, binary_text if measure.is_bytes else _compact), palette),
         numbers("layer", shown, phases, int, what),

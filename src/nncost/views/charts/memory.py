@@ -22,7 +22,6 @@ from nncost.views.charts.parts import (
     described,
     number,
     of_batch,
-    source_name,
     spec,
     titled,
     tooltip,
@@ -60,7 +59,7 @@ def memory_chart(report: Report) -> Chart:
         f"After the forward pass {binary_text(kept)} are in use." if (kept := _after_forward(moments)) else "",
     ]
     return Chart(
-        titled(source_name(report), f"memory over one step, {of_batch(report.settings)}", report.unknown),
+        titled(report.source.name, f"memory over one step, {of_batch(report.settings)}", report.unknown),
         described(sentences, report.unknown),
         _picture(_fewer(moments), unit, resident),
         _table(moments),

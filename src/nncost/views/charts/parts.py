@@ -6,7 +6,6 @@ else, so that no text is ever read as an expression or a field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from shlex import quote
@@ -16,9 +15,8 @@ from nncost.dims import Dim, is_symbolic
 from nncost.errors import Instead, OptionError, SymbolError
 from nncost.ir.graph import PHASES
 from nncost.records import record
-from nncost.report import Report
 from nncost.units import counted
-from nncost.views import shortened
+from nncost.views import shortened, without_folders
 
 WIDTH = 640
 """Of every picture, in points."""
@@ -27,7 +25,6 @@ LABEL = 34
 TOP = 20
 """Bars of a chart, unless another number is asked for."""
 _TITLE_NAME = 60
-_FOLDERS = re.compile(r"^.*[/\\](?=.)", re.DOTALL)
 _MOST_BITS = 1_000
 """Of amounts that can be drawn."""
 _DIGITS = 15
@@ -38,7 +35,7 @@ Spec = dict[str, Any]
 # ------------------------------------------------------------------- text
 def titled(name: str, what: str, unknown: Sequence[object]) -> str:
     """Return the title of a chart, which says what is missing in it."""
-    text = f"{shortened(name, _TITLE_NAME)}: {what}"
+    text = f"{shortened(without_folders(name), _TITLE_NAME)}: {what}"
     return f"{text} – INCOMPLETE: {_not_in_it(unknown)}" if unknown else text
 
 
@@ -198,12 +195,6 @@ def phase_colour(used: Sequence[str], field: str = "phase") -> Spec:
 def tooltip(**fields: str) -> list[Spec]:
     """Return what pointing at a mark shows: texts by their fields, with titles."""
     return [{"field": field, "type": "nominal", "title": title} for field, title in fields.items()]
-
-
-def source_name(report: Report) -> str:
-    """Return the name of what a report is about; of a file, without its folders."""
-    name = report.source.name
-    return name if report.source.kind == "spec" else _FOLDERS.sub("", name) or name
 
 
 def of_batch(settings: Mapping[str, Any]) -> str:

@@ -27,7 +27,6 @@ from nncost.views.charts.parts import (
     of_batch,
     phase_colour,
     share_text,
-    source_name,
     spec,
     titled,
     tooltip,
@@ -106,7 +105,7 @@ def roofline_chart(report: Report, on: str) -> Chart:
         raise OptionError("no layer has both flops and bytes: there is no point to draw.")
     what = f"layers under the roofline of {device.title}, {report.settings['dtype']}, {of_batch(report.settings)}"
     return Chart(
-        titled(source_name(report), what, report.unknown),
+        titled(report.source.name, what, report.unknown),
         described(_sentences(points, roof), report.unknown),
         _picture(sorted(points, key=lambda point: -point.seconds)[:_MOST], roof),
         _table(points, roof),

@@ -10,6 +10,7 @@ from nncost.errors import OptionError
 from nncost.layer_paths import together
 from nncost.report import Report
 from nncost.units import compact, exact
+from nncost.views import without_folders
 from nncost.views.charts.parts import (
     WIDTH,
     Spec,
@@ -19,7 +20,6 @@ from nncost.views.charts.parts import (
     described,
     number,
     share_text,
-    source_name,
     spec,
     titled,
     tooltip,
@@ -77,7 +77,7 @@ def tree_chart(report: Report, quantity: str = PARAMETERS, depth: int = DEPTH) -
     not, OptionError where nothing has any, and SymbolError where sizes have no numbers.
     """
     measure = measure_of(report, quantity)
-    root = Module(cut(source_name(report), 30))
+    root = Module(cut(without_folders(report.source.name), 30))
     for path, line in _lines(report):
         amounts = [measure.of(line, phase) for phase in measure.phases or ("",)]
         check_numbers(amounts)
@@ -90,7 +90,7 @@ def tree_chart(report: Report, quantity: str = PARAMETERS, depth: int = DEPTH) -
     boxes = list(_boxes(root, "", 0, 0.0, root.total, depth))
     text = binary_text if measure.is_bytes else exact
     return Chart(
-        titled(source_name(report), f"{measure.title} by module", report.unknown),
+        titled(report.source.name, f"{measure.title} by module", report.unknown),
         described(_sentences(root, boxes, measure.title, text(root.total)), report.unknown),
         _picture(boxes, root.total, measure.title, is_bytes=measure.is_bytes),
         _table(boxes, root.total, measure.title),

@@ -10,7 +10,7 @@ from nncost.documents.document import Chart
 from nncost.names import printable
 from nncost.report import ParameterCounts, Report
 from nncost.units import counted, noun
-from nncost.views import shortened
+from nncost.views import shortened, without_folders
 from nncost.views.drawing.blocks import blocks_of
 from nncost.views.drawing.chain import Column, columns_of
 from nncost.views.drawing.flow import draw_blocks
@@ -41,7 +41,7 @@ def network_chart(report: Report) -> Chart:
         notes.insert(1, ("Connections around layers are not drawn", False))
     for note, is_warning in notes:
         canvas.below(fitted(note, _NOTE_WIDTH, _NOTE), _NOTE, "alarm" if is_warning else "soft", bold=is_warning)
-    title = f"The network {printable(shortened(' '.join(report.source.name.split()), 80))}"
+    title = f"The network {printable(shortened(without_folders(' '.join(report.source.name.split())), 80))}"
     description = f"{told} {' '.join(f'{note}.' for note, _ in notes)}"
     numbers = number_table(layers, report.parameters.total)
     return Chart(title, description, canvas.document(title, description), numbers, report.complete)

@@ -16,9 +16,13 @@ from nncost.views.count import MEMORY, count_document, warnings
 from nncost.views.memory import timeline_blocks
 from nncost.views.predict import predict_document
 from nncost.views.report_page.layer_tree import layer_tree
+from nncost.views.report_page.pictures import pictures
 
 _MAX_LINES = 120
 """Worked lines of one sum; more of them say the same again."""
+
+_MAX_NUMBERS = 60
+"""Rows of the numbers behind a picture; the JSON holds all of them."""
 
 
 @record
@@ -56,8 +60,8 @@ def sections(network: Network) -> Iterator[tuple[str, str]]:
         yield "Stored parameters", _body(checkpoint_document(report))
         return
     yield "Totals", _totals(report)
-    yield "Layers", _tree(report)
     yield from _pictures(network)
+    yield "Layers", _tree(report)
     yield "Memory", _memory(report)
     yield "Time", _time(network)
     if network.explanation is not None:
@@ -104,11 +108,9 @@ def _tree(report: Report) -> str:
 
 
 def _pictures(network: Network) -> Iterator[tuple[str, str]]:
-    from nncost.views.report_page.pictures import pictures
-
     charts = tuple(pictures(network.report, network.prediction))
     if charts:
-        yield "Pictures", "\n".join(block(chart) for chart in charts)
+        yield "Pictures", "\n".join(block(cut(chart, _MAX_NUMBERS)) for chart in charts)
 
 
 def _memory(report: Report) -> str:
@@ -124,8 +126,9 @@ def _memory(report: Report) -> str:
 def _time(network: Network) -> str:
     if network.prediction is None:
         return f"<p>{text(network.without_seconds or 'Not known: no device was named.')}</p>"
-    document = predict_document(network.prediction)
-    return f"<p>{text(document.title)}</p>\n{_body(document)}"
+    device, label = network.prediction.device, network.prediction.label
+    title = f"On {device.get('title') or device['name']}: {label}."
+    return f"<p>{text(title)}</p>\n{_body(predict_document(network.prediction))}"
 
 
 def _folded(document: Document) -> str:

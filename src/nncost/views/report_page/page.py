@@ -8,20 +8,18 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from pathlib import PurePath
 
 from nncost.dims import shape_text
-from nncost.documents.html import style, text
+from nncost.documents.html import block, style, text
 from nncost.version import __version__
-from nncost.views import shortened
+from nncost.views import shortened, without_folders
 from nncost.views.report_page.network import Network, alarms, sections, tiles
+from nncost.views.report_page.pictures import comparison
 
 
 def title_of(network: Network) -> str:
-    """The name of what was counted; of a file without its folders, which belong to the one who counted it."""
-    source = network.report.source
-    name = source.name if source.kind == "spec" else PurePath(source.name).name or source.name
-    return shortened(name)
+    """Return the name of what was counted."""
+    return shortened(without_folders(network.report.source.name))
 
 
 def report_page(networks: Sequence[Network]) -> str:
@@ -90,10 +88,11 @@ def _compared(networks: Sequence[Network]) -> str:
     shared = [dict(tiles(network)) for network in networks]
     names = [name for name in shared[0] if all(name in tile for tile in shared)]
     head = "".join(f'<th scope="col" class="number">{text(name)}</th>' for name in names)
+    charts = "\n".join(block(chart) for chart in comparison([network.report for network in networks]))
     rows = "\n".join(_compared_row(network, number, names) for number, network in enumerate(networks, 1))
     return (
         f'<section>\n<h1>{len(networks)} networks</h1>\n<div class="wide" tabindex="0" role="group" aria-label="comparison">\n'
-        f"<table>\n<thead>\n<tr><td></td>{head}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>\n</section>\n"
+        f"<table>\n<thead>\n<tr><td></td>{head}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>\n{charts}\n</section>\n"
     )
 
 

@@ -88,4 +88,5 @@ if __name__ == "__main__":
     written = run(nbformat.read(EXAMPLE, as_version=4), EXAMPLE.parent)
     for each in written.cells:
         each.metadata.pop("execution", None)
+    written.metadata.language_info = {"name": "python"}
     nbformat.write(written, EXAMPLE)

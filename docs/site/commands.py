@@ -8,11 +8,14 @@ import click
 
 from nncost.cli import main
 from nncost.cli.help import examples
+from nncost.cli.options import count_options
 
 FOLDER = "commands"
-WIDTH = 100
+WIDTH = 80
 _EXAMPLES = "\b\n"
 """What marks a paragraph of examples in a help text."""
+_SHARED = {option.name for option in click.command()(count_options(lambda **_: None)).params}
+"""The options that all commands have which count."""
 
 
 def navigation() -> list[str | dict[str, str]]:
@@ -37,8 +40,13 @@ def _page(name: str) -> str:
     context = click.Context(command, info_name=f"nncost {name}")
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [f"# nncost {name}", f"```text\nnncost {name} {usage}\n```", *_help(command)]
-    options = [record for record in map(lambda each: each.get_help_record(context), command.get_params(context)) if record]
-    return _joined([*parts, "## Options", *(f"`{names}`\n:   {_plain(text)}" for names, text in options)])
+    own, shared = list[str](), list[str]()
+    for option in command.get_params(context):
+        record = option.get_help_record(context)
+        if isinstance(option, click.Option) and record is not None:
+            (shared if option.name in _SHARED else own).append(f"`{record[0]}`\n:   {_plain(record[1])}")
+    parts += ["## Options", *own]
+    return _joined([*parts, "## Options of the network and its training", *shared] if shared else parts)
 
 
 def _help(command: click.Command) -> Iterator[str]:

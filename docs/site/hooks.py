@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+_SESSION = re.compile(r"^```python\n>>> .*?^```$", re.MULTILINE | re.DOTALL)
 ROOT = Path(__file__).resolve().parents[2]
-OF_THE_CHECKOUT = {"contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
-"""Pages of the site that stand beside ``docs``, by their names on the site."""
+OF_THE_CHECKOUT = {"index.md": "docs/site/home.md", "contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
+"""Pages of the site that stand elsewhere, or under other names, in the checkout."""
 REFERENCES = {"Commands": commands, "Python": interface}
 """What is written from the code, by its place in the navigation."""
 
@@ -43,11 +45,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point the links of a page at pages of the site."""
-    name = page.file.src_uri
-    place = OF_THE_CHECKOUT.get(name, f"docs/{name}")
-    on_site = {original: page for page, original in OF_THE_CHECKOUT.items()}
-    return links.on_the_site(markdown, place, on_site)
+    """Point the links of a page at pages of the site, and show its sessions of Python as sessions."""
+    if page.file.src_uri.split("/")[0] in (commands.FOLDER, interface.FOLDER):
+        return markdown
+    return links.on_the_site(_SESSION.sub(_session, markdown), page.file.src_uri, OF_THE_CHECKOUT)
+
+
+def _session(match: re.Match[str]) -> str:
+    return match[0].replace("```python", "```pycon", 1).replace("<BLANKLINE>", "")
 
 
 def _sections(entries: Any) -> Iterator[dict[str, Any]]:

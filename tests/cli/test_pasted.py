@@ -47,7 +47,7 @@ def commands() -> list[str]:
     texts = [EXAMPLES, *(import_module(f"nncost.cli.{name}").HELP for name in _COMMANDS)]
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         texts += re.findall(r"```(?:sh|text)\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
-    lines = (line.strip() for text in texts for line in text.splitlines())
+    lines = (line.strip() for text in texts for line in text.replace("\\\n", "").splitlines())
     shown = [re.split(r" {2,}| # | \| ", line)[0] for line in lines if re.match(r"nncost [a-z]+( |$)", line)]
     return list(dict.fromkeys(line for line in shown if line.split()[1] in _COMMANDS))
 

@@ -19,6 +19,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _SESSION = re.compile(r"^```python\n>>> .*?^```$", re.MULTILINE | re.DOTALL)
+_SEARCH = 'data-md-component="search" role="dialog"'
 ROOT = Path(__file__).resolve().parents[2]
 OF_THE_CHECKOUT = {"index.md": "docs/site/home.md", "contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
 """Pages of the site that stand elsewhere, or under other names, in the checkout."""
@@ -49,6 +50,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri.split("/")[0] in (commands.FOLDER, interface.FOLDER):
         return markdown
     return links.on_the_site(_SESSION.sub(_session, markdown), page.file.src_uri, OF_THE_CHECKOUT)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Give the search dialog a name, for those who do not see it."""
+    return output.replace(_SEARCH, f'{_SEARCH} aria-label="Search"')
 
 
 def _session(match: re.Match[str]) -> str:

@@ -17,6 +17,7 @@ import pytest
 
 import nncost
 from nncost.cli.main import LazyGroup
+from tests.browser.conftest import violations
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "docs" / "site"
@@ -117,6 +118,14 @@ def test_pictures_are_as_light_or_dark_as_the_page(site: Path, opened: Callable[
     picture = page.locator("article img").first
     assert picture.evaluate("(image) => image.complete && image.naturalWidth > 0")
     assert picture.evaluate("(image) => getComputedStyle(image).colorScheme") == ("dark" if dark else "light")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", ["index", "tutorial", "commands/count", "python/report", "conventions"])
+def test_pages_are_accessible(name: str, dark: bool, site: Path, opened: Callable[..., Any]) -> None:
+    page = opened((site / f"{name}.html").as_uri(), dark=dark)
+    page.wait_for_timeout(300)
+    assert violations(page) == []
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ _RESULTS = {
     "Training": ("nncost.trainer.outcome.Training",),
     "Formula": ("nncost.notation.formula.Formula",),
     "Document": ("nncost.documents.document.Document",),
-    "Chart": ("nncost.documents.document.Chart",),
+    "Chart": ("nncost.documents.document.Chart", "nncost.plots.ReportPlots", "nncost.plots.PredictionPlots"),
     "Profile": ("nncost.timing.devices.profile.Profile",),
     "Inputs": ("nncost.Inputs",),
     "NncostError": ("nncost.NncostError",),

@@ -16,6 +16,7 @@ from tests.pictures.subjects import CNN, KNOWN, MLP, drawn
 
 pytest.importorskip("vl_convert")
 THEMES = ["light", "dark"]
+SVG = "http://www.w3.org/2000/svg"
 DEEP = "-".join(str(100 + 7 * each) for each in range(40))
 
 
@@ -116,3 +117,25 @@ def test_texts_are_inside_and_apart(kind: str, source: str, tmp_path: Path) -> N
     for one, other in itertools.combinations(boxes, 2):
         apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
         assert apart, (one, other)
+
+
+@pytest.mark.parametrize("batch", [1, 1024])
+def test_what_is_there_before_a_step_is_read_whatever_its_height(batch: int, tmp_path: Path) -> None:
+    nncost.plot("3x32x32, conv 64 3 pad=1, relu", "memory", batch=batch, optimizer="adam").save(tmp_path / "x.svg")
+    svg = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    (box,) = [box for box in texts(svg) if "before the step" in box[-1]]
+    axis = [box for box in texts(svg) if "layer by layer" in box[-1]]
+    assert box in axis or box[3] < axis[0][1] - 10
+
+
+@pytest.mark.parametrize("quantity", ["flops", "parameters", "mul", "memory.step_peak", ["neurons", "forward.mul"]])
+def test_every_line_of_growth_is_seen(quantity: str | list[str], tmp_path: Path) -> None:
+    nncost.plot("784-h-h-10", "growth", quantity=quantity, over="h=16..4096").save(tmp_path / "x.svg")
+    paths = [
+        each
+        for each in ET.parse(tmp_path / "x.svg").getroot().iter(f"{{{SVG}}}path")
+        if each.get("d", "").count("L") > 4
+    ]
+    assert paths
+    for each in paths:
+        assert {each.get("stroke"), each.get("fill")} - {None, "none", "transparent"}

@@ -192,7 +192,8 @@ def _picture(points: Points, names: Sequence[str], name: str, what: str, *, is_b
         "type": "quantitative", "scale": {"type": "log", "nice": False} if is_log else {"nice": True},
         "axis": {**unit.axis(what), **(log_ticks(low, high) if is_log else {"tickCount": 6})},
     }  # fmt: skip
-    domain = [f"{phase} flops" for phase in PHASES] if all("." not in each for each in names) else list(names)
+    phases = [f"{phase} flops" for phase in PHASES]
+    domain = phases if set(names) <= set(phases) else list(names)
     palette = colour("line", domain, names)
     several = {"field": "line", "type": "nominal", "legend": palette["legend"]}
     dash = {**several, "legend": None, "scale": {"domain": domain, "range": _DASHES[: len(domain)]}}

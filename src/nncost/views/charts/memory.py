@@ -28,6 +28,8 @@ from nncost.views.charts.parts import (
 )
 
 HEIGHT = 300
+_ROOM = 24
+"""What a line of text takes below the line of what was there before."""
 _MOST = 480
 """Places along the step; more of them are joined, the highest peak of them kept."""
 
@@ -114,8 +116,11 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
     ]  # fmt: skip
     count, highest = len(moments), max(moment.peak for moment in moments)
     ceiling = unit.of(highest) * 1.16
+    has_room = HEIGHT * unit.of(resident) / ceiling > _ROOM
+    there = f"before the step {binary_text(resident)}"
+    title = "the step, layer by layer" if has_room else f"the step, layer by layer; {there} (dashed)"
     x = {"field": "start", "type": "quantitative", "scale": {"domain": [0, count], "nice": False},
-         "axis": {"title": "the step, layer by layer", "labels": False, "grid": False, "ticks": False}}  # fmt: skip
+         "axis": {"title": title, "labels": False, "grid": False, "ticks": False}}  # fmt: skip
     y = {"type": "quantitative", "axis": unit.axis("in use"), "scale": {"domain": [0, ceiling], "nice": False}}
     hover = tooltip(name="layer", phase="phase", live="bytes after it", most="bytes at most")
     base = {"datum": unit.of(resident)}
@@ -136,7 +141,7 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
         },
         {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": [6, 4], "style": "base"}, "encoding": {"y": {**y, **base}}},
         {
-            "data": {"values": [{"text": f"before the step {binary_text(resident)}"}]},
+            "data": {"values": [{"text": there}] if has_room else []},
             "mark": {"type": "text", "align": "right", "baseline": "top", "dx": -8, "dy": 6, "style": "on-dark"},
             "encoding": {"x": {"value": WIDTH}, "y": {**y, **base}, "text": {"field": "text", "type": "nominal"}},
         },

@@ -127,6 +127,7 @@ def test_pages_are_accessible(name: str, dark: bool, site: Path, opened: Any) ->
     page.wait_for_timeout(300)
     assert not opened.faults
     assert violations(page) == []
+    page.close()
     opened.faults.clear()  # axe asks for style sheets once more, which a page from disk may not
 
 

@@ -121,7 +121,7 @@ def test_pictures_are_as_light_or_dark_as_the_page(site: Path, opened: Callable[
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("name", ["index", "tutorial", "commands/count", "python/report", "conventions"])
+@pytest.mark.parametrize("name", ["index", "tutorial", "commands/plot", "python/report"])
 def test_pages_are_accessible(name: str, dark: bool, site: Path, opened: Any) -> None:
     page = opened((site / f"{name}.html").as_uri(), dark=dark)
     page.wait_for_timeout(300)

@@ -19,7 +19,6 @@ HELP = """Write all that is known of each SOURCE as one HTML page: totals, layer
   nncost report model.onnx --loss cross_entropy --optimizer adam -o report.html
   nncost report net.py:build --input 1x3x224x224 --on h100 -o report.html
   nncost report 784-16-16-10 784-32-10 784-64-10 -o three.html      several networks on one page
-  nncost report 784-16-16-10 > report.html
 
 The page is one file: it opens from disk, asks for nothing from any network, prints on A4, and holds its numbers as JSON.
 

@@ -8,7 +8,7 @@ from typing import Any
 from nncost.errors import OptionError
 from nncost.names import nearest, shortened
 from nncost.records import record
-from nncost.web.answers.kinds import BYTES, INPUTS, SIZE, SIZES, TEXT, TEXTS, WHOLE, Kind
+from nncost.web.answers.kinds import BYTES, INPUTS, SIZE, SIZES, TEXT, TEXTS, TRUTH, WHOLE, Kind
 
 SOURCE = "source"
 MAX_SOURCE = 200_000
@@ -88,12 +88,22 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     },
     "plot": {
         **_SOURCE,
-        "kind": Setting(TEXT, "What is drawn.", required=True),
-        "form": Setting(TEXT, "json, a Vega-Lite specification, or svg."),
-        "on": Setting(TEXT, "A device of the catalogue, for charts of time."),
+        "kind": Setting(TEXT, "layers, tree, memory, roofline, growth, time, compare or network.", required=True),
+        "form": Setting(TEXT, "svg (as it is without), html, a figure with a table, or json, Vega-Lite."),
+        "theme": Setting(TEXT, "light or dark, of json; the others take that of the page."),
+        "quantity": Setting(TEXTS, "Of layers, tree and growth: flops, parameters, forward.mul, …"),
+        "on": Setting(TEXT, "Of roofline and time: a device of the catalogue, such as h100."),
+        "over": Setting(TEXT, "Of growth: the symbol and its sizes, as h=16..4096."),
+        "by": Setting(TEXT, "Of time: layer, phase or op."),
+        "depth": Setting(WHOLE, "Of the tree: so many levels."),
+        "top": Setting(WHOLE, "Of layers and time: so many bars."),
         **_NETWORK,
     },
-    "calculator": {**_SOURCE, "on": Setting(TEXT, "A device of the catalogue, for seconds."), **_NETWORK},
+    "calculator": {
+        **_SOURCE,
+        "formulas": Setting(TRUTH, "Whether formulas are derived, too, by which sizes can be dragged (true)."),
+        **_NETWORK,
+    },
     "devices": {},
 }
 

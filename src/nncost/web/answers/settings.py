@@ -101,7 +101,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     },
     "calculator": {
         **_SOURCE,
-        "formulas": Setting(TRUTH, "Whether formulas are derived, too, by which sizes can be dragged (true)."),
+        "formulas": Setting(TRUTH, "Formulas, too, from which a page computes while sizes change (true)."),
         **_NETWORK,
     },
     "devices": {},

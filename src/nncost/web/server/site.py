@@ -28,6 +28,7 @@ def add_site(app: FastAPI) -> None:
         mimetypes.add_type(kind, ending)  # a system may call a script otherwise, which browsers then refuse
     app.get("/", include_in_schema=False, response_model=None)(_index)
     app.get("/vega.js", include_in_schema=False, response_model=None)(_vega)
+    app.get("/page/documents.css", include_in_schema=False, response_model=None)(_style)
     if PAGE.is_dir():
         app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -37,6 +38,12 @@ async def _index() -> Response:
     if not index.is_file():
         raise HTTPException(404)
     return FileResponse(index, headers=_CHECKED)
+
+
+async def _style() -> Response:
+    from nncost.documents.html import style
+
+    return Response(style(), media_type="text/css", headers=_CHECKED)
 
 
 async def _vega() -> Response:

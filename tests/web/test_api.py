@@ -65,7 +65,7 @@ def test_a_second_answer_is_the_first(server: Serving) -> None:
 def test_health(server: Serving) -> None:
     found = server.health()
     assert (found["status"], found["version"]) == ("ok", nncost.__version__)
-    assert found["limits"]["body_bytes"] == 1_000_000
+    assert found["limits"]["body_bytes"] == 2_000_000
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_every_answer_has_the_headers(server: Serving) -> None:
         httpx.get(f"{server.url}page/style.css", timeout=PATIENCE),
         httpx.get(server.url, timeout=PATIENCE),
         httpx.head(server.url, timeout=PATIENCE),
-        httpx.post(f"{server.url}api/count", content=b"x" * 2_000_000, headers={"content-type": "application/json"}, timeout=PATIENCE),
+        httpx.post(f"{server.url}api/count", content=b"x" * 3_000_000, headers={"content-type": "application/json"}, timeout=PATIENCE),
         server.upload("x.py", b"x"),
     ]
     for answer in answers:

@@ -62,7 +62,7 @@ def workers() -> set[int]:
 # ------------------------------------------------------------------- what is read
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_large_body(server: Serving, framing: str) -> None:
-    body = b'{"source": "' + b"9" * 1_500_000 + b'"}'
+    body = b'{"source": "' + b"9" * 2_500_000 + b'"}'
     content: Any = body if framing == "length" else iter([body[:600_000], body[600_000:]])
     answer = httpx.post(f"{server.url}api/count", content=content, headers={"content-type": "application/json"}, timeout=PATIENCE)
     assert answer.status_code == 413

@@ -45,6 +45,8 @@ def _whole(name: str, value: Any) -> int:
     """A number of at least 1, also in digits, as numbers travel from JavaScript."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
         value = int(value)
+    if isinstance(value, float) and value.is_integer() and value < _EXACT:  # JSON has one kind of number
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or value >= _TOO_LONG:
         raise refused(name, WHOLE.accepted, value)
     return value
@@ -91,6 +93,8 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
+_EXACT = 2**53
+"""Floats below it that are whole are the number that was written."""
 _TOO_LONG = 10**MAX_DIGITS
 _INTEGER = {"type": "integer", "minimum": 1}
 _DIGITS = {"type": "string", "pattern": f"^0*[1-9][0-9]{{0,{MAX_TEXT}}}$", "maxLength": MAX_TEXT}

@@ -29,7 +29,7 @@ def _workers() -> int:
 class Limits:
     """Each limit; beyond it a request is answered with an error, and others are served."""
 
-    body_bytes: int = _limit(_MB, BYTES, "A request, but an upload.", "413")
+    body_bytes: int = _limit(2 * _MB, BYTES, "A request, but an upload.", "413")
     body_seconds: float = _limit(10.0, SECONDS, "Reading the head of a request, and its body.", "408")
     seconds: float = _limit(
         20.0, SECONDS, "Working out an answer about a spec; as much processor time.", "422, `limit`"

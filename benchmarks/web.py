@@ -115,11 +115,15 @@ def fresh(port: int) -> None:
     client = Client(port)
     candidates: dict[str, Callable[[int], object]] = {
         EMPTY: lambda _: client.post("/empty", {}),
-        "count 784-N-10, N new each time": lambda number: client.post("/api/count", {"source": f"784-{number + 1000}-10"}),
+        "count 784-N-10, N new each time": lambda number: client.post(
+            "/api/count", {"source": f"784-{number + 1000}-10"}
+        ),
         "formula 784-h-10 at a new size": lambda number: client.post(
             "/api/formula", {"source": "784-h-10", "quantity": "parameters.total", "at": {"h": number + 1000}}
         ),
-        "the same count in Python, without HTTP": lambda number: dumps(nncost.count(f"784-{number + 1000}-10").to_dict()),
+        "the same count in Python, without HTTP": lambda number: dumps(
+            nncost.count(f"784-{number + 1000}-10").to_dict()
+        ),
     }
     print_ratios("Something new, against an empty route", times(candidates, ROUNDS // 10))
 

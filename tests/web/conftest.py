@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the server is of the extra web")
 
-from nncost.web.server.limits import Limits  # noqa: E402
-from tests.web.serving import Serving, served  # noqa: E402
+from nncost.web.server.limits import Limits
+from tests.web.serving import Serving, served
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,10 @@ def test_every_answer_is_there(name: str) -> None:
         (SPEC, {"batch": 64, "loss": "cross_entropy", "optimizer": "adam", "examples": 60_000, "epochs": 3}),
         ("784-h*L-10", {"batch": "B"}),
         ("784-h-10", {"symbols": {"h": 128}, "freeze": ["dense.1"]}),
-        ("3x32x32, conv 16 3x3 pad=1, relu, flatten, dense 10", {"taps": "valid", "convention": "torch", "loss": "none"}),
+        (
+            "3x32x32, conv 16 3x3 pad=1, relu, flatten, dense 10",
+            {"taps": "valid", "convention": "torch", "loss": "none"},
+        ),
         (SPEC, {"fits": "8GiB", "dtype": "float16"}),
     ],
 )
@@ -81,7 +84,10 @@ def test_formulas_are_those_of_python() -> None:
 
 
 def test_predictions_are_those_of_python() -> None:
-    assert answer("predict", {"source": SPEC, "on": "H100", "batch": 8}) == nncost.predict(SPEC, on="h100", batch=8).to_dict()
+    assert (
+        answer("predict", {"source": SPEC, "on": "H100", "batch": 8})
+        == nncost.predict(SPEC, on="h100", batch=8).to_dict()
+    )
 
 
 def test_devices_are_those_that_predict_knows() -> None:
@@ -105,7 +111,9 @@ def test_charts(kind: str, form: str) -> None:
 
 
 @pytest.mark.skipif(find_spec("nncost.views.charts") is None, reason="the charts are not in this installation")
-@pytest.mark.parametrize("settings", [{"kind": "time"}, {"kind": "roofline"}, {"kind": "no"}, {"kind": "layers", "form": "png"}])
+@pytest.mark.parametrize(
+    "settings", [{"kind": "time"}, {"kind": "roofline"}, {"kind": "no"}, {"kind": "layers", "form": "png"}]
+)
 def test_charts_that_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         answer("plot", {"source": SPEC, **settings})
@@ -265,7 +273,10 @@ def test_names_of_uploads_are_made_harmless(name: str, kept: str | None) -> None
     assert ".." not in found
 
 
-@pytest.mark.parametrize("name", ["x.py", "x.pt", "x.bin", "x.pkl", "x.npz", "x.npy", "x.h5", "x.keras", "x", "", ".onnx", "x.onnx/", "x.zip"])
+@pytest.mark.parametrize(
+    "name",
+    ["x.py", "x.pt", "x.bin", "x.pkl", "x.npz", "x.npy", "x.h5", "x.keras", "x", "", ".onnx", "x.onnx/", "x.zip"],
+)
 def test_other_files_are_not_taken(name: str) -> None:
     if name == "x.onnx/":  # the last part of a path counts
         assert safe_name(name) == "x.onnx"

@@ -23,7 +23,11 @@ def test_the_textbook_network(server: Serving) -> None:
     assert found["parameters"]["total"] == 13_002
 
 
-@given(source=WIDTHS, batch=st.none() | st.integers(1, 10**40) | st.just("B"), optimizer=st.sampled_from(["sgd", "adam", "none"]))
+@given(
+    source=WIDTHS,
+    batch=st.none() | st.integers(1, 10**40) | st.just("B"),
+    optimizer=st.sampled_from(["sgd", "adam", "none"]),
+)
 @settings(max_examples=25)
 def test_counts_are_those_of_python(server: Serving, source: str, batch: int | str | None, optimizer: str) -> None:
     wanted = nncost.count(source, batch=batch, optimizer=optimizer).to_dict()
@@ -38,7 +42,10 @@ def test_giant_numbers_have_all_their_digits(server: Serving) -> None:
     total = width * width + width + width * 10 + 10
     assert f'"total":{total},' in answer.text
     giant = "9" * 900
-    assert server.ask("count", {"source": f"{giant}-{giant}", "batch": giant})["totals"]["forward"]["mul"] == int(giant) ** 3
+    assert (
+        server.ask("count", {"source": f"{giant}-{giant}", "batch": giant})["totals"]["forward"]["mul"]
+        == int(giant) ** 3
+    )
 
 
 def test_symbols(server: Serving) -> None:
@@ -47,7 +54,9 @@ def test_symbols(server: Serving) -> None:
 
 def test_the_other_answers(server: Serving) -> None:
     assert "13,002" in server.ask("explain", {"source": SPEC})["text"]
-    formula = server.ask("formula", {"source": "784-h-10", "quantity": "parameters.total", "at": {"h": 2}})["formulas"][0]
+    formula = server.ask("formula", {"source": "784-h-10", "quantity": "parameters.total", "at": {"h": 2}})["formulas"][
+        0
+    ]
     assert (formula["expanded"], formula["value"]) == ("795*h + 10", 1600)
     assert server.ask("predict", {"source": SPEC, "on": "h100"}) == nncost.predict(SPEC, on="h100").to_dict()
     devices = httpx.get(f"{server.url}api/devices", timeout=PATIENCE).json()["devices"]
@@ -104,15 +113,21 @@ def test_the_caret_of_a_fault(server: Serving) -> None:
      b'{"source": "784-10", "batch": ' + b"9" * 10_000 + b"}"],
 )  # fmt: skip
 def test_what_is_no_json(server: Serving, body: bytes) -> None:
-    answer = httpx.post(f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE)
+    answer = httpx.post(
+        f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
+    )
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["code"] == ("request" if answer.status_code == 400 else "option")
 
 
-@pytest.mark.parametrize("text", ["\x00", "\ud800", "\u202e784-10", "</script>", "784-10\r\nSet-Cookie: x=1", "🙂-10", "{}", "[[[["])
+@pytest.mark.parametrize(
+    "text", ["\x00", "\ud800", "\u202e784-10", "</script>", "784-10\r\nSet-Cookie: x=1", "🙂-10", "{}", "[[[["]
+)
 def test_odd_texts_are_specs_with_faults(server: Serving, text: str) -> None:
     body = json.dumps({"source": text})
-    answer = httpx.post(f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE)
+    answer = httpx.post(
+        f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
+    )
     assert answer.status_code in (200, 422)
     assert "set-cookie" not in answer.headers
 
@@ -134,7 +149,14 @@ def test_what_is_not_there(server: Serving, method: str, path: str, status: int)
 
 def test_the_description_has_nothing_from_elsewhere(server: Serving) -> None:
     found = httpx.get(f"{server.url}openapi.json", timeout=PATIENCE)
-    assert found.json()["paths"].keys() >= {"/api/count", "/api/explain", "/api/formula", "/api/predict", "/api/plot", "/api/upload"}
+    assert found.json()["paths"].keys() >= {
+        "/api/count",
+        "/api/explain",
+        "/api/formula",
+        "/api/predict",
+        "/api/plot",
+        "/api/upload",
+    }
     assert "://" not in found.text
 
 

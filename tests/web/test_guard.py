@@ -27,12 +27,17 @@ def test_other_hosts_are_refused(server: Serving, host: str) -> None:
         assert answer.json()["error"]["code"] == "host"
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:{port}", "127.0.0.1:{port}", "[::1]:{port}", "localhost:1", "localhost."])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:{port}", "127.0.0.1:{port}", "[::1]:{port}", "localhost:1", "localhost."]
+)
 def test_own_hosts_are_answered(server: Serving, host: str) -> None:
     assert post(server, Host=host.format(port=server.port)).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:{other}", "http://localhost:{port}", ""])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:{other}", "http://localhost:{port}", ""],
+)
 def test_pages_of_other_origins_are_refused(server: Serving, origin: str) -> None:
     answer = post(server, Origin=origin.format(port=server.port, other=server.port + 1))
     assert answer.status_code == 403
@@ -43,7 +48,12 @@ def test_what_a_browser_says_of_another_site_is_believed(server: Serving) -> Non
     assert post(server, Sec_Fetch_Site="cross-site").status_code == 403
     assert post(server, Sec_Fetch_Site="same-site").status_code == 403
     assert post(server, Sec_Fetch_Site="same-origin").status_code == 200
-    upload = httpx.post(f"{server.url}api/upload", files={"file": ("x.onnx", b"x")}, headers={"Origin": "http://evil.example"}, timeout=PATIENCE)
+    upload = httpx.post(
+        f"{server.url}api/upload",
+        files={"file": ("x.onnx", b"x")},
+        headers={"Origin": "http://evil.example"},
+        timeout=PATIENCE,
+    )
     assert upload.status_code == 403
 
 
@@ -51,9 +61,13 @@ def test_its_own_page_is_answered(server: Serving) -> None:
     assert post(server, Origin=server.url.rstrip("/")).status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "text/json"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "text/json"]
+)
 def test_what_a_form_can_send_is_no_request(server: Serving, kind: str) -> None:
-    answer = httpx.post(f"{server.url}api/count", content=b'{"source": "4-3"}', headers={"content-type": kind}, timeout=PATIENCE)
+    answer = httpx.post(
+        f"{server.url}api/count", content=b'{"source": "4-3"}', headers={"content-type": kind}, timeout=PATIENCE
+    )
     assert answer.status_code == 415
 
 
@@ -74,7 +88,12 @@ def test_every_answer_has_the_headers(server: Serving) -> None:
         httpx.get(f"{server.url}page/style.css", timeout=PATIENCE),
         httpx.get(server.url, timeout=PATIENCE),
         httpx.head(server.url, timeout=PATIENCE),
-        httpx.post(f"{server.url}api/count", content=b"x" * 3_000_000, headers={"content-type": "application/json"}, timeout=PATIENCE),
+        httpx.post(
+            f"{server.url}api/count",
+            content=b"x" * 3_000_000,
+            headers={"content-type": "application/json"},
+            timeout=PATIENCE,
+        ),
         server.upload("x.py", b"x"),
     ]
     for answer in answers:
@@ -113,12 +132,17 @@ def test_what_is_no_http(server: Serving, sent: bytes) -> None:
 
 
 def test_a_websocket_is_no_way_around(server: Serving) -> None:
-    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x" * 16, "Sec-WebSocket-Version": "13"}
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "x" * 16,
+        "Sec-WebSocket-Version": "13",
+    }
     assert httpx.get(f"{server.url}health", headers=headers, timeout=PATIENCE).status_code == 200
 
 
 def test_where_all_addresses_are_listened_on_numbers_are_known_and_names_are_not() -> None:
-    with served(Limits(workers=1), "0.0.0.0") as server:  # noqa: S104
+    with served(Limits(workers=1), "0.0.0.0") as server:
         assert post(server, Host="192.0.2.7:8080").status_code == 200
         assert post(server, Host="evil.example").status_code == 421
 

@@ -64,13 +64,17 @@ def workers() -> set[int]:
 def test_a_large_body(server: Serving, framing: str) -> None:
     body = b'{"source": "' + b"9" * 2_500_000 + b'"}'
     content: Any = body if framing == "length" else iter([body[:600_000], body[600_000:]])
-    answer = httpx.post(f"{server.url}api/count", content=content, headers={"content-type": "application/json"}, timeout=PATIENCE)
+    answer = httpx.post(
+        f"{server.url}api/count", content=content, headers={"content-type": "application/json"}, timeout=PATIENCE
+    )
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "limit"
 
 
 def test_a_body_that_only_says_that_it_is_large(server: Serving) -> None:
-    head = b"POST /api/count HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /api/count HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
     for length in (10**7, 10**18, 10**40):
         assert raw(server, head % length).startswith(b"HTTP/1.1 4")
 
@@ -137,7 +141,10 @@ def test_an_answer_that_is_too_large() -> None:
 
 
 @on_linux
-@pytest.mark.parametrize(("number", "status", "code"), [(signal.SIGKILL, 422, "limit"), (signal.SIGSEGV, 500, "internal"), (signal.SIGXCPU, 422, "limit")])
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [(signal.SIGKILL, 422, "limit"), (signal.SIGSEGV, 500, "internal"), (signal.SIGXCPU, 422, "limit")],
+)
 def test_a_process_that_dies(number: int, status: int, code: str) -> None:
     before = workers()
     with served(Limits(workers=1)) as server:
@@ -257,15 +264,14 @@ def test_who_asks_the_same_at_once_is_answered_at_once() -> None:
 
 
 def test_what_nobody_waits_for_is_not_worked_out() -> None:
-    with served(Limits(workers=1, queue=3)) as server:
-        with asking(server, "count", {"source": HEAVY}) as (running,):
-            time.sleep(0.3)
-            for batch in range(2, 12):  # more than may wait: each goes before the next comes
-                with pytest.raises(httpx.TimeoutException):
-                    httpx.post(f"{server.url}api/count", json={"source": HEAVY, "batch": batch}, timeout=0.05)
-            time.sleep(0.2)
-            assert server.ask("count", {"source": "4-3-2"})["parameters"]["total"] == 23
-            assert running.result(PATIENCE).status_code == 200
+    with served(Limits(workers=1, queue=3)) as server, asking(server, "count", {"source": HEAVY}) as (running,):
+        time.sleep(0.3)
+        for batch in range(2, 12):  # more than may wait: each goes before the next comes
+            with pytest.raises(httpx.TimeoutException):
+                httpx.post(f"{server.url}api/count", json={"source": HEAVY, "batch": batch}, timeout=0.05)
+        time.sleep(0.2)
+        assert server.ask("count", {"source": "4-3-2"})["parameters"]["total"] == 23
+        assert running.result(PATIENCE).status_code == 200
 
 
 def test_requests_that_are_open_have_a_number() -> None:

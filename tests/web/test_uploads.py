@@ -71,7 +71,11 @@ def test_a_checkpoint(server: Serving) -> None:
     assert answer["name"] == "net.safetensors"
     assert answer["bytes"] == len(safetensors_of())
     found = server.ask("count", {"source": answer["source"]})
-    assert (found["source"]["kind"], found["source"]["name"], found["parameters"]["total"]) == ("weights", "net.safetensors", 12)
+    assert (found["source"]["kind"], found["source"]["name"], found["parameters"]["total"]) == (
+        "weights",
+        "net.safetensors",
+        12,
+    )
 
 
 def test_an_onnx_file(server: Serving, tmp_path: Path) -> None:
@@ -86,7 +90,9 @@ def test_an_onnx_file(server: Serving, tmp_path: Path) -> None:
 
 def test_a_configuration(server: Serving) -> None:
     pytest.importorskip("transformers")
-    content = json.dumps({"model_type": "gpt2", "n_layer": 1, "n_embd": 8, "n_head": 2, "vocab_size": 11, "n_positions": 16}).encode()
+    content = json.dumps(
+        {"model_type": "gpt2", "n_layer": 1, "n_embd": 8, "n_head": 2, "vocab_size": 11, "n_positions": 16}
+    ).encode()
     source = source_of(server, "anything at all.json", content)
     assert server.ask("count", {"source": source, "batch": 2})["source"] == {
         "kind": "huggingface", "name": "config.json", "inputs": {"input_ids": [2, 16]},
@@ -102,7 +108,12 @@ def test_a_gguf_file(server: Serving, tmp_path: Path) -> None:
     for step in ("write_header_to_file", "write_kv_data_to_file", "write_tensors_to_file"):
         getattr(writer, step)()
     writer.close()
-    assert server.ask("count", {"source": source_of(server, "x.gguf", (tmp_path / "x.gguf").read_bytes())})["parameters"]["total"] == 15
+    assert (
+        server.ask("count", {"source": source_of(server, "x.gguf", (tmp_path / "x.gguf").read_bytes())})["parameters"][
+            "total"
+        ]
+        == 15
+    )
 
 
 def test_a_hostile_name_is_text(server: Serving) -> None:
@@ -157,7 +168,9 @@ def test_pickles_archives_and_code_under_another_name_are_not_run(server: Servin
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("location", ["/etc/passwd", "../../../../../../etc/passwd", "../secret", "/proc/self/environ", "x\x00y", "."])
+@pytest.mark.parametrize(
+    "location", ["/etc/passwd", "../../../../../../etc/passwd", "../secret", "/proc/self/environ", "x\x00y", "."]
+)
 def test_numbers_elsewhere_are_not_followed(server: Serving, location: str) -> None:
     """The file beside all uploads is there, and not read."""
     (server.service.uploads._folder / "secret").write_bytes(b"\x02" + bytes(47))
@@ -228,7 +241,10 @@ FILE = 'Content-Disposition: form-data; name="file"; filename="x.safetensors"'
         ("multipart/form-data; boundary=b", form()),
         ("multipart/form-data; boundary=b", form((FILE, b"x"), end=False)),
         ("multipart/form-data; boundary=b", form((FILE, b"x"), (FILE, b"y"))),
-        ("multipart/form-data; boundary=b", form(('Content-Disposition: form-data; name="other"; filename="x.onnx"', b"x"))),
+        (
+            "multipart/form-data; boundary=b",
+            form(('Content-Disposition: form-data; name="other"; filename="x.onnx"', b"x")),
+        ),
         ("multipart/form-data; boundary=b", form(('Content-Disposition: form-data; name="file"', b"x"))),
         ("multipart/form-data; boundary=b", form(("X-Nothing: 1", b"x"))),
         ("multipart/form-data; boundary=b", form((FILE, b"x"), ('Content-Disposition: form-data; name="y"', b"y"))),
@@ -251,7 +267,12 @@ def test_forms_that_are_none(server: Serving, kind: str, body: bytes) -> None:
 def test_a_name_in_the_old_way_of_browsers(server: Serving) -> None:
     for given, shown in (("ü.safetensors", "ü.safetensors"), ("a\\b.safetensors", None), ("x.safetensors\x7f", None)):
         body = form((f'Content-Disposition: form-data; name="file"; filename="{given}"', safetensors_of()))
-        answer = httpx.post(f"{server.url}api/upload", content=body, headers={"content-type": "multipart/form-data; boundary=b"}, timeout=PATIENCE)
+        answer = httpx.post(
+            f"{server.url}api/upload",
+            content=body,
+            headers={"content-type": "multipart/form-data; boundary=b"},
+            timeout=PATIENCE,
+        )
         assert answer.status_code in (200, 422)
         if shown:
             assert answer.json()["name"] == shown
@@ -263,7 +284,12 @@ def test_a_file_that_is_too_large(framing: str) -> None:
     with served(Limits(workers=1, upload_bytes=100_000)) as server:
         body = form((FILE, bytes(1_000_000)))
         content: Any = body if framing == "length" else iter([body[:50_000], body[50_000:150_000], body[150_000:]])
-        answer = httpx.post(f"{server.url}api/upload", content=content, headers={"content-type": "multipart/form-data; boundary=b"}, timeout=PATIENCE)
+        answer = httpx.post(
+            f"{server.url}api/upload",
+            content=content,
+            headers={"content-type": "multipart/form-data; boundary=b"},
+            timeout=PATIENCE,
+        )
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "limit")
         assert list(server.service.uploads._folder.iterdir()) == []
         assert server.upload("x.safetensors", bytes(99_000)).status_code == 200
@@ -272,7 +298,9 @@ def test_a_file_that_is_too_large(framing: str) -> None:
 def test_an_upload_that_breaks_off_leaves_nothing(server: Serving) -> None:
     folders = set(server.service.uploads._folder.iterdir())
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-        own.sendall(b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n")
+        own.sendall(
+            b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
+        )
         own.sendall(form((FILE, b"abc"), end=False))
         time.sleep(0.3)
         assert set(server.service.uploads._folder.iterdir()) != folders
@@ -293,7 +321,9 @@ def test_slow_uploads_have_a_number_and_do_not_keep_others() -> None:
 
 def _slow_upload(server: Serving) -> bytes:
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-        own.sendall(b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n")
+        own.sendall(
+            b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
+        )
         own.sendall(form((FILE, b"abc"), end=False))
         received = b""
         while part := own.recv(65_536):
@@ -304,7 +334,9 @@ def _slow_upload(server: Serving) -> bytes:
 def test_an_upload_that_drips_is_ended() -> None:
     with served(Limits(workers=1, upload_seconds=1.0)) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-            own.sendall(b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n")
+            own.sendall(
+                b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
+            )
             own.sendall(form((FILE, b"abc"), end=False))
             for _ in range(10):
                 time.sleep(0.2)
@@ -320,7 +352,10 @@ def test_the_oldest_files_go() -> None:
         sources = [source_of(server, f"x{number}.safetensors", safetensors_of((number + 1, 4))) for number in range(3)]
         assert server.health()["uploads"] == 2
         answer = server.post("count", {"source": sources[0]})
-        assert (answer.status_code, answer.json()["error"]["message"]) == (422, "there is no such upload, or it has been removed.")
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            422,
+            "there is no such upload, or it has been removed.",
+        )
         assert server.ask("count", {"source": sources[2]})["parameters"]["total"] == 12
         source_of(server, "large.safetensors", safetensors_of() + bytes(700))
         assert server.health()["uploads"] == 1
@@ -353,7 +388,16 @@ def test_tokens_cannot_be_guessed_and_are_no_paths() -> None:
         token = first.upload.token
         assert len(token) == 32
         assert list(uploads.paths(f"upload:{token}")) == [token]
-        for other in ("", "upload:", f"upload:{token[:-1]}", f"upload:../{token}", token, f"upload:{token}/x.onnx", None, 3):
+        for other in (
+            "",
+            "upload:",
+            f"upload:{token[:-1]}",
+            f"upload:../{token}",
+            token,
+            f"upload:{token}/x.onnx",
+            None,
+            3,
+        ):
             assert uploads.paths(other) == {}
     finally:
         uploads.remove_all()

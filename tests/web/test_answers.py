@@ -241,6 +241,13 @@ def test_faults_of_specs_have_their_place() -> None:
     }  # fmt: skip
 
 
+def test_options_of_the_command_line_are_no_correction() -> None:
+    with pytest.raises(NncostError) as raised:
+        answer("predict", {"source": "784-h-10", "on": "h100"})
+    assert raised.value.instead is not None
+    assert "instead" not in told(raised.value)["error"]
+
+
 def test_faults_are_text_that_can_be_shown() -> None:
     fault = _fault("784-\x1b[31m\u202e\x00-10")["error"]
     assert all(character.isprintable() or character == "\n" for character in fault["message"] + fault.get("hint", ""))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +191,8 @@ def test_a_server_ends_while_it_works() -> None:
 
 
 def _ignore(server: Serving) -> None:
-    try:
+    with suppress(httpx.HTTPError):
         server.post("explain", {"source": HEAVY})
-    except httpx.HTTPError:
-        pass
 
 
 # ------------------------------------------------------------------- how many

@@ -34,7 +34,7 @@ def safetensors_of(shape: tuple[int, ...] = (3, 4), name: str = "a.weight", **he
 
 
 def onnx_of(location: str | None = None) -> bytes:
-    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnx")
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -232,6 +232,10 @@ def form(*parts: tuple[str, bytes], boundary: str = "b", end: bool = True) -> by
     return lines + (f"--{boundary}--\r\n".encode() if end else b"")
 
 
+UPLOADING = (
+    b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    b"Content-Length: 900\r\n\r\n"
+)
 FILE = 'Content-Disposition: form-data; name="file"; filename="x.safetensors"'
 
 
@@ -298,9 +302,7 @@ def test_a_file_that_is_too_large(framing: str) -> None:
 def test_an_upload_that_breaks_off_leaves_nothing(server: Serving) -> None:
     folders = set(server.service.uploads._folder.iterdir())
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-        own.sendall(
-            b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
-        )
+        own.sendall(UPLOADING)
         own.sendall(form((FILE, b"abc"), end=False))
         time.sleep(0.3)
         assert set(server.service.uploads._folder.iterdir()) != folders
@@ -321,9 +323,7 @@ def test_slow_uploads_have_a_number_and_do_not_keep_others() -> None:
 
 def _slow_upload(server: Serving) -> bytes:
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-        own.sendall(
-            b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
-        )
+        own.sendall(UPLOADING)
         own.sendall(form((FILE, b"abc"), end=False))
         received = b""
         while part := own.recv(65_536):
@@ -332,19 +332,19 @@ def _slow_upload(server: Serving) -> bytes:
 
 
 def test_an_upload_that_drips_is_ended() -> None:
-    with served(Limits(workers=1, upload_seconds=1.0)) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own:
-            own.sendall(
-                b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n"
-            )
-            own.sendall(form((FILE, b"abc"), end=False))
-            for _ in range(10):
-                time.sleep(0.2)
-                try:
-                    own.sendall(b"x")
-                except OSError:
-                    break
-            assert own.recv(65_536).startswith(b"HTTP/1.1 408")
+    with (
+        served(Limits(workers=1, upload_seconds=1.0)) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as own,
+    ):
+        own.sendall(UPLOADING)
+        own.sendall(form((FILE, b"abc"), end=False))
+        for _ in range(10):
+            time.sleep(0.2)
+            try:
+                own.sendall(b"x")
+            except OSError:
+                break
+        assert own.recv(65_536).startswith(b"HTTP/1.1 408")
 
 
 def test_the_oldest_files_go() -> None:

@@ -51,14 +51,15 @@ def answer(name: str, request: Mapping[str, Any], uploads: Mapping[str, str] = _
 def told(error: NncostError) -> dict[str, Any]:
     """Return an error as JSON holds it: ``code`` and ``message``, and where there are, ``hint``, place and correction.
 
-    ``position`` and ``length`` say which characters of the source are at fault, ``instead`` is what may be meant.
+    ``position`` and ``length`` say which characters of the source are at fault, ``instead`` is what may be meant; options of the
+    command line are not.
     """
     found: dict[str, Any] = {"code": error.code, "message": printable(error.message, "\n")}
     if error.hint:
         found["hint"] = printable(error.hint, "\n")
     if isinstance(error, SpecError):
         found |= {"position": error.position, "length": error.length}
-    if error.instead is not None and error.instead.accepted:
+    if error.instead is not None and error.instead.accepted and not error.instead.accepted.startswith("-"):
         found["instead"] = error.instead.accepted
     return {"error": found}
 

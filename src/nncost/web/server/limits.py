@@ -36,7 +36,7 @@ class Limits:
     )
     file_seconds: float = _limit(60.0, SECONDS, "The same about an uploaded file.", "422, `limit`")
     memory_bytes: int = _limit(4 * _GB, BYTES, "Address space of a worker process.", "422, `limit`")
-    answer_bytes: int = _limit(64 * _MB, BYTES, "An answer.", "422, `limit`")
+    answer_bytes: int = _limit(32 * _MB, BYTES, "An answer.", "422, `limit`")
     queue: int = _limit(256, NUMBER, "Requests that wait for a worker.", "429")
     queue_seconds: float = _limit(60.0, SECONDS, "Waiting for a worker.", "429")
     requests: int = _limit(512, NUMBER, "Requests that are open at once.", "429")

@@ -357,7 +357,7 @@ def test_the_oldest_files_go() -> None:
             "there is no such upload, or it has been removed.",
         )
         assert server.ask("count", {"source": sources[2]})["parameters"]["total"] == 12
-        source_of(server, "large.safetensors", safetensors_of() + bytes(700))
+        source_of(server, "large.safetensors", safetensors_of() + bytes(800))
         assert server.health()["uploads"] == 1
         assert len(list(server.service.uploads._folder.iterdir())) == 1
 

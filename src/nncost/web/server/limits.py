@@ -35,7 +35,7 @@ class Limits:
         20.0, SECONDS, "Working out an answer about a spec; as much processor time.", "422, `limit`"
     )
     file_seconds: float = _limit(60.0, SECONDS, "The same about an uploaded file.", "422, `limit`")
-    memory_bytes: int = _limit(4 * _GB, BYTES, "Address space of a worker process.", "422, `limit`")
+    memory_bytes: int = _limit(4 * _GB, BYTES, "Memory of a worker process.", "422, `limit`")
     answer_bytes: int = _limit(32 * _MB, BYTES, "An answer.", "422, `limit`")
     queue: int = _limit(256, NUMBER, "Requests that wait for a worker.", "429")
     queue_seconds: float = _limit(60.0, SECONDS, "Waiting for a worker.", "429")

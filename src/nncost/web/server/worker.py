@@ -100,12 +100,15 @@ def _warm() -> None:
 
 
 def _limit_process(memory_bytes: int) -> None:
-    """Limit address space, files and what a crash leaves behind, where the system can."""
+    """Limit memory, files and what a crash leaves behind, where the system can.
+
+    What is limited is memory that can be written; the mere addresses that the drawing of charts sets aside are many.
+    """
     try:
         import resource
     except ImportError:  # Windows: time is limited by the server.
         return
-    wanted = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, _MAX_FILE_BYTES), (resource.RLIMIT_NOFILE, _MAX_FILES), (resource.RLIMIT_CORE, 0))  # fmt: skip
+    wanted = ((resource.RLIMIT_DATA, memory_bytes), (resource.RLIMIT_FSIZE, _MAX_FILE_BYTES), (resource.RLIMIT_NOFILE, _MAX_FILES), (resource.RLIMIT_CORE, 0))  # fmt: skip
     for which, most in wanted:
         _, hard = resource.getrlimit(which)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)

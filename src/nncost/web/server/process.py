@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nncost.web.server.frames import READY, REPLY, REQUEST
 from nncost.web.server.limits import Limits
+from nncost.web.server.worker import NO_MEMORY
 
 STATUSES = frozenset({200, 422, 500, 501})
 """What a worker may answer."""
@@ -20,6 +21,10 @@ _QUIET = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
 }  # fmt: skip
 """Nothing is fetched, and one request takes one core."""
+
+
+_WITHOUT_MEMORY = (NO_MEMORY, *(-getattr(signal, name, 0) for name in ("SIGKILL", "SIGABRT")))
+"""How a process ends without memory: it says so, the system ends it, or a library gives up."""
 
 
 class WorkerEndedError(Exception):
@@ -113,7 +118,7 @@ class WorkerProcess:
         await self.end()
         if code == -getattr(signal, "SIGXCPU", 0):
             return WorkerEndedError(f"this took more than {seconds:g} s of processor time here.", over_limit=True)
-        if code == -getattr(signal, "SIGKILL", 0):
+        if code in _WITHOUT_MEMORY:
             return WorkerEndedError("this took more memory than there is here.", over_limit=True)
         return WorkerEndedError("the worker process ended before it had an answer.", over_limit=False)
 

@@ -18,6 +18,8 @@ from nncost.web.answers import answer, told
 from nncost.web.server.frames import READY, REPLY, REQUEST, read_exactly, write_all
 
 OK, REFUSED, FAILED, MISSING = 200, 422, 500, 501
+NO_MEMORY = 77
+"""The exit code where there was not even memory to say so."""
 TOO_LARGE = "this is too large to be worked out here."
 _MAX_FILE_BYTES = 64 * 2**20
 """Of files that are written, such as caches."""
@@ -32,6 +34,13 @@ def main(memory_bytes: int, answer_bytes: int) -> None:
     _warm()
     _limit_process(memory_bytes)
     write_all(replies, REPLY.pack(READY, False, 0))
+    try:
+        _answer_all(requests, replies, answer_bytes)
+    except MemoryError:
+        os._exit(NO_MEMORY)
+
+
+def _answer_all(requests: int, replies: int, answer_bytes: int) -> None:
     while (head := read_exactly(requests, REQUEST.size)) is not None:
         content = read_exactly(requests, REQUEST.unpack(head)[0])
         if content is None:

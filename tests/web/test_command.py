@@ -34,8 +34,8 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert address is not None, said
         yield process, address[0]
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
 
 
 def stopped(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:

@@ -59,7 +59,10 @@ def test_ctrl_c_before_it_has_started() -> None:
     process = subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(0.7)
     code, out, err = stopped(process, signal.SIGINT)
-    assert code in (130, -signal.SIGINT)  # Python itself ends so where code made of text was interrupted; shells say 130
+    assert code in (
+        130,
+        -signal.SIGINT,
+    )  # Python itself ends so where code made of text was interrupted; shells say 130
     assert out == ""
     assert "Traceback" not in err
 

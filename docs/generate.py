@@ -34,6 +34,8 @@ from nncost.notation.formula import formula_of
 from nncost.pipeline.choices import ALIASES as VALUE_ALIASES
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
+from nncost.web.answers.settings import SETTINGS as WEB_SETTINGS
+from nncost.web.server.limits import limit_rows
 
 FOLDER = Path(__file__).parent
 MARKER = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -254,12 +256,35 @@ def learning_rates() -> list[str]:
     )
 
 
+def web_limits() -> list[str]:
+    """What the server gives its clients at most."""
+    rows = ((f"`{name}`", value, about, answer) for name, value, about, answer in limit_rows())
+    return _table(["limit", "is", "of", "beyond it"], rows)
+
+
+def web_settings() -> list[str]:
+    """The settings of requests, with the answers that take them."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, settings in WEB_SETTINGS.items():
+        for key, setting in settings.items():
+            found.setdefault(f"{key}: {setting.help}", (setting.kind.accepted, []))[1].append(name)
+    everywhere = [name for name, settings in WEB_SETTINGS.items() if settings]
+    return _table(["setting", "", "takes", "of"], _setting_rows(found, everywhere))
+
+
+def _setting_rows(found: Mapping[str, tuple[str, list[str]]], everywhere: Sequence[str]) -> Iterator[Sequence[str]]:
+    for text, (accepted, names) in found.items():
+        key, _, about = text.partition(": ")
+        yield f"`{key}`", about, accepted, "all" if names == everywhere else ", ".join(names)
+
+
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "scalars": scalars, "composites": composites, "losses": losses, "optimizers": optimizers,
     "conventions": conventions, "layers": layers, "other_names": other_names, "limits": limits, "coverage_torch": coverage_torch,
     "coverage_onnx": coverage_onnx,
     "onnx_unknown": onnx_unknown,
     "learning_rates": learning_rates, "weight_formats": weight_formats, "quantizations": quantizations,
+    "web_limits": web_limits, "web_settings": web_settings,
 }  # fmt: skip
 
 if __name__ == "__main__":

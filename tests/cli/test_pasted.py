@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import webbrowser
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import nncost.timing.calibration.calibrate
+import nncost.web.server.run
 from nncost.cli.main import _COMMANDS, EXAMPLES, run
 from nncost.explaining import time_instructions
 from nncost.timing.devices.profile_store import save_profile
@@ -90,6 +92,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(
             nncost.timing.calibration.calibrate, "calibrate", lambda progress, fresh: (made_up(), Path("profile.json"))
         )
+        # A server runs until it is interrupted: tests/web does that.
+        patch.setattr(nncost.web.server.run, "serve", lambda host, port, limits, ready: ready(f"http://{host}:{port}/"))
+        patch.setattr(webbrowser, "open", lambda address: True)
         yield found
 
 

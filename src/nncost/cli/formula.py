@@ -8,7 +8,6 @@ import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import assignments, count_options, format_options, keywords, show, source_text
-from nncost.errors import Instead, SymbolError
 
 HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quantities without it.
 
@@ -21,11 +20,6 @@ HELP = """The closed form of QUANTITY in every symbol of SOURCE; the main quanti
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation).
 """
-
-MAIN = (
-    "parameters.total", "forward.mul", "forward.add", "forward.activations", "forward.flops",
-    "backward.mul", "backward.add", "update.flops", "step.flops",
-)  # fmt: skip
 
 
 @click.command("formula", help=HELP)
@@ -40,27 +34,12 @@ def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | 
     """Print formulas."""
     from nncost.api import settings_of
     from nncost.documents.document import Note
-    from nncost.notation.formula import formula_of
     from nncost.pipeline.report_on import report_on
     from nncost.views.count import warnings
-    from nncost.views.formula import formula_document
+    from nncost.views.formula import formula_document, formulas_of
 
     report = report_on(source_text(source), settings_of(**keywords(**options)))
-    values = assignments(at, "--at")
-    chosen = [quantity] if quantity else [path for path in MAIN if report.quantity(path) != 0]
-    formulas = []
-    for path in chosen:
-        amount = report.quantity(path)
-        names = set(map(str, getattr(amount, "free_symbols", ())))
-        wanted = values if quantity else {name: value for name, value in values.items() if name in names}
-        formulas.append(formula_of(path, amount, wanted))
-    if unused := [name for name in values if not any(name in formula.symbols for formula in formulas)]:
-        known = ", ".join(dict.fromkeys(name for formula in formulas for name in formula.symbols))
-        raise SymbolError(
-            f"--at {unused[0]}=…: no formula has the symbol {unused[0]!r}.",
-            hint=f"Symbols: {known or 'none'}.",
-            instead=None if known else Instead("--at", ""),
-        )
+    formulas = formulas_of(report, quantity, assignments(at, "--at"))
     notes = [*warnings(report), *map(Note, report.notes)]
     show(
         form,

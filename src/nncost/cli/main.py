@@ -43,6 +43,7 @@ _COMMANDS = {
     "devices": "Calibrated machines and the catalogue of accelerators.",
     "train": "Train a spec on a table, and see how right the prediction was.",
     "coverage": "Which operators of a framework are counted.",
+    "web": "The calculator in a browser, and its HTTP API.",
     "docs": "The documents, one page per topic.",
     "completion": "What makes a shell complete commands, options and values.",
 }

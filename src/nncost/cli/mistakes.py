@@ -250,6 +250,8 @@ def _one_source(error: click.UsageError, arguments: Sequence[str]) -> tuple[str,
     rest = list(arguments[1:])
     for word in words:
         rest.remove(word)
+    if not any(isinstance(parameter, click.Argument) for parameter in command.params):
+        return f"{text} It takes options alone.", [arguments[0], *rest]
     if all(_readable(word) == word for word in words):
         return f"{text} It takes one source.", [arguments[0], words[0], *rest]
     source = _readable(" ".join(words))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nncost.errors import MissingExtraError, SourceError
 from nncost.frontends.front_end import Covered, FrontEnd, Observable
 from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.spec_text import SpecText
 
 if TYPE_CHECKING:
     from nncost.frontends.operators import Coverage
@@ -30,6 +31,8 @@ _NO_FILE = re.compile(r"\A\s*[a-z]{2,6}://", re.IGNORECASE)
 
 def front_end_for(source: object) -> FrontEnd:
     """Return the front end that reads a source. Raise SourceError if there is none."""
+    if isinstance(source, SpecText):
+        return _built_in("spec")
     if isinstance(source, str) and _WIDTHS.fullmatch(source) and not isdir(source):  # noqa: PTH112 - never raises
         return _built_in("spec")
     if isinstance(source, str) and (_NO_FILE.search(source) or "..." in source) and not isfile(source):  # noqa: PTH113 - as above

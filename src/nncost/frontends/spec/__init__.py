@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from nncost.frontends.front_end import TRACED_ONLY, FrontEnd
 from nncost.frontends.model import LoadOptions, Model
+from nncost.frontends.spec_text import SpecText
 
 _LOOKS_LIKE_FILE = re.compile(r"(^|[/\\])[^/\\,\s]*[^/\\,\s.]\.[A-Za-z][A-Za-z0-9]*$")
 
@@ -31,7 +32,7 @@ class SourceFrontEnd(FrontEnd):
 
     def load(self, source: str, options: LoadOptions) -> Model:
         """Build the network."""
-        if super().matches(source):
+        if super().matches(source) and not isinstance(source, SpecText):
             from nncost.frontends.spec.file import load as load_file
 
             return load_file(source, options)

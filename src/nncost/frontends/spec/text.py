@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from nncost.dims import Dim, is_symbolic
-from nncost.errors import Instead, NncostError, OptionError, SpecError
+from nncost.errors import Instead, NncostError, OptionError, SourceError, SpecError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
 from nncost.frontends.spec.grammar import CommaForm, parse
@@ -14,6 +14,7 @@ from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
+from nncost.frontends.spec_text import SpecText
 from nncost.ir.builder import Builder
 from nncost.ir.training.losses import final_softmax
 
@@ -34,16 +35,22 @@ def load(source: str, options: LoadOptions) -> Model:
     try:
         return _built(spelled, options)
     except SpecError as error:
-        from nncost.frontends.unread import unread
-
-        other = unread(source, registry.endings())
-        if other is not None:
+        if (other := _other_kind(source)) is not None:
             raise other from None
         if len(source) == len(spelled):
             error.spec = source
         corrected = _corrected(error, spelled, options)
         error.instead = None if corrected is None or not source else Instead(source, corrected)
         raise
+
+
+def _other_kind(source: str) -> SourceError | None:
+    """What is said of a text that is the name of something else, unless it can be nothing but a spec."""
+    if isinstance(source, SpecText):
+        return None
+    from nncost.frontends.unread import unread
+
+    return unread(source, registry.endings())
 
 
 def _corrected(error: SpecError, spelled: str, options: LoadOptions) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from nncost.cache import FOLDER_VARIABLE, cache_folder
 from nncost.errors import Instead, OptionError, SourceError
 from nncost.timing.devices.device import Device
-from nncost.timing.devices.files import read_devices
+from nncost.timing.devices.files import read_devices, read_shipped
 
 _CLOSE = 3
 
@@ -62,7 +62,7 @@ def _plain(name: str) -> str:
 def shipped() -> tuple[Device, ...]:
     """The devices that come with nncost."""
     folder = Path(str(files("nncost.timing.devices") / "data"))
-    return tuple(device for path in sorted(folder.glob("*.toml")) for device in read_devices(path))
+    return tuple(device for path in sorted(folder.glob("*.toml")) for device in read_shipped(path))
 
 
 def _check_names(devices: tuple[Device, ...]) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from nncost.errors import SourceError
-from nncost.timing.devices.device import Device
+from nncost.timing.devices.device import Device, MeasuredMatmul
 from nncost.timing.devices.validation import faults_in
 
 ENTRY = "accelerator"
 MAX_FILE_BYTES = 4_000_000
 """A larger file is no list of devices."""
 _SHOWN_FAULT = 120
+_RATES = ("bandwidth_bytes_per_second", "tdp_watts", "link_bytes_per_second")
 _HINT = "What a device file holds:  nncost docs devices"
 
 
@@ -27,6 +28,22 @@ def read_devices(path: Path) -> list[Device]:
         fault = f"has {unexpected[0]!r} at its top" if unexpected else f"has no [[{ENTRY}]]"
         raise SourceError(f"{path} {fault}, where a device file has [[{ENTRY}]] alone.", hint=_HINT)
     return [_device(path, number, entry) for number, entry in enumerate(entries, 1)]
+
+
+def read_shipped(path: Path) -> list[Device]:
+    """The devices of a file that comes with nncost: its tests have checked it, so that reading it needs no pydantic."""
+    return [_unchecked(entry) for entry in _parsed(path)[ENTRY]]
+
+
+def _unchecked(entry: Mapping[str, Any]) -> Device:
+    rates = {name: float(entry[name]) for name in _RATES if name in entry}
+    peaks = {name: float(rate) for name, rate in entry["peaks"].items()}
+    measured = tuple(
+        MeasuredMatmul(m["dtype"], float(m["flops_per_second"]), float(m["theory_flops_per_second"]), m["source"])
+        for m in entry.get("measured_matmul", ())
+    )
+    aliases = tuple(entry.get("aliases", ()))
+    return Device(**{**entry, **rates, "peaks": peaks, "aliases": aliases, "measured_matmul": measured})
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,54 @@
+"""``nncost web``."""
+
+from __future__ import annotations
+
+import click
+
+from nncost.cli.messages import say
+from nncost.cli.options import size
+from nncost.errors import OptionError
+from nncost.units import bytes_text
+
+HELP = """Serve the calculator and its HTTP API to browsers on this machine, until Ctrl-C.
+
+\b
+  nncost web                     at http://127.0.0.1:8080/
+  nncost web --open              and show it in a browser
+  nncost web --port 9000         at another port; 0 for any that is free
+  nncost web --host 0.0.0.0      also to other machines, unencrypted
+
+Only specs and uploaded files are read (ONNX, safetensors, GGUF, config.json): no file of this machine, no pickle, no
+Python code. Each request is limited in size, time and memory: nncost docs web.
+"""
+_LAST_PORT = 65_535
+
+
+@click.command("web", help=HELP)
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", help="Where it listens (default 127.0.0.1: this machine alone)."
+)
+@click.option("--port", metavar="N", default="8080", help="The port (default 8080).")
+@click.option("--open", "shows", is_flag=True, help="Show it in a browser.")
+def command(host: str, port: str, shows: bool) -> None:
+    """Serve."""
+    from nncost.web.server.limits import Limits
+    from nncost.web.server.run import serve
+
+    number = 0 if port == "0" else size(port, "--port", symbolic=False)
+    assert isinstance(number, int)
+    if number > _LAST_PORT:
+        raise OptionError(f"--port takes a number up to {_LAST_PORT:,}, received {port[:60]}")
+    limits = Limits()
+
+    def ready(address: str) -> None:
+        say(f"nncost: {address}  (Ctrl-C ends it)")
+        say(
+            f"nncost: {limits.workers} processes answer, with at most {limits.seconds:g} s and {bytes_text(limits.memory_bytes)} for each "
+            f"request; files up to {bytes_text(limits.upload_bytes)} are read. Limits: nncost docs web"
+        )
+        if shows:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(host, number, limits, ready)

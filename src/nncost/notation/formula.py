@@ -1,6 +1,6 @@
 """Closed forms: expanded, factored, leading term, values, and four notations.
 
-The Python notation is our own printer of integer expressions: ``lambdify`` would turn floors into
+The Python notation is our own printer of integer expressions (``tree.py``): ``lambdify`` would turn floors into
 floats and lose big integers.
 """
 
@@ -14,6 +14,7 @@ import sympy
 from nncost.dims import Dim, factored, is_hard_to_factor, is_largest, is_symbolic, largest, substitute, symbol, tidy
 from nncost.errors import Instead, SymbolError
 from nncost.names import nearest
+from nncost.notation.tree import python_source, tree_of
 from nncost.notation.written import written
 from nncost.records import record
 from nncost.shown import Shown
@@ -47,7 +48,7 @@ class Formula(Shown):
         name = self.quantity.replace(".", "_")
         families = sorted(str(base) for base in sympy.sympify(self.expanded).atoms(sympy.IndexedBase))
         arguments = ", ".join([*(s for s in self.symbols if s not in families), *families])
-        return f"def {name}({arguments}):\n    return {python_integer(self.expanded)}"
+        return f"def {name}({arguments}):\n    return {python_source(tree_of(self.expanded))}"
 
     def latex(self) -> str:
         """The formula in LaTeX."""
@@ -136,71 +137,3 @@ def _leading_term(term: Any) -> Any:
         top = max(map(_degree, parts))
         return sympy.Sum(sympy.Add(*(part for part in parts if _degree(part) == top)), *term.limits)
     return term
-
-
-# ------------------------------------------------------------------- integers in Python
-def python_integer(dim: Dim) -> str:
-    """An integer expression as Python source with ``//`` for floors and exact quotients."""
-    return _source(sympy.sympify(dim))
-
-
-def _source(e: Any) -> str:
-    numerator, denominator = sympy.fraction(sympy.together(e)) if _has_quotient(e) else (e, sympy.Integer(1))
-    if denominator != 1:
-        return f"({_source(sympy.expand(numerator))}) // ({_source(denominator)})"
-    if isinstance(e, sympy.Integer):
-        return str(int(e))
-    if isinstance(e, (sympy.Symbol, sympy.IndexedBase)):
-        return str(e)
-    if isinstance(e, sympy.Indexed):
-        return f"{e.base}[{_source(e.indices[0])}]"
-    if isinstance(e, sympy.Add):
-        return " + ".join(_source(part) for part in e.as_ordered_terms()).replace("+ -", "- ")
-    if isinstance(e, sympy.Mul):
-        return _product(e)
-    if isinstance(e, sympy.Pow) and e.exp.is_Integer and e.exp > 0:
-        return f"{_bracketed(e.base)}**{e.exp}"
-    if isinstance(e, sympy.floor):
-        top, bottom = sympy.fraction(sympy.together(e.args[0]))
-        return f"(({_source(sympy.expand(top))}) // {_bracketed(bottom)})"
-    if isinstance(e, sympy.ceiling) and (of_two := _of_logarithm(e.args[0])) is not None:
-        return f"({_source(of_two)} - 1).bit_length()"
-    if isinstance(e, sympy.ceiling):
-        top, bottom = sympy.fraction(sympy.together(e.args[0]))
-        return f"(-((-({_source(sympy.expand(top))})) // {_bracketed(bottom)}))"
-    if isinstance(e, sympy.Max):
-        return f"max({', '.join(_source(part) for part in e.args)})"
-    if isinstance(e, sympy.Sum):
-        index, first, last = e.limits[0]
-        return f"sum({_source(e.function)} for {index} in range({_source(first)}, {_source(last)} + 1))"
-    raise SymbolError(f"cannot write {e} as an integer expression")
-
-
-def _of_logarithm(e: Any) -> Any:
-    """``x`` if ``e`` is log₂ x; None otherwise."""
-    argument = sympy.Wild("argument")
-    found = e.match(sympy.log(argument) / sympy.log(2))
-    return None if found is None else found[argument]
-
-
-def _has_quotient(e: Any) -> bool:
-    """Whether a division stands outside floors and sums."""
-    if isinstance(e, (sympy.floor, sympy.ceiling, sympy.Sum, sympy.Indexed, sympy.Max)):
-        return False
-    if isinstance(e, sympy.Rational):
-        return bool(e.q != 1)
-    if isinstance(e, sympy.Pow):
-        return bool(e.exp.is_negative) or _has_quotient(e.base)
-    return any(_has_quotient(part) for part in e.args)
-
-
-def _product(e: Any) -> str:
-    coefficient, rest = e.as_coeff_Mul()
-    if coefficient == -1:
-        return "-" + _bracketed(rest)
-    return "*".join(_bracketed(factor) for factor in e.as_ordered_factors())
-
-
-def _bracketed(e: Any) -> str:
-    text = _source(e)
-    return f"({text})" if isinstance(e, sympy.Add) or ("//" in text and not text.startswith("(")) else text

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 
 from nncost.dims import Dim, Shape, is_symbolic, symbol
 from nncost.errors import Instead, SpecError, SymbolError
 from nncost.frontends.arguments import MAX_NAME_LENGTH
 from nncost.frontends.spec.grammar import Word
 from nncost.names import nearest
+from nncost.records import record
 from nncost.units import whole_meant
 
 MAX_DIGITS, MAX_NAMES = 1_000, 100
@@ -20,13 +22,23 @@ _NUMBER = re.compile(r"[0-9]+\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
+@record
+class Place:
+    """Where a size stands in a spec, and what it is: ``a width``, ``N``, ``the number of repetitions``."""
+
+    text: str
+    position: int
+    what: str
+
+
 class Sizes:
-    """Reads words as sizes under the caller's bindings and remembers which names were used."""
+    """Reads words as sizes under the caller's bindings and remembers which names were used, and where sizes stand."""
 
     def __init__(self, spec: str, bindings: Mapping[str, int]) -> None:
         self.spec = spec
         self.bindings = bindings
         self.used: dict[str, None] = {}
+        self.places: dict[int, Place] = {}
 
     def error(
         self,
@@ -66,7 +78,9 @@ class Sizes:
         """Sizes with an x between them; a name may contain x only where splitting it gives no shape."""
         pieces = word.text.split("x")
         if all(_NUMBER.match(piece) or _NAME.match(piece) for piece in pieces):
-            return tuple(self._dim(piece, word, what) for piece in pieces)
+            ends = accumulate(len(piece) + 1 for piece in pieces)
+            starts = [word.position + end - len(piece) - 1 for piece, end in zip(pieces, ends, strict=True)]
+            return tuple(self._dim(piece, word, what, start) for piece, start in zip(pieces, starts, strict=True))
         return (self._dim(word.text, word, what),)
 
     @property
@@ -86,7 +100,10 @@ class Sizes:
                     instead=instead,
                 )
 
-    def _dim(self, text: str, word: Word, what: str) -> Dim:
+    def _dim(self, text: str, word: Word, what: str, position: int | None = None) -> Dim:
+        """The size that a word, or the piece of one at a position, stands for."""
+        start = word.position if position is None else position
+        self.places[start] = Place(text, start, what)
         if _NUMBER.match(text):
             number = self._number(text, word)
             if number < 1:

@@ -9,13 +9,14 @@ from nncost.dims import Dim, is_symbolic
 from nncost.errors import Instead, NncostError, OptionError, SourceError, SpecError
 from nncost.frontends import registry
 from nncost.frontends.model import LoadOptions, Model
-from nncost.frontends.spec.grammar import CommaForm, parse
+from nncost.frontends.spec.grammar import CommaForm, Spec, parse
 from nncost.frontends.spec.layers import Context
 from nncost.frontends.spec.sizes import Sizes
 from nncost.frontends.spec.spelling import respelled
 from nncost.frontends.spec.widths import build_widths
 from nncost.frontends.spec_text import SpecText
 from nncost.ir.builder import Builder
+from nncost.ir.graph import Tensor
 from nncost.ir.training.losses import final_softmax
 
 _COMMENT = re.compile(r"#[^\n]*")
@@ -93,27 +94,8 @@ def _holds(spec: str, text: str) -> bool:
 
 
 def _built(source: str, options: LoadOptions) -> Model:
-    spec = parse(source)
-    if options.given is not None or options.inputs:
-        raise OptionError(
-            "--input does not apply to a spec.",
-            hint="The input shape is the first item of the spec itself.",
-            instead=Instead("--input", ""),
-        )
-    sizes = Sizes(source, options.symbols)
-    batch = _bound(options)
-    builder = Builder(dtype=options.dtype, training=options.training)
-    context = Context(builder, sizes, [])
-    if isinstance(spec, CommaForm):
-        from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
-        from nncost.frontends.spec.sequence import SequenceBuilder
-
-        _refuse_widths_options(options)
-        output = SequenceBuilder(context).build(spec, batch)
-    else:
-        output = build_widths(context, spec, batch, options.bias, options.activation)
-    sizes.check_bindings(options.named_elsewhere)
-    graph = builder.graph(output)
+    context, spec, output, batch = emitted(source, options)
+    graph = context.builder.graph(output)
     return Model(
         kind="spec",
         name=" ".join(_COMMENT.sub(" ", source).split())
@@ -127,6 +109,30 @@ def _built(source: str, options: LoadOptions) -> Model:
         notes=tuple(context.notes),
         outputs=("y",),
     )
+
+
+def emitted(source: str, options: LoadOptions) -> tuple[Context, Spec, Tensor, Dim]:
+    """Return what read a spec, its syntax tree, the network's output and the batch. Raise SpecError for anything that does not fit."""
+    spec = parse(source)
+    if options.given is not None or options.inputs:
+        raise OptionError(
+            "--input does not apply to a spec.",
+            hint="The input shape is the first item of the spec itself.",
+            instead=Instead("--input", ""),
+        )
+    sizes = Sizes(source, options.symbols)
+    batch = _bound(options)
+    context = Context(Builder(dtype=options.dtype, training=options.training), sizes, [])
+    if isinstance(spec, CommaForm):
+        from nncost.frontends.spec import kinds as _kinds  # noqa: F401 - fills the table of layers
+        from nncost.frontends.spec.sequence import SequenceBuilder
+
+        _refuse_widths_options(options)
+        output = SequenceBuilder(context).build(spec, batch)
+    else:
+        output = build_widths(context, spec, batch, options.bias, options.activation)
+    sizes.check_bindings(options.named_elsewhere)
+    return context, spec, output, batch
 
 
 def _bound(options: LoadOptions) -> Dim:

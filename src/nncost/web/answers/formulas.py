@@ -14,6 +14,8 @@ from nncost.report import ParameterCounts, Report, ReportRow
 
 SHOWN = ("parameters.total", "neurons", "forward.mul", "forward.add", "backward.mul", "step.flops")
 """Quantities whose formula is shown to people."""
+_MEMORY = tuple(name for name in AMOUNTS if not name.endswith("_allocated"))
+"""What is allocated on top of what is there is the peak less ``resident``."""
 _ROW_QUANTITIES = ("mul", "add", "activations", "macs")
 _MAX_SHOWN = 300
 _MAX_TREE = 60_000
@@ -23,12 +25,13 @@ _MAX_TREE = 60_000
 def quantities(report: Report) -> Iterator[tuple[str, Dim]]:
     """Yield each quantity of a report that is not zero, by its path."""
     for name in ParameterCounts.__match_args__:
-        yield f"parameters.{name}", getattr(report.parameters, name)
+        if name != "active" or report.parameters.active != report.parameters.total:
+            yield f"parameters.{name}", getattr(report.parameters, name)
     yield "neurons", report.neurons
     for phase, totals in report.totals.items():
         for name, amount in totals.items():
             yield f"{phase}.{name}", amount
-    for name in AMOUNTS:
+    for name in _MEMORY:
         amount = getattr(report.memory, name)
         if amount is not None:
             yield f"memory.{name}", amount

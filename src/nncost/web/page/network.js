@@ -1,0 +1,218 @@
+// One network on the page: its text and settings, Python's last answer, the sizes as they are dragged, and the numbers at them.
+
+import { NoValue, evaluate, valueOrNull } from "./evaluator.js";
+
+export const SETTINGS = ["loss", "optimizer", "dtype", "bias", "activation", "mode"];
+/** Hidden layers up to which equal widths are written out, as in `16-16-16`; more of them are `16*12`. */
+const WRITTEN_OUT = 8;
+export const DEPTH = "depth";
+export const ALL_WIDTHS = "all widths";
+const BATCH = "batch";
+
+let lastId = 0;
+
+/** A network as the link has it; its numbers come with an answer. */
+export function fresh({ source, batch = "", symbols = {}, title = "", ...settings }) {
+  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, sizes: {}, depth: null };
+  for (const name of SETTINGS) network[name] = settings[name] ?? "";
+  return network;
+}
+
+/** What Python is asked about a network. */
+export function requestOf(network) {
+  const request = { source: network.source };
+  if (network.batch) request.batch = network.batch;
+  for (const name of SETTINGS) if (network[name]) request[name] = network[name];
+  if (Object.keys(network.symbols).length > 0) request.symbols = { ...network.symbols };
+  return request;
+}
+
+/** What tells an answer to this network, as it is now, from one to an earlier question. */
+export function keyOf(network) {
+  return JSON.stringify(requestOf(network));
+}
+
+/** Take Python's answer: its sizes and values are the truth. */
+export function accept(network, answer) {
+  network.answer = answer;
+  network.error = null;
+  network.sizes = Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)]));
+  network.depth = answer.depth
+    ? { number: BigInt(answer.depth.number.value), width: answer.depth.width ? BigInt(answer.depth.width.value) : null }
+    : null;
+}
+
+/** The sizes that can be dragged, each with its value now; `isDetail` marks those that one handle moves together. */
+export function handlesOf(network) {
+  const { answer, depth } = network;
+  if (answer === null) return [];
+  const hidden = new Set(answer.depth?.width ? answer.depth.layers.map((layer) => layer.width) : []);
+  const single = answer.handles
+    .map((handle) => ({ ...handle, key: handle.name, size: network.sizes[handle.name], isDetail: hidden.has(handle.name) }))
+    .filter((handle) => !(hidden.size === 1 && handle.isDetail));
+  const joint = [];
+  if (answer.depth?.width) joint.push({ ...answer.depth.width, key: ALL_WIDTHS, size: depth.width, label: hidden.size > 1 ? "all hidden widths" : "hidden width" });
+  if (answer.depth) joint.push({ ...answer.depth.number, key: DEPTH, size: depth.number });
+  const [batch, ...others] = single;
+  return [...joint, ...others.filter((handle) => !handle.isDetail), batch, ...others.filter((handle) => handle.isDetail)];
+}
+
+/** Give a handle another size; the text of the spec follows. */
+export function drag(network, key, size) {
+  const { answer, depth } = network;
+  if (key === DEPTH) {
+    depth.number = size;
+  } else if (key === ALL_WIDTHS) {
+    depth.width = size;
+    for (const layer of answer.depth.layers) network.sizes[layer.width] = size;
+  } else {
+    network.sizes[key] = size;
+    if (depth !== null && depth.width !== null) depth.width = jointWidth(network);
+  }
+  const handle = answer.handles.find((each) => each.name === key);
+  if (handle?.group === BATCH) network.batch = String(size);
+  if (answer.handles.some((each) => each.open)) network.symbols = bindings(network);
+  network.source = sourceOf(network);
+}
+
+/** The one width that all hidden layers have; that of the first where they differ. */
+function jointWidth(network) {
+  return network.sizes[network.answer.depth.layers[0].width];
+}
+
+function hiddenAreAlike(network) {
+  return network.answer.depth.layers.every((layer) => network.sizes[layer.width] === network.depth.width);
+}
+
+/** The sizes of the symbols that the spec's writer left open. */
+function bindings(network) {
+  const found = {};
+  for (const handle of network.answer.handles.filter((each) => each.open && each.group !== BATCH)) {
+    const size = network.sizes[handle.name];
+    if (!handle.base) found[handle.name] = String(size);
+    else for (let k = BigInt(handle.first); k <= lastMember(network); k++) found[`${handle.base}${k}`] = String(size);
+  }
+  return found;
+}
+
+const MOST_MEMBERS = 400n;
+
+function lastMember(network) {
+  const last = network.answer.handles.find((each) => each.open && each.group === "repeat");
+  const size = last ? network.sizes[last.name] : 0n;
+  return size < MOST_MEMBERS ? size : MOST_MEMBERS;
+}
+
+/** The spec with the sizes as they are. */
+function sourceOf(network) {
+  const { answer } = network;
+  if (!answer.pieces) return network.source;
+  if (!hasOtherDepth(network)) return joined(answer.pieces, network);
+  const { prefix, suffix } = answer.depth;
+  return joined(prefix, network) + hiddenText(network) + joined(suffix, network);
+}
+
+function joined(pieces, network) {
+  return pieces.map((piece) => (typeof piece === "string" ? piece : String(network.sizes[piece[0]]))).join("");
+}
+
+function hiddenText(network) {
+  const { layers, width } = network.answer.depth;
+  const count = network.depth.number;
+  const texts = layers.map((layer) => `${network.sizes[layer.width]}${layer.behind}`);
+  const last = texts.at(-1);
+  if (count > WRITTEN_OUT && width && texts.every((text) => text === last)) return `${last}*${count}`;
+  if (count > WRITTEN_OUT && count > texts.length) return [...texts.slice(0, -1), `${last}*${count - BigInt(texts.length) + 1n}`].join("-");
+  return Array.from({ length: Number(count) }, (_, number) => texts[number] ?? last).join("-");
+}
+
+function hasOtherDepth(network) {
+  return network.depth !== null && network.depth.number !== BigInt(network.answer.depth.layers.length);
+}
+
+// ------------------------------------------------------------------- numbers
+/**
+ * The value of each quantity at the sizes as they are: `of(path)` is a BigInt, or null where only Python knows; `rows` are the
+ * layers, or null. Without a change they are Python's own.
+ */
+export function numbersOf(network) {
+  const { answer } = network;
+  if (answer === null) return { of: () => null, rows: null, isDerived: false };
+  if (!hasChanged(network)) return { of: (path) => given(answer, path), rows: rowsAt(answer.rows, {}), isDerived: false };
+  const derived = formulasFor(network);
+  if (derived === null) return { of: () => null, rows: null, isDerived: true };
+  const { formulas, sizes, memoryHolds } = derived;
+  const of = (path) => {
+    if (path.startsWith("memory.") && !memoryHolds && !MEMORY_ALWAYS.has(path)) return null;
+    if (Object.hasOwn(formulas.quantities, path)) return valueOrNull(formulas.quantities[path], sizes);
+    return Object.hasOwn(answer.values, path) || path.startsWith("memory.") ? null : 0n;
+  };
+  return { of, rows: rowsAt(formulas.rows, sizes), isDerived: true };
+}
+
+/** Bytes that do not depend on when memory is freed. */
+const MEMORY_ALWAYS = new Set(["parameters", "gradients", "optimizer_state", "buffers", "inputs", "resident"].map((name) => `memory.${name}`));
+
+function given(answer, path) {
+  if (Object.hasOwn(answer.values, path)) return BigInt(answer.values[path]);
+  return path.startsWith("memory.") ? null : 0n;
+}
+
+function hasChanged(network) {
+  return hasOtherDepth(network) || network.answer.handles.some((handle) => network.sizes[handle.name] !== BigInt(handle.value));
+}
+
+/** The formulas that hold at the sizes as they are, with a size for each of their symbols; null if there are none. */
+function formulasFor(network) {
+  const { answer } = network;
+  const isDeeper = hasOtherDepth(network);
+  const formulas = isDeeper ? answer.depth.formulas : answer.formulas;
+  if (!formulas || (isDeeper && !hiddenAreAlike(network))) return null;
+  const hidden = new Set(isDeeper ? answer.depth.layers.map((layer) => layer.width) : []);
+  const sizes = {};
+  let memoryHolds = true;
+  for (const handle of answer.handles.filter((each) => !hidden.has(each.name))) {
+    const size = network.sizes[handle.name];
+    const isOpen = formulas.symbols.includes(handle.name);
+    if (size !== BigInt(handle.value) && (!isOpen || !isInStep(handle, size))) return null;
+    sizes[handle.name] = handle.base ? () => size : size;
+    if (isOpen && handle.memory_from && size < BigInt(handle.memory_from)) memoryHolds = false;
+  }
+  if (isDeeper) {
+    sizes[answer.depth.number.name] = network.depth.number;
+    sizes[answer.depth.width.name] = network.depth.width;
+    memoryHolds &&= network.depth.number >= BigInt(answer.depth.number.memory_from);
+  }
+  return { formulas, sizes, memoryHolds };
+}
+
+function isInStep(handle, size) {
+  return (size - BigInt(handle.value)) % BigInt(handle.step ?? 1) === 0n;
+}
+
+function rowsAt(rows, sizes) {
+  if (!rows || rows.length === 0) return null;
+  try {
+    return rows.map((row) => rowAt(row, sizes));
+  } catch (error) {
+    if (error instanceof NoValue) return null;
+    throw error;
+  }
+}
+
+const ROW_SIZES = ["times", "parameters", "weights", "biases", "other"];
+
+function rowAt(row, sizes) {
+  const found = { path: row.path, op: row.op, phases: {} };
+  if (row.output) found.output = row.output.map((size) => (size === null ? null : evaluate(size, sizes)));
+  for (const name of ROW_SIZES) if (row[name] !== undefined) found[name] = row[name] === null ? null : evaluate(row[name], sizes);
+  for (const [phase, counts] of Object.entries(row.phases)) {
+    found.phases[phase] = Object.fromEntries(Object.entries(counts).map(([name, tree]) => [name, tree === null ? null : evaluate(tree, sizes)]));
+  }
+  return found;
+}
+
+/** Whether some layer's output has no values left at the sizes as they are, so that the network does not exist. */
+export function isEmpty(rows) {
+  return rows !== null && rows.some((row) => row.output?.some((size) => size !== null && size < 1n));
+}

@@ -1,0 +1,209 @@
+// The card of one network: its spec, its sizes, its settings and its main numbers.
+
+import { element, keyed, say } from "../dom.js";
+import { handlesOf, isEmpty } from "../network.js";
+import { bytes, difference, exact, seconds } from "../numbers.js";
+import { HEADLINES, LETTERS } from "../quantities.js";
+import { showFault } from "./fault.js";
+import { handleRow, updateHandle } from "./handle.js";
+
+const SETTING_LABELS = { loss: "loss", optimizer: "optimizer", dtype: "numbers", bias: "biases", activation: "activation", mode: "mode" };
+
+/** A card for a network; `actions` are what it can do. */
+export function card(network, actions) {
+  const at = () => actions.numberOf(network);
+  const name = () => `network ${LETTERS[at()]}`;
+  const parts = {
+    badge: element("span", { class: "badge", "aria-hidden": "true" }),
+    title: element("h2", { class: "title" }),
+    spec: element("textarea", { class: "spec", rows: "1", spellcheck: "false", autocapitalize: "off", autocomplete: "off", maxlength: "20000" }),
+    fault: element("div", { class: "fault", role: "alert" }),
+    notes: element("div", { class: "notes" }),
+    handles: element("div", { class: "handles", role: "group" }),
+    detail: element("div", { class: "handles", role: "group" }),
+    more: element("details", { class: "more" }),
+    settings: {},
+    numbers: element("dl", { class: "headlines" }),
+  };
+  parts.more.append(element("summary", { text: "Widths one by one" }), parts.detail);
+  const buttons = toolbar(network, actions, name);
+  parts.buttons = buttons;
+  const made = element("article", { class: "card" },
+    element("header", { class: "card-top" }, parts.badge, parts.title, buttons.bar),
+    parts.spec, parts.fault, parts.handles, parts.more, settingsOf(network, parts, actions, name), parts.numbers, parts.notes);
+  made.addEventListener("focusin", () => actions.select(network));
+  made.addEventListener("pointerdown", () => actions.select(network));
+  parts.spec.addEventListener("input", () => actions.write(network, parts.spec.value));
+  for (const row of HEADLINES) parts.numbers.append(headline(row, network, actions, name));
+  parts.numbers.append(timeLine());
+  made.parts = parts;
+  made.named = name;
+  return made;
+}
+
+function toolbar(network, actions, name) {
+  const button = (text, label, act) => {
+    const made = element("button", { type: "button", class: "small", title: label, on: { click: () => act(network) } });
+    made.append(element("span", { "aria-hidden": "true", text }), element("span", { class: "unseen", text: label }));
+    return made;
+  };
+  const left = button("←", "Move to the left", (each) => actions.move(each, -1));
+  const right = button("→", "Move to the right", (each) => actions.move(each, 1));
+  const copy = button("⧉", "Duplicate", actions.duplicate);
+  const remove = button("✕", "Remove", actions.remove);
+  return { bar: element("div", { class: "card-tools", role: "group" }, left, right, copy, remove), left, right, copy, remove };
+}
+
+function settingsOf(network, parts, actions, name) {
+  const fields = Object.entries(SETTING_LABELS).map(([key, label]) => {
+    const select = element("select", { on: { change: () => actions.set(network, key, select.value) } });
+    parts.settings[key] = select;
+    return element("label", { class: "setting" }, element("span", { text: label }), select);
+  });
+  parts.summary = element("summary", {});
+  return element("details", { class: "settings" }, parts.summary, element("div", { class: "setting-fields" }, ...fields));
+}
+
+function headline(row, network, actions, name) {
+  const total = row.path ? numberButton(row, network, actions) : null;
+  const parts = row.parts.map((part) => element("span", { class: "part" }, numberButton(part, network, actions), ` ${part.label}`));
+  return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label }),
+    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path })), element("span", { class: "parts" }, ...parts)));
+}
+
+/** A number that shows its arithmetic when it is clicked. */
+function numberButton(row, network, actions) {
+  return element("button", { type: "button", class: "number", "data-path": row.path, title: "Show the arithmetic", on: { click: () => actions.explain(network, row.topic) } });
+}
+
+function timeLine() {
+  return element("div", { class: "headline time" }, element("dt", { text: "Time of a step" }),
+    element("dd", {}, element("span", { class: "total" }, element("output", { class: "seconds" }), element("span", { class: "difference" })), element("span", { class: "parts fit" })));
+}
+
+// ------------------------------------------------------------------- as it is now
+/** Show a network as it is now; `first` are the numbers of the first one, to compare with. */
+export function updateCard(made, { network, numbers, first, count, number, isSelected, choices, prediction, firstPrediction, device, actions }) {
+  const { parts } = made;
+  const name = made.named();
+  made.setAttribute("aria-label", name);
+  made.dataset.number = String(number);
+  made.classList.toggle("selected", isSelected && count > 1);
+  made.setAttribute("aria-busy", String(network.isBusy));
+  say(parts.badge, LETTERS[number]);
+  say(parts.title, network.title || (network.answer && network.answer.kind !== "spec" ? network.answer.name : `Network ${LETTERS[number]}`));
+  parts.spec.setAttribute("aria-label", `Spec of ${name}`);
+  if (parts.spec.value !== network.source) parts.spec.value = network.source;
+  parts.spec.readOnly = network.source.startsWith("upload:");
+  parts.spec.setAttribute("aria-invalid", String(network.error !== null));
+  fit(parts.spec);
+  const empty = network.error === null && isEmpty(numbers.rows);
+  showFault(parts.fault, network.error ?? (empty ? { message: "Nothing is left of a layer's output at these sizes." } : null), network.source, (spec) => actions.write(network, spec));
+  updateHandles(parts, network, name, actions);
+  updateSettings(parts, network, choices);
+  updateTools(parts, name, count, number);
+  const isDim = network.error !== null || empty;
+  parts.numbers.classList.toggle("dim", isDim);
+  updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim, name });
+  updateTime(parts.numbers, { prediction, firstPrediction: number > 0 ? firstPrediction : null, device });
+  updateNotes(parts.notes, network);
+}
+
+function fit(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + 2}px`;
+}
+
+function updateHandles(parts, network, name, actions) {
+  const handles = handlesOf(network);
+  const make = (handle) => handleRow(handle, () => name, (key, size) => actions.drag(network, key, size));
+  parts.handles.setAttribute("aria-label", `Sizes of ${name}`);
+  parts.detail.setAttribute("aria-label", `Widths of ${name} one by one`);
+  keyed(parts.handles, handles.filter((handle) => !handle.isDetail), make, updateHandle);
+  keyed(parts.detail, handles.filter((handle) => handle.isDetail), make, updateHandle);
+  parts.more.hidden = !handles.some((handle) => handle.isDetail);
+}
+
+function updateSettings(parts, network, choices) {
+  const known = network.answer?.settings ?? {};
+  for (const [key, select] of Object.entries(parts.settings)) {
+    const options = ["", ...(choices[key] ?? [])];
+    if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "as usual" })));
+    if (select.value !== network[key]) select.value = network[key];
+  }
+  const isWidths = network.answer === null || Boolean(network.answer.depth) || /^[^,]*-/.test(network.source);
+  for (const key of ["bias", "activation"]) parts.settings[key].closest("label").hidden = !isWidths && !network[key];
+  const shown = [known.loss, known.optimizer, known.dtype].filter((each) => each && each !== "none").map((each) => each.replaceAll("_", " "));
+  say(parts.summary, known.loss === "none" ? `Forward only, ${known.dtype}` : shown.length > 0 ? `Trained with ${shown.slice(0, 2).join(" and ")}, ${shown[2] ?? ""}` : "Settings");
+}
+
+function updateTools(parts, name, count, number) {
+  const { left, right, copy, remove, bar } = parts.buttons;
+  bar.setAttribute("aria-label", `Place of ${name}`);
+  left.hidden = right.hidden = remove.hidden = count === 1;
+  left.disabled = number === 0;
+  right.disabled = number === count - 1;
+  copy.disabled = count === LETTERS.length;
+}
+
+function updateNumbers(parts, { numbers, first, isDim, name }) {
+  for (const button of parts.numbers.querySelectorAll("button.number")) {
+    const row = rowOf(button.dataset.path);
+    const amount = numbers.of(row.path);
+    say(button, amount === null ? "…" : row.write(amount));
+    button.title = `${row.title ? `${row.title(amount)}. ` : ""}Show the arithmetic`;
+    button.setAttribute("aria-label", `${row.label}: ${amount === null ? "not known yet" : row.write(amount)}, show the arithmetic`);
+    const part = button.closest(".part");
+    if (part) part.hidden = amount === 0n && !row.path.startsWith("parameters");
+  }
+  for (const mark of parts.numbers.querySelectorAll(".difference[data-path]")) say(mark, first === null || isDim ? "" : difference(numbers.of(mark.dataset.path), first.of(mark.dataset.path)));
+  for (const line of parts.numbers.querySelectorAll(".headline.phase")) line.hidden = [...line.querySelectorAll(".part")].every((part) => part.hidden);
+}
+
+const ROWS = new Map(HEADLINES.flatMap((row) => [...(row.path ? [row] : []), ...row.parts]).map((row) => [row.path, row]));
+
+function rowOf(path) {
+  return ROWS.get(path);
+}
+
+function updateTime(place, { prediction, firstPrediction, device }) {
+  const line = place.querySelector(".time");
+  const output = line.querySelector(".seconds");
+  const fits = line.querySelector(".fit");
+  const middle = prediction?.seconds?.step?.[1] ?? prediction?.seconds?.forward?.[1];
+  say(line.querySelector("dt"), prediction?.seconds?.step || !prediction ? `Time of a step${device ? ` on ${device}` : ""}` : `Time of the forward pass on ${device}`);
+  say(output, prediction?.told ? "–" : middle === undefined ? "…" : seconds(middle));
+  const other = firstPrediction?.seconds?.step?.[1];
+  say(line.querySelector(".difference"), middle !== undefined && other ? difference(BigInt(Math.round(middle * 1e12)), BigInt(Math.max(1, Math.round(other * 1e12)))) : "");
+  say(fits, prediction?.told ? prediction.told.message : middle === undefined ? "" : rangeOf(prediction));
+}
+
+function rangeOf(prediction) {
+  const [low, , high] = prediction.seconds.step ?? prediction.seconds.forward;
+  const memory = prediction.memory ?? {};
+  const room = memory.fits === false ? `; needs more than its ${bytes(BigInt(memory.capacity_bytes))}` : "";
+  return `${prediction.label}: ${seconds(low)} to ${seconds(high)}${room}`;
+}
+
+function updateNotes(place, network) {
+  const answer = network.answer;
+  const unknown = answer && !answer.complete ? answer.unknown : [];
+  const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)] : [];
+  const key = JSON.stringify([unknown, notes]);
+  if (place.dataset.shown === key) return;
+  place.dataset.shown = key;
+  place.replaceChildren();
+  if (unknown.length > 0) {
+    const names = unknown.slice(0, 12).map((each) => element("li", { text: `${each.path || "the network"}: ${each.op}${each.reason ? ` (${each.reason})` : ""}` }));
+    place.append(element("div", { class: "incomplete" }, element("p", {}, element("strong", { text: "INCOMPLETE. " }), `${unknown.length} ${unknown.length === 1 ? "operation is" : "operations are"} unknown and not counted:`), element("ul", {}, ...names)));
+  }
+  if (notes.length > 0) place.append(element("details", { class: "remarks" }, element("summary", { text: notes.length === 1 ? "1 note" : `${notes.length} notes` }), element("ul", {}, ...notes.map((text) => element("li", { text })))));
+}
+
+/** One sentence about a network, for those who do not see it. */
+export function sentence(network, numbers, number) {
+  if (network.error) return `Network ${LETTERS[number]}: ${network.error.message}`;
+  const parameters = numbers.of("parameters.total");
+  const flops = numbers.of("step.flops");
+  return parameters === null ? "" : `Network ${LETTERS[number]}: ${exact(parameters)} parameters, ${exact(flops)} flops in a step.`;
+}

@@ -1,0 +1,48 @@
+// Every number of every network, and how it differs from the first one's.
+
+import { element } from "../dom.js";
+import { difference } from "../numbers.js";
+import { GROUPS, LETTERS } from "../quantities.js";
+
+/** The table of all numbers; `networks` are those on the page with their `numbers`. */
+export function comparison(networks, actions) {
+  const head = element("tr", {}, element("th", { scope: "col", text: "Quantity" }),
+    ...networks.flatMap(({ network }, number) => [
+      element("th", { scope: "col", class: "number" }, element("span", { class: "badge", "data-number": String(number), text: LETTERS[number] })),
+      ...(number > 0 ? [element("th", { scope: "col", class: "number quiet", text: `to ${LETTERS[0]}` })] : []),
+    ]));
+  const bodies = GROUPS.map((group) => body(group, networks, actions)).filter(Boolean);
+  return element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "All numbers, a table that scrolls" },
+    element("table", { class: "all-numbers" }, element("caption", { class: "unseen", text: "All numbers of all networks" }), element("thead", {}, head), ...bodies));
+}
+
+function body(group, networks, actions) {
+  const rows = group.rows.map((row) => line(row, networks, actions)).filter(Boolean);
+  if (rows.length === 0) return null;
+  const title = element("tr", { class: "group" }, element("th", { scope: "rowgroup", colspan: String(2 * networks.length), text: group.title }));
+  return element("tbody", {}, title, ...rows);
+}
+
+function line(row, networks, actions) {
+  const amounts = networks.map(({ numbers }) => numbers.of(row.path));
+  if (amounts.every((amount) => amount === null || amount === 0n)) return null;
+  const cells = networks.flatMap(({ network }, number) => {
+    const amount = amounts[number];
+    const text = amount === null ? "…" : row.write(amount);
+    const button = element("button", { type: "button", class: "number", "data-path": row.path, title: row.title ? row.title(amount) : null, "aria-label": `${text}, show the arithmetic`, text, on: { click: () => actions.explain(network, row.topic) } });
+    return [element("td", { class: "number" }, button), ...(number > 0 ? [element("td", { class: "number quiet", text: difference(amount, amounts[0]) })] : [])];
+  });
+  return element("tr", {}, element("th", { scope: "row", text: row.label }), ...cells);
+}
+
+/** The same as lines of text cells, for copies. */
+export function comparisonRows(networks) {
+  const lines = [["Quantity", ...networks.map(({ network }) => network.source)]];
+  for (const group of GROUPS) {
+    for (const row of group.rows) {
+      const amounts = networks.map(({ numbers }) => numbers.of(row.path));
+      if (amounts.some((amount) => amount !== null && amount !== 0n)) lines.push([row.path, ...amounts]);
+    }
+  }
+  return lines;
+}

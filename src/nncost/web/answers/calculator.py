@@ -135,7 +135,10 @@ def _depth(depth: Depth) -> dict[str, Any]:
         "number": _handle(depth.number),
         **({} if depth.width is None else {"width": _handle(depth.width)}),
         "prefix": depth.prefix,
-        "layers": [{"width": name, "behind": behind} for name, behind in depth.layers],
+        "runs": [
+            {"width": run.width.name, "behind": run.behind, **({} if run.count is None else {"count": run.count.name})}
+            for run in depth.runs
+        ],
         "suffix": depth.suffix,
     }
 

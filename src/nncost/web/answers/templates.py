@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 from nncost.dims import symbol
@@ -155,70 +156,84 @@ def _free(written: Written, handles: Sequence[Handle], options: LoadOptions) -> 
 
 
 # ------------------------------------------------------------------- the number of hidden layers
+@record
+class Run:
+    """Hidden layers of one width: the handles of the width and, where it is written, of their number."""
+
+    width: Handle
+    behind: str
+    count: Handle | None
+
+    @property
+    def times(self) -> int:
+        """How many layers they are."""
+        return 1 if self.count is None else self.count.value
+
+
 @record(eq=False)
 class Depth:
     """The hidden layers of widths such as ``784-16-16-10``, in front of and behind which the spec stays as it is.
 
-    ``text`` is the spec with one width for all hidden layers and their number as symbols, and ``handles`` those of it; None
-    where the hidden layers differ.
+    Where all of them are alike, ``width`` is one for all, and ``text`` the spec with it and their number as symbols.
     """
 
     prefix: list[Piece]
-    layers: tuple[tuple[str, str], ...]
+    runs: tuple[Run, ...]
     suffix: list[Piece]
-    text: str | None
-    width: Handle | None
     number: Handle
+    width: Handle | None
+    text: str | None
 
     def handles(self, template: Template) -> tuple[Handle, ...]:
         """Return the handles that stand in ``text``."""
-        hidden = {name for name, _ in self.layers}
+        hidden = {run.width.name for run in self.runs} | {run.count.name for run in self.runs if run.count is not None}
         kept = [handle for handle in template.handles if handle.name not in hidden]
         return (*kept, *([] if self.width is None else [self.width]), self.number)
 
 
 def depth_of(template: Template) -> Depth | None:
-    """Return the hidden layers of widths; None for other specs."""
+    """Return the hidden layers of widths; None for other specs, and where a symbol of the writer's stands there."""
     tree = template.written.tree
-    if not isinstance(tree, Widths) or not all(isinstance(width, Width) and width.count is None for width in tree.widths):
+    if not isinstance(tree, Widths) or not all(isinstance(width, Width) for width in tree.widths):
         return None
-    hidden = list(_hidden(template, tree))
-    if not hidden or len(hidden) != len(tree.widths) - 2:
+    runs = _runs(template, tree)
+    if not runs or len(runs) != len(tree.widths) - 2 or getattr(tree.widths[-1], "count", None) is not None:
         return None
-    first, last = hidden[0][0].places[0].position, hidden[-1][0].places[0].position
-    end = last + len(hidden[-1][0].text + hidden[-1][1])
-    prefix, suffix = template.pieces(0, first), template.pieces(end)
+    start, end = runs[0].width.places[0].position, _end_of(runs[-1])
+    prefix, suffix = template.pieces(0, start), template.pieces(end)
     taken = {handle.name for handle in template.handles}
-    number = Handle(next(name for name in _names("L") if name not in taken), "hidden layers", REPEAT, len(hidden))
-    layers = tuple((handle.name, behind) for handle, behind in hidden)
-    alike = len({(handle.value, behind) for handle, behind in hidden}) == 1
-    if not alike:
-        return Depth(prefix, layers, suffix, None, None, number)
-    width = Handle(next(name for name in _names("h") if name not in taken), "all hidden widths", FEATURES, hidden[0][0].value)
-    before, behind = (_symbolic(template, *span) for span in ((0, first), (end, None)))
-    text = f"{before}{width.name}{hidden[0][1]}*{number.name}{behind}"
-    return Depth(prefix, layers, suffix, text, width, number)
+    number = Handle(_unused("L", taken), "hidden layers", REPEAT, sum(run.times for run in runs))
+    first = runs[0]
+    if len({(run.width.value, run.behind) for run in runs}) > 1:
+        return Depth(prefix, runs, suffix, number, None, None)
+    width = Handle(_unused("h", taken), "all hidden widths", FEATURES, first.width.value)
+    before, after = (_symbolic(template, *span) for span in ((0, start), (end, None)))
+    return Depth(prefix, runs, suffix, number, width, f"{before}{width.name}{first.behind}*{number.name}{after}")
 
 
-def _hidden(template: Template, tree: Widths) -> Iterator[tuple[Handle, str]]:
-    """The hidden widths that are numbers, each with its activation as it is written."""
+def _runs(template: Template, tree: Widths) -> tuple[Run, ...]:
+    """The hidden widths that are numbers, up to the first that is none."""
     owner = {place.position: handle for handle in template.handles for place in handle.places}
-    for width, after in zip(tree.widths[1:-1], tree.widths[2:], strict=True):
+    runs = []
+    for width in tree.widths[1:-1]:
         assert isinstance(width, Width)
-        assert isinstance(after, Width)
         handle = owner.get(width.size.position)
-        if handle is None or handle.is_open:
-            return
-        start = width.size.position + len(width.size.text)
-        yield handle, template.written.text[start : after.size.position].rstrip().removesuffix("-").rstrip()
+        count = None if width.count is None else owner.get(width.count.position)
+        if handle is None or handle.is_open or (width.count is not None and (count is None or count.is_open)):
+            break
+        runs.append(Run(handle, "" if width.activation is None else f":{width.activation.text}", count))
+    return tuple(runs)
 
 
-def _names(letter: str) -> Iterator[str]:
-    yield letter
-    number = 0
-    while True:
-        number += 1
-        yield f"{letter}{number}"
+def _end_of(run: Run) -> int:
+    """The place behind the last hidden layer."""
+    if run.count is not None:
+        return run.count.places[0].position + len(run.count.places[0].text)
+    return run.width.places[0].position + len(run.width.places[0].text) + len(run.behind)
+
+
+def _unused(letter: str, taken: Collection[str]) -> str:
+    return next(name for name in chain([letter], map(f"{letter}{{}}".format, count(1))) if name not in taken)
 
 
 def _symbolic(template: Template, start: int, end: int | None) -> str:

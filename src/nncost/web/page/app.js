@@ -197,7 +197,11 @@ function complain(text) {
 // ------------------------------------------------------------------- the link
 function stateForLink() {
   const networks = state.networks.filter((network) => !network.source.startsWith("upload:"));
-  return { networks, device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab, selected: state.selected > 0 ? String(state.selected + 1) : "" };
+  return {
+    networks, device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab,
+    topic: panel.tab === "working" ? panel.topic : "", chart: panel.tab === "charts" ? panel.chart : "",
+    selected: state.selected > 0 ? String(state.selected + 1) : "",
+  };
 }
 
 async function writeLink() {
@@ -224,6 +228,8 @@ function restore(found) {
   state.networks = (found?.networks ?? [FIRST]).map((network) => fresh({ ...network, title: network.title ?? titleOf(network) }));
   state.device = choices.devices.length === 0 || choices.devices.some((each) => each.name === found?.device) ? found?.device ?? DEVICE : DEVICE;
   state.selected = Math.min(Math.max(0, (Number.parseInt(found?.selected ?? "1", 10) || 1) - 1), state.networks.length - 1);
+  panel.topic = found?.topic ?? panel.topic;
+  panel.chart = found?.chart ?? panel.chart;
   panel.choose(found?.tab ?? panel.first);
   for (const network of state.networks) asking.numbers(network, AT_ONCE);
   place("device").value = state.device;

@@ -2,7 +2,7 @@
 //
 //   #s=784-16-16-10&b=64&opt=adam&s=784-32-10&on=h100
 //
-// Each `s` begins a network, and what follows belongs to it; `on`, `show` and `look` belong to the page.
+// Each `s` begins a network, and what follows belongs to it; `on`, `show`, `of`, `chart` and `look` belong to the page.
 
 export const MOST_NETWORKS = 4;
 export const MOST_READABLE = 1500;
@@ -10,7 +10,7 @@ export const MOST_CHARACTERS = 16000;
 export const MOST_SPEC = 20000;
 
 const KEYS = { b: "batch", loss: "loss", opt: "optimizer", type: "dtype", bias: "bias", act: "activation", mode: "mode" };
-const PAGE_KEYS = { on: "device", show: "tab", look: "selected" };
+const PAGE_KEYS = { on: "device", show: "tab", look: "selected", of: "topic", chart: "chart" };
 const WORD = /^[A-Za-z0-9_.-]{1,60}$/;
 const DIGITS = /^[1-9][0-9]{0,999}$/;
 const SYMBOL = /^[A-Za-z_][A-Za-z0-9_]{0,59}$/;

@@ -46,10 +46,11 @@ export function accept(network, answer) {
 export function handlesOf(network) {
   const { answer, depth } = network;
   if (answer === null) return [];
-  const hidden = new Set(answer.depth?.width ? answer.depth.layers.map((layer) => layer.width) : []);
+  const hidden = new Set(answer.depth?.width ? answer.depth.runs.map((run) => run.width) : []);
+  const counts = new Set(answer.depth?.runs.map((run) => run.count));
   const single = answer.handles
     .map((handle) => ({ ...handle, key: handle.name, size: network.sizes[handle.name], isDetail: hidden.has(handle.name) }))
-    .filter((handle) => !(hidden.size === 1 && handle.isDetail));
+    .filter((handle) => !(hidden.size === 1 && handle.isDetail) && !counts.has(handle.name));
   const joint = [];
   if (answer.depth?.width) joint.push({ ...answer.depth.width, key: ALL_WIDTHS, size: depth.width, label: hidden.size > 1 ? "all hidden widths" : "hidden width" });
   if (answer.depth) joint.push({ ...answer.depth.number, key: DEPTH, size: depth.number });
@@ -64,7 +65,7 @@ export function drag(network, key, size) {
     depth.number = size;
   } else if (key === ALL_WIDTHS) {
     depth.width = size;
-    for (const layer of answer.depth.layers) network.sizes[layer.width] = size;
+    for (const run of answer.depth.runs) network.sizes[run.width] = size;
   } else {
     network.sizes[key] = size;
     if (depth !== null && depth.width !== null) depth.width = jointWidth(network);
@@ -77,11 +78,11 @@ export function drag(network, key, size) {
 
 /** The one width that all hidden layers have; that of the first where they differ. */
 function jointWidth(network) {
-  return network.sizes[network.answer.depth.layers[0].width];
+  return network.sizes[network.answer.depth.runs[0].width];
 }
 
 function hiddenAreAlike(network) {
-  return network.answer.depth.layers.every((layer) => network.sizes[layer.width] === network.depth.width);
+  return network.answer.depth.runs.every((run) => network.sizes[run.width] === network.depth.width);
 }
 
 /** The sizes of the symbols that the spec's writer left open. */
@@ -116,18 +117,28 @@ function joined(pieces, network) {
   return pieces.map((piece) => (typeof piece === "string" ? piece : String(network.sizes[piece[0]]))).join("");
 }
 
+/** As many hidden layers as there shall be: the last ones go, or the last one is there several times. */
 function hiddenText(network) {
-  const { layers, width } = network.answer.depth;
-  const count = network.depth.number;
-  const texts = layers.map((layer) => `${network.sizes[layer.width]}${layer.behind}`);
-  const last = texts.at(-1);
-  if (count > WRITTEN_OUT && width && texts.every((text) => text === last)) return `${last}*${count}`;
-  if (count > WRITTEN_OUT && count > texts.length) return [...texts.slice(0, -1), `${last}*${count - BigInt(texts.length) + 1n}`].join("-");
-  return Array.from({ length: Number(count) }, (_, number) => texts[number] ?? last).join("-");
+  const runs = [];
+  let left = network.depth.number;
+  for (const { width, behind, count } of network.answer.depth.runs) {
+    const times = count ? network.sizes[count] : 1n;
+    add(runs, `${network.sizes[width]}${behind}`, times < left ? times : left);
+    left -= times < left ? times : left;
+  }
+  add(runs, runs.at(-1).text, left);
+  const isWrittenOut = network.depth.number <= WRITTEN_OUT;
+  return runs.map(({ text, times }) => (isWrittenOut ? Array(Number(times)).fill(text).join("-") : times === 1n ? text : `${text}*${times}`)).join("-");
+}
+
+function add(runs, text, times) {
+  if (times === 0n) return;
+  if (runs.at(-1)?.text === text) runs.at(-1).times += times;
+  else runs.push({ text, times });
 }
 
 function hasOtherDepth(network) {
-  return network.depth !== null && network.depth.number !== BigInt(network.answer.depth.layers.length);
+  return network.depth !== null && network.depth.number !== BigInt(network.answer.depth.number.value);
 }
 
 // ------------------------------------------------------------------- numbers
@@ -168,7 +179,7 @@ function formulasFor(network) {
   const isDeeper = hasOtherDepth(network);
   const formulas = isDeeper ? answer.depth.formulas : answer.formulas;
   if (!formulas || (isDeeper && !hiddenAreAlike(network))) return null;
-  const hidden = new Set(isDeeper ? answer.depth.layers.map((layer) => layer.width) : []);
+  const hidden = new Set(isDeeper ? answer.depth.runs.flatMap((run) => [run.width, run.count]) : []);
   const sizes = {};
   let memoryHolds = true;
   for (const handle of answer.handles.filter((each) => !hidden.has(each.name))) {

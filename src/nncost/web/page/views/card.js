@@ -26,35 +26,33 @@ export function card(network, actions) {
     numbers: element("dl", { class: "headlines" }),
   };
   parts.more.append(element("summary", { text: "Widths one by one" }), parts.detail);
-  const buttons = toolbar(network, actions, name);
+  const buttons = toolbar(network, actions);
   parts.buttons = buttons;
   const made = element("article", { class: "card" },
     element("header", { class: "card-top" }, parts.badge, parts.title, buttons.bar),
-    parts.spec, parts.fault, parts.handles, parts.more, settingsOf(network, parts, actions, name), parts.numbers, parts.notes);
+    parts.spec, parts.fault,
+    element("div", { class: "controls" }, parts.handles, parts.more, settingsOf(network, parts, actions)),
+    element("div", { class: "results" }, parts.numbers, parts.notes));
   made.addEventListener("focusin", () => actions.select(network));
   made.addEventListener("pointerdown", () => actions.select(network));
   parts.spec.addEventListener("input", () => actions.write(network, parts.spec.value));
-  for (const row of HEADLINES) parts.numbers.append(headline(row, network, actions, name));
+  for (const row of HEADLINES) parts.numbers.append(headline(row, network, actions));
   parts.numbers.append(timeLine());
   made.parts = parts;
   made.named = name;
   return made;
 }
 
-function toolbar(network, actions, name) {
-  const button = (text, label, act) => {
-    const made = element("button", { type: "button", class: "small", title: label, on: { click: () => act(network) } });
-    made.append(element("span", { "aria-hidden": "true", text }), element("span", { class: "unseen", text: label }));
-    return made;
-  };
+function toolbar(network, actions) {
+  const button = (text, label, act) => element("button", { type: "button", class: "small wordy", title: label, "aria-label": label, text, on: { click: () => act(network) } });
   const left = button("←", "Move to the left", (each) => actions.move(each, -1));
   const right = button("→", "Move to the right", (each) => actions.move(each, 1));
-  const copy = button("⧉", "Duplicate", actions.duplicate);
-  const remove = button("✕", "Remove", actions.remove);
+  const copy = button("Duplicate", "Duplicate", actions.duplicate);
+  const remove = button("Remove", "Remove", actions.remove);
   return { bar: element("div", { class: "card-tools", role: "group" }, left, right, copy, remove), left, right, copy, remove };
 }
 
-function settingsOf(network, parts, actions, name) {
+function settingsOf(network, parts, actions) {
   const fields = Object.entries(SETTING_LABELS).map(([key, label]) => {
     const select = element("select", { on: { change: () => actions.set(network, key, select.value) } });
     parts.settings[key] = select;
@@ -64,7 +62,7 @@ function settingsOf(network, parts, actions, name) {
   return element("details", { class: "settings" }, parts.summary, element("div", { class: "setting-fields" }, ...fields));
 }
 
-function headline(row, network, actions, name) {
+function headline(row, network, actions) {
   const total = row.path ? numberButton(row, network, actions) : null;
   const parts = row.parts.map((part) => element("span", { class: "part" }, numberButton(part, network, actions), ` ${part.label}`));
   return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label }),
@@ -104,7 +102,8 @@ export function updateCard(made, { network, numbers, first, count, number, isSel
   updateTools(parts, name, count, number);
   const isDim = network.error !== null || empty;
   parts.numbers.classList.toggle("dim", isDim);
-  updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim, name });
+  parts.numbers.hidden = network.answer === null && network.error !== null;
+  updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim });
   updateTime(parts.numbers, { prediction, firstPrediction: number > 0 ? firstPrediction : null, device });
   updateNotes(parts.notes, network);
 }
@@ -146,7 +145,7 @@ function updateTools(parts, name, count, number) {
   copy.disabled = count === LETTERS.length;
 }
 
-function updateNumbers(parts, { numbers, first, isDim, name }) {
+function updateNumbers(parts, { numbers, first, isDim }) {
   for (const button of parts.numbers.querySelectorAll("button.number")) {
     const row = rowOf(button.dataset.path);
     const amount = numbers.of(row.path);

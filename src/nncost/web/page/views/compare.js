@@ -4,23 +4,22 @@ import { element } from "../dom.js";
 import { difference } from "../numbers.js";
 import { GROUPS, LETTERS } from "../quantities.js";
 
-/** The table of all numbers; `networks` are those on the page with their `numbers`. */
+/** The tables of all numbers, one for each group; `networks` are those on the page with their `numbers`. */
 export function comparison(networks, actions) {
-  const head = element("tr", {}, element("th", { scope: "col", text: "Quantity" }),
-    ...networks.flatMap(({ network }, number) => [
-      element("th", { scope: "col", class: "number" }, element("span", { class: "badge", "data-number": String(number), text: LETTERS[number] })),
-      ...(number > 0 ? [element("th", { scope: "col", class: "number quiet", text: `to ${LETTERS[0]}` })] : []),
-    ]));
-  const bodies = GROUPS.map((group) => body(group, networks, actions)).filter(Boolean);
-  return element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "All numbers, a table that scrolls" },
-    element("table", { class: "all-numbers" }, element("caption", { class: "unseen", text: "All numbers of all networks" }), element("thead", {}, head), ...bodies));
+  const made = element("div", { class: "groups", "data-count": String(networks.length) }, ...GROUPS.map((group) => table(group, networks, actions)).filter(Boolean));
+  return made;
 }
 
-function body(group, networks, actions) {
+function table(group, networks, actions) {
   const rows = group.rows.map((row) => line(row, networks, actions)).filter(Boolean);
   if (rows.length === 0) return null;
-  const title = element("tr", { class: "group" }, element("th", { scope: "rowgroup", colspan: String(2 * networks.length), text: group.title }));
-  return element("tbody", {}, title, ...rows);
+  const title = element("span", { class: "group", text: group.title });
+  const head = element("tr", {}, element("th", { scope: "col" }, title), ...networks.flatMap((_, number) => [
+    element("th", { scope: "col", class: "number" }, networks.length > 1 ? element("span", { class: "badge", "data-number": String(number), text: LETTERS[number] }) : element("span", { class: "unseen", text: "amount" })),
+    ...(number > 0 ? [element("th", { scope: "col", class: "number quiet", text: `to ${LETTERS[0]}` })] : []),
+  ]));
+  return element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": `${group.title}, a table that scrolls` },
+    element("table", { class: "all-numbers" }, element("thead", {}, head), element("tbody", {}, ...rows)));
 }
 
 function line(row, networks, actions) {

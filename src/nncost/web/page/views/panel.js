@@ -18,8 +18,8 @@ const FORMS = [["markdown", "Markdown"], ["latex", "LaTeX"], ["csv", "CSV"], ["j
 export class Panel {
   first = "drawing";
   tab = "drawing";
-  #topic = "parameters";
-  #chart = "layers";
+  topic = "parameters";
+  chart = "layers";
   #search = "";
   #told = new Map();
   #shown = "";
@@ -49,18 +49,20 @@ export class Panel {
       button.tabIndex = button.dataset.name === this.tab ? 0 : -1;
     }
     this.place.setAttribute("aria-labelledby", `tab-${this.tab}`);
-    if (isShown) {
-      this.show(this.#networks);
-      this.asking.later("link", 200, () => dispatchEvent(new Event("nncost-link")));
-    }
+    if (!isShown) return;
+    this.show(this.#networks);
+    this.#changed();
+  }
+
+  /** The link says which tab is shown, and of what. */
+  #changed() {
+    this.asking.later("link", 200, () => dispatchEvent(new Event("nncost-link")));
   }
 
   /** Show the arithmetic behind a number. */
   explain(topic) {
-    this.#topic = topic;
-    this.choose("working");
-    this.#shown = "";
-    this.show(this.#networks);
+    this.topic = topic;
+    this.choose("working", true);
     this.place.focus({ preventScroll: true });
     this.place.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
@@ -140,10 +142,10 @@ export class Panel {
   }
 
   #charts() {
-    const select = element("select", { id: "chart", on: { change: () => { this.#chart = select.value; this.show(this.#networks); } } }, ...CHARTS.map(([value, text]) => element("option", { value, text })));
-    select.value = this.#chart;
-    const needsDevice = this.#chart === "roofline" || this.#chart === "time";
-    return this.#picture(`chart ${this.#chart}`, { kind: this.#chart, form: "svg", ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", {}, "Chart: ", select)]);
+    const select = element("select", { id: "chart", on: { change: () => { this.chart = select.value; this.show(this.#networks); this.#changed(); } } }, ...CHARTS.map(([value, text]) => element("option", { value, text })));
+    select.value = this.chart;
+    const needsDevice = this.chart === "roofline" || this.chart === "time";
+    return this.#picture(`chart ${this.chart}`, { kind: this.chart, form: "svg", ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", {}, "Chart: ", select)]);
   }
 
   #picture(purpose, wanted, before) {
@@ -166,17 +168,17 @@ export class Panel {
   }
 
   #working() {
-    const found = this.#asked("working", "explain", { topic: this.#topic });
+    const found = this.#asked("working", "explain", { topic: this.topic });
     if (this.#isShown(`working ${found.key} ${found.state}`)) return null;
     const forms = FORMS.slice(0, 2).map(([form, label]) => element("button", { type: "button", class: "small wordy", id: `copy-working-${form}`, text: label, on: { click: (event) => this.#copyWorking(form, label, event.currentTarget) } }));
-    const made = working(this.state, { topic: this.#topic, told: found.told, text: found.answer?.text, isBusy: found.isBusy }, (topic) => this.explain(topic));
+    const made = working(this.state, { topic: this.topic, told: found.told, text: found.answer?.text, isBusy: found.isBusy }, (topic) => this.explain(topic));
     made.querySelector(".panel-tools").append(element("span", { class: "quiet", text: "Copy as" }), ...forms);
     return [this.#heading(), made];
   }
 
   async #copyWorking(form, label, button) {
     const { network } = this.#selected;
-    const answer = await this.asking.ask("copy", "explain", { ...this.closedRequest(network), topic: this.#topic, form });
+    const answer = await this.asking.ask("copy", "explain", { ...this.closedRequest(network), topic: this.topic, form });
     await this.#copy(answer.text, label, button);
   }
 

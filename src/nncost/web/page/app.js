@@ -285,3 +285,6 @@ addEventListener("hashchange", async () => {
 });
 
 begin();
+if (document.querySelector('meta[name="nncost-backend"]').content === "worker" && "serviceWorker" in navigator) {
+  navigator.serviceWorker.register("offline.js").catch(() => { /* without it the page only needs the network again */ });
+}

@@ -134,6 +134,14 @@ def _write_page(folder: Path) -> None:
     index = index.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{policy}', 1)
     (folder / "index.html").write_text(index.replace('content="http"', 'content="worker"', 1), "utf-8")
     (folder / ".nojekyll").write_text("", "utf-8")
+    (folder / "vega.js").write_bytes(_vega())
+
+
+def _vega() -> bytes:
+    """The script that draws charts. Raise MissingExtraError without it."""
+    from nncost.web.server.site import vega_script
+
+    return vega_script()
 
 
 def _write_offline(folder: Path) -> None:

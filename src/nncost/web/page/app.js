@@ -133,7 +133,7 @@ export function closedRequest(network) {
 }
 
 function askTime(network, pause) {
-  if (network.error !== null || network.answer === null || network.isBusy || state.device === "") return;
+  if (network.error !== null || network.answer === null || state.device === "") return;
   asking.later(`time ${network.id}`, pause, async () => {
     try {
       const answer = await asking.ask(`time ${network.id}`, "predict", { ...closedRequest(network), on: state.device });
@@ -279,6 +279,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   place("networks").focus();
 });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 addEventListener("nncost-link", writeLink);
 addEventListener("hashchange", async () => {
   if (location.hash.replace(/^#/, "") !== linkWritten) restore(await readLink());

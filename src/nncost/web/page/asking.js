@@ -33,7 +33,11 @@ export class Asking {
   async #numbers(network) {
     const key = keyOf(network);
     try {
-      const answer = await this.#answer(`numbers ${network.id}`, network, key);
+      let answer = await this.#beside(key);
+      if (answer === null) {
+        if (this.#python.isSlow) await this.#quickly(network, key);
+        answer = await this.ask(`numbers ${network.id}`, "calculator", requestOf(network));
+      }
       if (keyOf(network) === key) accept(network, answer);
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -43,12 +47,19 @@ export class Asking {
     this.#onChange(network);
   }
 
-  async #answer(purpose, network, key) {
-    if (this.#ready.has(key)) {
-      const response = await fetch(this.#ready.get(key));
-      if (response.ok) return response.json();
-    }
-    return this.ask(purpose, "calculator", requestOf(network));
+  /** The numbers before the formulas, which take a while to derive in a browser. */
+  async #quickly(network, key) {
+    const answer = await this.ask(`numbers ${network.id}`, "calculator", { ...requestOf(network), formulas: false });
+    if (keyOf(network) !== key) throw new DOMException("dropped", "AbortError");
+    accept(network, answer);
+    this.#onChange(network);
+  }
+
+  /** The answer that lies beside the page; null if there is none. */
+  async #beside(key) {
+    if (!this.#ready.has(key)) return null;
+    const response = await fetch(this.#ready.get(key));
+    return response.ok ? response.json() : null;
   }
 
   /** The answer to a request; an earlier one for the same purpose is dropped. */

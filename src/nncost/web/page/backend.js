@@ -13,7 +13,7 @@ export class Refused extends Error {
 /** Python that is behind HTTP. */
 class Server {
   canUpload = true;
-  isStarting = false;
+  isSlow = false;
 
   async ask(name, request, signal) {
     return received(await reached(`api/${name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request), signal }));
@@ -50,7 +50,7 @@ async function received(response) {
 /** Python in a worker, which is fetched and started in the background. */
 class Worker_ {
   canUpload = false;
-  isStarting = true;
+  isSlow = true;
   #waiting = new Map();
   #last = 0;
 
@@ -58,7 +58,6 @@ class Worker_ {
     this.worker = new Worker("page/python/worker.js", { type: "module" });
     this.worker.onmessage = ({ data }) => {
       if (data.progress !== undefined) {
-        this.isStarting = !data.isReady;
         onProgress(data.progress, data.isReady, data.failed === true);
       } else {
         this.#settle(data);

@@ -18,14 +18,19 @@ const REACHES_OUT = /url\(\s*(?!["']?#)|javascript:|expression\(/i;
 
 /** A fragment with what is allowed of some HTML. */
 export function safeHtml(markup) {
-  return kept(new DOMParser().parseFromString(markup, "text/html").body);
+  return kept(parsed(markup));
 }
 
 /** The allowed part of an SVG picture as an element; null if it is none. */
 export function safeSvg(markup) {
-  const parsed = new DOMParser().parseFromString(markup, "text/html").body;
-  const picture = kept(parsed).querySelector("svg");
-  return picture;
+  return kept(parsed(markup)).querySelector("svg");
+}
+
+/** Markup as nodes that nothing is run, loaded or applied of: those of a template belong to no page. */
+function parsed(markup) {
+  const template = document.createElement("template");
+  template.innerHTML = markup;
+  return template.content;
 }
 
 function kept(parent) {

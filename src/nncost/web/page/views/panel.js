@@ -7,7 +7,7 @@ import { LETTERS } from "../quantities.js";
 import { comparison, comparisonRows } from "./compare.js";
 import { copyText, download, pngOf, tableAs } from "./copy.js";
 import { layerRows, layers } from "./layers.js";
-import { picture } from "./picture.js";
+import { picture, theme } from "./picture.js";
 import { working } from "./working.js";
 
 const TABS = [["drawing", "Drawing"], ["numbers", "All numbers"], ["layers", "Layers"], ["charts", "Charts"], ["working", "Worked arithmetic"]];
@@ -145,7 +145,7 @@ export class Panel {
     const select = element("select", { id: "chart", on: { change: () => { this.chart = select.value; this.show(this.#networks); this.#changed(); } } }, ...CHARTS.map(([value, text]) => element("option", { value, text })));
     select.value = this.chart;
     const needsDevice = this.chart === "roofline" || this.chart === "time";
-    return this.#picture(`chart ${this.chart}`, { kind: this.chart, form: "svg", ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", {}, "Chart: ", select)]);
+    return this.#picture(`chart ${this.chart}`, { kind: this.chart, form: "json", theme: theme(), ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", {}, "Chart: ", select)]);
   }
 
   #picture(purpose, wanted, before) {
@@ -153,13 +153,14 @@ export class Panel {
     if (this.#isShown(`${purpose} ${found.key} ${found.state}`)) return null;
     const made = picture(found, "Python draws it …");
     const png = element("button", { type: "button", class: "small wordy", id: "png", text: "PNG", on: { click: () => this.#png(made.querySelector("svg")) } });
-    const svg = element("button", { type: "button", class: "small wordy", id: "svg", text: "SVG", on: { click: () => download(new Blob([found.answer.svg], { type: "image/svg+xml" }), "nncost.svg") } });
-    const tools = made.querySelector?.("svg") ? [element("span", { class: "quiet", text: "Save as" }), png, svg] : [];
+    const svg = element("button", { type: "button", class: "small wordy", id: "svg", text: "SVG", on: { click: () => download(new Blob([found.answer.picture], { type: "image/svg+xml" }), "nncost.svg") } });
+    const tools = found.answer ? [element("span", { class: "quiet", text: "Save as" }), png, ...(found.answer.form === "svg" ? [svg] : [])] : [];
     return [this.#heading(), ...(before.length + tools.length > 0 ? [element("p", { class: "panel-tools" }, ...before, ...tools)] : []), made];
   }
 
   async #png(svg) {
     try {
+      if (svg === null) throw new Error("it is not drawn yet");
       download(await pngOf(svg), "nncost.png");
       this.announce("The picture is saved as PNG.");
     } catch (error) {

@@ -1,17 +1,35 @@
-// Pictures that Python draws: the network, and charts of its numbers.
+// Pictures that Python draws: the network as SVG, and charts as Vega-Lite, whose script is loaded with the first of them.
 
 import { element } from "../dom.js";
-import { safeHtml, safeSvg } from "../sanitize.js";
+import { safeSvg } from "../sanitize.js";
 
-/** A picture with its title and, folded, its numbers; or what there is to say instead. */
+/** A picture with its title, or what there is to say instead. */
 export function picture({ told, answer, isBusy }, waiting) {
   if (told) return element("p", { class: "quiet", text: `${told.message} ${told.hint ?? ""}` });
   if (!answer) return element("p", { class: "quiet", text: isBusy ? waiting : "" });
-  const svg = answer.svg ? safeSvg(answer.svg) : null;
-  const figure = element("figure", { class: "drawn" });
-  if (answer.title) figure.append(element("figcaption", { text: answer.title }));
-  if (svg) figure.append(element("div", { class: "picture", role: "img", "aria-label": answer.description ?? answer.title ?? "picture" }, svg));
-  else if (answer.description) figure.append(element("p", { text: answer.description }));
-  if (answer.table) figure.append(element("details", {}, element("summary", { text: "The numbers" }), safeHtml(answer.table)));
-  return figure;
+  const place = element("div", { class: "picture", role: "img", "aria-label": answer.description });
+  if (answer.form === "svg") place.append(safeSvg(answer.picture) ?? "");
+  else draw(place, answer.picture);
+  return element("figure", { class: "drawn" }, element("figcaption", { class: answer.form === "svg" ? "" : "unseen", text: answer.title }), place, element("p", { class: "quiet described", text: answer.description }));
+}
+
+let vega = null;
+
+async function draw(place, specification) {
+  place.append(element("p", { class: "quiet", text: "The chart is drawn …" }));
+  try {
+    vega ??= import("../../vega.js");
+    await vega;
+    const inside = element("div", {});
+    await window.vegaEmbed(inside, specification, { ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false });
+    place.replaceChildren(inside);
+  } catch (error) {
+    vega = null;
+    place.replaceChildren(element("p", { class: "quiet", text: `The chart cannot be drawn here: ${error.message}` }));
+  }
+}
+
+/** Whether the reader's system is dark, which charts follow. */
+export function theme() {
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }

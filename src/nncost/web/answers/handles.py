@@ -184,7 +184,8 @@ def _families(written: Written, values: Mapping[str, int]) -> list[Handle]:
     end = after.size.text.removeprefix(base)
     if end.isdigit():
         return []
-    first = int(before.size.text.removeprefix(base) or 0)
+    members = [width.size.text.removeprefix(base) for width in widths[:place] if isinstance(width, Width) and width.size.text.startswith(base)]
+    first = min((int(member) for member in members if member.isdigit()), default=0)
     size = values.get(f"{base}{first}", DEFAULTS[FEATURES])
     return [
         Handle(base, f"all widths {base}", FEATURES, size, is_open=True, base=base, first=first),

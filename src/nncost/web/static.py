@@ -64,7 +64,16 @@ def _downloaded(temporary: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise OptionError("a static page needs Pyodide, and there is no npm to download it with.", hint=_NEXT)
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(temporary), f"pyodide@{PYODIDE}"]
+    command = [
+        npm,
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        str(temporary),
+        f"pyodide@{PYODIDE}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the user's own npm
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["npm failed"])[-1]
@@ -103,16 +112,25 @@ def _of_packages(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """The files of installed packages but for their tests."""
     for name in names:
         try:
-            found = files(name) or ()
+            found = files(name)
         except PackageNotFoundError:
             raise MissingExtraError("a static page", name, "web") from None
+        if not found:
+            raise OptionError(
+                f"the files of the package {name!r} are not known here.",
+                hint=f"Install it again:  pip install --force-reinstall {name}",
+            )
         for path in sorted(found):
             if _is_needed(path):
                 yield path.as_posix(), path.read_binary()
 
 
 def _is_needed(path: PurePosixPath) -> bool:
-    return not {"..", "tests", "__pycache__", "bin", "benchmarks"} & set(path.parts) and path.suffix not in (".pyc", ".pyi", ".so")
+    return not {"..", "tests", "__pycache__", "bin", "benchmarks"} & set(path.parts) and path.suffix not in (
+        ".pyc",
+        ".pyi",
+        ".so",
+    )
 
 
 def _archive(place: Path, members: Iterator[tuple[str, bytes]] | Sequence[tuple[str, bytes]]) -> None:
@@ -127,7 +145,9 @@ def _write_page(folder: Path) -> None:
     from nncost.documents.html import style
     from nncost.web.presets import PAGE
 
-    shutil.copytree(PAGE, folder / "page", dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html", "offline.js"))
+    shutil.copytree(
+        PAGE, folder / "page", dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html", "offline.js")
+    )
     (folder / "page" / "documents.css").write_text(style(), "utf-8")
     index = (PAGE / "index.html").read_text("utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -150,7 +170,9 @@ def _write_offline(folder: Path) -> None:
 
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     kept = [name for name in names if name not in ("offline.js", "index.html", ".nojekyll", "page/python/symbols.zip")]
-    digest = sha256(b"".join(name.encode() + (folder / name).read_bytes() for name in names if name != "offline.js")).hexdigest()
+    digest = sha256(
+        b"".join(name.encode() + (folder / name).read_bytes() for name in names if name != "offline.js")
+    ).hexdigest()
     script = (PAGE / "offline.js").read_text("utf-8")
     script = script.replace('"VERSION"', json.dumps(digest[:16])).replace('["FILES"]', json.dumps(["./", *kept]))
     (folder / "offline.js").write_text(script, "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -84,7 +85,11 @@ def test_rows_equal_those_of_a_count() -> None:
             for name, tree in counts.items():
                 assert evaluate(tree, {}) == sum(each.counts[name] for each in mine if each.phase == phase)
     sizes = sizes_of(answer)
-    assert [evaluate(row["parameters"], sizes) for row in answer["formulas"]["rows"] if "parameters" in row] == [12_560, 272, 170]
+    assert [evaluate(row["parameters"], sizes) for row in answer["formulas"]["rows"] if "parameters" in row] == [
+        12_560,
+        272,
+        170,
+    ]
 
 
 def test_symbols_of_the_writer_have_sizes() -> None:
@@ -129,7 +134,10 @@ def test_giants_are_digits() -> None:
     assert answer["values"]["parameters.total"] == str(nncost.count(f"784-{width}-10").parameters.total)
 
 
-@pytest.mark.parametrize("source", ["784-16x-10", "784-16-relu", "3x32x32, conv", "784, dense 10 x y", "64, embedding 3 7, attention heads=2"])
+@pytest.mark.parametrize(
+    "source",
+    ["784-16x-10", "784-16-relu", "3x32x32, conv", "784, dense 10 x y", "64, embedding 3 7, attention heads=2"],
+)
 def test_faults_are_those_of_a_count(source: str) -> None:
     with pytest.raises(NncostError) as expected:
         nncost.count(source)
@@ -165,7 +173,9 @@ def test_answers_beside_the_page_are_small() -> None:
     assert len(list((PAGE / "answers").iterdir())) == len(PRESETS) + 1
 
 
-@pytest.mark.parametrize("family", json.loads((PAGE / "presets.json").read_text("utf-8"))["families"], ids=lambda each: each["name"])
+@pytest.mark.parametrize(
+    "family", json.loads((PAGE / "presets.json").read_text("utf-8"))["families"], ids=lambda each: each["name"]
+)
 def test_families_are_specs(family: dict[str, Any]) -> None:
     spec = family["spec"]
     for parameter in family["parameters"]:
@@ -174,3 +184,20 @@ def test_families_are_specs(family: dict[str, Any]) -> None:
     answer = asked(spec, formulas=False)
     assert answer["complete"]
     assert int(answer["values"]["parameters.total"]) > 0
+
+
+def test_the_page_fetches_its_modules_at_once() -> None:
+    """Each module is named in the page, so that the browser need not find them one behind the other."""
+    named = re.findall(r'modulepreload" href="page/([^"]+)"', (PAGE / "index.html").read_text("utf-8"))
+    there = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js")} - {"offline.js", "python/worker.js"}
+    assert sorted(named) == sorted(there)
+
+
+def test_the_page_names_nobody_else() -> None:
+    """No address of another host, no script or style inside the markup."""
+    for path in PAGE.rglob("*"):
+        if path.suffix in (".html", ".js", ".css"):
+            text = path.read_text("utf-8")
+            assert not re.search(r"https?://(?!www\.w3\.org/)", text), path
+    index = (PAGE / "index.html").read_text("utf-8")
+    assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", index)

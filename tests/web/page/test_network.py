@@ -35,7 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dragged(source: str, drags: list[list[tuple[str, int]]], folder: Path, **settings: Any) -> list[Any]:
     answer = asked(source, **settings)
     network = {"source": source, **{name: str(value) for name, value in settings.items()}}
-    given = {"network": network, "answer": answer, "paths": list(answer["values"]), "drags": [[(k, str(n)) for k, n in moves] for moves in drags]}
+    given = {
+        "network": network,
+        "answer": answer,
+        "paths": list(answer["values"]),
+        "drags": [[(k, str(n)) for k, n in moves] for moves in drags],
+    }
     return list(run(DRAG, given, folder))
 
 
@@ -137,8 +142,11 @@ def networks(*specs: str, **more: str) -> dict[str, Any]:
 def test_links_restore_exactly(folder: Path) -> None:
     states = [
         networks("784-16-16-10"),
-        networks("784-16-16-10", batch="64", optimizer="adam", loss="cross_entropy") | {"device": "h100", "tab": "layers"},
-        networks(GPT, GPT.replace("768", "1024"), GPT.replace("12", "24"), "# a comment\n784,\n dense 10 # ü ∂ <b>&=+%#"),
+        networks("784-16-16-10", batch="64", optimizer="adam", loss="cross_entropy")
+        | {"device": "h100", "tab": "layers"},
+        networks(
+            GPT, GPT.replace("768", "1024"), GPT.replace("12", "24"), "# a comment\n784,\n dense 10 # ü ∂ <b>&=+%#"
+        ),
         {"networks": [{"source": "h0-h1-...-hl", "symbols": {"l": "3", "h0": "784"}, "batch": "7"}]},
         networks("</script><img src=x onerror=alert(1)>", "784-" + "9" * 1000 + "-10"),
     ]

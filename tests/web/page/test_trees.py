@@ -118,7 +118,10 @@ def test_families_and_logarithms(folder: Path) -> None:
     numbers = [1, 2, 3, 4, 5, 1023, 1024, 1025, 2**100, 2**100 + 1]
     expected = [(n - 1).bit_length() for n in numbers]
     assert [evaluate(logarithm, {"n": n}) for n in numbers] == expected
-    given = [[tree_of(total), {"h": ["784", "16", "16", "10"], "l": "3"}], *[[logarithm, {"n": str(n)}] for n in numbers]]
+    given = [
+        [tree_of(total), {"h": ["784", "16", "16", "10"], "l": "3"}],
+        *[[logarithm, {"n": str(n)}] for n in numbers],
+    ]
     assert [int(text) for text in run(EVALUATOR, given, folder)] == [12_960, *expected]
 
 

@@ -29,12 +29,11 @@ def quantities(report: Report) -> Iterator[tuple[str, Dim]]:
             yield f"parameters.{name}", getattr(report.parameters, name)
     yield "neurons", report.neurons
     for phase, totals in report.totals.items():
-        for name, amount in totals.items():
-            yield f"{phase}.{name}", amount
-    for name in _MEMORY:
-        amount = getattr(report.memory, name)
-        if amount is not None:
-            yield f"memory.{name}", amount
+        yield from ((f"{phase}.{quantity}", amount) for quantity, amount in totals.items())
+    for which in _MEMORY:
+        size = getattr(report.memory, which)
+        if size is not None:
+            yield f"memory.{which}", size
 
 
 def formulas_of(report: Report) -> dict[str, Any]:

@@ -184,7 +184,11 @@ def _families(written: Written, values: Mapping[str, int]) -> list[Handle]:
     end = after.size.text.removeprefix(base)
     if end.isdigit():
         return []
-    members = [width.size.text.removeprefix(base) for width in widths[:place] if isinstance(width, Width) and width.size.text.startswith(base)]
+    members = [
+        width.size.text.removeprefix(base)
+        for width in widths[:place]
+        if isinstance(width, Width) and width.size.text.startswith(base)
+    ]
     first = min((int(member) for member in members if member.isdigit()), default=0)
     size = values.get(f"{base}{first}", DEFAULTS[FEATURES])
     return [
@@ -200,7 +204,9 @@ def bindings(handles: Sequence[Handle], open_names: Collection[str] = ()) -> dic
         if not handle.is_open or handle.name in open_names or handle.group == BATCH:
             continue
         if handle.base:
-            last = next(other for other in handles if other.group == REPEAT and other.label == f"last layer {other.name}")
+            last = next(
+                other for other in handles if other.group == REPEAT and other.label == f"last layer {other.name}"
+            )
             result |= {f"{handle.base}{number}": handle.value for number in range(handle.first, last.value + 1)}
         else:
             result[handle.name] = handle.value

@@ -4,7 +4,7 @@ import { Asking, told } from "./asking.js";
 import { backend } from "./backend.js";
 import { element, say } from "./dom.js";
 import { BadLink, MOST_NETWORKS, read, written } from "./link.js";
-import { SETTINGS, drag, fresh, numbersOf, requestOf } from "./network.js";
+import { SETTINGS, closedRequest, drag, fresh, numbersOf } from "./network.js";
 import { LETTERS } from "./quantities.js";
 import { card, sentence, updateCard } from "./views/card.js";
 import { copyText } from "./views/copy.js";
@@ -126,14 +126,14 @@ function arrived(network) {
   show();
 }
 
-/** The request about a network with a size for each of its symbols. */
-export function closedRequest(network) {
-  const symbols = network.answer?.symbols ?? {};
-  return { ...requestOf(network), ...(Object.keys(symbols).length > 0 ? { symbols: { ...symbols, ...network.symbols } } : {}) };
-}
+const NO_OPERATIONS = { told: { message: "There are no operations in this file, only parameters." } };
 
 function askTime(network, pause) {
   if (network.error !== null || network.answer === null || state.device === "") return;
+  if (network.answer.kind === "weights") {
+    predictions.set(network.id, NO_OPERATIONS);
+    return;
+  }
   asking.later(`time ${network.id}`, pause, async () => {
     try {
       const answer = await asking.ask(`time ${network.id}`, "predict", { ...closedRequest(network), on: state.device });
@@ -147,7 +147,7 @@ function askTime(network, pause) {
 }
 
 // ------------------------------------------------------------------- what is shown
-const panel = new Panel({ tabs: place("tabs"), place: place("panel"), asking, actions, state, closedRequest, announce, numbersOf });
+const panel = new Panel({ tabs: place("tabs"), place: place("panel"), asking, actions, state, announce });
 
 function show() {
   if (isScheduled) return;

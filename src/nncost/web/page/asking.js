@@ -38,12 +38,16 @@ export class Asking {
         if (this.#python.isSlow) await this.#quickly(network, key);
         answer = await this.ask(`numbers ${network.id}`, "calculator", requestOf(network));
       }
-      if (keyOf(network) === key) accept(network, answer);
+      if (keyOf(network) === key) this.#settle(network, () => accept(network, answer));
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (keyOf(network) === key) network.error = told(error);
+      if (keyOf(network) === key) this.#settle(network, () => { network.error = told(error); });
     }
-    if (keyOf(network) === key) network.isBusy = false;
+  }
+
+  #settle(network, take) {
+    take();
+    network.isBusy = false;
     this.#onChange(network);
   }
 

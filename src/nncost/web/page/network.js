@@ -27,6 +27,15 @@ export function requestOf(network) {
   return request;
 }
 
+/** The request about a network as it was answered, with a size for each of its symbols. */
+export function closedRequest(network) {
+  const request = requestOf(network);
+  const known = network.answer?.symbols ?? {};
+  delete request.symbols;
+  const symbols = Object.fromEntries(Object.keys({ ...known, ...network.symbols }).map((name) => [name, network.symbols[name] ?? known[name]]));
+  return Object.keys(symbols).length > 0 ? { ...request, symbols } : request;
+}
+
 /** What tells an answer to this network, as it is now, from one to an earlier question. */
 export function keyOf(network) {
   return JSON.stringify(requestOf(network));
@@ -36,6 +45,7 @@ export function keyOf(network) {
 export function accept(network, answer) {
   network.answer = answer;
   network.error = null;
+  for (const name of Object.keys(network.symbols)) if (!Object.hasOwn(answer.symbols, name)) delete network.symbols[name];
   network.sizes = Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)]));
   network.depth = answer.depth
     ? { number: BigInt(answer.depth.number.value), width: answer.depth.width ? BigInt(answer.depth.width.value) : null }
@@ -55,7 +65,7 @@ export function handlesOf(network) {
   if (answer.depth?.width) joint.push({ ...answer.depth.width, key: ALL_WIDTHS, size: depth.width, label: hidden.size > 1 ? "all hidden widths" : "hidden width" });
   if (answer.depth) joint.push({ ...answer.depth.number, key: DEPTH, size: depth.number });
   const [batch, ...others] = single;
-  return [...joint, ...others.filter((handle) => !handle.isDetail), batch, ...others.filter((handle) => handle.isDetail)];
+  return [...joint, ...others.filter((handle) => !handle.isDetail), ...(batch ? [batch] : []), ...others.filter((handle) => handle.isDetail)];
 }
 
 /** Give a handle another size; the text of the spec follows. */
@@ -144,21 +154,21 @@ function hasOtherDepth(network) {
 // ------------------------------------------------------------------- numbers
 /**
  * The value of each quantity at the sizes as they are: `of(path)` is a BigInt, or null where only Python knows; `rows` are the
- * layers, or null. Without a change they are Python's own.
+ * layers, or null. Without a change they are Python's own, and final: what is null then is not known.
  */
 export function numbersOf(network) {
   const { answer } = network;
-  if (answer === null) return { of: () => null, rows: null, isDerived: false };
-  if (!hasChanged(network)) return { of: (path) => given(answer, path), rows: rowsAt(answer.rows, {}), isDerived: false };
+  if (answer === null) return { of: () => null, rows: null, isFinal: false };
+  if (!hasChanged(network)) return { of: (path) => given(answer, path), rows: rowsAt(answer.rows, {}), isFinal: true };
   const derived = formulasFor(network);
-  if (derived === null) return { of: () => null, rows: null, isDerived: true };
+  if (derived === null) return { of: () => null, rows: null, isFinal: false };
   const { formulas, sizes, memoryHolds } = derived;
   const of = (path) => {
     if (path.startsWith("memory.") && !memoryHolds && !MEMORY_ALWAYS.has(path)) return null;
     if (Object.hasOwn(formulas.quantities, path)) return valueOrNull(formulas.quantities[path], sizes);
     return Object.hasOwn(answer.values, path) || path.startsWith("memory.") ? null : 0n;
   };
-  return { of, rows: rowsAt(formulas.rows, sizes), isDerived: true };
+  return { of, rows: rowsAt(formulas.rows, sizes), isFinal: false };
 }
 
 /** Bytes that do not depend on when memory is freed. */

@@ -13,7 +13,7 @@ export const HEADLINES = [
   { label: "Forward pass", parts: [count("forward.mul", "multiplications"), count("forward.add", "additions"), count("forward.activations", "activations")] },
   { label: "Backward pass", parts: [count("backward.mul", "multiplications"), count("backward.add", "additions"), count("backward.derivatives", "derivatives")] },
   { ...count("step.flops", "Flops in a step"), parts: [count("forward.flops", "forward"), count("backward.flops", "backward"), count("update.flops", "update")] },
-  { ...size("memory.step_peak", "Memory at most"), parts: [size("memory.parameters", "parameters"), size("memory.activations", "activations"), size("memory.optimizer_state", "optimizer")] },
+  { ...size("memory.step_peak", "Peak memory"), parts: [size("memory.parameters", "parameters"), size("memory.activations", "activations"), size("memory.optimizer_state", "optimizer")] },
 ];
 
 const PHASES = { forward: "Forward", loss: "Loss", backward: "Backward", update: "Update", step: "Whole step" };

@@ -40,7 +40,7 @@ async function begin() {
   say("Python is starting: it reads nncost");
   python.unpackArchive(core, "zip", { extractDir: python.runPython("import site; site.getsitepackages()[0]") });
   self.nncostFetch = (name) => fetched(address(name), parts.sizes[name]);
-  answer = python.runPython(await (await fetch(address("answering.py"))).text());
+  answer = python.runPython("from nncost.web.browser import begin; begin()");
   say("Python is ready", true);
   work();
 }

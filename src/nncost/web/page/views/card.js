@@ -54,9 +54,9 @@ function toolbar(network, actions) {
 
 function settingsOf(network, parts, actions) {
   const fields = Object.entries(SETTING_LABELS).map(([key, label]) => {
-    const select = element("select", { on: { change: () => actions.set(network, key, select.value) } });
+    const select = element("select", { id: `${key}-${network.id}`, on: { change: () => actions.set(network, key, select.value) } });
     parts.settings[key] = select;
-    return element("label", { class: "setting" }, element("span", { text: label }), select);
+    return element("div", { class: "setting" }, element("label", { for: select.id, text: label }), select);
   });
   parts.summary = element("summary", {});
   return element("details", { class: "settings" }, parts.summary, element("div", { class: "setting-fields" }, ...fields));
@@ -131,7 +131,7 @@ function updateSettings(parts, network, choices) {
     if (select.value !== network[key]) select.value = network[key];
   }
   const isWidths = network.answer === null || Boolean(network.answer.depth) || /^[^,]*-/.test(network.source);
-  for (const key of ["bias", "activation"]) parts.settings[key].closest("label").hidden = !isWidths && !network[key];
+  for (const key of ["bias", "activation"]) parts.settings[key].parentElement.hidden = !isWidths && !network[key];
   const shown = [known.loss, known.optimizer, known.dtype].filter((each) => each && each !== "none").map((each) => each.replaceAll("_", " "));
   say(parts.summary, known.loss === "none" ? `Forward only, ${known.dtype}` : shown.length > 0 ? `Trained with ${shown.slice(0, 2).join(" and ")}, ${shown[2] ?? ""}` : "Settings");
 }
@@ -149,11 +149,12 @@ function updateNumbers(parts, { numbers, first, isDim }) {
   for (const button of parts.numbers.querySelectorAll("button.number")) {
     const row = rowOf(button.dataset.path);
     const amount = numbers.of(row.path);
-    say(button, amount === null ? "…" : row.write(amount));
+    const text = amount === null ? (numbers.isFinal ? "–" : "…") : row.write(amount);
+    say(button, text);
     button.title = `${row.title ? `${row.title(amount)}. ` : ""}Show the arithmetic`;
-    button.setAttribute("aria-label", `${row.label}: ${amount === null ? "not known yet" : row.write(amount)}, show the arithmetic`);
+    button.setAttribute("aria-label", `${row.label}: ${amount === null ? "not known" : text}, show the arithmetic`);
     const part = button.closest(".part");
-    if (part) part.hidden = amount === 0n && !row.path.startsWith("parameters");
+    if (part) part.hidden = (amount === 0n && !row.path.startsWith("parameters")) || text === "–";
   }
   for (const mark of parts.numbers.querySelectorAll(".difference[data-path]")) say(mark, first === null || isDim ? "" : difference(numbers.of(mark.dataset.path), first.of(mark.dataset.path)));
   for (const line of parts.numbers.querySelectorAll(".headline.phase")) line.hidden = [...line.querySelectorAll(".part")].every((part) => part.hidden);

@@ -25,9 +25,9 @@ function table(group, networks, actions) {
 function line(row, networks, actions) {
   const amounts = networks.map(({ numbers }) => numbers.of(row.path));
   if (amounts.every((amount) => amount === null || amount === 0n)) return null;
-  const cells = networks.flatMap(({ network }, number) => {
+  const cells = networks.flatMap(({ network, numbers }, number) => {
     const amount = amounts[number];
-    const text = amount === null ? "…" : row.write(amount);
+    const text = amount === null ? (numbers.isFinal ? "–" : "…") : row.write(amount);
     const button = element("button", { type: "button", class: "number", "data-path": row.path, title: row.title ? row.title(amount) : null, "aria-label": `${text}, show the arithmetic`, text, on: { click: () => actions.explain(network, row.topic) } });
     return [element("td", { class: "number" }, button), ...(number > 0 ? [element("td", { class: "number quiet", text: difference(amount, amounts[0]) })] : [])];
   });

@@ -15,7 +15,7 @@ export function showFault(place, told, source, onInstead) {
   place.append(element("p", { class: "fault-message", text: told.message }));
   if (Number.isInteger(told.position)) place.append(excerpt(told, source));
   if (told.hint) place.append(element("p", { class: "fault-hint", text: told.hint }));
-  if (told.instead && told.instead !== source) {
+  if (told.code === "spec" && told.instead && told.instead !== source) {
     place.append(element("p", {}, "Perhaps ", element("button", { type: "button", class: "instead", on: { click: () => onInstead(told.instead) } }, element("code", { text: told.instead }))));
   }
 }

@@ -13,10 +13,14 @@ export function handleRow(handle, networkName, onDrag) {
   const field = element("input", { type: "text", class: "size", inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: "1400" });
   const row = element("div", { class: "handle" }, element("span", { class: "handle-label" }, name), slider, field);
   row.scale = null;
-  slider.addEventListener("input", () => onDrag(row.handle.key, sizeAt(row.scale, slider.value)));
-  field.addEventListener("input", () => read(field, row, onDrag));
-  field.addEventListener("change", () => say_(field, row.handle));
-  field.addEventListener("keydown", (event) => step(event, row, onDrag));
+  const set = (size) => {
+    row.handle = { ...row.handle, size };
+    onDrag(row.handle.key, size);
+  };
+  slider.addEventListener("input", () => set(sizeAt(row.scale, slider.value)));
+  field.addEventListener("input", () => read(field, set));
+  field.addEventListener("change", () => write(field, row.handle));
+  field.addEventListener("keydown", (event) => step(event, row.handle, set));
   row.parts = { name, slider, field, networkName };
   return row;
 }
@@ -33,30 +37,29 @@ export function updateHandle(row, handle) {
   slider.value = String(positionOf(row.scale, handle.size));
   slider.setAttribute("aria-valuetext", exact(handle.size));
   slider.style.setProperty("--share", `${(100 * Number(slider.value)) / Math.max(1, row.scale.steps)}%`);
-  if (document.activeElement !== field || typed(field.value) !== handle.size) say_(field, handle);
+  if (document.activeElement !== field || typed(field.value) !== handle.size) write(field, handle);
   field.removeAttribute("aria-invalid");
 }
 
-function say_(field, handle) {
+function write(field, handle) {
   const text = String(handle.size);
   if (field.value !== text) field.value = text;
   field.removeAttribute("aria-invalid");
 }
 
-function read(field, row, onDrag) {
+function read(field, set) {
   const size = typed(field.value);
   if (size === null) field.setAttribute("aria-invalid", "true");
-  else onDrag(row.handle.key, size);
+  else set(size);
 }
 
 /** Arrow and page keys in the field step as those of a slider do. */
-function step(event, row, onDrag) {
-  const unit = BigInt(row.handle.step ?? 1);
+function step(event, handle, set) {
+  const unit = BigInt(handle.step ?? 1);
   const by = { ArrowUp: unit, ArrowDown: -unit, PageUp: 10n * unit, PageDown: -10n * unit }[event.key];
   if (by === undefined) return;
   event.preventDefault();
-  const size = row.handle.size + by;
-  onDrag(row.handle.key, size < 1n ? row.handle.size : size);
+  if (handle.size + by >= 1n) set(handle.size + by);
 }
 
 // ------------------------------------------------------------------- sliders go to any size

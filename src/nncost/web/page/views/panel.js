@@ -2,7 +2,7 @@
 
 import { told } from "../asking.js";
 import { element, say } from "../dom.js";
-import { keyOf } from "../network.js";
+import { closedRequest, keyOf } from "../network.js";
 import { LETTERS } from "../quantities.js";
 import { comparison, comparisonRows } from "./compare.js";
 import { copyText, download, pngOf, tableAs } from "./copy.js";
@@ -25,8 +25,8 @@ export class Panel {
   #shown = "";
   #networks = [];
 
-  constructor({ tabs, place, asking, actions, state, closedRequest, announce }) {
-    Object.assign(this, { tabs, place, asking, actions, state, closedRequest, announce });
+  constructor({ tabs, place, asking, actions, state, announce }) {
+    Object.assign(this, { tabs, place, asking, actions, state, announce });
     tabs.replaceChildren(...TABS.map(([name, title]) => element("button", { type: "button", role: "tab", id: `tab-${name}`, "data-name": name, "aria-controls": "panel", text: title, on: { click: () => this.choose(name, true) } })));
     tabs.addEventListener("keydown", (event) => this.#keys(event));
   }
@@ -145,7 +145,7 @@ export class Panel {
     const select = element("select", { id: "chart", on: { change: () => { this.chart = select.value; this.show(this.#networks); this.#changed(); } } }, ...CHARTS.map(([value, text]) => element("option", { value, text })));
     select.value = this.chart;
     const needsDevice = this.chart === "roofline" || this.chart === "time";
-    return this.#picture(`chart ${this.chart}`, { kind: this.chart, form: "json", theme: theme(), ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", {}, "Chart: ", select)]);
+    return this.#picture(`chart ${this.chart}`, { kind: this.chart, form: "json", theme: theme(), ...(needsDevice ? { on: this.state.device } : {}) }, [element("label", { for: "chart", text: "Chart: " }), select]);
   }
 
   #picture(purpose, wanted, before) {
@@ -170,16 +170,17 @@ export class Panel {
 
   #working() {
     const found = this.#asked("working", "explain", { topic: this.topic });
-    if (this.#isShown(`working ${found.key} ${found.state}`)) return null;
+    const { network } = this.#selected;
+    if (this.#isShown(`working ${found.key} ${found.state} ${Boolean(network.answer?.formulas)}`)) return null;
     const forms = FORMS.slice(0, 2).map(([form, label]) => element("button", { type: "button", class: "small wordy", id: `copy-working-${form}`, text: label, on: { click: (event) => this.#copyWorking(form, label, event.currentTarget) } }));
-    const made = working(this.state, { topic: this.topic, told: found.told, text: found.answer?.text, isBusy: found.isBusy }, (topic) => this.explain(topic));
+    const made = working(network, { topic: this.topic, told: found.told, text: found.answer?.text, isBusy: found.isBusy }, (topic) => this.explain(topic));
     made.querySelector(".panel-tools").append(element("span", { class: "quiet", text: "Copy as" }), ...forms);
     return [this.#heading(), made];
   }
 
   async #copyWorking(form, label, button) {
     const { network } = this.#selected;
-    const answer = await this.asking.ask("copy", "explain", { ...this.closedRequest(network), topic: this.topic, form });
+    const answer = await this.asking.ask("copy", "explain", { ...closedRequest(network), topic: this.topic, form });
     await this.#copy(answer.text, label, button);
   }
 
@@ -187,7 +188,7 @@ export class Panel {
   #asked(purpose, name, wanted) {
     const { network } = this.#selected;
     if (network.error !== null) return { key: keyOf(network), state: "error", told: { message: "This appears once the spec can be read." } };
-    const request = { ...this.closedRequest(network), ...wanted };
+    const request = { ...closedRequest(network), ...wanted };
     const key = JSON.stringify([name, request]);
     const last = this.#told.get(purpose);
     if (last?.key === key) return last;

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.browser.conftest import violations
 from tests.browser.calculator.watched import Open
+from tests.browser.conftest import violations
 
 STATES = {
     "one": "",

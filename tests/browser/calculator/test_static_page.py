@@ -12,9 +12,9 @@ import pytest
 
 import nncost
 from nncost.web.static import write
+from tests.browser.calculator.test_calculator_page import check, field, shown, spec
 from tests.browser.calculator.watched import Open
 from tests.browser.conftest import NPM
-from tests.browser.calculator.test_calculator_page import check, field, shown, spec
 
 pytest.importorskip("vl_convert", reason="the script of charts is of the package vl-convert-python")
 

@@ -128,6 +128,17 @@ def test_without_formulas() -> None:
     assert answer["values"]["parameters.total"] == "13002"
 
 
+def test_networks_of_many_sizes_are_answered() -> None:
+    widths = "-".join(str(10 + number) for number in range(300))
+    answer = asked(widths)
+    assert len(answer["handles"]) < 50
+    assert "formulas" not in answer
+    names = "-".join(f"a{number}q" for number in range(60))
+    answer = asked(names, formulas=False)
+    assert len(answer["handles"]) == 61
+    assert int(answer["values"]["parameters.total"]) == 59 * (16 * 16 + 16)
+
+
 def test_giants_are_digits() -> None:
     width = 10**60
     answer = asked(f"784-{width}-10")

@@ -17,7 +17,7 @@ FEATURES, LENGTH, IMAGE, REPEAT, KERNEL = "features", "length", "image", "repeat
 DEFAULTS = {FEATURES: 16, LENGTH: 16, IMAGE: 32, REPEAT: 3, KERNEL: 3}
 """The size that a symbol of the reader's has at first."""
 MAX_HANDLES = 40
-"""Sizes that can be dragged; nobody looks for the next one among so many."""
+"""Numbers that can be dragged; nobody looks for the next one among so many. Symbols always can: they need a size."""
 
 
 @record
@@ -73,9 +73,9 @@ def handles_of(written: Written, batch: int | str, values: Mapping[str, int]) ->
     handles = [_batch(batch, values, taken)]
     handles += _families(written, values)
     for same in _together(written, kinds).values():
-        if len(handles) > MAX_HANDLES:
-            break
         first = same[0].text
+        if first.isdigit() and len(handles) > MAX_HANDLES:
+            continue
         kind = min((kinds[place.position] for place in same), key=_order)
         if first.isdigit():
             name = _fresh(kind.letter, taken)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nncost.dims import is_symbolic
 from nncost.errors import NncostError
 from nncost.frontends import registry
+from nncost.frontends.spec_text import SpecText
 from nncost.notation.tree import integer_text
 from nncost.report import Report
 from nncost.web.answers.formulas import agreeing, formulas_of, rows_of, values_of
@@ -149,7 +150,7 @@ def _formulas(
     """Formulas that give at the present sizes what the report says; None where there are none."""
     batch = next(handle.name for handle in handles if handle.group == BATCH)
     try:
-        symbolic = _counted(text, {**settings, "batch": batch, "symbols": bindings(handles, free)})
+        symbolic = _counted(SpecText(text), {**settings, "batch": batch, "symbols": bindings(handles, free)})
     except NncostError:
         return None
     found = formulas_of(symbolic)

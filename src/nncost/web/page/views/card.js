@@ -18,6 +18,7 @@ export function card(network, actions) {
     title: element("h2", { class: "title" }),
     spec: element("textarea", { class: "spec", rows: "1", spellcheck: "false", autocapitalize: "off", autocomplete: "off", maxlength: "20000" }),
     fault: element("div", { class: "fault", role: "alert" }),
+    unknown: element("div", { class: "incomplete", hidden: true }),
     notes: element("div", { class: "notes" }),
     handles: element("div", { class: "handles", role: "group" }),
     detail: element("div", { class: "handles", role: "group" }),
@@ -32,7 +33,7 @@ export function card(network, actions) {
     element("header", { class: "card-top" }, parts.badge, parts.title, buttons.bar),
     parts.spec, parts.fault,
     element("div", { class: "controls" }, parts.handles, parts.more, settingsOf(network, parts, actions)),
-    element("div", { class: "results" }, parts.numbers, parts.notes));
+    element("div", { class: "results" }, parts.unknown, parts.numbers, parts.notes));
   made.addEventListener("focusin", () => actions.select(network));
   made.addEventListener("pointerdown", () => actions.select(network));
   parts.spec.addEventListener("input", () => actions.write(network, parts.spec.value));
@@ -92,7 +93,7 @@ export function updateCard(made, { network, numbers, first, count, number, isSel
   say(parts.title, network.title || (network.answer && network.answer.kind !== "spec" ? network.answer.name : `Network ${LETTERS[number]}`));
   parts.spec.setAttribute("aria-label", `Spec of ${name}`);
   if (parts.spec.value !== network.source) parts.spec.value = network.source;
-  parts.spec.readOnly = network.source.startsWith("upload:");
+  parts.spec.hidden = network.source.startsWith("upload:");
   parts.spec.setAttribute("aria-invalid", String(network.error !== null));
   fit(parts.spec);
   const empty = network.error === null && isEmpty(numbers.rows);
@@ -105,7 +106,7 @@ export function updateCard(made, { network, numbers, first, count, number, isSel
   parts.numbers.hidden = network.answer === null && network.error !== null;
   updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim });
   updateTime(parts.numbers, { prediction, firstPrediction: number > 0 ? firstPrediction : null, device });
-  updateNotes(parts.notes, network);
+  updateNotes(parts, network);
 }
 
 function fit(area) {
@@ -128,6 +129,8 @@ function updateSettings(parts, network, choices) {
   for (const [key, select] of Object.entries(parts.settings)) {
     const options = ["", ...(choices[key] ?? [])];
     if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "as usual" })));
+    const usual = known[key] && !network[key] ? `${known[key].replaceAll("_", " ")}, as usual` : "as usual";
+    if (select.options[0].text !== usual) select.options[0].text = usual;
     if (select.value !== network[key]) select.value = network[key];
   }
   const isWidths = network.answer === null || Boolean(network.answer.depth) || /^[^,]*-/.test(network.source);
@@ -185,19 +188,26 @@ function rangeOf(prediction) {
   return `${prediction.label}: ${seconds(low)} to ${seconds(high)}${room}`;
 }
 
-function updateNotes(place, network) {
-  const answer = network.answer;
+function updateNotes(parts, { answer }) {
   const unknown = answer && !answer.complete ? answer.unknown : [];
   const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)] : [];
   const key = JSON.stringify([unknown, notes]);
-  if (place.dataset.shown === key) return;
-  place.dataset.shown = key;
-  place.replaceChildren();
-  if (unknown.length > 0) {
-    const names = unknown.slice(0, 12).map((each) => element("li", { text: `${each.path || "the network"}: ${each.op}${each.reason ? ` (${each.reason})` : ""}` }));
-    place.append(element("div", { class: "incomplete" }, element("p", {}, element("strong", { text: "INCOMPLETE. " }), `${unknown.length} ${unknown.length === 1 ? "operation is" : "operations are"} unknown and not counted:`), element("ul", {}, ...names)));
-  }
-  if (notes.length > 0) place.append(element("details", { class: "remarks" }, element("summary", { text: notes.length === 1 ? "1 note" : `${notes.length} notes` }), element("ul", {}, ...notes.map((text) => element("li", { text })))));
+  if (parts.notes.dataset.shown === key) return;
+  parts.notes.dataset.shown = key;
+  parts.unknown.hidden = unknown.length === 0;
+  parts.unknown.replaceChildren(...(unknown.length > 0 ? incomplete(unknown) : []));
+  const list = element("ul", {}, ...notes.map((text) => element("li", { text })));
+  parts.notes.replaceChildren(...(notes.length > 0 ? [element("details", {}, element("summary", { text: notes.length === 1 ? "1 note" : `${notes.length} notes` }), list)] : []));
+}
+
+const MOST_UNKNOWN = 12;
+
+/** What is not counted, in plain sight. */
+function incomplete(unknown) {
+  const lines = unknown.slice(0, MOST_UNKNOWN).map((each) => element("li", { text: `${each.path || "the network"}: ${each.op}${each.reason ? ` (${each.reason})` : ""}` }));
+  if (unknown.length > MOST_UNKNOWN) lines.push(element("li", { text: `and ${unknown.length - MOST_UNKNOWN} more` }));
+  const what = unknown.length === 1 ? "1 operation is unknown: the numbers leave it out." : `${unknown.length} operations are unknown: the numbers leave them out.`;
+  return [element("p", {}, element("strong", { text: "INCOMPLETE. " }), what), element("ul", {}, ...lines)];
 }
 
 /** One sentence about a network, for those who do not see it. */

@@ -24,7 +24,11 @@ function familyForm(family, onStart) {
     made.open = false;
     onStart({ source, title: family.title });
   });
-  made.addEventListener("toggle", () => made.open && closeOthers(made));
+  made.addEventListener("toggle", () => {
+    if (!made.open) return;
+    closeOthers(made);
+    keepInside(made, form);
+  });
   made.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !made.open) return;
     made.open = false;
@@ -35,6 +39,12 @@ function familyForm(family, onStart) {
 
 function closeOthers(open) {
   for (const other of open.parentElement.querySelectorAll("details.family[open]")) if (other !== open) other.open = false;
+}
+
+/** Put an open form below its button, but not beyond the edge of the page. */
+function keepInside(made, form) {
+  const bar = made.parentElement;
+  form.style.left = `${Math.max(0, Math.min(made.offsetLeft, bar.clientWidth - form.offsetWidth))}px`;
 }
 
 /** The spec of a family at the sizes in its form; null, with the field marked, where one is none. */

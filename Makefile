@@ -6,7 +6,7 @@ SPEC := 784-16-16-10
 
 .PHONY: demo test lint format bench dist docs clean
 
-demo: .venv/demo .venv/torch  ## what the textbook network and a real ResNet-50 file cost, and one network's step predicted and measured
+demo: .venv/charts .venv/torch  ## what the textbook network and a real ResNet-50 file cost, one network's step predicted and measured, report.html to look at
 	NNCOST_CACHE="$(CURDIR)/.venv/cache" $(BIN)/python examples/demo.py
 
 test: .venv/test  ## all tests, one process per core
@@ -76,7 +76,7 @@ clean:
 	sh .ci/browser .venv/npm
 	touch $@
 
-.venv/lint: .venv/demo
+.venv/lint: .venv/web
 	$(PIP) import-linter mypy ruff
 	touch $@
 

@@ -1,4 +1,4 @@
-"""``make demo``: what the textbook network, a real ResNet-50 file and, with PyTorch, a transformer cost."""
+"""``make demo``: what the textbook network, a real ResNet-50 file and, with PyTorch, a transformer cost; a page to look at."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import Any
 
 from nncost.cli.main import run
 
+RESNET = "light_resnet50.onnx"
+"""A real file, which the onnx package ships."""
+PAGE = Path.cwd() / "report.html"
 COMMANDS = (
     ("count", "784-16-16-10"),
     ("formula", "h0-h1-...-hl", "parameters"),
     ("explain", "784-16-16-10", "parameters"),
     ("explain", "784-16-16-10", "backward.mul"),
-    ("count", "light_resnet50.onnx", "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"),
+    ("count", RESNET, "--by", "op", "--loss", "cross_entropy", "--optimizer", "sgd"),
+    ("plot", "784-16-16-10", "layers"),
     ("predict", "784-16-16-10", "--batch", "32", "--examples", "60000", "--epochs", "10", "--on", "h100"),
+    ("report", RESNET, "--loss", "cross_entropy", "--optimizer", "sgd", "--on", "h100", "-o", str(PAGE)),
 )
-"""The fifth one reads a real file, which the onnx package ships."""
 NETWORK = ("784-512-512-10", "--batch", "64", "--optimizer", "adam")
 WITH_TORCH = (
     ("count", f"{__file__}:transformer", "--by", "op", "--loss", "sum", "--optimizer", "adamw"),

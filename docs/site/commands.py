@@ -36,7 +36,8 @@ def _contents() -> str:
 
 
 def _page(name: str) -> str:
-    command = main.LazyGroup.named(name)
+    command = main.commands.get_command(click.Context(main.commands), name)
+    assert command is not None
     context = click.Context(command, info_name=f"nncost {name}")
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [f"# nncost {name}", f"```text\nnncost {name} {usage}\n```", *_help(command)]

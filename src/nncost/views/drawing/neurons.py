@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from nncost.dims import Dim, add_all, is_symbolic, same
 from nncost.records import record
-from nncost.units import counted
+from nncost.units import counted, noun
 from nncost.views.drawing.chain import Column
 from nncost.views.drawing.svg import Canvas
 from nncost.views.drawing.text import amount, fitted, path_fitted, text_width, times_of
@@ -146,8 +146,7 @@ def _label_width(column: Column | Left) -> float:
 # ------------------------------------------------------------------- labels
 def _lines_below(column: Column, role: str) -> list[str]:
     """How many there are of a column's neurons, then what they do, their biases and the layer's path."""
-    noun = "input" if not column.path else "neuron"
-    count = f"{amount(column.width)} {noun}{'' if column.width == 1 else 's'}"
+    count = f"{amount(column.width)} {noun(column.width, 'neuron' if column.path else 'input')}"
     if not column.path:
         return [count, fitted(column.words[0], _LABEL_WIDTH, _SMALL), *_words(column.words[1:])]
     biases = _parameters(column.biases, "bias", "biases") if column.biases != 0 else "no biases"

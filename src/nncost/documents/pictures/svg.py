@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
@@ -74,24 +75,29 @@ def _root(chart: Chart, *, has_title: bool) -> ET.Element:
         return ET.fromstring(chart.picture)  # noqa: S314 - drawn here
     from nncost.documents.pictures import vega
 
-    drawn = vega().vegalite_to_svg(specification(chart, PAGE, has_title=has_title))
-    root = ET.fromstring(drawn)  # noqa: S314 - drawn here
+    spec = specification(chart, PAGE, has_title=has_title)
+    root = ET.fromstring(vega().vegalite_to_svg(spec))  # noqa: S314 - drawn here
     for each in root.iter():
         for name in _UNUSED:
             each.attrib.pop(name, None)
         each.attrib.pop("class", None)
-    _name_apart(root, sha256(drawn.encode()).hexdigest()[:_NAME])
+    _name_apart(root, sha256(json.dumps(spec).encode()).hexdigest()[:_NAME])
     return root
 
 
 def _name_apart(root: ET.Element, prefix: str) -> None:
-    """Give what is referred to a name of this picture's own, since a page may hold several."""
+    """Give what is referred to a name of this picture's own, since a page may hold several.
+
+    Vega counts its names through all pictures of a process; ours are the same whenever the picture is drawn.
+    """
+    old = [name for each in root.iter() if (name := each.get("id")) is not None]
+    names = {name: f"nn-{prefix}-{number}" for number, name in enumerate(old)}
     for each in root.iter():
         for name, value in each.attrib.items():
             if name == "id":
-                each.set(name, f"nn-{prefix}-{value}")
-            elif value.startswith("url(#"):
-                each.set(name, value.replace("url(#", f"url(#nn-{prefix}-", 1))
+                each.set(name, names[value])
+            elif value.startswith("url(#") and value.endswith(")"):
+                each.set(name, f"url(#{names.get(value[5:-1], value[5:-1])})")
 
 
 def _describe(root: ET.Element, chart: Chart) -> None:

@@ -233,21 +233,20 @@ def _network(report: Report, source: Any, inputs: Any, on: str | None, settings:
     if report.storage is not None:
         return Network(report)
     explanation = explain(source, inputs=inputs, **settings)
-    prediction, reason = _seconds(source, inputs, on, settings)
-    return Network(report, explanation, prediction, reason)
+    return Network(report, explanation, _seconds(source, inputs, on, settings))
 
 
-def _seconds(source: Any, inputs: Any, on: str | None, settings: CountSettings) -> tuple[Prediction | None, str]:
-    """Seconds on a device; where none was named, those of this machine if it has a profile, or why there are none."""
+def _seconds(source: Any, inputs: Any, on: str | None, settings: CountSettings) -> Prediction | None:
+    """Seconds on a device; where none was named, those of this machine, if its profile and the sizes suffice for them."""
     if on is not None:
-        return predict(source, inputs, on=on, **settings), ""
+        return predict(source, inputs, on=on, **settings)
     from nncost.timing.predict import predict_this
 
     chosen: Any = {name: value for name, value in settings.items() if name not in _NOT_PREDICTED}
     try:
-        return predict_this(_source(source), settings_of(inputs, **chosen)), ""
-    except (OptionError, SymbolError) as error:
-        return None, str(error)
+        return predict_this(_source(source), settings_of(inputs, **chosen))
+    except (OptionError, SymbolError):
+        return None
 
 
 _NOT_PREDICTED = {

@@ -137,6 +137,8 @@ def test_bad_files_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["report", "784-", "-o", str(output)]) == 2
     assert run(["report", "784-10", "-o", str(tmp_path / "none" / "r.html")]) == 2
     assert "cannot write" in capsys.readouterr().err
+    assert run(["report", "784-10", "-o", str(tmp_path / "r.pdf")]) == 2
+    assert "Try: nncost report 784-10 -o r.html" in capsys.readouterr().err
     assert output.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
     with pytest.raises(OptionError, match="needs a source"):
@@ -164,4 +166,4 @@ def test_seconds_are_those_of_the_device_or_say_why_there_are_none(
 ) -> None:
     monkeypatch.setenv("NNCOST_CACHE", str(tmp_path / "cache"))
     assert "a step on h100" in Parts(page_of(tmp_path, "784-16-10", on="h100")).text
-    assert "nncost calibrate" in Parts(page_of(tmp_path, "784-16-10")).text
+    assert "Seconds are not on this page" in Parts(page_of(tmp_path, "784-16-10")).text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, keywords, source_text
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 
 HELP = """Write all that is known of each SOURCE as one HTML page: totals, layers, pictures, memory, seconds, worked arithmetic.
 
@@ -24,6 +25,7 @@ The page is one file: it opens from disk, asks for nothing from any network, pri
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).
 """
+_ENDINGS = ("", ".html", ".htm")
 
 
 @click.command("report", help=HELP)
@@ -43,6 +45,11 @@ def command(sources: tuple[str, ...], output: str | None, on: str | None, allow_
 
     if output is None and sys.stdout.isatty():
         raise OptionError("a page is a file: name it with -o.", hint="For example: -o report.html")
+    if output is not None and Path(output).suffix.lower() not in _ENDINGS:
+        raise OptionError(
+            f"a report is a page of HTML, received {output[-60:]!r}.", hint="For a PDF, print the page from a browser.",
+            instead=Instead(output, f"{Path(output).stem}.html"),
+        )  # fmt: skip
     texts, given = [source_text(source) for source in sources], keywords(**options)
     with progress_bar("counting") if sys.stderr.isatty() else nullcontext() as progress:
         page, is_complete = report_page_of(texts, progress, on=on, **given)

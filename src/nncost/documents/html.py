@@ -142,9 +142,9 @@ def figure(chart: doc.Chart) -> str:
     if not can_draw(chart):
         return f"<figure>\n{caption}\n<p>{text(chart.description)}</p>\n{table(chart.table)}\n</figure>"
     numbers = f"<details>\n<summary>The numbers</summary>\n{table(chart.table)}\n</details>"
-    drawn = f'<div role="img" aria-label="{text(chart.description)}">{inlined(chart)}</div>'
-    picture = f'<div class="picture" tabindex="0" role="group" aria-label="{text(chart.title)}">{drawn}</div>'
-    return f"<figure>\n{caption}\n{picture}\n{numbers}\n</figure>"
+    drawn = f'<div role="img" aria-label="{text(chart.title)}">{inlined(chart)}</div>'
+    picture = f'<div class="picture" tabindex="0" role="group" aria-label="picture">{drawn}</div>'
+    return f"<figure>\n{caption}\n{picture}\n<p>{text(chart.description)}</p>\n{numbers}\n</figure>"
 
 
 def _groups(each: doc.Table) -> str:

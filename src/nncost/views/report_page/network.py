@@ -24,6 +24,8 @@ _MAX_LINES = 120
 _MAX_NUMBERS = 60
 """Rows of the numbers behind a picture; the JSON holds all of them."""
 
+_NO_SECONDS = "Seconds are not on this page: they need a device, and sizes that are numbers, when it is made."
+
 
 @record
 class Network:
@@ -32,7 +34,6 @@ class Network:
     report: Report
     explanation: Document | None = None
     prediction: Prediction | None = None
-    without_seconds: str = ""
 
 
 def tiles(network: Network) -> Iterator[tuple[str, str]]:
@@ -110,7 +111,10 @@ def _tree(report: Report) -> str:
 def _pictures(network: Network) -> Iterator[tuple[str, str]]:
     charts = tuple(pictures(network.report, network.prediction))
     if charts:
-        yield "Pictures", "\n".join(block(cut(chart, _MAX_NUMBERS)) for chart in charts)
+        yield (
+            "Pictures",
+            "\n".join(['<div class="pictures">', *(block(cut(c, _MAX_NUMBERS)) for c in charts), "</div>"]),
+        )
 
 
 def _memory(report: Report) -> str:
@@ -125,7 +129,7 @@ def _memory(report: Report) -> str:
 
 def _time(network: Network) -> str:
     if network.prediction is None:
-        return f"<p>{text(network.without_seconds or 'Not known: no device was named.')}</p>"
+        return f"<p>{_NO_SECONDS}</p>"
     device, label = network.prediction.device, network.prediction.label
     title = f"On {device.get('title') or device['name']}: {label}."
     return f"<p>{text(title)}</p>\n{_body(predict_document(network.prediction))}"

@@ -270,14 +270,9 @@
     button.hidden = false;
     button.addEventListener("click", () => {
       const content = document.getElementById(button.dataset.of).textContent;
-      const link = element("a", { download: "report.json", href: URL.createObjectURL(new Blob([content], { type: "application/json" })) });
+      const link = element("a", { download: `${button.dataset.name}.json`, href: URL.createObjectURL(new Blob([content], { type: "application/json" })) });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     });
   }
-
-  // What is folded is printed, too.
-  const opened = [];
-  addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details:not([open])")) { each.open = true; opened.push(each); } });
-  addEventListener("afterprint", () => { for (const each of opened.splice(0)) each.open = false; });
 })();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -15,6 +16,9 @@ from nncost.version import __version__
 from nncost.views import shortened, without_folders
 from nncost.views.report_page.network import Network, alarms, sections, tiles
 from nncost.views.report_page.pictures import comparison
+
+_LONGEST = 60
+"""Characters of a file's name."""
 
 
 def title_of(network: Network) -> str:
@@ -79,8 +83,13 @@ def _download(network: Network, number: int) -> str:
     written = json.dumps(network.report.to_dict(), ensure_ascii=False).replace("<", "\\u003c")
     return (
         f'<script type="application/json" id="report-{number}">{written}</script>\n'
-        f'<p><button type="button" class="download" data-of="report-{number}" hidden>Download the numbers as JSON</button></p>'
+        f'<p><button type="button" class="download" data-of="report-{number}" data-name="{_file_name(network)}" hidden>Download the numbers as JSON</button></p>'
     )
+
+
+def _file_name(network: Network) -> str:
+    """The name that the downloaded numbers have: that of the network, as far as every system takes it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", title_of(network))[:_LONGEST].strip("-.") or "report"
 
 
 def _compared(networks: Sequence[Network]) -> str:

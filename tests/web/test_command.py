@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -53,6 +54,22 @@ def test_it_answers_and_ends_with_ctrl_c() -> None:
     assert out == ""
     assert err.endswith("nncost: interrupted.\n")
     assert "Traceback" not in err
+
+
+def test_what_a_killed_server_left_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    other = tmp_path / "nncost-web-notes"
+    other.mkdir()
+    with running() as (process, address):
+        httpx.post(f"{address}api/upload", files={"file": ("x.gguf", b"GGUF")}, timeout=PATIENCE)
+        process.kill()
+        process.wait(PATIENCE)
+    left = {path.name for path in tmp_path.iterdir()} - {other.name}
+    assert len(left) == 2
+    with running() as (process, _):
+        now = {path.name for path in tmp_path.iterdir()} - {other.name}
+        assert not left & now
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
 
 
 def test_ctrl_c_before_it_has_started() -> None:

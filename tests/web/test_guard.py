@@ -62,6 +62,13 @@ def test_its_own_page_is_answered(server: Serving) -> None:
     assert post(server, Origin=server.url.rstrip("/")).status_code == 200
 
 
+@pytest.mark.parametrize("part", ["bytes=5-1", "bytes=0-3", f"bytes={'1' * 5_000}-", "words"])
+def test_files_are_sent_whole_whatever_part_is_asked_for(server: Serving, part: str) -> None:
+    whole = httpx.get(f"{server.url}page/app.js", timeout=PATIENCE)
+    found = httpx.get(f"{server.url}page/app.js", headers={"range": part}, timeout=PATIENCE)
+    assert (found.status_code, found.content) == (200, whole.content)
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "text/json"]
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nncost.documents.document import Chart
-from nncost.errors import NncostError, OptionError, SymbolError
+from nncost.errors import NncostError
 from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
 from nncost.timing.prediction import Prediction
@@ -35,7 +35,7 @@ def _if_numbers(kind: str, subject: Any, **settings: Any) -> Iterator[Chart]:
     """Yield the chart, or nothing where a size has no number or there is nothing to show: the tables say so."""
     try:
         yield chart_of(kind, subject, **settings)
-    except (OptionError, SymbolError):
+    except NncostError:
         return
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fastapi import FastAPI
 
 from nncost.version import __version__
 from nncost.web.server.faults import FAULTS
+from nncost.web.server.folders import own_folder, remove_abandoned
 from nncost.web.server.guard import Guard
 from nncost.web.server.limits import Limits
 from nncost.web.server.origins import Origins
@@ -47,19 +47,20 @@ def application(limits: Limits | None = None, host: str = "127.0.0.1") -> Guard:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Have workers and a folder for uploads; afterwards both are gone."""
-    limits = app.state.limits
+    remove_abandoned()
+    limits, empty = app.state.limits, own_folder()
     uploads = Uploads(limits)
-    with TemporaryDirectory(prefix="nncost-worker-") as empty:
-        pool = Pool(limits, Path(empty))
-        app.state.service = Service(limits, pool, uploads)
-        pool.start()
-        looking = asyncio.create_task(_remove_old(uploads))
-        try:
-            yield
-        finally:
-            looking.cancel()
-            await pool.stop()
-            uploads.remove_all()
+    pool = Pool(limits, empty)
+    app.state.service = Service(limits, pool, uploads)
+    pool.start()
+    looking = asyncio.create_task(_remove_old(uploads))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await pool.stop()
+        uploads.remove_all()
+        shutil.rmtree(empty, ignore_errors=True)
 
 
 async def _remove_old(uploads: Uploads) -> None:

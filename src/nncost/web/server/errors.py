@@ -34,6 +34,9 @@ class Refusal:
         return [*found, (b"connection", b"close")] if self.closes else found
 
 
+ENDING = Refusal(503, "busy", "the server ends.")
+
+
 class RefusedError(Exception):
     """Raised to answer with a refusal."""
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from nncost.web.server.errors import INTERNAL, JSON, Refusal, RefusedError, busy, too_large, too_slow
+from nncost.web.server.errors import ENDING, INTERNAL, JSON, Refusal, RefusedError, busy, too_large, too_slow
 from nncost.web.server.headers import FRESH, SECURITY
 from nncost.web.server.limits import Limits
 from nncost.web.server.origins import Origins
@@ -24,6 +24,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 UPLOAD = "/api/upload"
 """Where files are received, which are read as they come."""
+_IGNORED = (b"range", b"if-range")
+"""Files here are small and sent whole, whatever part of them is asked for."""
 _DRAINED_SECONDS, _DRAINED_BYTES = 1.0, 16 * 2**20
 """How long, and how much of, a body that nobody wants is read, so that its sender reads the refusal."""
 
@@ -52,6 +54,11 @@ class Guard:
             if answer.has_started:
                 raise
             await answer.refuse(busy(self._limits.retry_after_seconds, closes=True), receive)
+        except asyncio.CancelledError:  # by a server that ends
+            if not answer.has_started:
+                with contextlib.suppress(Exception):
+                    await answer.refuse(ENDING, receive)
+            raise
         except Exception as error:  # noqa: BLE001 - nothing of it may reach a client
             sys.stderr.write("".join(traceback.format_exception(error)))
             await answer.refuse(INTERNAL, receive)
@@ -68,6 +75,7 @@ class Guard:
         if scope["path"] != UPLOAD and (b"content-length" in headers or b"transfer-encoding" in headers):
             _check_type(scope["method"], headers)
             receive = _again(await self._body(headers, receive), receive)
+        scope["headers"] = [each for each in scope["headers"] if each[0] not in _IGNORED]
         await self.application(scope, receive, answer.send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from io import BufferedWriter
 from pathlib import Path
 from secrets import token_hex
-from tempfile import mkdtemp
 
 from nncost.records import record
 from nncost.web.answers.sources import UPLOADED, safe_name
+from nncost.web.server.folders import own_folder
 from nncost.web.server.limits import Limits
 
 _TOKEN_BYTES = 16
@@ -65,7 +65,7 @@ class Uploads:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._folder = Path(mkdtemp(prefix="nncost-web-"))
+        self._folder = own_folder()
         self._kept: dict[str, Upload] = {}
         self._under_way = 0
 

@@ -121,7 +121,7 @@ def one_line(name: str) -> str:
     return text if len(text) <= _NAME_LENGTH else f"{text[:_NAME_LENGTH]}…"
 
 
-_SMALL_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
+SECOND_UNITS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _YEAR = 365 * _DAY
 _YEARS = ((1.0, "years"), (1e3, "thousand years"), (1e6, "million years"), (1e9, "billion years"))
@@ -140,7 +140,7 @@ def seconds_text(seconds: float) -> str:
     if seconds == 0:
         return "0 s"
     if seconds < 2 * _MINUTE:
-        return scaled(seconds, _SMALL_UNITS)
+        return scaled(seconds, SECOND_UNITS)
     if seconds >= _YEAR:
         return scaled(seconds / _YEAR, _YEARS)
     unit, name, smaller, smaller_name = next(row[1:] for row in _LARGE_UNITS if seconds < row[0])
@@ -148,15 +148,17 @@ def seconds_text(seconds: float) -> str:
     return f"{compact(whole)} {name} {rest} {smaller_name}" if rest else f"{compact(whole)} {name}"
 
 
-_BYTE_UNITS = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
+BYTE_UNITS = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
 _RATE_UNITS = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"))
 
 
 def bytes_text(amount: float) -> str:
     """Three digits and a decimal unit, ``80.0 GB``; of any size."""
     if isinstance(amount, int) and amount.bit_length() > _FLOAT_BITS:
-        return f"{compact(amount)} {_BYTE_UNITS[0][1]}"
-    return scaled(float(amount), _BYTE_UNITS)
+        return f"{compact(amount)} {BYTE_UNITS[0][1]}"
+    if isinstance(amount, int) and 0 <= amount < _THOUSAND:
+        return f"{amount} {BYTE_UNITS[0][1]}"
+    return scaled(float(amount), BYTE_UNITS)
 
 
 _FLOAT_BITS = 1_000

@@ -10,13 +10,12 @@ from nncost.errors import OptionError
 from nncost.ir.training.losses import NO_LOSS
 from nncost.records import record
 from nncost.report import Report
-from nncost.units import exact
+from nncost.units import bytes_text, exact
 from nncost.views import without_folders
 from nncost.views.charts.parts import (
     COUNT,
     Spec,
     Unit,
-    binary_text,
     byte_unit,
     check_numbers,
     cut,
@@ -30,6 +29,7 @@ from nncost.views.charts.parts import (
 MOST = 12
 """Networks beside each other."""
 _STEP, _ROOM = 21, 400
+_MANY_BYTES = 1_000
 
 
 @record
@@ -48,7 +48,11 @@ class Panel:
 
     def text(self, amount: int) -> str:
         """An amount as it stands behind its bar."""
-        return f"{exact(amount)} bytes ({binary_text(amount)})" if self.is_bytes and amount >= 1024 else exact(amount)
+        return (
+            f"{exact(amount)} bytes ({bytes_text(amount)})"
+            if self.is_bytes and amount >= _MANY_BYTES
+            else exact(amount)
+        )
 
 
 def compare_chart(reports: Sequence[Report]) -> Chart:

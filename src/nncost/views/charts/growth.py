@@ -14,13 +14,12 @@ from nncost.errors import Instead, OptionError, SymbolError
 from nncost.ir.graph import PHASES
 from nncost.names import nearest, shortened
 from nncost.report import Report
-from nncost.units import compact, exact
+from nncost.units import bytes_text, compact, exact
 from nncost.views.charts.parts import (
     COUNT,
     WIDTH,
     Spec,
     Unit,
-    binary_text,
     byte_unit,
     colour,
     described,
@@ -239,7 +238,7 @@ def _ends(last: tuple[int, list[int]], low: int, high: int, unit: Unit, *, is_lo
         at = height(amount)
         if all(abs(at - other) >= _APART for other in places):
             places.append(at)
-            text = compact(amount) if unit is COUNT else binary_text(amount)
+            text = compact(amount) if unit is COUNT else bytes_text(amount)
             labels.append({"size": size, "value": unit.of(amount), "shown": text})
     return labels
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from nncost.documents.document import Chart
 from nncost.errors import OptionError
 from nncost.report import Report
-from nncost.units import compact, counted, exact
+from nncost.units import bytes_text, compact, counted, exact
 from nncost.views.charts.bars import Bar, most, numbers, stacked
 from nncost.views.charts.parts import (
     COUNT,
     TOP,
-    binary_text,
     byte_unit,
     check_numbers,
     described,
@@ -60,7 +59,7 @@ def layers_chart(report: Report, quantity: str | None = None, top: int = TOP) ->
     return Chart(
         titled(report.source.name, title, report.unknown),
         described(sentences, report.unknown),
-        stacked(shown, phases, unit, what, (_exact, binary_text if measure.is_bytes else _compact), palette),
+        stacked(shown, phases, unit, what, (_exact, bytes_text if measure.is_bytes else _compact), palette),
         numbers("layer", shown, phases, int, what),
         report.complete,
     )

@@ -10,12 +10,11 @@ from nncost.documents.document import Bars, Cell, Chart, Table
 from nncost.errors import OptionError
 from nncost.records import record
 from nncost.report import Report
-from nncost.units import exact
+from nncost.units import bytes_text, exact
 from nncost.views.charts.parts import (
     WIDTH,
     Spec,
     Unit,
-    binary_text,
     byte_unit,
     check_numbers,
     cut,
@@ -56,9 +55,9 @@ def memory_chart(report: Report) -> Chart:
     unit = byte_unit(top.peak)
     where = _place(top)
     sentences = [
-        f"At most {exact(top.peak)} bytes ({binary_text(top.peak)}) are in use, in {where}.",
-        f"{binary_text(resident)} are there before the step: parameters, optimizer state and inputs.",
-        f"After the forward pass {binary_text(kept)} are in use." if (kept := _after_forward(moments)) else "",
+        f"At most {exact(top.peak)} bytes ({bytes_text(top.peak)}) are in use, in {where}.",
+        f"{bytes_text(resident)} are there before the step: parameters, optimizer state and inputs.",
+        f"After the forward pass {bytes_text(kept)} are in use." if (kept := _after_forward(moments)) else "",
     ]
     return Chart(
         titled(report.source.name, f"memory over one step, {of_batch(report.settings)}", report.unknown),
@@ -117,7 +116,7 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
     count, highest = len(moments), max(moment.peak for moment in moments)
     ceiling = unit.of(highest) * 1.16
     has_room = HEIGHT * unit.of(resident) / ceiling > _ROOM
-    there = f"before the step {binary_text(resident)}"
+    there = f"before the step {bytes_text(resident)}"
     title = "the step, layer by layer" if has_room else f"the step, layer by layer; {there} (dashed)"
     x = {"field": "start", "type": "quantitative", "scale": {"domain": [0, count], "nice": False},
          "axis": {"title": title, "labels": False, "grid": False, "ticks": False}}  # fmt: skip
@@ -126,7 +125,7 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
     base = {"datum": unit.of(resident)}
     at = next(place for place, moment in enumerate(moments) if moment.peak == highest)
     left = at > count / 2
-    said = f"peak {binary_text(highest)}, {cut(_place(moments[at]), 44)}"
+    said = f"peak {bytes_text(highest)}, {cut(_place(moments[at]), 44)}"
     mark = [{"start": at + 0.5, "value": unit.of(highest), "text": said}]
     last = {**values[-1], "start": count}
     curve = {"type": "area", "interpolate": "step-after", "style": "during", "line": False}

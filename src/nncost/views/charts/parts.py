@@ -15,7 +15,7 @@ from nncost.dims import Dim, is_symbolic
 from nncost.errors import Instead, OptionError, SymbolError
 from nncost.ir.graph import PHASES
 from nncost.records import record
-from nncost.units import counted
+from nncost.units import BYTE_UNITS, SECOND_UNITS, counted
 from nncost.views import shortened, without_folders
 
 WIDTH = 640
@@ -122,31 +122,21 @@ class Unit:
 
 
 COUNT = Unit("", 1, "~s")
-_BYTES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_SECONDS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
-_BINARY = 1_024
 
 
 def byte_unit(most: int) -> Unit:
     """Return the unit that suits amounts of bytes up to ``most``."""
-    power = min(max(0, (most.bit_length() - 1) // 10), len(_BYTES) - 1)
-    return Unit(_BYTES[power], _BINARY**power, ",~r" if power == 0 else ",.4~r")
+    return _unit(most, BYTE_UNITS)
 
 
 def second_unit(most: float) -> Unit:
     """Return the unit that suits seconds up to ``most``."""
-    size, name = next((each for each in reversed(_SECONDS) if most >= each[0]), _SECONDS[0])
+    return _unit(most, SECOND_UNITS)
+
+
+def _unit(most: float, units: Sequence[tuple[float, str]]) -> Unit:
+    size, name = next((each for each in reversed(units) if most >= each[0]), units[0])
     return Unit(name, size, ",.4~r")
-
-
-def binary_text(amount: float) -> str:
-    """Return bytes to three digits in their unit: ``83.5 KiB``."""
-    unit = byte_unit(int(amount))
-    return f"{amount / unit.size:.{0 if unit.size == 1 else 3 if amount / unit.size < 1 else _decimals(amount / unit.size)}f} {unit.name}"
-
-
-def _decimals(value: float) -> int:
-    return 2 if value < 9.995 else 1 if value < 99.95 else 0
 
 
 # ------------------------------------------------------------------- Vega-Lite

@@ -9,12 +9,11 @@ from nncost.documents.document import Bars, Cell, Chart, Table
 from nncost.errors import OptionError
 from nncost.layer_paths import together
 from nncost.report import Report
-from nncost.units import compact, exact
+from nncost.units import bytes_text, compact, exact
 from nncost.views import without_folders
 from nncost.views.charts.parts import (
     WIDTH,
     Spec,
-    binary_text,
     check_numbers,
     cut,
     described,
@@ -88,7 +87,7 @@ def tree_chart(report: Report, quantity: str = PARAMETERS, depth: int = DEPTH) -
     if not root.summed():
         raise OptionError(f"no layer has {measure.title}: there is no tree of them to draw.")
     boxes = list(_boxes(root, "", 0, 0.0, root.total, depth))
-    text = binary_text if measure.is_bytes else exact
+    text = bytes_text if measure.is_bytes else exact
     return Chart(
         titled(report.source.name, f"{measure.title} by module", report.unknown),
         described(_sentences(root, boxes, measure.title, text(root.total)), report.unknown),
@@ -164,7 +163,7 @@ def _picture(boxes: Sequence[Box], whole: int, what: str, *, is_bytes: bool) -> 
     for box in boxes:
         branch += box.level == 1
         height = (box.end - box.start) * HEIGHT
-        amount = binary_text(box.total) if is_bytes else compact(box.total)
+        amount = bytes_text(box.total) if is_bytes else compact(box.total)
         label = f"{box.name}  {amount}"
         letters = int((room - 12) / _LETTER)
         label = label if len(label) <= letters else cut(box.name, letters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 _LONGEST = 100
 """Characters of a text that is compared with names, or shown as one."""
@@ -44,6 +44,53 @@ def printable(text: str, kept: str = "") -> str:
 def shortened(text: str, length: int = _LONGEST) -> str:
     """The beginning of a long text, as a message shows it."""
     return text if len(text) <= length else text[:length] + "…"
+
+
+def cut(name: str, room: int) -> str:
+    """The name or, if it is longer, its beginning and its longer end; a path is cut between its parts where they allow."""
+    if len(name) <= room:
+        return name
+    return _cut_path(name, room) or _cut_anywhere(name, room)
+
+
+def _cut_anywhere(name: str, room: int) -> str:
+    end = (room - 1) * 2 // 3
+    return f"{name[: room - 1 - end]}…{name[len(name) - end :]}"
+
+
+def _cut_path(name: str, room: int) -> str | None:
+    """The first and the last modules of a path, a number belonging to the module before it; None if they are too long."""
+    parts: list[str] = []
+    for part in name.split("."):
+        if part[:1].isdigit() and parts:
+            parts[-1] += f".{part}"
+        else:
+            parts.append(part)
+    first, last = 0, len(parts)
+    kept = ""
+    while first < last:
+        for added in ((first, last - 1), (first + 1, last)):
+            shown = f"{'.'.join(parts[: added[0]])}…{'.'.join(parts[added[1] :])}"
+            if len(shown) <= room:
+                (first, last), kept = added, shown
+                break
+        else:
+            break
+    return kept if 0 < first and last < len(parts) else None
+
+
+def short_names(names: Sequence[str], room: int) -> list[str]:
+    """The names cut in the middle to about ``room`` characters, as far as they stay different."""
+    longest, whole = max(map(len, names), default=0), len(set(names))
+    while True:
+        short = [cut(name, room) for name in names]
+        of = {each: {name for name, other in zip(names, short, strict=True) if other == each} for each in set(short)}
+        short = [
+            _cut_anywhere(name, room) if len(of[each]) > 1 else each for name, each in zip(names, short, strict=True)
+        ]
+        if len(set(short)) == whole or room > longest:
+            return short
+        room += 8
 
 
 _ACTED_ON = re.compile(

@@ -11,6 +11,7 @@ _PARTS = " ▏▎▍▌▋▊▉"
 """Nothing to seven eighths of a column."""
 _WHOLE = "█"
 _COLOUR = "blue"
+_NOT_DRAWN = "not drawn"
 
 
 def room_for_bars(table: Table, page: Page, width: int, *, in_pipes: bool) -> int:
@@ -18,7 +19,13 @@ def room_for_bars(table: Table, page: Page, width: int, *, in_pipes: bool) -> in
     if table.bars is None or (page.width is None and not in_pipes):
         return 0
     left_over = _WIDEST if page.width is None else page.width - width - len(GAP)
-    return min(left_over, _WIDEST) if left_over >= max(_NARROWEST, columns(page.text(table.bars.title))) else 0
+    return min(left_over, _WIDEST) if left_over >= least_room(table, page) else 0
+
+
+def least_room(table: Table, page: Page) -> int:
+    """Return the columns that bars take at least: those of their title."""
+    title = "" if table.bars is None else page.text(table.bars.title)
+    return max(_NARROWEST, columns(title))
 
 
 def with_bars(lines: tuple[Styled, ...], table: Table, page: Page, room: int) -> tuple[Styled, ...]:
@@ -28,15 +35,16 @@ def with_bars(lines: tuple[Styled, ...], table: Table, page: Page, room: int) ->
     shares = table.bars.shares
     if head not in (2, 3) or len(shares) < len(table.rows):  # a name on several lines
         return lines
-    width, most = max(columns(line.text) for line in lines), max(shares, default=0.0)
+    width, most = max(columns(line.text) for line in lines), max((share or 0.0 for share in shares), default=0.0)
     shown = list(lines)
     if table.bars.title != table.header[-1]:
         shown[head - 2] = _joined(lines[head - 2], page.text(table.bars.title), width)
     for place in [head - 1, *([len(lines) - 2] if table.total is not None else [])]:
         shown[place] = Styled(lines[place].text + "-" * (len(GAP) + room), lines[place].style)
     for place, share in enumerate(shares[: len(table.rows)], head):
-        bar = bar_text(share / most if most else 0.0, room, page)
-        shown[place] = _joined(lines[place], bar, width, _COLOUR) if bar else lines[place]
+        bar = _NOT_DRAWN if share is None else bar_text(share / most if most else 0.0, room, page)
+        if bar and len(bar) <= room:
+            shown[place] = _joined(lines[place], bar, width, "dim" if share is None else _COLOUR)
     return tuple(shown)
 
 

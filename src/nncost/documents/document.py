@@ -120,10 +120,13 @@ class Work:
 
 @record
 class Bars:
-    """A bar for each row of a table, in order: its share of what the ``title`` names, from 0 to 1."""
+    """A bar for each row of a table, in order: its share of what the ``title`` names, from 0 to 1.
+
+    None is one that is not drawn, since beside it the others could not be seen.
+    """
 
     title: str
-    shares: tuple[float, ...]
+    shares: tuple[float | None, ...]
 
 
 @record
@@ -175,7 +178,7 @@ class Chart:
     ``picture`` is a Vega-Lite specification without a theme, its data inside, or an SVG in the colours of ``style.css``.
     ``description`` says in a sentence or two what it shows, for those who do not see it; ``table`` holds its numbers.
     Where it is not ``complete``, something is missing in it, which title and description say. ``print`` shows the text
-    with bars, a notebook the picture.
+    with bars, a notebook the picture. ``short`` is what text shows of a long ``table``.
     """
 
     title: str
@@ -183,6 +186,7 @@ class Chart:
     picture: Mapping[str, Any] | str
     table: Table
     complete: bool = True
+    short: Table | None = None
 
     def save(self, path: str | PathLike[str], theme: str = "light") -> None:
         """Write the chart to a file that ends in ``.svg``, ``.png``, ``.html`` or ``.json``, whole or not at all.

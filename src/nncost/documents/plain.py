@@ -46,7 +46,7 @@ def layout(document: doc.Document, page: Page) -> Iterator[Styled]:
                 laid = (
                     table_lines(block, page)
                     if isinstance(block, doc.Table)
-                    else table_lines(block.table, page, with_bars=True)
+                    else table_lines(block.short or block.table, page, with_bars=True)
                 )
                 yield from (*laid.lines, *(_prose(ROUNDED, "dim", page) if laid.is_rounded and not is_noted else ()))
                 is_noted |= laid.is_rounded

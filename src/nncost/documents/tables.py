@@ -8,10 +8,11 @@ from nncost.dims import Dim
 from nncost.documents.document import Table, is_formula
 from nncost.documents.lines import GAP, Styled, columns, left, right, wrapped
 from nncost.documents.page import Page
+from nncost.names import short_names
 from nncost.records import record, replace
 from nncost.units import compact, exact
 
-_NARROWEST_TEXT = 24
+_NARROWEST_TEXT, _NARROWEST_NAME = 24, 16
 ROUNDED = "Numbers above 99,999 are rounded to four digits here; --json, --csv and a wider terminal hold all of them."
 
 
@@ -49,18 +50,42 @@ def table_lines(table: Table, page: Page, *, with_bars: bool = False) -> Laid:
         return Laid(tuple(listed(table, page)))
     if table.alignment[-1] == "l" and len(table.header) > 1:
         return Laid(tuple(_with_text(table, page)))
-    has_bars = table.bars is not None and (with_bars or page.width is not None)
-    for way in () if not has_bars else WAYS if with_bars else WAYS[:1]:
-        width = width_of(widths_of(table, page, way), table.groups, way)
-        if room := room_for_bars(table, page, width, in_pipes=with_bars):
-            laid = block(table, page, way)
-            return Laid(drawn(laid.lines, table, page, room), laid.is_rounded)
+    for shown in _for_bars(table, page) if with_bars else [table]:
+        for way in () if table.bars is None else WAYS if with_bars else WAYS[:1]:
+            width = width_of(widths_of(shown, page, way), shown.groups, way)
+            if room := room_for_bars(shown, page, width, in_pipes=with_bars):
+                laid = block(shown, page, way)
+                return Laid(drawn(laid.lines, shown, page, room), laid.is_rounded)
     if table.spare and not page.fits(width_of(widths_of(table, page, WHOLE), table.groups, WHOLE)):
-        table = only(table, [number for number, title in enumerate(table.titles) if title not in table.spare])
+        table = _without_spare(table)
     for way in WAYS:
         if page.fits(width_of(widths_of(table, page, way), table.groups, way)):
             return block(table, page, way)
     return in_blocks(table, page)
+
+
+def _for_bars(table: Table, page: Page) -> Iterator[Table]:
+    """Yield a table and what bars still have room behind: without spare columns, and with long names cut."""
+    from nncost.documents.bars import least_room
+
+    yield table
+    if page.width is None or table.bars is None:
+        return
+    if table.spare:
+        table = _without_spare(table)
+        yield table
+    way = WAYS[-1]
+    first, *others = widths_of(table, page, way)
+    width = width_of([first, *others], table.groups, way)
+    room = page.width - (width - first) - len(GAP) - least_room(table, page)
+    if _NARROWEST_NAME <= room < first:
+        names = short_names([page.cell(row[0]) for row in table.all_rows], room)
+        rows = [(name, *row[1:]) for name, row in zip(names, table.all_rows, strict=True)]
+        yield replace(table, rows=tuple(rows[: len(table.rows)]), total=None if table.total is None else rows[-1])
+
+
+def _without_spare(table: Table) -> Table:
+    return only(table, [number for number, title in enumerate(table.titles) if title not in table.spare])
 
 
 def only(table: Table, keep: Sequence[int]) -> Table:

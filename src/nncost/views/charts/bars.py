@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nncost.documents.document import Bars, Cell, Table
+from nncost.names import short_names
 from nncost.records import record
-from nncost.views.charts.parts import WIDTH, Spec, Unit, exact_value, names_axis, short_names, spec, tooltip
+from nncost.views.charts.parts import LABEL, WIDTH, Spec, Unit, exact_value, names_axis, spec, tooltip
 
 Texts = tuple[Callable[[float], str], Callable[[float], str]]
 """How amounts are written: whole where one points at them, and short behind a bar."""
@@ -51,6 +52,13 @@ def most(bars: Sequence[Bar], top: int, *, in_order: bool = True) -> tuple[list[
     return [*ranked[: max(1, top - 1)], Bar(f"{len(rest):,} others", joined, len(rest))], len(rest)
 
 
+def are_drawn(totals: Sequence[float], are_others: Sequence[bool]) -> list[bool]:
+    """Return which bars are drawn: those of others together only where the rest can be seen beside them."""
+    pairs = list(zip(totals, are_others, strict=True))
+    longest = max((total for total, is_others in pairs if not is_others), default=0)
+    return [not is_others or total <= _LONGEST * longest for total, is_others in pairs]
+
+
 def stacked(
     bars: Sequence[Bar],
     names: Sequence[str],
@@ -62,10 +70,9 @@ def stacked(
 ) -> Spec:
     """Return horizontal bars with their totals; ``names`` are the parts, ``palette`` the encoding of their colours."""
     text, short = texts
-    labels, values = short_names([bar.name for bar in bars]), []
-    longest = max((bar.total for bar in bars if not bar.others), default=0)
-    for place, (bar, label) in enumerate(zip(bars, labels, strict=True)):
-        is_drawn = not bar.others or bar.total <= _LONGEST * longest
+    labels, values = short_names([bar.name for bar in bars], LABEL), []
+    drawn = are_drawn([bar.total for bar in bars], [bool(bar.others) for bar in bars])
+    for place, (bar, label, is_drawn) in enumerate(zip(bars, labels, drawn, strict=True)):
         start, parts = 0.0, [name for name in names if bar.parts.get(name)]
         for name in parts:
             amount = bar.parts[name]
@@ -103,7 +110,11 @@ def numbers(head: str, bars: Sequence[Bar], names: Sequence[str], cell: Callable
     several = len(used) > 1
     rows = tuple((bar.name, *_row(bar, used, cell, several=several)) for bar in bars)
     whole = Bar("total", {name: sum(bar.parts.get(name, 0) for bar in bars) for name in used})
-    shares = tuple(bar.total / whole.total if whole.total else 0.0 for bar in bars)
+    drawn = are_drawn([bar.total for bar in bars], [bool(bar.others) for bar in bars])
+    shares = tuple(
+        (bar.total / whole.total if whole.total else 0.0) if is_drawn else None
+        for bar, is_drawn in zip(bars, drawn, strict=True)
+    )
     return Table(
         (head, *(used if several else [what]), *(["total"] if several else [])), rows,
         total=("total", *_row(whole, used, cell, several=several)), bars=Bars(what, shares),

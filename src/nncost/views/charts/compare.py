@@ -8,6 +8,7 @@ from nncost.dims import Dim
 from nncost.documents.document import NONE, Bars, Cell, Chart, Table
 from nncost.errors import OptionError
 from nncost.ir.training.losses import NO_LOSS
+from nncost.names import cut, short_names
 from nncost.records import record
 from nncost.report import Report
 from nncost.units import bytes_text, exact
@@ -18,10 +19,8 @@ from nncost.views.charts.parts import (
     Unit,
     byte_unit,
     check_numbers,
-    cut,
     described,
     number,
-    short_names,
     titled,
     tooltip,
 )
@@ -37,6 +36,8 @@ class Panel:
     """One amount of every network; None where it is not known."""
 
     title: str
+    group: str
+    head: str
     amounts: tuple[int | None, ...]
     is_bytes: bool = False
 
@@ -85,17 +86,19 @@ def _different(names: Sequence[str]) -> list[str]:
 
 
 def _panels(reports: Sequence[Report]) -> Iterator[Panel]:
-    wanted: list[tuple[str, Callable[[Report], Dim | None], bool]] = [
-        ("parameters", lambda report: report.parameters.total, False),
-        ("forward flops", lambda report: report.forward.flops, False),
-        ("backward flops", lambda report: report.backward.flops, False),
-        ("update flops", lambda report: report.update.flops, False),
-        ("memory at the peak", _peak, True),
+    wanted: list[tuple[str, str, str, Callable[[Report], Dim | None]]] = [
+        ("parameters", "", "parameters", lambda report: report.parameters.total),
+        ("forward flops", "flops", "forward", lambda report: report.forward.flops),
+        ("backward flops", "flops", "backward", lambda report: report.backward.flops),
+        ("update flops", "flops", "update", lambda report: report.update.flops),
+        ("memory at the peak", "memory", "peak bytes", _peak),
     ]
-    for title, amount, is_bytes in wanted:
+    for title, group, head, amount in wanted:
         amounts = [amount(report) for report in reports]
         check_numbers(amounts)
-        yield Panel(title, tuple(None if each is None else number(each) for each in amounts), is_bytes)
+        yield Panel(
+            title, group, head, tuple(None if each is None else number(each) for each in amounts), amount is _peak
+        )
 
 
 def _peak(report: Report) -> Dim | None:
@@ -156,6 +159,7 @@ def _table(names: Sequence[str], panels: Sequence[Panel]) -> Table:
     )
     first = panels[0].amounts if panels else ()
     most = max((amount or 0 for amount in first), default=0)
-    titles = (f"{panel.title}{', bytes' if panel.is_bytes else ''}" for panel in panels)
     bars = Bars(panels[0].title, tuple((amount or 0) / most if most else 0.0 for amount in first)) if panels else None
-    return Table(("network", *titles), rows, bars=bars)
+    return Table(
+        ("network", *(panel.head for panel in panels)), rows, groups=("", *(panel.group for panel in panels)), bars=bars
+    )

@@ -194,6 +194,7 @@ def _picture(points: Points, names: Sequence[str], name: str, what: str, *, is_b
     phases = [f"{phase} flops" for phase in PHASES]
     domain = phases if set(names) <= set(phases) else list(names)
     palette = colour("line", domain, names)
+    palette["legend"] = palette["legend"] if len(names) > 1 else None  # the title has the name
     several = {"field": "line", "type": "nominal", "legend": palette["legend"]}
     dash = {**several, "legend": None, "scale": {"domain": domain, "range": _DASHES[: len(domain)]}}
     shape = {**several, "scale": {"domain": domain, "range": _SHAPES[: len(domain)]}}

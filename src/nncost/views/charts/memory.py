@@ -8,16 +8,17 @@ from itertools import groupby
 from nncost.counting.memory.memory import TimelineRow
 from nncost.documents.document import Bars, Cell, Chart, Table
 from nncost.errors import OptionError
+from nncost.names import cut
 from nncost.records import record
 from nncost.report import Report
 from nncost.units import bytes_text, exact
 from nncost.views.charts.parts import (
+    TOP,
     WIDTH,
     Spec,
     Unit,
     byte_unit,
     check_numbers,
-    cut,
     described,
     number,
     of_batch,
@@ -62,9 +63,10 @@ def memory_chart(report: Report) -> Chart:
     return Chart(
         titled(report.source.name, f"memory over one step, {of_batch(report.settings)}", report.unknown),
         described(sentences, report.unknown),
-        _picture(_fewer(moments), unit, resident),
+        _picture(_fewer(moments, _MOST), unit, resident),
         _table(moments),
         report.complete,
+        _table(_fewer(moments, TOP), -(-len(moments) // TOP)),
     )
 
 
@@ -91,9 +93,9 @@ def _after_forward(moments: Sequence[Moment]) -> int:
     return forward[-1].after if 0 < len(forward) < len(moments) else 0
 
 
-def _fewer(moments: Sequence[Moment]) -> list[Moment]:
-    """So few places that a picture can show them: of joined ones the highest peak, of one phase at a time."""
-    step = -(-len(moments) // _MOST)
+def _fewer(moments: Sequence[Moment], most: int) -> list[Moment]:
+    """About ``most`` places: of joined ones the highest peak, of one phase at a time."""
+    step = -(-len(moments) // most)
     joined = []
     for _, group in groupby(moments, key=lambda moment: moment.phase):
         same = list(group)
@@ -181,11 +183,13 @@ def _bands(moments: Sequence[Moment], x: Spec, ceiling: float) -> Iterator[Spec]
     }
 
 
-def _table(moments: Sequence[Moment]) -> Table:
+def _table(moments: Sequence[Moment], joined: int = 1) -> Table:
+    """A row for each moment, the highest of up to so many ``joined`` ones."""
     highest = max(moment.peak for moment in moments)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (f"{_place(moment)}{' ◄ peak' if moment.peak == highest else ''}", moment.after, moment.peak)
         for moment in moments
     )
     shares = tuple(moment.peak / highest if highest else 0.0 for moment in moments)
-    return Table(("layer", "bytes after it", "bytes at most"), rows, bars=Bars("bytes at most", shares))
+    head = "layer" if joined == 1 else f"highest of {joined}"
+    return Table((head, "bytes after it", "bytes at most"), rows, bars=Bars("bytes at most", shares))

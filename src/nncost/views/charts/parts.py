@@ -49,23 +49,6 @@ def _not_in_it(unknown: Sequence[object]) -> str:
     return f"{counted(len(unknown), 'unknown operation')} {'is' if len(unknown) == 1 else 'are'} not in it"
 
 
-def short_names(names: Sequence[str], room: int = LABEL) -> list[str]:
-    """Return names cut in the middle to about ``room`` characters, as far as they stay different."""
-    while True:
-        short = [cut(name, room) for name in names]
-        if len(set(short)) == len(set(names)) or room > max(map(len, names)):
-            return short
-        room += 8
-
-
-def cut(name: str, room: int) -> str:
-    """Return the name or, if it is longer, its beginning and its longer end."""
-    if len(name) <= room:
-        return name
-    end = (room - 1) * 2 // 3
-    return f"{name[: room - 1 - end]}…{name[len(name) - end :]}"
-
-
 def share_text(part: float, whole: float) -> str:
     """Return ``42 %``."""
     from nncost.views.cells import share
@@ -172,9 +155,8 @@ def names_axis(field: str, order: str) -> Spec:
 
 
 def colour(field: str, domain: Sequence[str], used: Sequence[str]) -> Spec:
-    """Return the encoding of categories by colour, each with its own whatever others there are."""
-    legend: Spec | None = {"values": list(used)} if len(used) > 1 else None
-    return {"field": field, "type": "nominal", "scale": {"domain": list(domain)}, "legend": legend}
+    """Return the encoding of categories by colour, each with its own whatever others there are, and named if it is alone."""
+    return {"field": field, "type": "nominal", "scale": {"domain": list(domain)}, "legend": {"values": list(used)}}
 
 
 def phase_colour(used: Sequence[str], field: str = "phase") -> Spec:

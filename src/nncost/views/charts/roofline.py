@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import atan2, ceil, degrees, floor, log10
 
@@ -9,6 +10,7 @@ from nncost.documents.document import Bars, Cell, Chart, Number, Table
 from nncost.errors import OptionError
 from nncost.ir.graph import PHASES
 from nncost.layer_paths import pattern_of, ranged
+from nncost.names import cut
 from nncost.records import record
 from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
@@ -17,11 +19,12 @@ from nncost.timing.roofline import predict_on
 from nncost.timing.row_cost import work_of
 from nncost.units import counted, rate_text, seconds_text
 from nncost.views.cells import seconds, share
+from nncost.views.charts.bars import are_drawn
 from nncost.views.charts.parts import (
+    TOP,
     WIDTH,
     Spec,
     check_numbers,
-    cut,
     described,
     log_ticks,
     of_batch,
@@ -56,11 +59,23 @@ _SHAPES = {"forward": "circle", "loss": "cross", "backward": "square", "update":
 class Point:
     """A layer in one phase, or equal ones together: flops for each byte, flops a second, and what it takes."""
 
-    name: str
+    path: str
     phase: str
     flops: int
     bytes: int
     seconds: float
+    op: str = ""
+    """Where the layer has several operations in the phase, which of them it is."""
+
+    @property
+    def name(self) -> str:
+        """The layer, and the operation if it has several."""
+        return f"{self.path} {self.op}".strip()
+
+    @property
+    def label(self) -> str:
+        """The name and the phase."""
+        return self.path if self.name == self.phase else f"{self.name} {self.phase}"
 
     @property
     def intensity(self) -> float:
@@ -91,10 +106,10 @@ class Roof:
         return min(self.peak, self.bandwidth * intensity)
 
 
-def roofline_chart(report: Report, on: str) -> Chart:
+def roofline_chart(report: Report, on: str, top: int = TOP) -> Chart:
     """Return the layers of each phase as points under the roofline of a device of the catalogue.
 
-    A point is as high as its predicted flops a second. Raise OptionError for an unknown device or where nothing has
+    A point is as high as its predicted flops a second; text lists the ``top`` that take longest. Raise OptionError for an unknown device or where nothing has
     flops and bytes, and SymbolError where sizes have no numbers.
     """
     device = device_named(on)
@@ -110,26 +125,37 @@ def roofline_chart(report: Report, on: str) -> Chart:
         _picture(sorted(points, key=lambda point: -point.seconds)[:_MOST], roof),
         _table(points, roof),
         report.complete,
+        _table(points, roof, top),
     )
 
 
 def _points(report: Report, device: Device) -> Iterator[Point]:
     works = work_of(report, accelerator=True)
-    for row, parts in zip(predict_on(report, device).rows, works, strict=True):
-        traffic = sum(part.bytes for part in parts)
-        if row.flops and traffic and row.seconds.value:
-            yield Point(row.path or row.op, row.phase, row.flops, traffic, row.seconds.value)
+    rows = [
+        (row, traffic)
+        for row, parts in zip(predict_on(report, device).rows, works, strict=True)
+        if row.flops and row.seconds.value and (traffic := sum(part.bytes for part in parts))
+    ]
+    several = Counter((row.path, row.phase) for row, _ in rows)
+    before: Counter[tuple[str, str, str]] = Counter()
+    for row, traffic in rows:
+        assert row.flops
+        before[row.path, row.phase, row.op] += 1
+        again = before[row.path, row.phase, row.op]
+        op = row.op if row.path and several[row.path, row.phase] > 1 else ""
+        numbered = f"{op} ({again})" if again > 1 else op
+        yield Point(row.path or row.op, row.phase, row.flops, traffic, row.seconds.value, numbered.strip())
 
 
 def _together(points: Sequence[Point]) -> list[Point]:
     """Points of layers whose names differ in numbers only, and which lie on each other, as one."""
     groups: dict[object, list[Point]] = {}
     for point in points:
-        key = (pattern_of(point.name), point.phase, point.flops, point.bytes, f"{point.seconds:.6g}")
+        key = (pattern_of(point.path), point.op, point.phase, point.flops, point.bytes, f"{point.seconds:.6g}")
         groups.setdefault(key, []).append(point)
     return [
-        Point(ranged(each.name for each in same), same[0].phase, len(same) * same[0].flops, len(same) * same[0].bytes,
-              len(same) * same[0].seconds)
+        Point(ranged(each.path for each in same), same[0].phase, len(same) * same[0].flops, len(same) * same[0].bytes,
+              len(same) * same[0].seconds, same[0].op)
         for same in groups.values()
     ]  # fmt: skip
 
@@ -146,7 +172,7 @@ def _sentences(points: Sequence[Point], roof: Roof) -> Iterator[str]:
     yield f"{share_text(fed, whole)} of the time of {counted(len(points), 'point')} is left of that."
     top = max(points, key=lambda point: point.seconds)
     yield (
-        f"The longest: {top.name} {top.phase} with {top.intensity:.3g} flops for each byte at {rate_text(top.rate, 'flop/s')}, "
+        f"The longest: {top.label} with {top.intensity:.3g} flops for each byte at {rate_text(top.rate, 'flop/s')}, "
         f"{share_text(top.rate, roof.at(top.intensity))} of what is attainable there."
     )
 
@@ -244,7 +270,7 @@ def _labels(
     boxes = [_around(_place(point, across, up)) for point in points]
     found: dict[str, list[Spec]] = {place: [] for place in _OFFSETS}
     for point in sorted(points, key=lambda point: -point.seconds)[: 3 * _LABELS]:
-        name = cut(point.name if point.name == point.phase else f"{point.name} {point.phase}", 36)
+        name = cut(point.label, 36)
         for where, box in _beside(_place(point, across, up), len(name) * _LETTER):
             is_inside = box[0] >= 0 and box[2] <= WIDTH and box[3] <= HEIGHT
             if (
@@ -301,13 +327,24 @@ def _overlap(box: Box, other: Box) -> bool:
     return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
-def _table(points: Sequence[Point], roof: Roof) -> Table:
+def _table(points: Sequence[Point], roof: Roof, top: int | None = None) -> Table:
+    """The points that take longest first; of more than ``top`` the others in one row."""
     ranked = sorted(points, key=lambda point: -point.seconds)
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (f"{point.name} {point.phase}" if point.name != point.phase else point.name, point.flops, point.bytes, Number(point.intensity, f"{point.intensity:.3g}"),
-         Number(point.rate, rate_text(point.rate, "flop/s")), share(point.rate / roof.at(point.intensity)), seconds(point.seconds))
-        for point in ranked
+    kept = ranked if top is None or len(ranked) <= top else ranked[: max(1, top - 1)]
+    rest, whole = ranked[len(kept) :], sum(point.seconds for point in points)
+    rows, shares = [_row(point, roof) for point in kept], [point.seconds for point in kept]
+    if rest:
+        shares.append(sum(point.seconds for point in rest))
+        flops, traffic = sum(point.flops for point in rest), sum(point.bytes for point in rest)
+        rows.append((f"{len(rest):,} others", flops, traffic, "", "", "", seconds(shares[-1])))
+    drawn = are_drawn(shares, [*(False for _ in kept), *(True for _ in rest[:1])])
+    bars = Bars("time", tuple(each / whole if is_drawn else None for each, is_drawn in zip(shares, drawn, strict=True)))
+    header = ("layer", "flops", "bytes", "flops/byte", "predicted", "of roof", "time")
+    return Table(header, tuple(rows), spare=("flops", "bytes"), bars=bars)
+
+
+def _row(point: Point, roof: Roof) -> tuple[Cell, ...]:
+    return (
+        point.label, point.flops, point.bytes, Number(point.intensity, f"{point.intensity:.3g}"),
+        Number(point.rate, rate_text(point.rate, "flop/s")), share(point.rate / roof.at(point.intensity)), seconds(point.seconds),
     )  # fmt: skip
-    whole = sum(point.seconds for point in points)
-    header = ("layer", "flops", "bytes", "flops/byte", "predicted", "of the roof", "time")
-    return Table(header, rows, bars=Bars("time", tuple(point.seconds / whole for point in ranked)))

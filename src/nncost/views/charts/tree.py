@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from nncost.documents.document import Bars, Cell, Chart, Table
 from nncost.errors import OptionError
 from nncost.layer_paths import together
+from nncost.names import cut
 from nncost.report import Report
-from nncost.units import bytes_text, compact, exact
+from nncost.units import bytes_text, compact, counted, exact
 from nncost.views import without_folders
 from nncost.views.charts.parts import (
     WIDTH,
     Spec,
     check_numbers,
-    cut,
     described,
     number,
     share_text,
@@ -35,7 +35,9 @@ _DEEPEST = 40
 """Names of a path that are modules of their own."""
 _LINE, _LETTER = 15, 6.2
 """The height of a label and the width of a letter, in points."""
-OTHERS = "others"
+OTHER = "other"
+_MOST_BRANCHES = 4
+"""Branches that are told apart by colour; more of them are all alike."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Box:
     start: float
     end: float
     total: int
+    is_rest: bool = False
 
 
 def tree_chart(report: Report, quantity: str = PARAMETERS, depth: int = DEPTH) -> Chart:
@@ -132,8 +135,8 @@ def _boxes(module: Module, path: str, level: int, start: float, whole: int, dept
         start += joined.total / whole
     rest = sum(child.total for child in small) + module.own
     if rest and level + 1 <= depth:
-        name = f"{len(small)} {OTHERS}" if small else "itself"
-        yield Box(f"{path}.{name}".lstrip("."), name, level + 1, start, start + rest / whole, rest)
+        name = counted(len(small), OTHER, f"{OTHER}s") if small else "itself"
+        yield Box(f"{path}.{name}".lstrip("."), name, level + 1, start, start + rest / whole, rest, is_rest=True)
 
 
 def _siblings(module: Module) -> Iterator[tuple[str, Module, int]]:
@@ -160,8 +163,9 @@ def _picture(boxes: Sequence[Box], whole: int, what: str, *, is_bytes: bool) -> 
     room = WIDTH / levels
     values = []
     branch = -1
+    has_colours = sum(box.level == 1 and not box.is_rest for box in boxes) <= _MOST_BRANCHES
     for box in boxes:
-        branch += box.level == 1
+        branch += box.level == 1 and has_colours and not box.is_rest
         height = (box.end - box.start) * HEIGHT
         amount = bytes_text(box.total) if is_bytes else compact(box.total)
         label = f"{box.name}  {amount}"
@@ -169,7 +173,7 @@ def _picture(boxes: Sequence[Box], whole: int, what: str, *, is_bytes: bool) -> 
         label = label if len(label) <= letters else cut(box.name, letters)
         values.append({
             "path": box.path or box.name, "level": box.level - 1, "next": box.level, "start": box.start, "end": box.end,
-            "branch": str(max(branch, 0) % 4), "amount": exact(box.total), "share": share_text(box.total, whole),
+            "branch": "4" if box.is_rest else str(max(branch, 0)), "amount": exact(box.total), "share": share_text(box.total, whole),
             "shown": label if height >= _LINE else "", "strength": max(0.14, 0.5 - 0.1 * box.level),
         })  # fmt: skip
     x = {"field": "level", "type": "quantitative", "axis": None, "scale": {"domain": [0, levels], "nice": False}}
@@ -178,7 +182,7 @@ def _picture(boxes: Sequence[Box], whole: int, what: str, *, is_bytes: bool) -> 
         "mark": {"type": "rect", "style": "module"},
         "encoding": {
             "x": x, "x2": {"field": "next"}, "y": y, "y2": {"field": "end"},
-            "color": {"field": "branch", "type": "nominal", "legend": None, "scale": {"domain": ["0", "3", "2", "1"]}},
+            "color": {"field": "branch", "type": "nominal", "legend": None, "scale": {"domain": ["0", "3", "2", "1", "4"]}},
             "fillOpacity": {"field": "strength", "type": "quantitative", "scale": None},
             "tooltip": tooltip(path="module", amount=what, share="share"),
         },
@@ -194,8 +198,9 @@ def _picture(boxes: Sequence[Box], whole: int, what: str, *, is_bytes: bool) -> 
 
 def _sentences(root: Module, boxes: Sequence[Box], what: str, total: str) -> Iterator[str]:
     yield f"{total} {what if not total.endswith('B') else ''}".rstrip() + f" in {root.name}, by module."
-    top = sorted((box for box in boxes if box.level == 1), key=lambda box: -box.total)[:3]
-    yield f"The largest: {', '.join(f'{box.name} {share_text(box.total, root.total)}' for box in top)}."
+    top = sorted((box for box in boxes if box.level == 1 and not box.is_rest), key=lambda box: -box.total)[:3]
+    if top:
+        yield f"The largest: {', '.join(f'{box.name} {share_text(box.total, root.total)}' for box in top)}."
     yield "Equal modules side by side are drawn as one; modules under 1.2 % are joined."
 
 

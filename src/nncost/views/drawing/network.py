@@ -16,7 +16,7 @@ from nncost.views.drawing.chain import Column, columns_of
 from nncost.views.drawing.flow import draw_blocks
 from nncost.views.drawing.layers import JOIN, OTHER, Layer, layers_of
 from nncost.views.drawing.neurons import draw_neurons
-from nncost.views.drawing.numbers import number_table
+from nncost.views.drawing.numbers import number_table, short_table
 from nncost.views.drawing.stages import Pictured, pictured
 from nncost.views.drawing.svg import Canvas
 from nncost.views.drawing.text import amount, channels_of, fitted, listed, shape_of
@@ -44,7 +44,9 @@ def network_chart(report: Report) -> Chart:
     title = f"The network {printable(shortened(without_folders(' '.join(report.source.name.split())), 80))}"
     description = f"{told} {' '.join(f'{note}.' for note, _ in notes)}"
     numbers = number_table(layers, report.parameters.total)
-    return Chart(title, description, canvas.document(title, description), numbers, report.complete)
+    return Chart(
+        title, description, canvas.document(title, description), numbers, report.complete, short_table(numbers)
+    )
 
 
 def _draw(canvas: Canvas, report: Report, layers: Sequence[Layer]) -> str:
@@ -73,7 +75,7 @@ def _told_columns(columns: Sequence[Column]) -> str:
 def _told_volumes(picture: Pictured) -> str:
     volumes = ["shape unknown" if v.shape is None else channels_of(v.shape) for v in picture.volumes]
     dense = [amount(column.width) for column in picture.columns if column.path]
-    behind = f", then dense {noun(len(dense), 'layer')} of {_some(dense)} neurons" if dense else ""
+    behind = f", then {noun(len(dense), 'a dense layer', 'dense layers')} of {_some(dense)} neurons" if dense else ""
     stages = " by stages, each with its largest number of maps" if picture.are_stages else ""
     return f"{_VOLUMES}{stages}, as channels@size of the maps: {_some(volumes)}{behind}."
 

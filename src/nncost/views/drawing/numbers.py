@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from nncost.dims import Dim, shape_text
+from nncost.dims import Dim, add_all, shape_text
 from nncost.documents.document import NONE, Cell, Table
 from nncost.layer_paths import pattern_of, together
+from nncost.records import replace
 from nncost.units import exact
 from nncost.views.drawing.layers import CONV, DENSE, RECURRENT, UNKNOWN, Layer
 
 HEADER = ("layer", "kind", "output", "neurons", "parameters")
 _NAMED = 200
+_MOST, _KEPT_FIRST, _KEPT_LAST = 24, 14, 8
+"""Rows of text, and of longer ones those before and behind the others."""
 
 
 def number_table(layers: Sequence[Layer], total: Dim) -> Table:
@@ -21,6 +25,16 @@ def number_table(layers: Sequence[Layer], total: Dim) -> Table:
         groups.setdefault((pattern_of(layer.path), _content(layer)), []).append(layer)
     rows = tuple(_row(name, len(paths), members[0]) for members in groups.values() for name, paths in _named(members))
     return Table(HEADER, rows, "lllrr", total=("total", "", "", "", total))
+
+
+def short_table(table: Table) -> Table:
+    """Return what text shows of the numbers: of many rows the first and the last, the others as one."""
+    if len(table.rows) <= _MOST:
+        return table
+    rest = table.rows[_KEPT_FIRST:-_KEPT_LAST]
+    parameters = add_all(cast("Dim", row[-1]) for row in rest)
+    others: tuple[Cell, ...] = (f"… {len(rest):,} others", "", "", "", parameters)
+    return replace(table, rows=(*table.rows[:_KEPT_FIRST], others, *table.rows[-_KEPT_LAST:]))
 
 
 def _content(layer: Layer) -> tuple[object, ...]:

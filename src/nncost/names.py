@@ -66,17 +66,18 @@ def _cut_path(name: str, room: int) -> str | None:
             parts[-1] += f".{part}"
         else:
             parts.append(part)
-    first, last = 0, len(parts)
-    kept = ""
-    while first < last:
-        for added in ((first, last - 1), (first + 1, last)):
-            shown = f"{'.'.join(parts[: added[0]])}…{'.'.join(parts[added[1] :])}"
-            if len(shown) <= room:
-                (first, last), kept = added, shown
-                break
-        else:
-            break
-    return kept if 0 < first and last < len(parts) else None
+    first, last = 1, len(parts) - 1
+    if len(parts) < 3 or len(_joined(parts, first, last)) > room:
+        return None
+    while len(_joined(parts, first, last - 1)) <= room:
+        last -= 1
+    while len(_joined(parts, first + 1, last)) <= room:
+        first += 1
+    return _joined(parts, first, last)
+
+
+def _joined(parts: Sequence[str], first: int, last: int) -> str:
+    return f"{'.'.join(parts[:first])}…{'.'.join(parts[last:])}"
 
 
 def short_names(names: Sequence[str], room: int) -> list[str]:

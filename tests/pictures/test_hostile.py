@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 import nncost
 from nncost.documents.document import Chart
-from nncost.names import printable
+from nncost.names import cut, printable, short_names
 from nncost.records import replace
 from nncost.views.charts import chart_of
-from nncost.views.charts.parts import cut, short_names
 from nncost.views.charts.time import time_chart
 from tests.pictures.subjects import CNN, HOSTILE, WORST, renamed, values_of
 

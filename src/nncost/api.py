@@ -316,7 +316,7 @@ def plot(
     - ``on``: the device of roofline, and of time, which is this machine without it
     - ``over``: the sizes of the symbol that grows, ``"h=16..4096"``
     - ``by``: what time is shown by: ``"layer"``, ``"phase"`` or ``"op"``
-    - ``depth``: levels of the tree; ``top``: so many bars of layers and time
+    - ``depth``: levels of the tree; ``top``: so many bars of layers and time, or points in the text of roofline
 
     ``source``, ``inputs`` and ``settings`` are those of :func:`count`; ``progress(what, done, of)`` is called while
     operators are timed. In a notebook the chart displays itself.

@@ -181,7 +181,10 @@ def _run(arguments: list[str] | None) -> int:
         result: Any = commands.main(arguments, prog_name="nncost", standalone_mode=False)
         sys.stdout.flush()  # A full disk is told here, not while the interpreter ends.
     except NncostError as error:
+        from nncost.cli.mistakes import with_dashes
+
         _show_traceback(error, arguments)
+        error.message = with_dashes(error.message, _given(arguments))
         return _failed_with_advice(error, error, arguments)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -49,6 +50,17 @@ _VALUES = {
 def what_is_wrong(error: click.ClickException, arguments: Sequence[str]) -> str:
     """Return what is wrong with a command line."""
     return _explained(error, arguments)[0]
+
+
+_ABOUT_SETTING = re.compile(r"([a-z_]+) (?:takes|changes|does|needs|accepts|must|cannot|contradicts|is|has)\b")
+
+
+def with_dashes(message: str, arguments: Sequence[str]) -> str:
+    """Return what is wrong with a setting as it was typed: ``over takes …`` is about ``--over``, if that was given."""
+    match = _ABOUT_SETTING.match(message)
+    option = "" if match is None else f"--{match[1].replace('_', '-')}"
+    is_typed = any(argument == option or argument.startswith(f"{option}=") for argument in arguments)
+    return f"{option}{message[match.end(1) :]}" if match is not None and is_typed else message
 
 
 def next_command(error: Exception, arguments: Sequence[str]) -> Shell | None:

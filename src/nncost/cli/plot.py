@@ -64,7 +64,11 @@ _OWN = ("quantity", "on", "over", "by", "depth", "top")
 )
 @click.option("--by", metavar="WHAT", help="Of time: layer (default), phase or op.")
 @click.option("--depth", metavar="N", help="Of the tree: so many levels (default 4).")
-@click.option("--top", metavar="N", help="Of layers and time: so many bars (default 20), the others as one.")
+@click.option(
+    "--top",
+    metavar="N",
+    help="Of layers and time so many bars, of the text of roofline so many points (default 20), the others as one.",
+)
 @format_options(json="The Vega-Lite specification, with its data.", html="A page of HTML, without scripts.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 although an operation is unknown.")
 @count_options

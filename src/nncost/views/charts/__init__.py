@@ -38,7 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "layers": Kind("cost by layer, a part for each phase", "report", f"{_HERE}.layers:layers_chart", ("quantity", "top")),
     "tree": Kind("the tree of modules, each as high as its share", "report", f"{_HERE}.tree:tree_chart", ("quantity", "depth")),
     "memory": Kind("bytes in use over one step, and the peak", "report", f"{_HERE}.memory:memory_chart"),
-    "roofline": Kind("layers under what a device can do", "report", f"{_HERE}.roofline:roofline_chart", ("on",), ("on",)),
+    "roofline": Kind("layers under what a device can do", "report", f"{_HERE}.roofline:roofline_chart", ("on", "top"), ("on",)),
     "growth": Kind("how amounts grow with a symbol", "report", f"{_HERE}.growth:growth_chart", ("quantity", "over")),
     "time": Kind("seconds by their cause", "prediction", f"{_HERE}.time:time_chart", ("by", "top"), asked=("on",)),
     "compare": Kind("several networks side by side", "reports", f"{_HERE}.compare:compare_chart"),

@@ -15,6 +15,8 @@ SIZE, WORDS = 11.0, 158.0
 _PAGE = 1080.0
 _TITLE, _LINE, _FEWEST = 12.5, 15.5, 92.0
 _GAP, _ROW_GAP, _PAD, _HEAD = 28.0, 38.0, 14.0, 26.0
+_PLUS = 8.0
+"""The radius of the sum behind a residual module."""
 _FILLS = {
     DENSE: "forward", CONV: "forward", RECURRENT: "forward", ATTENTION: "backward", EMBEDDING: "update", NORM: "other",
     POOL: "loss", UNKNOWN: "alarm", "input": "soft",
@@ -105,8 +107,8 @@ def _draw_rows(
         left = x
         for block in row:
             block.x, block.y = left, y + (height - block.height) / 2
-            _connect(canvas, before, block, is_first=block is row[0], lane=y - _ROW_GAP / 2)
             _draw(canvas, block)
+            _connect(canvas, before, block, is_first=block is row[0], lane=y - _ROW_GAP / 2)
             before = block
             left += block.width + _GAP
         y += height + _ROW_GAP
@@ -116,9 +118,15 @@ def _connect(canvas: Canvas, before: Block | None, block: Block, *, is_first: bo
     """An arrow from one block to the next; from row to row around the corner."""
     if before is None or (before.family == block.family and block.family in ("input", EMBEDDING)):
         return
-    y = block.y + block.height / 2
     if not is_first:
-        canvas.line((before.x + before.width + 2, y), (block.x - 2, y), arrow=True)
+        x, start, end = (
+            before.x + before.width + (2 if not before.is_residual else _PLUS),
+            _way_out(before),
+            _way_in(block),
+        )
+        middle = x + (block.x - x) / 2
+        corners = [] if abs(start - end) < 1 else [(middle, start), (middle, end)]
+        canvas.line((x, start), *corners, (block.x - 2, end), arrow=True)
         return
     start, end = before.x + before.width / 2, block.x + min(block.width, 160.0) / 2
     canvas.line(
@@ -128,6 +136,17 @@ def _connect(canvas: Canvas, before: Block | None, block: Block, *, is_first: bo
         (end, block.y - (2 if block.times == 1 else 8)),
         arrow=True,
     )
+
+
+def _way_out(block: Block) -> float:
+    """The height at which a block's output leaves it, that of a residual module behind its sum."""
+    last = block.rows[-1][-1] if block.is_residual else block
+    return last.y + last.height / 2
+
+
+def _way_in(block: Block) -> float:
+    first = block.rows[0][0] if block.is_residual else block
+    return first.y + first.height / 2
 
 
 def _draw(canvas: Canvas, block: Block) -> None:
@@ -188,8 +207,8 @@ def _skip(canvas: Canvas, block: Block) -> None:
     start, lane = first.y + first.height / 2, block.y + block.height - 13
     plus_x, plus_y = block.x + block.width, last.y + last.height / 2
     canvas.line((block.x + 2, start), (first.x - 2, start), arrow=True)
-    canvas.line((block.x + 8, start), (block.x + 8, lane), (plus_x, lane), (plus_x, plus_y + 8), arrow=True)
-    canvas.line((last.x + last.width + 2, plus_y), (plus_x - 8, plus_y), arrow=True)
-    canvas.circle(plus_x, plus_y, 8, fill="paper", stroke="ink", stroke_width="1.2")
+    canvas.line((block.x + 8, start), (block.x + 8, lane), (plus_x, lane), (plus_x, plus_y + _PLUS), arrow=True)
+    canvas.line((last.x + last.width + 2, plus_y), (plus_x - _PLUS, plus_y), arrow=True)
+    canvas.circle(plus_x, plus_y, _PLUS, fill="paper", stroke="ink", stroke_width="1.2")
     canvas.line((plus_x - 4.5, plus_y), (plus_x + 4.5, plus_y), colour="ink")
     canvas.line((plus_x, plus_y - 4.5), (plus_x, plus_y + 4.5), colour="ink")

@@ -100,7 +100,7 @@ class ReportPlots(_Plots):
 
 
 @record(eq=False)
-class PredictionPlots:
+class PredictionPlots(_Plots):
     """Charts of a prediction; each is saved by ``chart.save("x.svg")``, and displays itself in a notebook."""
 
     prediction: object

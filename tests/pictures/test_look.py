@@ -73,6 +73,8 @@ def texts(svg: str) -> list[tuple[float, float, float, float, str]]:
         moved = re.match(r"translate\(([-\d.e]+),\s*([-\d.e]+)\)", transform)
         if moved:
             x, y = x + float(moved[1]), y + float(moved[2])
+        if each.tag.endswith("text") and each.get("stroke"):  # what keeps the grid away from the text on it
+            return
         clip = each.get("clip-path")
         if clip is not None:
             kept = clips[clip.removeprefix("url(#").removesuffix(")")]

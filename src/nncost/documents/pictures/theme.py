@@ -111,6 +111,7 @@ def config(colour: Paint) -> dict[str, Any]:
             "peak": {"color": colour("alarm"), "fill": colour("alarm")},
             "module": {"stroke": paper, "strokeWidth": 1.5}, "band": {"fill": line, "color": line, "opacity": 0.3},
             "during": {"fill": colour("forward"), "color": colour("forward")}, "base": {"stroke": paper, "color": paper, "strokeWidth": 1.4},
+            "halo": {"fill": paper, "color": paper, "stroke": paper, "strokeWidth": 3.5, "strokeJoin": "round"},
             "on-dark": {"fill": paper, "color": paper},
             "split": {"stroke": paper, "strokeWidth": 1},
             "roof": {"stroke": ink, "color": ink, "strokeWidth": 1.6}, "dot": {"opacity": 0.62},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from nncost.documents.document import Bars, Cell, Table
 from nncost.names import short_names
 from nncost.records import record
-from nncost.views.charts.parts import LABEL, WIDTH, Spec, Unit, exact_value, names_axis, spec, tooltip
+from nncost.views.charts.parts import LABEL, WIDTH, Spec, Unit, exact_value, lettered, names_axis, spec, tooltip
 
 Texts = tuple[Callable[[float], str], Callable[[float], str]]
 """How amounts are written: whole where one points at them, and short behind a bar."""
@@ -100,7 +100,7 @@ def stacked(
         height={"step": _STEP},
         is_interactive=len(bars) > _STEP,
         data={"values": values},
-        layer=[bar_layer, text_layer],
+        layer=[bar_layer, *lettered(text_layer)],
     )
 
 

@@ -23,6 +23,7 @@ from nncost.views.charts.parts import (
     byte_unit,
     colour,
     described,
+    lettered,
     log_ticks,
     number,
     spec,
@@ -209,7 +210,7 @@ def _picture(points: Points, names: Sequence[str], name: str, what: str, *, is_b
         layer=[
             {"mark": {"type": "line"}, "encoding": {**shared, "color": {**palette, "legend": None}, "strokeDash": dash}},
             {"mark": {"type": "point", "size": 42, "opacity": 1}, "encoding": {**shared, "shape": shape, "tooltip": tooltip(line="line", at="size", exact="amount")}},
-            {**label, "encoding": {"x": x, "y": {**y, "field": "value"}, "text": {"field": "shown", "type": "nominal"}}},
+            *lettered({**label, "encoding": {"x": x, "y": {**y, "field": "value"}, "text": {"field": "shown", "type": "nominal"}}}),
         ],
     )  # fmt: skip
 

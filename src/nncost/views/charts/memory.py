@@ -20,6 +20,7 @@ from nncost.views.charts.parts import (
     byte_unit,
     check_numbers,
     described,
+    lettered,
     number,
     of_batch,
     spec,
@@ -148,12 +149,12 @@ def _picture(moments: Sequence[Moment], unit: Unit, resident: int) -> Spec:
         },
         {"data": {"values": mark}, "mark": {"type": "point", "shape": "circle", "size": 60, "style": "peak"},
          "encoding": {"x": x, "y": {**y, "field": "value"}}},
-        {
+        *lettered({
             "data": {"values": mark},
             "mark": {"type": "text", "align": "right" if left else "left", "baseline": "bottom", "dx": -7 if left else 7, "dy": -3,
                      "fontWeight": "bold", "style": "peak"},
             "encoding": {"x": x, "y": {**y, "field": "value"}, "text": {"field": "text", "type": "nominal"}},
-        },
+        }),
     ]  # fmt: skip
     return spec(WIDTH, height=HEIGHT, is_interactive=True, data={"values": values}, layer=layers)
 
@@ -175,12 +176,12 @@ def _bands(moments: Sequence[Moment], x: Spec, ceiling: float) -> Iterator[Spec]
         "mark": {"type": "rect", "style": "band"},
         "encoding": {**plain, "y": {"value": 0}, "y2": {"value": HEIGHT}},
     }
-    yield {
+    yield from lettered({
         "data": {"values": bands},
         "transform": [{"calculate": "(datum.start + datum.end) / 2", "as": "middle"}],
         "mark": {"type": "text", "baseline": "top", "dy": 6, "style": "soft"},
         "encoding": {"x": {**x, "field": "middle"}, "y": {"value": 0}, "text": {"field": "shown", "type": "nominal"}},
-    }
+    })  # fmt: skip
 
 
 def _table(moments: Sequence[Moment], joined: int = 1) -> Table:

@@ -140,6 +140,13 @@ def spec(width: int | str, *, is_interactive: bool = False, **parts: Any) -> Spe
     return {"width": width, **told, **parts}
 
 
+def lettered(layer: Spec) -> list[Spec]:
+    """Return a layer of text on a wider one in the colour of the paper, so that no line of the grid strikes it through."""
+    styles = layer["mark"].get("style", ())
+    behind = [*([styles] if isinstance(styles, str) else styles), "halo"]
+    return [{**layer, "mark": {**layer["mark"], "style": behind}}, layer]
+
+
 def log_ticks(low: float, high: float) -> Spec:
     """Return what an axis says of its ticks, all of which are shown."""
     values = decades(low, high)

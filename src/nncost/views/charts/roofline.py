@@ -26,6 +26,7 @@ from nncost.views.charts.parts import (
     Spec,
     check_numbers,
     described,
+    lettered,
     log_ticks,
     of_batch,
     phase_colour,
@@ -249,18 +250,18 @@ def _domains(points: Sequence[Point], roof: Roof) -> tuple[tuple[float, float], 
 def _roof_labels(roof: Roof, x: Spec, y: Spec, across: tuple[float, float], up: tuple[float, float]) -> Iterator[Spec]:
     """Yield the peak above the roof and, along its slope, the bandwidth."""
     peak = [{"intensity": across[1], "rate": roof.peak, "text": f"peak {rate_text(roof.peak, 'flop/s')}"}]
-    yield {
+    yield from lettered({
         "data": {"values": peak}, "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -5, "style": "soft"},
         "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}},
-    }  # fmt: skip
+    })  # fmt: skip
     wide, tall = WIDTH / log10(across[1] / across[0]), HEIGHT / log10(up[1] / up[0])
     start = max(across[0], up[0] / roof.bandwidth)
     middle = (start * roof.ridge) ** 0.5
-    yield {
+    yield from lettered({
         "data": {"values": [{"intensity": middle, "rate": roof.at(middle), "text": f"memory {rate_text(roof.bandwidth, 'B/s')}"}]},
         "mark": {"type": "text", "baseline": "bottom", "dy": -6, "angle": _CIRCLE - degrees(atan2(tall, wide)), "style": "soft"},
         "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}},
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _labels(
@@ -285,11 +286,11 @@ def _labels(
             break
     for where, values in found.items():
         align, dx, dy = _OFFSETS[where]
-        yield {
+        yield from lettered({
             "data": {"values": values},
             "mark": {"type": "text", "align": align, "baseline": "middle", "dx": dx, "dy": dy},
             "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}},
-        }
+        })  # fmt: skip
 
 
 def _around(place: tuple[float, float]) -> Box:

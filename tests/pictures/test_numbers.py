@@ -105,13 +105,13 @@ def test_time_and_roofline(spec: str, batch: int) -> None:
 def test_compare(specs: list[str], batch: int) -> None:
     chart = nncost.plot(specs, "compare", batch=batch)
     reports = [nncost.count(spec, batch=batch) for spec in specs]
-    titles = chart.table.header
+    titles = chart.table.titles
     for row, report in zip(chart.table.rows, reports, strict=True):
         told = dict(zip(titles, row, strict=True))
         assert told["parameters"] == report.parameters.total
-        assert told["memory at the peak, bytes"] == report.memory.step_peak
+        assert told["memory peak bytes"] == report.memory.step_peak
         for phase in ("forward", "backward", "update"):
-            assert told.get(f"{phase} flops", 0) == report.totals[phase].flops
+            assert told.get(f"flops {phase}", 0) == report.totals[phase].flops
     texts = shown(chart, "text")
     assert all(any(exact(report.parameters.total) == text for text in texts) for report in reports)
 

@@ -128,7 +128,7 @@ def _boxes(module: Module, path: str, level: int, start: float, whole: int, dept
     small: list[Module] = []
     for name, child, times in _siblings(module):
         if child.total * times < _SMALLEST * whole:
-            small += [child] * times
+            small += [child] * times if child.total else []
             continue
         joined = child if times == 1 else _times(child, name, times)
         yield from _boxes(joined, f"{path}.{name}".lstrip("."), level + 1, start, whole, depth)

@@ -200,7 +200,26 @@ def _lines(report: Report, by: str, depth: int | None, expand: bool) -> dict[str
         owner.add_parameters(row)
         if row.phase == "forward":
             owner.output = row.output if expand else outputs.get(cut_path(row.path, depth), row.output)
-    return lines
+    return _in_place(lines)
+
+
+def _in_place(lines: dict[str, Line]) -> dict[str, Line]:
+    """The lines with modules that work in the backward pass only, as they add gradients, behind what is inside of them."""
+    late = {key for key, line in lines.items() if line.counts and all(phase == "backward" for phase, _ in line.counts)}
+    last: dict[str, str] = {}
+    for key in (key for key in lines if late and key not in late):
+        module = key.rpartition(".")[0]
+        while module:
+            if module in late:
+                last[module] = key
+            module = module.rpartition(".")[0]
+    if not last:
+        return lines
+    behind: dict[str, list[str]] = {}
+    for module, key in last.items():
+        behind.setdefault(key, []).append(module)
+    order = [name for key in lines if key not in last for name in (key, *behind.get(key, ()))]
+    return {name: lines[name] for name in order}
 
 
 def _outputs(report: Report, depth: int | None) -> dict[str, Shape]:

@@ -96,7 +96,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         "over": Setting(TEXT, "Of growth: the symbol and its sizes, as h=16..4096."),
         "by": Setting(TEXT, "Of time: layer, phase or op."),
         "depth": Setting(WHOLE, "Of the tree: so many levels."),
-        "top": Setting(WHOLE, "Of layers and time: so many bars."),
+        "top": Setting(WHOLE, "Of layers and time so many bars, of the text of roofline so many points."),
         **_NETWORK,
     },
     "calculator": {

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import log10
-from shlex import quote
 from typing import Any, cast
 
 from nncost.dims import Dim, is_symbolic, substitute
 from nncost.documents.document import Bars, Cell, Chart, Table
-from nncost.errors import Instead, OptionError, SymbolError
+from nncost.errors import OptionError, SymbolError
 from nncost.ir.graph import PHASES
-from nncost.names import nearest, shortened
+from nncost.names import shortened
 from nncost.report import Report
 from nncost.units import bytes_text, compact, exact
+from nncost.views.charts.growth_range import range_of, sizes_between
 from nncost.views.charts.parts import (
     COUNT,
     WIDTH,
@@ -33,16 +32,9 @@ from nncost.views.charts.parts import (
 
 HEIGHT = 330
 FLOPS = "flops"
-USUAL = (1, 1_024)
-"""The sizes between which a symbol grows, unless others are asked for."""
-_MOST_POINTS = 33
 _MOST_LINES = 5
 _DECADE = 20
 """From so many times the smallest amount on, an axis is logarithmic."""
-_OVER = re.compile(r"\s*(.+?)\s*(?:=\s*(\d[\d_,]*)\s*(?:\.\.+|…|-|–|:)\s*(\d[\d_,]*))?\s*", re.DOTALL)
-_IS_RANGE = re.compile(r"=|\.\.|^[\d_,]+$")
-"""What nobody calls a symbol, unless a file does."""
-_LARGEST = 10**18
 _TICKS, _LONG_SIZE = 11, 10**6
 _APART = 13
 """Points between two labels."""
@@ -58,8 +50,8 @@ def growth_chart(report: Report, quantity: str | Sequence[str] = "flops", over: 
     Raise SymbolError where there is no symbol or more than one, QuantityError for another quantity.
     """
     lines = _lines(report, [quantity] if isinstance(quantity, str) else list(quantity))
-    name, grown, first, last = _range(over, lines)
-    points = [(size, [_at(amount, grown, size) for amount in lines.values()]) for size in _sizes(first, last)]
+    name, grown, first, last = range_of(over, lines)
+    points = [(size, [_at(amount, grown, size) for amount in lines.values()]) for size in sizes_between(first, last)]
     names = list(lines)
     is_bytes = all(_is_bytes(each) for each in names)
     what = (
@@ -101,68 +93,6 @@ def _is_bytes(name: str) -> bool:
 def _listed(names: Sequence[str], what: str) -> str:
     """What a title calls the lines: all flops, or each by its name."""
     return what if what == FLOPS else f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-
-
-def _range(over: str | None, lines: Mapping[str, Dim]) -> tuple[str, Dim, int, int]:
-    """The symbol with its name, and its smallest and largest size. Raise SymbolError if it is not one of those there are."""
-    known = _symbols(lines.values())
-    if not known:
-        raise SymbolError(
-            "nothing grows here: no size of this source is a symbol.", hint="For example: nncost plot 784-h-10 growth"
-        )
-    usual = next(iter(known))
-    match = _OVER.fullmatch(usual if over is None else over)
-    if match is None or (match[2] is None and match[1] not in known and _IS_RANGE.search(match[1])):
-        raise OptionError(
-            f"over takes a symbol and its sizes, as {usual}=16..4096, received {shortened(str(over))!r}.",
-            instead=Instead(str(over), f"{usual}=16..4096"),
-        )
-    name = match[1]
-    if name not in known:
-        close = nearest(name, known) or usual
-        raise SymbolError(
-            f"there is no symbol {shortened(name)!r} here.",
-            hint=f"Symbols: {', '.join(known)}.",
-            instead=Instead(name, close),
-        )
-    _check_others([each for each in known if each != name], name)
-    first, last = USUAL if match[2] is None else (_whole(match[2]), _whole(match[3]))
-    if not 1 <= first < last <= _LARGEST:
-        raise OptionError(
-            f"sizes grow from at least 1 to at most 10^18, received {name}={first}..{last}.",
-            instead=None if over is None else Instead(over, f"{name}=1..1024"),
-        )
-    return name, known[name], first, last
-
-
-def _symbols(amounts: Iterable[Dim]) -> dict[str, Dim]:
-    """The symbols by the names that a source gives them."""
-    found = {str(each): each for amount in amounts for each in getattr(amount, "free_symbols", ())}
-    return {name.strip("'"): found[name] for name in sorted(found)}
-
-
-def _check_others(others: Sequence[str], name: str) -> None:
-    if others:
-        given = " ".join(f"--symbol {quote(f'{each}=128')}" for each in others)
-        raise SymbolError(
-            f"one symbol grows, {name}; these need a number: {', '.join(others)}.",
-            hint=f"For example: {given}", instead=Instead("", given),
-        )  # fmt: skip
-
-
-def _whole(text: str) -> int:
-    digits = re.sub("[_,]", "", text)
-    return int(digits) if len(digits) < len(str(_LARGEST)) + 2 else _LARGEST + 1
-
-
-def _sizes(first: int, last: int) -> list[int]:
-    """Whole sizes between two, each some times the one before; powers of two where both ends are."""
-    if first & (first - 1) == 0 and last & (last - 1) == 0 and last.bit_length() - first.bit_length() >= 4:
-        return [1 << power for power in range(first.bit_length() - 1, last.bit_length())]
-    steps = _MOST_POINTS - 1
-    ratio = (last / first) ** (1 / steps)
-    between = (round(first * ratio**step) for step in range(1, steps))
-    return sorted({first, last, *(size for size in between if first < size < last)})
 
 
 def _at(amount: Dim, grown: Dim, size: int) -> int:

@@ -177,7 +177,7 @@ def test_any_name(names: list[str]) -> None:
 
 @given(st.lists(st.text(max_size=90), min_size=1, max_size=12))
 def test_short_names_stay_different(names: list[str]) -> None:
-    short = short_names(names)
+    short = short_names(names, LABEL)
     assert [[one == other for other in short] for one in short] == [[one == other for other in names] for one in names]
 
 

@@ -122,3 +122,17 @@ def test_a_file_named_as_a_kind(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "tree.nncost").write_text(SPEC)
     assert run(["plot", "./tree.nncost", "tree"]) == 0
     assert "tree.nncost: parameters by module" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--on h100", "--on changes nothing about the chart layers."),
+        ("--on=h100", "--on changes nothing about the chart layers."),
+        ("growth --over 5", "--over takes a symbol and its sizes, as h=16..4096, received '5'."),
+        ("memory --top 3", "--top changes nothing about the chart memory."),
+    ],
+)
+def test_an_option_is_named_as_it_was_typed(typed: str, said: str, capsys: Capture) -> None:
+    assert run(["plot", "784-h-10", *shlex.split(typed)]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"nncost: error: {said}"

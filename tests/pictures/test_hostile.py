@@ -18,6 +18,7 @@ from nncost.documents.document import Chart
 from nncost.names import cut, printable, short_names
 from nncost.records import replace
 from nncost.views.charts import chart_of
+from nncost.views.charts.parts import LABEL
 from nncost.views.charts.time import time_chart
 from tests.pictures.subjects import CNN, HOSTILE, WORST, renamed, values_of
 

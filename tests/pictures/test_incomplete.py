@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 import nncost
 from nncost.cli.main import run
@@ -124,3 +126,43 @@ def test_a_checkpoint_has_parameters(tmp_path: Path) -> None:
         nncost.plot(str(tmp_path / "m.npz"), "memory")
     with pytest.raises(nncost.NncostError):
         nncost.plot(str(tmp_path / "m.npz"), "roofline", on="h100")
+
+
+def nothing(folder: Path, unknown: bool) -> str:
+    """A file that computes nothing, or only what is unknown."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+    made = helper.make_tensor_value_info("y" if unknown else "x", TensorProto.FLOAT, [1, 4])
+    nodes = [helper.make_node("Odd", ["x"], ["y"], domain="mine")] if unknown else []
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("mine", 1)]
+    path = folder / "nothing.onnx"
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [given], [made]), opset_imports=opsets), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("kind", ["layers", "tree", "roofline", "time", "memory", "network", "compare"])
+def test_what_costs_nothing_is_drawn_or_refused_in_words(kind: str, unknown: bool, tmp_path: Path) -> None:
+    source = nothing(tmp_path, unknown)
+    device = {"on": "h100"} if kind in ("roofline", "time") else {}
+    try:
+        chart = nncost.plot(source, kind, **device)
+    except OptionError as error:
+        told = str(error)
+    else:
+        chart.save(tmp_path / "x.html")
+        told = chart.title + chart.render("plain")
+    assert ("INCOMPLETE" in told) == unknown
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_its_report_has_a_page(unknown: bool, tmp_path: Path) -> None:
+    nncost.write_report(tmp_path / "r.html", nothing(tmp_path, unknown), on="h100")
+    assert ("INCOMPLETE" in (tmp_path / "r.html").read_text(encoding="utf-8")) == unknown
+
+
+@pytest.mark.parametrize("kind", ["layers", "memory", "growth"])
+def test_a_family_is_refused_without_its_inner_names(kind: str) -> None:
+    with pytest.raises(SymbolError) as raised:
+        nncost.plot("h0-h1-...-hl", kind)
+    assert "[" not in str(raised.value)
+    assert raised.value.instead is None

@@ -106,7 +106,7 @@ def stacked(
 
 def numbers(head: str, bars: Sequence[Bar], names: Sequence[str], cell: Callable[[float], Cell], what: str) -> Table:
     """Return the numbers of bars: their parts, their sums, and below them the sums of all."""
-    used = [name for name in names if any(bar.parts.get(name) for bar in bars)]
+    used = [name for name in names if any(bar.parts.get(name) for bar in bars)] or list(names[:1])
     several = len(used) > 1
     rows = tuple((bar.name, *_row(bar, used, cell, several=several)) for bar in bars)
     whole = Bar("total", {name: sum(bar.parts.get(name, 0) for bar in bars) for name in used})

@@ -58,6 +58,10 @@ def _symbols(amounts: Iterable[Dim]) -> dict[str, Dim]:
 
 
 def _check_others(others: Sequence[str], name: str) -> None:
+    if any("[" in each for each in others):
+        raise SymbolError(
+            "a family of layers has no one size that grows.", hint="For example: nncost plot 784-h*L-10 growth"
+        )
     if others:
         given = " ".join(f"--symbol {quote(f'{each}=128')}" for each in others)
         raise SymbolError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nncost.documents.document import Chart
-from nncost.errors import OptionError
 from nncost.report import Report
 from nncost.units import bytes_text, compact, counted, exact
 from nncost.views.charts.bars import Bar, most, numbers, stacked
@@ -13,6 +12,7 @@ from nncost.views.charts.parts import (
     byte_unit,
     check_numbers,
     described,
+    nothing_to_draw,
     number,
     of_batch,
     phase_colour,
@@ -39,10 +39,7 @@ def layers_chart(report: Report, quantity: str | None = None, top: int = TOP) ->
     bars = [Bar(name, {phase: number(amount) for phase, amount in parts.items() if amount}) for name, parts in lines]
     shown, others = most(bars, top)
     if not shown:
-        raise OptionError(
-            f"no layer has {measure.title}: there is nothing to draw.",
-            hint="Others: --quantity parameters, macs, bytes …",
-        )
+        raise nothing_to_draw(measure.title, report.unknown, "Others: --quantity parameters, macs, bytes …")
     total = sum(int(bar.total) for bar in shown)
     used = [phase for phase in phases if any(bar.parts.get(phase) for bar in shown)]
     unit = byte_unit(max((int(bar.total) for bar in shown), default=0)) if measure.is_bytes else COUNT

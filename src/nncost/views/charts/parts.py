@@ -35,8 +35,12 @@ Spec = dict[str, Any]
 # ------------------------------------------------------------------- text
 def titled(name: str, what: str, unknown: Sequence[object]) -> str:
     """Return the title of a chart, which says what is missing in it."""
-    text = f"{shortened(without_folders(name), _TITLE_NAME)}: {what}"
-    return f"{text} – INCOMPLETE: {_not_in_it(unknown)}" if unknown else text
+    return with_missing(f"{shortened(without_folders(name), _TITLE_NAME)}: {what}", unknown)
+
+
+def with_missing(title: str, unknown: Sequence[object]) -> str:
+    """Return a title with what is missing behind it."""
+    return f"{title} – INCOMPLETE: {_not_in_it(unknown)}" if unknown else title
 
 
 def described(sentences: Iterable[str], unknown: Sequence[object]) -> str:
@@ -47,6 +51,12 @@ def described(sentences: Iterable[str], unknown: Sequence[object]) -> str:
 
 def _not_in_it(unknown: Sequence[object]) -> str:
     return f"{counted(len(unknown), 'unknown operation')} {'is' if len(unknown) == 1 else 'are'} not in it"
+
+
+def nothing_to_draw(what: str, unknown: Sequence[object], hint: str) -> OptionError:
+    """Return what is said where no layer has any of it; unknown operations may have."""
+    missing = f" INCOMPLETE: {_not_in_it(unknown)}." if unknown else ""
+    return OptionError(f"no layer has {what}: there is nothing to draw.{missing}", hint=hint)
 
 
 def share_text(part: float, whole: float) -> str:
@@ -60,6 +70,11 @@ def share_text(part: float, whole: float) -> str:
 def check_numbers(sizes: Iterable[Dim | None], what: str = "a chart") -> None:
     """Raise SymbolError for sizes that have no number."""
     symbols = {str(symbol) for size in sizes if size is not None and is_symbolic(size) for symbol in size.free_symbols}  # type: ignore[union-attr]
+    if any("[" in name for name in symbols):
+        raise SymbolError(
+            f"{what} needs numbers, which a family of layers has not.",
+            hint="Its last member and each width are named in the spec, as in h0-h1-...-hl: --symbol l=2 --symbol h0=784 …",
+        )
     if symbols:
         names = sorted(name.strip("'") for name in symbols)
         given = " ".join(f"--symbol {quote(f'{name}=128')}" for name in names)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 
 from nncost.documents.document import Bars, Cell, Chart, Number, Table
-from nncost.errors import OptionError
 from nncost.ir.graph import PHASES
 from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
@@ -20,6 +19,7 @@ from nncost.views.charts.parts import (
     check_numbers,
     described,
     log_ticks,
+    nothing_to_draw,
     of_batch,
     phase_colour,
     share_text,
@@ -46,7 +46,9 @@ def roofline_chart(report: Report, on: str, top: int = TOP) -> Chart:
     roof = Roof(device, device.peak(report.settings["dtype"]), device.bandwidth_bytes_per_second)
     points = together(points_of(report, device))
     if not points:
-        raise OptionError("no layer has both flops and bytes: there is no point to draw.")
+        raise nothing_to_draw(
+            "both flops and bytes", report.unknown, "The chart layers shows either: --quantity bytes."
+        )
     what = f"layers under the roofline of {device.title}, {report.settings['dtype']}, {of_batch(report.settings)}"
     return Chart(
         titled(report.source.name, what, report.unknown),

@@ -11,7 +11,7 @@ from nncost.units import seconds_text
 from nncost.views import cut_path
 from nncost.views.cells import seconds
 from nncost.views.charts.bars import Bar, most, numbers, stacked
-from nncost.views.charts.parts import TOP, colour, described, of_batch, second_unit, share_text, titled
+from nncost.views.charts.parts import TOP, colour, described, nothing_to_draw, of_batch, second_unit, share_text, titled
 
 BY = ("layer", "phase", "op")
 _WORDS = {"page_faults": "page faults"}
@@ -30,13 +30,13 @@ def time_chart(prediction: Prediction, by: str = "layer", top: int = TOP) -> Cha
     shown, others = most(bars, top, in_order=by == "phase")
     step = prediction.seconds["step"]
     used = [name for name in names if any(bar.parts.get(name) for bar in shown)]
+    if not used:
+        raise nothing_to_draw("seconds", prediction.unknown, "Nothing here computes or moves anything.")
     unit = second_unit(max((bar.total for bar in shown if not bar.others), default=0.0))
     device = str(prediction.device.get("title") or prediction.device.get("name", "this machine"))
     sentences = [
         f"One step takes {seconds_text(step.value)} on {device} ({prediction.label}), between {seconds_text(step.low)} and {seconds_text(step.high)}.",
-        f"By cause: {', '.join(f'{name} {share_text(_of(shown, name), _all(shown))}' for name in used)}."
-        if used
-        else "",
+        f"By cause: {', '.join(f'{name} {share_text(_of(shown, name), _all(shown))}' for name in used)}.",
         f"The longest, {share_text(shown[0].total, _all(shown))}: {shown[0].name}." if shown and by != "phase" else "",
         f"The {len(shown) - 1} that take longest are shown, the others as one." if others else "",
     ]

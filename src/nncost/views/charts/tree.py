@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nncost.documents.document import Bars, Cell, Chart, Table
-from nncost.errors import OptionError
 from nncost.layer_paths import together
 from nncost.names import cut
 from nncost.report import Report
@@ -17,6 +16,7 @@ from nncost.views.charts.parts import (
     Spec,
     check_numbers,
     described,
+    nothing_to_draw,
     number,
     share_text,
     spec,
@@ -88,7 +88,7 @@ def tree_chart(report: Report, quantity: str = PARAMETERS, depth: int = DEPTH) -
             module = module.inside.setdefault(name, Module(name))
         module.own += sum(map(number, amounts))
     if not root.summed():
-        raise OptionError(f"no layer has {measure.title}: there is no tree of them to draw.")
+        raise nothing_to_draw(measure.title, report.unknown, "Others: --quantity flops, macs, bytes …")
     boxes = list(_boxes(root, "", 0, 0.0, root.total, depth))
     text = bytes_text if measure.is_bytes else exact
     return Chart(

@@ -42,6 +42,8 @@ def network_chart(report: Report) -> Chart:
     for note, is_warning in notes:
         canvas.below(fitted(note, _NOTE_WIDTH, _NOTE), _NOTE, "alarm" if is_warning else "soft", bold=is_warning)
     title = f"The network {printable(shortened(without_folders(' '.join(report.source.name.split())), 80))}"
+    if not report.complete:
+        title += f" – INCOMPLETE: {counted(len(report.unknown), 'unknown operation')}"
     description = f"{told} {' '.join(f'{note}.' for note, _ in notes)}"
     numbers = number_table(layers, report.parameters.total)
     return Chart(

@@ -4,7 +4,7 @@ import { Asking, told } from "./asking.js";
 import { backend } from "./backend.js";
 import { element, say } from "./dom.js";
 import { BadLink, MOST_NETWORKS, read, written } from "./link.js";
-import { SETTINGS, closedRequest, drag, fresh, numbersOf } from "./network.js";
+import { SETTINGS, closedRequest, drag, fresh, numbersOf, rewrite } from "./network.js";
 import { LETTERS } from "./quantities.js";
 import { card, sentence, updateCard } from "./views/card.js";
 import { copyText } from "./views/copy.js";
@@ -38,17 +38,17 @@ const actions = {
     drag(network, key, size);
     network.title = "";
     asking.numbers(network, DRAGGING);
-    changed(network);
+    show();
   },
   write(network, source) {
-    Object.assign(network, { source, title: "" });
+    rewrite(network, { source, title: "" });
     asking.numbers(network, TYPING);
-    changed(network);
+    show();
   },
   set(network, key, value) {
-    network[key] = value;
+    rewrite(network, { [key]: value });
     asking.numbers(network, AT_ONCE);
-    changed(network);
+    show();
   },
   select(network) {
     const number = state.networks.indexOf(network);
@@ -114,36 +114,38 @@ async function open(file) {
 }
 
 // ------------------------------------------------------------------- what arrives
-function changed(network) {
-  askTime(network, 400);
-  show();
-}
-
 function arrived(network) {
-  askTime(network, 0);
+  askTime(network);
   const number = state.networks.indexOf(network);
   if (number >= 0) announce(sentence(network, numbersOf(network), number));
   show();
 }
 
 const NO_OPERATIONS = { told: { message: "There are no operations in this file, only parameters." } };
+const NO_NETWORK = { told: { message: "It appears once the spec can be read." } };
 
-function askTime(network, pause) {
-  if (network.error !== null || network.answer === null || state.device === "") return;
-  if (network.answer.kind === "weights") {
-    predictions.set(network.id, NO_OPERATIONS);
-    return;
+const timeRequest = (network) => ({ ...closedRequest(network), on: state.device });
+
+/** Ask how long the network takes, as it was answered: what is still being typed is nobody's network yet. */
+async function askTime(network) {
+  if (network.error !== null || network.answer === null || network.answer.kind === "weights") return;
+  const request = timeRequest(network);
+  const key = JSON.stringify(request);
+  try {
+    predictions.set(network.id, { key, found: await asking.ask(`time ${network.id}`, "predict", request) });
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    predictions.set(network.id, { key, found: { told: told(error) } });
   }
-  asking.later(`time ${network.id}`, pause, async () => {
-    try {
-      const answer = await asking.ask(`time ${network.id}`, "predict", { ...closedRequest(network), on: state.device });
-      predictions.set(network.id, answer);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      predictions.set(network.id, { told: told(error) });
-    }
-    show();
-  });
+  show();
+}
+
+/** The time of the network as it is now, or why there is none; nothing while it is not known. */
+function timeOf(network) {
+  if (network.error !== null) return NO_NETWORK;
+  if (network.answer?.kind === "weights") return NO_OPERATIONS;
+  const last = predictions.get(network.id);
+  return last?.key === JSON.stringify(timeRequest(network)) ? last.found : undefined;
 }
 
 // ------------------------------------------------------------------- what is shown
@@ -173,7 +175,7 @@ function render() {
   const device = choices.devices.find((each) => each.name === state.device)?.title ?? "";
   shown.forEach(({ network, numbers }, number) => updateCard(cards.get(network), {
     network, numbers, number, first: shown[0].numbers, count: shown.length, isSelected: number === state.selected, choices, device, actions,
-    prediction: predictions.get(network.id), firstPrediction: predictions.get(shown[0].network.id),
+    prediction: timeOf(network), firstPrediction: timeOf(shown[0].network),
   }));
   place("add").disabled = shown.length >= MOST_NETWORKS;
   panel.show(shown);
@@ -271,8 +273,7 @@ place("add").addEventListener("click", () => add(fresh({ source: state.networks[
 place("share").addEventListener("click", shareLink);
 place("device").addEventListener("change", () => {
   state.device = place("device").value;
-  predictions.clear();
-  state.networks.forEach((network) => askTime(network, 0));
+  state.networks.forEach(askTime);
   show();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -4,8 +4,13 @@ import { element } from "../dom.js";
 
 const WIDTH = 46;
 
-/** Show a fault in its place, or nothing; `onInstead` hears the spec that may be meant. */
-export function showFault(place, told, source, onInstead) {
+/**
+ * Show a fault in its place, or nothing; `onInstead` hears the spec that may be meant. While an answer is waited for, the last
+ * fault is out of sight and keeps its room, so that the page does not jump below a spec that is being typed.
+ */
+export function showFault(place, told, source, { onInstead, isWaiting }) {
+  place.classList.toggle("waiting", told === null && isWaiting);
+  if (told === null && isWaiting) return;
   const key = told === null ? "" : JSON.stringify([told, source]);
   if (place.dataset.shown === key) return;
   place.dataset.shown = key;

@@ -281,6 +281,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   place("networks").focus();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+addEventListener("resize", show);
 addEventListener("nncost-link", writeLink);
 addEventListener("hashchange", async () => {
   if (location.hash.replace(/^#/, "") !== linkWritten) restore(await readLink());

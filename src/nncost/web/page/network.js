@@ -82,9 +82,9 @@ export function handlesOf(network) {
 /** Give a handle another size; the text of the spec follows. */
 export function drag(network, key, size) {
   const { answer, depth } = network;
-  if (key === DEPTH) {
+  if (key === DEPTH && depth !== null) {
     depth.number = size;
-  } else if (key === ALL_WIDTHS) {
+  } else if (key === ALL_WIDTHS && depth !== null) {
     depth.width = size;
     for (const run of answer.depth.runs) network.sizes[run.width] = size;
   } else {
@@ -92,6 +92,7 @@ export function drag(network, key, size) {
     if (depth !== null && depth.width !== null) depth.width = jointWidth(network);
   }
   const handle = answer.handles.find((each) => each.name === key);
+  if (!answer.pieces) network.isOther = true;
   if (handle?.group === BATCH) network.batch = String(size);
   if (answer.handles.some((each) => each.open)) network.symbols = bindings(network);
   network.source = sourceOf(network);

@@ -4,6 +4,7 @@ import { element, keyed, say } from "../dom.js";
 import { handlesOf, isEmpty, isForwardOnly } from "../network.js";
 import { bytes, difference, exact, seconds } from "../numbers.js";
 import { HEADLINES, LETTERS } from "../quantities.js";
+import { adviceInPage } from "../words.js";
 import { showFault } from "./fault.js";
 import { handleRow, updateHandle } from "./handle.js";
 
@@ -67,7 +68,7 @@ function headline(row, network, actions) {
   const total = row.path ? numberButton(row, network, actions) : null;
   const parts = row.parts.map((part) => element("span", { class: "part" }, numberButton(part, network, actions), ` ${part.label}`));
   return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label, "data-label": row.path ?? null }),
-    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path })), element("span", { class: "parts" }, ...parts)));
+    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path })), element("span", { class: "parts" }, row.lead && element("span", { class: "lead", text: row.lead }), ...parts)));
 }
 
 /** A number that shows its arithmetic when it is clicked. */
@@ -130,8 +131,8 @@ function updateSettings(parts, network, choices) {
   const known = network.answer?.settings ?? {};
   for (const [key, select] of Object.entries(parts.settings)) {
     const options = ["", ...(choices[key] ?? [])];
-    if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "as usual" })));
-    const usual = known[key] && !network[key] ? `${known[key].replaceAll("_", " ")}, as usual` : "as usual";
+    if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "default" })));
+    const usual = known[key] && !network[key] ? `${known[key].replaceAll("_", " ")} (default)` : "default";
     if (select.options[0].text !== usual) select.options[0].text = usual;
     if (select.value !== network[key]) select.value = network[key];
   }
@@ -198,7 +199,7 @@ function rangeOf(prediction, phase) {
 
 function updateNotes(parts, { answer }) {
   const unknown = answer && !answer.complete ? answer.unknown : [];
-  const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)] : [];
+  const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)].map(adviceInPage).filter(Boolean) : [];
   const key = JSON.stringify([unknown, notes]);
   if (parts.notes.dataset.shown === key) return;
   parts.notes.dataset.shown = key;

@@ -16,7 +16,8 @@ const DEVICE = "h100";
 const [TYPING, DRAGGING, AT_ONCE] = [250, 160, 0];
 const place = (id) => document.getElementById(id);
 
-const state = { networks: [], device: DEVICE, tab: "", selected: 0 };
+/** `missing` are files that the link names: they were open where it was made. */
+const state = { networks: [], device: DEVICE, tab: "", selected: 0, missing: [] };
 const predictions = new Map();
 let choices = { devices: [] };
 let presets = { presets: [], families: [] };
@@ -36,12 +37,13 @@ const actions = {
   numberOf: (network) => state.networks.indexOf(network),
   drag(network, key, size) {
     drag(network, key, size);
-    network.title = "";
+    if (!isFile(network)) network.title = "";
     asking.numbers(network, DRAGGING);
     show();
   },
   write(network, source) {
     rewrite(network, { source, title: "" });
+    foundMissing();
     asking.numbers(network, TYPING);
     show();
   },
@@ -98,6 +100,7 @@ function start(wanted) {
   const old = state.networks[state.selected];
   asking.forget(old);
   const network = fresh(wanted);
+  foundMissing();
   state.networks[state.selected] = network;
   asking.numbers(network, AT_ONCE);
   show();
@@ -190,6 +193,13 @@ function announce(text) {
   if (text) said = setTimeout(() => say(place("status"), text), 700);
 }
 
+/** What the link missed is there, or is wanted no more. */
+function foundMissing() {
+  if (state.missing.length === 0) return;
+  state.missing = [];
+  complain("");
+}
+
 function complain(text) {
   const line = place("message");
   say(line, text);
@@ -197,10 +207,17 @@ function complain(text) {
 }
 
 // ------------------------------------------------------------------- the link
+const isFile = (network) => network.source.startsWith("upload:");
+
+/** The names of the files that are open. */
+function openFiles() {
+  return [...new Set(state.networks.filter(isFile).map((network) => network.title))];
+}
+
 function stateForLink() {
-  const networks = state.networks.filter((network) => !network.source.startsWith("upload:"));
+  const networks = state.networks.filter((network) => !isFile(network));
   return {
-    networks, device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab,
+    networks, files: [...state.missing, ...openFiles()], device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab,
     topic: panel.tab === "working" ? panel.topic : "", chart: panel.tab === "charts" ? panel.chart : "",
     selected: state.selected > 0 ? String(state.selected + 1) : "",
   };
@@ -208,7 +225,7 @@ function stateForLink() {
 
 async function writeLink() {
   const found = stateForLink();
-  const text = found.networks.length > 0 ? await written(found) : "";
+  const text = found.networks.length + found.files.length > 0 ? await written(found) : "";
   linkWritten = text;
   if (location.hash.replace(/^#/, "") !== text) history.replaceState(null, "", text === "" ? location.pathname : `#${text}`);
 }
@@ -216,7 +233,7 @@ async function writeLink() {
 async function readLink() {
   try {
     const found = await read(location.hash);
-    complain("");
+    complain(unshown(found));
     return found;
   } catch (error) {
     if (!(error instanceof BadLink)) throw error;
@@ -225,9 +242,23 @@ async function readLink() {
   }
 }
 
+/** What a link says that the page does not show. */
+function unshown(found) {
+  const lines = [];
+  const files = found?.files ?? [];
+  if (files.length > 0) lines.push(`A link holds no files. Open ${listed(files)} again to see ${files.length > 1 ? "them" : "it"}${found.networks.length === 0 ? "; until then this is the textbook network" : ""}.`);
+  if (found?.ignored) lines.push(`The link has ${listed(found.ignored.map((key) => JSON.stringify(key)))}, which nothing here is called: left out.`);
+  return lines.join(" ");
+}
+
+function listed(names) {
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
+}
+
 function restore(found) {
   state.networks.forEach((network) => asking.forget(network));
-  state.networks = (found?.networks ?? [FIRST]).map((network) => fresh({ ...network, title: network.title ?? titleOf(network) }));
+  state.missing = found?.files ?? [];
+  state.networks = (found?.networks.length > 0 ? found.networks : [FIRST]).map((network) => fresh({ ...network, title: network.title ?? titleOf(network) }));
   state.device = choices.devices.length === 0 || choices.devices.some((each) => each.name === found?.device) ? found?.device ?? DEVICE : DEVICE;
   state.selected = Math.min(Math.max(0, (Number.parseInt(found?.selected ?? "1", 10) || 1) - 1), state.networks.length - 1);
   panel.topic = found?.topic ?? panel.topic;
@@ -244,12 +275,12 @@ function titleOf(network) {
 
 async function shareLink() {
   await writeLink();
-  const left = state.networks.length - stateForLink().networks.length;
+  const left = openFiles();
   try {
     await copyText(location.href);
     say(place("share"), "Link copied");
     announce(`The link is copied: ${location.href.length.toLocaleString("en")} characters.`);
-    if (left > 0) complain("Files that were opened here are not in the link.");
+    if (left.length > 0) complain(`The link holds the name of ${listed(left)}, not the file: whoever opens it is asked for the file${stateForLink().networks.length === 0 ? ", and sees the textbook network until then" : ""}.`);
   } catch (error) {
     complain(`The link was not copied: ${error.message}. It stands in the address bar.`);
   }

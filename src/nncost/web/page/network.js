@@ -13,7 +13,7 @@ let lastId = 0;
 
 /** A network as the link has it; its numbers come with an answer. */
 export function fresh({ source, batch = "", symbols = {}, title = "", ...settings }) {
-  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, isOther: false, sizes: {}, depth: null };
+  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, isOther: false, isTyped: false, sizes: {}, depth: null };
   for (const name of SETTINGS) network[name] = settings[name] ?? "";
   return network;
 }
@@ -49,13 +49,14 @@ export function keyOf(network) {
 /** Write another spec or setting: the last answer is to another network than this one until the next arrives. */
 export function rewrite(network, changes) {
   Object.assign(network, changes, { isOther: true, error: null });
+  if ("source" in changes) network.isTyped = true;
 }
 
 /** Take Python's answer: its sizes and values are the truth. */
 export function accept(network, answer) {
   network.answer = answer;
   network.error = null;
-  network.isOther = false;
+  network.isOther = network.isTyped = false;
   for (const name of Object.keys(network.symbols)) if (!Object.hasOwn(answer.symbols, name)) delete network.symbols[name];
   network.sizes = Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)]));
   network.depth = answer.depth

@@ -2,7 +2,7 @@
 
 import { element, keyed, say } from "../dom.js";
 import { handlesOf, isEmpty, isForwardOnly } from "../network.js";
-import { bytes, difference, exact, seconds } from "../numbers.js";
+import { DIFFERENCES, bytes, difference, exact, seconds } from "../numbers.js";
 import { HEADLINES, LETTERS } from "../quantities.js";
 import { adviceInPage } from "../words.js";
 import { showFault } from "./fault.js";
@@ -68,7 +68,7 @@ function headline(row, network, actions) {
   const total = row.path ? numberButton(row, network, actions) : null;
   const parts = row.parts.map((part) => element("span", { class: "part" }, numberButton(part, network, actions), ` ${part.label}`));
   return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label, "data-label": row.path ?? null }),
-    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path })), element("span", { class: "parts" }, row.lead && element("span", { class: "lead", text: row.lead }), ...parts)));
+    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path, title: DIFFERENCES })), element("span", { class: "parts" }, row.lead && element("span", { class: "lead", text: row.lead }), ...parts)));
 }
 
 /** A number that shows its arithmetic when it is clicked. */
@@ -78,7 +78,7 @@ function numberButton(row, network, actions) {
 
 function timeLine() {
   return element("div", { class: "headline time" }, element("dt", {}),
-    element("dd", {}, element("span", { class: "total" }, element("output", { class: "seconds" }), element("span", { class: "difference" })), element("span", { class: "parts fit" })));
+    element("dd", {}, element("span", { class: "total" }, element("output", { class: "seconds" }), element("span", { class: "difference", title: DIFFERENCES })), element("span", { class: "parts fit" })));
 }
 
 // ------------------------------------------------------------------- as it is now
@@ -118,7 +118,8 @@ function fit(area) {
 }
 
 function updateHandles(parts, network, name, actions) {
-  const handles = handlesOf(network);
+  const isDisabled = network.isTyped && network.error !== null; // its sizes are not known: those are of the spec before
+  const handles = handlesOf(network).map((handle) => ({ ...handle, isDisabled }));
   const make = (handle) => handleRow(handle, () => name, (key, size) => actions.drag(network, key, size));
   parts.handles.setAttribute("aria-label", `Sizes of ${name}`);
   parts.detail.setAttribute("aria-label", `Widths of ${name} one by one`);

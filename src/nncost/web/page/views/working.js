@@ -16,8 +16,10 @@ export function working(network, { topic, told, text, isBusy }, onTopic) {
   if (told) body.append(element("p", { class: "warning", text: told.message }), told.hint ? element("p", { class: "note", text: told.hint }) : "");
   else if (text) body.append(reworded(safeHtml(text)));
   else body.append(element("p", { class: "note", text: isBusy ? "Python writes it out …" : "Click a number to see its arithmetic." }));
+  body.classList.toggle("waiting", Boolean(text) && isBusy === true);
+  body.setAttribute("aria-busy", String(isBusy === true));
   const letters = inLetters(network, topic);
-  if (letters && text) body.prepend(letters);
+  if (letters && text && !isBusy) body.prepend(letters);
   return element("div", {}, element("p", { class: "panel-tools" }, element("label", { for: "topic", text: "Explained: " }), select), body);
 }
 

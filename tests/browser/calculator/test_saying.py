@@ -84,7 +84,9 @@ def test_no_word_of_the_command_line(visited: Open, address: str) -> None:
 
 
 def test_long_faults_are_cut_with_dots_on_both_sides(visited: Open, address: str) -> None:
-    source = "3x32x32, " + "conv 16 3 pad=1, relu, " * 9 + "rnorm, " + "conv 16 3 pad=1, relu, " * 9 + "flatten, dense 10"
+    source = (
+        "3x32x32, " + "conv 16 3 pad=1, relu, " * 9 + "rnorm, " + "conv 16 3 pad=1, relu, " * 9 + "flatten, dense 10"
+    )
     watched = visited(address, expects_faults=True, width=700)
     watched.page.locator(".spec").fill(source)
     watched.page.locator(".caret").wait_for()

@@ -40,7 +40,7 @@ function excerpt({ position, length = 1 }, source, room) {
 
 const LEAST = 24;
 const CHARACTER = 8.5; // pixels, of the caret's letters
-const MARGIN = 40;
+const MARGIN = 72;
 
 /** How many characters fit into a line of the fault's card. */
 function roomOf(place) {

@@ -16,10 +16,12 @@ export function picture({ told, answer, isBusy }, waiting) {
 let vega = null;
 
 async function draw(place, specification) {
-  place.append(element("p", { class: "quiet", text: "The chart is drawn …" }));
+  const said = element("p", { class: "quiet", text: "The script that draws charts is loaded, once …" });
+  place.append(said);
   try {
     vega ??= import("../../vega.js");
     await vega;
+    said.textContent = "The chart is drawn …";
     if (typeof window.vegaEmbed !== "function") throw new Error("its script is not complete, load the page again");
     const inside = element("div", {});
     await window.vegaEmbed(inside, specification, { ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false });

@@ -298,12 +298,21 @@ def test_hostile_specs_and_links_stay_text(visited: Open, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["#nonsense", "#s=784-10&b=x", "#z=AAAA", "#s=" + "9" * 40_000, f"#s=784-10&{quote(HOSTILE)}=1"]
+    "link", ["#nonsense", "#s=784-10&b=x", "#z=AAAA", "#s=" + "9" * 40_000, f"#{quote(HOSTILE)}=1"]
 )
 def test_broken_links_say_so_and_start_as_usual(visited: Open, address: str, link: str) -> None:
     watched = visited(address + link)
     assert "link" in watched.page.locator("#message").text_content().lower()
     assert spec(watched).input_value() == "784-16-16-10"
+    assert watched.page.locator("img:not(.mark)").count() == 0
+
+
+def test_hostile_names_in_links_stay_text(visited: Open, address: str) -> None:
+    watched = visited(f"{address}#s=784-10&{quote(HOSTILE)}=1&file={quote(HOSTILE)}")
+    message = watched.page.locator("#message").text_content()
+    assert HOSTILE in message
+    assert HOSTILE[:20] in message.replace(HOSTILE, "")
+    assert spec(watched).input_value() == "784-10"
     assert watched.page.locator("img:not(.mark)").count() == 0
 
 

@@ -168,6 +168,27 @@ def test_files_have_values(tmp_path: Any) -> None:
     assert (answer["values"]["parameters.total"], answer["handles"], answer["kind"]) == ("12", [], "weights")
 
 
+def test_open_sizes_of_files_are_handles(tmp_path: Any) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    x = helper.make_tensor_value_info("x", floats, ["N", 3, "H", 40])
+    weight = helper.make_tensor("w", floats, [4, 3, 31, 3], [0.0] * 4 * 3 * 31 * 3)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])], "g", [x], [helper.make_tensor_value_info("y", floats, None)], [weight]
+    )  # fmt: skip
+    place = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), place)
+    answer = asked(str(place))
+    assert sizes_of(answer) == {"B": 1, "H": 32}, "of 16 pixels nothing is left"
+    assert answer["symbols"] == {"N": "1", "H": "32"}
+    answer = asked(str(place), batch=7, symbols={"H": 50})
+    assert sizes_of(answer) == {"B": 7, "H": 50}
+    report = nncost.count(str(place), batch=7, symbols={"H": 50})
+    assert answer["values"]["step.flops"] == str(report.step.flops)
+    with pytest.raises(NncostError):
+        asked(str(place), symbols={"W": 3})
+
+
 # ------------------------------------------------------------------- what lies beside the page
 @pytest.mark.parametrize("name", PRESETS)
 def test_answers_beside_the_page_are_those_of_now(name: str) -> None:

@@ -161,12 +161,56 @@ def test_links_restore_exactly(folder: Path) -> None:
     "link",
     [
         "#x=1", "#b=64", "#s=784-10&b=-1", "#s=784-10&b=1e9", "#s=784-10&opt=<script>", "#s=784-10&at.__proto__[x]=1", "#s=%FF%FE",
-        "#z=AAAA", "#z=@@@", "#" + "s=1-1&" * 9, "#s=" + "9" * 30_000, "#s=784-10&on=" + "x" * 100, "#s=784-10&constructor=1",
+        "#z=AAAA", "#z=@@@", "#" + "s=1-1&" * 9, "#s=" + "9" * 30_000, "#s=784-10&on=" + "x" * 100, "#s=784-10&dtype=<b>", "#file=",
+        "#file=" + "x" * 201,
     ],
 )  # fmt: skip
 def test_links_that_cannot_be_read_say_so(link: str, folder: Path) -> None:
     (found,) = run(LINK, [link], folder)
     assert "link" in found["bad"].lower()
+
+
+def test_links_take_the_names_of_the_api_and_say_what_is_unknown(folder: Path) -> None:
+    """What nothing is called is left out, and named."""
+    link = "#source=784-10&batch=8&dtype=float16&optimizer=adam&activation=relu&constructor=1&colour=red&bare"
+    (found,) = run(LINK, [link], folder)
+    assert found["state"] == {
+        "networks": [{"source": "784-10", "symbols": {}, "batch": "8", "dtype": "float16", "optimizer": "adam", "activation": "relu"}],
+        "ignored": ["constructor", "colour", "bare"],
+    }  # fmt: skip
+
+
+def test_links_name_the_files_that_they_leave_out(folder: Path) -> None:
+    names = ["</script><img src=x onerror=alert(1)>.onnx", "a b&c=d.gguf"]
+    states = [{"networks": [], "files": names}, networks("784-10") | {"files": names[1:]}]
+    for state, found in zip(states, run(LINK, states, folder), strict=True):
+        assert found["state"] == state
+
+
+WORDS = """
+import { adviceInPage, inPage } from "./modules/words.js";
+const result = given.map((text) => [inPage(text), adviceInPage(text) ?? null]);
+"""
+
+
+def test_words_of_the_command_line_become_those_of_the_page(folder: Path) -> None:
+    told = {
+        "Name a loss, for example --loss squared_error, or leave --optimizer out.": "Name a loss, for example the setting “loss: squared error”, or leave the setting “optimizer” out.",
+        "For example: --batch 32 --symbol h=128": "For example: batch 32, h = 128",
+        "--bias applies to widths such as 784-16-10.": "The setting “biases” applies to widths such as 784-16-10.",
+        "Did you mean relu? Activations: relu, elu.": "Did you mean relu? Activations: relu, elu.",
+    }
+    assert [each[1] for each in run(WORDS, list(told), folder)] == list(told.values())
+
+
+def test_advice_for_elsewhere_is_left_out(folder: Path) -> None:
+    texts = [
+        "Input input_ids: 3x64 by default; --input input_ids=… gives another.", "Examples: nncost count --help",
+        "For example: --examples 60000", 'pip install "nncost[charts]"',
+    ]  # fmt: skip
+    assert [each[1] for each in run(WORDS, texts, folder)] == [
+        "Input input_ids: 3x64 by default.", None, None, 'pip install "nncost[charts]"',
+    ]  # fmt: skip
 
 
 def test_compressed_bombs_are_refused(folder: Path) -> None:

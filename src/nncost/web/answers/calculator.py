@@ -28,14 +28,14 @@ _LOOPS_FROM = 6
 def calculator(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that a page shows of a source; ``formulas`` False leaves out what takes SymPy.
 
-    Sizes of a spec can be dragged; of a file there are the values alone. All numbers are in digits. Raise an NncostError for
+    Sizes of a spec can be dragged; those of a file have handles, too, but no formulas: each change is asked for. All numbers are in digits. Raise an NncostError for
     a source or a setting that does not fit.
     """
     settings = dict(request)
     source, wants_formulas = settings.pop("source"), settings.pop("formulas", True)
     front_end = registry.front_end_for(source)
     if front_end.kind != SPEC or str(source).endswith(tuple(front_end.endings)):
-        return _told(_counted(source, settings), source, settings)
+        return _file(source, settings)
     from nncost.web.answers.templates import Template
 
     template = Template.of(source, settings)
@@ -45,6 +45,13 @@ def calculator(request: Mapping[str, Any]) -> dict[str, Any]:
     result["handles"] = [_handle(handle) for handle in template.handles]
     result["pieces"] = template.pieces()
     return result | _in_symbols(template, settings, report, wants_formulas=wants_formulas)
+
+
+def _file(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    from nncost.web.answers.files import sized
+
+    found = sized(source, settings)
+    return _told(found.report, source, found.settings) | {"handles": [_handle(handle) for handle in found.handles]}
 
 
 def _counted(source: Any, settings: Mapping[str, Any]) -> Report:

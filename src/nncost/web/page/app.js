@@ -4,7 +4,7 @@ import { Asking, told } from "./asking.js";
 import { backend } from "./backend.js";
 import { element, say } from "./dom.js";
 import { BadLink, MOST_NETWORKS, read, written } from "./link.js";
-import { SETTINGS, closedRequest, drag, fresh, numbersOf } from "./network.js";
+import { SETTINGS, closedRequest, drag, fresh, numbersOf, rewrite } from "./network.js";
 import { LETTERS } from "./quantities.js";
 import { card, sentence, updateCard } from "./views/card.js";
 import { copyText } from "./views/copy.js";
@@ -16,7 +16,8 @@ const DEVICE = "h100";
 const [TYPING, DRAGGING, AT_ONCE] = [250, 160, 0];
 const place = (id) => document.getElementById(id);
 
-const state = { networks: [], device: DEVICE, tab: "", selected: 0 };
+/** `missing` are files that the link names: they were open where it was made. */
+const state = { networks: [], device: DEVICE, tab: "", selected: 0, missing: [] };
 const predictions = new Map();
 let choices = { devices: [] };
 let presets = { presets: [], families: [] };
@@ -36,19 +37,20 @@ const actions = {
   numberOf: (network) => state.networks.indexOf(network),
   drag(network, key, size) {
     drag(network, key, size);
-    network.title = "";
+    if (!isFile(network)) network.title = "";
     asking.numbers(network, DRAGGING);
-    changed(network);
+    show();
   },
   write(network, source) {
-    Object.assign(network, { source, title: "" });
+    rewrite(network, { source, title: "" });
+    foundMissing();
     asking.numbers(network, TYPING);
-    changed(network);
+    show();
   },
   set(network, key, value) {
-    network[key] = value;
+    rewrite(network, { [key]: value });
     asking.numbers(network, AT_ONCE);
-    changed(network);
+    show();
   },
   select(network) {
     const number = state.networks.indexOf(network);
@@ -98,6 +100,7 @@ function start(wanted) {
   const old = state.networks[state.selected];
   asking.forget(old);
   const network = fresh(wanted);
+  foundMissing();
   state.networks[state.selected] = network;
   asking.numbers(network, AT_ONCE);
   show();
@@ -114,36 +117,38 @@ async function open(file) {
 }
 
 // ------------------------------------------------------------------- what arrives
-function changed(network) {
-  askTime(network, 400);
-  show();
-}
-
 function arrived(network) {
-  askTime(network, 0);
+  askTime(network);
   const number = state.networks.indexOf(network);
   if (number >= 0) announce(sentence(network, numbersOf(network), number));
   show();
 }
 
 const NO_OPERATIONS = { told: { message: "There are no operations in this file, only parameters." } };
+const NO_NETWORK = { told: { message: "It appears once the spec can be read." } };
 
-function askTime(network, pause) {
-  if (network.error !== null || network.answer === null || state.device === "") return;
-  if (network.answer.kind === "weights") {
-    predictions.set(network.id, NO_OPERATIONS);
-    return;
+const timeRequest = (network) => ({ ...closedRequest(network), on: state.device });
+
+/** Ask how long the network takes, as it was answered: what is still being typed is nobody's network yet. */
+async function askTime(network) {
+  if (network.error !== null || network.answer === null || network.answer.kind === "weights") return;
+  const request = timeRequest(network);
+  const key = JSON.stringify(request);
+  try {
+    predictions.set(network.id, { key, found: await asking.ask(`time ${network.id}`, "predict", request) });
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    predictions.set(network.id, { key, found: { told: told(error) } });
   }
-  asking.later(`time ${network.id}`, pause, async () => {
-    try {
-      const answer = await asking.ask(`time ${network.id}`, "predict", { ...closedRequest(network), on: state.device });
-      predictions.set(network.id, answer);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      predictions.set(network.id, { told: told(error) });
-    }
-    show();
-  });
+  show();
+}
+
+/** The time of the network as it is now, or why there is none; nothing while it is not known. */
+function timeOf(network) {
+  if (network.error !== null) return NO_NETWORK;
+  if (network.answer?.kind === "weights") return NO_OPERATIONS;
+  const last = predictions.get(network.id);
+  return last?.key === JSON.stringify(timeRequest(network)) ? last.found : undefined;
 }
 
 // ------------------------------------------------------------------- what is shown
@@ -173,7 +178,7 @@ function render() {
   const device = choices.devices.find((each) => each.name === state.device)?.title ?? "";
   shown.forEach(({ network, numbers }, number) => updateCard(cards.get(network), {
     network, numbers, number, first: shown[0].numbers, count: shown.length, isSelected: number === state.selected, choices, device, actions,
-    prediction: predictions.get(network.id), firstPrediction: predictions.get(shown[0].network.id),
+    prediction: timeOf(network), firstPrediction: timeOf(shown[0].network),
   }));
   place("add").disabled = shown.length >= MOST_NETWORKS;
   panel.show(shown);
@@ -188,6 +193,13 @@ function announce(text) {
   if (text) said = setTimeout(() => say(place("status"), text), 700);
 }
 
+/** What the link missed is there, or is wanted no more. */
+function foundMissing() {
+  if (state.missing.length === 0) return;
+  state.missing = [];
+  complain("");
+}
+
 function complain(text) {
   const line = place("message");
   say(line, text);
@@ -195,10 +207,17 @@ function complain(text) {
 }
 
 // ------------------------------------------------------------------- the link
+const isFile = (network) => network.source.startsWith("upload:");
+
+/** The names of the files that are open. */
+function openFiles() {
+  return [...new Set(state.networks.filter(isFile).map((network) => network.title))];
+}
+
 function stateForLink() {
-  const networks = state.networks.filter((network) => !network.source.startsWith("upload:"));
+  const networks = state.networks.filter((network) => !isFile(network));
   return {
-    networks, device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab,
+    networks, files: [...state.missing, ...openFiles()], device: state.device === DEVICE ? "" : state.device, tab: panel.tab === panel.first ? "" : panel.tab,
     topic: panel.tab === "working" ? panel.topic : "", chart: panel.tab === "charts" ? panel.chart : "",
     selected: state.selected > 0 ? String(state.selected + 1) : "",
   };
@@ -206,7 +225,7 @@ function stateForLink() {
 
 async function writeLink() {
   const found = stateForLink();
-  const text = found.networks.length > 0 ? await written(found) : "";
+  const text = found.networks.length + found.files.length > 0 ? await written(found) : "";
   linkWritten = text;
   if (location.hash.replace(/^#/, "") !== text) history.replaceState(null, "", text === "" ? location.pathname : `#${text}`);
 }
@@ -214,7 +233,7 @@ async function writeLink() {
 async function readLink() {
   try {
     const found = await read(location.hash);
-    complain("");
+    complain(unshown(found));
     return found;
   } catch (error) {
     if (!(error instanceof BadLink)) throw error;
@@ -223,9 +242,23 @@ async function readLink() {
   }
 }
 
+/** What a link says that the page does not show. */
+function unshown(found) {
+  const lines = [];
+  const files = found?.files ?? [];
+  if (files.length > 0) lines.push(`A link holds no files. Open ${listed(files)} again to see ${files.length > 1 ? "them" : "it"}${found.networks.length === 0 ? "; until then this is the textbook network" : ""}.`);
+  if (found?.ignored) lines.push(`The link has ${listed(found.ignored.map((key) => JSON.stringify(key)))}, which nothing here is called: left out.`);
+  return lines.join(" ");
+}
+
+function listed(names) {
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
+}
+
 function restore(found) {
   state.networks.forEach((network) => asking.forget(network));
-  state.networks = (found?.networks ?? [FIRST]).map((network) => fresh({ ...network, title: network.title ?? titleOf(network) }));
+  state.missing = found?.files ?? [];
+  state.networks = (found?.networks.length > 0 ? found.networks : [FIRST]).map((network) => fresh({ ...network, title: network.title ?? titleOf(network) }));
   state.device = choices.devices.length === 0 || choices.devices.some((each) => each.name === found?.device) ? found?.device ?? DEVICE : DEVICE;
   state.selected = Math.min(Math.max(0, (Number.parseInt(found?.selected ?? "1", 10) || 1) - 1), state.networks.length - 1);
   panel.topic = found?.topic ?? panel.topic;
@@ -242,12 +275,12 @@ function titleOf(network) {
 
 async function shareLink() {
   await writeLink();
-  const left = state.networks.length - stateForLink().networks.length;
+  const left = openFiles();
   try {
     await copyText(location.href);
     say(place("share"), "Link copied");
     announce(`The link is copied: ${location.href.length.toLocaleString("en")} characters.`);
-    if (left > 0) complain("Files that were opened here are not in the link.");
+    if (left.length > 0) complain(`The link holds the name of ${listed(left)}, not the file: whoever opens it is asked for the file${stateForLink().networks.length === 0 ? ", and sees the textbook network until then" : ""}.`);
   } catch (error) {
     complain(`The link was not copied: ${error.message}. It stands in the address bar.`);
   }
@@ -271,8 +304,7 @@ place("add").addEventListener("click", () => add(fresh({ source: state.networks[
 place("share").addEventListener("click", shareLink);
 place("device").addEventListener("change", () => {
   state.device = place("device").value;
-  predictions.clear();
-  state.networks.forEach((network) => askTime(network, 0));
+  state.networks.forEach(askTime);
   show();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -280,6 +312,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   place("networks").focus();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+addEventListener("resize", show);
 addEventListener("nncost-link", writeLink);
 addEventListener("hashchange", async () => {
   if (location.hash.replace(/^#/, "") !== linkWritten) restore(await readLink());

@@ -2,8 +2,10 @@
 
 import { Refused } from "./backend.js";
 import { accept, fresh, keyOf, requestOf } from "./network.js";
+import { adviceInPage, inPage } from "./words.js";
 
 const KEPT = 60;
+const NOTHING_TYPED = { code: "spec", message: "No network is typed yet.", hint: "Type a spec such as 784-16-10, or start from one of the networks above." };
 
 /** Asks Python for what networks need; `onChange` hears that something arrived. */
 export class Asking {
@@ -32,6 +34,10 @@ export class Asking {
 
   async #numbers(network) {
     const key = keyOf(network);
+    if (network.source.trim() === "") {
+      this.#settle(network, () => { network.error = NOTHING_TYPED; });
+      return;
+    }
     try {
       let answer = await this.#beside(key);
       if (answer === null) {
@@ -109,8 +115,11 @@ export class Asking {
   }
 }
 
-/** An error as the page shows it. */
+/** An error as the page shows it, in the page's words. */
 export function told(error) {
-  if (error instanceof Refused) return error.told;
+  if (error instanceof Refused) {
+    const { message, hint } = error.told;
+    return { ...error.told, message: inPage(message), hint: hint && (error.isOwn ? hint : adviceInPage(hint)) };
+  }
   return { code: "error", message: "Something went wrong on this page.", hint: String(error?.message ?? error) };
 }

@@ -4,9 +4,10 @@ import { parsed } from "./wire.js";
 
 /** What Python says is wrong; `told` has its message, hint, position and correction. */
 export class Refused extends Error {
-  constructor(told) {
+  constructor(told, isOwn = false) {
     super(told.message);
     this.told = told;
+    this.isOwn = isOwn; // said by this page, not by Python
   }
 }
 
@@ -31,7 +32,7 @@ async function reached(address, options) {
     return await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused({ code: "unreachable", message: "nncost does not answer.", hint: "Is the command  nncost web  still running?" });
+    throw new Refused({ code: "unreachable", message: "nncost does not answer.", hint: "Is the command  nncost web  still running?" }, true);
   }
 }
 
@@ -89,7 +90,7 @@ class Worker_ {
   }
 
   upload() {
-    return Promise.reject(new Refused({ code: "option", message: "This page runs without a server, which files are read on.", hint: "With Python:  pip install \"nncost[web]\"  and then  nncost web" }));
+    return Promise.reject(new Refused({ code: "option", message: "This page runs without a server, which files are read on.", hint: "With Python:  pip install \"nncost[web]\"  and then  nncost web" }, true));
   }
 }
 

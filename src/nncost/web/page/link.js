@@ -2,7 +2,8 @@
 //
 //   #s=784-16-16-10&b=64&opt=adam&s=784-32-10&on=h100
 //
-// Each `s` begins a network, and what follows belongs to it; `on`, `show`, `of`, `chart` and `look` belong to the page.
+// Each `s` begins a network, and what follows belongs to it; `on`, `show`, `of`, `chart` and `look` belong to the page, and
+// `file` names a file that was open there, which no link holds. The names of the API's settings are read, too.
 
 export const MOST_NETWORKS = 4;
 export const MOST_READABLE = 1500;
@@ -10,6 +11,8 @@ export const MOST_CHARACTERS = 16000;
 export const MOST_SPEC = 20000;
 
 const KEYS = { b: "batch", loss: "loss", opt: "optimizer", type: "dtype", bias: "bias", act: "activation", mode: "mode" };
+const API_KEYS = { source: "s", batch: "b", optimizer: "opt", dtype: "type", activation: "act" };
+const MOST_NAME = 200;
 const PAGE_KEYS = { on: "device", show: "tab", look: "selected", of: "topic", chart: "chart" };
 const WORD = /^[A-Za-z0-9_.-]{1,60}$/;
 const DIGITS = /^[1-9][0-9]{0,999}$/;
@@ -27,6 +30,7 @@ export async function written(state) {
 
 function asText(state) {
   const parts = [];
+  for (const name of state.files ?? []) parts.push(["file", name.slice(0, MOST_NAME)]);
   for (const network of state.networks) {
     parts.push(["s", network.source]);
     for (const [key, name] of Object.entries(KEYS)) if (network[name]) parts.push([key, network[name]]);
@@ -73,12 +77,14 @@ async function decompressed(text) {
 }
 
 function fromText(text) {
-  const state = { networks: [] };
-  for (const part of text.split("&")) {
+  const state = { networks: [], files: [], ignored: [] };
+  for (const part of text.split("&").filter(Boolean)) {
     const at = part.indexOf("=");
-    if (at > 0) place(state, part.slice(0, at), unescaped(part.slice(at + 1)));
+    const key = unescaped(at < 0 ? part : part.slice(0, at));
+    place(state, Object.hasOwn(API_KEYS, key) ? API_KEYS[key] : key, at < 0 ? "" : unescaped(part.slice(at + 1)));
   }
-  if (state.networks.length === 0) throw new BadLink("The link names no network.");
+  for (const name of ["files", "ignored"]) if (state[name].length === 0) delete state[name];
+  if (state.networks.length === 0 && state.files === undefined) throw new BadLink("The link names no network.");
   return state;
 }
 
@@ -96,9 +102,17 @@ function place(state, key, value) {
     network[KEYS[key]] = value;
   } else if (network !== undefined && key.startsWith("at.") && SYMBOL.test(key.slice(3)) && DIGITS.test(value)) {
     network.symbols[key.slice(3)] = value;
-  } else {
+  } else if (key === "file" && value !== "" && value.length <= MOST_NAME && state.files.length < MOST_NETWORKS) {
+    state.files.push(value);
+  } else if (isKnown(key)) {
     throw new BadLink(`The link has ${JSON.stringify(key.slice(0, 20))}, which cannot be read.`);
+  } else {
+    state.ignored.push(key.slice(0, 20));
   }
+}
+
+function isKnown(key) {
+  return key === "file" || key.startsWith("at.") || Object.hasOwn(KEYS, key) || Object.hasOwn(PAGE_KEYS, key);
 }
 
 async function through(data, stream, most = Infinity) {

@@ -13,9 +13,14 @@ let lastId = 0;
 
 /** A network as the link has it; its numbers come with an answer. */
 export function fresh({ source, batch = "", symbols = {}, title = "", ...settings }) {
-  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, sizes: {}, depth: null };
+  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, isOther: false, isTyped: false, sizes: {}, depth: null };
   for (const name of SETTINGS) network[name] = settings[name] ?? "";
   return network;
+}
+
+/** Whether it is counted forward only, as a file is, and a network without a loss. */
+export function isForwardOnly(network) {
+  return (network.loss || network.answer?.settings.loss) === "none";
 }
 
 /** What Python is asked about a network. */
@@ -41,10 +46,17 @@ export function keyOf(network) {
   return JSON.stringify(requestOf(network));
 }
 
+/** Write another spec or setting: the last answer is to another network than this one until the next arrives. */
+export function rewrite(network, changes) {
+  Object.assign(network, changes, { isOther: true, error: null });
+  if ("source" in changes) network.isTyped = true;
+}
+
 /** Take Python's answer: its sizes and values are the truth. */
 export function accept(network, answer) {
   network.answer = answer;
   network.error = null;
+  network.isOther = network.isTyped = false;
   for (const name of Object.keys(network.symbols)) if (!Object.hasOwn(answer.symbols, name)) delete network.symbols[name];
   network.sizes = Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)]));
   network.depth = answer.depth
@@ -71,9 +83,9 @@ export function handlesOf(network) {
 /** Give a handle another size; the text of the spec follows. */
 export function drag(network, key, size) {
   const { answer, depth } = network;
-  if (key === DEPTH) {
+  if (key === DEPTH && depth !== null) {
     depth.number = size;
-  } else if (key === ALL_WIDTHS) {
+  } else if (key === ALL_WIDTHS && depth !== null) {
     depth.width = size;
     for (const run of answer.depth.runs) network.sizes[run.width] = size;
   } else {
@@ -81,6 +93,7 @@ export function drag(network, key, size) {
     if (depth !== null && depth.width !== null) depth.width = jointWidth(network);
   }
   const handle = answer.handles.find((each) => each.name === key);
+  if (!answer.pieces) network.isOther = true;
   if (handle?.group === BATCH) network.batch = String(size);
   if (answer.handles.some((each) => each.open)) network.symbols = bindings(network);
   network.source = sourceOf(network);
@@ -158,7 +171,7 @@ function hasOtherDepth(network) {
  */
 export function numbersOf(network) {
   const { answer } = network;
-  if (answer === null) return { of: () => null, rows: null, isFinal: false };
+  if (answer === null || network.isOther) return { of: () => null, rows: null, isFinal: network.error !== null };
   if (!hasChanged(network)) return { of: (path) => given(answer, path), rows: rowsAt(answer.rows, {}), isFinal: true };
   const derived = formulasFor(network);
   if (derived === null) return { of: () => null, rows: null, isFinal: false };

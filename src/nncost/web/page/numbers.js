@@ -93,6 +93,9 @@ export function difference(amount, first) {
   return `÷ ${factor(first, amount)}`;
 }
 
+/** What the words of `difference` say. */
+export const DIFFERENCES = "“to A” compares with network A: more or less in %, × and ÷ from twice and half on, = as many; new: A has none of it; none: only A has it.";
+
 function percent(amount, first) {
   const tenths = roundedQuotient((amount - first) * 1000n, first);
   const size = tenths < 0n ? -tenths : tenths;

@@ -1,9 +1,10 @@
 // The card of one network: its spec, its sizes, its settings and its main numbers.
 
 import { element, keyed, say } from "../dom.js";
-import { handlesOf, isEmpty } from "../network.js";
-import { bytes, difference, exact, seconds } from "../numbers.js";
+import { handlesOf, isEmpty, isForwardOnly } from "../network.js";
+import { DIFFERENCES, bytes, difference, exact, seconds } from "../numbers.js";
 import { HEADLINES, LETTERS } from "../quantities.js";
+import { adviceInPage } from "../words.js";
 import { showFault } from "./fault.js";
 import { handleRow, updateHandle } from "./handle.js";
 
@@ -66,8 +67,8 @@ function settingsOf(network, parts, actions) {
 function headline(row, network, actions) {
   const total = row.path ? numberButton(row, network, actions) : null;
   const parts = row.parts.map((part) => element("span", { class: "part" }, numberButton(part, network, actions), ` ${part.label}`));
-  return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label }),
-    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path })), element("span", { class: "parts" }, ...parts)));
+  return element("div", { class: `headline ${row.path ? "" : "phase"}` }, element("dt", { text: row.label, "data-label": row.path ?? null }),
+    element("dd", {}, total && element("span", { class: "total" }, total, element("span", { class: "difference", "data-path": row.path, title: DIFFERENCES })), element("span", { class: "parts" }, row.lead && element("span", { class: "lead", text: row.lead }), ...parts)));
 }
 
 /** A number that shows its arithmetic when it is clicked. */
@@ -76,8 +77,8 @@ function numberButton(row, network, actions) {
 }
 
 function timeLine() {
-  return element("div", { class: "headline time" }, element("dt", { text: "Time of a step" }),
-    element("dd", {}, element("span", { class: "total" }, element("output", { class: "seconds" }), element("span", { class: "difference" })), element("span", { class: "parts fit" })));
+  return element("div", { class: "headline time" }, element("dt", {}),
+    element("dd", {}, element("span", { class: "total" }, element("output", { class: "seconds" }), element("span", { class: "difference", title: DIFFERENCES })), element("span", { class: "parts fit" })));
 }
 
 // ------------------------------------------------------------------- as it is now
@@ -97,15 +98,17 @@ export function updateCard(made, { network, numbers, first, count, number, isSel
   parts.spec.setAttribute("aria-invalid", String(network.error !== null));
   fit(parts.spec);
   const empty = network.error === null && isEmpty(numbers.rows);
-  showFault(parts.fault, network.error ?? (empty ? { message: "Nothing is left of a layer's output at these sizes." } : null), network.source, (spec) => actions.write(network, spec));
+  const fault = network.error ?? (empty ? { message: "Nothing is left of a layer's output at these sizes." } : null);
+  showFault(parts.fault, fault, network.source, { onInstead: (spec) => actions.write(network, spec), isWaiting: network.isOther });
   updateHandles(parts, network, name, actions);
   updateSettings(parts, network, choices);
   updateTools(parts, name, count, number);
-  const isDim = network.error !== null || empty;
+  const isDim = network.error !== null || empty || network.isOther;
   parts.numbers.classList.toggle("dim", isDim);
   parts.numbers.hidden = network.answer === null && network.error !== null;
-  updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim });
-  updateTime(parts.numbers, { prediction, firstPrediction: number > 0 ? firstPrediction : null, device });
+  const isForward = isForwardOnly(network);
+  updateNumbers(parts, { numbers, first: number > 0 ? first : null, isDim, isForward });
+  updateTime(parts.numbers, { prediction, firstPrediction: number > 0 ? firstPrediction : null, device, isForward });
   updateNotes(parts, network);
 }
 
@@ -115,7 +118,8 @@ function fit(area) {
 }
 
 function updateHandles(parts, network, name, actions) {
-  const handles = handlesOf(network);
+  const isDisabled = network.isTyped && network.error !== null; // its sizes are not known: those are of the spec before
+  const handles = handlesOf(network).map((handle) => ({ ...handle, isDisabled }));
   const make = (handle) => handleRow(handle, () => name, (key, size) => actions.drag(network, key, size));
   parts.handles.setAttribute("aria-label", `Sizes of ${name}`);
   parts.detail.setAttribute("aria-label", `Widths of ${name} one by one`);
@@ -128,8 +132,8 @@ function updateSettings(parts, network, choices) {
   const known = network.answer?.settings ?? {};
   for (const [key, select] of Object.entries(parts.settings)) {
     const options = ["", ...(choices[key] ?? [])];
-    if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "as usual" })));
-    const usual = known[key] && !network[key] ? `${known[key].replaceAll("_", " ")}, as usual` : "as usual";
+    if (select.options.length !== options.length) select.replaceChildren(...options.map((value) => element("option", { value, text: value.replaceAll("_", " ") || "default" })));
+    const usual = known[key] && !network[key] ? `${known[key].replaceAll("_", " ")} (default)` : "default";
     if (select.options[0].text !== usual) select.options[0].text = usual;
     if (select.value !== network[key]) select.value = network[key];
   }
@@ -148,16 +152,21 @@ function updateTools(parts, name, count, number) {
   copy.disabled = count === LETTERS.length;
 }
 
-function updateNumbers(parts, { numbers, first, isDim }) {
+function labelOf(row, isForward) {
+  return isForward && row.forwardLabel ? row.forwardLabel : row.label;
+}
+
+function updateNumbers(parts, { numbers, first, isDim, isForward }) {
+  for (const label of parts.numbers.querySelectorAll("dt[data-label]")) say(label, labelOf(rowOf(label.dataset.label), isForward));
   for (const button of parts.numbers.querySelectorAll("button.number")) {
     const row = rowOf(button.dataset.path);
     const amount = numbers.of(row.path);
     const text = amount === null ? (numbers.isFinal ? "–" : "…") : row.write(amount);
     say(button, text);
     button.title = `${row.title ? `${row.title(amount)}. ` : ""}Show the arithmetic`;
-    button.setAttribute("aria-label", `${row.label}: ${amount === null ? "not known" : text}, show the arithmetic`);
+    button.setAttribute("aria-label", `${labelOf(row, isForward)}: ${amount === null ? "not known" : text}, show the arithmetic`);
     const part = button.closest(".part");
-    if (part) part.hidden = (amount === 0n && !row.path.startsWith("parameters")) || text === "–";
+    if (part && text !== "…") part.hidden = (amount === 0n && !row.path.startsWith("parameters")) || text === "–";
   }
   for (const mark of parts.numbers.querySelectorAll(".difference[data-path]")) say(mark, first === null || isDim ? "" : difference(numbers.of(mark.dataset.path), first.of(mark.dataset.path)));
   for (const line of parts.numbers.querySelectorAll(".headline.phase")) line.hidden = [...line.querySelectorAll(".part")].every((part) => part.hidden);
@@ -169,20 +178,21 @@ function rowOf(path) {
   return ROWS.get(path);
 }
 
-function updateTime(place, { prediction, firstPrediction, device }) {
+function updateTime(place, { prediction, firstPrediction, device, isForward }) {
   const line = place.querySelector(".time");
   const output = line.querySelector(".seconds");
   const fits = line.querySelector(".fit");
-  const middle = prediction?.seconds?.step?.[1] ?? prediction?.seconds?.forward?.[1];
-  say(line.querySelector("dt"), prediction?.seconds?.step || !prediction ? `Time of a step${device ? ` on ${device}` : ""}` : `Time of the forward pass on ${device}`);
+  const phase = isForward ? "forward" : "step";
+  const middle = prediction?.seconds?.[phase]?.[1];
+  say(line.querySelector("dt"), `Time of ${isForward ? "the forward pass" : "a step"}${device ? ` on ${device}` : ""}`);
   say(output, prediction?.told ? "–" : middle === undefined ? "…" : seconds(middle));
-  const other = firstPrediction?.seconds?.step?.[1];
+  const other = firstPrediction?.seconds?.[phase]?.[1];
   say(line.querySelector(".difference"), middle !== undefined && other ? difference(BigInt(Math.round(middle * 1e12)), BigInt(Math.max(1, Math.round(other * 1e12)))) : "");
-  say(fits, prediction?.told ? prediction.told.message : middle === undefined ? "" : rangeOf(prediction));
+  say(fits, prediction?.told ? prediction.told.message : middle === undefined ? "" : rangeOf(prediction, phase));
 }
 
-function rangeOf(prediction) {
-  const [low, , high] = prediction.seconds.step ?? prediction.seconds.forward;
+function rangeOf(prediction, phase) {
+  const [low, , high] = prediction.seconds[phase];
   const memory = prediction.memory ?? {};
   const room = memory.fits === false ? `; needs more than its ${bytes(BigInt(memory.capacity_bytes))}` : "";
   return `${prediction.label}: ${seconds(low)} to ${seconds(high)}${room}`;
@@ -190,7 +200,7 @@ function rangeOf(prediction) {
 
 function updateNotes(parts, { answer }) {
   const unknown = answer && !answer.complete ? answer.unknown : [];
-  const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)] : [];
+  const notes = answer ? [...answer.notes, ...answer.memory.notes, ...answer.estimated.map((each) => `Estimated: ${each}`)].map(adviceInPage).filter(Boolean) : [];
   const key = JSON.stringify([unknown, notes]);
   if (parts.notes.dataset.shown === key) return;
   parts.notes.dataset.shown = key;
@@ -215,5 +225,6 @@ export function sentence(network, numbers, number) {
   if (network.error) return `Network ${LETTERS[number]}: ${network.error.message}`;
   const parameters = numbers.of("parameters.total");
   const flops = numbers.of("step.flops");
-  return parameters === null ? "" : `Network ${LETTERS[number]}: ${exact(parameters)} parameters, ${exact(flops)} flops in a step.`;
+  const pass = isForwardOnly(network) ? "the forward pass" : "a step";
+  return parameters === null ? "" : `Network ${LETTERS[number]}: ${exact(parameters)} parameters, ${exact(flops)} flops in ${pass}.`;
 }

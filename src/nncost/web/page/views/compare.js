@@ -1,13 +1,13 @@
 // Every number of every network, and how it differs from the first one's.
 
 import { element } from "../dom.js";
-import { difference } from "../numbers.js";
+import { DIFFERENCES, difference } from "../numbers.js";
 import { GROUPS, LETTERS } from "../quantities.js";
 
 /** The tables of all numbers, one for each group; `networks` are those on the page with their `numbers`. */
 export function comparison(networks, actions) {
   const made = element("div", { class: "groups", "data-count": String(networks.length) }, ...GROUPS.map((group) => table(group, networks, actions)).filter(Boolean));
-  return made;
+  return networks.length > 1 ? element("div", {}, element("p", { class: "quiet legend", text: DIFFERENCES }), made) : made;
 }
 
 function table(group, networks, actions) {
@@ -16,7 +16,7 @@ function table(group, networks, actions) {
   const title = element("span", { class: "group", text: group.title });
   const head = element("tr", {}, element("th", { scope: "col" }, title), ...networks.flatMap((_, number) => [
     element("th", { scope: "col", class: "number" }, networks.length > 1 ? element("span", { class: "badge", "data-number": String(number), text: LETTERS[number] }) : element("span", { class: "unseen", text: "amount" })),
-    ...(number > 0 ? [element("th", { scope: "col", class: "number quiet", text: `to ${LETTERS[0]}` })] : []),
+    ...(number > 0 ? [element("th", { scope: "col", class: "number quiet", text: `to ${LETTERS[0]}`, title: DIFFERENCES })] : []),
   ]));
   return element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": `${group.title}, a table that scrolls` },
     element("table", { class: "all-numbers" }, element("thead", {}, head), element("tbody", {}, ...rows)));

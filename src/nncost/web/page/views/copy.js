@@ -61,6 +61,13 @@ export async function copyText(text) {
   if (!isCopied) throw new Error("the browser does not allow it");
 }
 
+/** The name of a file about a network, without its ending: `nncost-784-16-16-10-drawing`. */
+export function fileName(network, what) {
+  const text = network.title && network.source.startsWith("upload:") ? network.title.replace(/\.[a-z]+$/i, "") : network.title || network.source;
+  const plain = text.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60).replace(/-+$/, "");
+  return ["nncost", plain, what].filter(Boolean).join("-").toLowerCase();
+}
+
 /** Hand a file to the reader. */
 export function download(blob, name) {
   const link = document.createElement("a");

@@ -3,6 +3,8 @@
 import { element, say } from "../dom.js";
 import { exact, typed } from "../numbers.js";
 
+const ACCEPTED = "A whole number, 1 or more.";
+let lastWord = 0;
 const MOST_STEPS = 2048n;
 const FINE = 1024n;
 
@@ -11,24 +13,29 @@ export function handleRow(handle, networkName, onDrag) {
   const name = element("span", { class: "handle-name" });
   const slider = element("input", { type: "range", class: "slider", min: "0" });
   const field = element("input", { type: "text", class: "size", inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: "1400" });
-  const row = element("div", { class: "handle" }, element("span", { class: "handle-label" }, name), slider, field);
+  const word = element("p", { class: "size-word", id: `word-${++lastWord}`, role: "status" });
+  field.setAttribute("aria-describedby", word.id);
+  const row = element("div", { class: "handle" }, element("span", { class: "handle-label" }, name), slider, field, word);
   row.scale = null;
   const set = (size) => {
+    say(word, "");
     row.handle = { ...row.handle, size };
     onDrag(row.handle.key, size);
   };
   slider.addEventListener("input", () => set(sizeAt(row.scale, slider.value)));
-  field.addEventListener("input", () => read(field, set));
-  field.addEventListener("change", () => write(field, row.handle));
+  field.addEventListener("input", () => read(row, set));
+  field.addEventListener("change", () => settle(row, set));
   field.addEventListener("keydown", (event) => step(event, row.handle, set));
-  row.parts = { name, slider, field, networkName };
+  row.parts = { name, slider, field, word, networkName };
   return row;
 }
 
 /** Show a handle as it is now. */
 export function updateHandle(row, handle) {
-  const { name, slider, field, networkName } = row.parts;
+  const { name, slider, field, word, networkName } = row.parts;
+  const isSame = row.handle?.size === handle.size;
   row.handle = handle;
+  slider.disabled = field.disabled = handle.isDisabled === true;
   say(name, handle.places > 1 ? `${handle.label} (${handle.places} places)` : handle.label);
   for (const [input, what] of [[slider, ""], [field, ", as a number"]]) input.setAttribute("aria-label", `${handle.label} of ${networkName()}${what}`);
   const isHeld = document.activeElement === slider;
@@ -37,8 +44,10 @@ export function updateHandle(row, handle) {
   slider.value = String(positionOf(row.scale, handle.size));
   slider.setAttribute("aria-valuetext", exact(handle.size));
   slider.style.setProperty("--share", `${(100 * Number(slider.value)) / Math.max(1, row.scale.steps)}%`);
+  if (!isSame) say(word, "");
+  const isWrong = field.getAttribute("aria-invalid") === "true";
+  if (isSame && isWrong && document.activeElement === field) return;
   if (document.activeElement !== field || typed(field.value) !== handle.size) write(field, handle);
-  field.removeAttribute("aria-invalid");
 }
 
 function write(field, handle) {
@@ -47,10 +56,36 @@ function write(field, handle) {
   field.removeAttribute("aria-invalid");
 }
 
-function read(field, set) {
+/** Take what is typed, or say in a word why it is not taken. */
+function read({ handle, parts: { field, word } }, set) {
   const size = typed(field.value);
-  if (size === null) field.setAttribute("aria-invalid", "true");
-  else set(size);
+  const reason = size === null ? ACCEPTED : size === nearest(handle, size) ? "" : `In steps of ${handle.step}: Enter takes ${nearest(handle, size)}.`;
+  say(word, reason);
+  if (reason === "") field.removeAttribute("aria-invalid");
+  else field.setAttribute("aria-invalid", "true");
+  if (reason === "") set(size);
+}
+
+/** What is typed is done: a size between two steps goes to the nearest, and the last size comes back for what is none. */
+function settle(row, set) {
+  const { handle, parts: { field, word } } = row;
+  const [written, size] = [field.value.trim().slice(0, 20), typed(field.value)];
+  if (size !== null && size !== nearest(handle, size)) {
+    set(nearest(handle, size));
+    say(word, `${size} is between steps of ${handle.step}: ${row.handle.size} is taken.`);
+  } else if (size === null) {
+    say(word, `${written === "" ? "Nothing" : `“${written}”`} is no size: ${handle.size} stays. ${ACCEPTED}`);
+  }
+  write(field, row.handle);
+}
+
+/** The size nearest to one that the layers accept, as attention of several heads does in steps. */
+function nearest({ size: present, step = 1 }, size) {
+  const unit = BigInt(step);
+  const least = present % unit || unit;
+  if (size <= least) return least;
+  const behind = (size - least) % unit;
+  return 2n * behind >= unit ? size - behind + unit : size - behind;
 }
 
 /** Arrow and page keys in the field step as those of a slider do. */

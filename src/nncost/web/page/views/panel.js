@@ -5,7 +5,7 @@ import { element, say } from "../dom.js";
 import { closedRequest, keyOf } from "../network.js";
 import { LETTERS } from "../quantities.js";
 import { comparison, comparisonRows } from "./compare.js";
-import { copyText, download, pngOf, tableAs } from "./copy.js";
+import { copyText, download, fileName, pngOf, tableAs } from "./copy.js";
 import { layerRows, layers } from "./layers.js";
 import { picture, theme } from "./picture.js";
 import { working } from "./working.js";
@@ -151,17 +151,30 @@ export class Panel {
   #picture(purpose, wanted, before) {
     const found = this.#asked(purpose, "plot", wanted);
     if (this.#isShown(`${purpose} ${found.key} ${found.state}`)) return null;
-    const made = picture(found, "Python draws it …");
-    const png = element("button", { type: "button", class: "small wordy", id: "png", text: "PNG", on: { click: () => this.#png(made.querySelector("svg")) } });
-    const svg = element("button", { type: "button", class: "small wordy", id: "svg", text: "SVG", on: { click: () => download(new Blob([found.answer.picture], { type: "image/svg+xml" }), "nncost.svg") } });
+    const of = `${purpose} ${this.#selected.network.id}`;
+    const made = this.#lastPicture(found, of) ?? picture(found, "Python draws it …");
+    made.dataset.of = of;
+    const name = fileName(this.#selected.network, purpose === "drawing" ? "drawing" : this.chart);
+    const png = element("button", { type: "button", class: "small wordy", id: "png", text: "PNG", on: { click: () => this.#png(made.querySelector("svg"), name) } });
+    const svg = element("button", { type: "button", class: "small wordy", id: "svg", text: "SVG", on: { click: () => download(new Blob([found.answer.picture], { type: "image/svg+xml" }), `${name}.svg`) } });
+    png.disabled = svg.disabled = found.isBusy === true;
     const tools = found.answer ? [element("span", { class: "quiet", text: "Save as" }), png, ...(found.answer.form === "svg" ? [svg] : [])] : [];
     return [this.#heading(), ...(before.length + tools.length > 0 ? [element("p", { class: "panel-tools" }, ...before, ...tools)] : []), made];
   }
 
-  async #png(svg) {
+  /** The picture that is there, dimmed, until that of the network as it is now replaces it. */
+  #lastPicture(found, of) {
+    const last = this.place.querySelector("figure.drawn");
+    if (!found.isBusy || !found.answer || last?.dataset.of !== of) return null;
+    last.classList.add("waiting");
+    last.setAttribute("aria-busy", "true");
+    return last;
+  }
+
+  async #png(svg, name) {
     try {
       if (svg === null) throw new Error("it is not drawn yet");
-      download(await pngOf(svg), "nncost.png");
+      download(await pngOf(svg), `${name}.png`);
       this.announce("The picture is saved as PNG.");
     } catch (error) {
       this.announce(`No picture: ${error.message}.`);

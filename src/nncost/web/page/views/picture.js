@@ -6,7 +6,7 @@ import { safeSvg } from "../sanitize.js";
 /** A picture with its title, or what there is to say instead. */
 export function picture({ told, answer, isBusy }, waiting) {
   if (told) return element("p", { class: "quiet", text: `${told.message} ${told.hint ?? ""}` });
-  if (!answer) return element("p", { class: "quiet", text: isBusy ? waiting : "" });
+  if (!answer || isBusy) return element("p", { class: "quiet", text: isBusy ? waiting : "" });
   const place = element("div", { class: "picture", role: "img", "aria-label": answer.description });
   if (answer.form === "svg") place.append(safeSvg(answer.picture) ?? "");
   else draw(place, answer.picture);
@@ -16,10 +16,13 @@ export function picture({ told, answer, isBusy }, waiting) {
 let vega = null;
 
 async function draw(place, specification) {
-  place.append(element("p", { class: "quiet", text: "The chart is drawn …" }));
+  const said = element("p", { class: "quiet", text: "The script that draws charts is loaded, once …" });
+  place.append(said);
   try {
     vega ??= import("../../vega.js");
     await vega;
+    said.textContent = "The chart is drawn …";
+    if (typeof window.vegaEmbed !== "function") throw new Error("its script is not complete, load the page again");
     const inside = element("div", {});
     await window.vegaEmbed(inside, specification, { ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false });
     place.replaceChildren(inside);

@@ -1,6 +1,6 @@
 // Where to start from: presets, families with a few named sizes, and files.
 
-import { element } from "../dom.js";
+import { element, say } from "../dom.js";
 import { typed } from "../numbers.js";
 
 /** Fill the bar of presets; `onStart` hears the network that is wanted, `onFile` a file. */
@@ -15,15 +15,17 @@ function familyForm(family, onStart) {
     const input = element("input", { type: "text", class: "size", inputmode: "numeric", maxlength: "40", value: parameter.value, "data-name": parameter.name, autocomplete: "off" });
     return element("label", {}, element("span", { text: parameter.label }), input);
   });
-  const form = element("form", { class: "family-form" }, ...fields, element("button", { type: "submit", text: "Use it" }));
+  const word = element("p", { class: "family-word", role: "status" });
+  const form = element("form", { class: "family-form" }, ...fields, word, element("button", { type: "submit", text: "Use it" }));
   const made = element("details", { class: "family" }, element("summary", { class: "chip", text: `${family.title} …` }), form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const source = specOf(family, form);
+    const source = fitted(family, form, word) ? specOf(family, form, word) : null;
     if (source === null) return;
     made.open = false;
     onStart({ source, title: family.title });
   });
+  form.addEventListener("input", () => word.replaceChildren());
   made.addEventListener("toggle", () => {
     if (!made.open) return;
     closeOthers(made);
@@ -47,14 +49,29 @@ function keepInside(made, form) {
   form.style.left = `${Math.max(0, Math.min(made.offsetLeft, bar.clientWidth - form.offsetWidth))}px`;
 }
 
+/** Whether sizes are multiples of others as they must be, as a width of its heads; one that is not goes to the nearest, with a word. */
+function fitted(family, form, word) {
+  const field = (name) => form.querySelector(`[data-name="${name}"]`);
+  for (const { name, label, multiple_of: other } of family.parameters.filter((each) => each.multiple_of)) {
+    const [size, unit] = [typed(field(name).value), typed(field(other).value)];
+    if (size === null || unit === null || size % unit === 0n) continue;
+    const times = (2n * size + unit) / (2n * unit);
+    field(name).value = String((times || 1n) * unit);
+    say(word, `${size} is no multiple of ${unit} ${other}: the ${label} is ${field(name).value} now.`);
+    return false;
+  }
+  return true;
+}
+
 /** The spec of a family at the sizes in its form; null, with the field marked, where one is none. */
-function specOf(family, form) {
+function specOf(family, form, word) {
   let source = family.spec;
   for (const input of form.querySelectorAll("input")) {
     const size = typed(input.value);
     input.toggleAttribute("aria-invalid", size === null);
     if (size === null) {
       input.setAttribute("aria-invalid", "true");
+      say(word, "Each is a whole number, 1 or more.");
       input.focus();
       return null;
     }

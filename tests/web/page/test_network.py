@@ -121,6 +121,26 @@ def test_symbols_keep_the_text(folder: Path) -> None:
     check(found)
 
 
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "hasOwnProperty"])
+def test_symbols_may_be_called_what_objects_have(name: str, folder: Path) -> None:
+    (found,) = dragged(f"4-{name}-2", [[(name, 9)]], folder)
+    assert found["request"]["symbols"] == {name: "9"}
+    check(found)
+
+
+def test_bytes_of_a_short_sequence_are_left_to_python(folder: Path) -> None:
+    source = "2, embedding 12 4, dense 8, rnn 8, dense 2"
+    handle = next(each for each in asked(source)["handles"] if each["label"] == "sequence length")
+    (found,) = dragged(source, [[(handle["name"], 1)]], folder)
+    check(found)
+    assert found["values"]["step.read_bytes"] is None
+
+
+def test_the_last_member_of_a_family_stays_where_the_language_has_it() -> None:
+    (last,) = [each for each in asked("4-h0-h1-...-hl-2")["handles"] if each["group"] == "repeat"]
+    assert (last["least"], last["minimum"], last["most"]) == ("2", "2", "1999")
+
+
 def test_families(folder: Path) -> None:
     (found,) = dragged("h0-h1-...-hl", [[("h", 9), ("l", 7)]], folder)
     assert found["request"]["symbols"] == {"l": "7", **{f"h{number}": "9" for number in range(8)}}

@@ -97,6 +97,8 @@ def _handle(handle: Handle) -> dict[str, Any]:
         "name": handle.name, "label": handle.label, "group": handle.group, "value": handle.text,
         "minimum": integer_text(low), "maximum": integer_text(high), "places": max(1, len(handle.places)),
     }  # fmt: skip
+    if handle.most is not None:
+        result |= {"least": integer_text(handle.least), "most": integer_text(handle.most)}
     if handle.step != 1:
         result["step"] = integer_text(handle.step)
     if handle.is_open:
@@ -112,7 +114,9 @@ def _range(handle: Handle) -> tuple[int, int]:
     """The sizes between which a slider goes: up to a power of two some way above the present one."""
     ahead = 2 * handle.value if handle.group == REPEAT else 1 << (2 * handle.value - 1).bit_length()
     high = max(_FARTHEST.get(handle.group, _WIDEST), ahead)
-    low = handle.value % handle.step or handle.step
+    low = max(handle.least, handle.value % handle.step or handle.step)
+    if handle.most is not None:
+        high = min(high, handle.most)
     return low, high - (high - low) % handle.step
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 
 from nncost.frontends.spec.grammar import CommaForm, Dots, Width, Widths
+from nncost.frontends.spec.layers import MAX_LAYERS
 from nncost.frontends.spec.places import Written
 from nncost.frontends.spec.sizes import Place
 from nncost.notation.tree import integer_text
@@ -26,6 +27,7 @@ class Handle:
 
     ``name`` is the symbol that stands for it in formulas, ``group`` which sizes it may be one with. ``base`` is the name of a
     whole family of sizes from member ``first`` on, ``h`` for ``h0-h1-...-hl``. ``is_open`` holds for symbols of the writer's own.
+    Sizes below ``least`` and above ``most`` are refused by the spec language.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Handle:
     base: str = ""
     first: int = 0
     step: int = 1
+    least: int = 1
+    most: int | None = None
 
     @property
     def text(self) -> str:
@@ -191,9 +195,12 @@ def _families(written: Written, values: Mapping[str, int]) -> list[Handle]:
     ]
     first = min((int(member) for member in members if member.isdigit()), default=0)
     size = values.get(f"{base}{first}", DEFAULTS[FEATURES])
+    before_end = before.size.text.removeprefix(base)
+    least = 1 + (int(before_end) if before_end.isdigit() else first)
+    last = values.get(end, max(DEFAULTS[REPEAT], least))
     return [
         Handle(base, f"all widths {base}", FEATURES, size, is_open=True, base=base, first=first),
-        Handle(end, f"last layer {end}", REPEAT, values.get(end, DEFAULTS[REPEAT]), is_open=True),
+        Handle(end, f"last layer {end}", REPEAT, last, is_open=True, least=least, most=MAX_LAYERS - 1),
     ]
 
 

@@ -93,7 +93,7 @@ function place(state, key, value) {
   if (key === "s") {
     if (state.networks.length === MOST_NETWORKS) throw new BadLink(`The link has more than ${MOST_NETWORKS} networks.`);
     if (value.length > MOST_SPEC) throw new BadLink("A network in the link is too long.");
-    state.networks.push({ source: value, symbols: {} });
+    state.networks.push({ source: value, symbols: Object.create(null) });
   } else if (Object.hasOwn(PAGE_KEYS, key) && WORD.test(value)) {
     state[PAGE_KEYS[key]] = value;
   } else if (network !== undefined && key === "b" && DIGITS.test(value)) {

@@ -11,9 +11,14 @@ const BATCH = "batch";
 
 let lastId = 0;
 
+/** An object for names that people gave: one may be called `constructor` or `__proto__`. */
+function byName(content = {}) {
+  return Object.assign(Object.create(null), content);
+}
+
 /** A network as the link has it; its numbers come with an answer. */
 export function fresh({ source, batch = "", symbols = {}, title = "", ...settings }) {
-  const network = { id: ++lastId, source, batch, symbols: { ...symbols }, title, answer: null, error: null, isBusy: false, isOther: false, isTyped: false, sizes: {}, depth: null };
+  const network = { id: ++lastId, source, batch, symbols: byName(symbols), title, answer: null, error: null, isBusy: false, isOther: false, isTyped: false, sizes: byName(), depth: null };
   for (const name of SETTINGS) network[name] = settings[name] ?? "";
   return network;
 }
@@ -35,9 +40,9 @@ export function requestOf(network) {
 /** The request about a network as it was answered, with a size for each of its symbols. */
 export function closedRequest(network) {
   const request = requestOf(network);
-  const known = network.answer?.symbols ?? {};
+  const known = byName(network.answer?.symbols);
   delete request.symbols;
-  const symbols = Object.fromEntries(Object.keys({ ...known, ...network.symbols }).map((name) => [name, network.symbols[name] ?? known[name]]));
+  const symbols = Object.fromEntries(Object.keys(byName({ ...known, ...network.symbols })).map((name) => [name, network.symbols[name] ?? known[name]]));
   return Object.keys(symbols).length > 0 ? { ...request, symbols } : request;
 }
 
@@ -58,7 +63,7 @@ export function accept(network, answer) {
   network.error = null;
   network.isOther = network.isTyped = false;
   for (const name of Object.keys(network.symbols)) if (!Object.hasOwn(answer.symbols, name)) delete network.symbols[name];
-  network.sizes = Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)]));
+  network.sizes = byName(Object.fromEntries(answer.handles.map((handle) => [handle.name, BigInt(handle.value)])));
   network.depth = answer.depth
     ? { number: BigInt(answer.depth.number.value), width: answer.depth.width ? BigInt(answer.depth.width.value) : null }
     : null;
@@ -110,7 +115,7 @@ function hiddenAreAlike(network) {
 
 /** The sizes of the symbols that the spec's writer left open. */
 function bindings(network) {
-  const found = {};
+  const found = byName();
   for (const handle of network.answer.handles.filter((each) => each.open && each.group !== BATCH)) {
     const size = network.sizes[handle.name];
     if (!handle.base) found[handle.name] = String(size);
@@ -177,13 +182,15 @@ export function numbersOf(network) {
   if (derived === null) return { of: () => null, rows: null, isFinal: false };
   const { formulas, sizes, memoryHolds } = derived;
   const of = (path) => {
-    if (path.startsWith("memory.") && !memoryHolds && !MEMORY_ALWAYS.has(path)) return null;
+    if (!memoryHolds && (BYTES_MOVED.test(path) || (path.startsWith("memory.") && !MEMORY_ALWAYS.has(path)))) return null;
     if (Object.hasOwn(formulas.quantities, path)) return valueOrNull(formulas.quantities[path], sizes);
     return Object.hasOwn(answer.values, path) || path.startsWith("memory.") ? null : 0n;
   };
   return { of, rows: rowsAt(formulas.rows, sizes), isFinal: false };
 }
 
+/** Traffic: that of a recurrent layer is another one in a sequence of one step. */
+const BYTES_MOVED = /\.(read|write)_bytes$/;
 /** Bytes that do not depend on when memory is freed. */
 const MEMORY_ALWAYS = new Set(["parameters", "gradients", "optimizer_state", "buffers", "inputs", "resident"].map((name) => `memory.${name}`));
 
@@ -203,7 +210,7 @@ function formulasFor(network) {
   const formulas = isDeeper ? answer.depth.formulas : answer.formulas;
   if (!formulas || (isDeeper && !hiddenAreAlike(network))) return null;
   const hidden = new Set(isDeeper ? answer.depth.runs.flatMap((run) => [run.width, run.count]) : []);
-  const sizes = {};
+  const sizes = byName();
   let memoryHolds = true;
   for (const handle of answer.handles.filter((each) => !hidden.has(each.name))) {
     const size = network.sizes[handle.name];

@@ -59,7 +59,7 @@ function write(field, handle) {
 /** Take what is typed, or say in a word why it is not taken. */
 function read({ handle, parts: { field, word } }, set) {
   const size = typed(field.value);
-  const reason = size === null ? ACCEPTED : size === nearest(handle, size) ? "" : `In steps of ${handle.step}: Enter takes ${nearest(handle, size)}.`;
+  const reason = size === null ? ACCEPTED : size === nearest(handle, size) ? "" : `${accepted(handle)}: Enter takes ${nearest(handle, size)}.`;
   say(word, reason);
   if (reason === "") field.removeAttribute("aria-invalid");
   else field.setAttribute("aria-invalid", "true");
@@ -72,15 +72,26 @@ function settle(row, set) {
   const [written, size] = [field.value.trim().slice(0, 20), typed(field.value)];
   if (size !== null && size !== nearest(handle, size)) {
     set(nearest(handle, size));
-    say(word, `${size} is between steps of ${handle.step}: ${row.handle.size} is taken.`);
+    say(word, `${accepted(handle)}: ${row.handle.size} is taken instead of ${written}.`);
   } else if (size === null) {
     say(word, `${written === "" ? "Nothing" : `“${written}”`} is no size: ${handle.size} stays. ${ACCEPTED}`);
   }
   write(field, row.handle);
 }
 
-/** The size nearest to one that the layers accept, as attention of several heads does in steps. */
-function nearest({ size: present, step = 1 }, size) {
+function accepted({ step = 1, least, most }) {
+  return most ? `From ${least} to ${most}` : `In steps of ${step}`;
+}
+
+/** The size nearest to one that the layers accept: attention of several heads in steps, the last of a family within bounds. */
+function nearest(handle, size) {
+  const { least = 1, most } = handle;
+  const stepped = inStep(handle, size);
+  if (stepped < BigInt(least)) return BigInt(least);
+  return most && stepped > BigInt(most) ? BigInt(most) : stepped;
+}
+
+function inStep({ size: present, step = 1 }, size) {
   const unit = BigInt(step);
   const least = present % unit || unit;
   if (size <= least) return least;
@@ -94,13 +105,14 @@ function step(event, handle, set) {
   const by = { ArrowUp: unit, ArrowDown: -unit, PageUp: 10n * unit, PageDown: -10n * unit }[event.key];
   if (by === undefined) return;
   event.preventDefault();
-  if (handle.size + by >= 1n) set(handle.size + by);
+  if (handle.size + by >= 1n) set(nearest(handle, handle.size + by));
 }
 
 // ------------------------------------------------------------------- sliders go to any size
 function scaleOf(handle) {
   const [low, high, unit] = [BigInt(handle.minimum), BigInt(handle.maximum), BigInt(handle.step ?? 1)];
-  const top = handle.size > high ? 2n * handle.size : high;
+  const far = handle.size > high ? 2n * handle.size : high;
+  const top = handle.most && far > BigInt(handle.most) ? BigInt(handle.most) : far;
   const count = (top - low) / unit;
   return { low, unit: count > MOST_STEPS ? (count / FINE) * unit : unit, steps: Number(count > MOST_STEPS ? FINE : count), step: unit };
 }

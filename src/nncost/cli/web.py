@@ -71,9 +71,11 @@ def _write(folder: str, pyodide: str | None) -> None:
     """Write the static page, and say how to look at it."""
     from nncost.web.static import write
 
+    place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise OptionError(f"--static takes a folder, and {folder[:60]!r} is a file.", instead=Instead(folder, "site"))
     if pyodide is None:
         say("nncost: npm downloads Pyodide (14 MB); --pyodide DIR names a copy that is there")
-    place = Path(folder)
     names = write(place, None if pyodide is None else Path(pyodide))
     size_bytes = sum((place / name).stat().st_size for name in names)
     say(f"nncost: {len(names)} files, {bytes_text(size_bytes)}. Try them:  {_try(folder)}")

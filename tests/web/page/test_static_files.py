@@ -96,6 +96,14 @@ def test_a_folder_that_cannot_be_written(pyodide: Path, tmp_path: Path) -> None:
         write(tmp_path / "file" / "site", pyodide)
 
 
+def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "there").write_text("")
+    assert run(["web", "--static", str(tmp_path / "there")]) == 2
+    said = capsys.readouterr().err
+    assert "is a file" in said
+    assert "npm" not in said
+
+
 def test_pyodide_is_for_the_static_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["web", "--pyodide", "somewhere"]) == 2
     assert "--pyodide is for --static" in capsys.readouterr().err

@@ -106,7 +106,7 @@ def test_a_spec_from_standard_input(tmp_path: Path) -> None:
         ([*BLOBS, "--data", "none.csv"], "none.csv does not exist"),
         ([*BLOBS, "--data", "{blobs}", "--epochs", "ten"], "--epochs takes a whole number ≥ 1, received 'ten'"),
         ([*BLOBS, "--data", "{blobs}", "--learning-rate", "fast"], "takes a number such as 0.01, received 'fast'"),
-        ([*BLOBS, "--data", "{blobs}", "--learning-rate", "nan"], "learning_rate must be a number"),
+        ([*BLOBS, "--data", "{blobs}", "--learning-rate", "nan"], "--learning-rate must be a number"),
         ([*BLOBS, "--data", "{blobs}", "--seed", "-1"], "--seed takes"),
         ([*BLOBS, "--data", "{blobs}", "--task", "magic"], "unknown task 'magic'"),
         ([*BLOBS, "--data", "{blobs}", "--resume", "none"], "no training to resume at none"),

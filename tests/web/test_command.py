@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -101,6 +102,32 @@ def test_it_ends_when_it_is_asked_to() -> None:
         code, _, err = stopped(process, signal.SIGTERM)
     assert code in (0, -signal.SIGTERM)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_clients_that_hang_up_do_not_end_it(resets: bool) -> None:
+    """Each goes while an answer of several parts is on the way; writing to nobody is a signal, which ends other commands."""
+    with running() as (process, address):
+        host, port = address.removeprefix("http://").rstrip("/").split(":")
+        asked = b"GET /page/app.js HTTP/1.1\r\nHost: " + f"{host}:{port}".encode() + b"\r\n\r\n"
+        for number in range(200):
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
+                if resets:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(asked * (1 + number % 3))
+        assert httpx.get(f"{address}health", timeout=PATIENCE).status_code == 200
+        assert process.poll() is None
+
+
+def test_workers_that_are_gone_do_not_end_it() -> None:
+    """Writing to a process that is gone is a signal, too."""
+    with running() as (process, address):
+        for width in range(1, 9):
+            for line in _children(process.pid):
+                os.kill(int(line.split()[0]), signal.SIGKILL)
+            answers = [httpx.post(f"{address}api/count", json={"source": f"4-{width}-{n}"}, timeout=PATIENCE) for n in (1, 2)]
+            assert all("error" in answer.json() or answer.status_code == 200 for answer in answers)
+        assert process.poll() is None
 
 
 def test_no_process_is_left(tmp_path: object) -> None:

@@ -23,8 +23,10 @@ def address() -> Iterator[str]:
         found = re.search(r"http://[\d.:]+/", serving.stderr.readline())
         assert found is not None
         yield found[0]
+        has_ended = serving.poll()
         serving.terminate()
-        serving.wait(PATIENCE)
+        _, said = serving.communicate(timeout=PATIENCE)
+        assert has_ended is None, f"the server ended by itself with {has_ended}: {said[-2000:]}"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -24,6 +25,8 @@ def serve(host: str, port: int, limits: Limits, ready: Callable[[str], None]) ->
     for module, package in _EXTRA:
         if find_spec(module) is None:
             raise MissingExtraError("the web calculator", package, "web")
+    if hasattr(signal, "SIGPIPE"):  # A client that hangs up is no end of the program, as it is for other commands.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     with listening(host, port) as own:
         asyncio.run(_served(own, host, limits, ready))
 

@@ -125,7 +125,9 @@ def test_workers_that_are_gone_do_not_end_it() -> None:
         for width in range(1, 9):
             for line in _children(process.pid):
                 os.kill(int(line.split()[0]), signal.SIGKILL)
-            answers = [httpx.post(f"{address}api/count", json={"source": f"4-{width}-{n}"}, timeout=PATIENCE) for n in (1, 2)]
+            answers = [
+                httpx.post(f"{address}api/count", json={"source": f"4-{width}-{n}"}, timeout=PATIENCE) for n in (1, 2)
+            ]
             assert all("error" in answer.json() or answer.status_code == 200 for answer in answers)
         assert process.poll() is None
 

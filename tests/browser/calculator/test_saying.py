@@ -27,15 +27,15 @@ def test_a_size_that_is_none_is_refused_in_a_word(visited: Open, address: str, t
     watched = visited(address)
     inputs = field(watched, "inputs")
     inputs.fill(text)
-    assert inputs.get_attribute("aria-invalid") == "true"
-    assert "whole number, 1 or more" in word(watched, "inputs").text_content()
+    watched.until(lambda: inputs.get_attribute("aria-invalid") == "true")
+    watched.until(lambda: "whole number, 1 or more" in word(watched, "inputs").text_content())
     inputs.press("Enter")
-    assert inputs.input_value() == "784"
-    assert "784 stays" in word(watched, "inputs").text_content()
+    watched.until(lambda: inputs.input_value() == "784")
+    watched.until(lambda: "784 stays" in word(watched, "inputs").text_content())
     assert word(watched, "inputs").get_attribute("role") == "status"
     inputs.fill("100")
-    assert word(watched, "inputs").text_content() == ""
-    assert watched.page.locator(".spec").input_value() == "100-16-16-10"
+    watched.until(lambda: word(watched, "inputs").text_content() == "")
+    watched.until(lambda: watched.page.locator(".spec").input_value() == "100-16-16-10")
 
 
 def test_widths_of_heads_go_to_the_nearest(visited: Open, address: str) -> None:

@@ -22,11 +22,11 @@ class Watched:
         page.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: self.hosts.add(host_of(request.url)))
 
-    def until(self, expression: str, patience: float = PATIENCE) -> None:
-        """Wait until an expression holds; asked again and again from outside, since the page's policy forbids ``eval`` inside."""
+    def until(self, wanted: str | Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Wait until an expression of the page, or a function here, holds; the page's policy forbids ``eval`` inside."""
         end = time.monotonic() + patience
-        while not self.page.evaluate(expression):
-            assert time.monotonic() < end, expression
+        while not (self.page.evaluate(wanted) if isinstance(wanted, str) else wanted()):
+            assert time.monotonic() < end, wanted
             self.page.wait_for_timeout(30)
 
     def settled(self) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
 from nncost.errors import OptionError
-
-_LONGEST = 100
-"""Characters of a file's name that its temporary neighbour repeats."""
 
 
 def write_output(path: str | os.PathLike[str], content: bytes) -> None:
@@ -29,11 +27,12 @@ def write_output(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _write(place: Path, content: bytes) -> None:
-    beside = place.parent / f".{place.name[:_LONGEST]}.{token_hex(4)}"
+    beside = place.parent / f".nncost.{token_hex(8)}"
     try:
         with beside.open("xb") as file:
             file.write(content)
         beside.replace(place)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise

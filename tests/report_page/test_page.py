@@ -123,6 +123,11 @@ def test_it_asks_for_nothing(tmp_path: Path) -> None:
     assert len(page.encode()) < MEGABYTE
 
 
+def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
+    text = Parts(page_of(tmp_path, "784-h-10")).text
+    assert "The picture layers is not here: a chart needs numbers; these sizes have none: h." in text
+
+
 def test_incomplete_is_said_and_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, output = str(hostile_file(tmp_path)), tmp_path / "r.html"
     assert run(["report", path, "-o", str(output)]) == 3

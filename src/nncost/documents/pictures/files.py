@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from os import PathLike, fspath
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from nncost.documents.pictures.theme import LIGHT, THEMES, specification
 from nncost.errors import Instead, OptionError
 from nncost.names import nearest, shortened
+from nncost.output_files import write_output
 
 if TYPE_CHECKING:
     from nncost.documents.document import Chart
 
 _SCALE = 2.0
 """Dots of a PNG for each point, as screens of today have them."""
-_KEPT = 100
-"""Characters of a file's name in that of the one which is written first."""
 
 
 def save(chart: Chart, path: str | PathLike[str], theme: str = LIGHT) -> None:
@@ -31,7 +28,7 @@ def save(chart: Chart, path: str | PathLike[str], theme: str = LIGHT) -> None:
     """
     target = Path(fspath(path))
     writer = writer_of(target)
-    _replace(target, writer(chart, checked(theme)))
+    write_output(target, writer(chart, checked(theme)))
 
 
 def writer_of(path: Path) -> Callable[[Chart, str], bytes]:
@@ -106,17 +103,3 @@ _ALSO = {
     ".eps": ".svg",
 }
 """What else people draw into; only for suggestions."""
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Write beside the file and put that in its place, so that nobody ever finds half of one."""
-    written = target.with_name(f".{target.name[:_KEPT]}.{token_hex(8)}")
-    try:
-        with written.open("xb") as file:
-            file.write(content)
-        written.replace(target)
-    except (OSError, ValueError) as error:
-        with suppress(OSError, ValueError):
-            written.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or error
-        raise OptionError(f"cannot write {shortened(str(target))!r}: {reason}.") from None

@@ -1,11 +1,11 @@
-"""The pictures of a report page: those that its numbers suffice for."""
+"""The pictures of a report page, and why one of them is not there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nncost.documents.document import Chart
+from nncost.documents.document import Chart, Note
 from nncost.errors import NncostError
 from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
@@ -13,30 +13,30 @@ from nncost.timing.prediction import Prediction
 from nncost.views.charts import chart_of
 
 
-def pictures(report: Report, prediction: Prediction | None) -> Iterator[Chart]:
+def pictures(report: Report, prediction: Prediction | None) -> Iterator[Chart | Note]:
     """Yield the drawing of the network, its cost by layer and by module, its memory, and with seconds their causes."""
-    yield from _if_numbers("network", report)
-    yield from _if_numbers("layers", report)
-    yield from _if_numbers("tree", report)
-    yield from _if_numbers("memory", report)
+    yield from _drawn("network", report)
+    yield from _drawn("layers", report)
+    yield from _drawn("tree", report)
+    yield from _drawn("memory", report)
     if prediction is not None:
-        yield from _if_numbers("time", prediction)
+        yield from _drawn("time", prediction)
         device = str(prediction.device.get("name"))
         if _is_in_catalogue(device):
-            yield from _if_numbers("roofline", report, on=device)
+            yield from _drawn("roofline", report, on=device)
 
 
-def comparison(reports: Sequence[Report]) -> Iterator[Chart]:
+def comparison(reports: Sequence[Report]) -> Iterator[Chart | Note]:
     """Yield the networks side by side, where their sizes are numbers."""
-    yield from _if_numbers("compare", reports)
+    yield from _drawn("compare", reports)
 
 
-def _if_numbers(kind: str, subject: Any, **settings: Any) -> Iterator[Chart]:
-    """Yield the chart, or nothing where a size has no number or there is nothing to show: the tables say so."""
+def _drawn(kind: str, subject: Any, **settings: Any) -> Iterator[Chart | Note]:
+    """Yield the chart or, where a size has no number or there is nothing to show, a note that says so."""
     try:
         yield chart_of(kind, subject, **settings)
-    except NncostError:
-        return
+    except NncostError as error:
+        yield Note(f"The picture {kind} is not here: {error.message}")
 
 
 def _is_in_catalogue(name: str) -> bool:

@@ -119,6 +119,16 @@ def test_clients_that_hang_up_do_not_end_it(resets: bool) -> None:
         assert process.poll() is None
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say which signals are ignored")
+def test_the_signal_of_who_hangs_up_is_ignored() -> None:
+    """The other tests of it depend on the moment; this one does not."""
+    with running() as (process, _):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        ignored = re.search(r"^SigIgn:\s*([0-9a-f]+)$", status, re.MULTILINE)
+        assert ignored is not None
+        assert int(ignored[1], 16) >> (signal.SIGPIPE - 1) & 1
+
+
 def test_workers_that_are_gone_do_not_end_it() -> None:
     """Writing to a process that is gone is a signal, too."""
     with running() as (process, address):

@@ -156,7 +156,7 @@ CASES: dict[str, Case] = {
 
 # ------------------------------------------------------------------- one network, in a process of its own
 def one(name: str) -> dict[str, Any]:
-    from nncost.api import settings_of
+    from nncost.pipeline.keywords import settings_of
     from nncost.pipeline.report_on import report_on
     from nncost.timing.devices.profile_store import this_profile
     from nncost.timing.measure.step import Stepper, median_of, random_state_left

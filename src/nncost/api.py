@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
-from nncost.dims import symbol
-from nncost.errors import OptionError, SymbolError
-from nncost.frontends.arguments import MAX_NAME_LENGTH, arguments_of, shapes_of, whole
-from nncost.frontends.model import BiasChoice, LoadOptions
-from nncost.names import nearest
-from nncost.pipeline.choices import CHOICES, chosen
+from nncost.errors import OptionError
+from nncost.frontends.arguments import whole
+from nncost.pipeline.keywords import check_keywords, settings_of
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import CountSettings, Settings, refuse
+from nncost.pipeline.settings import CountSettings, refuse
 from nncost.report import Report
 
 if TYPE_CHECKING:
-    from nncost.dims import Dim
     from nncost.documents.document import Chart, Document
     from nncost.notation.formula import Formula
     from nncost.timing.devices.profile import Profile
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from nncost.trainer.outcome import Training
     from nncost.trainer.progress import Progress
     from nncost.trainer.run import PreparedTraining
-    from nncost.views.report_page.network import Network
 
 
 def count(
@@ -194,59 +190,12 @@ def write_report(
     """
     from nncost.output_files import write_output
     from nncost.views.notebook import followed
-
-    with followed(None, "counting") as progress:
-        page, _ = report_page_of(sources, progress, inputs=inputs, on=on, **settings)
-    write_output(path, page.encode())
-
-
-def report_page_of(
-    sources: Sequence[Any],
-    progress: Callable[[str, int, int], None] | None = None,
-    *,
-    inputs: Any = None,
-    on: str | None = None,
-    **settings: Unpack[CountSettings],
-) -> tuple[str, bool]:
-    """Return the page of :func:`write_report`, and whether every operation on it was counted.
-
-    ``progress(what, done, of)`` is called on the way.
-    """
+    from nncost.views.report_page.gather import gather
     from nncost.views.report_page.page import report_page
 
-    if not sources:
-        raise OptionError("a report needs a source.", hint="For example: 784-16-16-10")
-    said = progress or (lambda what, done, of: None)
-    networks = []
-    for number, source in enumerate(sources):
-        said(f"counting {number + 1} of {len(sources)}", 2 * number, 2 * len(sources))
-        report = count(source, inputs, **settings)
-        said(f"working out {number + 1} of {len(sources)}", 2 * number + 1, 2 * len(sources))
-        networks.append(_network(report, source, inputs, on, settings))
-    return report_page(networks), all(network.report.complete for network in networks)
-
-
-def _network(report: Report, source: Any, inputs: Any, on: str | None, settings: CountSettings) -> Network:
-    """What a page says of one source: counted, worked out and, where a device is known, predicted."""
-    from nncost.views.report_page.network import Network
-
-    if report.storage is not None:
-        return Network(report)
-    explanation = explain(source, inputs=inputs, **settings)
-    return Network(report, explanation, _seconds(source, inputs, on, settings))
-
-
-def _seconds(source: Any, inputs: Any, on: str | None, settings: CountSettings) -> Prediction | None:
-    """Seconds on a device; where none was named, those of this machine, if its profile and the sizes suffice for them."""
-    if on is not None:
-        return predict(source, inputs, on=on, **settings)
-    from nncost.timing.predict import predict_this
-
-    chosen: Any = {name: value for name, value in settings.items() if name not in _NOT_PREDICTED}
-    try:
-        return predict_this(_source(source), settings_of(inputs, **chosen))
-    except (OptionError, SymbolError):
-        return None
+    with followed(None, "counting") as progress:
+        networks = gather([_source(source) for source in sources], settings_of(inputs, **settings), on, progress)
+    write_output(path, report_page(networks).encode())
 
 
 _NOT_PREDICTED = {
@@ -282,15 +231,12 @@ def predict(
     """
     chosen = settings_of(inputs, **settings)
     refuse(chosen, _NOT_PREDICTED, "a prediction")
-    from nncost.timing.predict import THIS, predict_named
-
-    if on != THIS:
-        return predict_named(_source(source), chosen, on)
-    from nncost.timing.predict_this_machine import predict_here
+    from nncost.timing.predict import THIS
+    from nncost.timing.predict_source import predict_source
     from nncost.views.notebook import followed
 
-    with followed(progress, "timing operators") as shown:
-        return predict_here(_source(source), chosen, shown)
+    with followed(progress, "timing operators") if on == THIS else nullcontext(progress) as shown:
+        return predict_source(_source(source), chosen, on, shown)
 
 
 def plot(
@@ -325,7 +271,7 @@ def plot(
     """
     from nncost.views.charts import KINDS, chart_of, check_settings, kind_named
 
-    _check_names(settings)
+    check_keywords(settings)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     name = kind_named(kind if kind is not None else "layers" if len(sources) == 1 else "compare")
     own = {"quantity": quantity, "on": on, "over": over, "by": by, "depth": depth, "top": top}
@@ -462,88 +408,3 @@ _NETWORK_KEYWORDS = ("symbols", "freeze", "bias", "activation", "dtype")
 def _source(source: object) -> Any:
     """A spec, a path, a graph or a framework's model; the registry refuses anything else by name."""
     return str(fspath(source)) if isinstance(source, PathLike) else source
-
-
-def settings_of(
-    inputs: Any = None,
-    *,
-    batch: int | str | None = None,
-    symbols: Mapping[str, int] | None = None,
-    examples: int | str | None = None,
-    dtype: str | None = None,
-    bias: str = "all",
-    activation: str = "sigmoid",
-    reuse: bool = True,
-    learn: bool | None = None,
-    convention: str | None = None,
-    freeze: str | Sequence[str] = (),
-    epochs: int = 1,
-    accumulate: int = 1,
-    **others: Any,
-) -> Settings:
-    """The settings behind the keywords of :func:`count`, each checked here, at the edge."""
-    _check_names(others)
-    bindings, given = _bindings(symbols), arguments_of(inputs)
-    others = {name: chosen(name, value) if name in CHOICES else value for name, value in others.items()}
-    load = LoadOptions(
-        batch=None if batch is None else _size("batch", batch, bindings),
-        symbols=bindings,
-        named_elsewhere=frozenset(name for name in (batch, examples) if isinstance(name, str)),
-        inputs=shapes_of(given),
-        given=given,
-        dtype=str(chosen("dtype", dtype or "float32")),
-        dtype_given=dtype is not None,
-        bias=cast("BiasChoice", chosen("bias", bias)),
-        activation=str(chosen("activation", activation)),
-        reuse=_truth("reuse", reuse),
-        learn=None if learn is None else _truth("learn", learn),
-    )
-    return Settings(
-        examples=None if examples is None else _size("examples", examples, bindings),
-        epochs=whole("epochs", epochs),
-        accumulate=whole("accumulate", accumulate),
-        freeze=_patterns(freeze),
-        convention=str(chosen("convention", convention or "nncost")),
-        load=load,
-        **others,
-    )
-
-
-def _check_names(others: Mapping[str, Any]) -> None:
-    """Raise TypeError for a keyword that is no setting."""
-    accepted = ("inputs", *CountSettings.__annotations__)
-    for name in others:
-        if name not in accepted:
-            close = nearest(name, accepted)
-            hint = "" if close is None else f" Did you mean {close!r}?"
-            raise TypeError(f"there is no setting {name!r}.{hint} There are: {', '.join(accepted)}.")
-
-
-def _truth(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} is True or False, received {value!r}")
-    return value
-
-
-def _size(name: str, value: object, bindings: Mapping[str, int]) -> Dim:
-    """A whole number, or the symbol of that name unless it is bound."""
-    if not isinstance(value, str):
-        return whole(name, value)
-    if not (value.isascii() and value.isidentifier() and len(value) <= MAX_NAME_LENGTH):
-        raise OptionError(f"{name} must be a whole number or a name such as B, received {value[:60]!r}")
-    return bindings[value] if value in bindings else symbol(value)
-
-
-def _patterns(freeze: object) -> tuple[str, ...]:
-    patterns = tuple(freeze) if isinstance(freeze, (list, tuple, set, frozenset)) else (freeze,)
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            raise OptionError(f"freeze takes layer paths such as 'dense.1', received {pattern!r}")
-    return patterns
-
-
-def _bindings(symbols: object) -> dict[str, int]:
-    if not isinstance(symbols or {}, Mapping):
-        raise OptionError(f"symbols are names with numbers such as {{'h': 128}}, received {symbols!r}")
-    given = cast("Mapping[str, object]", symbols or {})
-    return {str(name): whole(f"the symbol {name}", value) for name, value in given.items()}

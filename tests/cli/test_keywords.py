@@ -9,9 +9,9 @@ import click
 import pytest
 
 import nncost
-from nncost.api import settings_of
 from nncost.documents import FORMATS
 from nncost.documents.document import Chart
+from nncost.pipeline.keywords import settings_of
 from nncost.pipeline.settings import CountSettings
 from nncost.plots import PredictionPlots, ReportPlots
 from nncost.views.charts import KINDS

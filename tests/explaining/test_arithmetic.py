@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nncost.api import explain, settings_of
+from nncost.api import explain
 from nncost.counting.quantities import ALL
 from nncost.documents.document import Document, Heading, Line, Work
 from nncost.explaining.accounts import accounts_of
@@ -18,6 +18,7 @@ from nncost.explaining.topics import COUNTS, TOPICS
 from nncost.frontends.arguments import inputs_of
 from nncost.ir.graph import PHASES
 from nncost.pipeline.count import count_source
+from nncost.pipeline.keywords import settings_of
 from nncost.pipeline.report_on import report_on
 from tests.explaining.explained import CNN
 

@@ -91,8 +91,8 @@ def test_time_is_told_when_asked_for_alone() -> None:
 
 
 def test_the_step_that_is_run_is_the_step_that_is_counted() -> None:
-    from nncost.api import settings_of
     from nncost.explaining.time_here import numpy_step
+    from nncost.pipeline.keywords import settings_of
 
     for spec in (
         "8-4-2",

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nncost
-from nncost.api import settings_of
 from nncost.pipeline.count import count_source
+from nncost.pipeline.keywords import settings_of
 from tests.memory.interpreter import Interpreter
 from tests.symbols.test_substitution import SPECS
 

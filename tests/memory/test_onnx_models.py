@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 import nncost
-from nncost.api import settings_of
 from nncost.pipeline.count import count_source
+from nncost.pipeline.keywords import settings_of
 from tests.memory.interpreter import Interpreter
 from tests.onnx.examples import EXAMPLES, Example
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import nncost
-from nncost.api import settings_of
+from nncost.pipeline.keywords import settings_of
 from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.fingerprint import no_trace

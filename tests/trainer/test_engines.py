@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nncost
-from nncost.api import settings_of
 from nncost.ir.training.optimizers import OPTIMIZERS
+from nncost.pipeline.keywords import settings_of
 from nncost.trainer.network import network_of
 from nncost.trainer.numpy_engine import NumpyEngine
 from nncost.trainer.settings import training_settings

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nncost
-from nncost.api import settings_of
+from nncost.pipeline.keywords import settings_of
 from nncost.trainer.network import network_of
 from nncost.trainer.scaling import standard, unit_range
 from nncost.trainer.split import split_rows

@@ -32,8 +32,8 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @count_options
 def command(source: str, quantity: str | None, at: tuple[str, ...], form: str | None, **options: Any) -> int:
     """Print formulas."""
-    from nncost.api import settings_of
     from nncost.documents.document import Note
+    from nncost.pipeline.keywords import settings_of
     from nncost.pipeline.report_on import report_on
     from nncost.views.count import warnings
     from nncost.views.formula import formula_document, formulas_of

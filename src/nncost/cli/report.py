@@ -38,10 +38,12 @@ _ENDINGS = ("", ".html", ".htm")
 @count_options
 def command(sources: tuple[str, ...], output: str | None, on: str | None, allow_unknown: bool, **options: Any) -> int:
     """Write the page of some sources."""
-    from nncost.api import report_page_of
     from nncost.cli.messages import say
     from nncost.cli.progress import progress_bar
     from nncost.output_files import write_output
+    from nncost.pipeline.keywords import settings_of
+    from nncost.views.report_page.gather import gather
+    from nncost.views.report_page.page import report_page
 
     if output is None and sys.stdout.isatty():
         raise OptionError("a page is a file: name it with -o.", hint="For example: -o report.html")
@@ -50,14 +52,15 @@ def command(sources: tuple[str, ...], output: str | None, on: str | None, allow_
             f"a report is a page of HTML, received {output[-60:]!r}.", hint="For a PDF, print the page from a browser.",
             instead=Instead(output, f"{Path(output).stem}.html"),
         )  # fmt: skip
-    texts, given = [source_text(source) for source in sources], keywords(**options)
+    texts, settings = [source_text(source) for source in sources], settings_of(**keywords(**options))
     with progress_bar("counting") if sys.stderr.isatty() else nullcontext() as progress:
-        page, is_complete = report_page_of(texts, progress, on=on, **given)
-    content = page.encode()
+        networks = gather(texts, settings, on, progress)
+    content = report_page(networks).encode()
     if output in (None, "-"):
         sys.stdout.buffer.write(content)
     else:
         assert output is not None
         write_output(output, content)
         say(f"nncost: wrote {output} ({len(content):,} bytes).")
+    is_complete = all(network.report.complete for network in networks)
     return 0 if is_complete or allow_unknown else EXIT_INCOMPLETE

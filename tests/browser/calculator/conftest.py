@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.calculator.watched import PATIENCE, Open, Watched, host_of
+from tests.browser.calculator.watched import Open, Watched, host_of
+from tests.browser.expect import PATIENCE
 
 
 @pytest.fixture(scope="session")

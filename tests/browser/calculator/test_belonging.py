@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.calculator.watched import Open, Watched
+from tests.browser.expect import expect
 
 TIME = ".headline.time"
 FAULTY = "784-128:rleu-10"
@@ -20,16 +21,18 @@ def test_no_time_of_an_earlier_spec(visited: Open, address: str) -> None:
     time = watched.page.locator(TIME)
     watched.until("/\\d/.test(document.querySelector('.seconds').textContent)")
     written(watched, "784-0-10")
-    first = watched.page.locator(".fault").text_content()
-    assert time.locator(".seconds").text_content() == "–"
-    assert "once the spec can be read" in time.text_content()
+    fault = watched.page.locator(".fault")
+    first = fault.text_content()
+    expect(time.locator(".seconds")).to_have_text("–")
+    expect(time).to_contain_text("once the spec can be read")
     written(watched, FAULTY)
-    assert "unknown activation" in watched.page.locator(".fault").text_content() != first
-    assert "once the spec can be read" in time.text_content()
-    assert watched.page.locator("button[data-path='parameters.total']").text_content() == "–"
+    expect(fault).to_contain_text("unknown activation")
+    expect(fault).not_to_have_text(first)
+    expect(time).to_contain_text("once the spec can be read")
+    expect(watched.page.locator("button[data-path='parameters.total']")).to_have_text("–")
     written(watched, "784-128:relu-10")
     watched.until("/\\d/.test(document.querySelector('.seconds').textContent)")
-    assert watched.page.locator("button[data-path='parameters.total']").text_content() == "101,770"
+    expect(watched.page.locator("button[data-path='parameters.total']")).to_have_text("101,770")
 
 
 def test_no_fault_of_an_earlier_spec_while_one_is_typed(visited: Open, address: str) -> None:
@@ -39,7 +42,7 @@ def test_no_fault_of_an_earlier_spec_while_one_is_typed(visited: Open, address: 
     watched.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert not watched.page.locator(".fault-message").is_visible()
     watched.settled()
-    assert watched.page.locator(".fault-message").count() == 0
+    expect(watched.page.locator(".fault-message")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

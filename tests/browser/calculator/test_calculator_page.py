@@ -14,6 +14,7 @@ import pytest
 import nncost
 from nncost.web.answers.formulas import quantities
 from tests.browser.calculator.watched import Open, Watched
+from tests.browser.expect import expect
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 GPT = "64, embedding 512 96, [residual[layernorm, attention heads=12 causal], residual[layernorm, dense 384, gelu, dense 96]]*7, dense 512 bias=no, softmax"
@@ -54,7 +55,7 @@ def field(watched: Watched, label: str) -> Any:
 
 def test_the_textbook_network(visited: Open, address: str) -> None:
     watched = visited(address)
-    assert spec(watched).input_value() == "784-16-16-10"
+    expect(spec(watched)).to_have_value("784-16-16-10")
     assert shown(watched)["parameters.total"] == 13_002
     check(watched)
     answer = json.loads(watched.page.evaluate(
@@ -99,12 +100,12 @@ def test_any_size_can_be_typed(visited: Open, address: str) -> None:
     watched = visited(address)
     field(watched, "all hidden widths").fill("1e30")
     watched.settled()
-    assert spec(watched).input_value() == f"784-{10**30}-{10**30}-10"
+    expect(spec(watched)).to_have_value(f"784-{10**30}-{10**30}-10")
     label = watched.page.locator("button[data-path='parameters.total']").first.text_content()
     total = str(nncost.count(spec(watched).input_value()).parameters.total)
     assert label == f"{int(total[:9]):,},…,{total[-9:-6]},{total[-6:-3]},{total[-3:]} ({len(total)} digits)"
     field(watched, "all hidden widths").fill("many")
-    assert field(watched, "all hidden widths").get_attribute("aria-invalid") == "true"
+    expect(field(watched, "all hidden widths")).to_have_attribute("aria-invalid", "true")
     assert str(10**30) in spec(watched).input_value()
 
 
@@ -112,7 +113,7 @@ def test_symbols_have_sizes_to_drag(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s=784-h-h-10")
     field(watched, "h").fill("40")
     watched.settled()
-    assert spec(watched).input_value() == "784-h-h-10"
+    expect(spec(watched)).to_have_value("784-h-h-10")
     assert shown(watched)["parameters.total"] == nncost.count("784-40-40-10").parameters.total
     watched.until("location.hash.includes('at.h=40')")
 
@@ -125,11 +126,11 @@ def test_faults_show_a_caret_while_typing(visited: Open, address: str) -> None:
     line, carets = caret.text_content().split("\n")
     assert line == "784-128:relo-10"
     assert carets.rstrip() == "        ^^^^"
-    assert "unknown activation" in watched.page.locator(".fault").text_content()
+    expect(watched.page.locator(".fault")).to_contain_text("unknown activation")
     watched.page.get_by_role("button", name="784-128:relu-10").click()
     watched.settled()
-    assert spec(watched).input_value() == "784-128:relu-10"
-    assert watched.page.locator(".fault").is_hidden()
+    expect(spec(watched)).to_have_value("784-128:relu-10")
+    expect(watched.page.locator(".fault")).to_be_hidden()
     check(watched)
 
 
@@ -138,13 +139,13 @@ def test_presets_and_families(visited: Open, address: str) -> None:
     for name in ("LeNet-5", "ResNet for small images", "GPT-2 small, without positions", "Any widths"):
         watched.page.get_by_role("button", name=name).click()
         watched.settled()
-        assert watched.page.locator(".title").text_content() == name
+        expect(watched.page.locator(".title")).to_have_text(name)
         assert shown(watched)["parameters.total"] > 0
     watched.page.get_by_text("Fully connected …").click()
     watched.page.get_by_role("textbox", name="hidden layers", exact=True).fill("5")
     watched.page.get_by_role("button", name="Use it").locator("visible=true").click()
     watched.settled()
-    assert spec(watched).input_value() == "784-64:relu*5-10"
+    expect(spec(watched)).to_have_value("784-64:relu*5-10")
     check(watched)
 
 
@@ -163,8 +164,8 @@ def test_four_networks_and_their_link(visited: Open, address: str) -> None:
     watched.page.get_by_role("button", name="Add a network").click()
     watched.page.get_by_role("button", name="Add a network").click()
     watched.settled()
-    assert watched.page.locator(".card").count() == 4
-    assert watched.page.get_by_role("button", name="Add a network").is_disabled()
+    expect(watched.page.locator(".card")).to_have_count(4)
+    expect(watched.page.get_by_role("button", name="Add a network")).to_be_disabled()
     spec(watched, 1).fill(GPT)
     spec(watched, 2).fill("1x28x28, conv 6 5 pad=2, relu, maxpool 2, flatten, dense 10, softmax")
     spec(watched, 3).fill("784-100:relu-10:softmax")
@@ -180,17 +181,17 @@ def test_four_networks_and_their_link(visited: Open, address: str) -> None:
     again.until("[...document.querySelectorAll('.seconds')].every((place) => /\\d/.test(place.textContent))")
     after = again.page.locator(".card").evaluate_all("cards => cards.map((card) => [card.querySelector('.spec').value, card.querySelector('.headlines').innerText])")  # fmt: skip
     assert after == before
-    assert again.page.get_by_role("tab", name="Layers").get_attribute("aria-selected") == "true"
+    expect(again.page.get_by_role("tab", name="Layers")).to_have_attribute("aria-selected", "true")
     assert again.page.url == link
     differences = again.page.locator(".card").nth(1).locator(".difference").all_text_contents()
     assert any(text.startswith("×") for text in differences)
     again.page.locator(".card").nth(3).get_by_role("button", name="Move to the left").click()
     again.settled()
-    assert spec(again, 2).input_value() == "784-100:relu-10:softmax"
+    expect(spec(again, 2)).to_have_value("784-100:relu-10:softmax")
     again.page.locator(".card").nth(0).get_by_role("button", name="Remove").click()
     again.settled()
-    assert again.page.locator(".card").count() == 3
-    assert spec(again, 0).input_value() == GPT
+    expect(again.page.locator(".card")).to_have_count(3)
+    expect(spec(again, 0)).to_have_value(GPT)
 
 
 def test_worked_arithmetic(visited: Open, address: str) -> None:
@@ -198,7 +199,7 @@ def test_worked_arithmetic(visited: Open, address: str) -> None:
     watched.page.locator(".card button[data-path='forward.mul']").click()
     working = watched.page.locator(".working")
     working.get_by_text("forward.mul = 12,960").wait_for()
-    assert watched.page.get_by_role("tab", name="Worked arithmetic").get_attribute("aria-selected") == "true"
+    expect(watched.page.get_by_role("tab", name="Worked arithmetic")).to_have_attribute("aria-selected", "true")
     assert working.locator("math").count() > 3
     watched.page.get_by_label("Explained:").select_option("parameters")
     working.get_by_text("13,002").first.wait_for()
@@ -209,7 +210,7 @@ def test_drawing_and_charts(visited: Open, address: str) -> None:
     watched = visited(address)
     drawing = watched.page.locator(".picture svg")
     drawing.wait_for()
-    assert "16 neurons" in drawing.text_content()
+    expect(drawing).to_contain_text("16 neurons")
     with watched.page.expect_download() as file:
         watched.page.get_by_role("button", name="PNG").click()
     assert Path(file.value.path()).read_bytes().startswith(b"\x89PNG")
@@ -263,7 +264,7 @@ def test_every_control_by_keyboard(visited: Open, address: str) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     watched.settled()
-    assert spec(watched).input_value() == "784-18-18-10"
+    expect(spec(watched)).to_have_value("784-18-18-10")
     check(watched)
     field(watched, "batch").focus()
     for key in ("ArrowUp", "PageUp", "ArrowDown"):
@@ -271,7 +272,7 @@ def test_every_control_by_keyboard(visited: Open, address: str) -> None:
     check(watched, batch=11)
     page.get_by_role("tab", name="Drawing").focus()
     page.keyboard.press("ArrowRight")
-    assert page.get_by_role("tab", name="All numbers").get_attribute("aria-selected") == "true"
+    expect(page.get_by_role("tab", name="All numbers")).to_have_attribute("aria-selected", "true")
     page.locator(".card button[data-path='neurons'], .card button[data-path='parameters.total']").first.focus()
     page.keyboard.press("Enter")
     page.locator(".working").get_by_text(f"{nncost.count('784-18-18-10').parameters.total:,}").first.wait_for()
@@ -282,19 +283,19 @@ def test_results_are_told_politely(visited: Open, address: str) -> None:
     field(watched, "all hidden widths").fill("20")
     total = f"{nncost.count('784-20-20-10').parameters.total:,}"
     watched.until(f"document.getElementById('status').textContent.includes('{total} parameters')")
-    assert watched.page.locator("#status").get_attribute("aria-live") == "polite"
+    expect(watched.page.locator("#status")).to_have_attribute("aria-live", "polite")
 
 
 # ------------------------------------------------------------------- text of anybody
 def test_hostile_specs_and_links_stay_text(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s={quote(HOSTILE)}&s=784-10", expects_faults=True)
     watched.page.locator(".fault").first.wait_for()
-    assert HOSTILE in watched.page.locator(".caret").first.text_content()
+    expect(watched.page.locator(".caret").first).to_contain_text(HOSTILE)
     spec(watched, 1).fill(f"784, dense {HOSTILE}")
     watched.settled()
     watched.page.locator(".fault").nth(1).get_by_text("dense").first.wait_for()
-    assert watched.page.locator("img:not(.mark)").count() == 0
-    assert watched.page.locator("script").count() == 1
+    expect(watched.page.locator("img:not(.mark)")).to_have_count(0)
+    expect(watched.page.locator("script")).to_have_count(1)
 
 
 @pytest.mark.parametrize(
@@ -302,18 +303,18 @@ def test_hostile_specs_and_links_stay_text(visited: Open, address: str) -> None:
 )
 def test_broken_links_say_so_and_start_as_usual(visited: Open, address: str, link: str) -> None:
     watched = visited(address + link)
-    assert "link" in watched.page.locator("#message").text_content().lower()
-    assert spec(watched).input_value() == "784-16-16-10"
-    assert watched.page.locator("img:not(.mark)").count() == 0
+    expect(watched.page.locator("#message")).to_contain_text("link", ignore_case=True)
+    expect(spec(watched)).to_have_value("784-16-16-10")
+    expect(watched.page.locator("img:not(.mark)")).to_have_count(0)
 
 
 def test_hostile_names_in_links_stay_text(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s=784-10&{quote(HOSTILE)}=1&file={quote(HOSTILE)}")
+    expect(watched.page.locator("#message")).to_contain_text(HOSTILE)
     message = watched.page.locator("#message").text_content()
-    assert HOSTILE in message
     assert HOSTILE[:20] in message.replace(HOSTILE, "")
-    assert spec(watched).input_value() == "784-10"
-    assert watched.page.locator("img:not(.mark)").count() == 0
+    expect(spec(watched)).to_have_value("784-10")
+    expect(watched.page.locator("img:not(.mark)")).to_have_count(0)
 
 
 def test_files_with_hostile_names(visited: Open, address: str, tmp_path: Path) -> None:
@@ -328,7 +329,7 @@ def test_files_with_hostile_names(visited: Open, address: str, tmp_path: Path) -
     assert shown(watched)["parameters.total"] == 12
     watched.page.get_by_role("tab", name="Layers").click()
     watched.page.get_by_text(HOSTILE).first.wait_for()
-    assert watched.page.locator("img:not(.mark)").count() == 0
+    expect(watched.page.locator("img:not(.mark)")).to_have_count(0)
 
 
 def test_files_with_unknown_operations_are_incomplete_in_plain_sight(
@@ -346,9 +347,9 @@ def test_files_with_unknown_operations_are_incomplete_in_plain_sight(
     watched = visited(address)
     watched.page.locator("#file").set_input_files(tmp_path / "strange.onnx")
     watched.page.locator(".incomplete").wait_for()
-    assert "INCOMPLETE" in watched.page.locator(".incomplete").text_content()
-    assert "Strange" in watched.page.locator(".incomplete").text_content()
-    assert watched.page.locator("img:not(.mark)").count() == 0
+    expect(watched.page.locator(".incomplete")).to_contain_text("INCOMPLETE")
+    expect(watched.page.locator(".incomplete")).to_contain_text("Strange")
+    expect(watched.page.locator("img:not(.mark)")).to_have_count(0)
 
 
 # ------------------------------------------------------------------- how it is built

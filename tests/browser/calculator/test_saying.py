@@ -10,6 +10,7 @@ import pytest
 
 import nncost
 from tests.browser.calculator.watched import Open, Watched
+from tests.browser.expect import expect
 
 GPT = "8, embedding 100 48, attention heads=12, dense 4"
 
@@ -32,7 +33,7 @@ def test_a_size_that_is_none_is_refused_in_a_word(visited: Open, address: str, t
     inputs.press("Enter")
     watched.until(lambda: inputs.input_value() == "784")
     watched.until(lambda: "784 stays" in word(watched, "inputs").text_content())
-    assert word(watched, "inputs").get_attribute("role") == "status"
+    expect(word(watched, "inputs")).to_have_attribute("role", "status")
     inputs.fill("100")
     watched.until(lambda: word(watched, "inputs").text_content() == "")
     watched.until(lambda: watched.page.locator(".spec").input_value() == "100-16-16-10")
@@ -42,12 +43,12 @@ def test_widths_of_heads_go_to_the_nearest(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s={GPT}")
     width = field(watched, "embedding width")
     width.fill("70")
-    assert "72" in word(watched, "embedding width").text_content()
+    expect(word(watched, "embedding width")).to_contain_text("72")
     width.press("Enter")
     watched.settled()
-    assert width.input_value() == "72"
-    assert "72 is taken" in word(watched, "embedding width").text_content()
-    assert "embedding 100 72" in watched.page.locator(".spec").input_value()
+    expect(width).to_have_value("72")
+    expect(word(watched, "embedding width")).to_contain_text("72 is taken")
+    expect(watched.page.locator(".spec")).to_have_value(re.compile("embedding 100 72"))
 
 
 def test_family_forms_have_the_words_of_the_sliders(visited: Open, address: str) -> None:
@@ -57,21 +58,21 @@ def test_family_forms_have_the_words_of_the_sliders(visited: Open, address: str)
     labels = form.locator("label span").all_text_contents()
     form.get_by_role("textbox", name="embedding width").fill("500")
     form.get_by_role("button", name="Use it").click()
-    assert "504" in form.locator(".family-word").text_content()
+    expect(form.locator(".family-word")).to_contain_text("504")
     form.get_by_role("button", name="Use it").click()
     watched.settled()
     names = {re.sub(r" \(.*| \d$", "", name) for name in watched.page.locator(".handle-name").all_text_contents()}
     assert set(labels) - {"heads"} <= names
-    assert "embedding 32000 504" in watched.page.locator(".spec").input_value()
+    expect(watched.page.locator(".spec")).to_have_value(re.compile("embedding 32000 504"))
 
 
 def test_an_empty_spec_says_what_to_do_here(visited: Open, address: str) -> None:
     watched = visited(address)
     watched.page.locator(".spec").fill(" ")
     watched.settled()
-    fault = watched.page.locator(".fault").text_content()
-    assert "No network is typed yet." in fault
-    assert "upload:" not in fault
+    fault = watched.page.locator(".fault")
+    expect(fault).to_contain_text("No network is typed yet.")
+    expect(fault).not_to_contain_text("upload:")
 
 
 def test_no_word_of_the_command_line(visited: Open, address: str) -> None:
@@ -100,10 +101,10 @@ def test_long_faults_are_cut_with_dots_on_both_sides(visited: Open, address: str
 
 def test_unknown_parts_of_a_link_are_named(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s=784-16-10&dtype=float16&optimizer=adam&colour=red")
-    message = watched.page.locator("#message").text_content()
-    assert '"colour"' in message
-    assert "dtype" not in message
-    assert watched.page.locator(".settings summary").text_content() == "Trained with squared error and adam, float16"
+    message = watched.page.locator("#message")
+    expect(message).to_contain_text('"colour"')
+    expect(message).not_to_contain_text("dtype")
+    expect(watched.page.locator(".settings summary")).to_have_text("Trained with squared error and adam, float16")
 
 
 def test_the_spec_refits_a_narrower_window(visited: Open, address: str) -> None:
@@ -132,7 +133,7 @@ def test_pictures_are_named_by_their_network(visited: Open, address: str) -> Non
 
 def test_words_of_differences_are_explained(visited: Open, address: str) -> None:
     watched = visited(f"{address}#s=784-16-10&s=784-16-10:softmax&show=numbers")
-    assert "new: A has none of it" in watched.page.locator(".legend").text_content()
+    expect(watched.page.locator(".legend")).to_contain_text("new: A has none of it")
 
 
 # ------------------------------------------------------------------- files
@@ -163,7 +164,7 @@ def test_sizes_of_a_file(visited: Open, address: str, file: Path) -> None:
     assert flops(watched) == nncost.count(file, batch=5, symbols={"H": 16}).step.flops
     field(watched, "H").fill("33")
     assert flops(watched) == nncost.count(file, batch=5, symbols={"H": 33}).step.flops
-    assert watched.page.locator(".title").text_content() == "open.onnx"
+    expect(watched.page.locator(".title")).to_have_text("open.onnx")
     labels = watched.page.locator(".headline dt").all_text_contents()
     assert "Flops in the forward pass" in labels
     assert labels[-1].startswith("Time of the forward pass on ")
@@ -178,11 +179,11 @@ def test_a_link_says_which_file_it_leaves_out(visited: Open, address: str, file:
     watched.page.get_by_role("button", name="Copy link").click()
     watched.page.get_by_role("button", name="Link copied").wait_for()
     message = watched.page.locator("#message")
-    assert "open.onnx" in message.text_content()
+    expect(message).to_contain_text("open.onnx")
     again = visited(watched.page.evaluate("navigator.clipboard.readText()"))
-    told = again.page.locator("#message").text_content()
-    assert "Open open.onnx again" in told
-    assert "textbook network" in told
+    told = again.page.locator("#message")
+    expect(told).to_contain_text("Open open.onnx again")
+    expect(told).to_contain_text("textbook network")
     again.page.locator("#file").set_input_files(file)
     again.until("document.querySelector('.title').textContent === 'open.onnx'")
-    assert again.page.locator("#message").is_hidden()
+    expect(again.page.locator("#message")).to_be_hidden()

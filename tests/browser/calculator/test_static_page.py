@@ -15,6 +15,7 @@ from nncost.web.static import write
 from tests.browser.calculator.test_calculator_page import check, field, shown, spec
 from tests.browser.calculator.watched import Open
 from tests.browser.conftest import NPM
+from tests.browser.expect import expect
 
 pytest.importorskip("vl_convert", reason="the script of charts is of the package vl-convert-python")
 
@@ -66,7 +67,7 @@ def served(folder: Path) -> Iterator[Served]:
 def test_presets_can_be_dragged_before_python_is_there(visited: Open, served: Served) -> None:
     watched = visited(served.url)
     assert shown(watched)["parameters.total"] == 13_002
-    assert re.match(r"Python is (starting|ready)", watched.page.locator("#python").text_content())
+    expect(watched.page.locator("#python")).to_have_text(re.compile("Python is (starting|ready)"))
     watched.page.get_by_role("button", name="LeNet-5").click()
     watched.settled()
     assert shown(watched)["parameters.total"] == nncost.count(spec(watched).input_value()).parameters.total
@@ -104,5 +105,5 @@ def test_python_answers_in_the_browser_and_without_a_network(visited: Open, serv
 
 def test_what_the_page_says_about_files(visited: Open, served: Served) -> None:
     watched = visited(served.url)
-    assert "are read by" in watched.page.locator("#presets").text_content()
-    assert watched.page.locator("#file").count() == 0
+    expect(watched.page.locator("#presets")).to_contain_text("are read by")
+    expect(watched.page.locator("#file")).to_have_count(0)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 60.0
+from tests.browser.expect import PATIENCE
 
 
 class Watched:

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 import nncost
-from nncost.api import settings_of
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, OpRecord, record_step
+from nncost.pipeline.keywords import settings_of
 from nncost.timing.predict_this_machine import predict_by_replay
 from nncost.timing.prediction import CAUSES, Prediction
 from nncost.timing.replay.cache_distance import FURTHEST, jobs_of

@@ -18,9 +18,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import nncost
-from nncost.api import settings_of
 from nncost.frontends.huggingface.transformers import quiet
 from nncost.frontends.model import Inputs
+from nncost.pipeline.keywords import settings_of
 from nncost.pipeline.report_on import report_on
 from nncost.report import Report
 from tests.torch.architectures.subjects import SUBJECTS, TRANSFORMERS, Subject, numbers, torch_seed

@@ -12,7 +12,7 @@ def predict(request: Mapping[str, Any]) -> dict[str, Any]:
     Raise OptionError for a device that the catalogue does not have. Calibrated machines are no devices here: they are those
     of whoever runs nncost.
     """
-    from nncost.api import settings_of
+    from nncost.pipeline.keywords import settings_of
     from nncost.timing.devices.catalogue import device_named
     from nncost.timing.predict import counted
     from nncost.timing.roofline import predict_on

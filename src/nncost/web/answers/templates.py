@@ -69,7 +69,7 @@ class Template:
 
 
 def _options(source: str, settings: Mapping[str, Any]) -> LoadOptions:
-    from nncost.api import settings_of
+    from nncost.pipeline.keywords import settings_of
 
     return load_options(source, settings_of(**settings))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.browser.expect import expect
 
 NPM = Path(__file__).resolve().parents[2] / ".venv" / "npm" / "node_modules"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -62,11 +64,20 @@ def _is_own(address: str, host: str) -> bool:
     return parts.scheme in ("data", "blob") or parts.netloc == host
 
 
-def violations(page: Any) -> list[str]:
-    """What axe-core finds that is serious: a line per rule with the first element."""
+def violations(page: Any, *, widths: Sequence[int] = (), themes: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds that is serious, in each theme at each width: a line per rule with the first element."""
     script = NPM / "axe-core" / "axe.min.js"
     if not script.exists():
         pytest.skip(f"axe-core is not installed: npm install --prefix {NPM.parent} axe-core")
     page.evaluate(script.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS]
+    found = []
+    for theme in themes or (None,):
+        page.emulate_media(color_scheme=theme)
+        for width in widths or (page.viewport_size["width"],):
+            page.set_viewport_size({**page.viewport_size, "width": width})
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            expect(page.locator("[aria-busy=true], .waiting")).to_have_count(0)
+            seen = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+            serious = [each for each in seen if each["impact"] in SERIOUS]
+            found += [f"{theme}, {width}: {each['id']}: {each['nodes'][0]['html'][:200]}" for each in serious]
+    return found

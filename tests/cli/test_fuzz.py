@@ -1,6 +1,6 @@
 """Commands, specs and options in any combination: answered or refused in a sentence, never a traceback, never for long.
 
-``NNCOST_FUZZ_EXAMPLES=20000`` tries as many as a release is tried with, ``NNCOST_FUZZ_SEED`` others.
+``NNCOST_TRIALS`` asks for a multiple of them, ``NNCOST_FUZZ_SEED`` for others.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from nncost.cli.main import run
 from nncost.explaining import time_here, time_instructions
 from nncost.frontends.choices import ACTIVATION_NAMES
 from tests.spec.test_hostile import BIG, WORDS, composed, mutated, plausible
+from tests.trials import trials
 
-EXAMPLES, SEED = int(os.environ.get("NNCOST_FUZZ_EXAMPLES", "300")), os.environ.get("NNCOST_FUZZ_SEED", "0")
+EXAMPLES, SEED = trials(300), os.environ.get("NNCOST_FUZZ_SEED", "0")
 SECONDS = 10
 """Of the processor, until which each command must be through."""
 DOCUMENTED = (0, 2, 3)

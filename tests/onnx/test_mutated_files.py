@@ -1,6 +1,6 @@
 """Files of real networks and of every operator with bytes changed: a report or one of our errors, soon, and nothing else.
 
-``NNCOST_FUZZ_EXAMPLES=20000`` tries as many as a release is tried with, ``NNCOST_FUZZ_SEED`` others.
+``NNCOST_TRIALS`` asks for a multiple of them, ``NNCOST_FUZZ_SEED`` for others.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import pytest
 import nncost
 from nncost.errors import NncostError
 from tests.onnx.models import LIGHT, SHIPPED
+from tests.trials import trials
 
-EXAMPLES, SEED = int(os.environ.get("NNCOST_FUZZ_EXAMPLES", "1500")), os.environ.get("NNCOST_FUZZ_SEED", "0")
+EXAMPLES, SEED = trials(1_500), os.environ.get("NNCOST_FUZZ_SEED", "0")
 SECONDS = 10
 """Of the processor, for the slowest, also on a machine that is busy."""
 SMALL = sorted(

@@ -21,6 +21,7 @@ from nncost.views.charts import chart_of
 from nncost.views.charts.parts import LABEL
 from nncost.views.charts.time import time_chart
 from tests.pictures.subjects import CNN, HOSTILE, WORST, renamed, values_of
+from tests.trials import trials
 
 vl_convert = pytest.importorskip("vl_convert")
 KINDS = ("layers", "tree", "memory", "roofline", "time", "compare", "network")
@@ -162,7 +163,7 @@ def test_symbols(name: str, tmp_path: Path) -> None:
 TEXT = st.text(max_size=40)
 
 
-@settings(max_examples=25)
+@settings(max_examples=trials(10))
 @given(st.lists(TEXT, min_size=1, max_size=6))
 def test_any_name(names: list[str]) -> None:
     from nncost.documents.pictures import inlined

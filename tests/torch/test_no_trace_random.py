@@ -1,11 +1,10 @@
 """Random modules that hold and change state of all kinds, stopped at a random place: everything is as before.
 
-``NNCOST_TRACE_EXAMPLES`` asks for more examples than the suite has time for.
+``NNCOST_TRIALS`` asks for a multiple of them.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,8 +20,9 @@ from nncost.errors import NncostError, OptionError
 from tests.torch.fingerprint import no_trace
 from tests.torch.stateful import KINDS, Stateful
 from tests.torch.tracing.random_modules import WIDTH, Network
+from tests.trials import trials
 
-EXAMPLES = int(os.environ.get("NNCOST_TRACE_EXAMPLES", "60"))
+EXAMPLES = trials(60)
 
 
 class Stop(Exception):  # noqa: N818

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nncost
-from tests.web.serving import PATIENCE, Serving
+from tests.web.serving import PATIENCE, Serving, send
 
 SPEC = "784-16-16-10"
 WIDTHS = st.lists(st.integers(1, 10**30), min_size=2, max_size=6).map(lambda widths: "-".join(map(str, widths)))
@@ -59,7 +58,7 @@ def test_the_other_answers(server: Serving) -> None:
     ]
     assert (formula["expanded"], formula["value"]) == ("795*h + 10", 1600)
     assert server.ask("predict", {"source": SPEC, "on": "h100"}) == nncost.predict(SPEC, on="h100").to_dict()
-    devices = httpx.get(f"{server.url}api/devices", timeout=PATIENCE).json()["devices"]
+    devices = send("GET", f"{server.url}api/devices", timeout=PATIENCE).json()["devices"]
     assert any(device["name"] == "h100" for device in devices)
 
 
@@ -113,8 +112,8 @@ def test_the_caret_of_a_fault(server: Serving) -> None:
      b'{"source": "784-10", "batch": ' + b"9" * 10_000 + b"}"],
 )  # fmt: skip
 def test_what_is_no_json(server: Serving, body: bytes) -> None:
-    answer = httpx.post(
-        f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
+    answer = send(
+        "POST", f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
     )
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["code"] == ("request" if answer.status_code == 400 else "option")
@@ -125,8 +124,8 @@ def test_what_is_no_json(server: Serving, body: bytes) -> None:
 )
 def test_odd_texts_are_specs_with_faults(server: Serving, text: str) -> None:
     body = json.dumps({"source": text})
-    answer = httpx.post(
-        f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
+    answer = send(
+        "POST", f"{server.url}api/count", content=body, headers={"content-type": "application/json"}, timeout=PATIENCE
     )
     assert answer.status_code in (200, 422)
     assert "set-cookie" not in answer.headers
@@ -142,13 +141,13 @@ def test_odd_texts_are_specs_with_faults(server: Serving, text: str) -> None:
 )  # fmt: skip
 def test_what_is_not_there(server: Serving, method: str, path: str, status: int) -> None:
     headers = {"content-type": "application/json"} if method == "POST" else {}
-    answer = httpx.request(method, f"{server.url}{path}", headers=headers, timeout=PATIENCE)
+    answer = send(method, f"{server.url}{path}", headers=headers, timeout=PATIENCE)
     assert answer.status_code == status
     assert answer.json()["error"]["code"] == "request"
 
 
 def test_the_description_has_nothing_from_elsewhere(server: Serving) -> None:
-    found = httpx.get(f"{server.url}openapi.json", timeout=PATIENCE)
+    found = send("GET", f"{server.url}openapi.json", timeout=PATIENCE)
     assert found.json()["paths"].keys() >= {
         "/api/count",
         "/api/explain",
@@ -162,6 +161,6 @@ def test_the_description_has_nothing_from_elsewhere(server: Serving) -> None:
 
 def test_the_script_of_charts(server: Serving) -> None:
     pytest.importorskip("vl_convert")
-    found = httpx.get(f"{server.url}vega.js", timeout=PATIENCE)
+    found = send("GET", f"{server.url}vega.js", timeout=PATIENCE)
     assert found.headers["content-type"].startswith("text/javascript")
     assert "vegaEmbed" in found.text

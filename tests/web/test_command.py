@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.web.serving import send
+
 PATIENCE = 60.0
 COMMAND = (sys.executable, "-m", "nncost", "web")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
@@ -48,7 +50,7 @@ def stopped(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]
 
 def test_it_answers_and_ends_with_ctrl_c() -> None:
     with running() as (process, address):
-        answer = httpx.post(f"{address}api/count", json={"source": "784-16-16-10"}, timeout=PATIENCE)
+        answer = send("POST", f"{address}api/count", json={"source": "784-16-16-10"}, timeout=PATIENCE)
         assert answer.json()["parameters"]["total"] == 13_002
         code, out, err = stopped(process, signal.SIGINT)
     assert code == 130
@@ -62,7 +64,7 @@ def test_what_a_killed_server_left_goes_with_the_next_one(tmp_path: Path, monkey
     other = tmp_path / "nncost-web-notes"
     other.mkdir()
     with running() as (process, address):
-        httpx.post(f"{address}api/upload", files={"file": ("x.gguf", b"GGUF")}, timeout=PATIENCE)
+        send("POST", f"{address}api/upload", files={"file": ("x.gguf", b"GGUF")}, timeout=PATIENCE)
         process.kill()
         process.wait(PATIENCE)
     left = {path.name for path in tmp_path.iterdir()} - {other.name}
@@ -89,7 +91,7 @@ def test_ctrl_c_while_it_works() -> None:
     heavy = "4x8x8, " + ", ".join(["conv 8 3x3 pad=1", "relu"] * 950)
     with running() as (process, address):
         with pytest.raises(httpx.TimeoutException):
-            httpx.post(f"{address}api/explain", json={"source": heavy}, timeout=1)
+            send("POST", f"{address}api/explain", json={"source": heavy}, timeout=1)
         begun = time.monotonic()
         code, _, err = stopped(process, signal.SIGINT)
         assert time.monotonic() - begun < PATIENCE / 2
@@ -115,7 +117,7 @@ def test_clients_that_hang_up_do_not_end_it(resets: bool) -> None:
                 if resets:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.sendall(asked * (1 + number % 3))
-        assert httpx.get(f"{address}health", timeout=PATIENCE).status_code == 200
+        assert send("GET", f"{address}health", timeout=PATIENCE).status_code == 200
         assert process.poll() is None
 
 
@@ -136,7 +138,7 @@ def test_workers_that_are_gone_do_not_end_it() -> None:
             for line in _children(process.pid):
                 os.kill(int(line.split()[0]), signal.SIGKILL)
             answers = [
-                httpx.post(f"{address}api/count", json={"source": f"4-{width}-{n}"}, timeout=PATIENCE) for n in (1, 2)
+                send("POST", f"{address}api/count", json={"source": f"4-{width}-{n}"}, timeout=PATIENCE) for n in (1, 2)
             ]
             assert all("error" in answer.json() or answer.status_code == 200 for answer in answers)
         assert process.poll() is None
@@ -144,7 +146,7 @@ def test_workers_that_are_gone_do_not_end_it() -> None:
 
 def test_no_process_is_left(tmp_path: object) -> None:
     with running() as (process, address):
-        httpx.post(f"{address}api/count", json={"source": "4-3-2"}, timeout=PATIENCE)
+        send("POST", f"{address}api/count", json={"source": "4-3-2"}, timeout=PATIENCE)
         group = {int(line.split()[0]) for line in _children(process.pid)}
         assert group
         stopped(process, signal.SIGINT)
@@ -224,4 +226,4 @@ def test_an_address_of_version_six() -> None:
         pytest.skip("this machine has no IPv6")
     with running("--host", "::1") as (_, address):
         assert address.startswith("http://[::1]:")
-        assert httpx.get(f"{address}health", timeout=PATIENCE).json()["status"] == "ok"
+        assert send("GET", f"{address}health", timeout=PATIENCE).json()["status"] == "ok"

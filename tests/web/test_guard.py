@@ -10,20 +10,23 @@ import pytest
 
 from nncost.web.server.limits import Limits
 from nncost.web.server.origins import Origins
-from tests.web.serving import PATIENCE, Serving, served
+from tests.web.serving import PATIENCE, Serving, send, served
 
 REQUEST = {"source": "784-16-16-10"}
 
 
 def post(server: Serving, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(f"{server.url}api/count", json=REQUEST, headers=named, timeout=PATIENCE)
+    return send("POST", f"{server.url}api/count", json=REQUEST, headers=named, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost.evil.example", "0.0.0.0",
                                   "169.254.169.254", "[::2]", "localhost@evil.example", "localhost:80:80", "localhost/", "127.0.0.2"])  # fmt: skip
 def test_other_hosts_are_refused(server: Serving, host: str) -> None:
-    for answer in (post(server, Host=host), httpx.get(f"{server.url}health", headers={"Host": host}, timeout=PATIENCE)):
+    for answer in (
+        post(server, Host=host),
+        send("GET", f"{server.url}health", headers={"Host": host}, timeout=PATIENCE),
+    ):
         assert answer.status_code == 421
         assert answer.json()["error"]["code"] == "host"
 
@@ -49,7 +52,8 @@ def test_what_a_browser_says_of_another_site_is_believed(server: Serving) -> Non
     assert post(server, Sec_Fetch_Site="cross-site").status_code == 403
     assert post(server, Sec_Fetch_Site="same-site").status_code == 403
     assert post(server, Sec_Fetch_Site="same-origin").status_code == 200
-    upload = httpx.post(
+    upload = send(
+        "POST",
         f"{server.url}api/upload",
         files={"file": ("x.onnx", b"x")},
         headers={"Origin": "http://evil.example"},
@@ -64,8 +68,8 @@ def test_its_own_page_is_answered(server: Serving) -> None:
 
 @pytest.mark.parametrize("part", ["bytes=5-1", "bytes=0-3", f"bytes={'1' * 5_000}-", "words"])
 def test_files_are_sent_whole_whatever_part_is_asked_for(server: Serving, part: str) -> None:
-    whole = httpx.get(f"{server.url}page/app.js", timeout=PATIENCE)
-    found = httpx.get(f"{server.url}page/app.js", headers={"range": part}, timeout=PATIENCE)
+    whole = send("GET", f"{server.url}page/app.js", timeout=PATIENCE)
+    found = send("GET", f"{server.url}page/app.js", headers={"range": part}, timeout=PATIENCE)
     assert (found.status_code, found.content) == (200, whole.content)
 
 
@@ -73,8 +77,8 @@ def test_files_are_sent_whole_whatever_part_is_asked_for(server: Serving, part: 
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "text/json"]
 )
 def test_what_a_form_can_send_is_no_request(server: Serving, kind: str) -> None:
-    answer = httpx.post(
-        f"{server.url}api/count", content=b'{"source": "4-3"}', headers={"content-type": kind}, timeout=PATIENCE
+    answer = send(
+        "POST", f"{server.url}api/count", content=b'{"source": "4-3"}', headers={"content-type": kind}, timeout=PATIENCE
     )
     assert answer.status_code == 415
 
@@ -90,13 +94,14 @@ def test_every_answer_has_the_headers(server: Serving) -> None:
         post(server, Origin="null"),
         server.post("count", {"source": "x"}),
         server.post("nothing", {}),
-        httpx.get(f"{server.url}health", timeout=PATIENCE),
-        httpx.get(f"{server.url}openapi.json", timeout=PATIENCE),
-        httpx.get(f"{server.url}nothing", timeout=PATIENCE),
-        httpx.get(f"{server.url}page/style.css", timeout=PATIENCE),
-        httpx.get(server.url, timeout=PATIENCE),
-        httpx.head(server.url, timeout=PATIENCE),
-        httpx.post(
+        send("GET", f"{server.url}health", timeout=PATIENCE),
+        send("GET", f"{server.url}openapi.json", timeout=PATIENCE),
+        send("GET", f"{server.url}nothing", timeout=PATIENCE),
+        send("GET", f"{server.url}page/style.css", timeout=PATIENCE),
+        send("GET", server.url, timeout=PATIENCE),
+        send("HEAD", server.url, timeout=PATIENCE),
+        send(
+            "POST",
             f"{server.url}api/count",
             content=b"x" * 3_000_000,
             headers={"content-type": "application/json"},
@@ -148,7 +153,7 @@ def test_a_websocket_is_no_way_around(server: Serving) -> None:
         "Sec-WebSocket-Key": "x" * 16,
         "Sec-WebSocket-Version": "13",
     }
-    assert httpx.get(f"{server.url}health", headers=headers, timeout=PATIENCE).status_code == 200
+    assert send("GET", f"{server.url}health", headers=headers, timeout=PATIENCE).status_code == 200
 
 
 def test_where_all_addresses_are_listened_on_numbers_are_known_and_names_are_not() -> None:

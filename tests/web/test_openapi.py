@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: 
 from nncost.web.answers.settings import SETTINGS  # noqa: E402
 from nncost.web.server.app import application  # noqa: E402
 from nncost.web.server.models import EXAMPLES  # noqa: E402
-from tests.web.serving import PATIENCE, Serving  # noqa: E402
+from tests.web.serving import PATIENCE, Serving, send  # noqa: E402
 
 
 def _described() -> Any:
@@ -79,9 +79,7 @@ def test_every_size_that_is_as_described_is_accepted(server: Serving, name: str)
 
 
 def test_every_setting_is_described(server: Serving) -> None:
-    import httpx
-
-    found = httpx.get(f"{server.url}openapi.json", timeout=PATIENCE).json()["components"]["schemas"]
+    found = send("GET", f"{server.url}openapi.json", timeout=PATIENCE).json()["components"]["schemas"]
     for name in EXAMPLES:
         model = found[f"{name.capitalize()}Request"]
         assert set(model["properties"]) == set(SETTINGS[name])

@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 import nncost
 from nncost.web.server.limits import Limits
 from nncost.web.server.uploads import Uploads
-from tests.web.serving import PATIENCE, Serving, served
+from tests.web.serving import PATIENCE, Serving, send, served
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.safetensors"
 
@@ -263,7 +262,7 @@ FILE = 'Content-Disposition: form-data; name="file"; filename="x.safetensors"'
 )
 def test_forms_that_are_none(server: Serving, kind: str, body: bytes) -> None:
     before = server.health()["uploads"]
-    answer = httpx.post(f"{server.url}api/upload", content=body, headers={"content-type": kind}, timeout=PATIENCE)
+    answer = send("POST", f"{server.url}api/upload", content=body, headers={"content-type": kind}, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "option")
     assert server.health()["uploads"] == before
 
@@ -271,7 +270,8 @@ def test_forms_that_are_none(server: Serving, kind: str, body: bytes) -> None:
 def test_a_name_in_the_old_way_of_browsers(server: Serving) -> None:
     for given, shown in (("ü.safetensors", "ü.safetensors"), ("a\\b.safetensors", None), ("x.safetensors\x7f", None)):
         body = form((f'Content-Disposition: form-data; name="file"; filename="{given}"', safetensors_of()))
-        answer = httpx.post(
+        answer = send(
+            "POST",
             f"{server.url}api/upload",
             content=body,
             headers={"content-type": "multipart/form-data; boundary=b"},
@@ -288,7 +288,8 @@ def test_a_file_that_is_too_large(framing: str) -> None:
     with served(Limits(workers=1, upload_bytes=100_000)) as server:
         body = form((FILE, bytes(1_000_000)))
         content: Any = body if framing == "length" else iter([body[:50_000], body[50_000:150_000], body[150_000:]])
-        answer = httpx.post(
+        answer = send(
+            "POST",
             f"{server.url}api/upload",
             content=content,
             headers={"content-type": "multipart/form-data; boundary=b"},

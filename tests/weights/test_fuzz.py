@@ -1,12 +1,11 @@
 """Damaged and made-up headers: a report or one of our errors, soon, and nothing else.
 
-``NNCOST_FUZZ_EXAMPLES=20000`` tries as many of each as a release is tried with.
+``NNCOST_TRIALS`` asks for a multiple of them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import struct
 import tempfile
 import time
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nncost.errors import NncostError
+from tests.trials import trials
 from tests.weights.test_bad_files import GOOD
 from tests.weights.writers import count, described, raw_gguf, raw_safetensors
 from tests.weights.writers_of_others import message, packed, table
@@ -25,7 +25,7 @@ QUANTIZED = [
     "qweight", "qzeros", "scales", "g_idx", "weight", "weight_scale", "weight_packed", "weight_shape", "biases", "SCB", "W_q", "scale", "weight.absmax",
     "weight.quant_map", "codes", "codebooks", "trellis", "weight._data", "weight._scale", "_weight_qdata", "_weight_scale", "w_blocks", "w_scales", "B", "s",
 ]  # fmt: skip
-EXAMPLES = int(os.environ.get("NNCOST_FUZZ_EXAMPLES", "160"))
+EXAMPLES = trials(160)
 """Of each of some 18 tests: about 3,000 in all."""
 SECONDS = 5
 """Of the processor, for the slowest: a file is read in far less than one."""

@@ -1,11 +1,10 @@
 """Random modules of blocks that look alike are counted the same with and without the replay of equal blocks.
 
-``NNCOST_BLOCK_EXAMPLES`` asks for more examples than the suite has time for.
+``NNCOST_TRIALS`` asks for a multiple of them.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import warnings
 from typing import Any
@@ -14,11 +13,12 @@ import pytest
 import torch
 
 import nncost
+from tests.trials import trials
 
 from . import random_modules
 from .random_modules import WIDTH, network
 
-EXAMPLES = int(os.environ.get("NNCOST_BLOCK_EXAMPLES", "300"))
+EXAMPLES = trials(200)
 IN_ONE_TEST = 20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 import nncost
 from nncost.dims import is_symbolic, substitute, symbol
 from tests.torch.vision import import_torchvision
+from tests.trials import trials
 
 from .symbolic_modules import CASES
 from .symbolic_networks import Diffusion, Operator
@@ -51,11 +53,11 @@ def check(module: nn.Module, inputs: Any, sampled: Any, **settings: Any) -> nnco
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize("name", CASES)
-def test_a_formula_gives_the_numbers_at_ten_sizes(name: str) -> None:
+def test_a_formula_gives_the_numbers(name: str) -> None:
     make, inputs = CASES[name]
-    module = make()
-    check(module, inputs, SAMPLED, **TRAINING)
-    check(module, inputs, SAMPLED[1:2])
+    module, drawn = make(), random.Random(name)
+    check(module, inputs, drawn.sample(SAMPLED, min(trials(3), len(SAMPLED))), **TRAINING)
+    check(module, inputs, drawn.sample(SAMPLED, 1))
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -117,7 +119,7 @@ def test_networks_have_formulas(name: str) -> None:
     make, inputs = NETWORKS[name]
     sampled = [{"B": 2, "H": 64, "W": 64, "T": 17}, {"B": 5, "H": 32, "W": 96, "T": 100}]
     module = make()
-    check(module, inputs, sampled)
+    check(module, inputs, sampled[:1])
     check(module, inputs, sampled, **TRAINING)
 
 

@@ -15,9 +15,6 @@ from nncost.timing.predict_source import predict_source
 from nncost.timing.prediction import Prediction
 from nncost.views.report_page.network import Network
 
-_COUNTED_ONLY = {"convention": Settings.convention, "taps": Settings.taps}
-"""Settings of a count that seconds do not depend on, as they are without them."""
-
 
 def gather(
     sources: Sequence[Any],
@@ -47,7 +44,8 @@ def gather(
 
 def _seconds(source: Any, settings: Settings, device: str | None) -> Prediction | None:
     """Seconds on a device; where none was named, those of this machine, if its profile and the sizes suffice for them."""
-    chosen = replace(settings, **_COUNTED_ONLY)
+    plain = Settings()  # seconds do not depend on what a flop is called, nor on which taps are counted
+    chosen = replace(settings, convention=plain.convention, taps=plain.taps)
     if device is not None:
         return predict_source(source, chosen, device)
     try:

@@ -18,6 +18,8 @@ import nncost
 from nncost.cli.main import run
 from nncost.dims import add_all
 from nncost.errors import OptionError
+from nncost.pipeline.keywords import settings_of
+from nncost.views.report_page.gather import gather
 from nncost.views.report_page.layer_tree import layer_tree
 from tests.report_page.networks import GPT, HOSTILE, RESNET, hostile_file
 
@@ -70,6 +72,16 @@ def test_its_numbers_are_the_reports(source: Any, tmp_path: Path) -> None:
     if isinstance(report.parameters.total, int):
         assert f"{report.parameters.total:,}" in parts.text
         assert f"{report.step.flops:,}" in parts.text
+
+
+def test_a_convention_names_flops_and_changes_no_seconds(tmp_path: Path) -> None:
+    (prediction,) = (
+        network.prediction for network in gather(["784-16-16-10"], settings_of(convention="torch"), "h100")
+    )
+    assert prediction is not None
+    assert prediction.seconds == nncost.predict("784-16-16-10", on="h100").seconds
+    page = page_of(tmp_path, "784-16-16-10", on="h100", convention="torch")
+    assert f"{nncost.count('784-16-16-10', convention='torch').step.flops:,}" in page
 
 
 @settings(max_examples=40, deadline=None)

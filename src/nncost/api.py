@@ -11,7 +11,7 @@ from nncost.errors import OptionError
 from nncost.frontends.arguments import whole
 from nncost.pipeline.keywords import check_keywords, settings_of
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import CountSettings, refuse
+from nncost.pipeline.settings import CountSettings, refuse, shared
 from nncost.report import Report
 
 if TYPE_CHECKING:
@@ -191,8 +191,9 @@ def write_report(
     from nncost.output_files import write_output
     from nncost.views.notebook import followed
     from nncost.views.report_page.gather import gather
-    from nncost.views.report_page.page import report_page
+    from nncost.views.report_page.page import check_name, report_page
 
+    check_name(path)
     with followed(None, "counting") as progress:
         networks = gather([_source(source) for source in sources], settings_of(inputs, **settings), on, progress)
     write_output(path, report_page(networks).encode())
@@ -281,7 +282,8 @@ def plot(
     if KINDS[name].subject == "prediction":
         device = str(given.pop("on", "this"))
         return chart_of(name, predict(sources[0], inputs=inputs, on=device, progress=progress, **settings), **given)
-    reports = [count(each, inputs=inputs, **settings) for each in sources]
+    read, chosen = [_source(each) for each in sources], settings_of(inputs, **settings)
+    reports = [report_on(each, own) for each, own in zip(read, shared(read, chosen), strict=True)]
     return chart_of(name, reports if KINDS[name].subject == "reports" else reports[0], **given)
 
 

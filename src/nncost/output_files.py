@@ -16,6 +16,8 @@ def write_output(path: str | os.PathLike[str], content: bytes) -> None:
     Raise OptionError if it cannot be written.
     """
     place = Path(path)
+    if not os.fspath(path):
+        raise OptionError("a file to be written has a name, received ''.")
     try:
         if place.exists() and not place.is_file():
             place.write_bytes(content)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import nncost
+from nncost.dims import add_all
+from nncost.documents.document import NONE
 from nncost.records import replace
 from nncost.views.drawing import network_chart
 from tests.drawing.seen import SVG, check_picture, root_of, words
@@ -241,3 +243,12 @@ def test_drawing_needs_neither_numpy_nor_a_drawing_library() -> None:
         "print(sorted({'numpy', 'sympy', 'altair', 'vl_convert', 'torch', 'onnx'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_widths_that_change_have_no_product_of_one_of_them() -> None:
+    """Neurons of a family are a sum over its members, which a line of the numbers does not have."""
+    table = nncost.plot("h0-h1-...-hl", "network").table
+    neurons = {row[0]: row[3] for row in table.rows if row[1] == "dense"}
+    assert [str(each) for each in neurons.values()] == ["h[1]", NONE]
+    plain = nncost.plot("9-7-h*L-5", "network").table
+    assert add_all(row[3] for row in plain.rows if row[1] == "dense") == nncost.count("9-7-h*L-5").neurons

@@ -74,6 +74,29 @@ def test_its_numbers_are_the_reports(source: Any, tmp_path: Path) -> None:
         assert f"{report.step.flops:,}" in parts.text
 
 
+def test_what_applies_to_some_sources_is_left_out_for_the_others(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "net.py").write_text("import torch\ndef build():\n    return torch.nn.Conv2d(3, 4, 3)\n")
+    module = f"{tmp_path / 'net.py'}:build"
+    spec, other = gather(["784-16-10", module], settings_of((2, 3, 9, 9), activation="relu"))
+    assert spec.report.to_dict() == nncost.count("784-16-10", activation="relu").to_dict()
+    assert other.report.to_dict() == nncost.count(module, (2, 3, 9, 9)).to_dict()
+    with pytest.raises(OptionError, match="--input does not apply"):
+        gather(["784-16-10", "3-4"], settings_of((1, 3)))
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x.json"])
+def test_a_name_that_is_no_pages(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="a page of HTML"):
+        nncost.write_report(tmp_path / name, "784-10")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(hostile_file(tmp_path)), "784-10", "-o", str(tmp_path / "r.html")]) == 3
+    assert "INCOMPLETE: 1 unknown operation" in capsys.readouterr().err
+
+
 def test_a_convention_names_flops_and_changes_no_seconds(tmp_path: Path) -> None:
     (prediction,) = (
         network.prediction for network in gather(["784-16-16-10"], settings_of(convention="torch"), "h100")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import click
 
 from nncost.cli.main import EXIT_INCOMPLETE
 from nncost.cli.options import count_options, keywords, source_text
-from nncost.errors import Instead, OptionError
+from nncost.errors import OptionError
 
 HELP = """Write all that is known of each SOURCE as one HTML page: totals, layers, pictures, memory, seconds, worked arithmetic.
 
@@ -25,7 +24,6 @@ The page is one file: it opens from disk, asks for nothing from any network, pri
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operation; --allow-unknown accepts it).
 """
-_ENDINGS = ("", ".html", ".htm")
 
 
 @click.command("report", help=HELP)
@@ -42,16 +40,14 @@ def command(sources: tuple[str, ...], output: str | None, on: str | None, allow_
     from nncost.cli.progress import progress_bar
     from nncost.output_files import write_output
     from nncost.pipeline.keywords import settings_of
+    from nncost.views.count import warnings
     from nncost.views.report_page.gather import gather
-    from nncost.views.report_page.page import report_page
+    from nncost.views.report_page.page import check_name, report_page
 
     if output is None and sys.stdout.isatty():
         raise OptionError("a page is a file: name it with -o.", hint="For example: -o report.html")
-    if output is not None and Path(output).suffix.lower() not in _ENDINGS:
-        raise OptionError(
-            f"a report is a page of HTML, received {output[-60:]!r}.", hint="For a PDF, print the page from a browser.",
-            instead=Instead(output, f"{Path(output).stem}.html"),
-        )  # fmt: skip
+    if output is not None:
+        check_name(output)
     texts, settings = [source_text(source) for source in sources], settings_of(**keywords(**options))
     with progress_bar("counting") if sys.stderr.isatty() else nullcontext() as progress:
         networks = gather(texts, settings, on, progress)
@@ -62,5 +58,7 @@ def command(sources: tuple[str, ...], output: str | None, on: str | None, allow_
         assert output is not None
         write_output(output, content)
         say(f"nncost: wrote {output} ({len(content):,} bytes).")
-    is_complete = all(network.report.complete for network in networks)
-    return 0 if is_complete or allow_unknown else EXIT_INCOMPLETE
+    open_ = [network.report for network in networks if not network.report.complete]
+    for report in open_:
+        say(f"nncost: {report.source.name}: {warnings(report)[0].text}")
+    return 0 if allow_unknown or not open_ else EXIT_INCOMPLETE

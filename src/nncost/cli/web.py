@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from nncost.cli.messages import say
-from nncost.cli.options import size
 from nncost.errors import Instead, OptionError
 from nncost.units import bytes_text
 
@@ -47,10 +46,11 @@ def command(host: str, port: str, shows: bool, static: str | None, pyodide: str 
     from nncost.web.server.limits import Limits
     from nncost.web.server.run import serve
 
-    number = 0 if port == "0" else size(port, "--port", symbolic=False)
-    assert isinstance(number, int)
-    if number > _LAST_PORT:
-        raise OptionError(f"--port takes a number up to {_LAST_PORT:,}, received {port[:60]}")
+    number = int(port) if port.isascii() and port.isdigit() and len(port) <= len(str(_LAST_PORT)) else -1
+    if not 0 <= number <= _LAST_PORT:
+        raise OptionError(
+            f"--port takes a number from 0 to {_LAST_PORT:,}, received {port[:60]!r}", instead=Instead(port, "8080")
+        )
     limits = Limits()
 
     def ready(address: str) -> None:

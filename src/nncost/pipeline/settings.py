@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 from nncost.counting.memory.step import EXACT
@@ -98,6 +98,29 @@ def _check_use(source: Any, settings: Settings) -> None:
                 f"{name} does not apply to {front_end.title or f'a source of the kind {front_end.kind}'}.",
                 hint=unused[name], instead=Instead(option, ""),
             )  # fmt: skip
+
+
+def shared(sources: Sequence[Any], settings: Settings) -> list[Settings]:
+    """Return the settings of each of several sources: what applies to some of them is left out for the others."""
+    if len(sources) == 1:
+        return [settings]
+    unused = [_unused(registry.front_end_for(source)) for source in sources]
+    nowhere = set.intersection(*unused) if unused else set()
+    return [_without(settings, names - nowhere) for names in unused]
+
+
+def _unused(front_end: FrontEnd) -> set[str]:
+    return {*front_end.unused(), *(() if front_end.shaped_by_inputs else ("inputs",))}
+
+
+def _without(settings: Settings, names: Collection[str]) -> Settings:
+    """The settings as they are without those named."""
+    plain = Settings()
+    own = {name: getattr(plain, name) for name in names if hasattr(plain, name)}
+    load = {name: getattr(plain.load, name) for name in names if hasattr(plain.load, name)}
+    if "inputs" in names:
+        load["given"] = plain.load.given
+    return replace(settings, **own, load=replace(settings.load, **load))
 
 
 def _weights_only(dtype: str, front_end: FrontEnd) -> OptionError:

@@ -298,9 +298,7 @@ def test_hostile_specs_and_links_stay_text(visited: Open, address: str) -> None:
     expect(watched.page.locator("script")).to_have_count(1)
 
 
-@pytest.mark.parametrize(
-    "link", ["#nonsense", "#s=784-10&b=x", "#z=AAAA", "#s=" + "9" * 40_000, f"#{quote(HOSTILE)}=1"]
-)
+@pytest.mark.parametrize("link", ["#nonsense", "#b=3", "#z=AAAA", "#s=" + "9" * 40_000, f"#{quote(HOSTILE)}=1"])
 def test_broken_links_say_so_and_start_as_usual(visited: Open, address: str, link: str) -> None:
     watched = visited(address + link)
     expect(watched.page.locator("#message")).to_contain_text("link", ignore_case=True)

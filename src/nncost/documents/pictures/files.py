@@ -37,7 +37,7 @@ def writer_of(path: Path) -> Callable[[Chart, str], bytes]:
     if ending in _WRITERS:
         return _WRITERS[ending]
     close = nearest(ending, _WRITERS, _ALSO) if ending else ".svg"
-    is_named = bool(path.name) and path.name not in _WRITERS and not (path.exists() and not path.is_file())
+    is_named = path.name not in ("", "-", *_WRITERS) and not (path.exists() and not path.is_file())
     named = f"{path.with_suffix('') if ending else path}{close}" if close and is_named else None
     raise OptionError(
         f"a picture is a file that ends in {', '.join(_WRITERS)}, received {shortened(str(path))!r}.",

@@ -50,7 +50,7 @@ def load_module(module: nn.Module, options: LoadOptions) -> Model:
     if given is None:
         raise SourceError(
             f"counting a {type(module).__name__} needs its inputs.",
-            hint="For example: --input 1x3x224x224, or nncost.count(module, (1, 3, 224, 224)).",
+            hint="For example: --input 1x3x224x224, or in Python inputs=(1, 3, 224, 224).",
         )
     check_names(given, module)
     _check_options(module, options)

@@ -45,7 +45,7 @@ def range_of(over: str | None, lines: Mapping[str, Dim]) -> tuple[str, Dim, int,
     first, last = USUAL if match[2] is None else (_whole(match[2]), _whole(match[3]))
     if not 1 <= first < last <= _LARGEST:
         raise OptionError(
-            f"sizes grow from at least 1 to at most 10^18, received {name}={first}..{last}.",
+            f"sizes grow from at least 1 to at most 10^18, received {shortened(str(over))}.",
             instead=None if over is None else Instead(over, f"{name}=1..1024"),
         )
     return name, known[name], first, last

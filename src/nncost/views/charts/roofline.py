@@ -75,6 +75,7 @@ def _sentences(points: Sequence[Point], roof: Roof) -> Iterator[str]:
         f"The longest: {top.label} with {top.intensity:.3g} flops for each byte at {rate_text(top.rate, 'flop/s')}, "
         f"{share_text(top.rate, roof.at(top.intensity))} of what is attainable there."
     )
+    yield "Each product of a contraction is two flops here, as in a device's peak, whatever the convention of a count."
 
 
 def _picture(points: Sequence[Point], roof: Roof) -> Spec:

@@ -57,6 +57,12 @@ def _neurons(layer: Layer, alike: int) -> Cell:
     """The neurons of a layer that has some; those of a recurrent one are the same at each step."""
     if layer.family not in (DENSE, CONV, RECURRENT):
         return ""
-    if not layer.output or layer.values is None:
+    if not layer.output or layer.values is None or (layer.times != 1 and _changes(layer.values)):
         return NONE
     return (layer.output[-1] if layer.family == RECURRENT else layer.values) * layer.times * alike
+
+
+def _changes(size: Dim) -> bool:
+    """Whether a size is another in each repetition: a member h[k] of a family."""
+    members = (each for each in getattr(size, "free_symbols", ()) if hasattr(each, "indices"))
+    return any(index.free_symbols for member in members for index in member.indices)

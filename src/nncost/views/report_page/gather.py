@@ -8,7 +8,7 @@ from typing import Any
 from nncost.errors import OptionError, SymbolError
 from nncost.explaining import explain_source
 from nncost.pipeline.report_on import report_on
-from nncost.pipeline.settings import Settings
+from nncost.pipeline.settings import Settings, shared
 from nncost.records import replace
 from nncost.timing.predict import predict_this
 from nncost.timing.predict_source import predict_source
@@ -30,14 +30,14 @@ def gather(
         raise OptionError("a report needs a source.", hint="For example: 784-16-16-10")
     said = progress or (lambda what, done, of: None)
     networks = []
-    for number, source in enumerate(sources):
+    for number, (source, chosen) in enumerate(zip(sources, shared(sources, settings), strict=True)):
         said(f"counting {number + 1} of {len(sources)}", 2 * number, 2 * len(sources))
-        report = report_on(source, settings)
+        report = report_on(source, chosen)
         said(f"working out {number + 1} of {len(sources)}", 2 * number + 1, 2 * len(sources))
         networks.append(
             Network(report)
             if report.storage is not None
-            else Network(report, explain_source(source, None, settings), _seconds(source, settings, device))
+            else Network(report, explain_source(source, None, chosen), _seconds(source, chosen, device))
         )
     return networks
 

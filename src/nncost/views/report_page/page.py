@@ -9,14 +9,18 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from os import PathLike, fspath
+from pathlib import PurePath
 
 from nncost.dims import shape_text
 from nncost.documents.html import block, style, text
+from nncost.errors import Instead, OptionError
 from nncost.version import __version__
 from nncost.views import shortened, without_folders
 from nncost.views.report_page.network import Network, alarms, sections, tiles
 from nncost.views.report_page.pictures import comparison
 
+_ENDINGS = ("", ".html", ".htm")
 _LONGEST = 60
 """Characters of a file's name."""
 
@@ -111,3 +115,13 @@ def _compared_row(network: Network, number: int, names: Sequence[str]) -> str:
     link = f'<a href="#network-{number}">{text(title_of(network))}</a>'
     mark = "" if network.report.complete else " (INCOMPLETE)"
     return f'<tr><th scope="row" class="text">{link}{mark}</th>{cells}</tr>'
+
+
+def check_name(path: str | PathLike[str]) -> None:
+    """Raise OptionError for a file whose name says that it is no page."""
+    name = fspath(path)
+    if PurePath(name).suffix.lower() not in _ENDINGS:
+        raise OptionError(
+            f"a report is a page of HTML, received {name[-60:]!r}.", hint="For a PDF, print the page from a browser.",
+            instead=Instead(name, f"{PurePath(name).stem}.html"),
+        )  # fmt: skip

@@ -248,6 +248,7 @@ function unshown(found) {
   const files = found?.files ?? [];
   if (files.length > 0) lines.push(`A link holds no files. Open ${listed(files)} again to see ${files.length > 1 ? "them" : "it"}${found.networks.length === 0 ? "; until then this is the textbook network" : ""}.`);
   if (found?.ignored) lines.push(`The link has ${listed(found.ignored.map((key) => JSON.stringify(key)))}, which nothing here is called: left out.`);
+  if (found?.unread) lines.push(`${found.unread.length > 1 ? "The values of" : "The value of"} ${listed(found.unread.map((key) => JSON.stringify(key)))} in the link cannot be read: left out.`);
   return lines.join(" ");
 }
 

@@ -13,6 +13,7 @@ export const MOST_SPEC = 20000;
 const KEYS = { b: "batch", loss: "loss", opt: "optimizer", type: "dtype", bias: "bias", act: "activation", mode: "mode" };
 const API_KEYS = { source: "s", batch: "b", optimizer: "opt", dtype: "type", activation: "act" };
 const MOST_NAME = 200;
+const MOST_KEY = 20;
 const PAGE_KEYS = { on: "device", show: "tab", look: "selected", of: "topic", chart: "chart" };
 const WORD = /^[A-Za-z0-9_.-]{1,60}$/;
 const DIGITS = /^[1-9][0-9]{0,999}$/;
@@ -77,13 +78,13 @@ async function decompressed(text) {
 }
 
 function fromText(text) {
-  const state = { networks: [], files: [], ignored: [] };
+  const state = { networks: [], files: [], ignored: [], unread: [] };
   for (const part of text.split("&").filter(Boolean)) {
     const at = part.indexOf("=");
     const key = unescaped(at < 0 ? part : part.slice(0, at));
     place(state, Object.hasOwn(API_KEYS, key) ? API_KEYS[key] : key, at < 0 ? "" : unescaped(part.slice(at + 1)));
   }
-  for (const name of ["files", "ignored"]) if (state[name].length === 0) delete state[name];
+  for (const name of ["files", "ignored", "unread"]) if (state[name].length === 0) delete state[name];
   if (state.networks.length === 0 && state.files === undefined) throw new BadLink("The link names no network.");
   return state;
 }
@@ -105,9 +106,9 @@ function place(state, key, value) {
   } else if (key === "file" && value !== "" && value.length <= MOST_NAME && state.files.length < MOST_NETWORKS) {
     state.files.push(value);
   } else if (isKnown(key)) {
-    throw new BadLink(`The link has ${JSON.stringify(key.slice(0, 20))}, which cannot be read.`);
+    state.unread.push(key.slice(0, MOST_KEY));
   } else {
-    state.ignored.push(key.slice(0, 20));
+    state.ignored.push(key.slice(0, MOST_KEY));
   }
 }
 

@@ -12,7 +12,7 @@ export const HEADLINES = [
   { ...count("parameters.total", "Parameters", "parameters"), parts: [count("parameters.weights", "weights"), count("parameters.biases", "biases")] },
   { label: "Forward pass", parts: [count("forward.mul", "multiplications"), count("forward.add", "additions"), count("forward.activations", "activations")] },
   { label: "Backward pass", parts: [count("backward.mul", "multiplications"), count("backward.add", "additions"), count("backward.derivatives", "derivatives")] },
-  { ...count("step.flops", "Flops in a step"), forwardLabel: "Flops in the forward pass", parts: [count("forward.flops", "forward"), count("backward.flops", "backward"), count("update.flops", "update")] },
+  { ...count("step.flops", "Flops in a step"), forwardLabel: "Flops in the forward pass", parts: [count("forward.flops", "forward"), count("loss.flops", "loss", "loss"), count("backward.flops", "backward"), count("update.flops", "update")] },
   {
     ...size("memory.step_peak", "Peak memory"), lead: "Held for a time, not all at the peak:",
     parts: [size("memory.parameters", "parameters"), size("memory.gradients", "gradients"), size("memory.optimizer_state", "optimizer's state"), size("memory.activations", "kept activations"), size("memory.inputs", "inputs"), size("memory.buffers", "buffers"), size("memory.workspace", "workspace")],

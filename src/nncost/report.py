@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nncost.counting.conventions import Convention
 from nncost.counting.memory.memory import AMOUNTS, Memory
+from nncost.counting.products import Product
 from nncost.counting.quantities import ALL
 from nncost.dims import Dim, Shape, add_all
 from nncost.errors import Instead, QuantityError
@@ -106,7 +107,8 @@ class ReportRow:
 
     ``output`` is the shape of what the layer returns, the batch included: in the forward phase, where it is known.
     ``times`` is how often a repeated layer stands there; ``inside`` holds the counts of the operations within, where
-    there is more than one.
+    there is more than one. ``products`` are the matrix products by operation within, and how often each runs, where all
+    sizes are numbers; one whose sizes change as it is repeated is not among them.
     """
 
     path: str
@@ -119,6 +121,7 @@ class ReportRow:
     times: Dim = 1
     inside: Mapping[str, Amounts] = field(default_factory=dict)
     output: Shape | None = None
+    products: Mapping[str, Mapping[Product, int]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Dim:

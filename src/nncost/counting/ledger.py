@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from nncost.counting.kernels import Kernels, kernels_of, traffic
+from nncost.counting.products import Product, product_of
 from nncost.counting.quantities import Quantity
 from nncost.counting.rules import costs
 from nncost.dims import Dim, add_all, sum_over
@@ -23,7 +24,10 @@ ESTIMATED = ops.ESTIMATED
 
 
 class Row(NamedTuple):
-    """An amount of one quantity: in which layer, by what operation (and inside it), in which phase."""
+    """An amount of one quantity: in which layer, by what operation (and inside it), in which phase.
+
+    Macs say the sizes of the matrix product that they are of, ``product``.
+    """
 
     path: str
     op: str
@@ -32,6 +36,7 @@ class Row(NamedTuple):
     quantity: Quantity
     amount: Dim
     note: str = ""
+    product: Product | None = None
 
 
 @record
@@ -65,7 +70,7 @@ class Ledger:
         )
 
 
-_Key = tuple[str, str, str, Phase, Quantity, str]
+_Key = tuple[str, str, str, Phase, Quantity, str, Product | None]
 
 
 @dataclass(slots=True)
@@ -85,8 +90,10 @@ class Tally:
 
     def absorb(self, inner: Tally, repeat: ops.Repeat) -> None:
         """Add everything in the body of a Repeat, as often as it runs."""
-        for key, amounts in inner.amounts.items():
-            self.amounts[key].append(_repeated(repeat, add_all(amounts)))
+        for (path, op, inside, phase, quantity, note, product), amounts in inner.amounts.items():
+            # Sizes that are others in each iteration are not those of one product.
+            of = None if product is not None and product.depends_on(repeat.index) else product
+            self.amounts[path, op, inside, phase, quantity, note, of].append(_repeated(repeat, add_all(amounts)))
         self.unknown += inner.unknown
         self.add_free(inner.free)
         self.neurons.append(_repeated(repeat, add_all(inner.neurons)))
@@ -94,7 +101,7 @@ class Tally:
     def ledger(self) -> Ledger:
         """Return one row for each key with an amount, and then the rows added up already."""
         own = [
-            Row(*key[:5], amount=amount, note=key[5])
+            Row(*key[:5], amount, *key[5:])
             for key, amounts in self.amounts.items()
             if (amount := add_all(amounts)) != 0
         ]
@@ -131,7 +138,7 @@ def _count_items(tally: Tally, graph: Graph, constants: set[Tensor], valid: bool
             _count_node(tally, node, op_name, inner, taps)
     found = kernels[graph] = kernels_of(graph, constants)
     for path, op_name, inner, phase, quantity, amount in traffic(found):
-        tally.amounts[path, op_name, inner, phase, quantity, ""].append(amount)
+        tally.amounts[path, op_name, inner, phase, quantity, "", None].append(amount)
 
 
 def _valid_taps(graph: Graph) -> ValidTaps:
@@ -146,10 +153,12 @@ def _named_nodes(tally: Tally, items: Sequence[Item], op: str, inner: str) -> It
         if isinstance(item, Region):
             name = op or item.layer.name
             if item.masked != 0:
-                tally.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", ""].append(item.masked)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "masked_macs", "", None].append(item.masked)
             if item.phase == "forward":
                 tally.neurons.append(item.neurons)
-                tally.amounts[item.path, name, item.layer.name, item.phase, "activations", ""].append(item.activations)
+                tally.amounts[item.path, name, item.layer.name, item.phase, "activations", "", None].append(
+                    item.activations
+                )
             yield from _named_nodes(tally, item.items, name, item.layer.name)
         else:
             kind = ops.operation_name(item.op)
@@ -161,8 +170,8 @@ def _under(body: Tally, op_name: str) -> Tally:
     if op_name == "repeat":
         return body
     renamed = Tally(unknown=body.unknown, free=body.free, neurons=body.neurons)
-    for (path, _, inner, phase, quantity, note), amounts in body.amounts.items():
-        renamed.amounts[path, op_name, inner, phase, quantity, note] += amounts
+    for (path, _, inner, phase, quantity, note, product), amounts in body.amounts.items():
+        renamed.amounts[path, op_name, inner, phase, quantity, note, product] += amounts
     return renamed
 
 
@@ -181,5 +190,7 @@ def _count_node(tally: Tally, node: Node, op_name: str, inner: str, taps: ValidT
     if not counted:
         tally.free[ops.operation_name(node.op)] += 1
     note = ESTIMATED if isinstance(node.op, ops.Sort) else getattr(node.op, "note", "")
+    product = product_of(node.op, *node.inputs) if isinstance(node.op, ops.Contract) else None
     for quantity, amount in counted:
-        tally.amounts[node.path, op_name, inner, node.phase, quantity, note].append(amount)
+        of = product if quantity == "macs" else None
+        tally.amounts[node.path, op_name, inner, node.phase, quantity, note, of].append(amount)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nncost.counting.ledger import Ledger, Row, Tally, Unknown, count_graph
-from nncost.dims import substitute
+from nncost.dims import Dim, substitute
 from nncost.ir.trace import Block, BlockCall, Kernel, KernelCall, Trace, TraceItem, joined
 from nncost.records import replace
 
@@ -38,7 +38,7 @@ class _Counter:
         own, forward = call.kernel.own, call.phase == "forward"
         for row in ledger.rows:
             if row.phase == own and (forward or row.quantity != "activations"):
-                key = (call.path, call.op or row.op, row.inner, call.phase, row.quantity, row.note)
+                key = (call.path, call.op or row.op, row.inner, call.phase, row.quantity, row.note, row.product)
                 tally.amounts[key].append(row.amount)
         tally.unknown += [Unknown(call.path, unknown.op, call.phase, unknown.reason) for unknown in ledger.unknown]
         tally.add_free(ledger.free)
@@ -70,5 +70,10 @@ def count_trace(trace: Trace, *, valid_taps: bool = False) -> Ledger:
     ledger = _Counter(valid_taps).ledger(trace.items)
     if not trace.meaning:
         return ledger
-    rows = tuple(row._replace(amount=substitute(row.amount, trace.meaning)) for row in ledger.rows)
+    rows = tuple(_with_sizes(row, trace.meaning) for row in ledger.rows)
     return replace(ledger, rows=rows, neurons=substitute(ledger.neurons, trace.meaning))
+
+
+def _with_sizes(row: Row, sizes: Mapping[Dim, Dim]) -> Row:
+    product = None if row.product is None else row.product.at(sizes)
+    return row._replace(amount=substitute(row.amount, sizes), product=product)

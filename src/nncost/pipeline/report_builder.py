@@ -8,8 +8,9 @@ from typing import Any
 
 from nncost.counting.conventions import Convention
 from nncost.counting.ledger import Row
+from nncost.counting.products import Product
 from nncost.counting.quantities import ALL
-from nncost.dims import Dim, Shape, add_all
+from nncost.dims import Dim, Shape, add_all, is_symbolic
 from nncost.frontends.model import Model
 from nncost.ir import ops
 from nncost.ir.graph import PHASES, Item, Parameter, Region
@@ -52,7 +53,7 @@ def _name_layers(
 def totals_of(rows: Sequence[Row], convention: Convention) -> dict[str, Totals]:
     """The amounts of each phase and of the step, with flops by the convention."""
     amounts: dict[tuple[str, str], list[Dim]] = {}
-    for _, _, _, phase, quantity, amount, _ in rows:
+    for _, _, _, phase, quantity, amount, *_ in rows:
         parts = amounts.get((phase, quantity))
         if parts is None:
             amounts[phase, quantity] = [amount]
@@ -139,32 +140,50 @@ def report_rows(rows: Sequence[Row], model: Model, shapes: OutputShapes) -> list
     ]
 
 
+_Contents = tuple[Amounts, dict[str, Amounts], dict[str, dict[Product, int]]]
+"""Amounts by quantity, by operation inside, and matrix products by operation inside."""
+
+
 @dataclass(slots=True)
 class _RowAmounts:
     """The counts of a report row and of the operations inside, worked out once for layers that are alike."""
 
-    known: dict[Any, tuple[Amounts, dict[str, Amounts]]] = field(default_factory=dict)
+    known: dict[Any, _Contents] = field(default_factory=dict)
 
-    def of(self, op: str, rows: Sequence[Row]) -> tuple[Amounts, dict[str, Amounts]]:
-        """Amounts by quantity, and by operation where there are several."""
-        key = (op, tuple([(row.inner, row.quantity, row.amount) for row in rows]))
+    def of(self, op: str, rows: Sequence[Row]) -> _Contents:
+        """Amounts by quantity, and by operation where there are several; products by operation."""
+        key = (op, tuple([(row.inner, row.quantity, row.amount, row.product) for row in rows]))
         found = self.known.get(key)
         if found is None:
             names = dict.fromkeys(row.inner or op for row in rows)
-            inside = {name: _amounts(row for row in rows if (row.inner or op) == name) for name in names}
-            found = self.known[key] = (_amounts(rows), inside if len(names) > 1 else {})
+            by_name = {name: [row for row in rows if (row.inner or op) == name] for name in names}
+            inside = {name: _amounts(each) for name, each in by_name.items()} if len(names) > 1 else {}
+            found = self.known[key] = _amounts(rows), inside, _products(by_name if inside else {op: rows})
         return found
+
+
+def _products(by_name: Mapping[str, Sequence[Row]]) -> dict[str, dict[Product, int]]:
+    """How often each matrix product runs, where its sizes and its number are numbers."""
+    found: dict[str, dict[Product, int]] = {}
+    for name, rows in by_name.items():
+        for row in rows:
+            if row.product is None or row.amount == 0 or any(map(is_symbolic, (row.amount, *row.product))):
+                continue
+            runs = found.setdefault(name, {})
+            runs[row.product] = runs.get(row.product, 0) + row.amount // row.product.macs
+    return found
 
 
 def _report_row(
     place: _Place,
-    counts: tuple[Amounts, dict[str, Amounts]],
+    contents: _Contents,
     roles: Mapping[str, Sequence[Dim]],
     times: Dim,
     output: Shape | None,
 ) -> ReportRow:
     weights, biases, other = (add_all(roles[role]) if role in roles else 0 for role in ("weight", "bias", "other"))
-    return ReportRow(*place, counts[0], weights, biases, other, times, counts[1], output)
+    counts, inside, products = contents
+    return ReportRow(*place, counts, weights, biases, other, times, inside, output, products)
 
 
 def _amounts(rows: Iterable[Row]) -> Amounts:

@@ -1,7 +1,7 @@
 """``python -m benchmarks.published_time``: predicted seconds beside published training steps of language models.
 
-Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, and nncost's, whose shares of peak and
-bandwidth are fitted to the other rows alone: those of the same model and length on the same kind of device are left
+Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, and nncost's, whose kernels are
+those of other models (``benchmarks.kernels``) and whose parts of their speed are fitted to the other rows alone: those of the same model and length on the same kind of device are left
 out with it. Then the dense models of NVIDIA's recipes, none of which the shares were fitted to; their parallel layout
 is not modelled, each device does its part of the step. ``--rows`` prints every row, ``--shares`` what
 src/nncost/timing/devices/data/efficiency/published.toml holds.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -28,8 +28,9 @@ from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
 from nncost.timing.devices.device import Device
 from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.paces import Pace
 from nncost.timing.roofline import predict_on
-from nncost.timing.row_cost import work_of
+from nncost.timing.row_cost import ATTENTION, Work, work_of
 
 PUBLISHED = Path(__file__).parent / "published"
 DTYPE = "bfloat16"
@@ -50,6 +51,10 @@ RECIPES = {  # length, vocabulary, width, blocks, heads, inner width; a gated la
 }
 KEY_VALUE_HEADS = 8
 SHARES = np.round(np.arange(0.30, 1.001, 0.01), 2)
+PARTS = np.round(np.arange(0.40, 1.401, 0.02), 2)
+PLAIN_AXES, KERNEL_AXES = (SHARES, SHARES), (PARTS, SHARES[::2], PARTS)
+NAMES_OF_PARTS = ("products", "attention", "bandwidth")
+ONE = Share(1.0, 1.0, 1.0)
 INSIDE = (5, 95)
 """Percentiles: nine of ten published steps lie inside the interval."""
 PERCENT = 100
@@ -166,30 +171,68 @@ def grid(step: Step) -> np.ndarray:
     return total
 
 
-def fitted(steps: Sequence[Step], grids: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The pair of shares whose mean relative error is least."""
-    ratios = [np.abs(seconds / step.seconds - 1) for step, seconds in zip(steps, grids, strict=True)]
-    errors = np.mean(ratios, axis=0)
-    contraction, bandwidth = np.unravel_index(np.argmin(errors), errors.shape)
-    return float(SHARES[contraction]), float(SHARES[bandwidth])
+def kernel_grid(step: Step) -> np.ndarray:
+    """As Step.predicted by kernels, for parts of their speed: products down, attention across, bandwidth behind."""
+    efficiency = efficiency_of(step.device, DTYPE)
+    assert efficiency.kernels is not None
+    whole = replace(efficiency, contraction=ONE, attention=ONE, bandwidth=ONE)
+    pace = whole.paces(step.device, step.device.peak(DTYPE))[1]
+    works = [work for works in work_of(step.report, accelerator=True) for work in works]
+    attention = [work for work in works if work.op == ATTENTION]
+    others = [work for work in works if work.op != ATTENTION]
+    down, across = _grid(step, pace, others, PARTS), _grid(step, pace, attention, SHARES[::2])
+    return np.asarray(down[:, None, :] + across[None, :, :])
 
 
-def derived_shares() -> dict[str, dict[str, list[float]]]:
-    """For each kind of device: low, value and high of both shares; nine of ten published steps lie inside."""
+def _grid(step: Step, pace: Pace, works: Sequence[Work], parts: np.ndarray) -> np.ndarray:
+    """Seconds of some operations for parts of their arithmetic's speed down and of their bandwidth across."""
+    total = np.zeros((len(parts), len(PARTS)))
+    for work in works:
+        longer = np.maximum(pace.arithmetic(work) / parts[:, None], pace.memory(work) / PARTS[None, :])
+        total += np.maximum(pace.queue(work), pace.latency(work) + longer) * step.times(work.phase)
+    return total
+
+
+def fitted(steps: Sequence[Step], grids: Sequence[np.ndarray], axes: Sequence[np.ndarray]) -> list[float]:
+    """The values of the axes at which the mean relative error is least."""
+    return _least(np.mean([_errors(step, seconds) for step, seconds in zip(steps, grids, strict=True)], axis=0), axes)
+
+
+def _errors(step: Step, seconds: np.ndarray) -> np.ndarray:
+    return np.abs(seconds / step.seconds - 1)
+
+
+def _least(errors: np.ndarray, axes: Sequence[np.ndarray]) -> list[float]:
+    places = np.unravel_index(np.argmin(errors), errors.shape)
+    return [float(axis[place]) for axis, place in zip(axes, places, strict=True)]
+
+
+def derived_shares() -> dict[str, dict[str, Any]]:
+    """For each kind of device: low, value and high of every share; nine of ten published steps lie inside."""
     steps = list(mpt_steps())
     result = {}
     for kind in dict.fromkeys(KIND.values()):
         mine = [step for step in steps if KIND[step.device.name] == kind]
-        contraction, bandwidth = fitted(mine, [grid(step) for step in mine])
+        plain = dict(
+            zip(("contraction", "bandwidth"), fitted(mine, [grid(step) for step in mine], PLAIN_AXES), strict=True)
+        )
         launch = efficiency_of(device_named(kind), DTYPE).launch_seconds
-        predicted = [step.predicted(_efficiency(contraction, bandwidth, launch)) for step in mine]
-        ratios = [guess / step.seconds for guess, step in zip(predicted, mine, strict=True)]
-        slow, fast = (float(ratio) for ratio in np.percentile(ratios, INSIDE))
-        result[kind] = {
-            name: [round(share * factor, 2) for factor in (slow, 1.0, fast)]
-            for name, share in (("contraction", contraction), ("bandwidth", bandwidth))
-        }
+        result[kind] = _intervals(mine, plain, _efficiency(*plain.values(), launch))
+        parts = dict(zip(NAMES_OF_PARTS, fitted(mine, [kernel_grid(step) for step in mine], KERNEL_AXES), strict=True))
+        result[kind]["of_kernels"] = _intervals(mine, parts, _by_kernels(mine[0].device, *parts.values()))
     return result
+
+
+def _intervals(steps: Sequence[Step], shares: dict[str, float], efficiency: Efficiency) -> dict[str, Any]:
+    ratios = [step.predicted(efficiency) / step.seconds for step in steps]
+    slow, fast = (float(ratio) for ratio in np.percentile(ratios, INSIDE))
+    return {name: [round(share * factor, 2) for factor in (slow, 1.0, fast)] for name, share in shares.items()}
+
+
+def _by_kernels(device: Device, products: float, attention: float, bandwidth: float) -> Efficiency:
+    efficiency = efficiency_of(device, DTYPE)
+    shares = [Share(*[part] * 3) for part in (products, bandwidth, attention)]
+    return replace(efficiency, contraction=shares[0], bandwidth=shares[1], attention=shares[2])
 
 
 # ------------------------------------------------------------------- the comparison
@@ -200,14 +243,14 @@ NAMES = ("FLOPs ÷ peak", "roofline", "nncost")
 def left_out_lines() -> list[Line]:
     """Every MPT row with three predictions, the last one by shares that did not see it."""
     steps = list(mpt_steps())
-    grids = [grid(step) for step in steps]
+    errors_of = [_errors(step, kernel_grid(step)) for step in steps]
+    kinds = [KIND[step.device.name] for step in steps]
     lines = []
-    for step in steps:
-        kind = KIND[step.device.name]
-        others = [i for i, s in enumerate(steps) if KIND[s.device.name] == kind and s.group != step.group]
-        shares = fitted([steps[i] for i in others], [grids[i] for i in others])
-        efficiency = _efficiency(*shares, efficiency_of(step.device, DTYPE).launch_seconds)
-        lines.append((step, (flops_over_peak(step), roofline(step), step.predicted(efficiency))))
+    for step, kind in zip(steps, kinds, strict=True):
+        others = [i for i, other in enumerate(steps) if kinds[i] == kind and other.group != step.group]
+        parts = _least(np.mean([errors_of[i] for i in others], axis=0), KERNEL_AXES)
+        predicted = step.predicted(_by_kernels(step.device, *parts))
+        lines.append((step, (flops_over_peak(step), roofline(step), predicted)))
     return lines
 
 
@@ -243,7 +286,8 @@ def _print_shares() -> None:
     for kind, shares in derived_shares().items():
         print(f"[device.{kind}]")
         for name, values in shares.items():
-            print(f"{name} = {values}")
+            inside = isinstance(values, dict) and ", ".join(f"{part} = {numbers}" for part, numbers in values.items())
+            print(f"{name} = {f'{{ {inside} }}' if inside else values}")
 
 
 def main() -> None:

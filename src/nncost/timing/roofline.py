@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nncost.ir.training.losses import NO_LOSS
 from nncost.report import Report
 from nncost.timing.devices.device import Device
 from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.paces import Pace
 from nncost.timing.prediction import PredictedRow, Prediction, Seconds
 from nncost.timing.prediction_builder import predicted_row, prediction_of
 from nncost.timing.row_cost import Work, work_of
@@ -18,9 +20,10 @@ def predict_on(report: Report, device: Device, efficiency: Efficiency | None = N
     ``efficiency`` replaces the shares published for it. Raise OptionError if the device's rate at the
     report's dtype is not known, and SymbolError where a size has no number.
     """
-    shares = efficiency or efficiency_of(device, report.settings["dtype"])
+    shares = efficiency or efficiency_of(device, report.settings["dtype"], trains=report.settings["loss"] != NO_LOSS)
     peak = device.peak(report.settings["dtype"])
-    rows = [_row(works, device, peak, shares) for works in work_of(report, accelerator=True)]
+    paces = shares.paces(device, peak)
+    rows = [_row(works, paces, peak) for works in work_of(report, accelerator=True)]
     return prediction_of(
         report, rows, label="estimated", peak=peak, capacity=device.memory_bytes, watts=device.tdp_watts,
         device={"name": device.name, "title": device.title, "dtype": report.settings["dtype"], "peak_flops_per_second": peak,
@@ -42,33 +45,21 @@ def _notes(device: Device) -> list[str]:
     return []
 
 
-def _row(works: Sequence[Work], device: Device, peak: float, shares: Efficiency) -> PredictedRow:
-    """A row's kernels one after the other: fast shares give the low end, slow ones the high end."""
-    low, value, high = (
-        [_causes(work, device, peak, *ends) for work in works]
-        for ends in (
-            (shares.contraction.high, shares.bandwidth.high, shares.launch_seconds.low),
-            (shares.contraction.value, shares.bandwidth.value, shares.launch_seconds.value),
-            (shares.contraction.low, shares.bandwidth.low, shares.launch_seconds.high),
-        )
-    )
+def _row(works: Sequence[Work], paces: Sequence[Pace], peak: float) -> PredictedRow:
+    """A row's kernels one after the other, at the fast, the expected and the slow pace."""
+    low, value, high = ([_causes(work, pace) for work in works] for pace in paces)
     seconds = Seconds(*(sum(sum(causes.values()) for causes in end) for end in (low, value, high)))
     causes = {name: sum(part.get(name, 0.0) for part in value) for name in ("arithmetic", "memory", "overhead")}
     return predicted_row(works, seconds, causes, peak)
 
 
-def _causes(
-    work: Work, device: Device, peak: float, contraction: float, bandwidth: float, launch: float
-) -> dict[str, float]:
+def _causes(work: Work, pace: Pace) -> dict[str, float]:
     """Seconds of one operation by what it waits for longest: arithmetic, traffic, or the launch of its kernels.
 
     Launches are queued while earlier kernels run, so that they cost only what they exceed the work by.
     """
-    arithmetic = work.contraction_flops / (peak * contraction)
-    if device.vector_peak is not None:
-        arithmetic += work.other_flops / (device.vector_peak * contraction)
-    memory = work.bytes / (device.bandwidth_bytes_per_second * bandwidth)
-    overhead = launch * work.kernels
-    if overhead > max(arithmetic, memory):
-        return {"overhead": overhead}
-    return {"arithmetic": arithmetic} if arithmetic > memory else {"memory": memory}
+    arithmetic, memory, latency, queue = pace.arithmetic(work), pace.memory(work), pace.latency(work), pace.queue(work)
+    if queue > latency + max(arithmetic, memory):
+        return {"overhead": queue}
+    longer = {"arithmetic": arithmetic} if arithmetic > memory else {"memory": memory}
+    return {**longer, "overhead": latency}

@@ -12,6 +12,8 @@ from typing import Any
 from nncost.records import record
 from nncost.timing.devices.catalogue import shipped
 from nncost.timing.devices.device import Device
+from nncost.timing.kernels.constants import KernelConstants, constants_of
+from nncost.timing.paces import KernelPace, Pace, PlainPace
 
 
 @record
@@ -28,23 +30,49 @@ class Share:
 
 @record
 class Efficiency:
-    """Parts of the contraction peak and of the bandwidth, and the seconds each kernel's launch takes."""
+    """Parts of the contraction peak and of the bandwidth, and the seconds each kernel's launch takes.
+
+    With the constants of its ``kernels`` they are parts of what these reach alone; ``attention`` is that of the device's peak
+    which fused attention reaches.
+    """
 
     contraction: Share
     bandwidth: Share
     launch_seconds: Share
     source: str
+    attention: Share | None = None
+    kernels: KernelConstants | None = None
+
+    def paces(self, device: Device, peak: float) -> tuple[Pace, Pace, Pace]:
+        """The fast, the expected and the slow pace of the device at that peak of contractions."""
+        fast, expected, slow = (
+            self._pace(device, peak, rate, seconds)
+            for rate, seconds in (("high", "low"), ("value", "value"), ("low", "high"))
+        )
+        return fast, expected, slow
+
+    def _pace(self, device: Device, peak: float, rate: str, seconds: str) -> Pace:
+        contraction, bandwidth = getattr(self.contraction, rate), getattr(self.bandwidth, rate)
+        launch = getattr(self.launch_seconds, seconds)
+        if self.kernels is None:
+            return PlainPace(device, peak, contraction, bandwidth, launch)
+        attention = contraction if self.attention is None else getattr(self.attention, rate)
+        return KernelPace(device, peak, self.kernels, contraction, attention, bandwidth, launch)
 
 
-def efficiency_of(device: Device, dtype: str) -> Efficiency:
-    """The shares of a device at a dtype.
+def efficiency_of(device: Device, dtype: str, *, trains: bool = True) -> Efficiency:
+    """The shares of a device at a dtype, in a training step or in a forward pass alone.
 
-    Where training steps on it were published, what they imply. Otherwise the share of its peak that a matrix
+    Where times of kernels on it were published, the constants of these, and parts of them: what published training steps
+    imply, or in a forward pass all of it. Where training steps on it were published, what they imply. Otherwise the share of its peak that a matrix
     product reached there, or on any device where nobody measured one, times the part of that which training
     reached on the devices where both are known.
     """
     table = _table()
     launch = Share(*table["launch"]["seconds"])
+    kernels = constants_of(device)
+    if kernels is not None:
+        return _of_kernels(kernels, launch, trains=trains)
     entry = next((each for each in table["device"].values() if device.name in each["devices"]), None)
     if entry is not None:
         return Efficiency(Share(*entry["contraction"]), Share(*entry["bandwidth"]), launch, entry["source"])
@@ -54,6 +82,21 @@ def efficiency_of(device: Device, dtype: str) -> Efficiency:
     return Efficiency(
         matmul * training, bandwidth, launch, f"{source}; times training on {' and '.join(table['device'])}"
     )
+
+
+def _of_kernels(kernels: KernelConstants, launch: Share, *, trains: bool) -> Efficiency:
+    """What kernels reach in a network of what they reach alone."""
+    table = _table()["device"]
+    entries = [each["of_kernels"] for each in table.values() if each["devices"][0] in kernels.devices] or [
+        each["of_kernels"] for each in table.values()
+    ]
+    attention = _spread(value for each in entries for value in each["attention"])
+    if not trains:
+        alone = Share(1 / (1 + kernels.spread), 1.0, 1 + kernels.spread)
+        return Efficiency(alone, alone, launch, kernels.source, attention, kernels)
+    products, bandwidth = (_spread(v for each in entries for v in each[name]) for name in ("products", "bandwidth"))
+    steps = " and ".join(each["source"] for each in table.values() if each["of_kernels"] in entries)
+    return Efficiency(products, bandwidth, launch, f"{kernels.source}; {steps}", attention, kernels)
 
 
 def training_parts(name: str) -> list[float]:

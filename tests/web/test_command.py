@@ -185,8 +185,8 @@ def test_a_port_that_is_in_use() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--port", "x"), "--port takes a whole number"),
-        (("--port", "70000"), "--port takes a number up to 65,535"),
+        (("--port", "x"), "--port takes a number from 0 to 65,535"),
+        (("--port", "70000"), "--port takes a number from 0 to 65,535"),
         (("--port", "-1"), "--port takes"),
         (("--host", "no.such.host.invalid"), "is no address of this machine"),
         (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),

@@ -78,14 +78,14 @@ class KernelPace:
         """Seconds of its flops: products in tiles and waves."""
         others = _others(work, self.device, 1.0)
         if work.op == ATTENTION:
-            return work.contraction_flops / (self.peak * self.attention) + others
+            return (work.contraction_flops / self.peak + others) / self.attention
         if not work.products:
-            return work.contraction_flops / (self.peak * self._largest_share * self.products) + others
+            return (work.contraction_flops / (self.peak * self._largest_share) + others) / self.products
         constants, units = self.kernels.products, self.kernels.units
         alone: float = sum(
             runs * arithmetic_seconds(each, constants, units, self.peak) for each, runs in work.products.items()
         )
-        return alone / self.products + others
+        return (alone + others) / self.products
 
     def memory(self, work: Work) -> float:
         """Seconds of its bytes, at the bandwidth of its kind of kernel."""

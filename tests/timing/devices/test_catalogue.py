@@ -50,8 +50,12 @@ def test_every_published_figure_is_in_the_catalogue(row: dict[str, str]) -> None
     )  # fmt: skip
 
 
+ADDED = {"A40"}
+"""Devices that came with the times of their kernels."""
+
+
 def test_nothing_else_is_in_the_catalogue() -> None:
-    assert {device.title for device in catalogue()} == {row["accelerator"] for row in table("hardware.csv")}
+    assert {device.title for device in catalogue()} == {row["accelerator"] for row in table("hardware.csv")} | ADDED
     assert all(device.source and device.date.year >= 2026 for device in catalogue())
 
 
@@ -107,7 +111,7 @@ def test_a_users_own_file_adds_and_replaces(empty_cache: Path) -> None:
     own(empty_cache, OWN + OWN.replace("abacus", "h100"))
     assert device_named("abacus").peaks == {"float32": 3}
     assert device_named("h100").title == "Abacus 3000"
-    assert len(catalogue()) == len(table("hardware.csv")) + 1
+    assert len(catalogue()) == len(table("hardware.csv")) + len(ADDED) + 1
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ def test_the_shipped_shares_are_the_derived_ones() -> None:
     text = (files("nncost.timing.devices") / "data" / "efficiency" / "published.toml").read_text(encoding="utf-8")
     shipped = tomllib.loads(text)["device"]
     for kind, shares in published_time.derived_shares().items():
-        for name, values in shares.items():
-            assert shipped[kind][name] == pytest.approx(values, abs=0.011)
+        for derived, found in ((shares.pop("of_kernels"), shipped[kind]["of_kernels"]), (shares, shipped[kind])):
+            for name, values in derived.items():
+                assert found[name] == pytest.approx(values, abs=0.011), (kind, name)
     assert set(shipped) == set(published_time.KIND.values())
 
 
@@ -33,6 +34,14 @@ def test_a_grid_is_the_roofline_at_every_pair_of_shares() -> None:
         shares = (float(published_time.SHARES[down]), float(published_time.SHARES[across]))
         efficiency = published_time._efficiency(*shares, launch)
         assert grid[down, across] == pytest.approx(step.predicted(efficiency))
+
+
+def test_a_grid_of_kernels_is_the_prediction_at_all_parts() -> None:
+    step = next(published_time.mpt_steps())
+    grid = published_time.kernel_grid(step)
+    for places in ((0, 0, 0), (37, 12, 20), (-1, 5, -1)):
+        parts = [float(axis[place]) for axis, place in zip(published_time.KERNEL_AXES, places, strict=True)]
+        assert grid[places] == pytest.approx(step.predicted(published_time._by_kernels(step.device, *parts)))
 
 
 def test_published_work_is_counted_work() -> None:

@@ -198,6 +198,7 @@ def constants_toml(device: str) -> Iterator[str]:
     spread = float(np.percentile(np.concatenate(missed), INSIDE))
     yield f"[device.{device}]"
     yield f"devices = [{', '.join(map(repr, DEVICES[device]))}]".replace("'", '"')
+    yield 'dtypes = ["float16", "bfloat16"]'
     yield f"units = {UNITS[device]}"
     yield f"cache_bytes = {CACHE[device]:.0f}"
     yield f"spread = {_rounded(spread)}"

@@ -93,8 +93,9 @@ def test_numbers_and_columns_agree() -> None:
 
 
 def test_devices_without_published_kernels_have_no_constants() -> None:
-    assert constants_of(device_named("h100")) is not None
-    assert constants_of(device_named("raspberry-pi-5")) is None
+    assert constants_of(device_named("h100"), "bfloat16") is not None
+    assert constants_of(device_named("h100"), "float32") is None
+    assert constants_of(device_named("raspberry-pi-5"), "float16") is None
 
 
 def test_constants_are_found_again() -> None:

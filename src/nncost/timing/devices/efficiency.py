@@ -70,7 +70,7 @@ def efficiency_of(device: Device, dtype: str, *, trains: bool = True) -> Efficie
     """
     table = _table()
     launch = Share(*table["launch"]["seconds"])
-    kernels = constants_of(device)
+    kernels = constants_of(device, dtype)
     if kernels is not None:
         return _of_kernels(kernels, launch, trains=trains)
     entry = next((each for each in table["device"].values() if device.name in each["devices"]), None)

@@ -52,6 +52,7 @@ class KernelConstants:
     """
 
     devices: tuple[str, ...]
+    dtypes: tuple[str, ...]
     units: int
     cache_bytes: float
     products: ProductConstants
@@ -60,9 +61,10 @@ class KernelConstants:
     source: str
 
 
-def constants_of(device: Device) -> KernelConstants | None:
-    """The constants that were fitted for a device; None where nobody published kernel times of it."""
-    return next((each for each in shipped().values() if device.name in each.devices), None)
+def constants_of(device: Device, dtype: str) -> KernelConstants | None:
+    """The constants that were fitted for a device at a type; None where nobody published times of such kernels."""
+    found = (each for each in shipped().values() if device.name in each.devices and dtype in each.dtypes)
+    return next(found, None)
 
 
 @cache
@@ -77,6 +79,6 @@ def constants_from(entry: Mapping[str, Any]) -> KernelConstants:
     products, rows = dict(entry["products"]), entry["rows"]
     tiles = {int(elements): share for elements, share in products.pop("tile_shares").items()}
     return KernelConstants(
-        tuple(entry["devices"]), entry["units"], entry["cache_bytes"], ProductConstants(**products, tile_shares=tiles),
+        tuple(entry["devices"]), tuple(entry["dtypes"]), entry["units"], entry["cache_bytes"], ProductConstants(**products, tile_shares=tiles),
         {kind: RowConstants(**each) for kind, each in rows.items()}, entry["spread"], entry["source"],
     )  # fmt: skip

@@ -21,7 +21,7 @@ PyTorch itself takes. Close other programs: they use the caches and cores that a
 
 
 @click.command("calibrate", help=HELP)
-@click.option("--fresh", is_flag=True, help="Forget what an earlier calibration measured.")
+@click.option("--fresh", is_flag=True, help="Forget what was measured before, times of operators too.")
 @format_options("csv", json="The profile as JSON.")
 def command(fresh: bool, form: str | None) -> int:
     """Calibrate and say what was found."""

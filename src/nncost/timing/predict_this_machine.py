@@ -54,7 +54,7 @@ def predict_by_replay(
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)
-        replayed = replay(recording, profile, TimingCache(), progress)
+        replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
         rows = _rows(report, replayed, profile, subject.layers)
     peak = profile.peak_flops_per_second
     return calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=_notes(replayed))

@@ -15,6 +15,7 @@ import nncost
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Argument, MemoryEvent, OpRecord, record_step
 from nncost.pipeline.keywords import settings_of
+from nncost.records import replace
 from nncost.timing.predict_this_machine import predict_by_replay
 from nncost.timing.prediction import CAUSES, Prediction
 from nncost.timing.replay.cache_distance import FURTHEST, jobs_of
@@ -148,7 +149,7 @@ def test_times_are_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/1", "times": {"a": 1}}']
+    "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/2", "times": {"a": 1}}']
 )
 def test_a_broken_cache_counts_as_empty(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cache.json"
@@ -157,7 +158,32 @@ def test_a_broken_cache_counts_as_empty(tmp_path: Path, content: str) -> None:
     assert cache.find("a job") is None
     cache.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
     cache.save()
-    assert json.loads(path.read_text())["schema"] == "nncost.operators/1"
+    assert json.loads(path.read_text())["schema"] == "nncost.operators/2"
+
+
+def test_a_time_of_a_busy_machine_is_taken_again(tmp_path: Path) -> None:
+    path, timed = tmp_path / "cache.json", Timed(1.0, 1.0, 1.0, 0.0)
+    busy = TimingCache(path, usual=1e-3, reference=lambda: 4e-3)
+    busy.keep("a job", timed)
+    busy.save()
+    assert busy.slowdown == pytest.approx(4)
+    quiet = TimingCache(path, usual=1e-3, reference=lambda: 1.2e-3)
+    assert quiet.find("a job") is None
+    quiet.keep("a job", timed)
+    quiet.save()
+    assert quiet.slowdown is None
+    assert TimingCache(path, usual=1e-3).find("a job") == timed
+    TimingCache(path).forget()
+    assert TimingCache(path).find("a job") is None
+    assert not path.exists()
+
+
+def test_a_prediction_on_a_busy_machine_says_so() -> None:
+    slow = replace(made_up(), references={"reference": 1e-12})
+    prediction = predict_by_replay("11-13-5", settings_of(batch=3), slow)
+    assert any("this machine is busy: fixed reference work takes" in note for note in prediction.notes)
+    quiet = replace(made_up(), references={"reference": 1e3})
+    assert not any("busy" in note for note in predict_by_replay("11-13-5", settings_of(batch=3), quiet).notes)
 
 
 def test_a_cache_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:

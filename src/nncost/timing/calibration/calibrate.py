@@ -36,7 +36,8 @@ class Probe:
 def calibrate(progress: Progress | None = None, *, fresh: bool = False) -> tuple[Profile, Path]:
     """Measure this machine and keep its profile; the profile and its file.
 
-    What an earlier calibration had finished is not measured again, unless ``fresh``. Raise OptionError
+    What an earlier calibration had finished is not measured again, unless ``fresh``, which also forgets the times of operators.
+    Raise OptionError
     where the profile cannot be written, and a MissingExtraError without PyTorch.
     """
     check_torch("calibrating this machine")
@@ -50,6 +51,10 @@ def _calibrated(progress: Progress | None, *, fresh: bool) -> tuple[Profile, Pat
     path = cache_folder() / "calibration.json"
     here = fingerprint()
     done = {} if fresh else _unfinished(path, here)
+    if fresh:
+        from nncost.timing.replay.timing_cache import TimingCache
+
+        TimingCache().forget()
     try:
         probes = list(_probes())
         for number, probe in enumerate(probes):
@@ -82,18 +87,24 @@ def _unfinished(path: Path, here: Mapping[str, Any]) -> dict[str, Any]:
 
 def _probes() -> Iterator[Probe]:
     from nncost.timing.calibration import overheads, rates
-    from nncost.timing.measure.reference import Reference
     from nncost.timing.replay.page_faults import seconds_of_a_fault
     from nncost.timing.replay.timing_cache import TimingCache
 
-    yield Probe("reference work", lambda: sorted(Reference().seconds() for _ in range(9))[4])
+    yield Probe("reference work", _reference)
     yield Probe("matrix products", lambda: [asdict(rate) for rate in rates.products()])
     yield Probe("convolutions", lambda: [asdict(rate) for rate in rates.convolutions()])
     yield Probe("bandwidth by working set", lambda: [asdict(rate) for rate in rates.bandwidths()])
     yield Probe("page faults", seconds_of_a_fault)
     yield Probe("cold caches", rates.cold_factor)
-    for name, observe in overheads.observations(TimingCache()):
+    for name, observe in overheads.observations(TimingCache(usual=_reference())):
         yield Probe(f"overheads: {name}", partial(_plain, observe))
+
+
+def _reference() -> float:
+    """Seconds of the reference work now: the middle of nine."""
+    from nncost.timing.measure.reference import Reference
+
+    return sorted(Reference().seconds() for _ in range(9))[4]
 
 
 def _plain(observe: Callable[[], Any]) -> dict[str, Any]:

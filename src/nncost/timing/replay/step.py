@@ -71,6 +71,11 @@ def replay(
         each = sum(faults.seconds.values()) / faults.total
     jobs = jobs_of(recording.operators, recording.memory)
     times = timed_jobs([job for job in jobs if not job.call.is_view], cache, each, progress)
+    if cache.slowdown is not None:
+        result.notes.append(
+            f"this machine is busy: fixed reference work takes {cache.slowdown:.1f} times as long as when it was calibrated, and so "
+            "may operators that were timed just now. They are timed again next time."
+        )
     for job in jobs:
         call = job.call
         spent = result.at(call.path, phase_of(call))

@@ -26,12 +26,12 @@ from nncost.timing.devices.catalogue import device_named
 from nncost.timing.kernels.constants import ProductConstants, RowConstants
 from nncost.timing.kernels.fit import fitted
 from nncost.timing.kernels.seconds import (
-    FLOPS_PER_PRODUCT,
     TILES,
     product_bytes,
     product_seconds,
     row_seconds,
 )  # fmt: skip
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 TABLE = Path(__file__).parent / "published" / "op_times_measured.csv"
 SOURCE = "kernel times of 8 language models: microsoft/vidur@7d47513 data/profiling/compute"
@@ -79,7 +79,7 @@ class Kernels:
                 self.product, BYTES, products, UNITS[self.device], device.peak(DTYPE),
                 device.bandwidth_bytes_per_second, np.minimum,
             )  # fmt: skip
-        each = rows_from(self.kind, constants)
+        each = RowConstants(*constants)
         return row_seconds(
             self.rows, self.columns, self.bytes, each, CACHE[self.device], device.bandwidth_bytes_per_second
         )
@@ -105,10 +105,6 @@ def products_from(constants: Sequence[float]) -> ProductConstants:
     launch, share, wave, split, *tiles = constants
     elements = sorted({rows * columns for rows, columns in TILES})
     return ProductConstants(launch, share, wave, split, dict(zip(elements, tiles, strict=True)))
-
-
-def rows_from(kind: str, constants: Sequence[float]) -> RowConstants:
-    return RowConstants(*constants)
 
 
 def start_of(kind: str) -> tuple[float, ...]:

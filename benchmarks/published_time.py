@@ -1,10 +1,10 @@
 """``python -m benchmarks.published_time``: predicted seconds beside published training steps of language models.
 
-Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, and nncost's, whose kernels are
-those of other models (``benchmarks.kernels``) and whose parts of their speed are fitted to the other rows alone: those of the same model and length on the same kind of device are left
-out with it. Then the dense models of NVIDIA's recipes, none of which the shares were fitted to; their parallel layout
-is not modelled, each device does its part of the step. ``--rows`` prints every row, ``--shares`` what
-src/nncost/timing/devices/data/efficiency/published.toml holds.
+Three predictions of each row: FLOPs ÷ peak, a roofline without efficiencies, and nncost's, whose kernels are those of
+other models (``benchmarks.kernels``) and whose parts of their speed are fitted to the other rows alone: those of the
+same model and length on the same kind of device are left out with it. Then the dense models of NVIDIA's recipes, none
+of which the shares were fitted to; their parallel layout is not modelled, each device does its part of the step.
+``--rows`` prints every row, ``--shares`` what src/nncost/timing/devices/data/efficiency/published.toml holds.
 
 Steps in 8-bit floats are left out (only some of their layers run in that type), and so are mixtures of experts and
 models cut short ("proxy").

@@ -32,7 +32,7 @@ class Work:
     """One operation of one layer in one phase; ``contractions`` are those of its ``kernels`` that multiply.
 
     ``products`` are the matrix products that its contractions are, and how often each runs; none where their sizes are not
-    known. ``columns`` is the width of a row of what the layer returns, 0 where it is not known.
+    known.
     """
 
     path: str
@@ -45,7 +45,6 @@ class Work:
     kernels: int
     contractions: int
     products: Mapping[Product, int] = field(default_factory=dict)
-    columns: int = 0
 
 
 def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]]:
@@ -59,13 +58,13 @@ def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]
     handed, times = (_projections(report), _time_steps(report)) if accelerator else ({}, {})
     for row in report.rows:
         if TIME_STEP in row.inside and row.path in times:
-            yield [_sequential(_whole(report, row, batches), times[row.path])]
+            yield [_sequential(_whole(row, batches), times[row.path])]
             continue
         if row.op == ATTENTION and row.path in handed:
-            yield [_fused(_whole(report, row, batches), handed[row.path])]
+            yield [_fused(_whole(row, batches), handed[row.path])]
             continue
         parts = row.inside or {row.op: row.counts}
-        works = [_work(report, row, counts, batches, row.products.get(name, {})) for name, counts in parts.items()]
+        works = [_work(row, counts, batches, row.products.get(name, {})) for name, counts in parts.items()]
         if any(work.kernels for work in works):
             yield works
 
@@ -101,17 +100,15 @@ def _fused(work: Work, handed: tuple[int, int]) -> Work:
     return replace(work, bytes=read + queries + others, written_bytes=queries + others)
 
 
-def _whole(report: Report, row: ReportRow, batches: int) -> Work:
+def _whole(row: ReportRow, batches: int) -> Work:
     """What all operations of a row ask for together."""
     products: dict[Product, int] = {}
     for runs in row.products.values():
         products |= {product: products.get(product, 0) + times for product, times in runs.items()}
-    return _work(report, row, row.counts, batches, products)
+    return _work(row, row.counts, batches, products)
 
 
-def _work(
-    report: Report, row: ReportRow, counts: Mapping[str, Dim], batches: int, products: Mapping[Product, int]
-) -> Work:
+def _work(row: ReportRow, counts: Mapping[str, Dim], batches: int, products: Mapping[Product, int]) -> Work:
     """What a row's counts ask for; ``batches`` make up a step, and the update runs once."""
     contraction = FLOPS_PER_PRODUCT * _number(counts, "macs")
     flops = sum(_number(counts, name) for name in _NUMBERS)
@@ -124,9 +121,7 @@ def _work(
     others = max(0, flops - contraction)
     repeats = row.times if row.phase == "update" else row.times * batches
     calls = (kernels * repeats, contractions * repeats)
-    shape = report.outputs.get(row.path) or (0,)
-    columns = shape[-1] if isinstance(shape[-1], int) else 0
-    return Work(row.path, row.op, row.phase, contraction, others, traffic, written, *calls, products, columns)
+    return Work(row.path, row.op, row.phase, contraction, others, traffic, written, *calls, products)
 
 
 def _number(counts: Mapping[str, Dim], name: str) -> int:

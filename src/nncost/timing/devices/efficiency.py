@@ -64,8 +64,8 @@ def efficiency_of(device: Device, dtype: str, *, trains: bool = True) -> Efficie
     """The shares of a device at a dtype, in a training step or in a forward pass alone.
 
     Where times of kernels on it were published, the constants of these, and parts of them: what published training steps
-    imply, or in a forward pass all of it. Where training steps on it were published, what they imply. Otherwise the share of its peak that a matrix
-    product reached there, or on any device where nobody measured one, times the part of that which training
+    imply, or in a forward pass all of it. Where training steps on it were published, what they imply. Otherwise the share
+    of its peak that a matrix product reached there, or on any device where nobody measured one, times the part of that which training
     reached on the devices where both are known.
     """
     table = _table()

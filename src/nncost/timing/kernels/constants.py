@@ -48,7 +48,8 @@ class RowConstants:
 class KernelConstants:
     """What was fitted for one device.
 
-    ``rows`` are by kind: ``norm``, ``activation``, ``rotary``, ``elementwise``, ``gather``. ``spread`` is, of nine kernels in ten, by how much a measured time differs from the constants' at most: 0.2 a fifth.
+    ``rows`` are by kind: ``norm``, ``activation``, ``rotary``, ``elementwise``, ``gather``. ``spread`` is by how much the
+    times of nine kernels in ten differ from the constants' at most: 0.2 is a fifth.
     """
 
     devices: tuple[str, ...]

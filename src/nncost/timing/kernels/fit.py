@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-Columns = tuple[np.ndarray, ...]
 _FIRST_STEP, _LAST_STEP = 0.3, 0.004
 """By which factor (its logarithm) a constant is changed at first and at last."""
 

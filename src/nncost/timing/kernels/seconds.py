@@ -11,8 +11,8 @@ from typing import Any
 
 from nncost.counting.products import Product
 from nncost.timing.kernels.constants import ProductConstants, RowConstants
+from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
-FLOPS_PER_PRODUCT = 2
 TILES = ((64, 64), (128, 128), (128, 256), (256, 128))
 """Rows and columns of the output that one unit works out at once."""
 SPLITS = (1, 2, 4, 8)

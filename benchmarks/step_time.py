@@ -18,14 +18,12 @@ import statistics
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+
+from benchmarks.step_networks import CASES
 
 CEILING_SECONDS = 6.0
 FEWEST, MOST = 8, 400
@@ -34,132 +32,13 @@ MARKS = "<!-- step times -->", "<!-- end -->"
 WAYS = ("flops_peak", "roofline", "nncost")
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network, its input's shape or a function that makes it, and how it is trained."""
-
-    make: Callable[[], nn.Module]
-    inputs: Any
-    loss: str = "cross_entropy"
-    optimizer: str = "adam"
-
-
-def mlp(*widths: int) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        layers: list[nn.Module] = []
-        for ins, outs in pairwise(widths):
-            layers += [nn.Linear(ins, outs), nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
-
-    return make
-
-
-def lenet() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-def vision(name: str) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        from tests.torch.vision import import_torchvision
-
-        return getattr(import_torchvision().models, name)()
-
-    return make
-
-
-def image_model(name: str) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        from tests.torch.vision import import_torchvision
-
-        import_torchvision()
-        import timm
-
-        return timm.create_model(name)
-
-    return make
-
-
-class Recurrent(nn.Module):
-    """Embedding, a recurrent layer, a classifier at every step."""
-
-    def __init__(self, kind: type[nn.RNNBase], rows: int, width: int, hidden: int, layers: int, **options: Any) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(rows, width)
-        self.recurrent = kind(width, hidden, layers, batch_first=True, **options)
-        self.out = nn.Linear(hidden * (2 if options.get("bidirectional") else 1), rows)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        return self.out(self.recurrent(self.embedding(ids))[0])
-
-
-class Encoder(nn.Module):
-    """Embedding, PyTorch's own encoder, a classifier at every step."""
-
-    def __init__(self, rows: int, width: int, layers: int, heads: int) -> None:
-        super().__init__()
-        block = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True)
-        self.embedding, self.out = nn.Embedding(rows, width), nn.Linear(width, rows)
-        self.encoder = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        return self.out(self.encoder(self.embedding(ids)))
-
-
-def language(kind: str, **options: Any) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        from tests.torch.vision import import_torchvision
-
-        import_torchvision()  # transformers looks for it
-        import transformers
-
-        config = getattr(transformers, f"{kind}Config")(**options)
-        name = {"Bert": "BertForMaskedLM", "GPT2": "GPT2LMHeadModel", "Llama": "LlamaForCausalLM"}[kind]
-        return getattr(transformers, name)(config)
-
-    return make
-
-
-def ids(batch: int, length: int) -> str:
-    return f"{batch}x{length}:int64"
-
-
-CASES: dict[str, Case] = {
-    "mlp 784-32-32-10": Case(mlp(784, 32, 32, 10), (32, 784), optimizer="sgd"),
-    "mlp 784-128-10": Case(mlp(784, 128, 10), (256, 784)),
-    "mlp 784-512-512-10": Case(mlp(784, 512, 512, 10), (64, 784)),
-    "mlp 256x10": Case(mlp(*[256] * 11), (128, 256), optimizer="adamw"),
-    "mlp 1024-2048x3-100": Case(mlp(1024, 2048, 2048, 2048, 100), (128, 1024), optimizer="sgd"),
-    "mlp 4096-4096-1000": Case(mlp(4096, 4096, 1000), (64, 4096), optimizer="momentum"),
-    "conv lenet": Case(lenet, (64, 1, 28, 28)),
-    "conv resnet18": Case(vision("resnet18"), (8, 3, 64, 64), optimizer="momentum"),
-    "conv resnet50": Case(vision("resnet50"), (4, 3, 96, 96), optimizer="sgd"),
-    "conv mobilenet_v2": Case(vision("mobilenet_v2"), (8, 3, 96, 96), optimizer="sgd"),
-    "conv vgg11": Case(vision("vgg11"), (4, 3, 64, 64), optimizer="sgd"),
-    "conv squeezenet1_1": Case(vision("squeezenet1_1"), (8, 3, 96, 96)),
-    "conv densenet121": Case(vision("densenet121"), (4, 3, 64, 64), optimizer="sgd"),
-    "attention encoder": Case(lambda: Encoder(1000, 256, 4, 4), ids(8, 128)),
-    "attention vit_tiny": Case(image_model("vit_tiny_patch16_224"), (4, 3, 224, 224), optimizer="adamw"),
-    "attention gpt2 4x256": Case(language("GPT2", n_layer=4, n_embd=256, n_head=4, vocab_size=2000), ids(4, 128), optimizer="adamw"),
-    "attention bert 4x256": Case(language("Bert", num_hidden_layers=4, hidden_size=256, num_attention_heads=4, intermediate_size=1024, vocab_size=2000), ids(8, 64), optimizer="adamw"),
-    "attention llama 4x256": Case(language("Llama", num_hidden_layers=4, hidden_size=256, num_attention_heads=4, intermediate_size=688, vocab_size=2000), ids(4, 128), optimizer="adamw"),
-    "attention small": Case(lambda: Encoder(500, 64, 2, 2), ids(4, 32)),
-    "recurrent lstm 128": Case(lambda: Recurrent(nn.LSTM, 500, 64, 128, 1), ids(16, 32)),
-    "recurrent lstm 2x256": Case(lambda: Recurrent(nn.LSTM, 1000, 128, 256, 2), ids(16, 64)),
-    "recurrent lstm both ways": Case(lambda: Recurrent(nn.LSTM, 500, 128, 128, 1, bidirectional=True), ids(16, 48), optimizer="sgd"),
-    "recurrent gru 128": Case(lambda: Recurrent(nn.GRU, 500, 64, 128, 1), ids(16, 32)),
-    "recurrent rnn 256": Case(lambda: Recurrent(nn.RNN, 500, 128, 256, 1), ids(16, 32), optimizer="sgd"),
-}  # fmt: skip
-
-
 # ------------------------------------------------------------------- one network, in a process of its own
 def one(name: str) -> dict[str, Any]:
     from nncost.pipeline.keywords import settings_of
     from nncost.pipeline.report_on import report_on
     from nncost.timing.devices.profile_store import this_profile
-    from nncost.timing.measure.step import Stepper, median_of, random_state_left
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
+    from nncost.timing.measure.step import Stepper, median_of
     from nncost.timing.predict_this_machine import predict_by_replay
     from nncost.timing.runnable import subject_of, trained_with
 
@@ -170,7 +49,7 @@ def one(name: str) -> dict[str, Any]:
     module = case.make().train()
     settings = settings_of(case.inputs, loss=case.loss, optimizer=case.optimizer)
     report = report_on(module, settings)
-    with subject_of(module, settings, **trained_with(report), real=True) as subject, random_state_left():
+    with subject_of(module, settings, **trained_with(report), real=True) as subject, random_state_kept(seed=0):
         stepper = Stepper(subject)
         before = _steps(stepper)
         prediction = predict_by_replay(module, settings, profile)

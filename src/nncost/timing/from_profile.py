@@ -12,7 +12,7 @@ from math import exp, log
 
 from nncost.report import Report
 from nncost.timing.devices.profile import Profile, Rate
-from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
+from nncost.timing.prediction import CAUSES, Label, PredictedRow, Prediction, Seconds
 from nncost.timing.prediction_builder import predicted_row, prediction_of
 from nncost.timing.row_cost import Work, work_of
 
@@ -35,7 +35,7 @@ def predict_with_profile(report: Report, profile: Profile) -> Prediction:
 
 def calibrated(
     report: Report, rows: Sequence[PredictedRow], profile: Profile, peak: float | None, *,
-    name: str, method: str, notes: Sequence[str] = (),
+    name: str, method: str, notes: Sequence[str] = (), label: Label = "calibrated", phases: Mapping[str, Seconds] | None = None,
 ) -> Prediction:  # fmt: skip
     """Add up the rows predicted for a calibrated machine; ``peak`` is in flops a second."""
     fields = profile.fingerprint
@@ -45,7 +45,9 @@ def calibrated(
         "fingerprint": dict(fields), "method": method,
     }  # fmt: skip
     capacity = fields.get("memory_bytes") or None
-    return prediction_of(report, rows, label="calibrated", device=device, peak=peak, capacity=capacity, notes=notes)
+    return prediction_of(
+        report, rows, label=label, device=device, peak=peak, capacity=capacity, notes=notes, phases=phases
+    )
 
 
 def rate_at(rates: Sequence[Rate], size: float) -> float:

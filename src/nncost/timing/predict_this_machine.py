@@ -14,50 +14,89 @@ from nncost.timing.devices.profile_store import this_profile
 from nncost.timing.from_profile import calibrated
 from nncost.timing.predict import THIS, counted, not_calibrated, predict_this
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
+from nncost.timing.prediction_builder import phase_seconds
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 if TYPE_CHECKING:
+    from nncost.timing.rehearsal.rehearse import Ran
     from nncost.timing.replay.step import LayerSeconds, Replayed
 
 ENGINE = "torch"
+BUDGET_SECONDS = 5.0
+"""Steps run for real for so long, if nothing else is said."""
 FRAMEWORK = "framework"
 _MACHINE_BYTES_PER_SECOND = 1e9
 """Only for splitting an operator's time by cause where a profile knows no bandwidth."""
 
 
-def predict_here(source: Any, settings: Settings, progress: Progress | None = None) -> Prediction:
-    """Seconds of a step by phase, layer and cause: calibrated. Each distinct operator runs once and is remembered.
+def predict_here(
+    source: Any, settings: Settings, progress: Progress | None = None, budget: float = BUDGET_SECONDS
+) -> Prediction:
+    """Seconds of a step by phase, layer and cause. Each distinct operator runs once and is remembered.
 
-    Without PyTorch the profile alone must do. Raise OptionError if this machine is not calibrated.
+    Steps run for real as far as ``budget`` seconds allow: the total is theirs then. Without PyTorch the profile alone must
+    do. Raise OptionError if this machine is not calibrated.
     """
     profile = this_profile()
     if profile is None:
         raise not_calibrated()
     if find_spec(ENGINE) is None or profile.engine != ENGINE:
         return predict_this(source, settings)
-    return predict_by_replay(source, settings, profile, progress)
+    return predict_by_replay(source, settings, profile, progress, budget=budget)
 
 
 def predict_by_replay(
-    source: Any, settings: Settings, profile: Profile, progress: Progress | None = None
+    source: Any,
+    settings: Settings,
+    profile: Profile,
+    progress: Progress | None = None,
+    *,
+    budget: float = 0.0,
+    most_share: float = 1.0,
 ) -> Prediction:
-    """As :func:`predict_here`, under a given profile of this machine."""
+    """As :func:`predict_here`, under a given profile of this machine; at most a share of the equal blocks runs."""
     from nncost.frontends.torch.allocation.recorder import record_step
     from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.records import replace
+    from nncost.timing.rehearsal.rehearse import Ran, Rehearsal
     from nncost.timing.replay.step import replay
     from nncost.timing.replay.timing_cache import TimingCache
     from nncost.timing.runnable import subject_of, trained_with
 
     report = counted(source, settings)
-    with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
-        steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
-        options = replace(subject.options, steps=steps, training=subject.loss is not None)
-        recording = record_step(subject.module, subject.given, options)
-        replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
-        rows = _rows(report, replayed, profile, subject.layers)
+    with random_state_kept():
+        with subject_of(source, settings, **trained_with(report), real=False) as subject:
+            steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
+            options = replace(subject.options, steps=steps, training=subject.loss is not None)
+            recording = record_step(subject.module, subject.given, options)
+            replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
+            rows = _rows(report, replayed, profile, subject.layers)
+            times = {place: max(0.0, spent.total) for place, spent in replayed.seconds.items()}
+            rehearsal = Rehearsal(source, settings, report, times, budget, progress)
+            ran = rehearsal.run(subject.module, recording, most_share=most_share)
+    notes = _notes(replayed)
+    if isinstance(ran, Ran):
+        return _of_steps(report, rows, profile, ran, notes)
     peak = profile.peak_flops_per_second
-    return calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=_notes(replayed))
+    prediction = calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=notes)
+    return replace(prediction, how=ran.text)
+
+
+def _of_steps(
+    report: Report, rows: Sequence[PredictedRow], profile: Profile, ran: Ran, notes: Sequence[str]
+) -> Prediction:
+    """The seconds of steps that ran; layers and causes in proportion to what operators alone say."""
+    from nncost.records import replace
+    from nncost.timing.rehearsal.shares import scaled_rows, seconds_of
+
+    phases = seconds_of(ran)
+    scaled = scaled_rows(rows, phases)
+    peak = profile.peak_flops_per_second
+    prediction = calibrated(
+        report, scaled, profile, peak, name=THIS, method=ran.label, notes=notes, label=ran.label, phases=phases
+    )
+    alone = phase_seconds(rows)
+    return replace(prediction, how=ran.text, operators_alone=alone, noise=ran.series.noise)
 
 
 def _notes(replayed: Replayed) -> list[str]:

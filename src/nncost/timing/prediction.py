@@ -14,13 +14,15 @@ from nncost.units import one_line, seconds_text
 
 if TYPE_CHECKING:
     from nncost.documents.document import Document
+    from nncost.timing.measure.noise import Noise
 
 SCHEMA = "nncost.prediction/1"
 TIMED_PHASES = ("forward", "backward", "update")
 """The phases that take time of their own; the loss is in the forward one."""
 CAUSES = ("arithmetic", "memory", "overhead", "page_faults")
 """What time goes into: operations, memory traffic, the framework's work around them, first touches of memory."""
-Label = Literal["calibrated", "estimated"]
+Label = Literal["rehearsed", "sampled", "calibrated", "estimated"]
+"""Whole steps ran, steps of some blocks ran, times of this machine were added up, or a device was described by its peaks."""
 
 
 Amounts = Mapping[str, Mapping[str, float]]
@@ -95,7 +97,9 @@ class Prediction(Shown):
 
     The loss belongs to ``forward`` (its value) and ``backward`` (its gradient). ``mfu`` is the share of the
     device's peak that the step's contractions reach; ``joules`` the energy of one step (None where unknown).
-    ``unknown`` lists operations whose time is not in it.
+    ``unknown`` lists operations whose time is not in it. ``how`` says in words what was done on this machine,
+    ``operators_alone`` what its operators alone say of each phase where steps ran as well, ``noise`` how steady the
+    machine was.
     """
 
     source: str
@@ -110,6 +114,9 @@ class Prediction(Shown):
     joules: float | None = None
     unknown: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
+    how: str = ""
+    operators_alone: Mapping[str, Seconds] = field(default_factory=dict)
+    noise: Noise | None = None
 
     def __repr__(self) -> str:
         step = seconds_text(self.seconds["step"].value)
@@ -146,6 +153,12 @@ class Prediction(Shown):
         }  # fmt: skip
         if self.run is not None:
             result["run"] = asdict(self.run)
+        if self.how:
+            result["how"] = self.how
+        if self.operators_alone:
+            result["operators_alone"] = {phase: each.to_list() for phase, each in self.operators_alone.items()}
+        if self.noise is not None:
+            result["noise"] = self.noise.to_dict()
         if self.notes:
             result["notes"] = list(self.notes)
         return result

@@ -27,9 +27,13 @@ def prediction_of(
     capacity: int | None = None,
     watts: float | None = None,
     notes: Sequence[str] = (),
+    phases: Mapping[str, Seconds] | None = None,
 ) -> Prediction:
-    """Add the rows up. ``peak`` is in flops a second, ``capacity`` in bytes; ``watts`` bound the energy from above."""
-    seconds = phase_seconds(rows)
+    """Add the rows up. ``peak`` is in flops a second, ``capacity`` in bytes; ``watts`` bound the energy from above.
+
+    ``phases`` are known better than their rows: their intervals, and that of their sum.
+    """
+    seconds = phase_seconds(rows) | dict(phases or {})
     run = _run(report)
     if run is not None:
         check_finite(run.steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -36,7 +36,10 @@ class Stepper:
     Raise SourceError for a module that cannot be copied or has no memory.
     """
 
-    def __init__(self, subject: Subject, *, copied: bool = True) -> None:
+    def __init__(
+        self, subject: Subject, *, copied: bool = True, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
         self.module = _copy(subject.module) if copied else subject.module
         self._subject = subject
         training = subject.loss is not None
@@ -53,19 +56,19 @@ class Stepper:
         given, loss = self._subject.given, self._subject.loss
         if loss is None:
             with torch.no_grad():
-                start = time.perf_counter()
+                start = self._clock()
                 self.module(*given.args, **given.kwargs)
-                return StepSeconds(time.perf_counter() - start)
-        start = time.perf_counter()
+                return StepSeconds(self._clock() - start)
+        start = self._clock()
         output = self.module(*given.args, **given.kwargs)
         value = loss(output)
-        forward = time.perf_counter()
+        forward = self._clock()
         value.backward()
-        backward = time.perf_counter()
+        backward = self._clock()
         if self._optimizer is not None:
             self._optimizer.step()
         self.module.zero_grad(set_to_none=True)
-        update = time.perf_counter()
+        update = self._clock()
         del output, value  # until here, as in a loop that reports what it learns
         return StepSeconds(forward - start, backward - forward, update - backward)
 

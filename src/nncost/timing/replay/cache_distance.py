@@ -37,12 +37,14 @@ class Job:
     @property
     def key(self) -> str:
         """Equal for jobs that take the same time."""
-        call = self.call
-        leaves = tree_leaves((call.args, dict(call.kwargs)))
-        shown = [(*leaf.layout, leaf.requires_grad) if isinstance(leaf, Argument) else leaf for leaf in leaves]
-        names = sorted(call.kwargs)
-        tracked = call.phase in ("forward", "loss")
-        return repr((str(call.operator), shown, names, tracked, self.distances, self.code, self.results))
+        return repr((described(self.call), self.distances, self.code, self.results))
+
+
+def described(call: OpRecord) -> str:
+    """Equal for calls that do the same work: the operator and its arguments' layouts and values."""
+    leaves = tree_leaves((call.args, dict(call.kwargs)))
+    shown = [(*leaf.layout, leaf.requires_grad) if isinstance(leaf, Argument) else leaf for leaf in leaves]
+    return repr((str(call.operator), shown, sorted(call.kwargs), call.phase in ("forward", "loss")))
 
 
 def second_level_bytes() -> int:

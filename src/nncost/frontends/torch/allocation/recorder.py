@@ -56,6 +56,13 @@ class Argument:
 
 
 @record
+class Flow:
+    """What a layer's call returns: a layout in the place of each tensor."""
+
+    returned: Any
+
+
+@record
 class OpRecord:
     """One operator that ran; leaves of ``args`` and ``kwargs`` are :class:`Argument` or plain values."""
 
@@ -94,7 +101,7 @@ class Recording:
     ``modules`` are the layer calls of the forward pass by path, ``python_calls`` those that Python makes there;
     ``nodes`` the autograd nodes of the backward pass by layer; ``trained`` the originals that received a
     gradient, by name. ``memory`` are the events of what operators make; gradients and outputs are given back
-    after the step.
+    after the step. ``flows`` are those of each layer's last call.
     """
 
     operators: list[OpRecord]
@@ -105,6 +112,7 @@ class Recording:
     memory: list[MemoryEvent] = field(default_factory=list)
     has_update: bool = False
     python_calls: Mapping[str, int] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
 
 
 @cache
@@ -155,6 +163,7 @@ class Recorder(Consumer):
         self.memory: list[MemoryEvent] = []
         self.step_memory: list[MemoryEvent] = []
         self.calls: defaultdict[str, int] = defaultdict(int)
+        self.flows: dict[str, Flow] = {}
         self.python_calls = PythonCalls(self.attribution)
         self.has_update = False
         self._paused = False
@@ -166,7 +175,13 @@ class Recorder(Consumer):
     def run_layer(self, layer: nn.Module, path: str, forward: Any, args: Any, kwargs: Any) -> Any:
         """A layer's forward, whose calls are counted."""
         self.calls[path] += 1
-        return forward(*args, **kwargs)
+        result = forward(*args, **kwargs)
+        self.python_calls.pause()
+        try:
+            self.flows[path] = Flow(tree_map(_layout, result))
+        finally:
+            self.python_calls.resume()
+        return result
 
     def state_begins(self) -> None:
         """The optimizer's state is there before the step."""
@@ -221,12 +236,16 @@ class Recorder(Consumer):
         if number is None:
             number = self.storages.taken(storage)
         size = value.numel() * value.element_size()
-        layout = Layout(tuple(value.shape), tuple(value.stride()), value.dtype)
+        layout = _layout(value)
         device = moved_to(value) if is_fake(value) else value.device
         return Argument(layout, value.requires_grad, size, number, device.type)
 
     def _freed(self, number: int) -> None:
         self.memory.append(MemoryEvent(number, len(self.operators)))
+
+
+def _layout(value: Any) -> Any:
+    return Layout(tuple(value.shape), tuple(value.stride()), value.dtype) if isinstance(value, torch.Tensor) else value
 
 
 def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recording:
@@ -236,7 +255,7 @@ def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recor
     originals = {name: step.tensors[name].original for name in step.trained}
     return Recording(
         recorder.operators, recorder.calls, recorder.attribution.nodes(), originals, step.names,
-        recorder.step_memory, recorder.has_update, recorder.python_calls.by_path,
+        recorder.step_memory, recorder.has_update, recorder.python_calls.by_path, recorder.flows,
     )  # fmt: skip
 
 

@@ -1,0 +1,48 @@
+"""Seconds of steps that ran, and the rows of operators alone scaled to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nncost.records import replace
+from nncost.timing.measure.series import ranked
+from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Seconds
+from nncost.timing.rehearsal.rehearse import Ran
+
+LOW, HIGH = 0.05, 0.95
+"""Nine steps of ten lie between these ranks."""
+FRAMEWORK = "framework"
+
+
+def seconds_of(ran: Ran) -> dict[str, Seconds]:
+    """Seconds of the phases and the step: the medians, and what nine of ten lie between."""
+    steps = ran.series.steps
+    values = {phase: [getattr(step, phase) for step in steps] for phase in (*TIMED_PHASES, "step")}
+    found = {phase: _interval(each) for phase, each in values.items()}
+    step = found["step"]
+    middle = sum(found[phase].value for phase in TIMED_PHASES)
+    return {**found, "step": Seconds(min(step.low, middle), middle, max(step.high, middle))}
+
+
+def _interval(seconds: Sequence[float]) -> Seconds:
+    return Seconds(ranked(seconds, LOW), ranked(seconds, 0.5), ranked(seconds, HIGH))
+
+
+def scaled_rows(rows: Sequence[PredictedRow], phases: Mapping[str, Seconds]) -> list[PredictedRow]:
+    """The rows, those of each phase by the factor that makes their sum the seconds of that phase."""
+    found: list[PredictedRow] = []
+    for phase in TIMED_PHASES:
+        own, whole = [row for row in rows if row.phase == phase], phases[phase].value
+        known = sum(row.seconds.value for row in own)
+        if known:
+            found += [_scaled(row, whole / known) for row in own]
+        elif whole:
+            causes = dict.fromkeys(CAUSES, 0.0) | {"overhead": whole}
+            found.append(PredictedRow("", FRAMEWORK, phase, phases[phase], causes, "overhead"))
+    return found
+
+
+def _scaled(row: PredictedRow, factor: float) -> PredictedRow:
+    causes = {cause: seconds * factor for cause, seconds in row.causes.items()}
+    share = None if row.peak_share is None else row.peak_share / factor
+    return replace(row, seconds=row.seconds * factor, causes=causes, peak_share=share)

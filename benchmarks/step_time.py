@@ -34,10 +34,10 @@ WAYS = ("flops_peak", "roofline", "nncost")
 
 # ------------------------------------------------------------------- one network, in a process of its own
 def one(name: str) -> dict[str, Any]:
+    from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.pipeline.keywords import settings_of
     from nncost.pipeline.report_on import report_on
     from nncost.timing.devices.profile_store import this_profile
-    from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.timing.measure.step import Stepper, median_of
     from nncost.timing.predict_this_machine import predict_by_replay
     from nncost.timing.runnable import subject_of, trained_with

@@ -218,12 +218,15 @@ def predict(
     inputs: Any = None,
     *,
     on: str = "this",
+    budget: float | str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     **settings: Unpack[CountSettings],
 ) -> Prediction:
     """Return the seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
 
-    ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``.
+    ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``. On this machine,
+    steps run for real for up to ``budget`` seconds (5; ``"500ms"``, ``"1min"``; 0 for none): whole ones, or with some of the
+    network's equal blocks, and the prediction's ``label`` and ``how`` say which.
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
     named; ``source``, ``inputs`` and ``settings`` are those of :func:`count`. ``progress(what, done, of)`` is called while
     operators are timed; without one, a notebook shows a bar.
@@ -232,12 +235,14 @@ def predict(
     """
     chosen = settings_of(inputs, **settings)
     refuse(chosen, _NOT_PREDICTED, "a prediction")
+    from nncost.pipeline.duration import duration
     from nncost.timing.predict import THIS
     from nncost.timing.predict_source import predict_source
     from nncost.views.notebook import followed
 
+    seconds = None if budget is None else duration("budget", budget)
     with followed(progress, "timing operators") if on == THIS else nullcontext(progress) as shown:
-        return predict_source(_source(source), chosen, on, shown)
+        return predict_source(_source(source), chosen, on, shown, seconds)
 
 
 def plot(

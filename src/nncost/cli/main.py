@@ -53,9 +53,23 @@ _SOURCE = re.compile(r"[^A-Za-z]")
 """What no command has in its name, and each source: a digit, a hyphen, a dot."""
 COMPLETE = "_NNCOST_COMPLETE"
 """The variable in which a shell says that it wants a completion."""
+_VERBOSE_KEY = "nncost.verbose"
+
+
+def _note_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    context.meta[_VERBOSE_KEY] = value
+
+
+def is_verbose() -> bool:
+    """Whether the command that runs was given ``--verbose``."""
+    return bool(click.get_current_context().meta.get(_VERBOSE_KEY))
+
+
 _VERBOSE = click.Option(
-    ["--verbose"], is_flag=True, expose_value=False, help="Show the whole traceback of what a model or a file raises."
-)
+    ["--verbose"], is_flag=True, expose_value=False, callback=_note_verbose,
+    help="Show more: the whole traceback of what a model or a file raises; how a prediction was put together.",
+)  # fmt: skip
 
 
 class LazyGroup(click.Group):

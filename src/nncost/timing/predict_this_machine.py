@@ -29,9 +29,7 @@ _MACHINE_BYTES_PER_SECOND = 1e9
 """Only for splitting an operator's time by cause where a profile knows no bandwidth."""
 
 
-def predict_here(
-    source: Any, settings: Settings, progress: Progress | None = None, budget: float = BUDGET_SECONDS
-) -> Prediction:
+def predict_here(source: Any, settings: Settings, progress: Progress | None = None, budget: float = 0.0) -> Prediction:
     """Seconds of a step by phase, layer and cause. Each distinct operator runs once and is remembered.
 
     Steps run for real as far as ``budget`` seconds allow: the total is theirs then. Without PyTorch the profile alone must
@@ -64,16 +62,15 @@ def predict_by_replay(
     from nncost.timing.runnable import subject_of, trained_with
 
     report = counted(source, settings)
-    with random_state_kept():
-        with subject_of(source, settings, **trained_with(report), real=False) as subject:
-            steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
-            options = replace(subject.options, steps=steps, training=subject.loss is not None)
-            recording = record_step(subject.module, subject.given, options)
-            replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
-            rows = _rows(report, replayed, profile, subject.layers)
-            times = {place: max(0.0, spent.total) for place, spent in replayed.seconds.items()}
-            rehearsal = Rehearsal(source, settings, report, times, budget, progress)
-            ran = rehearsal.run(subject.module, recording, most_share=most_share)
+    with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
+        steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
+        options = replace(subject.options, steps=steps, training=subject.loss is not None)
+        recording = record_step(subject.module, subject.given, options)
+        replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
+        rows = _rows(report, replayed, profile, subject.layers)
+        times = {place: max(0.0, spent.total) for place, spent in replayed.seconds.items()}
+        rehearsal = Rehearsal(source, settings, report, times, budget, progress)
+        ran = rehearsal.run(subject.module, recording, most_share=most_share)
     notes = _notes(replayed)
     if isinstance(ran, Ran):
         return _of_steps(report, rows, profile, ran, notes)

@@ -18,14 +18,20 @@ _WORDS = {"page_faults": "page faults"}
 
 
 def predict_document(
-    prediction: Prediction, *, by: str = "layer", depth: int | None = None, command: Command | None = None
+    prediction: Prediction,
+    *,
+    by: str = "layer",
+    depth: int | None = None,
+    command: Command | None = None,
+    verbose: bool = False,
 ) -> Document:
     """Return the prediction with rows ``by`` layer, op, phase or cause; ``depth`` cuts paths to so many names.
 
+    ``verbose``: with what operators alone say where steps ran.
     Raise OptionError for another ``by``.
     """
     table = _rows_table(prediction, by, depth)
-    blocks: list[Block] = [_phase_table(prediction), Facts(tuple(_facts(prediction))), table]
+    blocks: list[Block] = [_phase_table(prediction), Facts(tuple(_facts(prediction, verbose=verbose))), table]
     blocks += [Note(f"Note: {note}", is_warning=not prediction.complete) for note in prediction.notes]
     if command is not None and prediction.memory.get("fits") is False:
         blocks.append(command.next("count", "--fits", str(prediction.memory["capacity_bytes"])))
@@ -48,11 +54,14 @@ def _phase_table(prediction: Prediction) -> Table:
     return Table(("", "expected", "at least", "at most"), tuple(rows))
 
 
-def _facts(prediction: Prediction) -> list[tuple[str, str]]:
+def _facts(prediction: Prediction, *, verbose: bool) -> list[tuple[str, str]]:
     """What was predicted, what bounds the step, and what else is known of it."""
     settings = prediction.settings
     training = "forward only" if settings["loss"] == "none" else f"{settings['loss']}, {settings['optimizer']}"
     found = [("settings", f"batch {settings['batch']}, {settings['dtype']}, {training}")]
+    found += [("how", prediction.how)] if prediction.how else []
+    found += [("operators", _apart(prediction))] if verbose and prediction.operators_alone else []
+    found += [("noise", prediction.noise.text)] if prediction.noise is not None else []
     found += [("bound by", _bound(prediction))] if any(row.seconds.value for row in prediction.rows) else []
     peak = prediction.device.get("peak_flops_per_second")
     if prediction.mfu is not None and peak:
@@ -67,6 +76,12 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
         batch = f"{counted(run.steps, 'step')} of {grouped(run.batch)}"
         found.append(("run", f"{batch}: {seconds_text(prediction.seconds['run'].value)}"))
     return found
+
+
+def _apart(prediction: Prediction) -> str:
+    """How far the step's operators alone are from the steps that ran."""
+    alone, ran = prediction.operators_alone["step"].value, prediction.seconds["step"].value
+    return f"alone they say {seconds_text(alone)}, {alone / ran:.2f} times the steps that ran; layers and causes are scaled"
 
 
 def _memory(memory: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +13,7 @@ from nncost.report import Report
 from nncost.shown import Shown, document_of
 from nncost.timing import Progress, check_torch
 from nncost.timing.devices.fingerprint import available_bytes
+from nncost.timing.measure.noise import Noise
 from nncost.timing.prediction import Amounts, Prediction, ratios
 from nncost.units import bytes_text, counted, one_line, seconds_text
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SCHEMA = "nncost.measurement/1"
 WARM_UP = 3
 FEWEST, MOST = 7, 300
-STEPS_BETWEEN = 10
-"""Steps between two pieces of reference work."""
 BUDGET_SECONDS = 8.0
 """Steps are repeated for as long, but not fewer and not more often than that."""
 
@@ -46,7 +44,7 @@ class Measurement(Shown):
     ``measured["seconds"]["step"]`` and ``predicted["memory"]["step_peak"]`` are floats and bytes; ``ratio`` is
     predicted ÷ measured. ``print`` shows what the command prints.
 
-    ``noise`` is how much the two halves of the steps differ, ``drift`` how far fixed reference work varied meanwhile.
+    ``noise`` tells how much the two halves of the steps differ, and how far fixed reference work varied meanwhile.
     ``operations`` are the products that were counted and those that the libraries' own logs say ran.
     """
 
@@ -57,8 +55,7 @@ class Measurement(Shown):
     measured: Amounts
     rows: Sequence[MeasuredRow]
     operations: Mapping[str, Any] = field(default_factory=dict)
-    noise: float = 0.0
-    drift: float = 0.0
+    noise: Noise = Noise(None, None)
     notes: Sequence[str] = ()
 
     def __repr__(self) -> str:
@@ -80,7 +77,7 @@ class Measurement(Shown):
             "schema": SCHEMA, "source": self.source, "settings": dict(self.settings), "steps": self.steps,
             "predicted": {kind: dict(values) for kind, values in self.predicted.items()},
             "measured": {kind: dict(values) for kind, values in self.measured.items()},
-            "ratio": self.ratio, "noise": self.noise, "drift": self.drift, "operations": dict(self.operations),
+            "ratio": self.ratio, "noise": self.noise.to_dict(), "operations": dict(self.operations),
             "rows": [
                 {"path": row.path, "phase": row.phase, "predicted": row.predicted, "measured": row.measured,
                  "ratio": row.predicted / row.measured if row.predicted is not None and row.measured else None}
@@ -152,13 +149,14 @@ def _measured(
 ) -> Measurement:
     from nncost.timing.measure.memory import allocated_peak
     from nncost.timing.measure.profiler import layer_seconds
+    from nncost.timing.measure.series import Limits, run_series
     from nncost.timing.measure.step import Stepper, median_of
     from nncost.timing.runnable import subject_of, trained_with
 
     with subject_of(source, settings, **trained_with(report), real=True) as subject:
         stepper = Stepper(subject)
-        steps, references = _steps(stepper, tell)
-        whole = median_of(steps)
+        series = run_series(stepper.step, Limits(WARM_UP, FEWEST, MOST, BUDGET_SECONDS), tell)
+        whole = median_of(series.steps)
         tell("memory", 0, 1)
         peak = allocated_peak(stepper.step)
         shares = layer_seconds(stepper, whole)
@@ -174,47 +172,9 @@ def _measured(
     notes = [*notes, *_why_memory_differs(report, memory)]
     rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
     return Measurement(
-        report.source.name, report.settings, len(steps), _predicted(memory, prediction), measured, rows, operations,
-        _noise(steps), _drift(references), (*notes, *(prediction.notes if prediction is not None else ())),
+        report.source.name, report.settings, len(series.steps), _predicted(memory, prediction), measured, rows, operations,
+        series.noise, (*notes, *(prediction.notes if prediction is not None else ())),
     )  # fmt: skip
-
-
-def _steps(stepper: Any, tell: Progress) -> tuple[list[Any], list[float]]:
-    """Steps, and now and then a piece of reference work that tells how fast the machine is at the moment.
-
-    The step right behind it is not counted: it finds the caches full of something else.
-    """
-    from nncost.timing.measure.reference import Reference
-
-    reference = Reference()
-    for done in range(WARM_UP):
-        tell("warming up", done, WARM_UP)
-        begun = time.perf_counter()
-        stepper.step()
-    each = time.perf_counter() - begun
-    count = max(FEWEST, min(MOST, int(BUDGET_SECONDS / max(each, 1e-9))))
-    steps, references = [], []
-    for done in range(count):
-        if done % STEPS_BETWEEN == 0:
-            references.append(reference.seconds())
-            stepper.step()
-        steps.append(stepper.step())
-        tell("running steps", done + 1, count)
-    return steps, references
-
-
-def _drift(references: Sequence[float]) -> float:
-    """How far the reference work varied: between its quartiles, by the lower one."""
-    ordered = sorted(references)
-    quarter = len(ordered) // 4
-    return ordered[-1 - quarter] / ordered[quarter] - 1
-
-
-def _noise(steps: Sequence[Any]) -> float:
-    """How much the two halves of the steps differ: what no prediction can be better than."""
-    half = len(steps) // 2
-    first, second = (sorted(step.step for step in part)[half // 2] for part in (steps[:half], steps[half:]))
-    return float(abs(first / second - 1))
 
 
 def _predicted(memory: Mapping[str, int], prediction: Prediction | None) -> dict[str, dict[str, float]]:

@@ -117,7 +117,7 @@ class Rehearsal:
 
     @property
     def _trains(self) -> bool:
-        return self.report.settings["loss"] != "none"
+        return bool(self.report.settings["loss"] != "none")
 
     def _fits(self, step: float) -> bool:
         limits = _limits(step)

@@ -68,7 +68,7 @@ def predict_by_replay(
         recording = record_step(subject.module, subject.given, options)
         replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
         rows = _rows(report, replayed, profile, subject.layers)
-        times = {place: max(0.0, spent.total) for place, spent in replayed.seconds.items()}
+        times = {place: spent.total for place, spent in replayed.seconds.items()}
         rehearsal = Rehearsal(source, settings, report, times, budget, progress)
         ran = rehearsal.run(subject.module, recording, most_share=most_share)
     notes = _notes(replayed)
@@ -135,9 +135,8 @@ def _row(
 ) -> PredictedRow:
     flops, macs, traffic = work
     causes = dict.fromkeys(CAUSES, 0.0) | _split(spent, macs, traffic, profile)
-    total = max(spent.total, 0.0)
-    rest = spent.overhead + spent.faults
-    low, high = max(0.0, spent.low + rest), max(0.0, spent.high + rest)
+    total, rest = spent.total, spent.overhead + spent.faults
+    low, high = spent.low + rest, spent.high + rest
     wide = 1 + profile.spread
     seconds = Seconds(min(low, total) / wide, total, max(high, total) * wide)
     peak = profile.peak_flops_per_second
@@ -150,13 +149,11 @@ def _split(spent: LayerSeconds, macs: int, traffic: int, profile: Profile) -> di
 
     What bandwidth does not explain either is the call itself: overhead.
     """
-    # A call from inside PyTorch may cost less than the one that was timed: then the operator's own time is less.
-    operators, overhead = spent.operators + min(0.0, spent.overhead), max(0.0, spent.overhead)
-    arithmetic = min(operators, FLOPS_PER_PRODUCT * macs / profile.peak_flops_per_second)
+    arithmetic = min(spent.operators, FLOPS_PER_PRODUCT * macs / profile.peak_flops_per_second)
     bandwidth = min((rate.per_second for rate in profile.bandwidth), default=_MACHINE_BYTES_PER_SECOND)
-    left = operators - arithmetic
+    left = spent.operators - arithmetic
     memory = left if macs else min(left, traffic / bandwidth)
     return {
         "arithmetic": arithmetic, "memory": memory, "page_faults": spent.faults,
-        "overhead": overhead + left - memory,
+        "overhead": spent.overhead + left - memory,
     }  # fmt: skip

@@ -12,8 +12,9 @@ def calibrate_document(profile: Profile) -> Document:
     facts = [("fastest matrix product", rate_text(profile.peak_flops_per_second, "flop/s"))]
     if profile.convolution:
         facts.append(("fastest convolution", rate_text(max(r.per_second for r in profile.convolution), "flop/s")))
-    fastest, slowest = (f(r.per_second for r in profile.bandwidth) for f in (max, min))
-    reach = f"{rate_text(slowest, 'B/s')} from main memory, {rate_text(fastest, 'B/s')} from cache"
+    fastest = max(rate.per_second for rate in profile.bandwidth)
+    largest = max(profile.bandwidth, key=lambda rate: rate.size)
+    reach = f"{rate_text(largest.per_second, 'B/s')} from main memory, {rate_text(fastest, 'B/s')} from cache"
     facts += [("bandwidth", reach), ("page fault", seconds_text(profile.page_fault))]
     for phase in ("forward", "backward", "update"):
         facts.append((f"{phase} operation", f"{seconds_text(profile.overheads[phase])} at least"))

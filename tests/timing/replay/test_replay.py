@@ -20,7 +20,7 @@ from nncost.timing.predict_this_machine import predict_by_replay
 from nncost.timing.prediction import CAUSES, Prediction
 from nncost.timing.replay.cache_distance import FURTHEST, jobs_of
 from nncost.timing.replay.page_faults import PAGE_BYTES, faults_of, peak_of
-from nncost.timing.replay.step import without_faults
+from nncost.timing.replay.step import alone
 from nncost.timing.replay.tensors import real_arguments
 from nncost.timing.replay.timing import CacheFlusher, Timed, time_job
 from nncost.timing.replay.timing_cache import TimingCache
@@ -93,8 +93,8 @@ def test_a_job_is_timed() -> None:
 
 
 def test_page_faults_are_taken_off() -> None:
-    assert without_faults(Timed(10.0, 8.0, 12.0, 4.0), 1.0) == Timed(6.0, 4.0, 8.0, 4.0)
-    assert without_faults(Timed(1e-6, 1e-6, 1e-6, 4.0), 1e-6).seconds == 0.0
+    assert alone(Timed(10.0, 8.0, 12.0, 4.0), 1.0, 0.5) == Timed(5.5, 3.5, 7.5, 4.0)
+    assert alone(Timed(1e-6, 1e-6, 1e-6, 4.0), 1e-6, 0.0).seconds == 0.0
 
 
 LARGE = 64 * 2**20  # more than the largest block that the allocator keeps
@@ -149,7 +149,7 @@ def test_times_are_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/2", "times": {"a": 1}}']
+    "content", ["", "{", "[]", '{"schema": "other"}', '{"schema": "nncost.operators/3", "times": {"a": 1}}']
 )
 def test_a_broken_cache_counts_as_empty(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cache.json"
@@ -158,7 +158,7 @@ def test_a_broken_cache_counts_as_empty(tmp_path: Path, content: str) -> None:
     assert cache.find("a job") is None
     cache.keep("a job", Timed(1.0, 1.0, 1.0, 0.0))
     cache.save()
-    assert json.loads(path.read_text())["schema"] == "nncost.operators/2"
+    assert json.loads(path.read_text())["schema"] == "nncost.operators/3"
 
 
 def test_a_time_of_a_busy_machine_is_taken_again(tmp_path: Path) -> None:

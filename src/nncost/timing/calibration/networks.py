@@ -1,4 +1,4 @@
-"""Small networks whose steps are nearly all framework: what it costs is found from how they differ."""
+"""Networks from which the framework's costs are found: small ones, nearly all framework, and some whose operators count."""
 
 from __future__ import annotations
 
@@ -26,17 +26,6 @@ class Views(nn.Module):
         return y
 
 
-class Products(Views):
-    """Many small operators, one parameter."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The input, scaled and shifted again and again."""
-        y = x * self.scale
-        for _ in range(self.count):
-            y = torch.tanh(y) * 2.0
-        return y
-
-
 class Parameters(nn.Module):
     """Many parameters, one small operator each."""
 
@@ -52,11 +41,11 @@ class Parameters(nn.Module):
 
 
 class Attention(nn.Module):
-    """A small transformer block, repeated."""
+    """A transformer block, repeated."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, width: int = 16) -> None:
         super().__init__()
-        block = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True, norm_first=True)
+        block = nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -72,12 +61,28 @@ def dense(layers: int, width: int = 16) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def convolutional(layers: int) -> nn.Sequential:
-    """Small convolutions with batch norm."""
+def convolutional(layers: int, channels: int = 4) -> nn.Sequential:
+    """Convolutions with batch norm."""
     parts: list[nn.Module] = []
     for _ in range(layers):
-        parts += [nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True)]
+        parts += [
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+        ]
     return nn.Sequential(*parts)
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer and a dense one at each of its steps."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.recurrent, self.out = nn.LSTM(width, hidden, batch_first=True), nn.Linear(hidden, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Sequences as long as the input's."""
+        return self.out(self.recurrent(x)[0])
 
 
 def _square() -> tuple[torch.Tensor, ...]:
@@ -86,12 +91,16 @@ def _square() -> tuple[torch.Tensor, ...]:
 
 NETWORKS: Mapping[str, Make] = {
     "views": lambda: (Views(32), _square()),
-    "products": lambda: (Products(32), _square()),
     "parameters": lambda: (Parameters(32), _square()),
     "layers": lambda: (nn.Sequential(nn.Linear(4, 4), *(nn.Identity() for _ in range(64))), _square()),
     "dense 2": lambda: (dense(2), (torch.randn(4, 16),)),
     "dense 16": lambda: (dense(16), (torch.randn(4, 16),)),
     "convolutional": lambda: (convolutional(8), (torch.randn(1, 4, 8, 8),)),
     "attention": lambda: (Attention(2), (torch.randn(1, 8, 16),)),
+    "recurrent": lambda: (Recurrent(8, 16), (torch.randn(2, 24, 8),)),
+    "wide dense": lambda: (dense(5, 320), (torch.randn(48, 320),)),
+    "images": lambda: (convolutional(6, 24), (torch.randn(6, 24, 28, 28),)),
+    "wide attention": lambda: (Attention(3, 144), (torch.randn(5, 40, 144),)),
+    "wide recurrent": lambda: (Recurrent(72, 112), (torch.randn(12, 36, 72),)),
 }
 OPTIMIZERS = ("sgd", "adam")

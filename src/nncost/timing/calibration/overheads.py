@@ -1,4 +1,4 @@
-"""What PyTorch itself costs: a call of a layer, an autograd node, a parameter's update, by least squares.
+"""What PyTorch itself costs: a call of a layer, an autograd node, a parameter's update, by regression.
 
 Small networks run for real; what their operators alone explain is taken off, and what is left is
 shared out among the things that are counted in them.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from nncost.frontends.model import Inputs, LoadOptions, Training
 from nncost.frontends.torch.allocation.recorder import Recording, record_step
 from nncost.frontends.torch.step.state.random_states import random_state_kept
-from nncost.records import record
+from nncost.records import field, record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
 from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
-from nncost.timing.replay.step import phase_of, timed_jobs
+from nncost.timing.replay.page_faults import faults_of
+from nncost.timing.replay.step import overhead_name, phase_of, timed_jobs
 from nncost.timing.replay.timing_cache import TimingCache
 from nncost.timing.runnable import Subject
 
@@ -29,19 +31,27 @@ UNKNOWNS: Mapping[str, Sequence[str]] = {
     "update": ("parameter", "update_operator", "update_call"),
 }
 """What is found, by the phase it is found from."""
-PYTHON_CALL = 4e-6
-"""A call of an operator by its name from Python takes up to this much longer than PyTorch's own (measured, 2026-11)."""
 STEPS = 60
-"""Real steps of each network: they are short."""
+"""Real steps of each network, before and after its operators: they are short."""
+_ROUNDS, _SMALL_MISS = 8, 0.01
+"""Rounds of least squares, and a relative miss that is as good as none."""
 
 
 @record
 class Observation:
-    """One network's step: its real seconds, those of its operators by themselves, and how often each unknown is in it."""
+    """One network's step: its real seconds, what is known of them, and how often each unknown is in it.
+
+    Known are, by phase, the seconds of its operators alone and of first touches of memory.
+    """
 
     measured: StepSeconds
     operators: Mapping[str, float]
     amounts: Mapping[str, int]
+    faults: Mapping[str, float] = field(default_factory=dict)
+
+    def known(self, phase: str) -> float:
+        """The seconds of a phase that are no overhead."""
+        return self.operators.get(phase, 0.0) + self.faults.get(phase, 0.0)
 
 
 def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
@@ -53,8 +63,20 @@ def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
         subject = Subject(module, given, options, lambda output: output.square().mean(), optimizer, {})
         recording = record_step(module, given, options)
         stepper = Stepper(subject)
-        measured = lower_quartile_of([stepper.step() for _ in range(STEPS)])
-        return Observation(measured, _operators(recording, cache), amounts_of(recording))
+        before = lower_quartile_of([stepper.step() for _ in range(STEPS)])
+        operators, faults = _operators(recording, cache), _faults(recording)
+        after = lower_quartile_of([stepper.step() for _ in range(STEPS)])
+        measured = min(before, after, key=lambda each: each.step)
+        return Observation(measured, operators, amounts_of(recording), faults)
+
+
+def _faults(recording: Recording) -> dict[str, float]:
+    """Seconds of first touches by phase."""
+    faults, sums = faults_of(recording.memory), dict.fromkeys(TIMED_PHASES, 0.0)
+    for seconds in (faults.seconds, faults.freed) if faults is not None else ():
+        for position, spent in seconds.items():
+            sums[phase_of(recording.operators[min(position, len(recording.operators) - 1)])] += spent
+    return sums
 
 
 def _operators(recording: Recording, cache: TimingCache) -> dict[str, float]:
@@ -63,7 +85,7 @@ def _operators(recording: Recording, cache: TimingCache) -> dict[str, float]:
     sums = dict.fromkeys(TIMED_PHASES, 0.0)
     for job in jobs:
         if job.key in times:
-            sums[phase_of(job.call)] += times[job.key].seconds
+            sums[phase_of(job.call)] += times[job.key].low  # as a replay adds them up
     return sums
 
 
@@ -75,8 +97,9 @@ def amounts_of(recording: Recording) -> dict[str, int]:
         "parameter": len(recording.trained), "update_call": 1,
     }  # fmt: skip
     for call in recording.operators:
-        name = f"{phase_of(call)}_{'view' if call.is_view else 'operator'}"
-        amounts[name] = amounts.get(name, 0) + 1
+        name = overhead_name(call)
+        if name is not None:
+            amounts[name] = amounts.get(name, 0) + 1
     return amounts
 
 
@@ -88,32 +111,42 @@ def observations(cache: TimingCache) -> Iterator[tuple[str, Callable[[], Observa
 
 
 def solve(seen: Sequence[Observation]) -> dict[str, float]:
-    """Seconds of each unknown, by least squares of relative errors.
-
-    None is less than nothing but an operator's: PyTorch's own call may cost less than the one that was timed.
-    """
+    """Seconds of each unknown: those that make the sum of the networks' relative errors least. None is less than nothing."""
     found: dict[str, float] = {}
     for phase, names in UNKNOWNS.items():
         weights = np.array([1.0 / max(getattr(o.measured, phase), 1e-9) for o in seen])
         amounts = np.array([[o.amounts.get(name, 0) for name in names] for o in seen], dtype=float)
-        left = np.array([getattr(o.measured, phase) - o.operators[phase] for o in seen])
-        seconds = _least_squares(amounts * weights[:, None], left * weights, names)
+        left = np.array([getattr(o.measured, phase) - o.known(phase) for o in seen])
+        seconds = _least_deviations(amounts * weights[:, None], left * weights)
         found |= dict(zip(names, map(float, seconds), strict=True))
     return found
 
 
-def _least_squares(matrix: np.ndarray, target: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Least squares with a least value for each unknown; those that come out below it are held at it, one by one."""
-    least = np.array([-PYTHON_CALL if name.endswith("operator") else 0.0 for name in names])
-    solution, free = least.copy(), list(range(len(names)))
-    while free:
-        held = [i for i in range(len(names)) if i not in free]
-        rest = target - matrix[:, held] @ least[held]
-        solution[free] = np.linalg.lstsq(matrix[:, free], rest, rcond=None)[0]
-        below = [i for i in free if solution[i] < least[i]]
-        if not below:
-            break
-        worst = min(below, key=lambda i: solution[i] - least[i])
-        solution[worst] = least[worst]
-        free.remove(worst)
-    return solution
+def step_seconds(observation: Observation, overheads: Mapping[str, float]) -> float:
+    """The seconds of a network's step by what was found."""
+    known = sum(observation.known(phase) for phase in TIMED_PHASES)
+    names = (name for names in UNKNOWNS.values() for name in names)
+    return known + sum(observation.amounts.get(name, 0) * overheads[name] for name in names)
+
+
+def _least_deviations(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Non-negative least squares again and again, each row over its last miss: a network that was disturbed counts less."""
+    weights = np.ones(len(target))
+    for _ in range(_ROUNDS):
+        found = _non_negative(matrix * weights[:, None], target * weights)
+        weights = 1.0 / np.sqrt(np.maximum(np.abs(matrix @ found - target), _SMALL_MISS))
+    return found
+
+
+def _non_negative(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Non-negative least squares: of all sets of unknowns that are more than nothing, the one that misses least."""
+    unknowns = matrix.shape[1]
+    best, least = np.zeros(unknowns), float(np.linalg.norm(target))
+    for size in range(1, unknowns + 1):
+        for free in combinations(range(unknowns), size):
+            some = np.linalg.lstsq(matrix[:, free], target, rcond=None)[0]
+            missed = float(np.linalg.norm(matrix[:, free] @ some - target))
+            if (some >= 0).all() and missed < least:
+                best, least = np.zeros(unknowns), missed
+                best[list(free)] = some
+    return best

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch.nn import functional
 
+from nncost.errors import OptionError
+from nncost.records import record
 from nncost.timing.devices.profile import Rate
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
@@ -22,6 +24,11 @@ _CONVOLUTIONS = (
 _WORKING_SETS = tuple(2**power for power in range(14, 29, 2))
 _LEAST_SECONDS = 0.02
 _REPEATS = 5
+_AGAIN, _PAUSE_SECONDS = 3, 0.5
+"""How often doubtful rates are measured again, after a pause."""
+_SCATTERS, _LONGER, _LOWER = 2.0, 4.0, 32.0
+"""A rate is doubtful if the median of its times is three times the shortest; if it took so many times as long as more work;
+or if it is so many times lower than that of less work: between cache and memory lie factors up to some 25."""
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -42,36 +49,82 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
     return min(rounds), (statistics.median(rounds) - min(rounds)) / min(rounds)
 
 
+@record
+class Trial:
+    """Work whose rate is measured: its size, how much is done (operations or bytes), and what does it."""
+
+    size: int
+    work: int
+    run: Callable[[], object]
+
+
 def products() -> list[Rate]:
     """Flops per second of matrix products by their flops."""
-    rates = []
+    trials = []
     for m, k, n in (*((size, size, size) for size in _SQUARES), *_SKINNY):
         left, right = torch.randn(m, k), torch.randn(k, n)
-        seconds, spread = timed(partial(torch.matmul, left, right))
         flops = FLOPS_PER_PRODUCT * m * k * n
-        rates.append(Rate(flops, flops / seconds, spread))
-    return sorted(rates, key=lambda rate: rate.size)
+        trials.append(Trial(flops, flops, partial(torch.matmul, left, right)))
+    return rates_of("matrix products", trials)
 
 
 def convolutions() -> list[Rate]:
     """Flops per second of convolutions by their flops."""
-    rates = []
+    trials = []
     for batch, ins, outs, size, kernel in _CONVOLUTIONS:
         x, weight = torch.randn(batch, ins, size, size), torch.randn(outs, ins, kernel, kernel)
-        seconds, spread = timed(partial(functional.conv2d, x, weight, padding=kernel // 2))
         flops = FLOPS_PER_PRODUCT * batch * outs * size * size * ins * kernel * kernel
-        rates.append(Rate(flops, flops / seconds, spread))
-    return sorted(rates, key=lambda rate: rate.size)
+        trials.append(Trial(flops, flops, partial(functional.conv2d, x, weight, padding=kernel // 2)))
+    return rates_of("convolutions", trials)
 
 
 def bandwidths() -> list[Rate]:
     """Bytes read and written per second by working set: one tensor added to in place."""
-    rates = []
-    for bytes_ in _WORKING_SETS:
-        memory = torch.zeros(bytes_ // 4)
-        seconds, spread = timed(partial(memory.add_, 1.0))
-        rates.append(Rate(bytes_, 2 * bytes_ / seconds, spread))
+    trials = [Trial(size, 2 * size, partial(torch.zeros(size // 4).add_, 1.0)) for size in _WORKING_SETS]
+    return rates_of("streams through memory", trials)
+
+
+def rates_of(name: str, trials: Sequence[Trial]) -> list[Rate]:
+    """The rates by size. Those that scatter or contradict their neighbours are measured again.
+
+    Raise OptionError for rates that still do.
+    """
+    ordered = sorted(trials, key=lambda trial: trial.size)
+    rates = [_rate(trial) for trial in ordered]
+    for _ in range(_AGAIN):
+        doubtful = doubtful_rates(rates)
+        if not doubtful:
+            return rates
+        time.sleep(_PAUSE_SECONDS)
+        for place in doubtful:
+            again = _rate(ordered[place])
+            rates[place] = max(rates[place], again, key=lambda rate: rate.per_second)
+    doubtful = doubtful_rates(rates)
+    if doubtful:
+        rate = rates[doubtful[0]]
+        raise OptionError(
+            f"this machine is too busy to be measured: {name} of size {rate.size:,} ran at {rate.per_second:.3g} per second, "
+            f"which their neighbours contradict, or scattered by {rate.spread:.0%}.",
+            hint="Close what else is running, and go on with:  nncost calibrate",
+        )
     return rates
+
+
+def doubtful_rates(rates: Sequence[Rate]) -> list[int]:
+    """The places of rates that scatter, that took longer than more work did, or are many times lower than for less work."""
+    found = []
+    for place, rate in enumerate(rates):
+        less, more = rates[place - 1 : place], rates[place + 1 : place + 2]
+        is_longer = any(rate.size / rate.per_second > _LONGER * each.size / each.per_second for each in more)
+        is_lower = any(rate.per_second * _LOWER < each.per_second for each in less)
+        if rate.spread > _SCATTERS or is_longer or is_lower:
+            found.append(place)
+    return found
+
+
+def _rate(trial: Trial) -> Rate:
+    seconds, spread = timed(trial.run)
+    return Rate(trial.size, trial.work / seconds, spread)
 
 
 def cold_factor() -> float:

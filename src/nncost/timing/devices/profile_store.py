@@ -122,7 +122,7 @@ def _impossible(profile: Profile) -> str:
         numbers += [(name, number) for rate in getattr(profile, name) for number in (rate.size, rate.per_second)]
     wrong = next(((name, number) for name, number in numbers if not (isfinite(number) and number > 0)), None)
     seconds = [("page_fault", profile.page_fault), ("spread", profile.spread), *profile.overheads.items()]
-    wrong = wrong or next(((name, number) for name, number in seconds if not isfinite(number)), None)
+    wrong = wrong or next(((name, number) for name, number in seconds if not (isfinite(number) and number >= 0)), None)
     return "" if wrong is None else f"{wrong[0]}: a number that cannot be measured, received {wrong[1]!r}"
 
 

@@ -20,6 +20,8 @@ FURTHEST = 256 * 2**20
 """Distances beyond this are alike: the data comes from main memory."""
 _STEP = 4
 """Distances are told apart by factors of this: finer ones would need more runs than they would tell."""
+_NEARER = 2
+"""A level stands for distances up to so many times its own: the nearest one counts."""
 _DEFAULT_CACHE_BYTES = 2**20
 """Where the system does not say: the second-level cache of a server core has 1 MiB or more (2026)."""
 _CACHE_SIZE = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
@@ -121,7 +123,7 @@ class _AccessHistory:
         if bytes_ <= self._reach:
             return 0
         level = self._reach * _STEP
-        while level < min(bytes_, FURTHEST):
+        while level * _NEARER < min(bytes_, FURTHEST):
             level *= _STEP
         return min(level, FURTHEST)
 

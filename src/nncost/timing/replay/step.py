@@ -10,7 +10,7 @@ from nncost.timing import Progress
 from nncost.timing.devices.profile import Profile
 from nncost.timing.replay.cache_distance import Job, jobs_of
 from nncost.timing.replay.page_faults import Faults, faults_of
-from nncost.timing.replay.timing import CacheFlusher, Timed, time_job
+from nncost.timing.replay.timing import CacheFlusher, Timed, call_seconds, time_job
 from nncost.timing.replay.timing_cache import TimingCache
 
 MANY_PAGES = 1_000
@@ -79,7 +79,7 @@ def replay(
     for job in jobs:
         call = job.call
         spent = result.at(call.path, phase_of(call))
-        spent.overhead += _overhead(call, profile.overheads)
+        spent.overhead += profile.overheads.get(overhead_name(call) or "", 0.0)
         if call.is_view:
             continue
         timed = times.get(job.key)
@@ -103,12 +103,14 @@ def timed_jobs(
     distinct = {job.key: job for job in jobs}
     found: dict[str, Timed] = {}
     flusher: CacheFlusher | None = None
+    call = 0.0
     for done, (key, job) in enumerate(distinct.items()):
         timed = cache.find(key)
         if timed is None:
-            flusher = flusher or CacheFlusher()
+            if flusher is None:
+                flusher, call = CacheFlusher(), call_seconds()
             try:
-                timed = without_faults(time_job(job, flusher), page_fault)
+                timed = alone(time_job(job, flusher), page_fault, call)
             except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
                 continue
             cache.keep(key, timed)
@@ -119,17 +121,19 @@ def timed_jobs(
     return found
 
 
-def without_faults(timed: Timed, page_fault: float) -> Timed:
-    """A time less its page faults; never less than nothing."""
-    cost = timed.faults * page_fault
+def alone(timed: Timed, page_fault: float, call: float) -> Timed:
+    """A time less its page faults and what calling it by name took; never less than nothing."""
+    cost = timed.faults * page_fault + call
     middle, low, high = (max(0.0, seconds - cost) for seconds in (timed.seconds, timed.low, timed.high))
     return Timed(middle, low, high, timed.faults)
 
 
-def _overhead(call: OpRecord, overheads: Mapping[str, float]) -> float:
-    """What the framework adds to an operator when it is called from a layer, from autograd or from an optimizer."""
-    phase = phase_of(call)
-    return overheads.get(f"{phase}_{'view' if call.is_view else 'operator'}", 0.0)
+def overhead_name(call: OpRecord) -> str | None:
+    """What the framework adds to an operator when it is called from a layer, from autograd or from an optimizer.
+
+    None for one that another operator calls.
+    """
+    return None if call.is_inner else f"{phase_of(call)}_{'view' if call.is_view else 'operator'}"
 
 
 def _add_faults(result: Replayed, recording: Recording, faults: Faults) -> None:

@@ -23,6 +23,7 @@ REPEATS = 7
 ROUNDS, SCATTER, PAUSE_SECONDS = 4, 0.3, 0.02
 """Rounds that are tried at most, how far the median may lie above the quartile, and a pause before another."""
 _CALLS = 3
+_SHORTEST_OF = 100
 LARGE = 16 * 2**20
 """Bytes of arguments from which on an operator is large."""
 _FEWER_ABOVE = 0.05
@@ -68,6 +69,31 @@ class CacheFlusher:
         """Run some other operators, as a step always just did."""
         for _ in range(_CALLS):
             torch.ops.aten.add_.Tensor(self._single, self._single)
+
+
+def call_seconds() -> float:
+    """What a call by an operator's own name takes beyond a call as networks make it: seconds, the middle of some operators.
+
+    Operators are timed by their names. Their arguments are looked at once more on that way.
+    """
+    square, aten = torch.zeros(16, 16), torch.ops.aten
+    pairs: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = (
+        (partial(aten.mm.default, square, square), partial(torch.mm, square, square)),
+        (partial(aten.relu.default, square), partial(torch.relu, square)),
+        (partial(aten.add_.Tensor, square, square), partial(square.add_, square)),
+    )
+    with torch.no_grad(), no_collection():
+        more = [_shortest(named) - _shortest(usual) for named, usual in pairs]
+    return max(0.0, statistics.median(more))
+
+
+def _shortest(run: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(_SHORTEST_OF):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def time_job(job: Job, flusher: CacheFlusher, repeats: int = REPEATS) -> Timed:

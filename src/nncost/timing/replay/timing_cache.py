@@ -20,7 +20,7 @@ from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.measure.reference import Reference
 from nncost.timing.replay.timing import Timed
 
-SCHEMA = "nncost.operators/2"
+SCHEMA = "nncost.operators/3"
 FITS = 1.5
 """How many times as long as usual the reference work may take for what is measured then to be believed."""
 _DIGITS = 16

@@ -6,6 +6,7 @@ take time. Nothing is computed: the module runs on fake tensors.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -37,6 +38,7 @@ _MACHINERY = (
 )  # fmt: skip
 """Parts of PyTorch that only work while operators are dispatched to Python."""
 _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
+_DISPATCH = "__torch_dispatch__"
 _NOT_RUN = ("prim", "profiler")
 """Fake tensors answer these in Python, and notes for the profiler cost next to nothing."""
 
@@ -64,7 +66,10 @@ class Flow:
 
 @record
 class OpRecord:
-    """One operator that ran; leaves of ``args`` and ``kwargs`` are :class:`Argument` or plain values."""
+    """One operator that ran; leaves of ``args`` and ``kwargs`` are :class:`Argument` or plain values.
+
+    ``is_inner``: PyTorch itself called it, as part of what Python called before, such as a step of a recurrent layer.
+    """
 
     operator: Any
     args: tuple[Any, ...]
@@ -74,6 +79,7 @@ class OpRecord:
     phase: Phase
     in_backward: bool = False
     adds_in_place: bool = False
+    is_inner: bool = False
 
     @property
     def is_view(self) -> bool:
@@ -124,6 +130,14 @@ def _is_machinery(file: str) -> bool:
     return path.is_relative_to(_TORCH) and path.relative_to(_TORCH).parts[0] in _MACHINERY
 
 
+def _is_of_machinery(frame: Any) -> bool:
+    """Whether a frame is of the machinery, or of what it calls."""
+    caller = frame.f_back
+    return _is_machinery(frame.f_code.co_filename) or (
+        caller is not None and _is_machinery(caller.f_code.co_filename) and not frame.f_code.co_filename.endswith(".py")
+    )
+
+
 class PythonCalls:
     """Counts the calls that Python makes in the user's code and PyTorch's, by layer: they take time too.
 
@@ -133,6 +147,8 @@ class PythonCalls:
     def __init__(self, attribution: Attribution) -> None:
         self.by_path: defaultdict[str, int] = defaultdict(int)
         self._attribution, self._depth = attribution, 0
+        self._count = 0
+        self._last: tuple[int, int, int] | None = None
 
     def pause(self) -> None:
         """The recording works now."""
@@ -147,8 +163,19 @@ class PythonCalls:
         return profiled(self._event)
 
     def _event(self, frame: Any, event: str, argument: Any) -> None:
-        if self._depth == 0 and event in ("call", "c_call") and not _is_machinery(frame.f_code.co_filename):
+        if frame.f_code.co_name == _DISPATCH:
+            self._depth += (event == "call") - (event == "return")
+        elif self._depth == 0 and event in ("call", "c_call") and not _is_of_machinery(frame):
             self.by_path[self._attribution.path] += 1
+            self._count += 1
+
+    def goes_on(self) -> bool:
+        """Whether Python is still within the call of which the last operator was part, and tell it of this one."""
+        frame: Any = sys._getframe()
+        while frame is not None and _is_machinery(frame.f_code.co_filename):
+            frame = frame.f_back
+        last, self._last = self._last, None if frame is None else (id(frame.f_code), frame.f_lasti, self._count)
+        return last is not None and last == self._last
 
 
 class Recorder(Consumer):
@@ -222,9 +249,10 @@ class Recorder(Consumer):
         for leaf, storage in {a.storage: (t, a.storage) for t, a in zip(results, made, strict=True)}.values():
             if storage >= known:
                 self.memory.append(MemoryEvent(storage, len(self.operators), leaf.untyped_storage().nbytes()))
+        is_inner = not attribution.in_backward and self.python_calls.goes_on()
         in_place = attribution.in_backward and func is torch.ops.aten.add.Tensor and len(tensors) > 1
         self.operators.append(
-            OpRecord(func, described[0], described[1], made, path, phase, attribution.in_backward, in_place)
+            OpRecord(func, described[0], described[1], made, path, phase, attribution.in_backward, in_place, is_inner)
         )
         return result
 

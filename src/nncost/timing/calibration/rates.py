@@ -24,7 +24,7 @@ _CONVOLUTIONS = (
 _WORKING_SETS = tuple(2**power for power in range(14, 29, 2))
 _LEAST_SECONDS = 0.02
 _REPEATS = 5
-_AGAIN, _PAUSE_SECONDS = 3, 0.5
+_AGAIN, _PAUSE_SECONDS = 6, 0.5
 """How often doubtful rates are measured again, after a pause."""
 _SCATTERS, _LONGER, _LOWER = 2.0, 4.0, 32.0
 """A rate is doubtful if the median of its times is three times the shortest; if it took so many times as long as more work;

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nncost.records import record
-from nncost.timing.measure.step import StepSeconds
+
+if TYPE_CHECKING:
+    from nncost.timing.measure.step import StepSeconds
 
 _PERCENT = 100
 

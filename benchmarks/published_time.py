@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,10 +24,13 @@ from typing import Any
 import numpy as np
 
 import nncost
+from benchmarks.layouts import layouts
 from nncost.report import Report
 from nncost.timing.devices.catalogue import device_named
 from nncost.timing.devices.device import Device
-from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.devices.efficiency import Efficiency, efficiency_of
+from nncost.timing.devices.shares import Share
+from nncost.timing.kernels.seconds import together
 from nncost.timing.paces import Pace
 from nncost.timing.roofline import predict_on
 from nncost.timing.row_cost import ATTENTION, Work, work_of
@@ -62,7 +65,10 @@ PERCENT = 100
 
 @dataclass(frozen=True)
 class Step:
-    """A published step: what a device computes ``micro_batches`` times, its part of the update, and the seconds."""
+    """A published step: what a device computes ``micro_batches`` times, its part of the update, and the seconds.
+
+    ``added`` turns the seconds that a device works into those with the exchanges and the waiting of its parallel layout.
+    """
 
     name: str
     group: str
@@ -72,6 +78,7 @@ class Step:
     devices: int
     recomputed: bool
     seconds: float
+    added: Callable[[float], float] = float
 
     def times(self, phase: str) -> float:
         """How often a phase runs on one device; the devices share the update."""
@@ -80,15 +87,15 @@ class Step:
         return self.micro_batches * (2 if phase == "forward" and self.recomputed else 1)
 
     def predicted(self, efficiency: Efficiency) -> float:
-        """Seconds of the step by nncost's roofline."""
+        """Seconds of the step by nncost's roofline, without what its layout adds."""
         rows = predict_on(self.report, self.device, efficiency).rows
         return sum(row.seconds.value * self.times(row.phase) for row in rows)
 
     def is_inside(self, efficiency: Efficiency) -> bool:
-        """Whether the published seconds lie in the predicted interval."""
+        """Whether the published seconds lie in the predicted interval; at least, everything of the layout overlaps."""
         rows = predict_on(self.report, self.device, efficiency).rows
         low, high = (sum(getattr(row.seconds, end) * self.times(row.phase) for row in rows) for end in ("low", "high"))
-        return bool(low <= self.seconds <= high)
+        return bool(low <= self.seconds <= self.added(high))
 
 
 @cache
@@ -132,7 +139,16 @@ def recipe_steps() -> Iterator[Step]:
         seconds = float(row["step_time_s"])
         examples = round(seconds * float(row["tokens_per_s"].replace(",", "")) / length)
         name = f"{model}, {devices} x {device.name}"
-        yield Step(name, name, device, report, examples / devices, devices, False, seconds)
+        each = examples / devices
+        layout = layouts()[model, device.name]
+        assert device.link_bytes_per_second is not None
+        exchanged = layout.exchanged(length, width, blocks, each, device.link_bytes_per_second)
+        added = partial(_added, exchanged=exchanged, waiting=layout.waiting(each))
+        yield Step(name, name, device, report, each, devices, False, seconds, added)
+
+
+def _added(seconds: float, *, exchanged: float, waiting: float) -> float:
+    return seconds * (1 + waiting) + exchanged
 
 
 def _table(name: str) -> list[dict[str, str]]:
@@ -175,7 +191,7 @@ def kernel_grid(step: Step) -> np.ndarray:
     """As Step.predicted by kernels, for parts of their speed: products down, attention across, bandwidth behind."""
     efficiency = efficiency_of(step.device, DTYPE)
     assert efficiency.kernels is not None
-    whole = replace(efficiency, contraction=ONE, attention=ONE, bandwidth=ONE)
+    whole = replace(efficiency, contraction=ONE, attention=ONE, bandwidth=ONE, reading=ONE)
     pace = whole.paces(step.device, step.device.peak(DTYPE))[1]
     works = [work for works in work_of(step.report, accelerator=True) for work in works]
     attention = [work for work in works if work.op == ATTENTION]
@@ -188,7 +204,8 @@ def _grid(step: Step, pace: Pace, works: Sequence[Work], parts: np.ndarray) -> n
     """Seconds of some operations for parts of their arithmetic's speed down and of their bandwidth across."""
     total = np.zeros((len(parts), len(PARTS)))
     for work in works:
-        longer = np.maximum(pace.arithmetic(work) / parts[:, None], pace.memory(work) / PARTS[None, :])
+        arithmetic, memory = pace.arithmetic(work) / parts[:, None], pace.memory(work) / PARTS[None, :]
+        longer = together(arithmetic, memory) if work.products else np.maximum(arithmetic, memory)
         total += np.maximum(pace.queue(work), pace.latency(work) + longer) * step.times(work.phase)
     return total
 
@@ -232,12 +249,12 @@ def _intervals(steps: Sequence[Step], shares: dict[str, float], efficiency: Effi
 def _by_kernels(device: Device, products: float, attention: float, bandwidth: float) -> Efficiency:
     efficiency = efficiency_of(device, DTYPE)
     shares = [Share(*[part] * 3) for part in (products, bandwidth, attention)]
-    return replace(efficiency, contraction=shares[0], bandwidth=shares[1], attention=shares[2])
+    return replace(efficiency, contraction=shares[0], bandwidth=shares[1], reading=shares[1], attention=shares[2])
 
 
 # ------------------------------------------------------------------- the comparison
-Line = tuple[Step, tuple[float, float, float]]
-NAMES = ("FLOPs ÷ peak", "roofline", "nncost")
+Line = tuple[Step, tuple[float, ...]]
+NAMES = ("FLOPs ÷ peak", "roofline", "nncost", "with its layout")
 
 
 def left_out_lines() -> list[Line]:
@@ -245,7 +262,7 @@ def left_out_lines() -> list[Line]:
     steps = list(mpt_steps())
     errors_of = [_errors(step, kernel_grid(step)) for step in steps]
     kinds = [KIND[step.device.name] for step in steps]
-    lines = []
+    lines: list[Line] = []
     for step, kind in zip(steps, kinds, strict=True):
         others = [i for i, other in enumerate(steps) if kinds[i] == kind and other.group != step.group]
         parts = _least(np.mean([errors_of[i] for i in others], axis=0), KERNEL_AXES)
@@ -255,17 +272,21 @@ def left_out_lines() -> list[Line]:
 
 
 def recipe_lines() -> list[Line]:
-    """Every row of NVIDIA's recipes with three predictions, the last one by the shares that nncost ships."""
-    return [
-        (step, (flops_over_peak(step), roofline(step), step.predicted(efficiency_of(step.device, DTYPE))))
-        for step in recipe_steps()
-    ]
+    """Every row of NVIDIA's recipes with four predictions.
+
+    The third is by the shares that nncost ships, the last one has its layout's exchanges and waiting added.
+    """
+    lines: list[Line] = []
+    for step in recipe_steps():
+        alone = step.predicted(efficiency_of(step.device, DTYPE))
+        lines.append((step, (flops_over_peak(step), roofline(step), alone, step.added(alone))))
+    return lines
 
 
 def errors(lines: Sequence[Line]) -> dict[str, tuple[float, float]]:
     """Median and 90th percentile of the relative error of each prediction."""
     found = {}
-    for position, name in enumerate(NAMES):
+    for position, name in enumerate(NAMES[: len(lines[0][1])]):
         sizes = [abs(guesses[position] / step.seconds - 1) for step, guesses in lines]
         found[name] = (median(sizes), float(np.percentile(sizes, 90)))
     return found
@@ -274,12 +295,12 @@ def errors(lines: Sequence[Line]) -> dict[str, tuple[float, float]]:
 def _print(title: str, lines: Sequence[Line], *, rows: bool) -> None:
     print(f"{title}: {len(lines)} published steps")
     if rows:
-        print(f"  {'':40}{'seconds':>9}" + "".join(f"{name:>14}" for name in NAMES))
+        print(f"  {'':40}{'seconds':>9}" + "".join(f"{name:>16}" for name in NAMES[: len(lines[0][1])]))
         for step, guesses in lines:
-            ratios = "".join(f"{guess / step.seconds:>13.2f}x" for guess in guesses)
+            ratios = "".join(f"{guess / step.seconds:>15.2f}x" for guess in guesses)
             print(f"  {step.name:40}{step.seconds:>9.3f}{ratios}")
     for name, (middle, ninetieth) in errors(lines).items():
-        print(f"  {name:14} median error {middle * PERCENT:5.1f} %   90th percentile {ninetieth * PERCENT:5.1f} %")
+        print(f"  {name:15} median error {middle * PERCENT:5.1f} %   90th percentile {ninetieth * PERCENT:5.1f} %")
 
 
 def _print_shares() -> None:

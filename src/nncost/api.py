@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from nncost.errors import OptionError
 from nncost.frontends.arguments import whole
-from nncost.pipeline.keywords import check_keywords, settings_of
+from nncost.pipeline.keywords import check_keywords, settings_of, truth
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import CountSettings, refuse, shared
 from nncost.report import Report
@@ -219,12 +219,14 @@ def predict(
     *,
     on: str = "this",
     budget: float | str | None = None,
+    compiled: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     **settings: Unpack[CountSettings],
 ) -> Prediction:
     """Return the seconds of forward, backward, update, step and run, with an interval, by layer and by cause.
 
-    ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``. On this machine,
+    ``on`` is ``"this"`` machine, which must be calibrated, or a device of the catalogue such as ``"h100"``; there a step may be
+    ``compiled``: launched as one graph, its elementwise operations fused. On this machine,
     steps run for real for up to ``budget`` seconds (5; ``"500ms"``, ``"1min"``; 0 for none): whole ones, or with some of the
     network's equal blocks, and the prediction's ``label`` and ``how`` say which.
     A spec is predicted with its default loss and optimizer, a file or a module forward alone until a loss is
@@ -242,7 +244,8 @@ def predict(
 
     seconds = None if budget is None else duration("budget", budget)
     with followed(progress, "timing operators") if on == THIS else nullcontext(progress) as shown:
-        return predict_source(_source(source), chosen, on, shown, seconds)
+        compiled = truth("compiled", compiled)
+        return predict_source(_source(source), chosen, on, shown, seconds, compiled=compiled)
 
 
 def plot(

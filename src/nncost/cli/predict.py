@@ -21,6 +21,7 @@ HELP = """Predict the seconds of SOURCE: forward, backward, update, step and run
   nncost predict 784-16-16-10 --batch 32 --on h100         on a device of the catalogue: nncost devices
   nncost predict 784-512-512-10 --batch 128 --examples 60000 --epochs 10 --on h100
   nncost predict model.onnx --on a100 --dtype float16      forward only, without a loss
+  nncost predict model.onnx --on a100 --compiled           launched as one graph, elementwise operations fused
   nncost predict net.py:build --input 1x3x224x224 --loss cross_entropy --optimizer adamw --on h100 --by phase
   nncost predict 784-16-16-10 --on h100 --json | jq .seconds.step
 
@@ -34,6 +35,11 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 incomplete (an unknown operati
 @click.option(
     "--budget", metavar="TIME", help="Seconds for which steps run here (default 5s; 500ms, 1min; 0 for none)."
 )
+@click.option(
+    "--compiled",
+    is_flag=True,
+    help="A step launched as one graph, with fused operations; on a device of the catalogue.",
+)
 @format_options()
 @click.option("--by", default="layer", metavar="WHAT", help="Rows by layer (default), op, phase or cause.")
 @click.option("--depth", metavar="N", help="Cut layer paths to N names.")
@@ -43,6 +49,7 @@ def command(
     source: str,
     on: str,
     budget: str | None,
+    compiled: bool,
     form: str | None,
     by: str,
     depth: str | None,
@@ -59,7 +66,9 @@ def command(
     shown, by, text = levels(depth), grouping(by, BY), source_text(source)
     seconds = None if budget is None else duration("--budget", budget)
     with _progress(on) as progress:
-        prediction = predict(text, on=on, budget=seconds, progress=progress, **keywords(**options))
+        prediction = predict(
+            text, on=on, budget=seconds, compiled=compiled, progress=progress, **keywords(**options)
+        )
     show(
         form,
         lambda: predict_document(prediction, by=by, depth=shown, command=command_line(text), verbose=is_verbose()),

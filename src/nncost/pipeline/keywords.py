@@ -48,8 +48,8 @@ def settings_of(
         dtype_given=dtype is not None,
         bias=cast("BiasChoice", chosen("bias", bias)),
         activation=str(chosen("activation", activation)),
-        reuse=_truth("reuse", reuse),
-        learn=None if learn is None else _truth("learn", learn),
+        reuse=truth("reuse", reuse),
+        learn=None if learn is None else truth("learn", learn),
     )
     return Settings(
         examples=None if examples is None else _size("examples", examples, bindings),
@@ -72,7 +72,8 @@ def check_keywords(others: Mapping[str, Any]) -> None:
             raise TypeError(f"there is no setting {name!r}.{hint} There are: {', '.join(accepted)}.")
 
 
-def _truth(name: str, value: object) -> bool:
+def truth(name: str, value: object) -> bool:
+    """The value of a keyword that is True or False. Raise OptionError for another."""
     if not isinstance(value, bool):
         raise OptionError(f"{name} is True or False, received {value!r}")
     return value

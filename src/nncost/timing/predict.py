@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nncost.errors import OptionError
+from nncost.errors import Instead, OptionError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
@@ -18,16 +18,28 @@ THIS = "this"
 """The name of the machine that runs nncost."""
 
 
-def predict_named(source: Any, settings: Settings, name: str) -> Prediction:
+def predict_named(source: Any, settings: Settings, name: str, *, compiled: bool = False) -> Prediction:
     """A source's step on a device of the catalogue, or on a machine whose profile has that name.
 
     Raise an NncostError for anything that does not fit.
     """
     measured = next((profile for profile in load_profiles() if profile.name.lower() == str(name).lower()), None)
     if measured is not None:
+        if compiled:
+            raise not_compiled(measured.name)
         return predict_with_profile(counted(source, settings), measured)
     device = device_named(name)
-    return predict_on(counted(source, settings), device)
+    return predict_on(counted(source, settings), device, compiled=compiled)
+
+
+def not_compiled(name: str) -> OptionError:
+    """What to say where a compiled step is asked of a machine whose operations were timed one by one."""
+    machine = "this machine" if name == THIS else name
+    return OptionError(
+        f"a compiled step is predicted for devices of the catalogue; {machine} was calibrated with operations one by one.",
+        hint="For example: --on a100 --compiled   (all: nncost devices)",
+        instead=Instead("--compiled", ""),
+    )
 
 
 def predict_this(source: Any, settings: Settings) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 
 from nncost.counting.products import Product
 from nncost.counting.quantities import ARITHMETIC, ELEMENTARY
@@ -32,7 +33,8 @@ class Work:
     """One operation of one layer in one phase; ``contractions`` are those of its ``kernels`` that multiply.
 
     ``products`` are the matrix products that its contractions are, and how often each runs; none where their sizes are not
-    known.
+    known. ``part`` is its name inside of a row with several; ``rows`` and ``columns`` are those of what its layer
+    returns, the last axis across; 0 where they are not known.
     """
 
     path: str
@@ -45,6 +47,9 @@ class Work:
     kernels: int
     contractions: int
     products: Mapping[Product, int] = field(default_factory=dict)
+    part: str = ""
+    rows: int = 0
+    columns: int = 0
 
 
 def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]]:
@@ -56,6 +61,7 @@ def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]
     _check_numbers(report)
     batches = int(report.settings["accumulate"])
     handed, times = (_projections(report), _time_steps(report)) if accelerator else ({}, {})
+    tables = {row.path: _table(row) for row in report.rows if row.phase == "forward"}
     for row in report.rows:
         if TIME_STEP in row.inside and row.path in times:
             yield [_sequential(_whole(row, batches), times[row.path])]
@@ -65,8 +71,22 @@ def work_of(report: Report, *, accelerator: bool = False) -> Iterator[list[Work]
             continue
         parts = row.inside or {row.op: row.counts}
         works = [_work(row, counts, batches, row.products.get(name, {})) for name, counts in parts.items()]
+        size = (0, 0) if row.phase == "update" else tables.get(row.path, (0, 0))
+        works = [
+            replace(work, part=name if row.inside else "", rows=size[0], columns=size[1])
+            for name, work in zip(parts, works, strict=True)
+        ]
         if any(work.kernels for work in works):
             yield works
+
+
+def _table(row: ReportRow) -> tuple[int, int]:
+    """Rows and columns of what a layer returns; zeros where they are not known."""
+    sizes = row.output
+    if not sizes or not all(isinstance(size, int) for size in sizes):
+        return 0, 0
+    whole = [int(size) for size in sizes]
+    return prod(whole[:-1]), whole[-1]
 
 
 def _projections(report: Report) -> dict[str, tuple[int, int]]:

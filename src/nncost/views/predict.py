@@ -58,7 +58,8 @@ def _facts(prediction: Prediction, *, verbose: bool) -> list[tuple[str, str]]:
     """What was predicted, what bounds the step, and what else is known of it."""
     settings = prediction.settings
     training = "forward only" if settings["loss"] == "none" else f"{settings['loss']}, {settings['optimizer']}"
-    found = [("settings", f"batch {settings['batch']}, {settings['dtype']}, {training}")]
+    compiled = ", compiled" if prediction.device.get("compiled") else ""
+    found = [("settings", f"batch {settings['batch']}, {settings['dtype']}, {training}{compiled}")]
     found += [("how", prediction.how)] if prediction.how else []
     found += [("operators", _apart(prediction))] if verbose and prediction.operators_alone else []
     found += [("noise", prediction.noise.text)] if prediction.noise is not None else []

@@ -11,7 +11,8 @@ import pytest
 import nncost
 from nncost.timing.devices.catalogue import catalogue
 from nncost.timing.devices.device import Device
-from nncost.timing.devices.efficiency import Efficiency, Share, efficiency_of
+from nncost.timing.devices.efficiency import Efficiency, efficiency_of
+from nncost.timing.devices.shares import Share
 from nncost.timing.prediction import CAUSES
 from nncost.timing.roofline import predict_on
 from nncost.timing.row_cost import work_of

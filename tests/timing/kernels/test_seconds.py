@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nncost.counting.products import Product
 from nncost.timing.devices.catalogue import device_named
-from nncost.timing.kernels.constants import ProductConstants, RowConstants, constants_of, shipped
+from nncost.timing.kernels.choice import constants_of
+from nncost.timing.kernels.constants import ProductConstants, RowConstants, shipped
 from nncost.timing.kernels.fit import fitted
 from nncost.timing.kernels.seconds import (
     TILES,

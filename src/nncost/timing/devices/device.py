@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from nncost.errors import OptionError
 from nncost.records import field, record
+from nncost.timing.kernels.constants import KernelConstants
 
 Kind = Literal["gpu", "tpu", "accelerator", "cpu"]
 Reliability = str
@@ -33,7 +34,10 @@ class MeasuredMatmul:
 
 @record
 class Device:
-    """One accelerator. Peaks are dense flops a second by dtype; a product and its sum are two flops."""
+    """One accelerator. Peaks are dense flops a second by dtype; a product and its sum are two flops.
+
+    ``kernels`` are constants that were fitted to times of its user's.
+    """
 
     name: str
     title: str
@@ -50,6 +54,7 @@ class Device:
     link_bytes_per_second: float | None = None
     measured_matmul: Sequence[MeasuredMatmul] = field(default_factory=tuple)
     note: str = ""
+    kernels: KernelConstants | None = None
 
     def peak(self, dtype: str) -> float:
         """Flops a second of contractions of that type. Raise OptionError if nobody published them."""

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 from nncost.records import record
-from nncost.timing.devices.device import Device
 
 
 @record
@@ -49,7 +48,8 @@ class KernelConstants:
     """What was fitted for one device.
 
     ``rows`` are by kind: ``norm``, ``activation``, ``rotary``, ``elementwise``, ``gather``. ``spread`` is by how much the
-    times of nine kernels in ten differ from the constants' at most: 0.2 is a fifth.
+    times of nine kernels in ten differ from the constants' at most: 0.2 is a fifth; ``rows_spread`` is that of kernels
+    without products where it is another one. ``borrowed`` constants were fitted to another device.
     """
 
     devices: tuple[str, ...]
@@ -60,12 +60,8 @@ class KernelConstants:
     rows: Mapping[str, RowConstants]
     spread: float
     source: str
-
-
-def constants_of(device: Device, dtype: str) -> KernelConstants | None:
-    """The constants that were fitted for a device at a type; None where nobody published times of such kernels."""
-    found = (each for each in shipped().values() if device.name in each.devices and dtype in each.dtypes)
-    return next(found, None)
+    rows_spread: float | None = None
+    borrowed: bool = False
 
 
 @cache

@@ -19,6 +19,8 @@ SPLITS = (1, 2, 4, 8)
 """Parts that the sums of a product with few tiles are cut into, so that more units have work."""
 SMALL_GATHER = 16
 """PyTorch looks up so few rows one after the other (``indexSelectSmallIndex`` of its CUDA kernels)."""
+_NO_TIME = 1e-300
+"""Keeps two times of nothing apart from a division by zero."""
 _SHARPNESS = 4
 """How sharply the longer of two waits hides the shorter one."""
 
@@ -47,7 +49,8 @@ def product_bytes(product: Product, element_bytes: float) -> Any:
 
 def together(first: Any, second: Any) -> Any:
     """Seconds of two things that go on at once: those of the longer one, and more where both take about as long."""
-    return (first**_SHARPNESS + second**_SHARPNESS) ** (1 / _SHARPNESS)
+    whole = first + second + _NO_TIME
+    return whole * ((first / whole) ** _SHARPNESS + (second / whole) ** _SHARPNESS) ** (1 / _SHARPNESS)
 
 
 def product_seconds(

@@ -84,6 +84,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     "predict": {
         **_SOURCE,
         "on": Setting(TEXT, "A device of the catalogue, such as h100.", required=True),
+        "compiled": Setting(TRUTH, "The step launched as one graph, with fused operations (true)."),
         **{name: setting for name, setting in _NETWORK.items() if name not in ("taps", "convention")},
     },
     "plot": {

@@ -3,7 +3,8 @@
 Every model is predicted by constants that were fitted to the kernels of the other models on the same device. Beside
 nncost a roofline (the slower of peak and bandwidth) and FLOPs ÷ peak, which has products only. ``--constants`` prints
 what src/nncost/timing/devices/data/efficiency/kernels.toml holds, fitted to all models; ``--ops`` the error of each
-operation.
+operation; ``--borrowed`` that of each device's kernels by the constants of another one, its own units, peak, bandwidth and
+cache: the spread that generations.toml holds.
 
 The times are medians of what PyTorch's profiler saw on the device, in whole microseconds: half of one is all that the
 shortest kernels can be told by.
@@ -23,7 +24,7 @@ import numpy as np
 
 from nncost.counting.products import Product
 from nncost.timing.devices.catalogue import device_named
-from nncost.timing.kernels.constants import ProductConstants, RowConstants
+from nncost.timing.kernels.constants import ProductConstants, RowConstants, shipped
 from nncost.timing.kernels.fit import fitted
 from nncost.timing.kernels.seconds import (
     TILES,
@@ -72,17 +73,16 @@ class Kernels:
 
     def predicted(self, constants: Sequence[float]) -> np.ndarray:
         """Seconds by constants in the order of the search."""
+        return self.by(products_from(constants) if self.kind == PRODUCT else RowConstants(*constants))
+
+    def by(self, constants: ProductConstants | RowConstants) -> np.ndarray:
+        """Seconds by the constants of their kind."""
         device = device_named(self.device)
-        if self.kind == PRODUCT:
-            products = products_from(constants)
-            return product_seconds(
-                self.product, BYTES, products, UNITS[self.device], device.peak(DTYPE),
-                device.bandwidth_bytes_per_second, np.minimum,
-            )  # fmt: skip
-        each = RowConstants(*constants)
-        return row_seconds(
-            self.rows, self.columns, self.bytes, each, CACHE[self.device], device.bandwidth_bytes_per_second
-        )
+        bandwidth = device.bandwidth_bytes_per_second
+        if isinstance(constants, ProductConstants):
+            peak, units = device.peak(DTYPE), UNITS[self.device]
+            return np.asarray(product_seconds(self.product, BYTES, constants, units, peak, bandwidth, np.minimum))
+        return np.asarray(row_seconds(self.rows, self.columns, self.bytes, constants, CACHE[self.device], bandwidth))
 
     def roofline(self) -> np.ndarray:
         """Seconds at the slower of peak and bandwidth."""
@@ -214,6 +214,34 @@ def constants_toml(device: str) -> Iterator[str]:
         yield from (f"{name} = {value}" for name, value in zip(names, values, strict=False))
 
 
+def borrowed(device: str, like: str) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of a device's products, and of its other kernels, by the constants that nncost ships for another device."""
+    constants, products, others = shipped()[like], [], []
+    for each in kernels(device).values():
+        if each.kind == PRODUCT:
+            products.append(errors(each.by(constants.products), each.seconds))
+        else:
+            others.append(errors(each.by(constants.rows[each.kind]), each.seconds))
+    return np.concatenate(products), np.concatenate(others)
+
+
+def spreads() -> tuple[float, float]:
+    """By how much nine in ten products, and other kernels, miss by the constants of another device; all pairs together."""
+    pairs = [borrowed(device, like) for device in DEVICES for like in DEVICES if like != device]
+    products, others = (float(np.percentile(np.concatenate(parts), INSIDE)) for parts in zip(*pairs, strict=True))
+    return _rounded(products), _rounded(others)
+
+
+def print_borrowed() -> None:
+    print("error in per cent by the constants of another device: median, 90th percentile; products, other kernels")
+    for device in DEVICES:
+        for like in DEVICES:
+            if like != device:
+                products, others = borrowed(device, like)
+                print(f"  {device:5} by {like:5}  {said(products)}  {said(others)}")
+    print("products = {}\nothers = {}".format(*spreads()))
+
+
 def joined(parts: Sequence[Kernels]) -> Kernels:
     """Kernels of one kind together."""
     first = parts[0]
@@ -232,7 +260,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--ops", action="store_true", help="print the error of each operation")
     parser.add_argument("--constants", action="store_true", help="print the constants, fitted to all models")
+    parser.add_argument("--borrowed", action="store_true", help="print errors by the constants of another device")
     chosen: Any = parser.parse_args()
+    if chosen.borrowed:
+        print_borrowed()
+        return
     if chosen.constants:
         print("\n\n".join("\n".join(constants_toml(device)) for device in DEVICES))
         return

@@ -16,7 +16,6 @@ from nncost.timing.devices.launches import launches_of
 from nncost.timing.devices.shares import Share, exactly, spread_of
 from nncost.timing.kernels.choice import constants_of
 from nncost.timing.kernels.constants import KernelConstants
-from nncost.timing.kernels.generations import lender_of
 from nncost.timing.paces import KernelPace, Pace, PlainPace
 
 
@@ -84,9 +83,13 @@ def efficiency_of(device: Device, dtype: str, *, trains: bool = True, compiled: 
 def _of_kernels(device: Device, kernels: KernelConstants, launch: Share, *, trains: bool) -> Efficiency:
     """What kernels reach in a network of what they reach alone, never more than the device's peak and bandwidth."""
     table = _table()["device"]
-    known = {*kernels.devices, lender_of(device)}
+    known = {*kernels.devices, kernels.like}
     entries = [each for each in table.values() if each["devices"][0] in known] or list(table.values())
-    attention = _attention(device) or spread_of(value for each in entries for value in each["of_kernels"]["attention"])
+    attention = (
+        _attention(device.name)
+        or _attention(kernels.like)
+        or spread_of(value for each in entries for value in each["of_kernels"]["attention"])
+    )
     products = bandwidth = exactly(1.0)
     sources = [kernels.source]
     if trains:
@@ -95,7 +98,7 @@ def _of_kernels(device: Device, kernels: KernelConstants, launch: Share, *, trai
         )
         sources += dict.fromkeys(each["source"] for each in entries)
     reading = bandwidth
-    if kernels.borrowed or not trains:
+    if kernels.like or not trains:
         others = kernels.spread if kernels.rows_spread is None else kernels.rows_spread
         products = products.wider(kernels.spread, 1 / max(kernels.products.tile_shares.values()))
         reading = reading.wider(kernels.spread, 1 / kernels.products.bandwidth_share)
@@ -111,10 +114,10 @@ def _of_kernels(device: Device, kernels: KernelConstants, launch: Share, *, trai
     return Efficiency(products, bandwidth, launch, "; ".join(sources), attention, kernels, reading)
 
 
-def _attention(device: Device) -> Share | None:
+def _attention(device: str) -> Share | None:
     """What attention of today reaches on devices that newer kernels were written for; None for others."""
     entries = _table()["attention"].values()
-    return next((Share(*each["share"]) for each in entries if device.name in each["devices"]), None)
+    return next((Share(*each["share"]) for each in entries if device in each["devices"]), None)
 
 
 def training_parts(name: str) -> list[float]:

@@ -49,7 +49,7 @@ class KernelConstants:
 
     ``rows`` are by kind: ``norm``, ``activation``, ``rotary``, ``elementwise``, ``gather``. ``spread`` is by how much the
     times of nine kernels in ten differ from the constants' at most: 0.2 is a fifth; ``rows_spread`` is that of kernels
-    without products where it is another one. ``borrowed`` constants were fitted to another device.
+    without products where it is another one. ``like`` is the device that some or all of them are those of, where it is another.
     """
 
     devices: tuple[str, ...]
@@ -61,7 +61,7 @@ class KernelConstants:
     spread: float
     source: str
     rows_spread: float | None = None
-    borrowed: bool = False
+    like: str = ""
 
 
 @cache
@@ -78,4 +78,5 @@ def constants_from(entry: Mapping[str, Any]) -> KernelConstants:
     return KernelConstants(
         tuple(entry["devices"]), tuple(entry["dtypes"]), entry["units"], entry["cache_bytes"], ProductConstants(**products, tile_shares=tiles),
         {kind: RowConstants(**each) for kind, each in rows.items()}, entry["spread"], entry["source"],
+        entry.get("rows_spread"), entry.get("like", ""),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def borrowed_for(device: Device, dtype: str, like: Device) -> KernelConstants | 
     return replace(
         constants, devices=(device.name,), units=units, cache_bytes=cache_bytes,
         products=replace(constants.products, tile_shares=tiles),
-        spread=_table()["products"], rows_spread=_table()["others"], borrowed=True,
+        spread=_table()["products"], rows_spread=_table()["others"], like=like.name,
         source=f"{constants.source}, for {device.name} of the generation {name}",
     )  # fmt: skip
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nncost.documents.document import Block, Document, Facts, Heading, Note, Number, Section, Shell, Table
 from nncost.timing.devices.catalogue import device_folders
+from nncost.timing.devices.decode import reading_share, reading_source
 from nncost.timing.devices.device import VECTOR, Device
+from nncost.timing.devices.launches import launches_of
 from nncost.timing.devices.profile_store import Stored, identity_of
-from nncost.units import bytes_text, rate_text
+from nncost.timing.kernels.choice import constants_of
+from nncost.units import bytes_text, rate_text, seconds_text
 from nncost.views.cells import size
 
 SCHEMA = "nncost.timing.devices/1"
@@ -61,12 +64,28 @@ def device_document(device: Device) -> Document:
         ("memory", f"{bytes_text(device.memory_bytes)}, {bytes_text(device.bandwidth_bytes_per_second)} a second"),
         ("power", "" if device.tdp_watts is None else f"{device.tdp_watts:g} W"),
         ("link", "" if device.link_bytes_per_second is None else f"{bytes_text(device.link_bytes_per_second)} a second, one way"),
+        *_pace(device),
         *(("measured", _measured(m.dtype, m.flops_per_second, m.share, m.source)) for m in device.measured_matmul),
         ("reliability", device.reliability), ("note", device.note), ("source", device.source),
         ("date", device.date.isoformat()),
     )  # fmt: skip
     known = Facts(tuple((name, text) for name, text in facts if text))
     return Document(f"{device.title} ({device.vendor}), dense peaks", (Section("", (known,)),))
+
+
+def _pace(device: Device) -> Iterator[tuple[str, str]]:
+    """What predictions take from others' measurements: launches, kernels, and how fast weights are read."""
+    launches = launches_of(device)
+    names = ("compiled",) if launches.always_compiled else ("eager", "compiled")
+    shares = ((name, launches.seconds(compiled=name == "compiled")) for name in names)
+    said = ", ".join(f"{name} {seconds_text(s.value)} ({seconds_text(s.low)} to {seconds_text(s.high)})" for name, s in shares)
+    yield "launch", f"{said}: {launches.label}"
+    kernels = next(filter(None, (constants_of(device, dtype) for dtype in ("bfloat16", "float16", VECTOR))), None)
+    if kernels is not None:
+        yield "kernels", kernels.source
+    reading = reading_share(device)
+    if reading is not None:
+        yield "decoding", f"reads weights at {reading.value:.0%} of its bandwidth, launches included: {reading_source(device)}"
 
 
 def _measured(dtype: str, rate: float, share: float, source: str) -> str:

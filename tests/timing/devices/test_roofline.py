@@ -106,7 +106,7 @@ def test_shares_come_from_the_device_or_from_those_measured() -> None:
     assert (a40.low, a40.high) == (0.75, 1.21), "steps on both other devices"
     mi300x = efficiency_of(by_name["mi300x"], "bfloat16").contraction
     assert mi300x.low < mi300x.value < mi300x.high < by_name["mi300x"].measured_matmul[0].share
-    unmeasured = efficiency_of(by_name["rtx4090"], "bfloat16")
+    unmeasured = efficiency_of(by_name["v100"], "float16")
     assert unmeasured.contraction.low <= mi300x.low
     assert unmeasured.contraction.high > mi300x.high
     assert "MAMF" in efficiency_of(by_name["mi300x"], "bfloat16").source

@@ -24,6 +24,11 @@ def reading_share(device: Device) -> Share | None:
     return Share(low, value, any_reading_share().high)
 
 
+def reading_source(device: Device) -> str:
+    """Where the share of a device was published."""
+    return str(_table()["device"][device.name]["source"])
+
+
 def any_reading_share() -> Share:
     """From the least to the most that any device reached."""
     return spread_of(value for entry in _table()["device"].values() for value in entry["share"])

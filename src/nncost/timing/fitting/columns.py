@@ -31,8 +31,8 @@ class Columns:
     def only(self, which: Any) -> Columns:
         """Some rows."""
         product = Product(*(size[which] for size in self.product))
-        columns = (each[which] for each in (self.bytes, self.peaks, self.measured))
-        return Columns(product, *columns, self.kernels, self.bandwidth)
+        bytes_, peaks, measured = (each[which] for each in (self.bytes, self.peaks, self.measured))
+        return Columns(product, bytes_, peaks, measured, self.kernels, self.bandwidth)
 
     def seconds(self, numbers: Sequence[float]) -> np.ndarray:
         """Seconds of each row by constants in the order of the search."""

@@ -59,7 +59,7 @@ class FittedDevice:
             "errors": {name: {"median": each.median, "ninetieth": each.ninetieth} for name, each in
                        (("before", self.before), ("fitted", self.after), ("left_out", self.left_out))},
             "constants": {name: list(pair) for name, pair in constants_by_name(self.start, self.constants).items()},
-            "source": self.device.source,
+            "source": "" if self.device.kernels is None else self.device.kernels.source,
         }  # fmt: skip
 
 

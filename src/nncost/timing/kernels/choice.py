@@ -9,14 +9,19 @@ from nncost.timing.kernels.generations import borrowed_for, lender_of
 
 
 def constants_of(device: Device, dtype: str) -> KernelConstants | None:
-    """The constants of a device at a type; None where nobody published times of kernels on it or on one near it."""
-    if device.kernels is not None:
-        return device.kernels if dtype in device.kernels.dtypes else None
-    found = (each for each in shipped().values() if device.name in each.devices and dtype in each.dtypes)
-    return next(found, None) or _borrowed(device, dtype)
+    """The constants of a device at a type; None where nobody published times of kernels on it or on one near it.
+
+    A device whose own constants are for other types has those of the device that it was fitted as.
+    """
+    own = device.kernels
+    if own is not None and dtype in own.dtypes:
+        return own
+    name = device.name if own is None else own.like
+    found = (each for each in shipped().values() if name in each.devices and dtype in each.dtypes)
+    return next(found, None) or _borrowed(name, dtype)
 
 
-def _borrowed(device: Device, dtype: str) -> KernelConstants | None:
-    name = lender_of(device)
-    like = next((each for each in shipped_devices() if each.name == name), None)
-    return None if like is None else borrowed_for(device, dtype, like)
+def _borrowed(name: str, dtype: str) -> KernelConstants | None:
+    devices = {device.name: device for device in shipped_devices()}
+    like = devices.get(lender_of(name) or "")
+    return None if like is None else borrowed_for(devices[name], dtype, like)

@@ -32,14 +32,19 @@ def borrowed_for(device: Device, dtype: str, like: Device) -> KernelConstants | 
     return replace(
         constants, devices=(device.name,), units=units, cache_bytes=cache_bytes,
         products=replace(constants.products, tile_shares=tiles),
-        spread=_table()["products"], rows_spread=_table()["others"], like=like.name,
+        spread=_wider(constants.spread, "products"), rows_spread=_wider(constants.spread, "others"), like=like.name,
         source=f"{constants.source}, for {device.name} of the generation {name}",
     )  # fmt: skip
 
 
-def lender_of(device: Device) -> str | None:
+def _wider(spread: float, kind: str) -> float:
+    """As far off as the lender's own kernels may be and, beyond that, those of another device."""
+    return float((1 + spread) * (1 + _table()[kind]) - 1)
+
+
+def lender_of(name: str) -> str | None:
     """The name of the device whose constants a device borrows."""
-    found = _generation(device.name)
+    found = _generation(name)
     return None if found is None else str(found[1]["like"])
 
 

@@ -100,6 +100,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _tables(folder: Path) -> None:
     rng = np.random.default_rng(0)
+    rows = [f"{m},1024,{n},float16,{1e-5 + m * n * 1e-11}" for m in (1, 64, 256, 1024) for n in (512, 1024, 4096)]
+    (folder / "times.csv").write_text("\n".join(["m,k,n,dtype,seconds", *rows]), encoding="utf-8")
     with (folder / "houses.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", *(f"x{number}" for number in range(13)), "price"])

@@ -93,9 +93,7 @@ def test_a_page_says_that_it_is_compiled(capsys: pytest.CaptureFixture[str]) -> 
         (["--on", "tpu-v5e", "--dtype", "bfloat16"], "tpu-v5e runs compiled programs only"),
     ],
 )
-def test_refused_where_it_has_no_use(
-    arguments: list[str], fragment: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refused_where_it_has_no_use(arguments: list[str], fragment: str, capsys: pytest.CaptureFixture[str]) -> None:
     save_profile(replace(made_up(), name="bench"))
     assert run(["predict", "784-16-16-10", "--compiled", *arguments]) == 2
     said = capsys.readouterr().err

@@ -139,7 +139,7 @@ _VALUES: Mapping[str, Suggested | _Path] = {
     "plot.quantity": Suggested(lambda: import_module("nncost.views.charts.quantities").accepted()),
     "source": _Path("file"), "data": _Path("file"), "save": _Path("dir"), "resume": _Path("dir"),
     "explain.topic": Suggested(_topics), "formula.quantity": Suggested(_quantities),
-    "predict.on": Suggested(lambda: ("this", *_devices())), "devices.name": Suggested(_devices), "docs.topic": Suggested(_documents),
+    "predict.on": Suggested(lambda: ("this", *_devices())), "devices.name": Suggested(lambda: ("fit", *_devices())), "times": _Path("file"), "like": Suggested(_devices), "docs.topic": Suggested(_documents),
     "train.loss": _trained("TRAINED_LOSSES"), "train.dtype": _trained("DTYPES"), "engine": _trained("ENGINES"),
     "task": Suggested(lambda: ("classification", "regression")),
 }  # fmt: skip

@@ -78,14 +78,19 @@ def _pace(device: Device) -> Iterator[tuple[str, str]]:
     launches = launches_of(device)
     names = ("compiled",) if launches.always_compiled else ("eager", "compiled")
     shares = ((name, launches.seconds(compiled=name == "compiled")) for name in names)
-    said = ", ".join(f"{name} {seconds_text(s.value)} ({seconds_text(s.low)} to {seconds_text(s.high)})" for name, s in shares)
+    said = ", ".join(
+        f"{name} {seconds_text(s.value)} ({seconds_text(s.low)} to {seconds_text(s.high)})" for name, s in shares
+    )
     yield "launch", f"{said}: {launches.label}"
     kernels = next(filter(None, (constants_of(device, dtype) for dtype in ("bfloat16", "float16", VECTOR))), None)
     if kernels is not None:
         yield "kernels", kernels.source
     reading = reading_share(device)
     if reading is not None:
-        yield "decoding", f"reads weights at {reading.value:.0%} of its bandwidth, launches included: {reading_source(device)}"
+        yield (
+            "decoding",
+            f"reads weights at {reading.value:.0%} of its bandwidth, launches included: {reading_source(device)}",
+        )
 
 
 def _measured(dtype: str, rate: float, share: float, source: str) -> str:

@@ -54,7 +54,9 @@ def test_products_read_at_the_published_share() -> None:
     assert efficiency_of(m3, "float32").reading == reading
     prediction = nncost.predict("4096, dense 4096", on="m3-max", loss="none")
     causes = prediction.rows[0].causes
-    assert causes["memory"] == pytest.approx(4 * (4096 * 4096 + 3 * 4096) / (m3.bandwidth_bytes_per_second * reading.value))
+    assert causes["memory"] == pytest.approx(
+        4 * (4096 * 4096 + 3 * 4096) / (m3.bandwidth_bytes_per_second * reading.value)
+    )
 
 
 def test_devices_without_rows_read_as_any() -> None:

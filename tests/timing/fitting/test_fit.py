@@ -34,7 +34,9 @@ def times(tmp_path: Path, launch: float = 20e-6) -> Path:
     constants = replace(kernels.products, launch_seconds=launch)
     lines = [HEADER]
     for shape in SHAPES:
-        seconds = product_seconds(Product(*shape), 2, constants, kernels.units, a100.peak("float16"), a100.bandwidth_bytes_per_second)
+        seconds = product_seconds(
+            Product(*shape), 2, constants, kernels.units, a100.peak("float16"), a100.bandwidth_bytes_per_second
+        )
         lines.append(",".join(map(str, shape)) + f",float16,{seconds}")
     path = tmp_path / "times.csv"
     path.write_text("\n".join(lines) + "\n")
@@ -112,7 +114,10 @@ def with_row(row: str, header: str = HEADER) -> str:
         (with_row("1,2,3,float16,inf"), "line 5, column seconds: seconds above 0"),
         (with_row("1,2,3,float16,1e9"), "line 5, column seconds: seconds above 0"),
         (with_row("1,2,3,float16,soon"), "received 'soon'"),
-        (with_row("4096,4096,4096,float16,1e-9"), "line 5, column seconds: at a100's peak this product takes 0.000441 s"),
+        (
+            with_row("4096,4096,4096,float16,1e-9"),
+            "line 5, column seconds: at a100's peak this product takes 0.000441 s",
+        ),
         (with_row("0,2,3,float16,1"), "line 5, column m: a whole number from 1 to 10,000,000"),
         (with_row("1,-2,3,float16,1"), "line 5, column k: a whole number"),
         (with_row("1,2,1.5,float16,1"), "line 5, column n: a whole number"),
@@ -187,9 +192,7 @@ def test_a_file_written_by_hand_stays(tmp_path: Path, capsys: pytest.CaptureFixt
     assert place.read_text() == text
 
 
-def test_a_folder_that_cannot_be_written(
-    tmp_path: Path, empty_cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written(tmp_path: Path, empty_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty_cache.mkdir()
     (empty_cache / "devices").write_text("a file in the folder's place")
     assert fit(times(tmp_path), "--name", "mine") == 2

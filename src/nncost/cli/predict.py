@@ -66,9 +66,7 @@ def command(
     shown, by, text = levels(depth), grouping(by, BY), source_text(source)
     seconds = None if budget is None else duration("--budget", budget)
     with _progress(on) as progress:
-        prediction = predict(
-            text, on=on, budget=seconds, compiled=compiled, progress=progress, **keywords(**options)
-        )
+        prediction = predict(text, on=on, budget=seconds, compiled=compiled, progress=progress, **keywords(**options))
     show(
         form,
         lambda: predict_document(prediction, by=by, depth=shown, command=command_line(text), verbose=is_verbose()),

@@ -60,14 +60,17 @@ class _Step:
 
     def block(self, path: str, layer: nn.Module) -> Block | None:
         """The layer as a block; None for one that cannot be left out."""
-        if self.recording.modules.get(path) != 1 or path not in self.recording.flows:
+        flow = self.recording.flows.get(path)
+        if self.recording.modules.get(path) != 1 or flow is None:
             return None
         if any(id(parameter) in self._shared for parameter in layer.parameters()):
             return None
         forward = [position for position in self._inside[path] if _is_forward(self.recording.operators[position])]
         if not forward or forward[-1] - forward[0] + 1 != len(forward):
             return None
-        return Block(path, forward[0], self.recording.flows[path], self._held(forward[0], forward[-1]))
+        if len(forward) < len(self._inside[path]) and not flow.takes_gradient:
+            return None  # nothing tells when its backward pass is over
+        return Block(path, forward[0], flow, self._held(forward[0], forward[-1]))
 
     def signature(self, path: str) -> _Signature:
         """Equal for layers that do the same."""

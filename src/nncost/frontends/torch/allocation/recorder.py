@@ -59,9 +59,10 @@ class Argument:
 
 @record
 class Flow:
-    """What a layer's call returns: a layout in the place of each tensor."""
+    """What a layer's call returns, a layout in the place of each tensor, and whether it takes a tensor that has a gradient."""
 
     returned: Any
+    takes_gradient: bool = False
 
 
 @record
@@ -205,7 +206,8 @@ class Recorder(Consumer):
         result = forward(*args, **kwargs)
         self.python_calls.pause()
         try:
-            self.flows[path] = Flow(tree_map(_layout, result))
+            taken = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor))
+            self.flows[path] = Flow(tree_map(_layout, result), any(tensor.requires_grad for tensor in taken))
         finally:
             self.python_calls.resume()
         return result

@@ -14,7 +14,7 @@ from nncost.timing.devices.profile_store import this_profile
 from nncost.timing.from_profile import calibrated
 from nncost.timing.predict import THIS, counted, not_calibrated, predict_this
 from nncost.timing.prediction import CAUSES, PredictedRow, Prediction, Seconds
-from nncost.timing.prediction_builder import phase_seconds
+from nncost.timing.prediction_builder import phase_seconds, with_peak
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def predict_by_replay(
     from nncost.frontends.torch.allocation.recorder import record_step
     from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.records import replace
+    from nncost.timing.measure.module_memory import module_memory, why_memory_differs
     from nncost.timing.rehearsal.rehearse import Ran, Rehearsal
     from nncost.timing.replay.step import replay
     from nncost.timing.replay.timing_cache import TimingCache
@@ -68,15 +69,18 @@ def predict_by_replay(
         recording = record_step(subject.module, subject.given, options)
         replayed = replay(recording, profile, TimingCache(usual=profile.references.get("reference")), progress)
         rows = _rows(report, replayed, profile, subject.layers)
+        peak = module_memory(subject, settings, report).get("step_peak") if subject.loss is not None else None
         times = {place: spent.total for place, spent in replayed.seconds.items()}
         rehearsal = Rehearsal(source, settings, report, times, budget, progress)
         ran = rehearsal.run(subject.module, recording, most_share=most_share)
-    notes = _notes(replayed)
+    notes = [*_notes(replayed), *why_memory_differs(report, peak)]
     if isinstance(ran, Ran):
-        return _of_steps(report, rows, profile, ran, notes)
-    peak = profile.peak_flops_per_second
-    prediction = calibrated(report, rows, profile, peak, name=THIS, method="replayed", notes=notes)
-    return replace(prediction, how=ran.text)
+        prediction = _of_steps(report, rows, profile, ran, notes)
+    else:
+        most = profile.peak_flops_per_second
+        prediction = calibrated(report, rows, profile, most, name=THIS, method="replayed", notes=notes)
+        prediction = replace(prediction, how=ran.text)
+    return prediction if peak is None else replace(prediction, memory=with_peak(prediction.memory, peak))
 
 
 def _of_steps(

@@ -90,6 +90,13 @@ def memory_of(report: Report, capacity: int | None) -> dict[str, Any]:
     return found
 
 
+def with_peak(memory: Mapping[str, Any], peak: int) -> dict[str, Any]:
+    """The memory of a prediction with another peak, that of the module which runs; where it is reached is not known."""
+    known = {} if memory.get("peak_bytes") == peak else {"peak_at": "", "peak_phase": ""}
+    capacity = memory.get("capacity_bytes")
+    return {**memory, **known, "peak_bytes": peak, **({} if capacity is None else {"fits": peak <= capacity})}
+
+
 def _run(report: Report) -> PredictedRun | None:
     run = report.run
     if run is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from nncost.errors import OptionError, SourceError
 from nncost.pipeline.report_on import report_on
 from nncost.pipeline.settings import Settings
-from nncost.records import field, record, replace
+from nncost.records import field, record
 from nncost.report import Report
 from nncost.shown import Shown, document_of
 from nncost.timing import Progress, check_torch
@@ -148,6 +148,7 @@ def _measured(
     source: Any, settings: Settings, report: Report, prediction: Prediction | None, notes: list[str], tell: Progress
 ) -> Measurement:
     from nncost.timing.measure.memory import allocated_peak
+    from nncost.timing.measure.module_memory import module_memory, why_memory_differs
     from nncost.timing.measure.profiler import layer_seconds
     from nncost.timing.measure.series import Limits, run_series
     from nncost.timing.measure.step import Stepper, median_of
@@ -161,7 +162,7 @@ def _measured(
         peak = allocated_peak(stepper.step)
         shares = layer_seconds(stepper, whole)
         operations = _operations(report, stepper)
-        memory = _memory_of(subject, settings, report)
+        memory = module_memory(subject, settings, report)
         layers = {place: (subject.layer(place[0]), place[1]) for place in shares}
     seconds = {"forward": whole.forward, "backward": whole.backward, "update": whole.update, "step": whole.step}
     resident = memory.get("step_peak", 0) - memory.get("step_allocated", 0)
@@ -169,42 +170,17 @@ def _measured(
         "seconds": seconds,
         "memory": {"step_allocated": peak, "step_peak": peak + resident},
     }
-    notes = [*notes, *_why_memory_differs(report, memory)]
+    notes = [*notes, *why_memory_differs(report, memory.get("step_peak"))]
     rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
     return Measurement(
         report.source.name, report.settings, len(series.steps), _predicted(memory, prediction), measured, rows, operations,
-        series.noise, (*notes, *(prediction.notes if prediction is not None else ())),
+        series.noise, tuple(dict.fromkeys((*notes, *(prediction.notes if prediction is not None else ())))),
     )  # fmt: skip
 
 
 def _predicted(memory: Mapping[str, int], prediction: Prediction | None) -> dict[str, dict[str, float]]:
     seconds = {} if prediction is None else {n: s.value for n, s in prediction.seconds.items() if n != "run"}
     return {"seconds": seconds, "memory": dict(memory)}
-
-
-def _memory_of(subject: Any, settings: Settings, report: Report) -> dict[str, int]:
-    """What is predicted of the module that runs: a graph counted on its own frees other tensors than PyTorch does."""
-    found = report
-    if report.source.kind not in ("torch", "huggingface"):
-        load = replace(settings.load, given=subject.given, inputs={}, symbols={}, batch=None)
-        chosen = replace(settings, load=load, loss=subject.loss, optimizer=subject.optimizer, examples=None)
-        found = report_on(subject.module, replace(chosen, epochs=1, freeze=()))
-    if found.memory is None:
-        return {}
-    amounts = {"step_allocated": found.memory.step_allocated, "step_peak": found.memory.step_peak}
-    return {name: amount for name, amount in amounts.items() if isinstance(amount, int)}
-
-
-def _why_memory_differs(report: Report, memory: Mapping[str, int]) -> Iterator[str]:
-    """Why a count and a prediction of the source name another peak than that of the module which runs."""
-    peak, predicted = report.memory.step_peak, memory.get("step_peak")
-    if isinstance(peak, int) and predicted not in (None, peak):
-        yield (
-            f"nncost count and predict name a peak of {bytes_text(peak)}, the least that the graph of a "
-            f"{report.source.kind} can do with: each value goes after its last use, and what a layer computes inside takes "
-            "nothing. The module that PyTorch runs here also holds what its operators take inside, its copies, and what "
-            "its optimizer makes on the way."
-        )
 
 
 def _rows(measured: Mapping[tuple[str, str], float], prediction: Prediction | None) -> list[MeasuredRow]:

@@ -6,7 +6,7 @@ from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
 
 OVERHEADS = {
-    "python_call": 1e-7, "module": 1e-6, "forward_view": 1e-6, "forward_operator": 0.0, "node": 2e-6,
+    "python_call": 1e-7, "module": 1e-6, "forward_view": 1e-6, "forward_operator": 0.0, "forward_call": 2e-5, "node": 2e-6,
     "backward_operator": 0.0, "gradient": 2e-6, "backward_call": 3e-5, "parameter": 1e-6, "update_operator": 0.0,
     "update_call": 3e-5, "forward": 7e-6, "backward": 9e-6, "update": 6e-6, "step": 3e-5,
 }  # fmt: skip

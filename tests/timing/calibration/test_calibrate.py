@@ -30,14 +30,18 @@ from nncost.timing.replay.timing_cache import TimingCache
 from tests.timing.machines import OVERHEADS
 
 AMOUNTS = (
-    {"python_call": 9, "module": 1, "forward_view": 96, "forward_operator": 3, "node": 98, "backward_operator": 3, "gradient": 1,
+    {"forward_call": 1, "python_call": 9, "module": 1, "forward_view": 96, "forward_operator": 3, "node": 98, "backward_operator": 3, "gradient": 1,
      "backward_call": 1, "parameter": 1, "update_operator": 9, "update_call": 1},
-    {"python_call": 50, "module": 1, "forward_view": 0, "forward_operator": 67, "node": 66, "backward_operator": 67, "gradient": 1,
+    {"forward_call": 1, "python_call": 50, "module": 1, "forward_view": 0, "forward_operator": 67, "node": 66, "backward_operator": 67, "gradient": 1,
      "backward_call": 1, "parameter": 1, "update_operator": 1, "update_call": 1},
-    {"python_call": 20, "module": 66, "forward_view": 1, "forward_operator": 3, "node": 3, "backward_operator": 4, "gradient": 32,
+    {"forward_call": 1, "python_call": 20, "module": 66, "forward_view": 1, "forward_operator": 3, "node": 3, "backward_operator": 4, "gradient": 32,
      "backward_call": 1, "parameter": 32, "update_operator": 288, "update_call": 1},
-    {"python_call": 400, "module": 20, "forward_view": 60, "forward_operator": 24, "node": 85, "backward_operator": 51,
+    {"forward_call": 1, "python_call": 400, "module": 20, "forward_view": 60, "forward_operator": 24, "node": 85, "backward_operator": 51,
      "gradient": 24, "backward_call": 1, "parameter": 24, "update_operator": 24, "update_call": 1},
+    {"forward_call": 1, "python_call": 30, "module": 5, "forward_view": 2, "forward_operator": 4, "node": 7, "backward_operator": 9,
+     "gradient": 4, "backward_call": 1, "parameter": 4, "update_operator": 4, "update_call": 1},
+    {"forward_call": 1, "python_call": 210, "module": 33, "forward_view": 16, "forward_operator": 18, "node": 49,
+     "backward_operator": 65, "gradient": 32, "backward_call": 1, "parameter": 32, "update_operator": 32, "update_call": 1},
 )  # fmt: skip
 
 

@@ -25,6 +25,9 @@ SCHEMA = "nncost.calibration/2"
 ENGINE = "torch"
 MAX_AGE_SECONDS = 3600.0
 """A stopped calibration is taken up again within an hour; after that the machine may be another."""
+_OVERHEADS, _ROUND = "overheads: ", ", round "
+ROUNDS = 3
+"""What else runs on a machine comes and goes: every network is looked at so many times."""
 _NINE_OF_TEN = 0.9
 _OPERATOR = {"forward": "forward_operator", "backward": "backward_operator", "update": "update_operator"}
 
@@ -69,7 +72,8 @@ def _calibrated(progress: Progress | None, *, fresh: bool) -> tuple[Profile, Pat
                 write_json(path, {"schema": SCHEMA, "fingerprint": here, "at": time.time(), "done": done})
         profile = _profile(done, here)
         saved = save_profile(profile)
-        path.unlink(missing_ok=True)
+        for used in (path, *_round_files()):
+            used.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error
         raise OptionError(
@@ -100,8 +104,15 @@ def _probes() -> Iterator[Probe]:
     yield Probe("bandwidth by working set", lambda: [asdict(rate) for rate in rates.bandwidths()])
     yield Probe("page faults", seconds_of_a_fault)
     yield Probe("cold caches", rates.cold_factor)
-    for name, observe in overheads.observations(TimingCache(usual=_reference())):
-        yield Probe(f"overheads: {name}", partial(_plain, observe))
+    usual = _reference()
+    for number, path in enumerate(_round_files(), 1):
+        for name, observe in overheads.observations(TimingCache(path, usual)):
+            yield Probe(f"{_OVERHEADS}{name}{_ROUND}{number}", partial(_plain, observe))
+
+
+def _round_files() -> list[Path]:
+    """Where the times of operators are kept between the rounds of a calibration: each round takes its own."""
+    return [cache_folder() / "operators" / f"calibration-{number}.json" for number in range(1, ROUNDS + 1)]
 
 
 def _reference() -> float:
@@ -116,15 +127,18 @@ def _plain(observe: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _profile(done: Mapping[str, Any], here: Mapping[str, Any]) -> Profile:
-    from nncost.timing.calibration.overheads import Observation, solve
+    from nncost.timing.calibration.overheads import Observation, quietest, solve
     from nncost.timing.measure.step import StepSeconds
     from nncost.timing.replay.page_faults import PAGE_BYTES
 
-    seen = [
-        Observation(StepSeconds(**fields["measured"]), fields["operators"], fields["amounts"], fields["faults"])
-        for name, fields in done.items()
-        if name.startswith("overheads: ")
-    ]
+    rounds: dict[str, list[Observation]] = {}
+    for name, fields in done.items():
+        if name.startswith(_OVERHEADS):
+            observation = Observation(
+                StepSeconds(**fields["measured"]), fields["operators"], fields["amounts"], fields["faults"]
+            )
+            rounds.setdefault(name.partition(_ROUND)[0], []).append(observation)
+    seen = [quietest(each) for each in rounds.values()]
     overheads = solve(seen)
     bandwidth = [Rate(**fields) for fields in done["bandwidth by working set"]]
     return Profile(

@@ -26,7 +26,7 @@ from nncost.timing.replay.timing_cache import TimingCache
 from nncost.timing.runnable import Subject
 
 UNKNOWNS: Mapping[str, Sequence[str]] = {
-    "forward": ("python_call", "module", "forward_view", "forward_operator"),
+    "forward": ("python_call", "module", "forward_view", "forward_operator", "forward_call"),
     "backward": ("node", "backward_operator", "gradient", "backward_call"),
     "update": ("parameter", "update_operator", "update_call"),
 }
@@ -93,7 +93,7 @@ def amounts_of(recording: Recording) -> dict[str, int]:
     """How often a step does each thing that has an overhead."""
     amounts = {
         "python_call": sum(recording.python_calls.values()), "module": sum(recording.modules.values()), "node": sum(recording.nodes.values()),
-        "gradient": len(recording.trained), "backward_call": 1,
+        "gradient": len(recording.trained), "forward_call": 1, "backward_call": 1,
         "parameter": len(recording.trained), "update_call": 1,
     }  # fmt: skip
     for call in recording.operators:
@@ -108,6 +108,16 @@ def observations(cache: TimingCache) -> Iterator[tuple[str, Callable[[], Observa
     for name, make in NETWORKS.items():
         for optimizer in OPTIMIZERS:
             yield f"{name}, {optimizer}", partial(observe, make, optimizer, cache)
+
+
+def quietest(rounds: Sequence[Observation]) -> Observation:
+    """One observation of several of a network, each part of it from the round in which it took least."""
+    measured = StepSeconds(*(min(getattr(each.measured, phase) for each in rounds) for phase in TIMED_PHASES))
+    operators, faults = (
+        {phase: min(getattr(each, kind).get(phase, 0.0) for each in rounds) for phase in TIMED_PHASES}
+        for kind in ("operators", "faults")
+    )
+    return Observation(measured, operators, rounds[0].amounts, faults)
 
 
 def solve(seen: Sequence[Observation]) -> dict[str, float]:

@@ -158,6 +158,7 @@ def _add_framework(result: Replayed, recording: Recording, overheads: Mapping[st
         result.at(path, "backward").overhead += overheads.get("gradient", 0.0)
         if recording.has_update:
             result.at(path, "update").overhead += overheads.get("parameter", 0.0)
+    result.at("", "forward").overhead += overheads.get("forward_call", 0.0)
     if recording.nodes:
         result.at("", "backward").overhead += overheads.get("backward_call", 0.0)
     if recording.has_update:

@@ -18,7 +18,7 @@ from nncost.timing.prediction_builder import phase_seconds, with_peak
 from nncost.timing.row_cost import FLOPS_PER_PRODUCT
 
 if TYPE_CHECKING:
-    from nncost.timing.rehearsal.rehearse import Ran
+    from nncost.timing.rehearsal.outcome import Ran
     from nncost.timing.replay.step import LayerSeconds, Replayed
 
 ENGINE = "torch"
@@ -57,7 +57,8 @@ def predict_by_replay(
     from nncost.frontends.torch.step.state.random_states import random_state_kept
     from nncost.records import replace
     from nncost.timing.measure.module_memory import module_memory, why_memory_differs
-    from nncost.timing.rehearsal.rehearse import Ran, Rehearsal
+    from nncost.timing.rehearsal.outcome import Ran
+    from nncost.timing.rehearsal.rehearse import Rehearsal
     from nncost.timing.replay.step import replay
     from nncost.timing.replay.timing_cache import TimingCache
     from nncost.timing.runnable import subject_of, trained_with

@@ -33,13 +33,18 @@ class StepSeconds:
 class Stepper:
     """A subject ready to run step after step. It works on a copy: the subject's own module is not changed.
 
-    Raise SourceError for a module that cannot be copied or has no memory.
+    ``before_update`` is called once the gradients are there. Raise SourceError for a module that cannot be copied or has no memory.
     """
 
     def __init__(
-        self, subject: Subject, *, copied: bool = True, clock: Callable[[], float] = time.perf_counter
+        self,
+        subject: Subject,
+        *,
+        copied: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+        before_update: Callable[[], None] | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock, self._before_update = clock, before_update
         self.module = _copy(subject.module) if copied else subject.module
         self._subject = subject
         training = subject.loss is not None
@@ -65,6 +70,8 @@ class Stepper:
         forward = self._clock()
         value.backward()
         backward = self._clock()
+        if self._before_update is not None:
+            self._before_update()
         if self._optimizer is not None:
             self._optimizer.step()
         self.module.zero_grad(set_to_none=True)

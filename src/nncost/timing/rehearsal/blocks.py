@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
+import torch
 from torch import nn
 
-from nncost.frontends.torch.allocation.recorder import Flow, OpRecord, Recording
+from nncost.frontends.torch.allocation.recorder import Argument, Flow, Recording
 from nncost.records import record
 from nncost.timing.replay.cache_distance import described
 
@@ -20,13 +21,18 @@ _Signature = tuple[tuple[str, str, str], ...]
 class Block:
     """One of some equal layers: where it stands in the step's forward pass, what its call takes and returns.
 
-    ``held`` are the bytes of each piece of memory that the call leaves behind for the backward pass.
+    ``held`` are the bytes of each piece of memory that the call leaves behind for the backward pass, ``trained`` the
+    layer's own names of the parameters that receive a gradient, ``has_backward`` whether gradients pass it at all,
+    ``writes`` whether it changes what it is given in place.
     """
 
     path: str
     position: int
     flow: Flow
     held: tuple[int, ...]
+    trained: frozenset[str]
+    has_backward: bool
+    writes: bool
 
 
 Container = tuple[tuple[Block, ...], ...]
@@ -36,7 +42,8 @@ Container = tuple[tuple[Block, ...], ...]
 def containers_of(module: nn.Module, recording: Recording) -> list[Container]:
     """Return the containers with equal blocks; what is inside of a block is not looked at again.
 
-    A block runs once per step, one operator after the other, and shares no parameter with another layer.
+    A block runs once per step, one operator after the other, shares no parameter with another layer, returns nothing but
+    tensors and plain values, and is neither compiled nor has hooks, which run whether or not it does.
     """
     return list(_containers(module, "", _Step(module, recording)))
 
@@ -48,7 +55,7 @@ class _Step:
         self.recording = recording
         self._inside: dict[str, list[int]] = defaultdict(list)
         for position, call in enumerate(recording.operators):
-            for path in _with_outer(call.path):
+            for path in with_outer(call.path):
                 self._inside[path].append(position)
         self._texts = [described(call) for call in recording.operators]
         uses = Counter(id(p) for _, p in module.named_parameters(remove_duplicate=False))
@@ -60,22 +67,40 @@ class _Step:
 
     def block(self, path: str, layer: nn.Module) -> Block | None:
         """The layer as a block; None for one that cannot be left out."""
-        flow = self.recording.flows.get(path)
-        if self.recording.modules.get(path) != 1 or flow is None:
+        if self.recording.modules.get(path) != 1 or not self._can_be_told(path) or not _can_be_replaced(layer):
             return None
         if any(id(parameter) in self._shared for parameter in layer.parameters()):
             return None
-        forward = [position for position in self._inside[path] if _is_forward(self.recording.operators[position])]
+        phases = {position: self.recording.operators[position].phase for position in self._inside[path]}
+        forward = [position for position, phase in phases.items() if phase in ("forward", "loss")]
         if not forward or forward[-1] - forward[0] + 1 != len(forward):
             return None
-        if len(forward) < len(self._inside[path]) and not flow.takes_gradient:
+        trained = frozenset(name for name, _ in layer.named_parameters() if f"{path}.{name}" in self.recording.trained)
+        flow, first, last = self.recording.flows[path], forward[0], forward[-1]
+        has_backward = "backward" in phases.values()
+        if has_backward and not flow.takes_gradient:
             return None  # nothing tells when its backward pass is over
-        return Block(path, forward[0], flow, self._held(forward[0], forward[-1]))
+        return Block(path, first, flow, self._held(first, last), trained, has_backward, self._writes(first, last))
+
+    def _can_be_told(self, path: str) -> bool:
+        """Whether what the layer returns can be made without it."""
+        flow = self.recording.flows.get(path)
+        return flow is not None and not any(isinstance(part, type) for part in flow.parts)
 
     def signature(self, path: str) -> _Signature:
         """Equal for layers that do the same."""
         calls = ((position, self.recording.operators[position]) for position in self._inside[path])
         return tuple((call.phase, call.path[len(path) :], self._texts[position]) for position, call in calls)
+
+    def _writes(self, first: int, last: int) -> bool:
+        """Whether operators of a forward pass write to a tensor with a gradient that was there before."""
+        own = {storage for position, storage, _ in self._taken if first <= position <= last}
+        return any(
+            isinstance(given, Argument) and given.requires_grad and given.storage not in own
+            for call in self.recording.operators[first : last + 1]
+            for given, told in zip(call.args, call.operator._schema.arguments, strict=False)
+            if told.is_write
+        )
 
     def _held(self, first: int, last: int) -> tuple[int, ...]:
         return tuple(
@@ -85,7 +110,19 @@ class _Step:
         )
 
 
+def _can_be_replaced(layer: nn.Module) -> bool:
+    """Whether the layer's forward can be another, and nothing else runs when it is called."""
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return not any(hooks) and not isinstance(layer, torch.jit.ScriptModule) and not _is_compiled(layer)
+
+
+def _is_compiled(layer: nn.Module) -> bool:
+    return type(layer).__name__ == "OptimizedModule" or getattr(layer, "_compiled_call_impl", None) is not None
+
+
 def _containers(parent: nn.Module, path: str, step: _Step) -> Iterator[Container]:
+    if _is_compiled(parent):
+        return
     groups: dict[_Signature, list[Block]] = defaultdict(list)
     children = {f"{path}.{name}" if path else name: child for name, child in parent.named_children()}
     for name, child in children.items():
@@ -101,37 +138,8 @@ def _containers(parent: nn.Module, path: str, step: _Step) -> Iterator[Container
             yield from _containers(child, name, step)
 
 
-def _with_outer(path: str) -> Iterator[str]:
+def with_outer(path: str) -> Iterator[str]:
+    """A layer's path, and those of the layers around it."""
     while path:
         yield path
         path = path.rpartition(".")[0]
-
-
-def _is_forward(call: OpRecord) -> bool:
-    return call.phase in ("forward", "loss")
-
-
-def chosen(container: Container, share: float, fewest: int = 2) -> frozenset[str] | None:
-    """Return the blocks that run: neighbours in the middle, that share of all and ``fewest`` of each group.
-
-    Neighbours find what their neighbours left in the caches. None where all of them would have to run.
-    """
-    ordered = sorted((block for group in container for block in group), key=lambda block: block.position)
-    for length in range(max(1, round(share * len(ordered))), len(ordered)):
-        begin = (len(ordered) - length) // 2
-        paths = frozenset(block.path for block in ordered[begin : begin + length])
-        if all(_count(group, paths) >= fewest for group in container):
-            return paths
-    return None
-
-
-def _count(group: Sequence[Block], paths: frozenset[str]) -> int:
-    return sum(block.path in paths for block in group)
-
-
-def seconds_inside(seconds: Mapping[tuple[str, str], float], container: Container, phases: Sequence[str]) -> float:
-    """Seconds of everything inside the blocks of a container, by layer and phase, in some phases."""
-    paths = {block.path for group in container for block in group}
-    return sum(
-        spent for (path, phase), spent in seconds.items() if phase in phases and not paths.isdisjoint(_with_outer(path))
-    )

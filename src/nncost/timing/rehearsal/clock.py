@@ -11,7 +11,7 @@ class Clock:
     """Seconds since some moment, without those in which it was stopped."""
 
     def __init__(self) -> None:
-        self._stopped = 0.0
+        self._stopped, self._depth = 0.0, 0
 
     def __call__(self) -> float:
         """The seconds now."""
@@ -19,9 +19,12 @@ class Clock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the clock while it lasts."""
+        """Stop the clock while it lasts; inside of another stop it changes nothing."""
         begun = time.perf_counter()
+        self._depth += 1
         try:
             yield
         finally:
-            self._stopped += time.perf_counter() - begun
+            self._depth -= 1
+            if not self._depth:
+                self._stopped += time.perf_counter() - begun

@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nncost.errors import NncostError
 from nncost.frontends.torch.allocation.recorder import Recording
 from nncost.pipeline.settings import Settings
-from nncost.records import record, replace
+from nncost.records import replace
 from nncost.report import Report
 from nncost.timing import Progress
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.series import Limits, Series, run_series
 from nncost.timing.measure.step import Stepper, StepSeconds
-from nncost.timing.prediction import Label
-from nncost.timing.rehearsal.blocks import chosen, containers_of, seconds_inside
-from nncost.timing.rehearsal.sampled_step import Choice, NotSampledError, SampledStepper, is_plain
+from nncost.timing.rehearsal.blocks import containers_of
+from nncost.timing.rehearsal.choice import Choice, chosen, seconds_inside
+from nncost.timing.rehearsal.outcome import NotRun, Ran
+from nncost.timing.rehearsal.sampled_step import SampledStepper
+from nncost.timing.rehearsal.surroundings import NotSampledError
 from nncost.timing.runnable import subject_of, trained_with
-from nncost.units import bytes_text, counted, seconds_text
+from nncost.units import bytes_text, seconds_text
 
 PART_OF_MEMORY = 0.7
 """Of the memory that is free, what a step may take."""
@@ -30,41 +31,11 @@ LONG = Limits(warm_up=1, fewest=2, most=5, seconds=1.0)
 _LONG_SECONDS = 0.1
 _SHARES = (0.5, 0.25, 0.125, 0.0)
 """Parts of the equal blocks that are tried; 0 stands for the fewest that tell."""
+_SHOWN = 120
 _TIMED = ("forward", "backward")
 
 Times = Mapping[tuple[str, str], float]
 """Seconds by layer and phase, of operators alone."""
-
-
-@record
-class Ran:
-    """Steps that ran for real, with the seconds of a whole one: all its blocks, or ``blocks`` of ``of`` equal ones."""
-
-    label: Label
-    series: Series
-    blocks: int = 0
-    of: int = 0
-
-    @property
-    def text(self) -> str:
-        """What was done, in words."""
-        took = seconds_text(self.series.elapsed)
-        steps = counted(len(self.series.steps), "step")
-        if self.label == "rehearsed":
-            return f"rehearsed {steps} in {took}"
-        return f"ran {self.blocks} of {counted(self.of, 'equal block')} in {steps} and {took}"
-
-
-@record
-class NotRun:
-    """Why no step ran."""
-
-    reason: str
-
-    @property
-    def text(self) -> str:
-        """What was done instead, in words."""
-        return f"operators alone: {self.reason}"
 
 
 class Rehearsal:
@@ -94,8 +65,9 @@ class Rehearsal:
             return self._sampled(*choice)
         except NotSampledError as error:
             return NotRun(str(error))
-        except (NncostError, RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            return NotRun(f"the step could not run here ({type(error).__name__}: {str(error).splitlines()[0][:100]})")
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
+            text = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+            return NotRun(f"the step could not run here ({text[:_SHOWN]})")
 
     # ---------------------------------------------------------------- what is affordable
     def _why_not(self) -> str:
@@ -125,8 +97,8 @@ class Rehearsal:
 
     def _choice(self, module: Any, recording: Recording, most_share: float) -> tuple[Choice, float] | None:
         """The most blocks whose steps fit into the budget, and the seconds of such a step."""
-        containers = containers_of(module, recording) if is_plain(module) else []
-        whole = sum(self.seconds.values())
+        containers = containers_of(module, recording)
+        whole, trained = sum(self.seconds.values()), frozenset(recording.trained)
         inside = [seconds_inside(self.seconds, container, _TIMED) for container in containers]
         for share in (share for share in (most_share, *_SHARES) if share <= most_share and share < 1):
             picked = [chosen(container, share) for container in containers]
@@ -136,7 +108,7 @@ class Rehearsal:
             left_out = sum(s * (1 - len(r) / sum(map(len, c))) for c, r, s in kept)
             if self._fits(whole - left_out):
                 running = frozenset[str]().union(*(r for _, r, _ in kept))
-                return Choice([c for c, _, _ in kept], running), whole - left_out
+                return Choice([c for c, _, _ in kept], running, trained), whole - left_out
         return None
 
     # ---------------------------------------------------------------- steps
@@ -158,6 +130,8 @@ class Rehearsal:
         with subject_of(self.source, self.settings, **trained_with(self.report), real=True) as subject:
             run = stepper(subject, not isinstance(self.source, str))
             left = self.budget - (time.perf_counter() - begun)
+            if left < step:
+                return Series((), (), self.budget - left)
             return run_series(run, replace(_limits(step), budget=left), self._tell)
 
 

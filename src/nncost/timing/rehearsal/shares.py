@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nncost.records import replace
 from nncost.timing.measure.series import ranked
 from nncost.timing.prediction import CAUSES, TIMED_PHASES, PredictedRow, Seconds
-from nncost.timing.rehearsal.rehearse import Ran
+from nncost.timing.rehearsal.outcome import Ran
 
 LOW, HIGH = 0.05, 0.95
 """Nine of ten steps that ran lie between these ranks."""

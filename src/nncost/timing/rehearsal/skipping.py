@@ -1,173 +1,79 @@
-"""Blocks of a real module that are left out, and those that run and are timed.
+"""Blocks of a real module that are left out.
 
-A block that is left out hands its input on, forward, and its gradient, backward. While the clock is stopped it reads its
-parameters, takes the memory that it would leave behind for the backward pass, and makes gradients: so the blocks that do
-run find the caches and the allocator as in the whole step.
+Such a block hands its input on, forward, and its gradient, backward. While the clock is stopped it reads its parameters,
+takes the memory that it would leave behind for the backward pass, and makes gradients: so the blocks that do run find the
+caches and the allocator as in the whole step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_leaves, tree_unflatten
 
 from nncost.frontends.torch.step.fake_tensors import Layout
-from nncost.records import record
 from nncost.timing.rehearsal.blocks import Block
-from nncost.timing.rehearsal.clock import Clock
-
-_GRADIENT = 1e-3
-"""What stands for gradients before any are known."""
-_LOOKS = 2
-"""Steps whose gradients are looked at."""
-
-
-class BlockTimes:
-    """Seconds of the blocks that ran in one step, by path; ``calls`` tell how often each block was called."""
-
-    def __init__(self) -> None:
-        self.forward: dict[str, float] = {}
-        self.backward: dict[str, float] = {}
-        self.calls: dict[str, int] = {}
-
-    def clear(self) -> None:
-        """Forget a step."""
-        for each in (self.forward, self.backward, self.calls):
-            each.clear()
-
-
-class CacheBound:
-    """Bytes that blocks in a row touch while they are left out: no more than outgrow the caches."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._left = most, most
-
-    def renew(self) -> None:
-        """A block ran: those that follow touch again."""
-        self._left = self._most
-
-    def take(self, bytes_: int) -> bool:
-        """Whether that many bytes are still to be touched."""
-        self._left -= bytes_
-        return self._left + bytes_ > 0
-
-
-class KnownGradients:
-    """Gradients of a block that ran, for equal blocks that are left out: optimizers take longer where many are zero."""
-
-    def __init__(self) -> None:
-        self._known: list[torch.Tensor | None] = []
-        self._looks = 0
-
-    def look(self, layer: nn.Module) -> None:
-        """Keep a copy of a layer's gradients, in the first steps."""
-        if self._looks < _LOOKS:
-            self._looks += 1
-            self._known = [None if p.grad is None else p.grad.clone() for p in layer.parameters()]
-
-    def make(self, layer: nn.Module) -> None:
-        """Give an equal layer such gradients."""
-        for number, parameter in enumerate(layer.parameters()):
-            if parameter.requires_grad and parameter.grad is None:
-                known = self._known[number] if self._known else None
-                parameter.grad = torch.full_like(parameter, _GRADIENT) if known is None else known.clone()
-
-
-@record
-class Surroundings:
-    """What the blocks of one group share: the clock, their times, the bytes to touch and the gradients."""
-
-    clock: Clock
-    times: BlockTimes
-    bound: CacheBound
-    gradients: KnownGradients
+from nncost.timing.rehearsal.surroundings import Surroundings
 
 
 def leave_out(layer: nn.Module, block: Block, around: Surroundings) -> None:
     """Replace a layer's forward by one that hands its input on."""
     skipped = _Skipped(layer, block, around)
-    clock, times = around.clock, around.times
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        with clock.stopped():
-            times.calls[block.path] = times.calls.get(block.path, 0) + 1
+        with around.clock.stopped():
+            around.times.calls[block.path] += 1
             return skipped.run(args, kwargs)
 
     layer.forward = forward
-
-
-def time_block(layer: nn.Module, block: Block, around: Surroundings) -> None:
-    """Time a layer's forward, and its backward by when the gradients of its output and of its input are there."""
-    run: Callable[..., Any] = layer.forward
-    clock, times, bound, path = around.clock, around.times, around.bound, block.path
-
-    def begin(gradient: torch.Tensor) -> None:
-        del gradient
-        bound.renew()
-        times.backward[path] = times.backward.get(path, 0.0) - clock()
-
-    def end(gradient: torch.Tensor) -> None:
-        del gradient
-        times.backward[path] = times.backward.get(path, 0.0) + clock()
-        with clock.stopped():
-            around.gradients.look(layer)
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        with clock.stopped():
-            times.calls[path] = times.calls.get(path, 0) + 1
-            bound.renew()
-            _hook(_first_with_gradient((args, kwargs)), end)
-        begun = clock()
-        result = run(*args, **kwargs)
-        times.forward[path] = clock() - begun
-        with clock.stopped():
-            _hook(_first_with_gradient(result), begin)
-        return result
-
-    layer.forward = forward
-
-
-def _hook(tensor: torch.Tensor | None, function: Callable[[torch.Tensor], None]) -> None:
-    if tensor is not None:
-        tensor.register_hook(function)
-
-
-def _first_with_gradient(values: Any) -> torch.Tensor | None:
-    tensors = (leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
-    return next((tensor for tensor in tensors if tensor.requires_grad), None)
 
 
 class _Skipped:
     """A layer that is left out."""
 
     def __init__(self, layer: nn.Module, block: Block, around: Surroundings) -> None:
-        self.layer, self.clock, self.bound, self.gradients = layer, around.clock, around.bound, around.gradients
-        self._returned, self._spec = tree_flatten(block.flow.returned, is_leaf=_is_layout)
-        layouts = [leaf for leaf in self._returned if isinstance(leaf, Layout)]
-        self.held = _without(block.held, [layout.extent * layout.dtype.itemsize for layout in layouts])
+        self.layer, self.block, self.around = layer, block, around
+        flow = block.flow
+        returned = [
+            (part, differs) for part, differs in zip(flow.parts, flow.with_gradient, strict=True) if _is_layout(part)
+        ]
+        self.layouts = [layout for layout, _ in returned]
+        self.with_gradient = [differs for _, differs in returned]
+        self.held = _without(block.held, [layout.extent * layout.dtype.itemsize for layout in self.layouts])
+        self._start = torch.zeros((), requires_grad=True)
 
     def run(self, args: Any, kwargs: Any) -> Any:
         """What the layer would return: its inputs where they look the same, zeros elsewhere."""
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        layouts = [leaf for leaf in self._returned if isinstance(leaf, Layout)]
-        made = iter(_Skip.apply(self, layouts, *tensors) if layouts else ())
-        leaves = [next(made) if isinstance(leaf, Layout) else leaf for leaf in self._returned]
-        return tree_unflatten(leaves, self._spec)
+        made = iter(_Skip.apply(self, self._start, *tensors) if self.layouts else ())
+        leaves = [next(made) if _is_layout(part) else part for part in self.block.flow.parts]
+        return tree_unflatten(leaves, self.block.flow.structure)
+
+    def sources(self, tensors: Sequence[torch.Tensor]) -> list[int | None]:
+        """Which tensor each result is handed on from, those with a gradient first; None for none."""
+        free = sorted(range(len(tensors)), key=lambda n: not tensors[n].requires_grad)
+        found: list[int | None] = []
+        for layout in self.layouts:
+            source = next((n for n in free if _looks_like(tensors[n], layout)), None)
+            found.append(source)
+            if source is not None:
+                free.remove(source)
+        return found
 
     def read_parameters(self) -> None:
         """Bring the parameters into the caches."""
         for parameter in self.layer.parameters():
-            if self.bound.take(parameter.nbytes):
+            if self.around.bound.take(parameter.nbytes):
                 torch.sum(parameter.detach())
 
     def take_memory(self) -> list[torch.Tensor]:
         """The memory that the layer's call leaves behind, written as far as it matters."""
         memory = [torch.empty(bytes_, dtype=torch.uint8) for bytes_ in self.held]
         for piece in memory:
-            if self.bound.take(piece.nbytes):
+            if self.around.bound.take(piece.nbytes):
                 piece.fill_(0)
         return memory
 
@@ -176,37 +82,50 @@ class _Skip(torch.autograd.Function):
     """The layer that is left out as one node of the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, skipped: _Skipped, layouts: Sequence[Layout], *tensors: torch.Tensor) -> Any:
-        ctx.skipped, ctx.memory = skipped, None
+    def forward(ctx: Any, skipped: _Skipped, start: torch.Tensor, *tensors: torch.Tensor) -> Any:
+        del start  # only makes the results have a gradient
+        ctx.skipped, ctx.given = skipped, [(t.shape, t.dtype) for t in tensors]
+        ctx.set_materialize_grads(False)
         skipped.read_parameters()
-        free = list(range(len(tensors)))
-        ctx.sources, results = [], []
-        for layout in layouts:
-            source = next((n for n in free if _looks_like(tensors[n], layout)), None)
-            ctx.sources.append(source)
-            if source is None:
-                results.append(torch.zeros(layout.extent, dtype=layout.dtype).as_strided(layout.shape, layout.stride))
-            else:
-                free.remove(source)
-                results.append(tensors[source].clone())
-        ctx.inputs = len(tensors)
-        ctx.mark_non_differentiable(*(r for r, s in zip(results, ctx.sources, strict=True) if s is None))
+        ctx.sources = skipped.sources(tensors)
+        pairs = zip(skipped.layouts, ctx.sources, strict=True)
+        results = [_made(layout, None if source is None else tensors[source]) for layout, source in pairs]
+        ctx.mark_non_differentiable(*(r for r, d in zip(results, skipped.with_gradient, strict=True) if not d))
         ctx.memory = skipped.take_memory()
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        with ctx.skipped.clock.stopped():
-            ctx.skipped.read_parameters()
+        skipped = ctx.skipped
+        with skipped.around.clock.stopped():
+            skipped.around.times.passed[skipped.block.path] += 1
+            skipped.read_parameters()
             ctx.memory = None
-            ctx.skipped.gradients.make(ctx.skipped.layer)
-            by_input = dict(zip(ctx.sources, gradients, strict=True))
+            skipped.around.gradients.make(skipped.layer, skipped.block)
+            handed = {s: g for s, g, d in zip(ctx.sources, gradients, skipped.with_gradient, strict=True) if d}
             needed = ctx.needs_input_grad[2:]
-            return None, None, *(by_input.get(n) if needed[n] else None for n in range(ctx.inputs))
+            return (
+                None,
+                None,
+                *(_gradient(handed.get(n), *given) if needed[n] else None for n, given in enumerate(ctx.given)),
+            )
+
+
+def _gradient(handed: torch.Tensor | None, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
+    """The gradient of an input: each has one in the whole step, and adding it to others takes time."""
+    return torch.zeros(shape, dtype=dtype) if handed is None else handed
+
+
+def _made(layout: Layout, source: torch.Tensor | None) -> torch.Tensor:
+    """A tensor of that layout with the values of another, or zeros."""
+    if layout.extent < torch.Size(layout.shape).numel():  # an expanded one
+        return torch.zeros(layout.extent, dtype=layout.dtype).as_strided(layout.shape, layout.stride)
+    made = torch.empty_strided(layout.shape, layout.stride, dtype=layout.dtype)
+    return made.zero_() if source is None else made.copy_(source)
 
 
 def _is_layout(value: Any) -> bool:
-    return isinstance(value, Layout)  # a tuple, of which each part would be a leaf
+    return isinstance(value, Layout)
 
 
 def _looks_like(tensor: torch.Tensor, layout: Layout) -> bool:

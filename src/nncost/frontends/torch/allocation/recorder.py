@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from nncost.frontends.model import Inputs, LoadOptions
 from nncost.frontends.torch.allocation.storages import Storages
@@ -39,6 +39,7 @@ _MACHINERY = (
 """Parts of PyTorch that only work while operators are dispatched to Python."""
 _VIEWS = {torch.ops.aten.detach.default, torch.ops.aten.alias.default}
 _DISPATCH = "__torch_dispatch__"
+_PLAIN = (type(None), bool, int, float, str)
 _NOT_RUN = ("prim", "profiler")
 """Fake tensors answer these in Python, and notes for the profiler cost next to nothing."""
 
@@ -59,9 +60,15 @@ class Argument:
 
 @record
 class Flow:
-    """What a layer's call returns, a layout in the place of each tensor, and whether it takes a tensor that has a gradient."""
+    """What a layer's call returns: its parts in order, and how they are put together.
 
-    returned: Any
+    A layout stands for each tensor, a type for what is neither a tensor nor a plain value. ``with_gradient`` tells of
+    each part whether gradients flow back through it, ``takes_gradient`` whether the call takes a tensor that has one.
+    """
+
+    parts: tuple[Any, ...]
+    structure: Any
+    with_gradient: tuple[bool, ...]
     takes_gradient: bool = False
 
 
@@ -206,8 +213,7 @@ class Recorder(Consumer):
         result = forward(*args, **kwargs)
         self.python_calls.pause()
         try:
-            taken = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor))
-            self.flows[path] = Flow(tree_map(_layout, result), any(tensor.requires_grad for tensor in taken))
+            self.flows[path] = _flow(args, kwargs, result)
         finally:
             self.python_calls.resume()
         return result
@@ -276,6 +282,22 @@ class Recorder(Consumer):
 
 def _layout(value: Any) -> Any:
     return Layout(tuple(value.shape), tuple(value.stride()), value.dtype) if isinstance(value, torch.Tensor) else value
+
+
+def _flow(args: Any, kwargs: Any, result: Any) -> Flow:
+    parts, structure = tree_flatten(result)
+    differ = tuple(map(_has_gradient, parts))
+    return Flow(tuple(map(_part, parts)), structure, differ, any(map(_has_gradient, tree_leaves((args, kwargs)))))
+
+
+def _has_gradient(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return _layout(value) if value.layout is torch.strided and not value.is_nested else type(value)
+    return value if isinstance(value, _PLAIN) else type(value)
 
 
 def record_step(module: nn.Module, given: Inputs, options: LoadOptions) -> Recording:

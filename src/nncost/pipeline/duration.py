@@ -20,7 +20,7 @@ _UNITS = {
     "m": 60.0,
     "h": 3600.0,
 }
-_WRITTEN = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*([a-z]*)\s*\Z", re.IGNORECASE)
+_WRITTEN = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*([a-z]*)\s*\Z", re.IGNORECASE | re.ASCII)
 _SHOWN = 40
 MOST_SECONDS = 86_400.0
 """A day: nobody waits longer for a prediction."""

@@ -86,7 +86,8 @@ def recorded(module: nn.Module, given: Inputs, loss: Loss | None = total, optimi
 def subject(module: nn.Module, given: Inputs, loss: Loss | None = total, optimizer: str = "adam") -> Subject:
     """A module ready to run."""
     steps = Training(loss or "none", optimizer if loss else "none")
-    return Subject(module, given, LoadOptions(steps=steps), loss, optimizer if loss else None, {})
+    trained = None if loss is None or optimizer == "none" else optimizer
+    return Subject(module, given, LoadOptions(steps=steps), loss, trained, {})
 
 
 def choice_of(containers: list[Container], recording: Recording, share: float) -> Choice | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from nncost.frontends.torch.allocation.recorder import Argument, Flow, Recording
+from nncost.frontends.torch.allocation.recorder import Flow, Recording
 from nncost.records import record
+from nncost.timing.rehearsal.step_memory import StepMemory
 from nncost.timing.replay.cache_distance import described
 
 FEWEST = 4
@@ -21,8 +22,8 @@ _Signature = tuple[tuple[str, str, str], ...]
 class Block:
     """One of some equal layers: where it stands in the step's forward pass, what its call takes and returns.
 
-    ``held`` are the bytes of each piece of memory that the call leaves behind for the backward pass, ``trained`` the
-    layer's own names of the parameters that receive a gradient, ``has_backward`` whether gradients pass it at all,
+    ``held`` are the bytes of each piece of memory that the call leaves behind for the backward pass, ``kept`` those of
+    what it was given and stays as well, ``trained`` the layer's own names of the parameters that receive a gradient, ``has_backward`` whether gradients pass it at all,
     ``writes`` whether it changes what it is given in place.
     """
 
@@ -30,6 +31,7 @@ class Block:
     position: int
     flow: Flow
     held: tuple[int, ...]
+    kept: frozenset[int]
     trained: frozenset[str]
     has_backward: bool
     writes: bool
@@ -49,7 +51,7 @@ def containers_of(module: nn.Module, recording: Recording) -> list[Container]:
 
 
 class _Step:
-    """A recording by layers: the operators inside of each, and the memory that is taken and given back."""
+    """A recording by layers: the operators inside of each."""
 
     def __init__(self, module: nn.Module, recording: Recording) -> None:
         self.recording = recording
@@ -60,10 +62,7 @@ class _Step:
         self._texts = [described(call) for call in recording.operators]
         uses = Counter(id(p) for _, p in module.named_parameters(remove_duplicate=False))
         self._shared = {key for key, times in uses.items() if times > 1}
-        self._given_back = {event.storage: event.position for event in recording.memory if event.bytes is None}
-        self._taken = sorted(
-            (event.position, event.storage, event.bytes) for event in recording.memory if event.bytes is not None
-        )
+        self._memory = StepMemory(recording)
 
     def block(self, path: str, layer: nn.Module) -> Block | None:
         """The layer as a block; None for one that cannot be left out."""
@@ -77,10 +76,11 @@ class _Step:
             return None
         trained = frozenset(name for name, _ in layer.named_parameters() if f"{path}.{name}" in self.recording.trained)
         flow, first, last = self.recording.flows[path], forward[0], forward[-1]
-        has_backward = "backward" in phases.values()
+        has_backward, memory = "backward" in phases.values(), self._memory
         if has_backward and not flow.takes_gradient:
             return None  # nothing tells when its backward pass is over
-        return Block(path, first, flow, self._held(first, last), trained, has_backward, self._writes(first, last))
+        held, kept, writes = memory.held(first, last), memory.kept(first, last), memory.is_written(first, last)
+        return Block(path, first, flow, held, kept, trained, has_backward, writes)
 
     def _can_be_told(self, path: str) -> bool:
         """Whether what the layer returns can be made without it."""
@@ -91,23 +91,6 @@ class _Step:
         """Equal for layers that do the same."""
         calls = ((position, self.recording.operators[position]) for position in self._inside[path])
         return tuple((call.phase, call.path[len(path) :], self._texts[position]) for position, call in calls)
-
-    def _writes(self, first: int, last: int) -> bool:
-        """Whether operators of a forward pass write to a tensor with a gradient that was there before."""
-        own = {storage for position, storage, _ in self._taken if first <= position <= last}
-        return any(
-            isinstance(given, Argument) and given.requires_grad and given.storage not in own
-            for call in self.recording.operators[first : last + 1]
-            for given, told in zip(call.args, call.operator._schema.arguments, strict=False)
-            if told.is_write
-        )
-
-    def _held(self, first: int, last: int) -> tuple[int, ...]:
-        return tuple(
-            size
-            for position, storage, size in self._taken
-            if first <= position <= last and self._given_back.get(storage, last + 2) > last + 1
-        )
 
 
 def _can_be_replaced(layer: nn.Module) -> bool:

@@ -52,5 +52,5 @@ def scaled_rows(rows: Sequence[PredictedRow], phases: Mapping[str, Seconds]) -> 
 
 def _scaled(row: PredictedRow, factor: float) -> PredictedRow:
     causes = {cause: seconds * factor for cause, seconds in row.causes.items()}
-    share = None if row.peak_share is None else row.peak_share / factor
+    share = row.peak_share / factor if row.peak_share is not None and factor else None
     return replace(row, seconds=row.seconds * factor, causes=causes, peak_share=share)

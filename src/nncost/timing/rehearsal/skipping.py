@@ -69,13 +69,13 @@ class _Skipped:
             if self.around.bound.take(parameter.nbytes):
                 torch.sum(parameter.detach())
 
-    def take_memory(self) -> list[torch.Tensor]:
-        """The memory that the layer's call leaves behind, written as far as it matters."""
+    def take_memory(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The memory that the layer's call leaves behind, written as far as it matters, and what it keeps of its inputs."""
         memory = [torch.empty(bytes_, dtype=torch.uint8) for bytes_ in self.held]
         for piece in memory:
             if self.around.bound.take(piece.nbytes):
                 piece.fill_(0)
-        return memory
+        return memory + [t.detach() for t in tensors if t.untyped_storage().nbytes() in self.block.kept]
 
 
 class _Skip(torch.autograd.Function):
@@ -91,7 +91,7 @@ class _Skip(torch.autograd.Function):
         pairs = zip(skipped.layouts, ctx.sources, strict=True)
         results = [_made(layout, None if source is None else tensors[source]) for layout, source in pairs]
         ctx.mark_non_differentiable(*(r for r, d in zip(results, skipped.with_gradient, strict=True) if not d))
-        ctx.memory = skipped.take_memory()
+        ctx.memory = skipped.take_memory(tensors)
         return tuple(results)
 
     @staticmethod

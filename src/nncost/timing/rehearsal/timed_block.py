@@ -44,7 +44,7 @@ def time_block(layer: nn.Module, block: Block, around: Surroundings) -> None:
             if before != (_kept(layer), len(tree_leaves(given))):
                 raise NotSampledError(f"{block.path} leaves more behind than what it returns")
             for tensor in _tensors(result):
-                if tensor.requires_grad:
+                if tensor.grad_fn is not None:
                     tensor.register_hook(begin)
         return result
 

@@ -36,7 +36,8 @@ def _compiled_inside(module: nn.Module) -> nn.Module:
 def _container(kinds: list[int]) -> Container:
     """Blocks in a row, each of a kind; their paths are their places."""
     made = [
-        Block(str(place), 10 * place, _FLOW, (), frozenset(), frozenset(), True, False) for place in range(len(kinds))
+        Block(str(place), 10 * place, _FLOW, (), frozenset(), frozenset(), has_backward=True, writes=False)
+        for place in range(len(kinds))
     ]
     groups = [tuple(block for block, kind in zip(made, kinds, strict=True) if kind == each) for each in set(kinds)]
     return tuple(groups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,22 @@ def test_files(kind: str, options: dict[str, str], files: dict[str, str]) -> Non
     prediction = predicted(files[kind], **given, **options)
     assert prediction.label == "rehearsed", prediction.how
     check(prediction)
+
+
+def test_some_blocks_of_a_spec_and_of_a_configuration(tmp_path: Path) -> None:
+    """Spec and file are built anew for the steps: their blocks have the names of the recording."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CASES["gpt2"].values | {"n_layer": 8}))
+    for source in ("8-8-8-8-8-8-8-8", str(config)):
+        prediction = predicted(source, batch=3, most_share=0.5, **TRAINED)
+        assert prediction.label == "sampled", prediction.how
+        check(prediction)
+
+
+@pytest.mark.parametrize("budget", [1.0, 86_400.0])
+def test_a_large_budget_is_not_used_up(budget: float) -> None:
+    prediction = predicted(TOLD["residual"](), SHAPE, budget=budget)
+    assert prediction.how.startswith("rehearsed 2 steps in ")
 
 
 def test_an_optimizer_by_object() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nncost.frontends.torch.allocation.recorder import Recording
@@ -14,7 +14,7 @@ from nncost.timing import Progress
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.series import Limits, Series, run_series
 from nncost.timing.measure.step import Stepper, StepSeconds
-from nncost.timing.rehearsal.blocks import containers_of
+from nncost.timing.rehearsal.blocks import Container, containers_of
 from nncost.timing.rehearsal.choice import Choice, chosen, seconds_inside
 from nncost.timing.rehearsal.outcome import NotRun, Ran
 from nncost.timing.rehearsal.sampled_step import SampledStepper
@@ -27,7 +27,7 @@ PART_OF_MEMORY = 0.7
 PARAMETERS_PER_SECOND = 1e8
 """So many random parameters are made per second, at least (measured, 2026-12)."""
 SHORT = Limits(warm_up=3, fewest=7, most=300, seconds=1.0)
-LONG = Limits(warm_up=1, fewest=2, most=5, seconds=1.0)
+LONG = Limits(warm_up=1, fewest=2, most=10, seconds=2.5)
 _LONG_SECONDS = 0.1
 _SHARES = (0.5, 0.25, 0.125, 0.0)
 """Parts of the equal blocks that are tried; 0 stands for the fewest that tell."""
@@ -57,12 +57,9 @@ class Rehearsal:
         try:
             if most_share == 1.0 and self._fits(whole):
                 return self._rehearsed(whole)
-            choice = self._choice(module, recording, most_share)
-            if choice is None:
-                return NotRun(
-                    f"a step takes about {seconds_text(whole)}, and no part of it fits into {seconds_text(self.budget)}"
-                )
-            return self._sampled(*choice)
+            containers = containers_of(module, recording)
+            choice = self._choice(containers, frozenset(recording.trained), most_share)
+            return self._no_part(containers, whole) if choice is None else self._sampled(*choice)
         except NotSampledError as error:
             return NotRun(str(error))
         except Exception as error:  # noqa: BLE001 - a model may raise anything
@@ -95,10 +92,16 @@ class Rehearsal:
         limits = _limits(step)
         return (limits.warm_up + limits.fewest) * step <= self.budget
 
-    def _choice(self, module: Any, recording: Recording, most_share: float) -> tuple[Choice, float] | None:
+    def _no_part(self, containers: Sequence[Container], whole: float) -> NotRun:
+        step, budget = seconds_text(whole), seconds_text(self.budget)
+        missing = f"a part of it does not fit into {budget}" if containers else "it has no equal blocks to leave out"
+        return NotRun(f"a step takes about {step}, and {missing}")
+
+    def _choice(
+        self, containers: Sequence[Container], trained: frozenset[str], most_share: float
+    ) -> tuple[Choice, float] | None:
         """The most blocks whose steps fit into the budget, and the seconds of such a step."""
-        containers = containers_of(module, recording)
-        whole, trained = sum(self.seconds.values()), frozenset(recording.trained)
+        whole = sum(self.seconds.values())
         inside = [seconds_inside(self.seconds, container, _TIMED) for container in containers]
         for share in (share for share in (most_share, *_SHARES) if share <= most_share and share < 1):
             picked = [chosen(container, share) for container in containers]

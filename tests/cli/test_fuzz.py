@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from nncost.cli.main import run
-from nncost.explaining import time_here, time_instructions
+from nncost.explaining.time import here as time_here
+from nncost.explaining.time import instructions as time_instructions
 from nncost.frontends.choices import ACTIVATION_NAMES
 from tests.spec.test_hostile import BIG, WORDS, composed, mutated, plausible
 from tests.trials import trials

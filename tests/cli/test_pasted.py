@@ -21,7 +21,7 @@ import pytest
 import nncost.timing.calibration.calibrate
 import nncost.web.server.run
 from nncost.cli.main import _COMMANDS, EXAMPLES, run
-from nncost.explaining import time_instructions
+from nncost.explaining.time import instructions as time_instructions
 from nncost.timing.devices.profile_store import save_profile
 from tests.onnx.models import make_model, node, saved
 from tests.timing.machines import made_up

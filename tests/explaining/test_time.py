@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import nncost
-from nncost.explaining import time as time_topic
-from nncost.explaining import time_instructions
-from nncost.explaining.time_instructions import Network, instructions_of_step
+from nncost.counting.quantities import PRIMITIVE
+from nncost.explaining.time import instructions as time_instructions
+from nncost.explaining.time.instructions import Network, instructions_of_step
 from nncost.pipeline.count import count_source
 from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
@@ -37,7 +37,7 @@ def told(spec: str, **settings: object) -> str:
 def test_without_calibration_the_operations_and_the_next_command_are_told() -> None:
     text = told("784-16-16-10")
     step = nncost.count("784-16-16-10").step
-    operations = sum(step[name] for name in time_topic.PRIMITIVE)
+    operations = sum(step[name] for name in PRIMITIVE)
     assert f"One training step on 1 example is {operations:,} operations." in text
     assert "This machine is not calibrated yet" in text
     assert "nncost calibrate" in text
@@ -91,7 +91,7 @@ def test_time_is_told_when_asked_for_alone() -> None:
 
 
 def test_the_step_that_is_run_is_the_step_that_is_counted() -> None:
-    from nncost.explaining.time_here import numpy_step
+    from nncost.explaining.time.here import numpy_step
     from nncost.pipeline.keywords import settings_of
 
     for spec in (

@@ -117,7 +117,7 @@ def _all_topics(context: Context) -> list[Topic]:
 
 def _section(context: Context, topic: Topic) -> Section:
     if topic.head == TIME:
-        from nncost.explaining.time import time
+        from nncost.explaining.time.section import time
 
         return time(context)
     title, content = _SECTIONS[topic.head]

@@ -41,15 +41,17 @@ class Stepper:
         subject: Subject,
         *,
         copied: bool = True,
+        module: nn.Module | None = None,
         clock: Callable[[], float] = time.perf_counter,
         before_update: Callable[[], None] | None = None,
     ) -> None:
+        """``module`` is what runs in place of a copy: one with the parameters of the subject's, in the same order."""
         self._clock, self._before_update = clock, before_update
-        self.module = _copy(subject.module) if copied else subject.module
+        self.module = module or (copy_of(subject.module) if copied else subject.module)
         self._subject = subject
         training = subject.loss is not None
         self.module.train(training and (subject.module.training or _flagged(subject)))
-        self._optimizer = self._optimizer_of(subject) if training and subject.optimizer is not None else None
+        self.optimizer = self._optimizer_of(subject) if training and subject.optimizer is not None else None
 
     def _optimizer_of(self, subject: Subject) -> torch.optim.Optimizer | None:
         pairs = zip(self.module.parameters(), subject.module.parameters(), strict=True)
@@ -72,8 +74,8 @@ class Stepper:
         backward = self._clock()
         if self._before_update is not None:
             self._before_update()
-        if self._optimizer is not None:
-            self._optimizer.step()
+        if self.optimizer is not None:
+            self.optimizer.step()
         self.module.zero_grad(set_to_none=True)
         update = self._clock()
         del output, value  # until here, as in a loop that reports what it learns
@@ -85,8 +87,9 @@ def _flagged(subject: Subject) -> bool:
     return subject.options.steps.mode != "inference"
 
 
-def _copy(module: nn.Module) -> nn.Module:
-    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+def copy_of(module: nn.Module, *, memory: bool = True) -> nn.Module:
+    """Return a copy. Raise SourceError for a module that cannot be copied, or that has no ``memory`` though it must."""
+    if memory and any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise SourceError(
             "the module has no memory (it is on the meta device), so it cannot run.",
             hint="Predict its time instead:  nncost predict",

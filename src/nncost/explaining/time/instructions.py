@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nncost.cache import cache_folder, read_json, write_json
-from nncost.explaining.time_here import numpy_step
+from nncost.explaining.time.here import numpy_step
 from nncost.frontends.model import LoadOptions
 from nncost.pipeline.count import count_source
 from nncost.pipeline.settings import Settings
@@ -34,7 +34,7 @@ MOST_FLOPS = 2 * 10**7
 _FLOPS_OF_A_RUN = 5 * 10**7
 """Operations of all steps together that valgrind is through with in some two seconds."""
 _TOTAL = re.compile(r"I\s+refs:\s+([\d,]+)")
-_CODE = "import sys; from nncost.explaining.time_instructions import run_steps; run_steps(*sys.argv[1:])"
+_CODE = "import sys; from nncost.explaining.time.instructions import run_steps; run_steps(*sys.argv[1:])"
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 

@@ -21,7 +21,9 @@ import pytest
 from nncost.cli.main import run
 from nncost.explaining.time import here as time_here
 from nncost.explaining.time import instructions as time_instructions
+from nncost.explaining.time import steps as time_steps
 from nncost.frontends.choices import ACTIVATION_NAMES
+from nncost.timing.what_helps import try_out
 from tests.spec.test_hostile import BIG, WORDS, composed, mutated, plausible
 from tests.trials import trials
 
@@ -229,6 +231,8 @@ def test_any_command_is_answered_or_refused(
         time_instructions.shutil, "which", lambda name: None
     )  # valgrind takes seconds, and other tests run it
     monkeypatch.setattr(time_here, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(time_steps, "REHEARSAL_SECONDS", 0.0)
+    monkeypatch.setattr(try_out, "SECONDS", 0.2)
     codes: dict[str, int] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -23,6 +23,7 @@ import nncost.web.server.run
 from nncost.cli.main import _COMMANDS, EXAMPLES, run
 from nncost.explaining.time import instructions as time_instructions
 from nncost.timing.devices.profile_store import save_profile
+from nncost.timing.what_helps import try_out
 from tests.onnx.models import make_model, node, saved
 from tests.timing.machines import made_up
 from tests.weights.writers import gguf_file, safetensors
@@ -89,6 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
         shutil.copytree(found / "digits", found / "started")
         patch.setattr(time_instructions, "TOOL", "no valgrind: it takes half a minute")
+        patch.setattr(try_out, "SECONDS", 1.0)
         patch.setattr(
             nncost.timing.calibration.calibrate, "calibrate", lambda progress, fresh: (made_up(), Path("profile.json"))
         )

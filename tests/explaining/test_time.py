@@ -7,15 +7,23 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import nncost
 from nncost.counting.quantities import PRIMITIVE
 from nncost.explaining.time import instructions as time_instructions
+from nncost.explaining.time import steps as time_steps
 from nncost.explaining.time.instructions import Network, instructions_of_step
 from nncost.pipeline.count import count_source
 from nncost.timing.devices.fingerprint import fingerprint
 from nncost.timing.devices.profile import Profile, Rate
 from nncost.timing.devices.profile_store import save_profile
+from nncost.timing.measure.noise import Noise
+from nncost.timing.measure.step import StepSeconds
+from nncost.timing.what_helps import try_out as what_helps
+from nncost.timing.what_helps.trial import Attempt, Tried, Variant
+from nncost.timing.what_helps.try_out import Found, Known
+from tests.timing.machines import made_up
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +32,27 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def nothing_tried(monkeypatch: pytest.MonkeyPatch) -> list[Known]:
+    """What would have been tried: tests of its own say what comes of it."""
+    asked: list[Known] = []
+
+    def try_out(source: object, settings: object, known: Known, remedies: object, tell: object) -> Found:
+        asked.append(known)
+        attempt = Attempt("something else", "", Variant())
+        return Found(StepSeconds(2.0), Noise(0.1, None), (Tried(attempt, 3.0, 0.0, "measured"),))
+
+    monkeypatch.setattr(what_helps, "try_out", try_out)
+    monkeypatch.setattr(time_steps, "REHEARSAL_SECONDS", 0.2)
+    return asked
+
+
 @pytest.fixture
 def no_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_instructions.shutil, "which", lambda name: None)
 
 
-def told(spec: str, **settings: object) -> str:
+def told(spec: object, **settings: object) -> str:
     return " ".join(str(nncost.explain(spec, "time", **settings)).split())
 
 
@@ -79,6 +102,32 @@ def test_a_network_that_is_too_large_to_run_is_not_run() -> None:
     text = told(spec)
     assert "Measured" not in text
     assert rows(spec) == []
+
+
+def test_a_module_is_rehearsed_and_its_causes_and_what_helps_are_told(nothing_tried: list[Known]) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    save_profile(made_up())
+    text = told(module, inputs="3x8", loss="cross_entropy", optimizer="adam")
+    assert re.search(r"Rehearsed here: [^:]* per step .*Noise: the two halves of the steps differ by", text)
+    assert "is the largest cause" in text
+    assert text.index("is the largest cause") < text.index("Tried: something else: 3.00 times faster (measured).")
+    assert "Meanwhile the two halves of the steps differ by 10.0 %." in text
+    (known,) = nothing_tried
+    assert known.prediction is not None
+    assert known.expected == known.prediction.seconds["step"].value
+
+
+def test_a_module_without_calibration_is_measured_while_remedies_are_tried(nothing_tried: list[Known]) -> None:
+    text = told(torch.nn.Linear(8, 4), inputs="3x8")
+    assert "This machine is not calibrated yet" in text
+    assert "Measured just now with PyTorch: 2.00 s." in text
+    assert "Tried: something else" in text
+    assert nothing_tried[0].prediction is None
+
+
+def test_several_micro_batches_are_not_tried(nothing_tried: list[Known]) -> None:
+    assert "Tried" not in told("20-10-2", accumulate=2)
+    assert not nothing_tried
 
 
 def test_symbols_need_numbers() -> None:

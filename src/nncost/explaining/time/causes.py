@@ -99,17 +99,26 @@ def _named(cause: Cause) -> str:
 
 
 def _mostly(cause: Cause) -> str:
-    """The layer that takes most of it; nothing for one alone, or where it is no layer's."""
+    """The layers that take most of it; nothing for one alone, or where it is no layer's."""
     if cause.cause == "overhead" or len(cause.layers) == 1:
         return ""
-    alike: defaultdict[str, list[str]] = defaultdict(list)
-    for path in cause.layers:
-        alike[_without_numbers(path)].append(path)
-    paths = max(alike.values(), key=lambda paths: sum(cause.layers[path] for path in paths))
-    if len(paths) == len(cause.layers):
-        return ""
-    return f", of which {seconds_text(sum(cause.layers[path] for path in paths))} in {ranged(paths)}"
+    paths, seconds = _alike(cause.layers)[0]
+    return "" if len(paths) == len(cause.layers) else f", of which {seconds_text(seconds)} in {ranged(paths)}"
 
 
-def _without_numbers(path: str) -> str:
-    return ".".join("" if part.isdigit() else part for part in path.split("."))
+def _alike(layers: Mapping[str, float]) -> list[tuple[list[str], float]]:
+    """Layers whose paths differ by numbers only, with their seconds together; those that take longest first."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in layers:
+        names = [part for part in path.split(".") if not part.isdigit()]
+        found[".".join(names) or path].append(path)
+    sums = [(paths, sum(layers[path] for path in paths)) for paths in found.values()]
+    return sorted(sums, key=lambda pair: -pair[1])
+
+
+def layer_sentences(layers: Mapping[str, float], step: float) -> Iterator[Block]:
+    """The layers that take longest, as measured; without a calibration nothing says what bounds them."""
+    parts = [f"{ranged(paths)} {seconds_text(seconds)} ({seconds / step:.0%})" for paths, seconds in _alike(layers)]
+    if parts:
+        text = f"By layer, measured with PyTorch's profiler, these take longest: {', '.join(parts[:LARGEST])}."
+        yield Paragraph(f"{text} What bounds them is told once the machine is calibrated.")

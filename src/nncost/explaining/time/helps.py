@@ -50,8 +50,12 @@ def help_sentences(found: Found | None) -> Iterator[Block]:
 
 
 def _sentence(tried: Tried) -> str:
-    does_it = f" ({tried.attempt.do})" if tried.attempt.do and tried.gain >= _WORTH_IT else ""
+    does_it = f" ({tried.attempt.do})" if tried.attempt.do and _is_faster(tried) else ""
     return f"Tried: {tried.attempt.what}{does_it}: {_outcome(tried)} ({tried.how})."
+
+
+def _is_faster(tried: Tried) -> bool:
+    return tried.gain >= _WORTH_IT and tried.gain - 1 > tried.scatter / 2 and tried.scatter <= _UNSURE
 
 
 def _outcome(tried: Tried) -> str:
@@ -60,7 +64,7 @@ def _outcome(tried: Tried) -> str:
         return (
             f"cannot be told now, as one round differs from another by {tried.scatter:.0%}: other programs may be busy"
         )
-    if tried.gain >= _WORTH_IT and tried.gain - 1 > tried.scatter / 2:
+    if _is_faster(tried):
         return f"{tried.gain:.2f} times faster{of}"
     if tried.gain <= 1 / _WORTH_IT and 1 / tried.gain - 1 > tried.scatter / 2:
         return f"does not help, {1 / tried.gain:.2f} times slower{of}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from nncost.counting.quantities import PRIMITIVE
 from nncost.dims import is_symbolic
 from nncost.documents.document import Block, Paragraph, Section
 from nncost.errors import SymbolError
 from nncost.explaining.context import Context
 from nncost.explaining.time.batches import examples_text, larger_batches, run_of
-from nncost.explaining.time.causes import cause_sentences, shares
+from nncost.explaining.time.causes import cause_sentences, layer_sentences, shares
 from nncost.explaining.time.fixed_cost import fixed_cost
 from nncost.explaining.time.helps import found_for, help_sentences
 from nncost.explaining.time.here import peak_flops_per_second
@@ -21,6 +24,9 @@ from nncost.timing.devices.profile_store import this_profile, why_no_profile
 from nncost.timing.prediction import Prediction
 from nncost.timing.row_cost import check_finite
 from nncost.units import grouped, scaled, seconds_text
+
+if TYPE_CHECKING:
+    from nncost.timing.what_helps.try_out import Found
 
 _LARGE = ((1.0, ""), (1e3, "thousand"), (1e6, "million"), (1e9, "billion"), (1e12, "trillion"))
 _RAN = {"rehearsed": "Rehearsed here", "sampled": "Put together from blocks that ran here"}
@@ -47,7 +53,7 @@ def time(context: Context) -> Section:
     content += larger_batches(
         report, {batch: each.seconds for batch, each in steps.items() if each.seconds}, measured=_all_ran(steps)
     )
-    content += [] if step.prediction is None else cause_sentences(step.prediction)
+    content += _causes(step, found)
     content += help_sentences(found)
     return Section("Time", tuple(content))
 
@@ -116,6 +122,14 @@ def _predicted(prediction: Prediction) -> str:
     lead = _RAN.get(prediction.label, "Predicted here")
     noise = "" if prediction.noise is None else f" Noise: {prediction.noise.text}."
     return f"{lead}: {seconds_text(expected.value)} per step ({interval}): {shares(prediction)}.{noise}"
+
+
+def _causes(step: Step, found: Found | None) -> Iterator[Block]:
+    if step.prediction is not None:
+        return cause_sentences(step.prediction)
+    if found is None or found.usual is None:
+        return iter(())
+    return layer_sentences(found.layers, found.usual.step)
 
 
 def _run(report: Report, step: Step) -> list[Block]:

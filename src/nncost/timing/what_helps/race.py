@@ -15,11 +15,15 @@ from nncost.timing.what_helps.trial import Case, Part, Variant
 Seconds = Callable[[], float]
 """Runs something once; its seconds."""
 FEWEST_ROUNDS, MOST_ROUNDS = 2, 25
-WARM_UP = 2
+WARM_UP, LONG_SECONDS = 2, 0.1
+"""A run that takes longer is warm after one."""
 ROUND_SECONDS = 0.03
 """One side's turn lasts at least so long: the caches are its own again behind the other's."""
-RUNS = (WARM_UP + FEWEST_ROUNDS) * 2
-"""How often something runs at least."""
+
+
+def fewest_runs(seconds: float) -> int:
+    """How often something that takes so long runs at least, on both sides together."""
+    return 2 * ((1 if seconds > LONG_SECONDS else WARM_UP) + FEWEST_ROUNDS)
 
 
 @record
@@ -40,7 +44,11 @@ def race(usual: Seconds, other: Seconds, seconds: float) -> Outcome:
 
 
 def _warm(run: Seconds) -> float:
-    return [run() for _ in range(WARM_UP)][-1]
+    """Runs that do not count; the seconds of the last one."""
+    seconds = run()
+    for _ in range(WARM_UP - 1):
+        seconds = run() if seconds <= LONG_SECONDS else seconds
+    return seconds
 
 
 def _turn(run: Seconds, times: int) -> float:

@@ -1,4 +1,4 @@
-"""The table of remedies, in the order in which they are tried: the likeliest help first."""
+"""The table of remedies, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Remedy = Callable[[Case], Iterator[Attempt]]
 """Yields what can be tried with a step; nothing where the remedy does not apply."""
 
 REMEDIES: Sequence[Remedy] = (
-    threads,
     fused_attention,
-    channels_last,
     number_type,
+    channels_last,
     optimizer_kernels,
     larger_batch,
+    threads,  # last: while something else runs, waiting threads make its steps many times longer
 )

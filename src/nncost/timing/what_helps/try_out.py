@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from nncost.errors import NncostError
 from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.pipeline.settings import Settings
-from nncost.records import record, replace
+from nncost.records import field, record, replace
 from nncost.report import Report
 from nncost.timing import Progress
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.noise import Noise
+from nncost.timing.measure.profiler import layer_seconds
 from nncost.timing.measure.series import Limits, middle_of, run_series
 from nncost.timing.measure.step import Stepper, StepSeconds
 from nncost.timing.prediction import TIMED_PHASES, Prediction
 from nncost.timing.runnable import subject_of, trained_with
 from nncost.timing.what_helps.predicted import WIDE, OutOfTimeError, predicted_gain
-from nncost.timing.what_helps.race import RUNS, race, race_parts, steps_of
+from nncost.timing.what_helps.race import fewest_runs, race, race_parts, steps_of
 from nncost.timing.what_helps.remedies import REMEDIES, Remedy
 from nncost.timing.what_helps.trial import Attempt, Case, Part, Tried, Variant
 
@@ -51,13 +54,15 @@ class Known:
 class Found:
     """What was tried, the best first, and what there was no time for.
 
-    ``usual`` is the step as it ran here, with the ``noise`` meanwhile; None where nothing ran.
+    ``usual`` is the step as it ran here, with the ``noise`` meanwhile; None where nothing ran. ``layers`` are its seconds by
+    layer, forward and backward together, where nothing else tells them.
     """
 
     usual: StepSeconds | None
     noise: Noise | None
     tried: tuple[Tried, ...]
     left: tuple[Attempt, ...] = ()
+    layers: Mapping[str, float] = field(default_factory=dict)
 
 
 def try_out(
@@ -71,13 +76,21 @@ def try_out(
     chosen = replace(settings, examples=None, epochs=1)
     trained = trained_with(known.report)
     try:
-        with random_state_kept(seed=0), subject_of(source, chosen, **trained, real=runs) as subject:
+        with random_state_kept(seed=0), _unwarned(), subject_of(source, chosen, **trained, real=runs) as subject:
             phases = {} if known.prediction is None else known.prediction.seconds
             usual = StepSeconds(*(phases[phase].value if phases else 0.0 for phase in TIMED_PHASES))
             attempts = _Attempts(Case(source, chosen, known.report, subject, usual), known.prediction, end, tell)
             return attempts.measured(remedies) if runs else attempts.predicted(remedies)
     except _CANNOT:
         return None  # what cannot run is only predicted
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without what a framework has to say of numbers and modes that it does not like."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _has_room(report: Report) -> bool:
@@ -99,16 +112,28 @@ class _Attempts:
 
     def measured(self, remedies: Sequence[Remedy]) -> Found | None:
         """Run the step as it is, and each attempt in turns with it."""
-        series = run_series(Stepper(self._case.subject).step, _USUAL, self._tell)
+        stepper = Stepper(self._case.subject)
+        series = run_series(stepper.step, _USUAL, self._tell)
         if not series.steps:
             return None
         self._case = replace(self._case, usual=middle_of(series.steps, 0.5))
+        layers = self._layers(stepper) if self._prediction is None else {}
         for attempt, room in self._each(remedies):
-            if RUNS * self._seconds_of(attempt) > self._end - time.perf_counter():
+            each = self._seconds_of(attempt)
+            if fewest_runs(each) * each > self._end - time.perf_counter():
                 self._left.append(attempt)
             else:
                 self._try(attempt, min(_EACH, room))
-        return self._found(self._case.usual, series.noise)
+        return replace(self._found(self._case.usual, series.noise), layers=layers)
+
+    def _layers(self, stepper: Stepper) -> dict[str, float]:
+        """Seconds by layer of the source; what belongs to none is left out."""
+        layers: dict[str, float] = {}
+        for (path, _), seconds in layer_seconds(stepper, self._case.usual).items():
+            if path:
+                name = self._case.subject.layer(path)
+                layers[name] = layers.get(name, 0.0) + seconds
+        return layers
 
     def predicted(self, remedies: Sequence[Remedy]) -> Found:
         """Predict each attempt that a prediction can tell of."""

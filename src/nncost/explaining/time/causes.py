@@ -26,7 +26,7 @@ _SENTENCES = {
     "overhead": "The framework's own work around {place}",
     "page_faults": "First touches of the memory that {place} takes anew",
 }
-_AROUND = {"forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
+_AROUND = {"loss": "the loss", "forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
 _ORDINALS = ("the largest", "the second", "the third")
 _SHORT = 40
 """Characters of a layer's name."""

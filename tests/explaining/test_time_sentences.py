@@ -58,9 +58,7 @@ def test_their_sentences_say_where_how_long_and_which_part() -> None:
 
 def test_one_layer_is_named_and_small_causes_are_not() -> None:
     found = texts(cause_sentences(prediction(row("a", "Conv2d", "forward", page_faults=1.0, memory=0.001))))
-    assert found == [
-        "First touches of the memory that a (Conv2d) takes anew is the largest cause: 1.00 s, 100% of a step."
-    ]
+    assert found == ["First touches of new memory in a (Conv2d) is the largest cause: 1.00 s, 100% of a step."]
 
 
 def test_layers_that_are_numbers_are_not_put_together() -> None:

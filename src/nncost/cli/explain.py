@@ -19,6 +19,7 @@ HELP = """Work out the numbers of SOURCE, layer by layer. TOPIC is a topic or on
   nncost explain 784-16-16-10 run --examples 60000 --epochs 10 --batch 32
   nncost explain "3x32x32, conv 16 3x3, relu" forward.mul --latex
   nncost explain 784-16-16-10 time               why it takes so long here, and what would help
+  nncost explain net.py:build time --input 8x3x64x64 --loss cross_entropy --optimizer adam
   nncost explain gpt2/config.json --why fvcore   where another tool's number comes from
 
 Topics: shapes, parameters, forward, loss, backward, update, step, run, memory, neurons, time. Quantities: mul, add, flops and so on in

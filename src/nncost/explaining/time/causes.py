@@ -24,7 +24,7 @@ _SENTENCES = {
     "arithmetic": "Arithmetic in {place}",
     "memory": "Memory traffic of {place}",
     "overhead": "The framework's own work around {place}",
-    "page_faults": "First touches of the memory that {place} takes anew",
+    "page_faults": "First touches of new memory in {place}",
 }
 _AROUND = {"loss": "the loss", "forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
 _ORDINALS = ("the largest", "the second", "the third")

@@ -25,7 +25,6 @@ from nncost.timing.what_helps.trial import Attempt, Tried, Variant
 from nncost.timing.what_helps.try_out import Found, Known
 from tests.timing.machines import made_up
 
-
 TRY_OUT = what_helps.try_out
 
 

@@ -17,7 +17,7 @@ from nncost.timing.runnable import Subject
 from nncost.timing.what_helps.trial import Case, Variant
 
 WIDE = 0.1
-"""What two predictions of alike steps may differ by for nothing (docs/predict.md: the median error is about a tenth)."""
+"""What two predictions of alike steps may differ by for nothing (the median error of held-out networks is about a tenth)."""
 
 
 class OutOfTimeError(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from nncost.errors import OptionError
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.timing import Progress
@@ -65,6 +66,7 @@ def predict_by_replay(
 
     report = counted(source, settings)
     with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
+        _check_device(subject.module)
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)
@@ -82,6 +84,18 @@ def predict_by_replay(
         prediction = calibrated(report, rows, profile, most, name=THIS, method="replayed", notes=notes)
         prediction = replace(prediction, how=ran.text)
     return prediction if peak is None else replace(prediction, memory=with_peak(prediction.memory, peak))
+
+
+def _check_device(module: Any) -> None:
+    """Raise OptionError for a module that lives on an accelerator: what is calibrated is the processor."""
+    from nncost.timing.accelerator import CUDA, device_of
+
+    device = device_of(module)
+    if device.type == CUDA:
+        raise OptionError(
+            f"cannot predict for this machine: the module is on {device}, and only the processor is calibrated.",
+            hint="Run its step there:  nncost measure\nOr predict for a device of the catalogue:  --on h100   (all: nncost devices)",
+        )
 
 
 def _of_steps(

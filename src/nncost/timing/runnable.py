@@ -22,6 +22,7 @@ from nncost.ir.training.optimizers import NO_OPTIMIZER
 from nncost.pipeline.settings import Settings, load_options
 from nncost.records import record, replace
 from nncost.report import Report
+from nncost.timing.accelerator import device_of
 
 LossOf = Callable[[Any], torch.Tensor]
 """The loss of a model's output."""
@@ -102,15 +103,21 @@ def _of_module(module: nn.Module, options: LoadOptions, name: str, optimizer: An
 
 
 def real_inputs(module: nn.Module, given: Inputs, options: LoadOptions) -> Inputs:
-    """Random tensors for shapes: normal numbers, or positions that every table of the module has; copies of all else."""
+    """Random tensors for shapes, where the module is: normal numbers, or positions that every table of it has.
+
+    All else is copied.
+    """
+    device = device_of(module)
     rows = [layer.num_embeddings for layer in module.modules() if isinstance(layer, nn.Embedding)]
     limit = min(rows, default=2)
 
     def make(shape: Any, dtype: torch.dtype) -> torch.Tensor:
         sizes = tuple(int(size) for size in shape)
         if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(sizes, dtype=dtype)
-        return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.randint(0, limit, sizes, dtype=dtype)
+            return torch.randn(sizes, dtype=dtype, device=device)
+        if dtype is torch.bool:
+            return torch.ones(sizes, dtype=dtype, device=device)
+        return torch.randint(0, limit, sizes, dtype=dtype, device=device)
 
     return converted(
         given,

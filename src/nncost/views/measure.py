@@ -55,7 +55,10 @@ def _layers(rows: Sequence[MeasuredRow], limit: int) -> Table:
 
 
 def _facts(measurement: Measurement) -> Iterator[tuple[str, str]]:
-    operations = measurement.operations
+    operations, device = measurement.operations, measurement.device
+    if device:
+        driver = f", driver {device['driver']}" if device["driver"] else ""
+        yield "device", f"{device['accelerator']}, capability {device['capability']}{driver}"
     if "logged_macs" in operations:
         text = (
             f"{counted(operations['counted_macs'], 'product')} counted, {exact(operations['logged_macs'])} "

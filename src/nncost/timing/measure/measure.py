@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,7 +46,8 @@ class Measurement(Shown):
     predicted ÷ measured. ``print`` shows what the command prints.
 
     ``noise`` tells how much the two halves of the steps differ, and how far fixed reference work varied meanwhile.
-    ``operations`` are the products that were counted and those that the libraries' own logs say ran.
+    ``operations`` are the products that were counted and those that the libraries' own logs say ran. ``device`` is the
+    accelerator that the steps ran on, empty for the processor; what each layer takes there is not told.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Measurement(Shown):
     operations: Mapping[str, Any] = field(default_factory=dict)
     noise: Noise = Noise(None, None)
     notes: Sequence[str] = ()
+    device: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         step = seconds_text(self.measured["seconds"]["step"])
@@ -84,7 +87,7 @@ class Measurement(Shown):
                 for row in self.rows
             ],
             "notes": list(self.notes),
-        }  # fmt: skip
+        } | ({"device": dict(self.device)} if self.device else {})  # fmt: skip
 
 
 def measure(source: Any, settings: Settings, progress: Progress | None = None) -> Measurement:
@@ -99,10 +102,14 @@ def measure(source: Any, settings: Settings, progress: Progress | None = None) -
     tell("counting", 0, 1)
     with random_state_kept(seed=0):
         report = report_on(source, settings)
-        _check_memory(report)
+        _check_memory(report.memory and report.memory.step_peak, available_bytes(), "this machine")
         prediction, notes = _prediction(source, settings, tell)
         with _PlainErrors(report):
             return _measured(source, settings, report, prediction, notes, tell)
+
+
+_OUT_OF_MEMORY = re.compile("allocate memory|out of memory")
+"""What PyTorch says of the processor's memory and of an accelerator's."""
 
 
 class _PlainErrors:
@@ -115,20 +122,18 @@ class _PlainErrors:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))):
             raise SourceError(
                 f"this machine has not enough memory to run {self._report.source.name[:60]}.",
                 hint="A smaller --batch needs less.",
             ) from None
 
 
-def _check_memory(report: Report) -> None:
+def _check_memory(needed: object, free: int, where: str) -> None:
     """Raise SourceError for a step that needs more memory than there is: the system would end the program."""
-    needed = None if report.memory is None else report.memory.step_peak
-    free = available_bytes()
     if isinstance(needed, int) and free and needed > free:
         raise SourceError(
-            f"a step needs {bytes_text(needed)} of memory; {bytes_text(free)} are free on this machine.",
+            f"a step needs {bytes_text(needed)} of memory; {bytes_text(free)} are free on {where}.",
             hint="A smaller --batch needs less; nncost predict runs nothing.",
         )
 
@@ -147,34 +152,38 @@ def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Predic
 def _measured(
     source: Any, settings: Settings, report: Report, prediction: Prediction | None, notes: list[str], tell: Progress
 ) -> Measurement:
-    from nncost.timing.measure.memory import allocated_peak
     from nncost.timing.measure.module_memory import module_memory, why_memory_differs
+    from nncost.timing.measure.place import place_of
     from nncost.timing.measure.profiler import layer_seconds
     from nncost.timing.measure.series import Limits, run_series
     from nncost.timing.measure.step import Stepper, median_of
     from nncost.timing.runnable import subject_of, trained_with
 
     with subject_of(source, settings, **trained_with(report), real=True) as subject:
+        place = place_of(subject.module)
+        if not place.is_processor:
+            _check_memory(report.memory and report.memory.step_allocated, place.free_bytes(), place.name)
         stepper = Stepper(subject)
         series = run_series(stepper.step, Limits(WARM_UP, FEWEST, MOST, BUDGET_SECONDS), tell)
         whole = median_of(series.steps)
         tell("memory", 0, 1)
-        peak = allocated_peak(stepper.step)
-        shares = layer_seconds(stepper, whole)
-        operations = _operations(report, stepper)
+        peak = place.peak(stepper.step)
+        shares = layer_seconds(stepper, whole) if place.is_processor else {}
+        operations = _operations(report, stepper) if place.is_processor else {"counted_macs": int(report.step.macs)}
         memory = module_memory(subject, settings, report)
-        layers = {place: (subject.layer(place[0]), place[1]) for place in shares}
+        layers = {key: (subject.layer(key[0]), key[1]) for key in shares}
     seconds = {"forward": whole.forward, "backward": whole.backward, "update": whole.update, "step": whole.step}
     resident = memory.get("step_peak", 0) - memory.get("step_allocated", 0)
     measured: Amounts = {
         "seconds": seconds,
         "memory": {"step_allocated": peak, "step_peak": peak + resident},
     }
-    notes = [*notes, *why_memory_differs(report, memory.get("step_peak"))]
-    rows = _rows({layers[place]: value for place, value in shares.items()}, prediction)
+    notes = [*notes, *why_memory_differs(report, memory.get("step_peak")), *place.notes(settings.allocator)]
+    notes += prediction.notes if prediction is not None else ()
+    rows = _rows({layers[key]: value for key, value in shares.items()}, prediction)
     return Measurement(
         report.source.name, report.settings, len(series.steps), _predicted(memory, prediction), measured, rows, operations,
-        series.noise, tuple(dict.fromkeys((*notes, *(prediction.notes if prediction is not None else ())))),
+        series.noise, tuple(dict.fromkeys(notes)), place.described(),
     )  # fmt: skip
 
 

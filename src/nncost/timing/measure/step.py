@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -12,6 +11,7 @@ from torch import nn
 from nncost.errors import SourceError
 from nncost.frontends.torch.step.optimizer import optimizer_of
 from nncost.records import record
+from nncost.timing.accelerator import clock_of, device_of
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.runnable import Subject
 
@@ -42,12 +42,15 @@ class Stepper:
         *,
         copied: bool = True,
         module: nn.Module | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] | None = None,
         before_update: Callable[[], None] | None = None,
     ) -> None:
-        """``module`` is what runs in place of a copy: one with the parameters of the subject's, in the same order."""
-        self._clock, self._before_update = clock, before_update
+        """``module`` is what runs in place of a copy: one with the parameters of the subject's, in the same order.
+
+        ``clock`` is that of the module's device if none is given.
+        """
         self.module = module or (copy_of(subject.module) if copied else subject.module)
+        self._clock, self._before_update = clock or clock_of(device_of(self.module)), before_update
         self._subject = subject
         training = subject.loss is not None
         self.module.train(training and (subject.module.training or _flagged(subject)))

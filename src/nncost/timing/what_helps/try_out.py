@@ -14,6 +14,7 @@ from nncost.pipeline.settings import Settings
 from nncost.records import field, record, replace
 from nncost.report import Report
 from nncost.timing import Progress
+from nncost.timing.accelerator import CUDA, device_of
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.noise import Noise
 from nncost.timing.measure.profiler import layer_seconds
@@ -77,6 +78,8 @@ def try_out(
     trained = trained_with(known.report)
     try:
         with random_state_kept(seed=0), _unwarned(), subject_of(source, chosen, **trained, real=runs) as subject:
+            if device_of(subject.module).type == CUDA:
+                return None  # its remedies are others
             phases = {} if known.prediction is None else known.prediction.seconds
             usual = StepSeconds(*(phases[phase].value if phases else 0.0 for phase in TIMED_PHASES))
             attempts = _Attempts(Case(source, chosen, known.report, subject, usual), known.prediction, end, tell)

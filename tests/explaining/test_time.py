@@ -128,6 +128,17 @@ def test_a_module_without_calibration_is_measured_while_remedies_are_tried(nothi
     assert nothing_tried[0].prediction is None
 
 
+def test_operators_that_take_too_long_to_be_timed_leave_the_rates_of_the_profile(
+    nothing_tried: list[Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_profile(made_up())
+    monkeypatch.setattr(time_steps, "OPERATOR_SECONDS", 0.0)
+    text = told(torch.nn.Linear(8, 4), inputs="3x8", loss="cross_entropy", optimizer="adam")
+    assert "Predicted here: " in text
+    assert "is the largest cause" in text
+    assert nothing_tried[0].prediction is None
+
+
 def test_several_micro_batches_are_not_tried(nothing_tried: list[Known]) -> None:
     assert "Tried" not in told("20-10-2", accumulate=2)
     assert not nothing_tried

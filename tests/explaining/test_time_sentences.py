@@ -94,9 +94,11 @@ def test_rounds_that_differ_too_much_tell_nothing() -> None:
 
 def test_what_was_not_tried_is_said_and_nothing_where_nothing_applies() -> None:
     left = (Attempt("a", "", Variant()), Attempt("b", "", Variant()))
-    lead, text = texts(help_sentences(Found(StepSeconds(1.0), Noise(0.1, None), (), left)))
+    lead, _, text = texts(help_sentences(Found(StepSeconds(1.0), Noise(0.1, None), (tried("x", 2.0),), left)))
     assert lead.endswith("Meanwhile the two halves of the steps differ by 10.0 %.")
     assert text == "Not tried, for want of time: a and b."
+    (text,) = texts(help_sentences(Found(StepSeconds(1.0), None, (), left)))
+    assert text == "What may help was not tried, for want of time: a and b."
     assert texts(help_sentences(Found(StepSeconds(1.0), None, ()))) == []
     assert texts(help_sentences(None)) == []
     assert "by prediction" in texts(help_sentences(Found(None, None, (tried("x", 2.0),))))[0]

@@ -22,6 +22,8 @@ MAPPED_BYTES = 32 * 1024**2
 INTERVAL = 2.0
 """The interval reaches from half to twice the value: rooflines missed held-out steps by 45 % on average, and a
 step on a busy machine by more."""
+INTERPOLATED = "interpolated"
+"""The method of a prediction by the rates of a profile alone."""
 _CONVOLUTIONS = ("conv", "conv_transpose", "convolution")
 
 
@@ -30,7 +32,7 @@ def predict_with_profile(report: Report, profile: Profile) -> Prediction:
     peak = profile.peak_flops_per_second if profile.contraction else None
     rows = [_row(works, profile, peak) for works in work_of(report)]
     rows.append(_once(report, profile))
-    return calibrated(report, rows, profile, peak, name=profile.name, method="interpolated")
+    return calibrated(report, rows, profile, peak, name=profile.name, method=INTERPOLATED)
 
 
 def calibrated(

@@ -12,8 +12,10 @@ from nncost.explaining.time.here import ENGINE
 from nncost.explaining.time.saying import said
 from nncost.explaining.time.steps import Step
 from nncost.explaining.words import listed
+from nncost.timing.from_profile import INTERPOLATED
 
 if TYPE_CHECKING:
+    from nncost.timing.prediction import Prediction
     from nncost.timing.what_helps.trial import Tried
     from nncost.timing.what_helps.try_out import Found
 
@@ -32,13 +34,21 @@ def found_for(context: Context, step: Step, expected: float, *, batches: bool) -
     from nncost.timing.what_helps.try_out import Known, try_out
 
     remedies = [remedy for remedy in REMEDIES if batches or remedy is not larger_batch]
-    known = Known(context.report, step.seconds or expected, step.prediction)
+    known = Known(context.report, step.seconds or expected, _by_operators(step.prediction))
     return try_out(context.source, context.settings, known, remedies, said)
+
+
+def _by_operators(prediction: Prediction | None) -> Prediction | None:
+    """What another prediction can be compared with: one from a profile's rates is too coarse."""
+    return None if prediction is None or prediction.device.get("method") == INTERPOLATED else prediction
 
 
 def help_sentences(found: Found | None) -> Iterator[Block]:
     """Each thing that was tried, the best first; then those that change nothing, and those there was no time for."""
     if found is None or not (found.tried or found.left):
+        return
+    if not found.tried:
+        yield Paragraph(f"What may help was not tried, for want of time: {listed([each.what for each in found.left])}.")
         return
     how = "in turns with the step as it is, on copies" if found.usual is not None else "by prediction"
     noise = "" if found.noise is None else f" Meanwhile {found.noise.text}."
@@ -46,7 +56,7 @@ def help_sentences(found: Found | None) -> Iterator[Block]:
     for tried in found.tried:
         yield Paragraph(_sentence(tried))
     if found.left:
-        yield Paragraph(f"Not tried, for want of time: {listed([attempt.what for attempt in found.left])}.")
+        yield Paragraph(f"Not tried, for want of time: {listed([each.what for each in found.left])}.")
 
 
 def _sentence(tried: Tried) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from nncost.errors import NncostError
 from nncost.explaining.context import Context
 from nncost.explaining.time.here import RUNS, Measured, is_small, measured_step
@@ -15,6 +17,8 @@ SPEC = "spec"
 BATCHES = (1, 8, 32, 128)
 REHEARSAL_SECONDS = 4.0
 """Steps of a module or a file run for so long while they are predicted."""
+OPERATOR_SECONDS = 20.0
+"""Operators that were never timed are timed for so long at most."""
 _PATIENCE = 2.0
 """Seconds that steps of another batch than the one that was asked for may take."""
 
@@ -88,10 +92,18 @@ def _step(context: Context, batch: int, *, measure: bool) -> Step:
 
 
 def _prediction(context: Context, batch: int, budget: float) -> Prediction:
-    """By operators alone where steps are measured as well: then the two say something of each other."""
+    """By operators alone where steps are measured as well: then the two say something of each other.
+
+    Operators that take too long to be timed now are left: the profile's own rates must do.
+    """
+    from nncost.timing.deadline import OutOfTimeError, until
+    from nncost.timing.predict import predict_this
     from nncost.timing.predict_this_machine import predict_here
 
     settings = replace(context.settings, examples=None, epochs=1)
     if batch != batch_of(context.report):
         settings = replace(settings, load=replace(settings.load, batch=batch))
-    return predict_here(context.source, settings, said, budget)
+    try:
+        return predict_here(context.source, settings, until(time.perf_counter() + OPERATOR_SECONDS, said), budget)
+    except OutOfTimeError:
+        return predict_this(context.source, settings)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
 
 from nncost.pipeline.settings import Settings
 from nncost.records import replace
-from nncost.timing import Progress
+from nncost.timing.deadline import until
 from nncost.timing.measure.step import copy_of
 from nncost.timing.predict_this_machine import predict_here
 from nncost.timing.prediction import Prediction, Seconds
@@ -20,10 +19,6 @@ WIDE = 0.1
 """What two predictions of alike steps may differ by for nothing (the median error of held-out networks is about a tenth)."""
 
 
-class OutOfTimeError(Exception):
-    """There was not enough time for a prediction."""
-
-
 def operators_alone(prediction: Prediction) -> Seconds:
     """What a prediction says of the step by its operators alone."""
     return prediction.operators_alone.get("step", prediction.seconds["step"])
@@ -32,7 +27,7 @@ def operators_alone(prediction: Prediction) -> Seconds:
 def predicted_gain(case: Case, variant: Variant, usual: Prediction, end: float) -> float:
     """How many times faster a variant's step is predicted to be. Raise OutOfTimeError at the moment ``end``."""
     source, settings = _as_source(case, variant)
-    other = predict_here(source, settings, _until(end))
+    other = predict_here(source, settings, until(end))
     return operators_alone(usual).value / operators_alone(other).value * variant.examples
 
 
@@ -50,11 +45,3 @@ def _as_source(case: Case, variant: Variant) -> tuple[Any, Settings]:
 def _class_of(subject: Subject) -> Any:
     """A user's optimizer holds the user's parameters, not those of a copy."""
     return type(subject.optimizer) if isinstance(subject.optimizer, torch.optim.Optimizer) else subject.optimizer
-
-
-def _until(end: float) -> Progress:
-    def check(what: str, done: int, of: int) -> None:
-        if time.perf_counter() > end:
-            raise OutOfTimeError
-
-    return check

@@ -15,6 +15,7 @@ from nncost.records import field, record, replace
 from nncost.report import Report
 from nncost.timing import Progress
 from nncost.timing.accelerator import CUDA, device_of
+from nncost.timing.deadline import OutOfTimeError
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.noise import Noise
 from nncost.timing.measure.profiler import layer_seconds
@@ -22,7 +23,7 @@ from nncost.timing.measure.series import Limits, middle_of, run_series
 from nncost.timing.measure.step import Stepper, StepSeconds
 from nncost.timing.prediction import TIMED_PHASES, Prediction
 from nncost.timing.runnable import subject_of, trained_with
-from nncost.timing.what_helps.predicted import WIDE, OutOfTimeError, predicted_gain
+from nncost.timing.what_helps.predicted import WIDE, predicted_gain
 from nncost.timing.what_helps.race import fewest_runs, race, race_parts, steps_of
 from nncost.timing.what_helps.remedies import REMEDIES, Remedy
 from nncost.timing.what_helps.trial import Attempt, Case, Part, Tried, Variant

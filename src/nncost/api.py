@@ -324,7 +324,8 @@ def calibrate(*, fresh: bool = False, progress: Callable[[str, int, int], None] 
 
     It goes on where an earlier calibration was stopped, unless ``fresh``. ``progress(what, done, of)`` is called on the way;
     without one, a notebook shows a bar.
-    Rates are in flops and bytes per second, overheads in seconds.
+    Rates are in flops and bytes per second, overheads in seconds. The constants of a CUDA device that the catalogue knows are
+    fitted to products that are timed on it, and kept as a device file.
 
     Raise MissingExtraError without PyTorch, OptionError where the profile cannot be written.
     """
@@ -332,7 +333,11 @@ def calibrate(*, fresh: bool = False, progress: Callable[[str, int, int], None] 
     from nncost.views.notebook import followed
 
     with followed(progress, "calibrating") as shown:
-        return calibrated(shown, fresh=fresh)[0]
+        profile, _ = calibrated(shown, fresh=fresh)
+        from nncost.timing.calibration.accelerators import calibrate_accelerators
+
+        calibrate_accelerators(shown)
+    return profile
 
 
 def train(

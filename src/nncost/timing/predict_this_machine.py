@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from nncost.errors import OptionError
 from nncost.pipeline.settings import Settings
 from nncost.report import Report
 from nncost.timing import Progress
@@ -34,8 +33,13 @@ def predict_here(source: Any, settings: Settings, progress: Progress | None = No
     """Seconds of a step by phase, layer and cause. Each distinct operator runs once and is remembered.
 
     Steps run for real as far as ``budget`` seconds allow: the total is theirs then. Without PyTorch the profile alone must
-    do. Raise OptionError if this machine is not calibrated.
+    do. A module on an accelerator of this machine runs there. Raise OptionError if this machine is not calibrated.
     """
+    device = _accelerator_of(source, settings)
+    if device is not None:
+        from nncost.timing.predict_on_accelerator import predict_on_accelerator
+
+        return predict_on_accelerator(source, settings, device, budget, progress)
     profile = this_profile()
     if profile is None:
         raise not_calibrated()
@@ -66,7 +70,6 @@ def predict_by_replay(
 
     report = counted(source, settings)
     with random_state_kept(), subject_of(source, settings, **trained_with(report), real=False) as subject:
-        _check_device(subject.module)
         steps = replace(subject.options.steps, loss=subject.loss or "none", optimizer=subject.optimizer or "none")
         options = replace(subject.options, steps=steps, training=subject.loss is not None)
         recording = record_step(subject.module, subject.given, options)
@@ -86,16 +89,20 @@ def predict_by_replay(
     return prediction if peak is None else replace(prediction, memory=with_peak(prediction.memory, peak))
 
 
-def _check_device(module: Any) -> None:
-    """Raise OptionError for a module that lives on an accelerator: what is calibrated is the processor."""
-    from nncost.timing.accelerator import CUDA, device_of
+def _accelerator_of(source: Any, settings: Settings) -> Any:
+    """The CUDA device that the source's module is on; None for the processor."""
+    if find_spec(ENGINE) is None:
+        return None
+    import torch
 
-    device = device_of(module)
-    if device.type == CUDA:
-        raise OptionError(
-            f"cannot predict for this machine: the module is on {device}, and only the processor is calibrated.",
-            hint="Run its step there:  nncost measure\nOr predict for a device of the catalogue:  --on h100   (all: nncost devices)",
-        )
+    if not torch.cuda.is_available():
+        return None
+    from nncost.timing.accelerator import CUDA, device_of
+    from nncost.timing.runnable import subject_of, trained_with
+
+    with subject_of(source, settings, **trained_with(counted(source, settings)), real=False) as subject:
+        device = device_of(subject.module)
+    return device if device.type == CUDA else None
 
 
 def _of_steps(

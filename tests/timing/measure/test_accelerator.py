@@ -15,13 +15,14 @@ from nncost.pipeline.keywords import settings_of
 from nncost.records import replace
 from nncost.timing import accelerator
 from nncost.timing.accelerator import Accelerator, EventClock, accelerator_of, clock_of, driver_in, one_device, peak_on
+from nncost.timing.devices.catalogue import device_called
 from nncost.timing.measure.measure import _PlainErrors
 from nncost.timing.measure.place import Place
 from nncost.timing.measure.step import Stepper
-from nncost.timing.predict_this_machine import predict_by_replay
+from nncost.timing.predict_on_accelerator import predict_on_accelerator
+from nncost.timing.predict_this_machine import predict_here
 from nncost.timing.runnable import subject_of
 from nncost.views.measure import measure_document
-from tests.timing.machines import made_up
 
 CPU, GPU, OTHER = torch.device("cpu"), torch.device("cuda:0"), torch.device("cuda:1")
 OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  555.42.02  Release Build  (dvs-builder)\nGCC version: 12.2.0"
@@ -176,14 +177,64 @@ def test_a_measurement_names_its_device_and_one_of_the_processor_does_not() -> N
     assert "NVIDIA H200, capability 9.0\n" in plain.render(measure_document(on_it))
 
 
+# ------------------------------------------------------------------- predictions
+NETWORK = settings_of("4x30", loss="cross_entropy", optimizer="adam")
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 5))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "a100"), ("NVIDIA A100-SXM4-40GB", "a100-40gb"), ("NVIDIA A100 80GB PCIe", "a100-pcie"),
+        ("NVIDIA H100 80GB HBM3", "h100"), ("NVIDIA H100 PCIe", "h100-pcie"), ("NVIDIA H200", "h200"), ("Tesla T4", "t4"),
+        ("NVIDIA A10G", "a10g"), ("NVIDIA A10", "a10"), ("Tesla V100-SXM2-32GB", "v100"), ("NVIDIA GeForce MX 450", None), ("", None),
+    ],
+)  # fmt: skip
+def test_what_a_driver_calls_a_device(text: str, name: str | None) -> None:
+    found = device_called(text)
+    assert (None if found is None else found.name) == name
+
+
+def test_a_module_on_a_device_runs_there(cuda: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 10**9))
+    monkeypatch.setattr(accelerator, "device_of", lambda module: GPU)  # the step itself runs on the processor
+    module = network()
+    prediction = predict_here(module, NETWORK, budget=0.3)
+    assert (prediction.label, prediction.device["title"]) == ("rehearsed", "NVIDIA H200")
+    assert prediction.how.startswith("rehearsed")
+    assert {row.path for row in prediction.rows} >= {"0", "1", "2"}
+    for phase in ("forward", "backward", "update"):
+        rows = sum(row.seconds.value for row in prediction.rows if row.phase == phase)
+        assert rows == pytest.approx(prediction.seconds[phase].value)
+    assert prediction.operators_alone["step"].value > 0
+    assert prediction.memory["capacity_bytes"] == 150_000_000_000
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_a_device_that_nobody_described_has_phases_only(cuda: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 10**9))
+    monkeypatch.setattr("nncost.timing.predict_on_accelerator.device_called", lambda text: None)
+    prediction = predict_on_accelerator(network(), NETWORK, GPU, 0.3)
+    assert {(row.path, row.op) for row in prediction.rows} == {("", "framework")}
+    assert prediction.seconds["step"].value > 0
+    assert prediction.mfu is None
+    with pytest.raises(OptionError, match="cannot predict for NVIDIA H200: no time was allowed"):
+        predict_on_accelerator(network(), NETWORK, GPU, 0.0)
+
+
+def test_without_a_budget_the_catalogue_answers(cuda: MadeUp) -> None:
+    prediction = predict_on_accelerator(network(), NETWORK, GPU, 0.0)
+    assert (prediction.label, prediction.device["name"]) == ("estimated", "h200")
+    assert "no time was allowed" in prediction.how
+    scarce = predict_on_accelerator(network(), NETWORK, GPU, 1.0)  # 500 bytes are free
+    assert "a step would need" in scarce.how
+
+
 # ------------------------------------------------------------------- refusals
-def test_a_module_on_a_device_is_not_predicted_from_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accelerator, "device_of", lambda module: GPU)
-    with pytest.raises(OptionError, match="the module is on cuda:0, and only the processor is calibrated") as error:
-        predict_by_replay(nn.Linear(3, 2), settings_of("4x3"), made_up())
-    assert "--on h100" in str(error.value.hint)
-
-
 @pytest.mark.parametrize("text", ["CUDA out of memory. Tried to allocate 2.00 GiB", "can't allocate memory: 5 bytes"])
 def test_want_of_memory_is_one_sentence(text: str) -> None:
     from nncost.pipeline.report_on import report_on
@@ -193,6 +244,15 @@ def test_want_of_memory_is_one_sentence(text: str) -> None:
 
 
 # ------------------------------------------------------------------- a real one
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_real_prediction_on_a_device() -> None:
+    module = nn.Sequential(nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 10)).cuda()
+    predicted = nncost.predict(module, "64x256", loss="cross_entropy", optimizer="adam", budget="1s")
+    measured = nncost.measure(module, "64x256", loss="cross_entropy", optimizer="adam")
+    assert predicted.label == "rehearsed"
+    assert predicted.device["accelerator"] == measured.device["accelerator"]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_real_step_on_a_device(optimizer: str) -> None:

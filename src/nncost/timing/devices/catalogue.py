@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from nncost.timing.devices.device import Device
 from nncost.timing.devices.files import read_devices, read_shipped
 
 _CLOSE = 3
+_SOCKET = re.compile(r"^(sxm)\d$")
 
 
 def catalogue() -> tuple[Device, ...]:
@@ -43,6 +45,22 @@ def device_named(name: str) -> Device:
         hint=f"{hint}All devices:  nncost devices",
         instead=Instead(name, close[0]) if close else None,
     )
+
+
+def device_called(text: str) -> Device | None:
+    """The device of what a driver calls it, such as ``NVIDIA A100-SXM4-80GB``: the one that shares most words; None for none.
+
+    A name of the catalogue must be in it with all its words.
+    """
+    words = set(_words(text))
+    named = [(set(_words(name)), device) for device in catalogue() for name in (device.name, *device.aliases)]
+    fitting = [(len(own), device) for own, device in named if own and own <= words]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _words(text: str) -> list[str]:
+    """The parts of a name, without the number of a socket's generation."""
+    return [_SOCKET.sub(r"\1", word) for word in re.findall(r"[a-z0-9]+", text.lower())]
 
 
 def device_folders() -> tuple[Path, ...]:

@@ -145,7 +145,7 @@ def _prediction(source: Any, settings: Settings, tell: Progress) -> tuple[Predic
     try:
         return predict_here(source, settings, tell), []
     except OptionError as error:
-        reason = error.message.removeprefix("cannot predict for this machine: ").rstrip(".")
+        reason = error.message.partition(": ")[2].rstrip(".")
         return None, [f"Times are not predicted, as {reason}."]
 
 

@@ -39,32 +39,57 @@ Times = Mapping[tuple[str, str], float]
 
 
 class Rehearsal:
-    """What is known of a step before it runs: ``seconds`` of its operators by layer and phase, and a budget in seconds."""
+    """What is known of a step before it runs: ``seconds`` of its operators by layer and phase, and a budget in seconds.
+
+    ``free`` are the bytes that are free where it runs; None for this machine's.
+    """
 
     def __init__(
-        self, source: Any, settings: Settings, report: Report, seconds: Times, budget: float, progress: Progress | None
+        self,
+        source: Any,
+        settings: Settings,
+        report: Report,
+        seconds: Times,
+        budget: float,
+        progress: Progress | None,
+        free: int | None = None,
     ) -> None:
+        self._free = available_bytes() if free is None else free
         self.source, self.settings, self.report = source, settings, report
         self.seconds, self.budget = seconds, budget
         self._tell: Progress = progress or (lambda what, done, of: None)
 
     def run(self, module: Any, recording: Recording, *, most_share: float = 1.0) -> Ran | NotRun:
         """Run what is affordable; at most that share of the equal blocks. Nothing that is wrong with the source is raised here."""
+        if most_share == 1.0 and self._fits(self._step):
+            return self.whole()
+
+        def part() -> Ran | NotRun:
+            containers = containers_of(module, recording)
+            choice = self._choice(containers, frozenset(recording.trained), most_share)
+            return self._no_part(containers) if choice is None else self._sampled(*choice)
+
+        return self._tried(part)
+
+    def whole(self) -> Ran | NotRun:
+        """Run whole steps. Nothing that is wrong with the source is raised here."""
+        return self._tried(self._rehearsed)
+
+    def _tried(self, run: Callable[[], Ran | NotRun]) -> Ran | NotRun:
         reason = self._why_not()
         if reason:
             return NotRun(reason)
-        whole = sum(self.seconds.values())
         try:
-            if most_share == 1.0 and self._fits(whole):
-                return self._rehearsed(whole)
-            containers = containers_of(module, recording)
-            choice = self._choice(containers, frozenset(recording.trained), most_share)
-            return self._no_part(containers, whole) if choice is None else self._sampled(*choice)
+            return run()
         except NotSampledError as error:
             return NotRun(str(error))
         except Exception as error:  # noqa: BLE001 - a model may raise anything
             text = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
             return NotRun(f"the step could not run here ({text[:_SHOWN]})")
+
+    @property
+    def _step(self) -> float:
+        return sum(self.seconds.values())
 
     # ---------------------------------------------------------------- what is affordable
     def _why_not(self) -> str:
@@ -76,7 +101,7 @@ class Rehearsal:
             return "the memory of a step is not known"
         parameters = self.report.parameters.bytes
         needed += parameters if isinstance(parameters, int) else 0
-        free = int(available_bytes() * PART_OF_MEMORY)
+        free = int(self._free * PART_OF_MEMORY)
         if free and needed > free:
             return f"a step would need {bytes_text(needed)} of memory, {bytes_text(free)} may be taken"
         total = self.report.parameters.total
@@ -92,8 +117,8 @@ class Rehearsal:
         limits = _limits(step)
         return (limits.warm_up + limits.fewest) * step <= self.budget
 
-    def _no_part(self, containers: Sequence[Container], whole: float) -> NotRun:
-        step, budget = seconds_text(whole), seconds_text(self.budget)
+    def _no_part(self, containers: Sequence[Container]) -> NotRun:
+        step, budget = seconds_text(self._step), seconds_text(self.budget)
         missing = f"a part of it does not fit into {budget}" if containers else "it has no equal blocks to leave out"
         return NotRun(f"a step takes about {step}, and {missing}")
 
@@ -101,7 +126,7 @@ class Rehearsal:
         self, containers: Sequence[Container], trained: frozenset[str], most_share: float
     ) -> tuple[Choice, float] | None:
         """The most blocks whose steps fit into the budget, and the seconds of such a step."""
-        whole = sum(self.seconds.values())
+        whole = self._step
         inside = [seconds_inside(self.seconds, container, _TIMED) for container in containers]
         for share in (share for share in (most_share, *_SHARES) if share <= most_share and share < 1):
             picked = [chosen(container, share) for container in containers]
@@ -115,8 +140,8 @@ class Rehearsal:
         return None
 
     # ---------------------------------------------------------------- steps
-    def _rehearsed(self, step: float) -> Ran | NotRun:
-        series = self._series(lambda subject, copied: Stepper(subject, copied=copied).step, step)
+    def _rehearsed(self) -> Ran | NotRun:
+        series = self._series(lambda subject, copied: Stepper(subject, copied=copied).step, self._step)
         return Ran("rehearsed", series) if series.steps else self._too_slow()
 
     def _sampled(self, choice: Choice, step: float) -> Ran | NotRun:

@@ -29,7 +29,9 @@ PARAMETERS_PER_SECOND = 1e8
 SHORT = Limits(warm_up=3, fewest=7, most=300, seconds=1.0)
 LONG = Limits(warm_up=1, fewest=2, most=10, seconds=2.5)
 _LONG_SECONDS = 0.1
-_SHARES = (0.5, 0.25, 0.125, 0.0)
+_QUARTER = 0.25
+"""Of this part of the blocks and less, one of each group is enough."""
+_SHARES = (0.5, _QUARTER, 0.125, 0.0625, 0.0)
 """Parts of the equal blocks that are tried; 0 stands for the fewest that tell."""
 _SHOWN = 120
 _TIMED = ("forward", "backward")
@@ -129,7 +131,7 @@ class Rehearsal:
         whole = self._step
         inside = [seconds_inside(self.seconds, container, _TIMED) for container in containers]
         for share in (share for share in (most_share, *_SHARES) if share <= most_share and share < 1):
-            picked = [chosen(container, share) for container in containers]
+            picked = [chosen(container, share, 2 if share > _QUARTER else 1) for container in containers]
             kept = [(c, r, s) for c, r, s in zip(containers, picked, inside, strict=True) if r is not None]
             if not kept:
                 continue

@@ -32,7 +32,11 @@ def random_values(graph: Graph) -> dict[Any, np.ndarray]:
     """Numbers like trained ones: no zeros and ones; variances are positive."""
     rng = np.random.default_rng(0)
     return {
-        p: (rng.uniform(0.2, 0.8, v.shape) if p.role == "buffer" else rng.normal(size=v.shape) / 2).astype(v.dtype)
+        p: (
+            rng.uniform(0.2, 0.8, v.shape)
+            if p.role == "buffer" or v.dtype.name.startswith("uint")
+            else rng.normal(size=v.shape) / 2
+        ).astype(v.dtype)
         for p, v in initialise(graph).items()
     }
 

@@ -10,13 +10,14 @@ import torch
 
 from nncost.timing.devices.fingerprint import available_cores
 from nncost.timing.what_helps.trial import Attempt, Case, Variant
+from nncost.units import counted
 
 
 def threads(case: Case) -> Iterator[Attempt]:
     """One thread, half of the cores and all of them, beside as many as there are now."""
     now, cores = torch.get_num_threads(), available_cores()
     for count in sorted({1, max(1, cores // 2), cores} - {now}, reverse=True):
-        words = f"{count} thread{'' if count == 1 else 's'} instead of {now}"
+        words = f"{counted(count, 'thread')} instead of {now}"
         yield Attempt(
             words, f"torch.set_num_threads({count})", Variant(around=partial(threads_set, count), measured=True)
         )

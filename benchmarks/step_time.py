@@ -49,8 +49,8 @@ def one(name: str) -> Found:
     from nncost.pipeline.keywords import settings_of
     from nncost.pipeline.report_on import report_on
     from nncost.timing.devices.profile_store import this_profile
-    from nncost.timing.measure.series import Limits, middle_of, ranked, run_series
-    from nncost.timing.measure.step import Stepper
+    from nncost.timing.measure.series import Limits, run_series
+    from nncost.timing.measure.step import MEDIAN, Stepper, at_rank, ranked
     from nncost.timing.predict_this_machine import predict_by_replay
     from nncost.timing.runnable import subject_of, trained_with
 
@@ -70,7 +70,7 @@ def one(name: str) -> Found:
         after = run_series(stepper.step, limits).steps
     steps = [step.step for step in (*before, *after)]
     low, high = ranked(steps, 0.05), ranked(steps, 0.95)
-    measured, seconds = middle_of([*before, *after], 0.5), rehearsed.seconds["step"]
+    measured, seconds = at_rank([*before, *after], MEDIAN), rehearsed.seconds["step"]
     alone = rehearsed.operators_alone or rehearsed.seconds
     return {
         "name": name, "measured": statistics.median(steps), "steps": len(steps),

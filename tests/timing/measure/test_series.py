@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nncost.timing.measure import series
 from nncost.timing.measure.noise import Noise, noise_of
-from nncost.timing.measure.series import Limits, Series, middle_of, ranked, run_series
-from nncost.timing.measure.step import StepSeconds
+from nncost.timing.measure.series import Limits, Series, run_series
+from nncost.timing.measure.step import MEDIAN, StepSeconds, at_rank, ranked
 from nncost.timing.rehearsal.outcome import Ran
 from nncost.timing.rehearsal.shares import seconds_of
 from tests.trials import trials
@@ -101,7 +101,6 @@ def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_noise(steps: list[float], references: list[float], noise: Noise) -> None:
     found = noise_of([StepSeconds(step) for step in steps], references)
     assert found.to_dict() == pytest.approx(noise.to_dict())
-    assert found.largest == max(noise.halves or 0.0, noise.reference or 0.0)
 
 
 def test_noise_in_words() -> None:
@@ -119,7 +118,7 @@ def test_intervals_hold_their_values(steps: list[tuple[float, float, float]]) ->
     assert set(found) == {"forward", "backward", "update", "step"}
     assert all(seconds.low <= seconds.value <= seconds.high for seconds in found.values())
     assert found["step"].value == pytest.approx(sum(found[phase].value for phase in found if phase != "step"))
-    assert middle_of(each, 0.5).forward == found["forward"].value
+    assert at_rank(each, MEDIAN).forward == found["forward"].value
 
 
 def test_ranks() -> None:

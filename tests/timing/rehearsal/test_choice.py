@@ -53,7 +53,7 @@ def test_the_blocks_that_run(kinds: list[int], share: float, fewest: int) -> Non
     places = sorted(map(int, paths))
     assert places == list(range(places[0], places[0] + len(places)))  # neighbours
     assert len(places) < len(kinds)
-    assert len(places) >= round(share * len(kinds))
+    assert len(places) >= int(share * len(kinds))
     assert abs(places[0] - (len(kinds) - 1 - places[-1])) <= 1  # in the middle
     assert all(sum(block.path in paths for block in group) >= fewest for group in container)
     fewer = chosen(container, 0.0, fewest)

@@ -17,7 +17,7 @@ from nncost.frontends.torch.allocation.recorder import Recording, record_step
 from nncost.frontends.torch.step.state.random_states import random_state_kept
 from nncost.records import field, record
 from nncost.timing.calibration.networks import NETWORKS, OPTIMIZERS, Make
-from nncost.timing.measure.step import Stepper, StepSeconds, lower_quartile_of
+from nncost.timing.measure.step import LOWER_QUARTILE, Stepper, StepSeconds, at_rank
 from nncost.timing.prediction import TIMED_PHASES
 from nncost.timing.replay.cache_distance import jobs_of
 from nncost.timing.replay.page_faults import faults_of
@@ -63,9 +63,9 @@ def observe(make: Make, optimizer: str, cache: TimingCache) -> Observation:
         subject = Subject(module, given, options, lambda output: output.square().mean(), optimizer, {})
         recording = record_step(module, given, options)
         stepper = Stepper(subject)
-        before = lower_quartile_of([stepper.step() for _ in range(STEPS)])
+        before = at_rank([stepper.step() for _ in range(STEPS)], LOWER_QUARTILE)
         operators, faults = _operators(recording, cache), _faults(recording)
-        after = lower_quartile_of([stepper.step() for _ in range(STEPS)])
+        after = at_rank([stepper.step() for _ in range(STEPS)], LOWER_QUARTILE)
         measured = min(before, after, key=lambda each: each.step)
         return Observation(measured, operators, amounts_of(recording), faults)
 

@@ -28,7 +28,7 @@ _AGAIN, _PAUSE_SECONDS = 6, 0.5
 """How often doubtful rates are measured again, after a pause."""
 _SCATTERS, _LONGER, _LOWER = 2.0, 4.0, 32.0
 """A rate is doubtful if the median of its times is three times the shortest; if it took so many times as long as more work;
-or if it is so many times lower than that of less work: between cache and memory lie factors up to some 25."""
+or if it is so many times lower than that of less work: between cache and memory lay a factor of 24 (a shared server, 2026-12)."""
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:

@@ -156,7 +156,7 @@ def _measured(
     from nncost.timing.measure.place import place_of
     from nncost.timing.measure.profiler import layer_seconds
     from nncost.timing.measure.series import Limits, run_series
-    from nncost.timing.measure.step import Stepper, median_of
+    from nncost.timing.measure.step import MEDIAN, Stepper, at_rank
     from nncost.timing.runnable import subject_of, trained_with
 
     with subject_of(source, settings, **trained_with(report), real=True) as subject:
@@ -165,7 +165,7 @@ def _measured(
             _check_memory(report.memory and report.memory.step_allocated, place.free_bytes(), place.name)
         stepper = Stepper(subject)
         series = run_series(stepper.step, Limits(WARM_UP, FEWEST, MOST, BUDGET_SECONDS), tell)
-        whole = median_of(series.steps)
+        whole = at_rank(series.steps, MEDIAN)
         tell("memory", 0, 1)
         peak = place.peak(stepper.step)
         shares = layer_seconds(stepper, whole) if place.is_processor else {}

@@ -17,16 +17,11 @@ _PERCENT = 100
 class Noise:
     """``halves``: how much the medians of the first and the second half of the steps differ (None where none ran).
 
-    ``reference``: by how much fixed reference work took longer than usual, or varied: 0.1 is a tenth.
+    ``reference``: by how much fixed reference work varied: 0.1 is a tenth.
     """
 
     halves: float | None
     reference: float | None
-
-    @property
-    def largest(self) -> float:
-        """The larger of the two."""
-        return max(self.halves or 0.0, self.reference or 0.0)
 
     @property
     def text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from nncost.records import record
 from nncost.timing import Progress
@@ -74,15 +74,3 @@ def _warm(step: Callable[[], StepSeconds], limits: Limits, begun: float, tell: P
         if start + 2 * each - begun > limits.budget:
             break
     return each
-
-
-def middle_of(series: Sequence[StepSeconds], rank: float) -> StepSeconds:
-    """Return the phases' seconds at a rank among the steps: 0 the shortest, 0.5 the median, 1 the longest."""
-    phases = ([getattr(each, phase) for each in series] for phase in ("forward", "backward", "update"))
-    return StepSeconds(*(ranked(values, rank) for values in phases))
-
-
-def ranked(values: Sequence[float], rank: float) -> float:
-    """Return the value at a rank from 0 to 1 in order of size."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]

@@ -103,15 +103,17 @@ def copy_of(module: nn.Module, *, memory: bool = True) -> nn.Module:
         raise SourceError(f"the module cannot be copied, and nncost does not run the original: {error}.") from error
 
 
-def lower_quartile_of(steps: Sequence[StepSeconds]) -> StepSeconds:
-    """Return the lower quartile of each phase: what else runs on the machine only ever makes a step longer."""
-    return _ranked(steps, len(steps) // 4)
+LOWER_QUARTILE, MEDIAN = 0.25, 0.5
 
 
-def median_of(steps: Sequence[StepSeconds]) -> StepSeconds:
-    """Return the median of each phase."""
-    return _ranked(steps, len(steps) // 2)
+def at_rank(steps: Sequence[StepSeconds], rank: float) -> StepSeconds:
+    """Return the seconds of each phase at a rank among the steps: 0 the shortest, 0.5 the median, 1 the longest.
+
+    What else runs on the machine only ever makes a step longer: the lower quartile is that of a quiet one.
+    """
+    return StepSeconds(*(ranked([getattr(step, phase) for step in steps], rank) for phase in TIMED_PHASES))
 
 
-def _ranked(steps: Sequence[StepSeconds], rank: int) -> StepSeconds:
-    return StepSeconds(*(sorted(getattr(step, phase) for step in steps)[rank] for phase in TIMED_PHASES))
+def ranked(values: Sequence[float], rank: float) -> float:
+    """Return the value at a rank from 0 to 1 in order of size."""
+    return sorted(values)[min(len(values) - 1, int(rank * len(values)))]

@@ -28,12 +28,12 @@ class Choice:
 
 
 def chosen(container: Container, share: float, fewest: int = 2) -> frozenset[str] | None:
-    """Return the blocks that run: neighbours in the middle, that share of all and ``fewest`` of each group.
+    """Return the blocks that run: neighbours in the middle, that share of all, and more while a group has too few.
 
-    Neighbours find what their neighbours left in the caches. None where all of them would have to run.
+    ``fewest`` of each group run. Neighbours find what their neighbours left in the caches. None where all of them would have to run.
     """
     ordered = sorted((block for group in container for block in group), key=lambda block: block.position)
-    for length in range(max(1, round(share * len(ordered))), len(ordered)):
+    for length in range(max(1, int(share * len(ordered))), len(ordered)):
         begin = (len(ordered) - length) // 2
         paths = frozenset(block.path for block in ordered[begin : begin + length])
         if all(_count(group, paths) >= fewest for group in container):

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nncost.timing.devices.fingerprint import available_bytes
-from nncost.timing.what_helps.trial import Attempt, Case, Variant
+from nncost.timing.what_helps.trial import PART_OF_MEMORY, Attempt, Case, Variant
 from nncost.units import grouped
 
 TIMES = 4
-_PART_OF_MEMORY = 0.3
-"""Of what is free, for the larger step beside the usual one."""
 
 
 def larger_batch(case: Case) -> Iterator[Attempt]:
     """Four times as many examples, if there is memory for them."""
     batch, memory = case.report.settings["batch"], case.report.memory
     peak = None if memory is None else memory.step_peak if case.trains else memory.forward_peak
-    if not isinstance(batch, int) or not isinstance(peak, int) or peak * TIMES > available_bytes() * _PART_OF_MEMORY:
+    if not isinstance(batch, int) or not isinstance(peak, int) or peak * TIMES > available_bytes() * PART_OF_MEMORY:
         return
     words = f"batches of {grouped(batch * TIMES)} instead of {grouped(batch)}"
     yield Attempt(

@@ -17,6 +17,8 @@ from nncost.timing.measure.step import StepSeconds
 from nncost.timing.runnable import Subject
 
 How = Literal["measured", "predicted"]
+PART_OF_MEMORY = 0.3
+"""Of what is free, for a step: two networks are there at once."""
 
 
 @record

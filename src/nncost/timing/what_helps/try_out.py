@@ -19,14 +19,15 @@ from nncost.timing.deadline import OutOfTimeError
 from nncost.timing.devices.fingerprint import available_bytes
 from nncost.timing.measure.noise import Noise
 from nncost.timing.measure.profiler import layer_seconds
-from nncost.timing.measure.series import Limits, middle_of, run_series
-from nncost.timing.measure.step import Stepper, StepSeconds
+from nncost.timing.measure.series import Limits, run_series
+from nncost.timing.measure.step import MEDIAN, Stepper, StepSeconds, at_rank
 from nncost.timing.prediction import TIMED_PHASES, Prediction
+from nncost.timing.rehearsal.rehearse import PARAMETERS_PER_SECOND
 from nncost.timing.runnable import subject_of, trained_with
 from nncost.timing.what_helps.predicted import WIDE, predicted_gain
 from nncost.timing.what_helps.race import fewest_runs, race, race_parts, steps_of
 from nncost.timing.what_helps.remedies import REMEDIES, Remedy
-from nncost.timing.what_helps.trial import Attempt, Case, Part, Tried, Variant
+from nncost.timing.what_helps.trial import PART_OF_MEMORY, Attempt, Case, Part, Tried, Variant
 
 SECONDS = 12.0
 """For all that is tried."""
@@ -34,10 +35,6 @@ _EACH = 1.2
 """For one race at most, where its steps are short."""
 _USUAL = Limits(warm_up=2, fewest=3, most=100, seconds=0.7, budget=5.0)
 """Of the steps as they are, before anything else is tried."""
-_PART_OF_MEMORY = 0.3
-"""Of what is free, for a step: two networks are there at once."""
-_PARAMETERS_PER_SECOND = 1e8
-"""So many random parameters are made per second, at least (measured, 2026-12)."""
 _CANNOT = (NncostError, RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, IndexError)
 """What a network raises that cannot run in another way; a mode that is not there raises one of them, too."""
 _SILENT: Progress = lambda what, done, of: None  # noqa: E731
@@ -103,7 +100,7 @@ def _has_room(report: Report) -> bool:
     peak = None if memory is None else memory.step_peak
     if not isinstance(peak, int) or not isinstance(total, int):
         return False
-    return peak <= available_bytes() * _PART_OF_MEMORY and total / _PARAMETERS_PER_SECOND <= SECONDS / 4
+    return peak <= available_bytes() * PART_OF_MEMORY and total / PARAMETERS_PER_SECOND <= SECONDS / 4
 
 
 class _Attempts:
@@ -120,7 +117,7 @@ class _Attempts:
         series = run_series(stepper.step, _USUAL, self._tell)
         if not series.steps:
             return None
-        self._case = replace(self._case, usual=middle_of(series.steps, 0.5))
+        self._case = replace(self._case, usual=at_rank(series.steps, MEDIAN))
         layers = self._layers(stepper) if self._prediction is None else {}
         for attempt, room in self._each(remedies):
             each = self._seconds_of(attempt)

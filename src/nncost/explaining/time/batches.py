@@ -15,11 +15,6 @@ _WORTH_IT = 1.1
 """From this gain on, larger batches are advised."""
 
 
-def examples_text(batch: int) -> str:
-    """``1 example``, ``32 examples``."""
-    return f"{grouped(batch)} example{'' if batch == 1 else 's'}"
-
-
 def run_of(report: Report) -> tuple[int, int]:
     """Examples and epochs: those asked for, or those of the example."""
     return (EXAMPLES, EPOCHS) if report.run is None else (whole(report.run.examples), report.run.epochs)

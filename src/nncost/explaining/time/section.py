@@ -10,7 +10,7 @@ from nncost.dims import is_symbolic
 from nncost.documents.document import Block, Paragraph, Section
 from nncost.errors import SymbolError
 from nncost.explaining.context import Context
-from nncost.explaining.time.batches import examples_text, larger_batches, run_of
+from nncost.explaining.time.batches import larger_batches, run_of
 from nncost.explaining.time.causes import cause_sentences, layer_sentences, shares
 from nncost.explaining.time.fixed_cost import fixed_cost
 from nncost.explaining.time.helps import found_for, help_sentences
@@ -23,7 +23,7 @@ from nncost.report import Report
 from nncost.timing.devices.profile_store import this_profile, why_no_profile
 from nncost.timing.prediction import Prediction
 from nncost.timing.row_cost import check_finite
-from nncost.units import grouped, scaled, seconds_text
+from nncost.units import counted, grouped, scaled, seconds_text
 
 if TYPE_CHECKING:
     from nncost.timing.what_helps.try_out import Found
@@ -84,7 +84,7 @@ def _peak() -> tuple[float, str]:
 def _arithmetic(report: Report, operations: int, peak: float, where: str) -> Paragraph:
     what = "A forward pass" if report.settings["loss"] == NO_LOSS else "One training step"
     return Paragraph(
-        f"{what} on {examples_text(batch_of(report))} is {grouped(operations)} operations. At the fastest rate of this machine "
+        f"{what} on {counted(batch_of(report), 'example')} is {grouped(operations)} operations. At the fastest rate of this machine "
         f"({where}: {_many(peak)} operations a second, in a large product of matrices) they would take "
         f"{seconds_text(operations / peak)}."
     )
@@ -140,7 +140,7 @@ def _run(report: Report, step: Step) -> list[Block]:
     steps = epochs * -(-examples // batch)
     named = "" if report.run is not None else "For instance, "
     text = (
-        f"{named}{grouped(examples)} examples × {epochs} epochs are {grouped(steps)} steps of {examples_text(batch)}: "
+        f"{named}{grouped(examples)} examples × {epochs} epochs are {grouped(steps)} steps of {counted(batch, 'example')}: "
         f"{seconds_text(steps * step.seconds)}, without reading the examples."
     )
     return [Paragraph(text)]
